@@ -1,0 +1,109 @@
+//! The seam between deciding and doing: what a host holds ([`Inventory`]) and what can be done to it
+//! ([`Action`]). [`libvirt`] is a real host; [`simulated`] is one in memory, with faults on demand, for the
+//! tests of `plan` and `reconcile` and for the whole-system simulator.
+//!
+//! Whoever calls [`Hypervisor::execute`] sets the deadline: an implementation may hang, and what it was
+//! doing is then *unknown* until the next observation.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
+
+use innkeeper_wire::{digest::Digest, host::HostCapacity, id::ServerId, time::Timestamp};
+
+use crate::action::Action;
+
+pub mod simulated;
+
+/// A machine that can carry servers.
+pub trait Hypervisor: Send + Sync + 'static {
+    /// Looks at everything that there is. An error means that nothing is known, not that nothing is there.
+    fn observe(&self) -> impl Future<Output = Result<Inventory, HypervisorError>> + Send;
+
+    /// Carries out one action.
+    fn execute(&self, action: &Action) -> impl Future<Output = Result<(), HypervisorError>> + Send;
+}
+
+/// Everything on a host that concerns servers, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inventory {
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// What the machine has for guests.
+    pub capacity: Option<HostCapacity>,
+    /// Domains whose UUID and name are those of a server of ours.
+    pub domains: BTreeMap<ServerId, Domain>,
+    /// System disks.
+    pub disks: BTreeSet<ServerId>,
+    /// Seeds.
+    pub seeds: BTreeSet<ServerId>,
+    /// Base images that are whole and checked.
+    pub images: BTreeSet<Digest>,
+    /// Which [`crate::action::NetworkState`] is installed; `None` when it is not all there.
+    pub network: Option<Digest>,
+    /// Buried disks, by server, with the instant of their burial.
+    pub tombstones: BTreeMap<ServerId, Timestamp>,
+    /// Domains and disks that are not of our making. At most 100 names.
+    pub strangers: Vec<String>,
+}
+
+/// One domain as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// Whether it runs.
+    pub run: DomainRun,
+    /// The power change carried out last; kept in the domain's own metadata.
+    pub power_serial: u32,
+    /// Reboots carried out; kept in the domain's own metadata.
+    pub reboots: u32,
+    /// When it was started last, as the metadata say; `None` before the first start.
+    pub started_at: Option<Timestamp>,
+    /// Boot id of the host at the last start.
+    pub started_in_boot: Option<String>,
+    /// The guest agent answers.
+    pub guest_agent: bool,
+}
+
+/// Whether a domain runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DomainRun {
+    /// It runs (or is paused: it holds its memory, and nobody may start it elsewhere).
+    Running,
+    /// It does not run.
+    Off(OffReason),
+}
+
+/// Why a domain does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffReason {
+    /// Never started since it was defined, or the host restarted meanwhile.
+    NotStarted,
+    /// The guest shut itself down, or did so when asked.
+    Shutdown,
+    /// It was ended by us or by an operator.
+    Destroyed,
+    /// QEMU crashed or the guest panicked.
+    Crashed,
+    /// Its start failed.
+    Failed,
+}
+
+/// Why a host did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HypervisorError {
+    /// libvirt can't be reached; nothing is known about any server.
+    #[error("libvirt is not reachable: {0}")]
+    Unreachable(String),
+    /// The action failed; what it left behind the next observation tells.
+    #[error("{what}: {reason}")]
+    Failed {
+        /// The deed, such as `define srv_...`.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// The action did not end within its deadline.
+    #[error("{0} did not end within its deadline")]
+    Deadline(String),
+}

@@ -1,0 +1,433 @@
+//! Bodies of the REST API (`/api/v1`), as customers' scripts and the portal see them.
+//!
+//! Field names, once shipped, only gain company. Requests refuse fields they don't know.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    host::{CreateStep, ServerProblemCode},
+    id::{AccountId, Code, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
+    money::{HourlyRate, Money},
+    size::Bytes,
+    time::Timestamp,
+    vm::Hostname,
+};
+
+/// Entries of a list when the request does not say.
+pub const PAGE_DEFAULT: usize = 25;
+/// Most entries of a list in one answer.
+pub const PAGE_MAX: usize = 200;
+/// Most servers that one order or account may hold unless an operator allows more.
+pub const SERVERS_PER_ACCOUNT_DEFAULT: u32 = 20;
+/// Most SSH keys in an account.
+pub const SSH_KEYS_PER_ACCOUNT_MAX: usize = 50;
+
+/// One page of a list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The entries, newest first.
+    pub data: Vec<T>,
+    /// Where the list goes on.
+    pub page: PageInfo,
+}
+
+/// Where a list goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PageInfo {
+    /// Pass as `after` to get the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Whether there is a next page.
+    pub has_more: bool,
+}
+
+/// What a visitor may know of this installation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Installation {
+    /// The hoster's name for it.
+    pub name: String,
+    /// Where customers get help.
+    pub support_email: String,
+    /// Version of the member terms that a sign-up must accept.
+    pub terms_version: String,
+    /// The member terms, plain text.
+    pub terms: String,
+    /// Shortest password that is accepted.
+    pub password_length_min: usize,
+    /// Days for which a deleted server's disk is kept aside before it is destroyed.
+    pub tombstone_days: u32,
+}
+
+/// Asks for an individual's account.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignupRequest {
+    /// 5 to 12 letters and digits, at least one letter; case does not distinguish (R17).
+    pub login_id: String,
+    /// The person's name, 1 to 100 characters.
+    pub name: String,
+    /// Where the confirmation goes.
+    pub email: String,
+    /// At least [`Installation::password_length_min`] characters, at most 128.
+    #[schema(format = "password")]
+    pub password: String,
+    /// The [`Installation::terms_version`] that was read and accepted.
+    pub accepted_terms: String,
+    /// Language for mails: `en`, `ko` or `zh-Hant`.
+    pub locale: Locale,
+}
+
+/// Languages of portal and mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub enum Locale {
+    /// English.
+    #[serde(rename = "en")]
+    En,
+    /// Korean.
+    #[serde(rename = "ko")]
+    Ko,
+    /// Traditional Chinese.
+    #[serde(rename = "zh-Hant")]
+    ZhHant,
+}
+
+/// A new account.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignupAnswer {
+    /// The account; can't be used before its address is confirmed.
+    pub account: AccountId,
+    /// Where the confirmation went.
+    pub email: String,
+}
+
+/// Confirms an e-mail address with the token of the mailed link.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmailConfirmationRequest {
+    /// From the link.
+    pub token: String,
+}
+
+/// Asks for another confirmation mail. The answer is the same whether the account exists or not.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResendRequest {
+    /// ID or e-mail address.
+    pub login: String,
+}
+
+/// Signs in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRequest {
+    /// ID or e-mail address.
+    pub login: String,
+    /// The password.
+    #[schema(format = "password")]
+    pub password: String,
+}
+
+/// A session.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SessionAnswer {
+    /// Send as `Authorization: Bearer <token>`. Shown once.
+    pub token: String,
+    /// Whose session it is.
+    pub account: AccountId,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+}
+
+/// The signed-in account.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// The account.
+    pub id: AccountId,
+    /// The ID to sign in with.
+    pub login_id: String,
+    /// The person's name.
+    pub name: String,
+    /// The confirmed address.
+    pub email: String,
+    /// Language for mails.
+    pub locale: Locale,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// Most servers it may have at a time.
+    pub server_quota: u32,
+}
+
+/// Adds an SSH public key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SshKeyRequest {
+    /// What its owner calls it, 1 to 60 characters; when empty, the key's comment is taken.
+    #[serde(default)]
+    pub name: String,
+    /// One line in OpenSSH's format.
+    pub public_key: String,
+}
+
+/// An SSH public key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SshKey {
+    /// The key.
+    pub id: SshKeyId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Such as `ssh-ed25519`.
+    pub algorithm: String,
+    /// `SHA256:...`, as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// The canonical line, without a comment.
+    pub public_key: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// A data centre.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Site {
+    /// Its code.
+    pub code: Code,
+    /// Its name.
+    pub name: String,
+}
+
+/// A size of server and its price.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    /// Its code.
+    pub code: Code,
+    /// Its name.
+    pub name: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in bytes.
+    pub memory: Bytes,
+    /// System disk in bytes.
+    pub disk: Bytes,
+    /// Price an hour, before tax.
+    pub hourly: HourlyRate,
+    /// Most that a calendar month costs, before tax.
+    pub monthly_cap: Money,
+}
+
+/// An operating system to start from.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Image {
+    /// Its code.
+    pub code: Code,
+    /// Its name.
+    pub name: String,
+    /// The user to sign in as over ssh.
+    pub login_user: String,
+    /// Smallest disk it fits on.
+    pub disk_min: Bytes,
+}
+
+/// Everything that can be ordered now.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Catalogue {
+    /// Data centres.
+    pub sites: Vec<Site>,
+    /// Sizes, cheapest first.
+    pub plans: Vec<Plan>,
+    /// Operating systems.
+    pub images: Vec<Image>,
+}
+
+/// Asks what a server would cost. Checks all that an order would check but room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuoteRequest {
+    /// Code of the data centre.
+    pub site: String,
+    /// Code of the plan.
+    pub plan: String,
+    /// Code of the image.
+    pub image: String,
+    /// Name of the server, a host name of one label.
+    pub name: String,
+    /// Keys that may sign in, at least one, at most 10.
+    pub ssh_keys: Vec<SshKeyId>,
+}
+
+/// A price for one configuration.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Quote {
+    /// The quote.
+    pub id: QuoteId,
+    /// Code of the data centre.
+    pub site: Code,
+    /// Code of the plan.
+    pub plan: Code,
+    /// Code of the image.
+    pub image: Code,
+    /// Name of the server.
+    pub name: Hostname,
+    /// Keys that may sign in.
+    pub ssh_keys: Vec<SshKeyId>,
+    /// Price an hour, before tax.
+    pub hourly: HourlyRate,
+    /// Most that a calendar month costs, before tax.
+    pub monthly_cap: Money,
+    /// Until when it can be ordered at this price.
+    pub expires_at: Timestamp,
+}
+
+/// Orders what was quoted. Needs an `Idempotency-Key` header.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderRequest {
+    /// The quote.
+    pub quote: QuoteId,
+    /// That the cautions were read: charged while it exists, also when stopped (R41).
+    pub accept_cautions: bool,
+}
+
+/// An order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Order {
+    /// The order.
+    pub id: OrderId,
+    /// How far it is.
+    pub state: OrderState,
+    /// The server that it is for.
+    pub server: ServerId,
+    /// Name of the server when it was ordered.
+    pub server_name: Hostname,
+    /// What it is charged under.
+    pub contract: ContractId,
+    /// Code of the data centre.
+    pub site: Code,
+    /// Code of the plan.
+    pub plan: Code,
+    /// Code of the image.
+    pub image: Code,
+    /// Price an hour, before tax.
+    pub hourly: HourlyRate,
+    /// Most that a calendar month costs, before tax.
+    pub monthly_cap: Money,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+}
+
+/// How far an order is (domain-model C3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    /// Capacity and address are reserved, the host is at work.
+    Provisioning,
+    /// The server was reported ready.
+    Completed,
+    /// The server could not be made; nothing is charged.
+    Failed,
+    /// The customer deleted the server before it was ready; nothing is charged.
+    Cancelled,
+}
+
+/// A server.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Server {
+    /// The server.
+    pub id: ServerId,
+    /// Its name.
+    pub name: Hostname,
+    /// What it does, as observed.
+    pub state: ServerState,
+    /// While it is being made: which step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<CreateStep>,
+    /// What keeps it from what was asked, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ServerProblemCode>,
+    /// What may be asked of it now.
+    pub allowed_actions: Vec<ServerAction>,
+    /// When its host was last heard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Timestamp>,
+    /// Code of the data centre.
+    pub site: Code,
+    /// Code of the plan.
+    pub plan: Code,
+    /// Code of the image.
+    pub image: Code,
+    /// The user to sign in as over ssh.
+    pub login_user: String,
+    /// Its addresses, IPv4 first.
+    #[schema(value_type = Vec<String>)]
+    pub addresses: Vec<IpAddr>,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in bytes.
+    pub memory: Bytes,
+    /// System disk in bytes.
+    pub disk: Bytes,
+    /// Price an hour, before tax.
+    pub hourly: HourlyRate,
+    /// Most that a calendar month costs, before tax.
+    pub monthly_cap: Money,
+    /// The order that it came from.
+    pub order: OrderId,
+    /// When it was ordered.
+    pub created_at: Timestamp,
+    /// When its host first reported it ready: the start of charging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
+}
+
+/// What a server does (domain-model C3.3), with the transitions that a customer can see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerState {
+    /// Ordered; its host has not begun.
+    Requested,
+    /// Its host is making it.
+    Creating,
+    /// It could not be made.
+    CreateFailed,
+    /// It runs.
+    Running,
+    /// It was asked to start and does not run yet.
+    Starting,
+    /// It was asked to stop and still runs.
+    Stopping,
+    /// It was asked to reboot and has not yet.
+    Rebooting,
+    /// It does not run. It is charged all the same.
+    Stopped,
+    /// Its host can't be reached, so nobody knows.
+    Unknown,
+    /// It is being removed.
+    Deleting,
+    /// It is gone.
+    Deleted,
+}
+
+/// What can be asked of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerAction {
+    /// Run.
+    Start,
+    /// Ask the guest to stop.
+    Shutdown,
+    /// Stop at once, as by pulling the plug.
+    PowerOff,
+    /// Ask the guest to restart.
+    Reboot,
+    /// Remove it (`DELETE`).
+    Delete,
+}
+
+/// Asks something of a server.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerActionRequest {
+    /// What; `delete` is a `DELETE` request instead.
+    pub action: ServerAction,
+}

@@ -1,0 +1,217 @@
+//! Errors as they travel: RFC 9457 problem documents, with a stable code and one entry a bad field.
+
+use serde::{Deserialize, Serialize};
+
+/// Media type of a problem document (RFC 9457 section 3).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A problem document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// A URI that names the kind of problem: `urn:innkeeper:problem:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in a few words, always the same for one code.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The kind, for programs.
+    pub code: ProblemCode,
+    /// What went wrong this time, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What is wrong with which field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The request, as the logs name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// For `account-locked` and `rate-limited`: seconds until another try makes sense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
+}
+
+/// One bad field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the request body, such as `/login_id`.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub code: FieldErrorCode,
+    /// The same in English.
+    pub detail: String,
+}
+
+macro_rules! problem_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)+) => {
+        /// Kinds of problems. The text forms are stable; kinds are only added.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum ProblemCode {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)+
+        }
+
+        impl ProblemCode {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The stable text form.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The HTTP status that goes with it.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// The kind in a few words.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    /// The request is no well-formed HTTP or JSON.
+    BadRequest = "bad-request", 400, "The request can't be read";
+    /// A compulsory `Idempotency-Key` header is absent or malformed.
+    IdempotencyKeyMissing = "idempotency-key-missing", 400, "This request needs an Idempotency-Key";
+    /// No valid session or token.
+    Unauthenticated = "unauthenticated", 401, "Sign in first";
+    /// ID or password is wrong; which one is not said (R2).
+    BadCredentials = "bad-credentials", 401, "The ID or the password is wrong";
+    /// The account can't be used before its e-mail address is confirmed.
+    EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
+    /// The account has as many of these as it may.
+    QuotaExceeded = "quota-exceeded", 403, "The account's limit is reached";
+    /// There is no such thing, or it belongs to somebody else.
+    NotFound = "not-found", 404, "There is no such thing";
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method-not-allowed", 405, "This method is not possible here";
+    /// No data centre can take the server now; nothing was reserved or charged.
+    CapacityUnavailable = "capacity-unavailable", 409, "There is no room for this server at the moment";
+    /// The same key is being worked on.
+    IdempotencyConflict = "idempotency-conflict", 409, "The same request is being worked on";
+    /// The operation makes no sense in the thing's present state.
+    InvalidState = "invalid-state", 409, "This is not possible in the present state";
+    /// The price has changed since the quote.
+    PriceChanged = "price-changed", 409, "The price has changed";
+    /// The quote is too old.
+    QuoteExpired = "quote-expired", 409, "The quote has expired";
+    /// A one-time link was used, replaced or has expired.
+    LinkExpired = "link-expired", 410, "The link is no longer valid";
+    /// The body is larger than allowed.
+    TooLarge = "too-large", 413, "The request is too large";
+    /// The media type is not one that is understood.
+    UnsupportedMediaType = "unsupported-media-type", 415, "Send application/json";
+    /// The same key came with another body.
+    IdempotencyMismatch = "idempotency-mismatch", 422, "The Idempotency-Key was used for another request";
+    /// Fields are wrong; see `errors`.
+    ValidationFailed = "validation-failed", 422, "Some fields need attention";
+    /// Too many wrong passwords; see `retry_after_s` (R3).
+    AccountLocked = "account-locked", 423, "Signing in is locked for a while";
+    /// Too many requests; see `retry_after_s`.
+    RateLimited = "rate-limited", 429, "Too many requests";
+    /// Our fault; details are in the logs under `request_id`.
+    Internal = "internal", 500, "Something went wrong on our side";
+    /// The service can't answer right now.
+    Unavailable = "unavailable", 503, "The service is not available at the moment";
+    /// Nothing more can be stored; reading goes on.
+    StorageFull = "storage-full", 507, "Nothing can be stored at the moment";
+}
+
+impl Problem {
+    /// A problem of this kind, with nothing more said.
+    #[must_use]
+    pub fn new(code: ProblemCode) -> Self {
+        Self {
+            kind: format!("urn:innkeeper:problem:{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status(),
+            code,
+            detail: None,
+            errors: Vec::new(),
+            request_id: None,
+            retry_after_s: None,
+        }
+    }
+}
+
+/// What can be wrong with a field. Texts for people are made from these, in their language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldErrorCode {
+    /// It is compulsory.
+    Required,
+    /// It has not the form it must have.
+    Malformed,
+    /// It is too long.
+    TooLong,
+    /// Somebody has it already.
+    Taken,
+    /// The password is too short.
+    TooShort,
+    /// The password is easy to guess.
+    Weak,
+    /// The password holds the ID, the name or the e-mail address.
+    ContainsPersonalData,
+    /// The text was replaced by a newer version since the form was shown.
+    Outdated,
+    /// It names nothing that exists.
+    Unknown,
+    /// It is reserved.
+    Reserved,
+    /// It is a private key; the public half is wanted.
+    PrivateKey,
+    /// The key is of a kind that is no longer safe (DSA, short RSA).
+    UnsafeKey,
+    /// More than one line.
+    MultipleLines,
+    /// The same is there already.
+    Duplicate,
+    /// Too many entries.
+    TooMany,
+    /// The image does not fit on the plan's disk.
+    DiskTooSmall,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_stable_texts() {
+        for code in ProblemCode::ALL {
+            let json = serde_json::to_value(code).expect("a plain text");
+            assert_eq!(json, code.as_str());
+            assert!((400..600).contains(&code.status()));
+        }
+    }
+
+    #[test]
+    fn a_problem_reads_as_rfc_9457() {
+        let mut problem = Problem::new(ProblemCode::ValidationFailed);
+        problem.errors.push(FieldError {
+            pointer: "/login_id".to_owned(),
+            code: FieldErrorCode::Taken,
+            detail: "this ID is taken".to_owned(),
+        });
+        let json = serde_json::to_value(&problem).expect("plain values");
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "type": "urn:innkeeper:problem:validation-failed",
+                "title": "Some fields need attention",
+                "status": 422,
+                "code": "validation-failed",
+                "errors": [{"pointer": "/login_id", "code": "taken", "detail": "this ID is taken"}],
+            })
+        );
+        let back: Problem = serde_json::from_value(json).expect("round trip");
+        assert_eq!(back, problem);
+    }
+}

@@ -1,0 +1,262 @@
+//! Messages between an agent and the control plane (`/agent/v1`): joining, the desired state of one host,
+//! and what the host observed.
+//!
+//! The desired state is a [`Manifest`] of all servers of the host; the specs are fetched by digest.
+//! Absence from a manifest means *report it*, never *delete it*. `epoch` and `generation` only grow; both
+//! sides refuse older ones.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Digest,
+    id::{HostId, ServerId},
+    size::Bytes,
+    time::Timestamp,
+};
+
+/// Most servers that one host can carry; bounds every message of this module.
+pub const SERVERS_PER_HOST_MAX: usize = 1_000;
+
+/// What an agent of this version can do. A manifest may `require` more; such an agent then holds what it
+/// has and says so.
+pub const FEATURES: &[&str] = &["server-1"];
+
+/// Asks to become a host: the one call that needs no client certificate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// The one-time token of the operator's invitation.
+    pub token: String,
+    /// A PKCS#10 request for a key that never leaves the host. Names in it are ignored.
+    pub csr_pem: String,
+}
+
+/// The host's new identity.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinAnswer {
+    /// Who the host is from now on.
+    pub host: HostId,
+    /// Its certificate.
+    pub certificate_pem: String,
+    /// The authorities it shall trust.
+    pub ca_pem: String,
+}
+
+/// Asks for a fresh certificate over a connection that was opened with the present one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    /// A PKCS#10 request.
+    pub csr_pem: String,
+}
+
+/// The next certificate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewAnswer {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// The authorities to trust from now on.
+    pub ca_pem: String,
+}
+
+/// What a long poll for the desired state asks for (query string).
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredQuery {
+    /// Epoch of the manifest that the agent has; 0 for none.
+    pub epoch: u64,
+    /// Generation of the manifest that the agent has; 0 for none.
+    pub generation: u64,
+    /// How long to wait for a newer one, in seconds, at most 60. Then the answer is 204.
+    pub wait_s: u32,
+}
+
+/// The desired state of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Grows when the control plane was restored.
+    pub epoch: u64,
+    /// Grows with every change to this host's servers.
+    pub generation: u64,
+    /// Features an agent needs to carry this out.
+    pub requires: Vec<String>,
+    /// All servers of the host, by id, each once.
+    pub servers: Vec<ManifestEntry>,
+}
+
+/// One server's line in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestEntry {
+    /// Which server.
+    pub server: ServerId,
+    /// What is wanted of it.
+    pub intent: Intent,
+}
+
+/// What is wanted of a server on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "intent", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Intent {
+    /// It shall exist as described.
+    Present {
+        /// Digest of the [`crate::vm::ServerSpec`].
+        spec: Digest,
+    },
+    /// It shall be gone. Stays in the manifest until the host has reported it absent.
+    Delete,
+}
+
+/// What a host observed, posted after every change and at the interval that the answer names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Epoch of the newest manifest that the agent accepted.
+    pub epoch: u64,
+    /// Its generation.
+    pub generation: u64,
+    /// The kernel's boot id: a new one means that the host was restarted.
+    pub boot_id: String,
+    /// Grows by one with each report of one agent process; with `started_at` it orders reports.
+    pub sequence: u64,
+    /// When this agent process started.
+    pub started_at: Timestamp,
+    /// Version of the agent.
+    pub agent_version: String,
+    /// What the agent can do; see [`FEATURES`].
+    pub features: Vec<String>,
+    /// What the machine has.
+    pub capacity: HostCapacity,
+    /// Whether libvirt answers. While it does not, nothing is known about servers, and `servers` is empty.
+    pub hypervisor: HypervisorState,
+    /// Every server of the accepted manifest.
+    pub servers: Vec<ObservedServer>,
+    /// Domains and disks that nobody told the agent of: reported, never touched. At most 100 names.
+    pub strangers: Vec<String>,
+}
+
+/// Whether a host's libvirt answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HypervisorState {
+    /// It does.
+    Reachable,
+    /// It does not.
+    Unreachable {
+        /// Why, for operators.
+        detail: String,
+    },
+}
+
+/// What a machine has, before overcommit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostCapacity {
+    /// Processor threads.
+    pub cpus: u32,
+    /// Memory that guests may use.
+    pub memory: Bytes,
+    /// Disk that guests may use.
+    pub disk: Bytes,
+}
+
+/// One server as its host sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObservedServer {
+    /// Which server.
+    pub server: ServerId,
+    /// What it does.
+    pub state: ObservedState,
+    /// The power change that the host has carried out last; see [`crate::vm::Power::serial`].
+    pub power_serial: u32,
+    /// How many of the asked-for reboots were made.
+    pub reboots: u32,
+    /// What keeps the host from the wanted state, if anything does.
+    pub problem: Option<ServerProblem>,
+}
+
+/// What a server does, observed and not assumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ObservedState {
+    /// Nothing of it is on the host: no domain, disk (but its tombstone), seed or rule.
+    Absent,
+    /// It is being made.
+    Creating {
+        /// The step that is under way.
+        step: CreateStep,
+    },
+    /// The domain runs.
+    Running {
+        /// The guest agent answers, or 60 s have passed since the start (design.md section 10, "ready").
+        ready: bool,
+    },
+    /// The domain is defined and does not run.
+    Stopped,
+    /// Parts of it are gone already.
+    Deleting,
+}
+
+/// Steps of making a server, in their order.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CreateStep {
+    /// Waiting for its turn.
+    Queued,
+    /// Fetching the base image.
+    Image,
+    /// Making disk and seed.
+    Disk,
+    /// Installing its rules.
+    Network,
+    /// Defining and starting the domain.
+    Start,
+}
+
+/// Why a server is not as wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerProblem {
+    /// What kind of trouble.
+    pub code: ServerProblemCode,
+    /// For operators; never shown to customers.
+    pub detail: String,
+    /// How often the step was tried.
+    pub attempts: u32,
+}
+
+/// Kinds of trouble with one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerProblemCode {
+    /// The base image can't be fetched or is not what its digest says.
+    ImageUnavailable,
+    /// The disk or seed can't be made.
+    DiskFailed,
+    /// The network rules can't be installed; the server is not started without them.
+    NetworkFailed,
+    /// libvirt refuses to define or start it.
+    StartFailed,
+    /// The guest did not react to a shutdown request in time.
+    ShutdownIgnored,
+    /// A step took longer than its deadline.
+    DeadlineMissed,
+    /// The agent lacks a feature that the manifest requires.
+    FeatureMissing,
+    /// Removing it failed.
+    DeleteFailed,
+}
+
+/// What the control plane answers to a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportAnswer {
+    /// When to report next if nothing changes, in seconds.
+    pub next_report_s: u32,
+}

@@ -1,0 +1,17 @@
+//! Types that cross a process boundary: portal - REST API, agent - control plane.
+//!
+//! Owns their names, shapes, limits and text forms. Does no I/O: no async, no sockets, no files. The
+//! one thing of the outside world in here is the wall clock ([`time::SystemClock`]), so that no other
+//! crate reads it.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod digest;
+pub mod error;
+pub mod host;
+pub mod id;
+pub mod money;
+pub mod size;
+pub mod time;
+pub mod vm;

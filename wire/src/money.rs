@@ -1,0 +1,212 @@
+//! Money: whole minor units and a currency; prices on a scale a million times finer. No floats.
+//!
+//! There is one multiplication and one rounding ([`HourlyRate::for_seconds`]): half away from zero, on the
+//! absolute value, once a line (domain-model C2.3).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An ISO 4217 currency that prices can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Currency {
+    /// South Korean won, no decimals.
+    Krw,
+    /// New Taiwan dollar: two decimals in ISO 4217, none in use; we keep ISO's.
+    Twd,
+    /// US dollar.
+    Usd,
+    /// Euro.
+    Eur,
+}
+
+impl Currency {
+    /// The ISO 4217 code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Krw => "KRW",
+            Self::Twd => "TWD",
+            Self::Usd => "USD",
+            Self::Eur => "EUR",
+        }
+    }
+
+    /// How many decimals one major unit has.
+    #[must_use]
+    pub const fn decimals(self) -> u32 {
+        match self {
+            Self::Krw => 0,
+            Self::Twd | Self::Usd | Self::Eur => 2,
+        }
+    }
+}
+
+/// Why a text is no currency of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a currency that is offered (KRW, TWD, USD, EUR)")]
+pub struct UnknownCurrency(String);
+
+impl FromStr for Currency {
+    type Err = UnknownCurrency;
+    fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
+        [Self::Krw, Self::Twd, Self::Usd, Self::Eur]
+            .into_iter()
+            .find(|currency| currency.code() == code)
+            .ok_or_else(|| UnknownCurrency(code.chars().take(16).collect()))
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Currency {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(["KRW", "TWD", "USD", "EUR"]))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Currency {}
+
+/// An amount in minor units (won, cents).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// Minor units; negative for what is owed back.
+    #[schema(example = 12_000)]
+    pub amount: i64,
+    /// The currency of `amount`.
+    pub currency: Currency,
+}
+
+/// Arithmetic on money that has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Two currencies met.
+    #[error("{0} and {1} do not add up")]
+    MixedCurrencies(Currency, Currency),
+    /// The result does not fit.
+    #[error("the amount is too large")]
+    Overflow,
+}
+
+impl Money {
+    /// The sum, if both are of one currency and it fits.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::MixedCurrencies(self.currency, other.currency));
+        }
+        let amount = self
+            .amount
+            .checked_add(other.amount)
+            .ok_or(MoneyError::Overflow)?;
+        Ok(Self {
+            amount,
+            currency: self.currency,
+        })
+    }
+}
+
+/// A price an hour, in millionths of a minor unit (1 won an hour = 1 000 000).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HourlyRate {
+    /// Millionths of a minor unit an hour; never negative.
+    pub micro_minor_per_hour: u64,
+    /// The currency of the rate.
+    pub currency: Currency,
+}
+
+impl HourlyRate {
+    /// What `seconds` cost at this rate, rounded once.
+    pub fn for_seconds(self, seconds: u64) -> Result<Money, MoneyError> {
+        let micro = u128::from(self.micro_minor_per_hour)
+            .checked_mul(u128::from(seconds))
+            .ok_or(MoneyError::Overflow)?;
+        let per_unit: u128 = 3_600 * 1_000_000;
+        let rounded = micro
+            .checked_add(per_unit / 2)
+            .ok_or(MoneyError::Overflow)?
+            / per_unit;
+        let amount = i64::try_from(rounded).map_err(|_| MoneyError::Overflow)?;
+        Ok(Money {
+            amount,
+            currency: self.currency,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn krw(amount: i64) -> Money {
+        Money {
+            amount,
+            currency: Currency::Krw,
+        }
+    }
+
+    fn rate(micro_minor_per_hour: u64) -> HourlyRate {
+        HourlyRate {
+            micro_minor_per_hour,
+            currency: Currency::Krw,
+        }
+    }
+
+    #[test]
+    fn an_hour_costs_the_rate_and_halves_round_up() {
+        assert_eq!(rate(18_000_000).for_seconds(3_600), Ok(krw(18)));
+        assert_eq!(rate(1_000_000).for_seconds(1_800), Ok(krw(1)));
+        assert_eq!(rate(1_000_000).for_seconds(1_799), Ok(krw(0)));
+        assert_eq!(
+            rate(u64::MAX).for_seconds(u64::MAX),
+            Err(MoneyError::Overflow)
+        );
+    }
+
+    #[test]
+    fn currencies_do_not_mix() {
+        let euro = Money {
+            amount: 1,
+            currency: Currency::Eur,
+        };
+        assert_eq!(
+            krw(1).checked_add(euro),
+            Err(MoneyError::MixedCurrencies(Currency::Krw, Currency::Eur))
+        );
+        assert_eq!(krw(i64::MAX).checked_add(krw(1)), Err(MoneyError::Overflow));
+    }
+
+    proptest! {
+        #[test]
+        fn rounding_is_never_off_by_more_than_half(micro in 0u64..1_000_000_000_000, seconds in 0u64..100_000_000) {
+            let money = rate(micro).for_seconds(seconds).expect("fits");
+            let exact_times_unit = i128::from(micro) * i128::from(seconds);
+            let off = i128::from(money.amount) * 3_600_000_000 - exact_times_unit;
+            prop_assert!(off.abs() * 2 <= 3_600_000_000);
+        }
+    }
+}
