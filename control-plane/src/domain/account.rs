@@ -1,0 +1,395 @@
+//! Accounts: what a sign-up must look like (R13, R16-R19, R25), and the states of an account.
+//!
+//! ```text
+//! pending_email --(link in the mail)--> active
+//! ```
+
+use innkeeper_wire::{
+    api::{Locale, SignupRequest},
+    error::{FieldError, FieldErrorCode},
+    id::AccountId,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// Longest password, in characters (domain-model B7).
+pub const PASSWORD_LENGTH_MAX: usize = 128;
+/// How long a mailed confirmation link works.
+pub const CONFIRMATION_VALID_MS: i64 = 24 * 3_600 * 1_000;
+
+/// IDs that nobody may take, since mails or pages could be mistaken for the hoster's.
+const RESERVED_IDS: &[&str] = &[
+    "admin",
+    "administrator",
+    "root",
+    "support",
+    "system",
+    "billing",
+    "operator",
+    "engineer",
+    "help",
+    "security",
+    "abuse",
+    "postmaster",
+    "webmaster",
+    "hostmaster",
+    "innkeeper",
+    "official",
+];
+
+/// An account as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    /// Which.
+    pub id: AccountId,
+    /// The ID to sign in with, as it was typed; unique without regard to case.
+    pub login_id: String,
+    /// The person's name.
+    pub name: String,
+    /// The e-mail address.
+    pub email: String,
+    /// Argon2id in PHC string form.
+    pub password_hash: String,
+    /// How far it is.
+    pub state: AccountState,
+    /// Language of mails.
+    pub locale: Locale,
+    /// What was accepted at sign-up.
+    pub consent: Consent,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// Most servers at a time.
+    pub server_quota: u32,
+}
+
+/// How far an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// Its address is not confirmed; it can't be used.
+    PendingEmail,
+    /// In use.
+    Active,
+}
+
+/// That terms were accepted (R13): which version, when, from where.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Consent {
+    /// Version of the member terms.
+    pub terms_version: String,
+    /// When.
+    pub at: Timestamp,
+    /// The client's address.
+    pub from: String,
+}
+
+/// A mailed one-time secret. Only its hash is stored, as the record's key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Whose address it confirms.
+    pub account: AccountId,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+}
+
+/// The account's unused confirmation, so that a new one can end it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PendingConfirmation {
+    /// Key of the [`Confirmation`] record.
+    pub secret_hash: String,
+    /// When the mail was asked for.
+    pub requested_at: Timestamp,
+}
+
+/// What the installation demands of a sign-up.
+#[derive(Debug, Clone)]
+pub struct SignupRules<'a> {
+    /// Shortest password.
+    pub password_length_min: usize,
+    /// The terms to accept.
+    pub terms_version: &'a str,
+}
+
+/// Everything that is wrong with a sign-up; whether its ID is taken only the store can tell.
+#[must_use]
+pub fn check_signup(request: &SignupRequest, rules: &SignupRules<'_>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    errors.extend(check_login_id(&request.login_id));
+    errors.extend(check_name(&request.name));
+    errors.extend(check_email(&request.email));
+    errors.extend(check_password(request, rules.password_length_min));
+    if request.accepted_terms.is_empty() {
+        errors.push(field(
+            "/accepted_terms",
+            FieldErrorCode::Required,
+            "accept the terms to go on",
+        ));
+    } else if request.accepted_terms != rules.terms_version {
+        errors.push(field(
+            "/accepted_terms",
+            FieldErrorCode::Outdated,
+            "the terms have a new version; please read it",
+        ));
+    }
+    errors
+}
+
+/// A field error.
+#[must_use]
+pub fn field(pointer: &str, code: FieldErrorCode, detail: &str) -> FieldError {
+    FieldError {
+        pointer: pointer.to_owned(),
+        code,
+        detail: detail.to_owned(),
+    }
+}
+
+fn check_login_id(login_id: &str) -> Option<FieldError> {
+    let pointer = "/login_id";
+    if login_id.is_empty() {
+        return Some(field(pointer, FieldErrorCode::Required, "choose an ID"));
+    }
+    let length_fits = (5..=12).contains(&login_id.len());
+    let characters_fit = login_id.bytes().all(|b| b.is_ascii_alphanumeric())
+        && login_id.bytes().any(|b| b.is_ascii_alphabetic());
+    if !length_fits || !characters_fit {
+        let detail = "an ID has 5 to 12 letters and digits, at least one letter";
+        return Some(field(pointer, FieldErrorCode::Malformed, detail));
+    }
+    RESERVED_IDS
+        .contains(&login_id.to_ascii_lowercase().as_str())
+        .then(|| field(pointer, FieldErrorCode::Reserved, "this ID is reserved"))
+}
+
+fn check_name(name: &str) -> Option<FieldError> {
+    let pointer = "/name";
+    if name.trim().is_empty() {
+        return Some(field(pointer, FieldErrorCode::Required, "enter your name"));
+    }
+    if name.chars().count() > 100 {
+        return Some(field(
+            pointer,
+            FieldErrorCode::TooLong,
+            "a name has at most 100 characters",
+        ));
+    }
+    name.chars().any(char::is_control).then(|| {
+        field(
+            pointer,
+            FieldErrorCode::Malformed,
+            "a name has no control characters",
+        )
+    })
+}
+
+/// A plain address: one `@`, a local part of 1 to 64 common characters, a domain with a dot. Narrower than
+/// RFC 5321 on purpose: what it refuses (quotes, comments, literals) nobody signs up with, and it can't
+/// smuggle anything into a mail header.
+fn check_email(email: &str) -> Option<FieldError> {
+    let pointer = "/email";
+    if email.is_empty() {
+        return Some(field(
+            pointer,
+            FieldErrorCode::Required,
+            "enter your e-mail address",
+        ));
+    }
+    if email.len() > 254 {
+        return Some(field(
+            pointer,
+            FieldErrorCode::TooLong,
+            "an address has at most 254 characters",
+        ));
+    }
+    let local_fits = |local: &str| {
+        let common = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
+        (1..=64).contains(&local.len())
+            && local.bytes().all(common)
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+    };
+    let label_fits = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let fits = email.split_once('@').is_some_and(|(local, domain)| {
+        local_fits(local) && domain.contains('.') && domain.split('.').all(label_fits)
+    });
+    (!fits).then(|| {
+        field(
+            pointer,
+            FieldErrorCode::Malformed,
+            "this is not an e-mail address",
+        )
+    })
+}
+
+/// The `modern` profile (domain-model B7): length, no personal data, not easy to guess; no classes.
+fn check_password(request: &SignupRequest, length_min: usize) -> Option<FieldError> {
+    let pointer = "/password";
+    let password = request.password.as_str();
+    let length = password.chars().count();
+    if length == 0 {
+        return Some(field(
+            pointer,
+            FieldErrorCode::Required,
+            "choose a password",
+        ));
+    }
+    if length < length_min {
+        let detail = format!("a password has at least {length_min} characters");
+        return Some(field(pointer, FieldErrorCode::TooShort, &detail));
+    }
+    if length > PASSWORD_LENGTH_MAX {
+        return Some(field(
+            pointer,
+            FieldErrorCode::TooLong,
+            "a password has at most 128 characters",
+        ));
+    }
+    let lower = password.to_lowercase();
+    let personal: Vec<String> = [request.login_id.as_str(), request.name.as_str()]
+        .into_iter()
+        .chain(request.email.split('@').next())
+        .map(|text| text.trim().to_lowercase())
+        .filter(|text| text.chars().count() >= 4)
+        .collect();
+    if personal.iter().any(|text| lower.contains(text)) {
+        let detail = "the password contains your ID, name or e-mail address";
+        return Some(field(pointer, FieldErrorCode::ContainsPersonalData, detail));
+    }
+    let inputs: Vec<&str> = personal.iter().map(String::as_str).collect();
+    let guessable = zxcvbn::zxcvbn(password, &inputs).score() < zxcvbn::Score::Three;
+    guessable.then(|| {
+        field(
+            pointer,
+            FieldErrorCode::Weak,
+            "this password is easy to guess",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> SignupRequest {
+        SignupRequest {
+            login_id: "minji90".to_owned(),
+            name: "김민지".to_owned(),
+            email: "minji@example.com".to_owned(),
+            password: "violet-anchor-tundra-58".to_owned(),
+            accepted_terms: "2026-01".to_owned(),
+            locale: Locale::Ko,
+        }
+    }
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut SignupRequest), expected: &[(&str, FieldErrorCode)]) {
+        let mut request = request();
+        change(&mut request);
+        let rules = SignupRules {
+            password_length_min: 15,
+            terms_version: "2026-01",
+        };
+        let errors = check_signup(&request, &rules);
+        let found: Vec<_> = errors
+            .iter()
+            .map(|e| (e.pointer.as_str(), e.code))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn ids() {
+        use FieldErrorCode::{Malformed, Required, Reserved};
+        check(|_| {}, &[]);
+        for good in ["abcde", "a1234", "ABCDEFGHIJKL"] {
+            check(|r| good.clone_into(&mut r.login_id), &[]);
+        }
+        check(|r| r.login_id.clear(), &[("/login_id", Required)]);
+        for bad in [
+            "abcd",
+            "abcdefghijklm",
+            "12345",
+            "min ji",
+            "김민지님입니다",
+            "a-b-c-d",
+        ] {
+            check(
+                |r| bad.clone_into(&mut r.login_id),
+                &[("/login_id", Malformed)],
+            );
+        }
+        check(
+            |r| "Admin".clone_into(&mut r.login_id),
+            &[("/login_id", Reserved)],
+        );
+    }
+
+    #[test]
+    fn names_and_addresses() {
+        use FieldErrorCode::{Malformed, Required, TooLong};
+        check(|r| "  ".clone_into(&mut r.name), &[("/name", Required)]);
+        check(|r| r.name = "가".repeat(101), &[("/name", TooLong)]);
+        check(|r| "a\nb".clone_into(&mut r.name), &[("/name", Malformed)]);
+        for bad in [
+            "a",
+            "a@b",
+            "@b.co",
+            "a@b.co\r\nBcc: x@y.zz",
+            "a b@c.de",
+            "a@-b.co",
+            "a..b@c.de",
+            "a@b@c.de",
+        ] {
+            check(|r| bad.clone_into(&mut r.email), &[("/email", Malformed)]);
+        }
+        check(|r| "a+b.c@mail.example.co.kr".clone_into(&mut r.email), &[]);
+    }
+
+    #[test]
+    fn passwords() {
+        use FieldErrorCode::{ContainsPersonalData, Required, TooLong, TooShort, Weak};
+        check(|r| r.password.clear(), &[("/password", Required)]);
+        check(
+            |r| "tr0ub4dor&3xyz".clone_into(&mut r.password),
+            &[("/password", TooShort)],
+        );
+        check(|r| r.password = "x".repeat(129), &[("/password", TooLong)]);
+        check(
+            |r| "aaaaaaaaaaaaaaaaaaa".clone_into(&mut r.password),
+            &[("/password", Weak)],
+        );
+        check(
+            |r| "password123456789".clone_into(&mut r.password),
+            &[("/password", Weak)],
+        );
+        check(
+            |r| "MinJi90-violet-anchor".clone_into(&mut r.password),
+            &[("/password", ContainsPersonalData)],
+        );
+        check(
+            |r| "보라색 닻과 얼어붙은 들판 오십팔".clone_into(&mut r.password),
+            &[],
+        );
+    }
+
+    #[test]
+    fn terms() {
+        use FieldErrorCode::{Outdated, Required};
+        check(
+            |r| r.accepted_terms.clear(),
+            &[("/accepted_terms", Required)],
+        );
+        check(
+            |r| "2025-01".clone_into(&mut r.accepted_terms),
+            &[("/accepted_terms", Outdated)],
+        );
+    }
+}

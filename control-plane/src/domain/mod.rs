@@ -1,0 +1,14 @@
+//! The rules of the product, as pure functions over plain values: no store, no HTTP, no tokio, no clock.
+//! Time and ids come in as parameters; the same code runs in production and in the simulator.
+
+pub mod account;
+pub mod addresses;
+pub mod catalogue;
+pub mod host;
+pub mod lockout;
+pub mod mail;
+pub mod order;
+pub mod placement;
+pub mod server;
+pub mod ssh_key;
+pub mod usage;

@@ -1,0 +1,283 @@
+//! Quotes and orders (R34-R36, R41-R42; domain-model C3.2).
+//!
+//! ```text
+//! quote --(confirm: room, address, quota; one commit)--> provisioning --(ready)--> completed
+//!                                                             |--(can't be made)--> failed
+//!                                                             `--(deleted first)--> cancelled
+//! ```
+//!
+//! An order never changes after it was placed, but for its state. Nothing is charged before `completed`.
+
+use innkeeper_wire::{
+    api::{OrderState, QuoteRequest},
+    digest::Digest,
+    error::{FieldError, FieldErrorCode},
+    id::{AccountId, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
+    time::Timestamp,
+    vm::Hostname,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    account::field,
+    catalogue::{Catalogue, Image, Plan},
+    ssh_key::SshKeys,
+};
+
+/// How long a quote can be ordered at its price.
+pub const QUOTE_VALID_MS: i64 = 30 * 60 * 1_000;
+/// Most keys on one server.
+pub const KEYS_PER_SERVER_MAX: usize = 10;
+
+/// A price for one configuration, with everything frozen that an order needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// Which.
+    pub id: QuoteId,
+    /// Whose.
+    pub account: AccountId,
+    /// What was chosen.
+    pub choice: Choice,
+    /// Until when it can be ordered.
+    pub expires_at: Timestamp,
+}
+
+/// What a customer chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Code of the data centre.
+    pub site: innkeeper_wire::id::Code,
+    /// The plan with its price, as offered then.
+    pub plan: Plan,
+    /// The image, as offered then.
+    pub image: Image,
+    /// Name of the server.
+    pub name: Hostname,
+    /// Keys that may sign in.
+    pub ssh_keys: Vec<SshKeyId>,
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Which.
+    pub id: OrderId,
+    /// Whose.
+    pub account: AccountId,
+    /// The quote that was confirmed.
+    pub quote: QuoteId,
+    /// What was chosen.
+    pub choice: Choice,
+    /// How far it is.
+    pub state: OrderState,
+    /// The server that it is for.
+    pub server: ServerId,
+    /// What it is charged under.
+    pub contract: ContractId,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+}
+
+/// That an `Idempotency-Key` was used, for what, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyRecord {
+    /// Digest of the request's body.
+    pub request: Digest,
+    /// The order that it made.
+    pub order: OrderId,
+}
+
+/// Checks a configuration against the catalogue and the account's keys; room is checked when it is ordered.
+pub fn check_choice(
+    request: &QuoteRequest,
+    catalogue: &Catalogue,
+    keys: &SshKeys,
+) -> Result<Choice, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let site = catalogue.site(&request.site);
+    let plan = catalogue.plan(&request.plan);
+    let image = catalogue.image(&request.image);
+    let name = request.name.parse::<Hostname>();
+    for (found, pointer, value, what) in [
+        (site.is_some(), "/site", &request.site, "data centre"),
+        (plan.is_some(), "/plan", &request.plan, "plan"),
+        (image.is_some(), "/image", &request.image, "image"),
+    ] {
+        if value.is_empty() {
+            errors.push(field(
+                pointer,
+                FieldErrorCode::Required,
+                &format!("choose a {what}"),
+            ));
+        } else if !found {
+            errors.push(field(
+                pointer,
+                FieldErrorCode::Unknown,
+                &format!("this {what} is not offered"),
+            ));
+        }
+    }
+    if let (Some(plan), Some(image)) = (plan, image)
+        && plan.disk < image.base.virtual_size
+    {
+        let detail = "the image does not fit on this plan's disk";
+        errors.push(field("/plan", FieldErrorCode::DiskTooSmall, detail));
+    }
+    if let Err(error) = &name {
+        let code = if request.name.is_empty() {
+            FieldErrorCode::Required
+        } else {
+            FieldErrorCode::Malformed
+        };
+        errors.push(field("/name", code, &error.to_string()));
+    }
+    errors.extend(check_keys(&request.ssh_keys, keys));
+    match (site, plan, image, name) {
+        (Some(site), Some(plan), Some(image), Ok(name)) if errors.is_empty() => Ok(Choice {
+            site: site.code.clone(),
+            plan: plan.clone(),
+            image: image.clone(),
+            name,
+            ssh_keys: request.ssh_keys.clone(),
+        }),
+        _ => Err(errors),
+    }
+}
+
+fn check_keys(wanted: &[SshKeyId], present: &SshKeys) -> Option<FieldError> {
+    let pointer = "/ssh_keys";
+    if wanted.is_empty() {
+        let detail = "choose at least one SSH key: servers have no passwords";
+        return Some(field(pointer, FieldErrorCode::Required, detail));
+    }
+    if wanted.len() > KEYS_PER_SERVER_MAX {
+        return Some(field(
+            pointer,
+            FieldErrorCode::TooMany,
+            "choose at most 10 keys",
+        ));
+    }
+    let unknown = wanted
+        .iter()
+        .any(|id| present.keys.iter().all(|key| key.id != *id));
+    unknown.then(|| {
+        field(
+            pointer,
+            FieldErrorCode::Unknown,
+            "this key is not in your account",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::{
+        id::uuid_v7,
+        money::{Currency, HourlyRate, Money},
+        size::Bytes,
+        vm::{BaseImage, ImageFormat},
+    };
+
+    use super::{
+        super::{catalogue::Site, ssh_key::SshKey},
+        *,
+    };
+
+    fn key_id() -> SshKeyId {
+        SshKeyId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]))
+    }
+
+    fn catalogue() -> Catalogue {
+        let plan = |code: &str, disk| Plan {
+            code: code.parse().expect("a code"),
+            name: code.to_owned(),
+            vcpus: 1,
+            memory: Bytes::gib(1),
+            disk,
+            hourly: HourlyRate {
+                micro_minor_per_hour: 10_000_000,
+                currency: Currency::Krw,
+            },
+            monthly_cap: Money {
+                amount: 6_000,
+                currency: Currency::Krw,
+            },
+        };
+        Catalogue {
+            sites: vec![Site {
+                code: "seoul-1".parse().expect("a code"),
+                name: "Seoul".to_owned(),
+            }],
+            plans: vec![plan("s1", Bytes::gib(20)), plan("xs", Bytes::mib(10))],
+            images: vec![Image {
+                code: "tiny".parse().expect("a code"),
+                name: "Tiny".to_owned(),
+                login_user: "root".to_owned(),
+                base: BaseImage {
+                    digest: Digest::of(b"image"),
+                    format: ImageFormat::Raw,
+                    file_size: Bytes::mib(64),
+                    virtual_size: Bytes::mib(64),
+                },
+            }],
+        }
+    }
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut QuoteRequest), expected: &[(&str, FieldErrorCode)]) {
+        let mut request = QuoteRequest {
+            site: "seoul-1".to_owned(),
+            plan: "s1".to_owned(),
+            image: "tiny".to_owned(),
+            name: "web-1".to_owned(),
+            ssh_keys: vec![key_id()],
+        };
+        change(&mut request);
+        let key = SshKey {
+            id: key_id(),
+            name: String::new(),
+            algorithm: String::new(),
+            fingerprint: String::new(),
+            public_key: String::new(),
+            created_at: Timestamp::from_millis(0),
+        };
+        let result = check_choice(&request, &catalogue(), &SshKeys { keys: vec![key] });
+        let errors = result.err().unwrap_or_default();
+        let found: Vec<_> = errors
+            .iter()
+            .map(|e| (e.pointer.as_str(), e.code))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn configurations() {
+        use FieldErrorCode::{DiskTooSmall, Malformed, Required, TooMany, Unknown};
+        check(|_| {}, &[]);
+        check(|r| "mars".clone_into(&mut r.site), &[("/site", Unknown)]);
+        check(|r| r.plan.clear(), &[("/plan", Required)]);
+        check(|r| "xs".clone_into(&mut r.plan), &[("/plan", DiskTooSmall)]);
+        check(|r| "Web 1".clone_into(&mut r.name), &[("/name", Malformed)]);
+        check(|r| r.ssh_keys.clear(), &[("/ssh_keys", Required)]);
+        check(
+            |r| r.ssh_keys = vec![key_id(); 11],
+            &[("/ssh_keys", TooMany)],
+        );
+        check(
+            |r| {
+                r.ssh_keys = vec![SshKeyId::from_uuid(uuid_v7(
+                    Timestamp::from_millis(2),
+                    [2; 10],
+                ))]
+            },
+            &[("/ssh_keys", Unknown)],
+        );
+        check(
+            |r| {
+                r.site.clear();
+                "../etc".clone_into(&mut r.image);
+            },
+            &[("/site", Required), ("/image", Unknown)],
+        );
+    }
+}

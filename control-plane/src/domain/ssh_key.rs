@@ -1,0 +1,212 @@
+//! SSH public keys (R73): what is accepted, and the canonical form that may reach a server.
+//!
+//! A key is parsed from one line and written anew from its data, without the comment: the library accepts a
+//! second line inside the comment, which in an `authorized_keys` file would be a second key.
+
+use innkeeper_wire::{
+    error::{FieldError, FieldErrorCode},
+    id::SshKeyId,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use ssh_key::{Algorithm, HashAlg, PublicKey, public::KeyData};
+
+use super::account::field;
+
+/// Shortest RSA modulus that is accepted, in bits.
+const RSA_BITS_MIN: usize = 3_072;
+/// Longest line that is looked at; an RSA key of 16 384 bits has 2 800 characters.
+const LINE_LENGTH_MAX: usize = 4_096;
+
+/// A key as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    /// Which.
+    pub id: SshKeyId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Such as `ssh-ed25519`.
+    pub algorithm: String,
+    /// `SHA256:...`
+    pub fingerprint: String,
+    /// `algorithm base64`, without options or comment.
+    pub public_key: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// All keys of one account, in one record: their number and uniqueness need no scan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKeys {
+    /// Oldest first.
+    pub keys: Vec<SshKey>,
+}
+
+/// A key that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedKey {
+    /// Such as `ssh-ed25519`.
+    pub algorithm: String,
+    /// `SHA256:...`
+    pub fingerprint: String,
+    /// `algorithm base64`.
+    pub canonical: String,
+    /// The comment, as a suggestion for a name.
+    pub comment: String,
+}
+
+/// Reads a pasted key, or says what is wrong with it.
+pub fn parse(text: &str) -> Result<ParsedKey, FieldError> {
+    let pointer = "/public_key";
+    let line = text.trim_matches(['\r', '\n', ' ', '\t']);
+    let refuse = |code, detail| Err(field(pointer, code, detail));
+    if line.is_empty() {
+        return refuse(FieldErrorCode::Required, "paste a public key");
+    }
+    if line.contains("PRIVATE KEY") {
+        let detail = "this is a private key: keep it secret, and paste the .pub file instead";
+        return refuse(FieldErrorCode::PrivateKey, detail);
+    }
+    if line.contains(['\r', '\n']) {
+        return refuse(FieldErrorCode::MultipleLines, "paste one key, on one line");
+    }
+    if line.len() > LINE_LENGTH_MAX {
+        return refuse(FieldErrorCode::TooLong, "this is too long for a public key");
+    }
+    if line.chars().any(char::is_control) {
+        return refuse(FieldErrorCode::Malformed, "a key has no control characters");
+    }
+    let Ok(key) = PublicKey::from_openssh(line) else {
+        let dsa = line.starts_with("ssh-dss ");
+        return if dsa {
+            refuse(
+                FieldErrorCode::UnsafeKey,
+                "DSA keys are no longer safe: make an Ed25519 key",
+            )
+        } else {
+            let detail = "this is not a public key in OpenSSH's format (ssh-ed25519 AAAA...)";
+            refuse(FieldErrorCode::Malformed, detail)
+        };
+    };
+    if let Some(detail) = unsafe_kind(&key) {
+        return refuse(FieldErrorCode::UnsafeKey, detail);
+    }
+    let comment = key.comment().to_owned();
+    let mut bare = key;
+    bare.set_comment("");
+    let canonical = bare.to_openssh().map_err(|_| {
+        field(
+            pointer,
+            FieldErrorCode::Malformed,
+            "this key can't be written again",
+        )
+    })?;
+    Ok(ParsedKey {
+        algorithm: bare.algorithm().as_str().to_owned(),
+        fingerprint: bare.fingerprint(HashAlg::Sha256).to_string(),
+        canonical: canonical.trim_end().to_owned(),
+        comment,
+    })
+}
+
+/// Why a key is not safe enough, if it is not.
+fn unsafe_kind(key: &PublicKey) -> Option<&'static str> {
+    match key.algorithm() {
+        Algorithm::Ed25519
+        | Algorithm::SkEd25519
+        | Algorithm::Ecdsa { .. }
+        | Algorithm::SkEcdsaSha2NistP256 => None,
+        Algorithm::Rsa { .. } => match key.key_data() {
+            KeyData::Rsa(rsa) => (rsa_bits(rsa.n.as_positive_bytes()) < RSA_BITS_MIN)
+                .then_some("RSA keys need at least 3072 bits: make an Ed25519 key"),
+            _ => Some("this RSA key can't be read"),
+        },
+        Algorithm::Dsa => Some("DSA keys are no longer safe: make an Ed25519 key"),
+        _ => Some("keys of this kind are not accepted: make an Ed25519 key"),
+    }
+}
+
+fn rsa_bits(modulus: Option<&[u8]>) -> usize {
+    let bytes = modulus.unwrap_or_default();
+    let leading = bytes
+        .first()
+        .map_or(0, |byte| usize::try_from(byte.leading_zeros()).unwrap_or(0));
+    bytes.len() * 8 - leading
+}
+
+impl SshKeys {
+    /// Whether the same key is there already.
+    #[must_use]
+    pub fn contains(&self, key: &ParsedKey) -> bool {
+        self.keys
+            .iter()
+            .any(|present| present.public_key == key.canonical)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED25519: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5dZgJ0Vw1x8q2L5cT3m6rVQm0hS7aG1qfYx0Yy7b1K";
+
+    #[track_caller]
+    fn refused(text: &str, code: FieldErrorCode) {
+        assert_eq!(
+            parse(text).expect_err("must be refused").code,
+            code,
+            "{text:.60}"
+        );
+    }
+
+    #[test]
+    fn a_key_is_written_anew_without_its_comment() {
+        let parsed = parse(&format!("  {ED25519} minji@laptop \n")).expect("a good key");
+        assert_eq!(parsed.canonical, ED25519);
+        assert_eq!(parsed.algorithm, "ssh-ed25519");
+        assert_eq!(parsed.comment, "minji@laptop");
+        assert!(parsed.fingerprint.starts_with("SHA256:"));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        use FieldErrorCode::{Malformed, MultipleLines, PrivateKey, Required, TooLong, UnsafeKey};
+        refused("", Required);
+        refused("hello", Malformed);
+        refused("ssh-ed25519 AAAA", Malformed);
+        refused(&format!("command=\"id\" {ED25519}"), Malformed);
+        refused(&format!("{ED25519} me\n{ED25519} you"), MultipleLines);
+        refused(&format!("{ED25519} me\r{ED25519}"), MultipleLines);
+        refused(&format!("{ED25519} me\u{85}x\u{0}"), Malformed);
+        refused(
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----",
+            PrivateKey,
+        );
+        refused("ssh-dss AAAAB3NzaC1kc3MAAACBAP", UnsafeKey);
+        refused(&format!("{ED25519} {}", "x".repeat(5_000)), TooLong);
+    }
+
+    #[test]
+    fn short_rsa_is_refused_and_long_rsa_is_not() {
+        let rsa = |bits: usize| {
+            let mut blob = Vec::new();
+            let mut put = |bytes: &[u8]| {
+                blob.extend(u32::try_from(bytes.len()).expect("short").to_be_bytes());
+                blob.extend(bytes);
+            };
+            put(b"ssh-rsa");
+            put(&[1, 0, 1]);
+            let mut modulus = vec![0u8];
+            modulus.extend(vec![0xc5; bits / 8]);
+            put(&modulus);
+            use base64::Engine as _;
+            format!(
+                "ssh-rsa {} x",
+                base64::engine::general_purpose::STANDARD.encode(&blob)
+            )
+        };
+        refused(&rsa(2_048), FieldErrorCode::UnsafeKey);
+        assert!(parse(&rsa(3_072)).is_ok());
+    }
+}
