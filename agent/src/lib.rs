@@ -3,3 +3,7 @@
 
 pub mod action;
 pub mod hypervisor;
+pub mod disk;
+pub mod image;
+pub mod layout;
+pub mod seed;

@@ -14,6 +14,7 @@ use innkeeper_wire::{digest::Digest, host::HostCapacity, id::ServerId, time::Tim
 
 use crate::action::Action;
 
+pub mod domain_xml;
 pub mod simulated;
 
 /// A machine that can carry servers.

@@ -1,0 +1,268 @@
+//! The directory that holds everything of this host's servers, and how its files are written.
+//!
+//! ```text
+//! <state_dir>/
+//!   images/<sha256>.raw|qcow2            base images, read-only; see `image`
+//!   disks/srv_<uuid>.qcow2               system disks: overlays on a base image; see `disk`
+//!   seeds/srv_<uuid>.img                 cloud-init seeds; see `seed`
+//!   consoles/srv_<uuid>.log*             what guests wrote to their serial consoles; virtlogd rotates them
+//!   tombstones/srv_<uuid>.<millis>.qcow2 buried disks, with the instant of their burial
+//! ```
+//!
+//! A file gets its final name only when it is whole and synced; until then its name begins with a dot.
+//! Names are made from ids and digests alone. Whatever else lies there is a stranger: reported, never touched.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use innkeeper_wire::{
+    digest::Digest,
+    id::ServerId,
+    time::Timestamp,
+    vm::{BaseImage, ImageFormat},
+};
+
+const DIRECTORIES: [&str; 5] = ["images", "disks", "seeds", "consoles", "tombstones"];
+
+/// The opened state directory.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+/// What lies in the state directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// Base images.
+    pub images: BTreeSet<Digest>,
+    /// System disks.
+    pub disks: BTreeSet<ServerId>,
+    /// Seeds.
+    pub seeds: BTreeSet<ServerId>,
+    /// Buried disks; of several of one server the latest.
+    pub tombstones: BTreeMap<ServerId, Timestamp>,
+    /// Files that nobody of us has made, as `disks/name`.
+    pub strangers: Vec<String>,
+}
+
+impl StateDir {
+    /// Makes what is missing of the directories and removes what an interrupted write left behind.
+    ///
+    /// # Errors
+    /// When the directories can't be made or read, or the path is no UTF-8 (libvirt could not be told it).
+    pub fn open(root: &Path) -> io::Result<Self> {
+        if root.to_str().is_none() || !root.is_absolute() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the state directory's path must be absolute and UTF-8",
+            ));
+        }
+        for name in DIRECTORIES {
+            let directory = root.join(name);
+            // QEMU's own user must be able to pass through, but not to look around.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o711)
+                .create(&directory)?;
+            for entry in std::fs::read_dir(&directory)? {
+                let entry = entry?;
+                if is_temporary(&entry.file_name()) {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(Self {
+            root: root.to_owned(),
+        })
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A base image's file.
+    #[must_use]
+    pub fn image(&self, image: &BaseImage) -> PathBuf {
+        let name = format!("{}.{}", image.digest.hex(), format_name(image.format));
+        self.root.join("images").join(name)
+    }
+
+    /// A server's system disk.
+    #[must_use]
+    pub fn disk(&self, server: ServerId) -> PathBuf {
+        self.root.join("disks").join(format!("{server}.qcow2"))
+    }
+
+    /// A server's seed.
+    #[must_use]
+    pub fn seed(&self, server: ServerId) -> PathBuf {
+        self.root.join("seeds").join(format!("{server}.img"))
+    }
+
+    /// The log of a server's serial console.
+    #[must_use]
+    pub fn console_log(&self, server: ServerId) -> PathBuf {
+        self.root.join("consoles").join(format!("{server}.log"))
+    }
+
+    /// Where a server's disk is set aside.
+    #[must_use]
+    pub fn tombstone(&self, server: ServerId, buried_at: Timestamp) -> PathBuf {
+        let name = format!("{server}.{}.qcow2", buried_at.as_millis());
+        self.root.join("tombstones").join(name)
+    }
+
+    /// Every tombstone of a server.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub fn tombstones_of(&self, server: ServerId) -> io::Result<Vec<PathBuf>> {
+        self.files_of("tombstones", server)
+    }
+
+    /// Every console log of a server, rotated ones included.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub fn console_logs_of(&self, server: ServerId) -> io::Result<Vec<PathBuf>> {
+        self.files_of("consoles", server)
+    }
+
+    fn files_of(&self, directory: &str, server: ServerId) -> io::Result<Vec<PathBuf>> {
+        let prefix = format!("{server}.");
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(self.root.join(directory))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                paths.push(entry.path());
+            }
+        }
+        Ok(paths)
+    }
+
+    /// Looks at everything that there is.
+    ///
+    /// # Errors
+    /// When a directory can't be read.
+    pub fn scan(&self) -> io::Result<Contents> {
+        let mut contents = Contents::default();
+        for directory in DIRECTORIES {
+            for entry in std::fs::read_dir(self.root.join(directory))? {
+                let name = entry?.file_name();
+                if is_temporary(&name) {
+                    continue;
+                }
+                let name = name.to_string_lossy();
+                if !contents.take(directory, &name) {
+                    contents.strangers.push(format!("{directory}/{name}"));
+                }
+            }
+        }
+        Ok(contents)
+    }
+}
+
+impl Contents {
+    /// Whether the name is one of ours.
+    fn take(&mut self, directory: &str, name: &str) -> bool {
+        match directory {
+            "images" => image_digest(name)
+                .map(|digest| self.images.insert(digest))
+                .is_some(),
+            "disks" => server_of(name, ".qcow2")
+                .map(|id| self.disks.insert(id))
+                .is_some(),
+            "seeds" => server_of(name, ".img")
+                .map(|id| self.seeds.insert(id))
+                .is_some(),
+            "tombstones" => tombstone_of(name)
+                .map(|(id, at)| {
+                    let latest = self.tombstones.entry(id).or_insert(at);
+                    *latest = at.max(*latest);
+                })
+                .is_some(),
+            // Console logs are no state: nothing is decided by them.
+            _ => true,
+        }
+    }
+}
+
+/// A format's name, as file names and QEMU have it.
+#[must_use]
+pub fn format_name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Raw => "raw",
+        ImageFormat::Qcow2 => "qcow2",
+    }
+}
+
+/// The name that a file has until it is whole.
+#[must_use]
+pub fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".new-{name}"))
+}
+
+/// Gives a whole and synced file its final name, durably.
+///
+/// # Errors
+/// When the rename or the sync of the directory fails.
+pub async fn publish(temporary: &Path, path: &Path) -> io::Result<()> {
+    tokio::fs::rename(temporary, path).await?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    tokio::fs::File::open(directory).await?.sync_all().await
+}
+
+/// Deletes a file; none is no error.
+///
+/// # Errors
+/// When it can't be deleted.
+pub async fn remove(path: &Path) -> io::Result<()> {
+    match tokio::fs::remove_file(path).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a new file that only its owner may read. What an earlier attempt left there is overwritten.
+///
+/// # Errors
+/// When it can't be made.
+pub fn create_private(path: &Path) -> io::Result<std::fs::File> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn image_digest(name: &str) -> Option<Digest> {
+    let hex = name
+        .strip_suffix(".raw")
+        .or_else(|| name.strip_suffix(".qcow2"))?;
+    format!("sha256:{hex}").parse().ok()
+}
+
+fn server_of(name: &str, suffix: &str) -> Option<ServerId> {
+    name.strip_suffix(suffix)?.parse().ok()
+}
+
+fn tombstone_of(name: &str) -> Option<(ServerId, Timestamp)> {
+    let (server, millis) = name.strip_suffix(".qcow2")?.split_once('.')?;
+    Some((
+        server.parse().ok()?,
+        Timestamp::from_millis(millis.parse().ok()?),
+    ))
+}

@@ -1,0 +1,187 @@
+//! The cloud-init seed (NoCloud): a small FAT image labelled `CIDATA` with three documents.
+//!
+//! Called for [`crate::action::Action::WriteSeed`] and `RemoveSeed`. The documents are JSON, which is YAML
+//! too, written by a serialiser from typed values: no customer's text is ever pasted into them. The image is
+//! made in memory and is the same for the same spec.
+
+use std::{
+    io::{self, Cursor, Write as _},
+    net::IpAddr,
+    path::PathBuf,
+};
+
+use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
+use innkeeper_wire::{
+    id::ServerId,
+    vm::{GATEWAY_V4, ServerSpec},
+};
+use serde_json::{Value, json};
+
+use crate::layout::{self, StateDir};
+
+/// Size of the image. The documents of a server with 10 large keys take 20 kB of it.
+const IMAGE_SIZE: usize = 1 << 20;
+/// What NoCloud looks for; FAT labels have 11 characters.
+const LABEL: [u8; 11] = *b"CIDATA     ";
+/// Where a guest sends IPv6 that is not for itself: the host's bridge.
+const GATEWAY_V6: &str = "fe80::1";
+
+/// Why a seed was not written or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The documents don't fit into the image, or the image can't be made.
+    #[error("the seed of {server} can't be made")]
+    Image {
+        /// Whose.
+        server: ServerId,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Writing or deleting the file failed.
+    #[error("{what} {path}")]
+    Io {
+        /// The deed.
+        what: &'static str,
+        /// What it was done to.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// One document of the seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its file name.
+    pub name: &'static str,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Writes the server's seed, in place of one that is there.
+///
+/// # Errors
+/// [`SeedError`]; an old seed is then still there.
+pub async fn write(
+    dirs: &StateDir,
+    spec: &ServerSpec,
+    nameservers: &[IpAddr],
+) -> Result<(), SeedError> {
+    let server = spec.server;
+    let bytes = image(&documents(spec, nameservers))
+        .map_err(|source| SeedError::Image { server, source })?;
+    let path = dirs.seed(server);
+    let temporary = layout::temporary(&path);
+    let target = temporary.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut file = layout::create_private(&target)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    });
+    let failed = |source| SeedError::Io {
+        what: "write",
+        path: temporary.clone(),
+        source,
+    };
+    written
+        .await
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(failed)?;
+    layout::publish(&temporary, &path).await.map_err(failed)
+}
+
+/// Deletes the server's seed; none is no error.
+///
+/// # Errors
+/// When it can't be deleted.
+pub async fn remove(dirs: &StateDir, server: ServerId) -> Result<(), SeedError> {
+    let path = dirs.seed(server);
+    layout::remove(&path).await.map_err(|source| SeedError::Io {
+        what: "remove",
+        path,
+        source,
+    })
+}
+
+/// What cloud-init shall read.
+#[must_use]
+pub fn documents(spec: &ServerSpec, nameservers: &[IpAddr]) -> [Document; 3] {
+    let meta_data = json!({
+        "instance-id": spec.server,
+        "local-hostname": spec.hostname,
+    });
+    // `locale: false`: minimal images have no package `locales`, and cloud-init would call that an error.
+    let user_data = json!({
+        "ssh_pwauth": false,
+        "disable_root": false,
+        "locale": false,
+        "ssh_authorized_keys": spec.ssh_keys,
+    });
+    let pretty = |value: &Value| format!("{value:#}\n");
+    [
+        Document {
+            name: "meta-data",
+            text: pretty(&meta_data),
+        },
+        Document {
+            name: "user-data",
+            text: format!("#cloud-config\n{}", pretty(&user_data)),
+        },
+        Document {
+            name: "network-config",
+            text: pretty(&network_config(spec, nameservers)),
+        },
+    ]
+}
+
+/// Network configuration, version 2. Matches by address: cloud-init 22.4 ignores `match.name` where it
+/// configures systemd-networkd. The gateways are on link, outside of the guest's own prefix.
+fn network_config(spec: &ServerSpec, nameservers: &[IpAddr]) -> Value {
+    let addresses = &spec.network.addresses;
+    let with_prefix = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => format!("{v4}/32"),
+        IpAddr::V6(v6) => format!("{v6}/128"),
+    };
+    let default_route = |address: &IpAddr| match address {
+        IpAddr::V4(_) => json!({ "to": "0.0.0.0/0", "via": GATEWAY_V4, "on-link": true }),
+        IpAddr::V6(_) => json!({ "to": "::/0", "via": GATEWAY_V6, "on-link": true }),
+    };
+    json!({
+        "version": 2,
+        "ethernets": {
+            "eth0": {
+                "match": { "macaddress": spec.network.mac },
+                "set-name": "eth0",
+                "dhcp4": false,
+                "dhcp6": false,
+                "accept-ra": false,
+                "addresses": addresses.iter().map(with_prefix).collect::<Vec<_>>(),
+                "routes": addresses.iter().map(default_route).collect::<Vec<_>>(),
+                "nameservers": { "addresses": nameservers },
+            },
+        },
+    })
+}
+
+/// A FAT image that holds the documents.
+///
+/// # Errors
+/// When they don't fit.
+pub fn image(documents: &[Document]) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; IMAGE_SIZE];
+    fatfs::format_volume(
+        Cursor::new(&mut bytes[..]),
+        FormatVolumeOptions::new().volume_label(LABEL),
+    )?;
+    let volume = FileSystem::new(Cursor::new(&mut bytes[..]), FsOptions::new())?;
+    for document in documents {
+        let mut file = volume.root_dir().create_file(document.name)?;
+        file.write_all(document.text.as_bytes())?;
+        file.flush()?;
+    }
+    volume.unmount()?;
+    Ok(bytes)
+}
