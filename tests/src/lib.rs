@@ -1,1 +1,5 @@
-//! .
+//! The whole product under test: the laboratory in which its real programs run, the demo and its check in a
+//! browser, and the benches. Depends on all other crates; nothing depends on it.
+#![forbid(unsafe_code)]
+
+pub mod lab;

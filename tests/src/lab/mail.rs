@@ -1,0 +1,125 @@
+//! A mail server that keeps everything it is given in a Maildir, and the reading of it.
+
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+
+use super::{Run, network, process::Program, wait::until};
+
+/// How long a mail may be under way.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running mail sink.
+#[derive(Debug)]
+pub struct MailSink {
+    maildir: PathBuf,
+    program: Program,
+}
+
+impl MailSink {
+    /// Starts it in the world's namespace.
+    pub fn start(run: &Run, listen: SocketAddr) -> anyhow::Result<Self> {
+        let maildir = run.folder().join("mails");
+        // Debian's own Python has Debian's aiosmtpd, whatever other Python comes first in PATH.
+        let mut command = network::command(&run.world(), "/usr/bin/python3");
+        command
+            .args(["-m", "aiosmtpd", "-n", "-c", "aiosmtpd.handlers.Mailbox"])
+            .arg(&maildir)
+            .args(["-l", &listen.to_string()]);
+        let program = Program::start("mail", command, run.folder())?;
+        Ok(Self { maildir, program })
+    }
+
+    /// Where the mails are, one a file.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.maildir.join("new")
+    }
+
+    /// Waits for a mail to `recipient` with a link that starts with `prefix`, and gives the newest such link.
+    pub async fn link(&mut self, recipient: &str, prefix: &str) -> anyhow::Result<String> {
+        until("a mail with a link", DELIVERY_LIMIT, async || {
+            self.program.still_runs()?;
+            self.mails()?
+                .iter()
+                .rev()
+                .filter(|mail| mail.contains(recipient))
+                .find_map(|mail| link_in(mail, prefix))
+                .with_context(|| format!("no mail to {recipient} with {prefix}..."))
+        })
+        .await
+    }
+
+    /// All mails, oldest first, with soft line breaks and escapes undone.
+    pub fn mails(&self) -> anyhow::Result<Vec<String>> {
+        let folder = self.folder();
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&folder).context("look into the mail folder")?;
+        let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        files
+            .iter()
+            .map(|file| {
+                let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
+                Ok(unquote(&String::from_utf8_lossy(&bytes)))
+            })
+            .collect()
+    }
+}
+
+/// The first word of a mail that starts with `prefix`.
+fn link_in(mail: &str, prefix: &str) -> Option<String> {
+    mail.split_whitespace()
+        .find(|word| word.starts_with(prefix))
+        .map(|word| word.trim_end_matches(['>', '.', ')']).to_owned())
+}
+
+/// Undoes quoted-printable, if the mail says that it is.
+fn unquote(mail: &str) -> String {
+    if !mail.to_ascii_lowercase().contains("quoted-printable") {
+        return mail.to_owned();
+    }
+    let joined = mail.replace("=\r\n", "").replace("=\n", "");
+    let mut bytes = Vec::with_capacity(joined.len());
+    let mut rest = joined.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let escaped = (first == b'=')
+            .then(|| tail.get(..2))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let Some(byte) = escaped {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_found_in_plain_and_quoted_mails() {
+        let prefix = "http://portal.localhost:1/confirm?token=";
+        let link = format!("{prefix}abc");
+        let plain = format!("Subject: x\n\nOpen {link}\n");
+        let quoted = format!(
+            "Content-Transfer-Encoding: quoted-printable\n\nOpen {}\n",
+            link.replace('=', "=3D")
+                .replace("localhost", "local=\r\nhost")
+        );
+        for mail in [plain, quoted] {
+            assert_eq!(
+                link_in(&unquote(&mail), prefix).as_deref(),
+                Some(link.as_str())
+            );
+        }
+    }
+}

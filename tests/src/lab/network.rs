@@ -1,0 +1,151 @@
+//! The laboratory's wires: a world with a switch, and for each hypervisor an uplink to it. Addresses are of
+//! the blocks for documentation (TEST-NET-2, 2001:db8::/32). Nothing is made in the machine's own network
+//! namespace: both ends of every cable are born inside.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, process::Command};
+
+use anyhow::{Context, ensure};
+
+use super::Run;
+
+/// Namespaces are named `ik<pid of the keeper>-world` and `-h1`, `-h2`...
+pub const NAMESPACE_PREFIX: &str = "ik";
+/// The world's own address: where hosts reach the control plane.
+pub const WORLD_V4: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// Addresses of guests; the world believes them to be on its own link, so hosts answer for them.
+pub const GUESTS_V4: &str = "198.51.100.128/25";
+/// The same for IPv6.
+pub const GUESTS_V6: &str = "2001:db8:0:0:8000::/65";
+/// A host's interface to the world.
+pub const UPLINK: &str = "uplink";
+
+/// The address of host `number`, counted from 1, on its uplink.
+#[must_use]
+pub fn host_v4(number: usize) -> String {
+    format!("198.51.100.{}", 1 + number)
+}
+
+/// A command that runs in a namespace. It replaces `ip`, so that its pid is the program's own.
+#[must_use]
+pub fn command(namespace: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program);
+    command
+}
+
+/// Runs a command to its end and gives what it printed.
+pub fn output(command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("start {:?}", command.get_program()))?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Makes the namespaces of a run and lays the cables.
+pub(super) fn create(run: &Run) -> anyhow::Result<()> {
+    let world = run.world();
+    ip(&format!("netns add {world}"))?;
+    let in_world = |line: &str| ip(&format!("-n {world} {line}"));
+    in_world("link set lo up")?;
+    in_world("link add wan type bridge")?;
+    in_world(&format!("addr add {WORLD_V4}/24 dev wan"))?;
+    in_world("addr add 2001:db8::1/64 dev wan nodad")?;
+    in_world("link set wan up")?;
+    for number in 1..=run.hosts() {
+        let host = run.host(number);
+        ip(&format!("netns add {host}"))?;
+        let in_host = |line: &str| ip(&format!("-n {host} {line}"));
+        in_host("link set lo up")?;
+        in_host(&format!(
+            "link add {UPLINK} type veth peer name h{number} netns {world}"
+        ))?;
+        in_world(&format!("link set h{number} master wan up"))?;
+        in_host(&format!("addr add {}/24 dev {UPLINK}", host_v4(number)))?;
+        in_host(&format!(
+            "addr add 2001:db8::{}/64 dev {UPLINK} nodad",
+            1 + number
+        ))?;
+        in_host(&format!("link set {UPLINK} up"))?;
+        in_host(&format!("route add default via {WORLD_V4}"))?;
+        in_host("-6 route add default via 2001:db8::1")?;
+    }
+    Ok(())
+}
+
+/// Deletes the namespaces of a run, and with them all devices, addresses, routes and rules inside.
+pub(super) fn delete(run: &Run) -> anyhow::Result<()> {
+    let names = namespaces()?;
+    for name in all_of(run).filter(|name| names.contains(name)) {
+        ip(&format!("netns del {name}"))?;
+    }
+    Ok(())
+}
+
+/// Deletes namespaces whose keeper is gone.
+pub(super) fn sweep(is_dead: impl Fn(u32) -> bool) -> anyhow::Result<()> {
+    for name in namespaces()? {
+        let keeper = name
+            .strip_prefix(NAMESPACE_PREFIX)
+            .and_then(|rest| rest.split_once('-'))
+            .and_then(|(pid, _)| pid.parse().ok());
+        if keeper.is_some_and(&is_dead) {
+            ip(&format!("netns del {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Processes that are still in a namespace of the run.
+pub(super) fn processes_in(run: &Run) -> anyhow::Result<Vec<String>> {
+    let names = namespaces()?;
+    let mut processes = Vec::new();
+    for name in all_of(run).filter(|name| names.contains(name)) {
+        let listed = output(Command::new("ip").args(["netns", "pids", &name]))?;
+        processes.extend(listed.split_whitespace().map(str::to_owned));
+    }
+    Ok(processes)
+}
+
+/// What this machine's own network holds: links, addresses, routes and the names of rule tables.
+pub(super) fn traces() -> anyhow::Result<BTreeSet<String>> {
+    let mut traces = BTreeSet::new();
+    for what in [
+        &["-o", "link"][..],
+        &["-o", "addr"],
+        &["route"],
+        &["-6", "route"],
+    ] {
+        let listed = output(Command::new("ip").args(what))?;
+        // Lifetimes count down and states change by themselves: the first words name the thing.
+        traces.extend(listed.lines().map(|line| {
+            line.split_whitespace()
+                .take(4)
+                .collect::<Vec<_>>()
+                .join(" ")
+        }));
+    }
+    let tables = output(Command::new("nft").args(["list", "tables"]))?;
+    traces.extend(tables.lines().map(str::to_owned));
+    Ok(traces)
+}
+
+fn all_of(run: &Run) -> impl Iterator<Item = String> {
+    (1..=run.hosts())
+        .map(|number| run.host(number))
+        .chain([run.world()])
+}
+
+fn namespaces() -> anyhow::Result<Vec<String>> {
+    let listed = output(Command::new("ip").args(["netns", "list"]))?;
+    let first_word = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    Ok(listed.lines().filter_map(first_word).collect())
+}
+
+fn ip(line: &str) -> anyhow::Result<()> {
+    output(Command::new("ip").args(line.split_whitespace())).map(|_| ())
+}
