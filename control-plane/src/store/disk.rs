@@ -1,0 +1,143 @@
+//! The seam between the journal and the file system: the few operations that durability hangs on. The
+//! journal calls it, production gives it [`FolderDisk`]; tests give it disks that lose, tear and fail.
+//! It never interprets what it stores.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+};
+
+/// A flat folder of files.
+pub trait Disk: Send + Sync {
+    /// Names of all files, in no particular order.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// The whole of a file.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+
+    /// Makes an empty file. The name is durable only after [`Disk::sync_names`].
+    ///
+    /// # Errors
+    /// What the operating system says; the name being taken is one.
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file for writing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Removes a file. Durable only after [`Disk::sync_names`].
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes the set of names durable.
+    ///
+    /// # Errors
+    /// What the operating system says; what is durable is unknown then.
+    fn sync_names(&self) -> io::Result<()>;
+
+    /// Bytes that this process can still write.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn free_bytes(&self) -> io::Result<u64>;
+}
+
+/// An open file of a [`Disk`].
+pub trait DiskFile: Send {
+    /// Writes all of `bytes` at `offset`; beyond the end it grows the file.
+    ///
+    /// # Errors
+    /// What the operating system says; any part may have been written.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts the file to `length` bytes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+
+    /// Makes everything written so far durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// What the operating system says. The kernel may have dropped the unwritten pages and will say
+    /// *well done* the next time, so a caller must never try the same file again.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A folder of the real file system.
+#[derive(Debug, Clone)]
+pub struct FolderDisk {
+    folder: PathBuf,
+}
+
+impl FolderDisk {
+    /// The existing folder `folder`.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+}
+
+impl Disk for FolderDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        fs::read_dir(&self.folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.folder.join(name))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.folder.join(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.folder.join(name);
+        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.folder.join(name))
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let file_system = nix::sys::statvfs::statvfs(&self.folder)?;
+        Ok(file_system
+            .blocks_available()
+            .saturating_mul(file_system.fragment_size()))
+    }
+}
+
+impl DiskFile for File {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

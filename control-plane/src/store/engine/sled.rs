@@ -1,0 +1,152 @@
+//! sled 0.34 as an engine: the only file that knows it.
+//!
+//! What is known of it (measured): it panics on damaged files instead of returning an error, a cut file
+//! opens with the newest changes silently gone, and its `flush` is no `fsync`. So every call is fenced
+//! against panics, whoever opens it compares all of it with the journal, and nothing relies on it to
+//! survive a power loss.
+
+use std::{
+    any::Any,
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use sled::{Batch, Db, Tree};
+
+use super::{Change, Direction, Engine, EngineError, Pair, Table};
+
+/// Memory that sled may use for pages.
+const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The tables in a folder.
+pub(crate) struct SledEngine {
+    trees: Arc<Trees>,
+}
+
+struct Trees {
+    db: Db,
+    records: Tree,
+    ephemeral: Tree,
+}
+
+impl SledEngine {
+    /// Opens or makes the tables in `folder`.
+    ///
+    /// # Errors
+    /// [`EngineError`] when sled does not like what it finds there.
+    pub(crate) fn open(folder: &Path) -> Result<Self, EngineError> {
+        let trees = catch(|| {
+            let db = sled::Config::new()
+                .path(folder)
+                .cache_capacity(CACHE_BYTES)
+                // The journal decides what is durable; sled's own thread would only add jitter.
+                .flush_every_ms(None)
+                .open()?;
+            // A database that panicked may panic again while it is dropped, which would abort the
+            // process: one that fails in here is leaked.
+            let db = ManuallyDrop::new(db);
+            let records = db.open_tree("records")?;
+            let ephemeral = db.open_tree("ephemeral")?;
+            let db = ManuallyDrop::into_inner(db);
+            Ok(Trees {
+                db,
+                records,
+                ephemeral,
+            })
+        })?;
+        Ok(Self {
+            trees: Arc::new(trees),
+        })
+    }
+
+    fn call<T>(&self, work: impl FnOnce(&Trees) -> sled::Result<T>) -> Result<T, EngineError> {
+        catch(|| work(&self.trees)).inspect_err(|_| {
+            // Leaked for the same reason; the process is about to be restarted.
+            std::mem::forget(Arc::clone(&self.trees));
+        })
+    }
+}
+
+impl Trees {
+    fn table(&self, table: Table) -> &Tree {
+        match table {
+            Table::Records => &self.records,
+            Table::Ephemeral => &self.ephemeral,
+        }
+    }
+}
+
+impl Engine for SledEngine {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.call(|trees| Ok(trees.table(table).get(key)?.map(|value| value.to_vec())))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Pair>, EngineError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let own = |pair: sled::Result<(sled::IVec, sled::IVec)>| {
+            pair.map(|(key, value)| (key.to_vec(), value.to_vec()))
+        };
+        self.call(|trees| {
+            let pairs = trees.table(table).range(from..to);
+            match direction {
+                Direction::Ascending => pairs.take(limit).map(own).collect(),
+                Direction::Descending => pairs.rev().take(limit).map(own).collect(),
+            }
+        })
+    }
+
+    fn apply(&self, table: Table, changes: Vec<Change>) -> Result<(), EngineError> {
+        let mut batch = Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.call(|trees| trees.table(table).apply_batch(batch))
+    }
+
+    fn compare_and_swap(
+        &self,
+        table: Table,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Result<bool, EngineError> {
+        self.call(|trees| {
+            let swapped = trees.table(table).compare_and_swap(key, expected, new)?;
+            Ok(swapped.is_ok())
+        })
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        self.call(|trees| trees.db.flush().map(|_| ()))
+    }
+}
+
+fn catch<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, EngineError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(EngineError::Sled),
+        Err(panic) => Err(EngineError::Panicked(panic_text(&*panic))),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    text.chars().take(200).collect()
+}

@@ -1,0 +1,257 @@
+//! The store: the control plane's only memory. An append-only journal is the truth; sled is an index
+//! built from it, and rebuilt whenever there is the least doubt.
+//!
+//! [`Store::commit`] is durable before it returns. Reads come from the index and see every commit that
+//! was acknowledged before. The typed records above call this with keys and bytes; nothing in here knows
+//! what they mean, and nothing outside knows sled or the journal's files.
+//!
+//! Folder: `lock`, `journal/<first sequence>.journal`, `index/`, and `index.damaged/` with the last
+//! index that was moved aside.
+
+mod commit;
+mod disk;
+mod engine;
+mod ephemeral;
+mod error;
+mod index;
+mod journal;
+mod key;
+mod open;
+mod segment;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    fs::File,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use self::{
+    commit::{
+        COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, LABEL_BYTES_MAX, VALUE_BYTES_MAX, Write,
+    },
+    disk::{Disk, DiskFile, FolderDisk},
+    engine::EngineError,
+    ephemeral::{Entry as EphemeralEntry, Ephemeral, EphemeralError, Swept},
+    error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError},
+    journal::{Entry, Replayed, Tail, replay},
+    key::{KEY_BYTES_MAX, Key, KeyError},
+    open::{IndexFate, OpenReport},
+};
+use self::{index::Page, writer::Message};
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Random bytes that a store made by this open begins its hash chain with, so that no two stores have
+    /// the same chain; an existing store keeps its own.
+    pub identity: [u8; 16],
+    /// Bytes of the disk that commits leave free, for reading, sign-in and the index.
+    pub reserve_bytes: u64,
+    /// A segment is not continued beyond this many bytes.
+    pub segment_bytes: usize,
+}
+
+impl Options {
+    /// The usual limits: 256 MiB in reserve, segments of 64 MiB.
+    #[must_use]
+    pub fn new(identity: [u8; 16]) -> Self {
+        Self {
+            identity,
+            reserve_bytes: 256 * 1024 * 1024,
+            segment_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// A record as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Sequence of the commit that last wrote it.
+    pub version: u64,
+    /// What that commit wrote.
+    pub value: Vec<u8>,
+}
+
+/// A point of the hash chain. Hosts keep the last ones they were told, as witnesses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Which history this is: raised by a restore.
+    pub epoch: u64,
+    /// Commits so far.
+    pub sequence: u64,
+    /// Hash over all of them.
+    pub hash: [u8; 32],
+}
+
+impl Head {
+    /// The head after one more commit.
+    fn next(&self, fingerprint: &commit::Hash) -> Self {
+        let sequence = self.sequence + 1;
+        Self {
+            epoch: self.epoch,
+            sequence,
+            hash: commit::chain(&self.hash, sequence, self.epoch, fingerprint),
+        }
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/", self.epoch, self.sequence)?;
+        self.hash
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A commit that was made: durable and visible to every read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Its place in the journal, and the version of every record it wrote.
+    pub sequence: u64,
+}
+
+/// A handle to the store. Cheap to clone; the writer's thread ends with the last one.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    inbox: mpsc::Sender<Message>,
+    index: index::Index,
+    ephemeral: Ephemeral,
+    epoch: u64,
+    head: Arc<Mutex<Head>>,
+    applied: watch::Receiver<u64>,
+    /// Last, so that the index is let go before somebody else may open it.
+    _lock: Arc<File>,
+}
+
+impl Store {
+    /// Opens the store in the folder `dir` (made when missing): verifies the whole journal, cuts an
+    /// unfinished last batch, and brings the index up to date or rebuilds it. Blocks for as long as that
+    /// takes.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the journal was not changed.
+    pub fn open(dir: &Path, options: &Options) -> Result<(Self, OpenReport), OpenError> {
+        open::open(dir, |journal| Box::new(FolderDisk::new(journal)), options)
+    }
+
+    /// As [`Store::open`], with the journal on the disk that `disk` makes of its folder: for measuring
+    /// and for disks that misbehave.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(
+        dir: &Path,
+        disk: impl FnOnce(std::path::PathBuf) -> Box<dyn Disk>,
+        options: &Options,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        open::open(dir, disk, options)
+    }
+
+    /// Makes a commit: durable, and visible to every read, before it returns. Waits when too many others
+    /// are waiting. Dropping the future does not take the commit back.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
+        let prepared = commit::prepare(commit)?;
+        let (reply, answer) = oneshot::channel();
+        let request = Message::Commit(writer::Request { prepared, reply });
+        let stopped = |outcome| CommitError::Stopped { outcome };
+        let sent = self.inner.inbox.send(request).await;
+        sent.map_err(|_| stopped(Outcome::NotCommitted))?;
+        answer.await.map_err(|_| stopped(Outcome::Unknown))?
+    }
+
+    /// The record at `key`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the index fails.
+    pub fn get(&self, key: &Key) -> Result<Option<Record>, ReadError> {
+        self.inner.index.get(key)
+    }
+
+    /// Up to `limit` records whose keys begin with `prefix`, ascending, beyond `after`. Not a snapshot: a
+    /// commit made meanwhile may be seen in part. What must be consistent is guarded, or replayed.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the index fails.
+    pub fn range(
+        &self,
+        prefix: &str,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Record)>, ReadError> {
+        self.inner.index.page(prefix, Page::After(after), limit)
+    }
+
+    /// As [`Store::range`], descending, below `before`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the index fails.
+    pub fn range_reverse(
+        &self,
+        prefix: &str,
+        before: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Record)>, ReadError> {
+        self.inner.index.page(prefix, Page::Before(before), limit)
+    }
+
+    /// Tells the last applied sequence whenever it changes.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.inner.applied.clone()
+    }
+
+    /// What is kept without a commit.
+    #[must_use]
+    pub fn ephemeral(&self) -> &Ephemeral {
+        &self.inner.ephemeral
+    }
+
+    /// Which history this is: raised by a restore, and part of everything that is told to hosts.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.inner.epoch
+    }
+
+    /// Sequence of the last applied commit.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        *self.inner.applied.borrow()
+    }
+
+    /// The head of the hash chain.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        *self.inner.head.lock().expect("no holder panics")
+    }
+
+    /// Finishes what is being committed, refuses the rest and puts the index away. The store can be opened
+    /// again when the last clone is dropped.
+    pub async fn close(self) {
+        let (done, closed) = oneshot::channel();
+        if self.inner.inbox.send(Message::Close(done)).await.is_ok() {
+            // An error means that the writer is gone already: as closed as it gets.
+            closed.await.ok();
+        }
+    }
+}

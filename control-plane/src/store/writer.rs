@@ -1,0 +1,266 @@
+//! The one writer: a thread that takes waiting commits, checks their guards, writes them to the journal
+//! as one batch, applies it to the index, and only then answers. It never waits for more commits to
+//! come: those that arrive while a batch is being synced make up the next one.
+//!
+//! After an error of the disk or the index it takes nothing more. The kernel may have dropped what it
+//! could not write, so only a new start, reading the journal from the disk, knows where it stands.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    sync::{Arc, Mutex},
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Committed, Head,
+    commit::{Prepared, Write},
+    error::{CommitError, Outcome},
+    index::Index,
+    journal::Journal,
+    key::Key,
+    segment::{BATCH_BYTES_ENOUGH, BATCH_COMMITS_MAX},
+};
+
+/// Commits that may wait; beyond it `commit` itself waits.
+pub(crate) const QUEUE: usize = 1_024;
+
+/// What the writer is asked.
+pub(crate) enum Message {
+    /// Commit this.
+    Commit(Request),
+    /// Take nothing more, and answer when everything is put away.
+    Close(oneshot::Sender<()>),
+}
+
+/// A commit and who waits for it.
+pub(crate) struct Request {
+    pub(crate) prepared: Prepared,
+    pub(crate) reply: oneshot::Sender<Result<Committed, CommitError>>,
+}
+
+/// Everything the thread owns.
+pub(crate) struct Writer {
+    pub(crate) journal: Journal,
+    pub(crate) index: Index,
+    pub(crate) inbox: mpsc::Receiver<Message>,
+    /// The chain's head, for readers.
+    pub(crate) head: Arc<Mutex<Head>>,
+    /// The last applied sequence, for those who wait for changes.
+    pub(crate) applied: watch::Sender<u64>,
+    /// Bytes of the disk that commits leave free.
+    pub(crate) reserve_bytes: u64,
+    /// Last, so that it is released last.
+    pub(crate) _lock: Arc<File>,
+}
+
+/// Why the writer is leaving its loop.
+enum End {
+    Closed(oneshot::Sender<()>),
+    Abandoned,
+}
+
+impl Writer {
+    /// Runs until the store is closed or every handle to it is gone.
+    pub(crate) fn run(mut self) {
+        let end = self.work();
+        if let Err(error) = self.index.flush() {
+            // Nothing is lost: the next start brings the index up to date from the journal.
+            tracing::warn!(error = %error, "the index could not be flushed while closing");
+        }
+        drop(self);
+        if let End::Closed(done) = end {
+            // Whoever closes may have stopped waiting; the store is closed all the same.
+            done.send(()).ok();
+        }
+    }
+
+    fn work(&mut self) -> End {
+        let mut batch = Vec::new();
+        while let Some(message) = self.inbox.blocking_recv() {
+            let mut closing = None;
+            match message {
+                Message::Commit(request) => batch.push(request),
+                Message::Close(done) => closing = Some(done),
+            }
+            if closing.is_none() {
+                closing = self.gather(&mut batch);
+            }
+            if !batch.is_empty() && self.commit(std::mem::take(&mut batch)).is_err() {
+                return self.refuse_rest(closing);
+            }
+            if closing.is_some() {
+                self.inbox.close();
+                return self.refuse_rest(closing);
+            }
+        }
+        End::Abandoned
+    }
+
+    /// Takes what is already waiting, within the limits of a batch.
+    fn gather(&mut self, batch: &mut Vec<Request>) -> Option<oneshot::Sender<()>> {
+        let mut bytes: usize = batch
+            .iter()
+            .map(|request| request.prepared.body.len())
+            .sum();
+        while batch.len() < BATCH_COMMITS_MAX && bytes < BATCH_BYTES_ENOUGH {
+            match self.inbox.try_recv() {
+                Ok(Message::Commit(request)) => {
+                    bytes += request.prepared.body.len();
+                    batch.push(request);
+                }
+                Ok(Message::Close(done)) => return Some(done),
+                Err(_) => break,
+            }
+        }
+        None
+    }
+
+    /// Answers everything that still comes with *stopped* until the store is closed or abandoned. The
+    /// thread stays, and with it the lock: readers still use the index.
+    fn refuse_rest(&mut self, mut closing: Option<oneshot::Sender<()>>) -> End {
+        while let Some(message) = self.inbox.blocking_recv() {
+            match message {
+                Message::Commit(request) => request.answer(Err(CommitError::Stopped {
+                    outcome: Outcome::NotCommitted,
+                })),
+                Message::Close(done) => {
+                    self.inbox.close();
+                    closing = Some(done);
+                }
+            }
+        }
+        closing.map_or(End::Abandoned, End::Closed)
+    }
+
+    /// Commits what of `batch` passes its guards; an error means that this writer must stop.
+    fn commit(&mut self, batch: Vec<Request>) -> Result<(), Stop> {
+        if !self.has_room() {
+            for request in batch {
+                request.answer(Err(CommitError::Full));
+            }
+            return Ok(());
+        }
+        let Admitted { requests, failed } = self.admit(batch);
+        if !requests.is_empty() {
+            let commits: Vec<&Prepared> = requests.iter().map(|r| &r.prepared).collect();
+            let first_sequence = self.journal.head().sequence + 1;
+            if let Err(stop) = self.make_durable(&commits, first_sequence) {
+                for request in requests {
+                    request.answer(Err(CommitError::Stopped {
+                        outcome: Outcome::Unknown,
+                    }));
+                }
+                return Err(stop);
+            }
+            for (sequence, request) in (first_sequence..).zip(requests) {
+                request.answer(Ok(Committed { sequence }));
+            }
+        }
+        if failed { Err(Stop) } else { Ok(()) }
+    }
+
+    /// Whether the disk has more than the reserve left. A disk that cannot be asked is left to fail in
+    /// the write itself.
+    fn has_room(&self) -> bool {
+        self.journal
+            .free_bytes()
+            .map_or(true, |free| free >= self.reserve_bytes)
+    }
+
+    /// Checks guards against the index and the commits before it in the batch, and answers those that
+    /// fail.
+    fn admit(&self, batch: Vec<Request>) -> Admitted {
+        let mut overlay: HashMap<Key, Option<u64>> = HashMap::new();
+        let mut admitted = Admitted {
+            requests: Vec::with_capacity(batch.len()),
+            failed: false,
+        };
+        let mut sequence = self.journal.head().sequence;
+        for request in batch {
+            if admitted.failed {
+                request.answer(Err(CommitError::Stopped {
+                    outcome: Outcome::NotCommitted,
+                }));
+                continue;
+            }
+            match self.check(&request.prepared, &overlay) {
+                Ok(()) => {
+                    sequence += 1;
+                    for write in &request.prepared.writes {
+                        let version = matches!(write, Write::Put(..)).then_some(sequence);
+                        overlay.insert(write.key().clone(), version);
+                    }
+                    admitted.requests.push(request);
+                }
+                Err(error) => {
+                    admitted.failed = matches!(error, CommitError::Stopped { .. });
+                    request.answer(Err(error));
+                }
+            }
+        }
+        admitted
+    }
+
+    fn check(
+        &self,
+        prepared: &Prepared,
+        overlay: &HashMap<Key, Option<u64>>,
+    ) -> Result<(), CommitError> {
+        for guard in &prepared.guards {
+            let key = guard.key();
+            let version = match overlay.get(key) {
+                Some(version) => *version,
+                None => self
+                    .index
+                    .get(key)
+                    .map_err(|error| {
+                        tracing::error!(error = %error, key = %key, "the index failed; the store takes no more commits until it is restarted, which rebuilds the index");
+                        CommitError::Stopped {
+                            outcome: Outcome::NotCommitted,
+                        }
+                    })?
+                    .map(|record| record.version),
+            };
+            if !guard.holds(version) {
+                return Err(CommitError::Conflict { key: key.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn make_durable(&mut self, commits: &[&Prepared], first_sequence: u64) -> Result<(), Stop> {
+        let head = self.journal.append(commits).map_err(|error| {
+            tracing::error!(error = %error, "the journal failed; the store takes no more commits until it is restarted");
+            Stop
+        })?;
+        let writes = (first_sequence..)
+            .zip(commits)
+            .flat_map(|(sequence, commit)| commit.writes.iter().map(move |w| (sequence, w)));
+        self.index.apply(writes, &head).map_err(|error| {
+            tracing::error!(error = %error, "the index failed; the store takes no more commits until it is restarted, which rebuilds the index");
+            Stop
+        })?;
+        *self.head.lock().expect("no holder panics") = head;
+        self.applied.send_replace(head.sequence);
+        Ok(())
+    }
+}
+
+/// The writer must not go on.
+struct Stop;
+
+/// What passed its guards, in order.
+struct Admitted {
+    requests: Vec<Request>,
+    /// The index failed while guards were checked.
+    failed: bool,
+}
+
+impl Request {
+    fn answer(self, answer: Result<Committed, CommitError>) {
+        // Whoever asked may have stopped waiting, which changes nothing about the commit.
+        self.reply.send(answer).ok();
+    }
+}
