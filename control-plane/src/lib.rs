@@ -6,5 +6,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod domain;
 pub mod store;

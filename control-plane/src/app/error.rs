@@ -1,0 +1,118 @@
+//! Why the application refuses. Knows nothing of HTTP: `api/error` and `agent_api` map it.
+
+use innkeeper_wire::{api::ServerState, error::FieldError, id::HostId};
+
+use crate::{
+    domain::{host::InvitationRefusal, placement::Refusal},
+    store::{CommitError, EphemeralError, ReadError},
+};
+
+/// A refusal or a failure of one request.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Fields are wrong.
+    #[error("fields are wrong: {0:?}")]
+    Invalid(Vec<FieldError>),
+    /// There is no such thing, or it is somebody else's.
+    #[error("there is no such thing")]
+    NotFound,
+    /// No valid session.
+    #[error("there is no valid session")]
+    Unauthenticated,
+    /// Wrong ID or password.
+    #[error("wrong ID or password")]
+    BadCredentials,
+    /// The address is not confirmed.
+    #[error("the e-mail address is not confirmed")]
+    EmailUnconfirmed,
+    /// Too many wrong passwords.
+    #[error("signing in is locked for {remaining_s} s")]
+    Locked {
+        /// Until the lock ends, in seconds.
+        remaining_s: u64,
+    },
+    /// Too many requests.
+    #[error("too many requests; again in {retry_after_s} s")]
+    RateLimited {
+        /// Until another one makes sense, in seconds.
+        retry_after_s: u64,
+    },
+    /// The account has as many as it may.
+    #[error("the limit of {limit} is reached")]
+    Quota {
+        /// How many it may have.
+        limit: u32,
+    },
+    /// No host can take the server.
+    #[error("no host has room: {0:?}")]
+    NoRoom(Vec<(HostId, Refusal)>),
+    /// The site has no free address.
+    #[error("the site has no free address")]
+    NoAddress,
+    /// The quote is too old.
+    #[error("the quote has expired")]
+    QuoteExpired,
+    /// The catalogue has another price by now.
+    #[error("the price has changed since the quote")]
+    PriceChanged,
+    /// A one-time link was used, replaced or has expired.
+    #[error("the one-time link is not valid any more")]
+    LinkExpired,
+    /// The key was used for another request.
+    #[error("the Idempotency-Key was used for another request")]
+    IdempotencyMismatch,
+    /// Not possible in the present state.
+    #[error("not possible while the server is {0:?}")]
+    InvalidState(ServerState),
+    /// A host's token does not let it in.
+    #[error("the invitation is refused")]
+    Invitation(#[source] InvitationRefusal),
+    /// The host was revoked, or never joined here.
+    #[error("the host may not talk to this control plane")]
+    HostRefused,
+    /// A host's certificate request can't be signed.
+    #[error("the certificate request is refused: {0}")]
+    CertificateRequest(String),
+    /// Others changed the same things again and again.
+    #[error("the same records are being changed by others")]
+    Busy,
+    /// Nothing more can be stored.
+    #[error("the disk of the store is full")]
+    StorageFull,
+    /// The store does not answer.
+    #[error("the store has stopped")]
+    Stopped,
+    /// What is stored can't be read, or can't be written: our fault.
+    #[error("storage: {0}")]
+    Storage(String),
+}
+
+impl From<ReadError> for AppError {
+    fn from(error: ReadError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+impl From<CommitError> for AppError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict { .. } => Self::Busy,
+            CommitError::Full => Self::StorageFull,
+            CommitError::Stopped { .. } => Self::Stopped,
+            CommitError::TooLarge { .. } | CommitError::DuplicateKey { .. } => {
+                Self::Storage(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<EphemeralError> for AppError {
+    fn from(error: EphemeralError) -> Self {
+        match error {
+            EphemeralError::Stopping => Self::Stopped,
+            EphemeralError::TooLarge { .. }
+            | EphemeralError::Read(_)
+            | EphemeralError::Engine(_) => Self::Storage(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Hosts: inviting, joining, their desired state, their reports. The rule that everything here keeps: a
+//! host reads and reports only what is bound to its own identity.
+
+use std::time::Duration;
+
+use innkeeper_mtls::Ca;
+use innkeeper_wire::{
+    digest::Digest,
+    host::{
+        FEATURES, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report, SERVERS_PER_HOST_MAX,
+    },
+    id::{Code, HostId},
+    time::Timestamp,
+    vm::ServerSpec,
+};
+
+use super::{
+    Actor, App, Caller,
+    error::AppError,
+    presence::Heard,
+    records::{Changes, HostNameClaim, OnHost, Versioned, list, read},
+    secret,
+};
+use crate::domain::{
+    host::{
+        Host, HostState, INVITATION_VALID, Invitation, InvitationRefusal, ManifestHead, Reserved,
+        is_host_name,
+    },
+    server::Server,
+};
+
+/// How long a host's certificate is valid; it is renewed at half of it (design.md section 5).
+const CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3_600);
+/// Hosts that one list holds.
+const HOSTS_MAX: usize = 10_000;
+/// How often a manifest that changes while it is read is read again.
+const MANIFEST_READS_MAX: u32 = 16;
+
+/// A host with what is known of it, for operators.
+#[derive(Debug, Clone)]
+pub struct HostOverview {
+    /// The host.
+    pub host: Host,
+    /// What is promised on it.
+    pub reserved: Reserved,
+    /// What was heard of it last.
+    pub heard: Option<Heard>,
+}
+
+impl App {
+    /// Invites a host: makes a one-time token, valid for ten minutes, bound to a name and a site.
+    pub async fn invite_host(&self, name: &str, site: &str) -> Result<String, AppError> {
+        let site = self
+            .settings()
+            .catalogue
+            .site(site)
+            .map(|site| site.code.clone())
+            .ok_or(AppError::NotFound)?;
+        if !is_host_name(name) {
+            return Err(AppError::Storage(format!(
+                "`{name}` is no name for a host: letters, digits, - and ."
+            )));
+        }
+        let token = secret::generate()?;
+        self.decide(
+            Actor::Operator,
+            &format!("invite host {name}"),
+            |app, now| {
+                if read::<HostNameClaim>(app.store(), name)?.is_some() {
+                    return Err(AppError::Storage(format!(
+                        "there is a host called {name} already"
+                    )));
+                }
+                let invitation = Invitation {
+                    name: name.to_owned(),
+                    site: site.clone(),
+                    expires_at: now.after(INVITATION_VALID),
+                    used_by: None,
+                };
+                let mut changes = Changes::default();
+                changes.insert(secret::hash(&token), &invitation)?;
+                Ok((changes, ()))
+            },
+        )
+        .await?;
+        Ok(token)
+    }
+
+    /// Lets a host in: its token is used up in the same commit that makes it a host.
+    pub async fn join_host(
+        &self,
+        caller: &Caller,
+        ca: &Ca,
+        request: &JoinRequest,
+    ) -> Result<JoinAnswer, AppError> {
+        let hash = secret::hash(&request.token);
+        let host = HostId::new(self.ids());
+        // Signed first: a request that can't be signed must not use up the token.
+        let certificate_pem = self.sign(ca, host, &request.csr_pem)?;
+        let cause = format!("join, {}", caller.request);
+        self.decide(Actor::Host(host), &cause, |app, now| {
+            let refused = AppError::Invitation;
+            let found = read::<Invitation>(app.store(), &hash)?;
+            let found = found.ok_or(refused(InvitationRefusal::Unknown))?;
+            found.value.check(now).map_err(refused)?;
+            app.new_host(host, &hash, found, now)
+        })
+        .await?;
+        Ok(JoinAnswer {
+            host,
+            certificate_pem,
+            ca_pem: ca.certificate_pem().to_owned(),
+        })
+    }
+
+    fn new_host(
+        &self,
+        id: HostId,
+        token_hash: &str,
+        invitation: Versioned<Invitation>,
+        now: Timestamp,
+    ) -> Result<(Changes, ()), AppError> {
+        let Invitation { name, site, .. } = invitation.value.clone();
+        let host = Host {
+            id,
+            name: name.clone(),
+            site,
+            state: HostState::Active,
+            capacity: None,
+            joined_at: now,
+        };
+        let used = Invitation {
+            used_by: Some(id),
+            ..invitation.value
+        };
+        let mut changes = Changes::default();
+        changes.replace(token_hash, Some(invitation.version), &used)?;
+        changes.insert(&name, &HostNameClaim { host: id })?;
+        changes.insert(id, &host)?;
+        changes.insert(id, &Reserved::default())?;
+        changes.insert(id, &ManifestHead::default())?;
+        Ok((changes, ()))
+    }
+
+    /// A fresh certificate for a host that has one.
+    pub fn renew_certificate(
+        &self,
+        ca: &Ca,
+        host: HostId,
+        csr_pem: &str,
+    ) -> Result<String, AppError> {
+        self.check_host(host)?;
+        self.sign(ca, host, csr_pem)
+    }
+
+    fn sign(&self, ca: &Ca, host: HostId, csr_pem: &str) -> Result<String, AppError> {
+        let signed = ca.sign_host(csr_pem, host, self.now(), CERTIFICATE_LIFE);
+        let signed = signed.map_err(|error| AppError::CertificateRequest(error.to_string()))?;
+        Ok(signed.certificate_pem)
+    }
+
+    /// Whether a host may talk to us: asked on every request, and again before a parked one is answered.
+    pub fn check_host(&self, host: HostId) -> Result<Host, AppError> {
+        let found = read::<Host>(self.store(), host)?.map(|record| record.value);
+        found
+            .filter(|host| host.state == HostState::Active)
+            .ok_or(AppError::HostRefused)
+    }
+
+    /// No longer honours a host's certificate. Its servers go on running.
+    pub async fn revoke_host(&self, host: HostId) -> Result<(), AppError> {
+        self.decide(Actor::Operator, &format!("revoke {host}"), |app, _| {
+            let found = read::<Host>(app.store(), host)?.ok_or(AppError::NotFound)?;
+            let mut changes = Changes::default();
+            let revoked = Host {
+                state: HostState::Revoked,
+                ..found.value
+            };
+            changes.replace(host, Some(found.version), &revoked)?;
+            Ok((changes, ()))
+        })
+        .await?;
+        self.presence().forget(host);
+        Ok(())
+    }
+
+    /// The generation of a host's desired state.
+    pub fn manifest_generation(&self, host: HostId) -> Result<u64, AppError> {
+        let head = read::<ManifestHead>(self.store(), host)?;
+        Ok(head.map_or(0, |record| record.value.generation))
+    }
+
+    /// The desired state of a host. Its servers are several records, so they are read again when the
+    /// generation moved meanwhile.
+    pub fn manifest(&self, host: HostId) -> Result<Manifest, AppError> {
+        for _ in 0..MANIFEST_READS_MAX {
+            let generation = self.manifest_generation(host)?;
+            let servers = self.manifest_entries(host)?;
+            if self.manifest_generation(host)? == generation {
+                let requires = FEATURES
+                    .iter()
+                    .map(|feature| (*feature).to_owned())
+                    .collect();
+                return Ok(Manifest {
+                    epoch: self.store().epoch(),
+                    generation,
+                    requires,
+                    servers,
+                });
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    fn manifest_entries(&self, host: HostId) -> Result<Vec<ManifestEntry>, AppError> {
+        let mut entries = Vec::new();
+        for server in self.servers_on(host)? {
+            if let Some(intent) = server.intent() {
+                entries.push(ManifestEntry {
+                    server: server.id,
+                    intent,
+                });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn servers_on(&self, host: HostId) -> Result<Vec<Server>, AppError> {
+        let bound = list::<OnHost>(self.store(), format!("{host}/"), SERVERS_PER_HOST_MAX)?;
+        let mut servers = Vec::with_capacity(bound.len());
+        for (server, owner) in bound {
+            // Gone between the two reads: the generation moved with it, and the caller reads again.
+            if let Some(found) =
+                read::<Server>(self.store(), format!("{}/{server}", owner.value.account))?
+            {
+                servers.push(found.value);
+            }
+        }
+        Ok(servers)
+    }
+
+    /// A spec by its digest, if it is the spec of a server on this host.
+    pub fn spec(&self, host: HostId, digest: Digest) -> Result<ServerSpec, AppError> {
+        let servers = self.servers_on(host)?;
+        let mut specs = servers.iter().map(Server::spec);
+        specs
+            .find(|spec| spec.digest() == digest)
+            .ok_or(AppError::NotFound)
+    }
+
+    /// Whether a base image is wanted on this host: nobody fetches what no server of theirs needs.
+    pub fn image_is_wanted(&self, host: HostId, digest: Digest) -> Result<bool, AppError> {
+        Ok(self
+            .servers_on(host)?
+            .iter()
+            .any(|server| server.image.base.digest == digest))
+    }
+
+    /// Takes in a report: who is heard of, what the machine has, what its servers do.
+    pub async fn take_report(&self, host: HostId, report: &Report) -> Result<(), AppError> {
+        if report.epoch > self.store().epoch() {
+            tracing::error!(
+                host.id = %host, report.epoch, epoch = self.store().epoch(),
+                "a host has seen a later epoch than this control plane: restored from an old copy?"
+            );
+            return Err(AppError::HostRefused);
+        }
+        if !self.presence().note(host, report, self.now()) {
+            return Ok(());
+        }
+        self.note_capacity(host, report).await?;
+        for seen in report.servers.iter().take(SERVERS_PER_HOST_MAX) {
+            self.observe(host, report.generation, seen).await?;
+        }
+        Ok(())
+    }
+
+    async fn note_capacity(&self, host: HostId, report: &Report) -> Result<(), AppError> {
+        self.decide(Actor::Host(host), "capacity", |app, _| {
+            let found = read::<Host>(app.store(), host)?.ok_or(AppError::HostRefused)?;
+            let mut changes = Changes::default();
+            if found.value.capacity != Some(report.capacity) {
+                let next = Host {
+                    capacity: Some(report.capacity),
+                    ..found.value
+                };
+                changes.replace(host, Some(found.version), &next)?;
+            }
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// All hosts, for operators and metrics.
+    pub fn hosts(&self) -> Result<Vec<HostOverview>, AppError> {
+        let hosts = list::<Host>(self.store(), "", HOSTS_MAX)?;
+        hosts
+            .into_iter()
+            .map(|(_, record)| {
+                let host = record.value;
+                let reserved = read::<Reserved>(self.store(), host.id)?;
+                Ok(HostOverview {
+                    reserved: reserved.map(|record| record.value).unwrap_or_default(),
+                    heard: self.presence().heard(host.id),
+                    host,
+                })
+            })
+            .collect()
+    }
+
+    /// The host of this name.
+    pub fn host_by_name(&self, name: &str) -> Result<Option<HostId>, AppError> {
+        if !is_host_name(name) {
+            return Ok(None);
+        }
+        Ok(read::<HostNameClaim>(self.store(), name)?.map(|claim| claim.value.host))
+    }
+
+    /// The sites that hosts can stand at.
+    #[must_use]
+    pub fn site_codes(&self) -> Vec<Code> {
+        self.settings()
+            .catalogue
+            .sites
+            .iter()
+            .map(|site| site.code.clone())
+            .collect()
+    }
+}

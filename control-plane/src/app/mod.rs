@@ -1,0 +1,225 @@
+//! The application: one file per noun, each operation validates, decides (with `domain`) and commits.
+//!
+//! Who asks ([`Actor`]) and why travels with every commit, since the journal is the audit trail. Nothing in
+//! here knows HTTP, TLS or mail. A decision reads the index, which may be behind by the commits of the same
+//! instant; every write is therefore guarded by the versions that were read, and a decision that lost a
+//! race is made again from what is there now ([`App::decide`]).
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use innkeeper_wire::{
+    id::{AccountId, HostId, IdSource, RequestId},
+    time::{Clock, Timestamp},
+    vm::Opening,
+};
+
+use self::{
+    error::AppError, passwords::Passwords, presence::Presence, rate_limits::RateLimits,
+    records::Changes,
+};
+use crate::{
+    domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
+    store::{Commit, CommitError, Store},
+};
+
+pub mod accounts;
+pub mod error;
+pub mod hosts;
+pub mod mails;
+pub mod orders;
+mod passwords;
+pub mod presence;
+mod rate_limits;
+pub(crate) mod records;
+mod secret;
+pub mod servers;
+pub mod sessions;
+pub mod ssh_keys;
+
+/// How often a decision that lost a race is made again before the caller hears `Busy`.
+const DECISIONS_MAX: u32 = 32;
+
+/// What an operator decides about the installation.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The hoster's name for it.
+    pub installation: String,
+    /// Where customers get help.
+    pub support_email: String,
+    /// Version of the member terms.
+    pub terms_version: String,
+    /// The member terms.
+    pub terms: String,
+    /// Shortest password.
+    pub password_length_min: usize,
+    /// Where the portal is, for links in mails; no slash at the end.
+    pub portal_url: String,
+    /// What can be ordered.
+    pub catalogue: Catalogue,
+    /// Address pools.
+    pub pools: Vec<Pool>,
+    /// How much more may be promised than there is.
+    pub overcommit: Overcommit,
+    /// What may come in to a new server.
+    pub openings: Vec<Opening>,
+    /// Days for which the disk of a deleted server is kept.
+    pub tombstone_days: u32,
+    /// Most servers of a new account.
+    pub server_quota: u32,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    settings: Settings,
+    presence: Presence,
+    passwords: Passwords,
+    rate_limits: RateLimits,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Somebody who is not signed in.
+    Visitor,
+    /// A signed-in customer.
+    Account(AccountId),
+    /// A host, by its certificate.
+    Host(HostId),
+    /// An operator, over the admin socket.
+    Operator,
+    /// One of our own duties.
+    System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visitor => f.write_str("visitor"),
+            Self::Account(account) => account.fmt(f),
+            Self::Host(host) => host.fmt(f),
+            Self::Operator => f.write_str("operator"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// One request: who asks, from where, and how the logs call it.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// The client's address, as the portal or the connection tells.
+    pub address: IpAddr,
+    /// The request.
+    pub request: RequestId,
+}
+
+impl Caller {
+    /// The signed-in account, or a refusal.
+    pub fn account(&self) -> Result<AccountId, AppError> {
+        match self.actor {
+            Actor::Account(account) => Ok(account),
+            Actor::Visitor | Actor::Host(_) | Actor::Operator | Actor::System => {
+                Err(AppError::Unauthenticated)
+            }
+        }
+    }
+}
+
+impl App {
+    /// Puts the application together.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        settings: Settings,
+    ) -> Self {
+        let started_at = clock.now();
+        let inner = Inner {
+            store,
+            clock,
+            ids,
+            settings,
+            presence: Presence::new(started_at),
+            passwords: Passwords::new(),
+            rate_limits: RateLimits::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The installation's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Which hosts are heard of.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        &self.inner.presence
+    }
+
+    /// The store, for metrics and for duties that wait for commits.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Where new ids come from.
+    #[must_use]
+    pub fn ids(&self) -> &dyn IdSource {
+        self.inner.ids.as_ref()
+    }
+
+    /// Decides and commits: `decision` reads what it needs and says what to change and what to answer. When
+    /// others changed what it read, it decides again. A decision without changes commits nothing.
+    pub(crate) async fn decide<T>(
+        &self,
+        actor: Actor,
+        cause: &str,
+        decision: impl Fn(&Self, Timestamp) -> Result<(Changes, T), AppError>,
+    ) -> Result<T, AppError> {
+        for _ in 0..DECISIONS_MAX {
+            let now = self.now();
+            let (changes, answer) = decision(self, now)?;
+            if changes.is_empty() {
+                return Ok(answer);
+            }
+            let Changes { guards, writes } = changes;
+            let (actor, cause) = (actor.to_string(), cause.to_owned());
+            match self
+                .store()
+                .commit(Commit {
+                    at: now,
+                    actor,
+                    cause,
+                    guards,
+                    writes,
+                })
+                .await
+            {
+                Ok(_) => return Ok(answer),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+}

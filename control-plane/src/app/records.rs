@@ -1,0 +1,333 @@
+//! Records by type: under which key each thing is stored, and a change set that turns "I read this, so I
+//! write that" into guards and writes of one commit.
+//!
+//! A value is one byte of schema version and JSON. Keys:
+//!
+//! | key | record |
+//! |---|---|
+//! | `acc/<account>` | [`Account`] |
+//! | `login/<id in lower case>` | [`LoginClaim`]: that the ID is taken |
+//! | `email/<hash>` | [`EmailIndex`]: accounts of an address |
+//! | `ver/<hash of the secret>`, `verof/<account>` | [`Confirmation`], [`PendingConfirmation`] |
+//! | `keys/<account>` | [`SshKeys`] |
+//! | `quota/<account>` | [`QuotaUse`] |
+//! | `ord/<account>/<order>`, `ordquo/<quote>` | [`Order`], [`QuoteClaim`]: one order a quote |
+//! | `idem/<account>/<hash of the key>` | [`IdempotencyRecord`] |
+//! | `ctr/<contract>`, `use/<contract>/<usage>` | [`Contract`], [`UsageInterval`] |
+//! | `srv/<account>/<server>`, `onhost/<host>/<server>` | [`Server`], [`OnHost`] |
+//! | `hst/<host>`, `hstname/<name>`, `inv/<hash of the token>` | [`Host`], [`HostNameClaim`], [`Invitation`] |
+//! | `reserved/<host>`, `manifest/<host>` | [`Reserved`], [`ManifestHead`] |
+//! | `addr/<address>` | [`AddressClaim`] |
+//! | `mail/<mail>` | [`OutgoingMail`] |
+
+use std::fmt::Display;
+
+use innkeeper_wire::{
+    id::{AccountId, HostId, OrderId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::error::AppError;
+use crate::{
+    domain::{
+        account::{Account, Confirmation, PendingConfirmation},
+        addresses::AddressClaim,
+        host::{Host, Invitation, ManifestHead, Reserved},
+        mail::OutgoingMail,
+        order::{IdempotencyRecord, Order},
+        server::Server,
+        ssh_key::SshKeys,
+        usage::{Contract, UsageInterval},
+    },
+    store::{EphemeralEntry, Guard, Key, Record, Store, Write},
+};
+
+/// Version of the JSON in every value; grows with each change that old code can't read.
+const SCHEMA: u8 = 1;
+
+/// A type that is stored under keys of one prefix.
+pub(crate) trait Noun: Serialize + DeserializeOwned {
+    /// Start of its keys, with the slash.
+    const PREFIX: &'static str;
+}
+
+macro_rules! nouns {
+    ($($noun:ty = $prefix:literal),+ $(,)?) => {$(
+        impl Noun for $noun {
+            const PREFIX: &'static str = $prefix;
+        }
+    )+};
+}
+
+nouns! {
+    Account = "acc/",
+    LoginClaim = "login/",
+    EmailIndex = "email/",
+    Confirmation = "ver/",
+    PendingConfirmation = "verof/",
+    SshKeys = "keys/",
+    QuotaUse = "quota/",
+    Order = "ord/",
+    QuoteClaim = "ordquo/",
+    IdempotencyRecord = "idem/",
+    Contract = "ctr/",
+    UsageInterval = "use/",
+    Server = "srv/",
+    OnHost = "onhost/",
+    Host = "hst/",
+    HostNameClaim = "hstname/",
+    Invitation = "inv/",
+    Reserved = "reserved/",
+    ManifestHead = "manifest/",
+    AddressClaim = "addr/",
+    OutgoingMail = "mail/",
+}
+
+/// That a login ID is taken.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoginClaim {
+    /// By whom.
+    pub(crate) account: AccountId,
+}
+
+/// The accounts of one e-mail address.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct EmailIndex {
+    /// Oldest first.
+    pub(crate) accounts: Vec<AccountId>,
+}
+
+/// How much of its quota an account uses.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct QuotaUse {
+    /// Servers that are not gone.
+    pub(crate) servers: u32,
+}
+
+/// That a quote was ordered.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct QuoteClaim {
+    /// By which order.
+    pub(crate) order: OrderId,
+}
+
+/// That a server is on a host, and whose it is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct OnHost {
+    /// Whose.
+    pub(crate) account: AccountId,
+}
+
+/// That a host's name is taken.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct HostNameClaim {
+    /// By which host.
+    pub(crate) host: HostId,
+}
+
+/// A record with the version that a later write is guarded by.
+#[derive(Debug, Clone)]
+pub(crate) struct Versioned<T> {
+    /// Sequence of the commit that wrote it last.
+    pub(crate) version: u64,
+    /// The record.
+    pub(crate) value: T,
+}
+
+/// The key of the `T` called `name`. `name` is made of ids, hashes and codes, which are all printable ASCII.
+fn key<T: Noun>(name: impl Display) -> Result<Key, AppError> {
+    Key::new(format!("{}{name}", T::PREFIX)).map_err(|error| AppError::Storage(error.to_string()))
+}
+
+fn decode<T: Noun>(key: &Key, record: &Record) -> Result<Versioned<T>, AppError> {
+    let damaged = |why: String| AppError::Storage(format!("record {key} can't be read: {why}"));
+    match record.value.split_first() {
+        Some((&SCHEMA, json)) => {
+            let value = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
+            Ok(Versioned {
+                version: record.version,
+                value,
+            })
+        }
+        Some((version, _)) => Err(damaged(format!("it has schema {version}"))),
+        None => Err(damaged("it is empty".to_owned())),
+    }
+}
+
+fn encode<T: Noun>(value: &T) -> Result<Vec<u8>, AppError> {
+    let mut bytes = vec![SCHEMA];
+    serde_json::to_writer(&mut bytes, value)
+        .map_err(|error| AppError::Storage(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Reads one record.
+pub(crate) fn read<T: Noun>(
+    store: &Store,
+    name: impl Display,
+) -> Result<Option<Versioned<T>>, AppError> {
+    let key = key::<T>(name)?;
+    store
+        .get(&key)?
+        .map(|record| decode(&key, &record))
+        .transpose()
+}
+
+/// A record of a list, with the part of its key after the list's prefix.
+pub(crate) type Entry<T> = (String, Versioned<T>);
+
+/// Reads up to `limit` records whose names start with `prefix`, in the order of their names.
+pub(crate) fn list<T: Noun>(
+    store: &Store,
+    prefix: impl Display,
+    limit: usize,
+) -> Result<Vec<Entry<T>>, AppError> {
+    let prefix = format!("{}{prefix}", T::PREFIX);
+    let entries = store.range(&prefix, None, limit)?;
+    entries
+        .iter()
+        .map(|(key, record)| entry(&prefix, key, record))
+        .collect()
+}
+
+/// The same from the last name backwards, starting before the one called `before`.
+pub(crate) fn list_newest<T: Noun>(
+    store: &Store,
+    prefix: impl Display,
+    before: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Entry<T>>, AppError> {
+    let before = before
+        .map(|name| key::<T>(format!("{prefix}{name}")))
+        .transpose()?;
+    let prefix = format!("{}{prefix}", T::PREFIX);
+    let entries = store.range_reverse(&prefix, before.as_ref(), limit)?;
+    entries
+        .iter()
+        .map(|(key, record)| entry(&prefix, key, record))
+        .collect()
+}
+
+fn entry<T: Noun>(prefix: &str, key: &Key, record: &Record) -> Result<Entry<T>, AppError> {
+    let name = key.strip(prefix).unwrap_or_default().to_owned();
+    Ok((name, decode(key, record)?))
+}
+
+/// Guards and writes of one commit. Whatever is written is guarded by what was read.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) guards: Vec<Guard>,
+    pub(crate) writes: Vec<Write>,
+}
+
+impl Changes {
+    /// Writes a record that must not be there yet.
+    pub(crate) fn insert<T: Noun>(
+        &mut self,
+        name: impl Display,
+        value: &T,
+    ) -> Result<(), AppError> {
+        let key = key::<T>(name)?;
+        self.guards.push(Guard::Absent(key.clone()));
+        self.writes.push(Write::Put(key, encode(value)?));
+        Ok(())
+    }
+
+    /// Writes a record that must still have the version that was read (or must still be absent).
+    pub(crate) fn replace<T: Noun>(
+        &mut self,
+        name: impl Display,
+        version: Option<u64>,
+        value: &T,
+    ) -> Result<(), AppError> {
+        let key = key::<T>(name)?;
+        self.guards.push(guard(key.clone(), version));
+        self.writes.push(Write::Put(key, encode(value)?));
+        Ok(())
+    }
+
+    /// Deletes a record that must still have the version that was read.
+    pub(crate) fn remove<T: Noun>(
+        &mut self,
+        name: impl Display,
+        version: u64,
+    ) -> Result<(), AppError> {
+        let key = key::<T>(name)?;
+        self.guards.push(Guard::Version(key.clone(), version));
+        self.writes.push(Write::Delete(key));
+        Ok(())
+    }
+
+    /// Whether there is nothing to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+}
+
+fn guard(key: Key, version: Option<u64>) -> Guard {
+    match version {
+        Some(version) => Guard::Version(key, version),
+        None => Guard::Absent(key),
+    }
+}
+
+/// Reads something that is not worth a commit (see `store::Ephemeral`), with what a swap is compared to.
+pub(crate) fn recall<T: DeserializeOwned>(
+    store: &Store,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<(T, EphemeralEntry)>, AppError> {
+    let Some(entry) = store.ephemeral().get(&ephemeral_key(name)?, now)? else {
+        return Ok(None);
+    };
+    let value = serde_json::from_slice(&entry.value);
+    let value =
+        value.map_err(|error| AppError::Storage(format!("{name} can't be read: {error}")))?;
+    Ok(Some((value, entry)))
+}
+
+/// Keeps something that is not worth a commit, until `expires_at`.
+pub(crate) async fn remember<T: Serialize>(
+    store: &Store,
+    name: &str,
+    value: &T,
+    expires_at: Timestamp,
+) -> Result<(), AppError> {
+    let entry = ephemeral_entry(value, expires_at)?;
+    Ok(store.ephemeral().put(ephemeral_key(name)?, entry).await?)
+}
+
+/// The same, if what is there is still `expected`; whether it was.
+pub(crate) async fn swap<T: Serialize>(
+    store: &Store,
+    name: &str,
+    expected: Option<EphemeralEntry>,
+    value: &T,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, AppError> {
+    let entry = ephemeral_entry(value, expires_at)?;
+    let key = ephemeral_key(name)?;
+    Ok(store
+        .ephemeral()
+        .compare_and_swap(key, expected, Some(entry), now)
+        .await?)
+}
+
+/// Drops it.
+pub(crate) async fn forget(store: &Store, name: &str) -> Result<(), AppError> {
+    Ok(store.ephemeral().delete(ephemeral_key(name)?).await?)
+}
+
+fn ephemeral_key(name: &str) -> Result<Key, AppError> {
+    Key::new(name).map_err(|error| AppError::Storage(error.to_string()))
+}
+
+fn ephemeral_entry<T: Serialize>(
+    value: &T,
+    expires_at: Timestamp,
+) -> Result<EphemeralEntry, AppError> {
+    let value = serde_json::to_vec(value).map_err(|error| AppError::Storage(error.to_string()))?;
+    Ok(EphemeralEntry { value, expires_at })
+}

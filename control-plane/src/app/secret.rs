@@ -1,0 +1,22 @@
+//! One-time secrets and session tokens: 256 random bits for their holder, a hash for us. What is stored
+//! lets nobody in.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use innkeeper_wire::digest::Digest;
+use rand::{TryRngCore as _, rngs::OsRng};
+
+use super::error::AppError;
+
+/// A fresh secret, 43 characters that need no escaping in a URL.
+pub(crate) fn generate() -> Result<String, AppError> {
+    let mut bytes = [0u8; 32];
+    OsRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(|error| AppError::Storage(format!("no randomness: {error}")))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What is stored of a secret. A plain hash is enough, since the secret can't be guessed.
+pub(crate) fn hash(secret: &str) -> String {
+    Digest::of(secret.as_bytes()).hex()
+}

@@ -1,0 +1,312 @@
+//! Servers: what their owners see and ask, and what their hosts' observations change.
+
+use innkeeper_wire::{
+    api::{self, OrderState, Page, PageInfo, ServerAction, ServerState},
+    host::ObservedServer,
+    id::{AccountId, HostId, ServerId, UsageId},
+    time::Timestamp,
+};
+
+use super::{
+    Actor, App, Caller,
+    error::AppError,
+    records::{Changes, OnHost, QuotaUse, Versioned, list_newest, read},
+};
+use crate::domain::{
+    addresses::{AddressClaim, QUARANTINE},
+    host::{ManifestHead, Reserved},
+    order::Order,
+    server::{Milestone, NotNow, Server, allowed_actions},
+    usage::{Contract, UsageInterval},
+};
+
+/// Servers of one account that a list looks at; older ones, long gone, are behind the order history.
+const SERVERS_LISTED_MAX: usize = 1_000;
+
+/// What a list of servers is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct ServerFilter {
+    /// Only those in this state. Deleted ones are listed only when asked for.
+    pub state: Option<ServerState>,
+    /// Only those whose name or address contains this.
+    pub text: Option<String>,
+}
+
+impl App {
+    /// One's own servers, newest first.
+    pub fn servers(
+        &self,
+        caller: &Caller,
+        filter: &ServerFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<api::Server>, AppError> {
+        let now = self.now();
+        let prefix = format!("{}/", caller.account()?);
+        let found = list_newest::<Server>(self.store(), prefix, after, SERVERS_LISTED_MAX)?;
+        let matching = found
+            .into_iter()
+            .map(|(name, record)| (name, self.view_server(record.value, now)))
+            .filter(|(_, server)| filter.lets_through(server))
+            .take(limit + 1);
+        Ok(page(matching, limit))
+    }
+
+    /// One's own server. A deleted one can still be looked at.
+    pub fn server(&self, caller: &Caller, id: ServerId) -> Result<api::Server, AppError> {
+        let server = self.find_server(caller.account()?, id)?;
+        Ok(self.view_server(server.value, self.now()))
+    }
+
+    fn find_server(&self, account: AccountId, id: ServerId) -> Result<Versioned<Server>, AppError> {
+        read::<Server>(self.store(), format!("{account}/{id}"))?.ok_or(AppError::NotFound)
+    }
+
+    /// Does what the owner asks, by changing what is wanted. Its host hears of it at once and does it; the
+    /// answer shows what is observed, which is not yet what was asked.
+    pub async fn act(
+        &self,
+        caller: &Caller,
+        id: ServerId,
+        action: ServerAction,
+    ) -> Result<api::Server, AppError> {
+        let account = caller.account()?;
+        let cause = format!("{action:?} {id}, {}", caller.request);
+        let server = self
+            .decide(caller.actor, &cause, |app, now| {
+                let found = app.find_server(account, id)?;
+                let reach = app.presence().reach(found.value.host, now);
+                let mut changes = Changes::default();
+                let generation = app.advance_manifest(&mut changes, found.value.host)?;
+                let next = found.value.after(action, reach, generation, now);
+                let next = next.map_err(|NotNow { state }| AppError::InvalidState(state))?;
+                if action == ServerAction::Delete {
+                    app.end_contract(&mut changes, &next, now)?;
+                    app.settle_order(&mut changes, &next, OrderState::Cancelled)?;
+                }
+                changes.replace(format!("{account}/{id}"), Some(found.version), &next)?;
+                Ok((changes, next))
+            })
+            .await?;
+        Ok(self.view_server(server, self.now()))
+    }
+
+    /// The next generation of a host's manifest, as a change.
+    pub(crate) fn advance_manifest(
+        &self,
+        changes: &mut Changes,
+        host: HostId,
+    ) -> Result<u64, AppError> {
+        let head = read::<ManifestHead>(self.store(), host)?;
+        let version = head.as_ref().map(|record| record.version);
+        let generation = head.map_or(0, |record| record.value.generation) + 1;
+        changes.replace(host, version, &ManifestHead { generation })?;
+        Ok(generation)
+    }
+
+    /// Takes in what a host, with the manifest of `generation`, saw of one of its servers.
+    pub(crate) async fn observe(
+        &self,
+        host: HostId,
+        generation: u64,
+        seen: &ObservedServer,
+    ) -> Result<(), AppError> {
+        let cause = format!("observed {}", seen.server);
+        self.decide(Actor::Host(host), &cause, |app, now| {
+            let mut changes = Changes::default();
+            // A host may report only what is bound to it (security.md 4.2).
+            let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{}", seen.server))? else {
+                return Ok((changes, ()));
+            };
+            let found = app.find_server(bound.value.account, seen.server)?;
+            let Some((next, milestone)) = found.value.observe(seen, generation, now) else {
+                return Ok((changes, ()));
+            };
+            match milestone {
+                None => {}
+                Some(Milestone::Ready) => app.begin_usage(&mut changes, &next, now)?,
+                Some(Milestone::CreateFailed) => {
+                    app.advance_manifest(&mut changes, host)?;
+                    app.end_contract(&mut changes, &next, now)?;
+                    app.settle_order(&mut changes, &next, OrderState::Failed)?;
+                }
+                Some(Milestone::Gone) => app.give_back(&mut changes, &next, &bound, now)?,
+            }
+            changes.replace(format!("{}/{}", next.account, next.id), Some(found.version), &next)?;
+            if let Some(milestone) = milestone {
+                tracing::info!(vm.id = %next.id, host.id = %host, ?milestone, "a server reached a milestone");
+            }
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    fn begin_usage(
+        &self,
+        changes: &mut Changes,
+        server: &Server,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.settle_order(changes, server, OrderState::Completed)?;
+        let Some(contract) = read::<Contract>(self.store(), server.contract)? else {
+            return Err(AppError::Storage(format!("{} has no contract", server.id)));
+        };
+        let usage = UsageInterval {
+            id: UsageId::new(self.ids()),
+            contract: server.contract,
+            from: now,
+            until: None,
+        };
+        changes.insert(format!("{}/{}", server.contract, usage.id), &usage)?;
+        let open = Contract {
+            open_usage: Some(usage.id),
+            ..contract.value
+        };
+        changes.replace(server.contract, Some(contract.version), &open)
+    }
+
+    fn end_contract(
+        &self,
+        changes: &mut Changes,
+        server: &Server,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let Some(contract) = read::<Contract>(self.store(), server.contract)? else {
+            return Err(AppError::Storage(format!("{} has no contract", server.id)));
+        };
+        if let Some(usage) = contract.value.open_usage {
+            let name = format!("{}/{usage}", server.contract);
+            if let Some(open) = read::<UsageInterval>(self.store(), &name)? {
+                let closed = UsageInterval {
+                    until: Some(now),
+                    ..open.value
+                };
+                changes.replace(&name, Some(open.version), &closed)?;
+            }
+        }
+        let ended = Contract {
+            open_usage: None,
+            ended_at: Some(now),
+            ..contract.value
+        };
+        changes.replace(server.contract, Some(contract.version), &ended)
+    }
+
+    /// Moves the order out of `provisioning`; one that left it stays what it became.
+    fn settle_order(
+        &self,
+        changes: &mut Changes,
+        server: &Server,
+        state: OrderState,
+    ) -> Result<(), AppError> {
+        let name = format!("{}/{}", server.account, server.order);
+        let Some(order) = read::<Order>(self.store(), &name)? else {
+            return Err(AppError::Storage(format!("{} has no order", server.id)));
+        };
+        if order.value.state != OrderState::Provisioning {
+            return Ok(());
+        }
+        changes.replace(
+            &name,
+            Some(order.version),
+            &Order {
+                state,
+                ..order.value
+            },
+        )
+    }
+
+    /// Everything that a server took: room, quota, addresses (after a rest), its place in the manifest.
+    fn give_back(
+        &self,
+        changes: &mut Changes,
+        server: &Server,
+        bound: &Versioned<OnHost>,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.advance_manifest(changes, server.host)?;
+        changes.remove::<OnHost>(format!("{}/{}", server.host, server.id), bound.version)?;
+        if let Some(reserved) = read::<Reserved>(self.store(), server.host)? {
+            let less = reserved.value.without(server.demand());
+            changes.replace(server.host, Some(reserved.version), &less)?;
+        }
+        if let Some(used) = read::<QuotaUse>(self.store(), server.account)? {
+            let servers = used.value.servers.saturating_sub(1);
+            changes.replace(server.account, Some(used.version), &QuotaUse { servers })?;
+        }
+        for address in &server.nic.addresses {
+            let claim = read::<AddressClaim>(self.store(), address)?;
+            if let Some(claim) =
+                claim.filter(|claim| claim.value == AddressClaim::Held { server: server.id })
+            {
+                let until = now.after(QUARANTINE);
+                changes.replace(
+                    address,
+                    Some(claim.version),
+                    &AddressClaim::Resting { until },
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn view_server(&self, server: Server, now: Timestamp) -> api::Server {
+        let state = server.state(self.presence().reach(server.host, now));
+        api::Server {
+            id: server.id,
+            state,
+            step: server.step(),
+            problem: server.problem(),
+            allowed_actions: allowed_actions(state).to_vec(),
+            observed_at: self.presence().heard(server.host).map(|heard| heard.at),
+            site: server.site,
+            login_user: server.image.login_user,
+            image: server.image.code,
+            addresses: server.nic.addresses,
+            vcpus: server.plan.vcpus,
+            memory: server.plan.memory,
+            disk: server.plan.disk,
+            hourly: server.plan.hourly,
+            monthly_cap: server.plan.monthly_cap,
+            plan: server.plan.code,
+            name: server.name,
+            order: server.order,
+            created_at: server.created_at,
+            ready_at: server.ready_at,
+        }
+    }
+}
+
+impl ServerFilter {
+    fn lets_through(&self, server: &api::Server) -> bool {
+        let state_fits = match self.state {
+            Some(state) => server.state == state,
+            None => server.state != ServerState::Deleted,
+        };
+        let text_fits = self.text.as_deref().is_none_or(|text| {
+            let text = text.trim().to_lowercase();
+            server.name.as_str().contains(&text)
+                || server
+                    .addresses
+                    .iter()
+                    .any(|address| address.to_string().contains(&text))
+        });
+        state_fits && text_fits
+    }
+}
+
+/// Up to `limit` of the `limit + 1` entries that were asked for, and where the list goes on.
+pub(crate) fn page<T>(entries: impl Iterator<Item = (String, T)>, limit: usize) -> Page<T> {
+    let mut entries: Vec<(String, T)> = entries.collect();
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries
+        .last()
+        .map(|(name, _)| name.clone())
+        .filter(|_| has_more);
+    let data = entries.into_iter().map(|(_, value)| value).collect();
+    Page {
+        data,
+        page: PageInfo { next, has_more },
+    }
+}
