@@ -14,7 +14,11 @@ use innkeeper_wire::{digest::Digest, host::HostCapacity, id::ServerId, time::Tim
 
 use crate::action::Action;
 
+pub mod accelerator;
 pub mod domain_xml;
+mod lane;
+pub mod libvirt;
+pub mod libvirt_ext;
 pub mod simulated;
 
 /// A machine that can carry servers.

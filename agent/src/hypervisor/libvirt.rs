@@ -1,0 +1,599 @@
+//! A real host: libvirt, files, nftables and `ip`, behind the [`Hypervisor`] seam.
+//!
+//! The reconcile loop calls [`LibvirtHost::observe`] and [`LibvirtHost::execute`]; nothing else in the agent
+//! touches the machine. It never acts on a domain whose name, UUID and metadata are not those of the server
+//! (a stranger), and never decides what ought to be: that is `plan`.
+//!
+//! Power changes and reboots are recorded in the domain's metadata, in an order that a crash in between
+//! turns into "once more" or "not at all", as the action says. Adopting running guests after a restart of
+//! the agent needs nothing: everything is observed.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use innkeeper_wire::{host::HostCapacity, id::ServerId, size::Bytes, time::Clock, vm::ServerSpec};
+use virt::{
+    connect::Connect,
+    domain::{Domain as VirtDomain, DomainShutoffReason, DomainState, DomainStateReason},
+    enumutil::Enum,
+    error::ErrorNumber,
+};
+
+use super::{
+    Domain, DomainRun, Hypervisor, HypervisorError, Inventory, OffReason,
+    accelerator::{self, AcceleratorError, AcceleratorPolicy},
+    domain_xml::{self, Accelerator, DomainDescription, DomainRead, Notes},
+    lane::{CallError, Lane},
+};
+use crate::{
+    action::{Action, tap_name},
+    disk,
+    image::{self, ImageSource},
+    layout::StateDir,
+    network::{Network, NetworkConfig},
+    seed,
+};
+
+/// Most strangers that are reported.
+const STRANGERS_MAX: usize = 100;
+
+/// Looking at all domains; no call in it waits for a guest.
+const OBSERVE_DEADLINE: Duration = Duration::from_secs(15);
+/// Changing a definition or metadata; waits for other work on the same domain, libvirt's limit is 30 s.
+const DEFINE_DEADLINE: Duration = Duration::from_secs(40);
+/// Starting or ending QEMU.
+const POWER_DEADLINE: Duration = Duration::from_secs(90);
+/// Asking a guest; libvirt waits for a guest agent for up to 60 s.
+const ASK_DEADLINE: Duration = Duration::from_secs(75);
+
+/// What a host's configuration says of it.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostConfig {
+    /// libvirt's address.
+    #[serde(default = "default_uri")]
+    pub libvirt_uri: String,
+    /// Whether guests may run without KVM.
+    #[serde(default)]
+    pub accelerator: AcceleratorPolicy,
+    /// The QEMU binary.
+    #[serde(default = "default_emulator")]
+    pub emulator: PathBuf,
+    /// Where disks, seeds and images lie; see [`crate::layout`]. Absolute.
+    pub state_dir: PathBuf,
+    /// Memory that is kept for the host itself, in mebibytes.
+    #[serde(default = "default_memory_reserved_mib")]
+    pub memory_reserved_mib: u64,
+    /// Disk space that is kept free of guests, in gibibytes.
+    #[serde(default = "default_disk_reserved_gib")]
+    pub disk_reserved_gib: u64,
+    /// The guests' network.
+    #[serde(default)]
+    pub network: NetworkConfig,
+}
+
+fn default_uri() -> String {
+    "qemu:///system".to_owned()
+}
+
+fn default_emulator() -> PathBuf {
+    PathBuf::from("/usr/bin/qemu-system-x86_64")
+}
+
+fn default_memory_reserved_mib() -> u64 {
+    1024
+}
+
+fn default_disk_reserved_gib() -> u64 {
+    10
+}
+
+/// A machine with libvirt.
+pub struct LibvirtHost<S> {
+    config: HostConfig,
+    accelerator: Accelerator,
+    boot_id: String,
+    dirs: StateDir,
+    network: Network,
+    clock: Arc<dyn Clock>,
+    images: S,
+    /// One download at a time: they share one wire, and two servers often want the same image.
+    downloading: tokio::sync::Mutex<()>,
+    observing: Lane,
+    changing: Lane,
+    asking: Lane,
+    measuring: Lane,
+}
+
+/// Why a host can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Guests can't run here as the configuration wants it.
+    #[error("guests can't run on this machine")]
+    Accelerator(#[source] AcceleratorError),
+    /// The state directory is unusable.
+    #[error("the state directory {path} can't be used")]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The kernel does not say which boot this is.
+    #[error("the kernel's boot id can't be read")]
+    BootId(#[source] std::io::Error),
+    /// The QEMU binary's path can't be told to libvirt.
+    #[error("the path {0} of the emulator is no UTF-8")]
+    Emulator(PathBuf),
+    /// No thread can be started.
+    #[error("threads for libvirt can't be started")]
+    Threads(#[source] std::io::Error),
+}
+
+impl<S: ImageSource> LibvirtHost<S> {
+    /// Opens the host. libvirt need not be reachable yet.
+    ///
+    /// # Errors
+    /// [`OpenError`]: what an operator must change.
+    pub async fn open(
+        config: HostConfig,
+        images: S,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        if config.emulator.to_str().is_none() {
+            return Err(OpenError::Emulator(config.emulator));
+        }
+        let accelerator = accelerator::choose(config.accelerator, &config.emulator)
+            .await
+            .map_err(OpenError::Accelerator)?;
+        let dirs = StateDir::open(&config.state_dir).map_err(|source| OpenError::StateDir {
+            path: config.state_dir.clone(),
+            source,
+        })?;
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map_err(OpenError::BootId)?;
+        let lane = |name, threads| {
+            Lane::start(name, &config.libvirt_uri, threads).map_err(OpenError::Threads)
+        };
+        Ok(Self {
+            observing: lane("observe", 2)?,
+            changing: lane("change", 4)?,
+            asking: lane("ask", 4)?,
+            measuring: lane("measure", 1)?,
+            network: Network::new(config.network.clone()),
+            boot_id: boot_id.trim().to_owned(),
+            downloading: tokio::sync::Mutex::new(()),
+            accelerator,
+            dirs,
+            clock,
+            images,
+            config,
+        })
+    }
+
+    /// Statistics of all running domains of ours, in one call on a lane of its own.
+    ///
+    /// # Errors
+    /// As [`Hypervisor::observe`].
+    pub async fn statistics(
+        &self,
+    ) -> Result<Vec<super::libvirt_ext::DomainStatistics>, HypervisorError> {
+        self.measuring
+            .call("collect statistics", OBSERVE_DEADLINE, |connection| {
+                super::libvirt_ext::statistics(connection).map_err(CallError::Libvirt)
+            })
+            .await
+    }
+
+    /// What runs guests here.
+    #[must_use]
+    pub fn accelerator(&self) -> Accelerator {
+        self.accelerator
+    }
+
+    /// The directory that carries the disks: for the metrics of its file system.
+    #[must_use]
+    pub fn state_dir(&self) -> &std::path::Path {
+        self.dirs.root()
+    }
+
+    fn capacity(&self) -> Option<HostCapacity> {
+        let cpus = std::thread::available_parallelism().ok()?.get();
+        let mut system = sysinfo::System::new().ok()?;
+        system.refresh_memory();
+        let file_system = nix::sys::statvfs::statvfs(self.dirs.root()).ok()?;
+        let size = file_system.blocks() * file_system.fragment_size();
+        let memory_reserved = self.config.memory_reserved_mib * Bytes::MIB;
+        let disk_reserved = self.config.disk_reserved_gib * Bytes::GIB;
+        Some(HostCapacity {
+            cpus: u32::try_from(cpus).ok()?,
+            memory: Bytes(system.total_memory().saturating_sub(memory_reserved)),
+            disk: Bytes(size.saturating_sub(disk_reserved)),
+        })
+    }
+
+    async fn define(&self, spec: &ServerSpec) -> Result<(), HypervisorError> {
+        let disk = self.dirs.disk(spec.server);
+        let base = self.dirs.image(&spec.image);
+        let seed = self.dirs.seed(spec.server);
+        let console_log = self.dirs.console_log(spec.server);
+        let xml = domain_xml::write(&DomainDescription {
+            server: spec.server,
+            accelerator: self.accelerator,
+            emulator: &self.config.emulator,
+            vcpus: spec.vcpus,
+            memory: spec.memory,
+            disk: &disk,
+            base: &base,
+            base_format: spec.image.format,
+            seed: &seed,
+            console_log: &console_log,
+            bridge: &self.config.network.bridge,
+            tap: &tap_name(spec.server),
+            mac: spec.network.mac,
+            // A new domain owes no reboot, however often an earlier one was rebooted.
+            notes: Notes {
+                reboots: spec.reboots,
+                ..Notes::default()
+            },
+        });
+        let server = spec.server;
+        self.changing
+            .call(
+                &format!("define {server}"),
+                DEFINE_DEADLINE,
+                move |connection| {
+                    if find(connection, server)?.is_none() {
+                        connection.define_domain_xml(&xml)?;
+                    }
+                    Ok(())
+                },
+            )
+            .await
+    }
+
+    async fn start(&self, server: ServerId, serial: u32) -> Result<(), HypervisorError> {
+        let now = self.clock.now();
+        let boot_id = self.boot_id.clone();
+        self.changing
+            .call(
+                &format!("start {server}"),
+                POWER_DEADLINE,
+                move |connection| {
+                    let mut ours = need(connection, server)?;
+                    if !ours.domain.is_active()? {
+                        // The start is noted before it happens and the serial after: a crash in between leaves
+                        // a running domain whose power change is carried out once more, which changes nothing.
+                        ours.notes.started_at = Some(now);
+                        ours.notes.started_in_boot = Some(boot_id);
+                        ours.note()?;
+                        ours.domain.create()?;
+                    }
+                    ours.notes.power_serial = serial;
+                    ours.note()
+                },
+            )
+            .await
+    }
+
+    async fn power_off(&self, server: ServerId, serial: u32) -> Result<(), HypervisorError> {
+        self.changing
+            .call(
+                &format!("power off {server}"),
+                POWER_DEADLINE,
+                move |connection| {
+                    let mut ours = need(connection, server)?;
+                    ours.destroy()?;
+                    ours.notes.power_serial = serial;
+                    ours.note()
+                },
+            )
+            .await
+    }
+
+    async fn note_power(&self, server: ServerId, serial: u32) -> Result<(), HypervisorError> {
+        self.changing
+            .call(
+                &format!("note power of {server}"),
+                DEFINE_DEADLINE,
+                move |connection| {
+                    let mut ours = need(connection, server)?;
+                    ours.notes.power_serial = serial;
+                    ours.note()
+                },
+            )
+            .await
+    }
+
+    async fn shutdown(&self, server: ServerId, serial: u32) -> Result<(), HypervisorError> {
+        self.asking
+            .call(
+                &format!("shut down {server}"),
+                ASK_DEADLINE,
+                move |connection| {
+                    let mut ours = need(connection, server)?;
+                    ours.notes.power_serial = serial;
+                    ours.note()?;
+                    if ours.domain.is_active()? {
+                        ours.domain.shutdown()?;
+                    }
+                    Ok(())
+                },
+            )
+            .await
+    }
+
+    async fn reboot(&self, server: ServerId, reboots: u32) -> Result<(), HypervisorError> {
+        self.asking
+            .call(
+                &format!("reboot {server}"),
+                ASK_DEADLINE,
+                move |connection| {
+                    let mut ours = need(connection, server)?;
+                    ours.notes.reboots = reboots;
+                    ours.note()?;
+                    if ours.domain.is_active()? {
+                        ours.domain.reboot(0)?;
+                    }
+                    Ok(())
+                },
+            )
+            .await
+    }
+
+    async fn remove_domain(&self, server: ServerId) -> Result<(), HypervisorError> {
+        let dirs = self.dirs.clone();
+        self.changing
+            .call(
+                &format!("remove {server}"),
+                POWER_DEADLINE,
+                move |connection| {
+                    if let Some(ours) = find(connection, server)? {
+                        ours.destroy()?;
+                        let flags = virt_sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+                            | virt_sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+                            | virt_sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+                            | virt_sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+                        ours.domain.undefine_flags(flags)?;
+                    }
+                    let remove_logs = || -> std::io::Result<()> {
+                        for path in dirs.console_logs_of(server)? {
+                            std::fs::remove_file(path)?;
+                        }
+                        Ok(())
+                    };
+                    remove_logs()
+                        .map_err(|error| CallError::Refused(format!("console log: {error}")))
+                },
+            )
+            .await
+    }
+
+    async fn fetch_image(
+        &self,
+        image: &innkeeper_wire::vm::BaseImage,
+    ) -> Result<(), HypervisorError> {
+        let _one_at_a_time = self.downloading.lock().await;
+        let fetched = image::fetch(&self.dirs, image, &self.images).await;
+        fetched.map_err(|error| failed("fetch image", &error))
+    }
+}
+
+impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
+    async fn observe(&self) -> Result<Inventory, HypervisorError> {
+        let seen = self
+            .observing
+            .call("observe", OBSERVE_DEADLINE, |connection| {
+                domains(connection)
+            });
+        let dirs = self.dirs.clone();
+        let scanned = tokio::task::spawn_blocking(move || dirs.scan());
+        let (seen, installed, scanned) = tokio::join!(seen, self.network.installed(), scanned);
+        let (domains, mut strangers) = seen?;
+        let contents = scanned
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|error| failed("look at the state directory", &error))?;
+        strangers.extend(contents.strangers);
+        strangers.sort_unstable();
+        strangers.truncate(STRANGERS_MAX);
+        Ok(Inventory {
+            boot_id: self.boot_id.clone(),
+            capacity: self.capacity(),
+            domains: domains.into_iter().collect(),
+            disks: contents.disks,
+            seeds: contents.seeds,
+            images: contents.images,
+            network: installed.map_err(|error| failed("look at the network", &error))?,
+            tombstones: contents.tombstones,
+            strangers,
+        })
+    }
+
+    async fn execute(&self, action: &Action) -> Result<(), HypervisorError> {
+        match action {
+            Action::FetchImage(image) => self.fetch_image(image).await,
+            Action::CreateDisk(spec) => disk::create(&self.dirs, spec)
+                .await
+                .map_err(|error| failed("create disk", &error)),
+            Action::WriteSeed(spec) => {
+                seed::write(&self.dirs, spec, &self.config.network.nameservers)
+                    .await
+                    .map_err(|error| failed("write seed", &error))
+            }
+            Action::ApplyNetwork(state) => self
+                .network
+                .apply(state)
+                .await
+                .map_err(|error| failed("apply network", &error)),
+            Action::Define(spec) => self.define(spec).await,
+            Action::Start { server, serial } => self.start(*server, *serial).await,
+            Action::Shutdown { server, serial } => self.shutdown(*server, *serial).await,
+            Action::PowerOff { server, serial } => self.power_off(*server, *serial).await,
+            Action::Reboot { server, reboots } => self.reboot(*server, *reboots).await,
+            Action::NotePower { server, serial } => self.note_power(*server, *serial).await,
+            Action::RemoveDomain(server) => self.remove_domain(*server).await,
+            Action::RemoveSeed(server) => seed::remove(&self.dirs, *server)
+                .await
+                .map_err(|error| failed("remove seed", &error)),
+            Action::BuryDisk(server) => disk::bury(&self.dirs, *server, self.clock.now())
+                .await
+                .map_err(|error| failed("bury disk", &error)),
+            Action::PurgeTombstone(server) => disk::purge(&self.dirs, *server)
+                .await
+                .map_err(|error| failed("purge tombstone", &error)),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn failed(what: &str, error: &dyn std::error::Error) -> HypervisorError {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        reason.push_str(": ");
+        reason.push_str(&error.to_string());
+        cause = error.source();
+    }
+    HypervisorError::Failed {
+        what: what.to_owned(),
+        reason,
+    }
+}
+
+/// A domain that is ours, and what it remembers.
+struct Ours {
+    domain: VirtDomain,
+    notes: Notes,
+}
+
+impl Ours {
+    /// Writes the notes into the domain's definition and, while it runs, into its live state as well.
+    fn note(&self) -> Result<(), CallError> {
+        let mut flags = virt_sys::VIR_DOMAIN_AFFECT_CONFIG;
+        if self.domain.is_active()? {
+            flags |= virt_sys::VIR_DOMAIN_AFFECT_LIVE;
+        }
+        let set = |flags| {
+            self.domain.set_metadata(
+                i32::try_from(virt_sys::VIR_DOMAIN_METADATA_ELEMENT).expect("it is 2"),
+                Some(&domain_xml::notes_xml(&self.notes)),
+                Some(domain_xml::METADATA_PREFIX),
+                Some(domain_xml::METADATA_URI),
+                flags,
+            )
+        };
+        match set(flags) {
+            // It ended between the question and the change.
+            Err(error) if is(&error, ErrorNumber::OperationInvalid) => {
+                Ok(set(virt_sys::VIR_DOMAIN_AFFECT_CONFIG)?)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    fn destroy(&self) -> Result<(), CallError> {
+        match self.domain.destroy() {
+            Err(error)
+                if is(&error, ErrorNumber::OperationInvalid) && !self.domain.is_active()? =>
+            {
+                Ok(())
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+fn is(error: &virt::error::Error, number: ErrorNumber) -> bool {
+    error.code().is(number)
+}
+
+/// The server's domain, if there is one; refuses one that has its UUID or name and is not ours.
+fn find(connection: &Connect, server: ServerId) -> Result<Option<Ours>, CallError> {
+    let domain = match connection.lookup_domain_by_uuid(server.uuid()) {
+        Err(error) if is(&error, ErrorNumber::NoDomain) => return Ok(None),
+        outcome => outcome?,
+    };
+    let found = describe(&domain)?;
+    match found.ours() {
+        Some((id, notes)) if id == server => Ok(Some(Ours {
+            notes: notes.clone(),
+            domain,
+        })),
+        _ => Err(CallError::Refused(format!(
+            "the domain {} has the server's UUID and is not of our making",
+            found.name
+        ))),
+    }
+}
+
+fn need(connection: &Connect, server: ServerId) -> Result<Ours, CallError> {
+    find(connection, server)?
+        .ok_or_else(|| CallError::Refused("there is no such domain".to_owned()))
+}
+
+fn describe(domain: &VirtDomain) -> Result<DomainRead, CallError> {
+    let xml = domain.xml_desc(0)?;
+    domain_xml::read(&xml)
+        .map_err(|error| CallError::Refused(format!("libvirt's XML can't be read: {error}")))
+}
+
+type Seen = (Vec<(ServerId, Domain)>, Vec<String>);
+
+/// All domains of ours, and the names of the others.
+fn domains(connection: &Connect) -> Result<Seen, CallError> {
+    let (mut ours, mut strangers) = (Vec::new(), Vec::new());
+    for domain in connection.list_all_domains(0)? {
+        let looked = describe(&domain).and_then(|found| Ok((found, domain.state()?)));
+        let (found, (state, reason)) = match looked {
+            // It was undefined since it was listed.
+            Err(CallError::Libvirt(error)) if is(&error, ErrorNumber::NoDomain) => continue,
+            outcome => outcome?,
+        };
+        let Some((server, notes)) = found.ours() else {
+            strangers.push(format!("domain {}", found.name));
+            continue;
+        };
+        let run = match (state, reason) {
+            (
+                Enum::Known(DomainState::Shutoff),
+                Enum::Known(DomainStateReason::Shutoff(reason)),
+            ) => DomainRun::Off(off_reason(reason)),
+            (Enum::Known(DomainState::Crashed), _) => DomainRun::Off(OffReason::Crashed),
+            // Paused, blocked, shutting down or something new: it holds its memory and its disk.
+            _ => DomainRun::Running,
+        };
+        let guest_agent = found.guest_agent && run == DomainRun::Running;
+        ours.push((
+            server,
+            Domain {
+                run,
+                power_serial: notes.power_serial,
+                reboots: notes.reboots,
+                started_at: notes.started_at,
+                started_in_boot: notes.started_in_boot.clone(),
+                guest_agent,
+            },
+        ));
+    }
+    Ok((ours, strangers))
+}
+
+fn off_reason(reason: Enum<DomainShutoffReason, virt_sys::virDomainShutoffReason>) -> OffReason {
+    match reason {
+        Enum::Known(DomainShutoffReason::Shutdown) => OffReason::Shutdown,
+        Enum::Known(
+            DomainShutoffReason::Destroyed
+            | DomainShutoffReason::Migrated
+            | DomainShutoffReason::Saved
+            | DomainShutoffReason::FromSnapshot,
+        ) => OffReason::Destroyed,
+        // `Daemon`: libvirtd lost its QEMU and ended it; the guest did not choose that.
+        Enum::Known(DomainShutoffReason::Crashed | DomainShutoffReason::Daemon) => {
+            OffReason::Crashed
+        }
+        Enum::Known(DomainShutoffReason::Failed) => OffReason::Failed,
+        // libvirtd forgets the reasons of stopped domains when it restarts.
+        _ => OffReason::NotStarted,
+    }
+}

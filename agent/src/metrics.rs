@@ -1,0 +1,606 @@
+//! Every metric of the agent: names, help texts, units.
+//!
+//! [`collect`] measures in the background, at an interval, and renders what it found once; a scrape gets the
+//! last snapshot with its age, so scraping costs no call to libvirt however often it happens. Servers that
+//! are gone leave no series behind, since each snapshot has a registry of its own. The only labels are ids
+//! of servers, disks and interfaces of theirs, and the host's own devices: all bounded.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use innkeeper_wire::id::ServerId;
+use prometheus::{
+    CounterVec, Encoder, Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    hypervisor::{HypervisorError, libvirt::LibvirtHost, libvirt_ext::DomainStatistics},
+    image::ImageSource,
+};
+
+/// The agent's metrics: those of the process, and the last snapshot of host and servers.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Metrics that live as long as the process; other modules register theirs here.
+    registry: Registry,
+    snapshot_age: Gauge,
+    snapshot: Mutex<Option<Snapshot>>,
+}
+
+#[derive(Debug, Clone)]
+struct Snapshot {
+    text: Arc<str>,
+    taken_at: Instant,
+}
+
+/// What one collection found.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// The machine itself.
+    pub host: HostSample,
+    /// Whether libvirt answered; without it nothing is known of servers.
+    pub libvirt_up: bool,
+    /// The servers' domains.
+    pub servers: Vec<DomainStatistics>,
+}
+
+/// The machine's own figures.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HostSample {
+    /// Processor threads.
+    pub cpus: usize,
+    /// Share of all processors' time that was used since the collection before, 0 to 1.
+    pub cpu_usage_ratio: f64,
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: [f64; 3],
+    /// Memory: total, available, used, in bytes.
+    pub memory: [u64; 3],
+    /// Swap: total, used, in bytes.
+    pub swap: [u64; 2],
+    /// File system of the servers' disks: size and free space, in bytes.
+    pub disk: [u64; 2],
+    /// Seconds since the machine was started.
+    pub uptime_s: u64,
+    /// The host's own devices (no taps): bytes and packets received, bytes and packets sent.
+    pub devices: BTreeMap<String, [u64; 4]>,
+}
+
+impl Metrics {
+    /// Metrics of an agent of this version; there is no snapshot yet.
+    #[must_use]
+    pub fn new(version: &str) -> Self {
+        let registry = Registry::new();
+        let build = IntGaugeVec::new(
+            Opts::new(
+                "innkeeper_agent_build_info",
+                "Version of the agent; always 1.",
+            ),
+            &["version"],
+        )
+        .expect("the name is valid");
+        build.with_label_values(&[version]).set(1);
+        let snapshot_age = Gauge::new(
+            "innkeeper_metrics_snapshot_age_seconds",
+            "Time since the figures of host and servers were collected; NaN before the first time.",
+        )
+        .expect("the name is valid");
+        register(&registry, build);
+        register(&registry, snapshot_age.clone());
+        Self {
+            registry,
+            snapshot_age,
+            snapshot: Mutex::new(None),
+        }
+    }
+
+    /// Where other modules register metrics that live as long as the process.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// All metrics in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let snapshot = self
+            .snapshot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let age = snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.taken_at.elapsed().as_secs_f64());
+        self.snapshot_age.set(age.unwrap_or(f64::NAN));
+        let mut text = encode(&self.registry);
+        if let Some(snapshot) = snapshot {
+            text.push_str(&snapshot.text);
+        }
+        text
+    }
+
+    /// Replaces the snapshot.
+    pub fn publish(&self, sample: &Sample) {
+        let snapshot = Snapshot {
+            text: encode(&sample_registry(sample)).into(),
+            taken_at: Instant::now(),
+        };
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+}
+
+/// Collects until it is cancelled. A collection that fails leaves its mark in `innkeeper_libvirt_up`.
+pub async fn collect<S: ImageSource>(
+    metrics: Arc<Metrics>,
+    host: Arc<LibvirtHost<S>>,
+    interval: Duration,
+    cancelled: CancellationToken,
+) {
+    let mut probe = match HostProbe::new() {
+        Ok(probe) => probe,
+        Err(error) => {
+            tracing::error!(%error, "the machine's figures can't be read: no metrics of host and servers");
+            return;
+        }
+    };
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_up = true;
+    loop {
+        // Cancel-safe: a tick that is dropped comes again, and a cancellation stays.
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = cancelled.cancelled() => return,
+        }
+        let statistics = host.statistics().await;
+        log_change(&statistics, &mut was_up);
+        let directory = host.state_dir().to_owned();
+        let measured = tokio::task::spawn_blocking(move || {
+            let sample = probe.sample(&directory);
+            (probe, sample)
+        });
+        let Ok((returned, sample)) = measured.await else {
+            tracing::error!(
+                "reading the machine's figures panicked: no more metrics of host and servers"
+            );
+            return;
+        };
+        probe = returned;
+        metrics.publish(&Sample {
+            host: sample,
+            libvirt_up: statistics.is_ok(),
+            servers: statistics.unwrap_or_default(),
+        });
+    }
+}
+
+fn log_change(statistics: &Result<Vec<DomainStatistics>, HypervisorError>, was_up: &mut bool) {
+    match statistics {
+        Err(error) if *was_up => tracing::warn!(%error, "servers can't be measured"),
+        Ok(_) if !*was_up => tracing::info!("servers can be measured again"),
+        _ => {}
+    }
+    *was_up = statistics.is_ok();
+}
+
+/// Reads the machine's figures.
+struct HostProbe {
+    system: sysinfo::System,
+    networks: sysinfo::Networks,
+}
+
+impl HostProbe {
+    fn new() -> Result<Self, sysinfo::Error> {
+        Ok(Self {
+            system: sysinfo::System::new()?,
+            networks: sysinfo::Networks::new()?,
+        })
+    }
+
+    fn sample(&mut self, state_dir: &Path) -> HostSample {
+        self.system.refresh_memory();
+        self.system.refresh_cpu_usage();
+        self.networks.refresh(true);
+        let load = sysinfo::System::load_average();
+        let load = load.map_or([f64::NAN; 3], |load| [load.one, load.five, load.fifteen]);
+        let disk = nix::sys::statvfs::statvfs(state_dir).map_or([0, 0], |file_system| {
+            let unit = file_system.fragment_size();
+            [
+                file_system.blocks() * unit,
+                file_system.blocks_available() * unit,
+            ]
+        });
+        let devices = self
+            .networks
+            .iter()
+            .map(|(name, data)| (name.to_string_lossy(), data));
+        let devices = devices.filter(|(name, _)| !is_guests(name));
+        HostSample {
+            cpus: self.system.cpus().len(),
+            cpu_usage_ratio: f64::from(self.system.global_cpu_usage()) / 100.0,
+            load,
+            memory: [
+                self.system.total_memory(),
+                self.system.available_memory(),
+                self.system.used_memory(),
+            ],
+            swap: [self.system.total_swap(), self.system.used_swap()],
+            disk,
+            uptime_s: sysinfo::System::uptime().unwrap_or_default(),
+            devices: devices
+                .map(|(name, data)| {
+                    let figures = [
+                        data.total_received(),
+                        data.total_packets_received(),
+                        data.total_transmitted(),
+                        data.total_packets_transmitted(),
+                    ];
+                    (name.into_owned(), figures)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Taps come and go with guests, whose figures are exported by server.
+fn is_guests(device: &str) -> bool {
+    device.starts_with("ik") || device.starts_with("vnet")
+}
+
+fn sample_registry(sample: &Sample) -> Registry {
+    let registry = Registry::new();
+    gauge(
+        &registry,
+        "innkeeper_libvirt_up",
+        "Whether libvirt answered at the last collection.",
+        u64::from(sample.libvirt_up),
+    );
+    register_host(&registry, &sample.host);
+    register_servers(&registry, &sample.servers);
+    registry
+}
+
+fn register_host(registry: &Registry, host: &HostSample) {
+    let cpus = u64::try_from(host.cpus).unwrap_or(u64::MAX);
+    let [memory_total, memory_available, memory_used] = host.memory;
+    let [swap_total, swap_used] = host.swap;
+    let [disk_total, disk_free] = host.disk;
+    for (name, help, value) in [
+        (
+            "innkeeper_host_cpus",
+            "Processor threads of the host.",
+            cpus,
+        ),
+        (
+            "innkeeper_host_memory_size_bytes",
+            "Memory of the host.",
+            memory_total,
+        ),
+        (
+            "innkeeper_host_memory_available_bytes",
+            "Memory that could be had without swapping.",
+            memory_available,
+        ),
+        (
+            "innkeeper_host_memory_used_bytes",
+            "Memory in use.",
+            memory_used,
+        ),
+        (
+            "innkeeper_host_swap_size_bytes",
+            "Swap space of the host.",
+            swap_total,
+        ),
+        (
+            "innkeeper_host_swap_used_bytes",
+            "Swap space in use.",
+            swap_used,
+        ),
+        (
+            "innkeeper_host_disk_size_bytes",
+            "Size of the file system that holds the servers' disks.",
+            disk_total,
+        ),
+        (
+            "innkeeper_host_disk_free_bytes",
+            "Free space of the file system that holds the servers' disks.",
+            disk_free,
+        ),
+        (
+            "innkeeper_host_uptime_seconds",
+            "Time since the host was started.",
+            host.uptime_s,
+        ),
+    ] {
+        gauge(registry, name, help, value);
+    }
+    let [load_1, load_5, load_15] = host.load;
+    for (name, help, value) in [
+        (
+            "innkeeper_host_cpu_usage_ratio",
+            "Share of all processors' time that was used between the last two collections.",
+            host.cpu_usage_ratio,
+        ),
+        (
+            "innkeeper_host_load1",
+            "Load average over 1 minute.",
+            load_1,
+        ),
+        (
+            "innkeeper_host_load5",
+            "Load average over 5 minutes.",
+            load_5,
+        ),
+        (
+            "innkeeper_host_load15",
+            "Load average over 15 minutes.",
+            load_15,
+        ),
+    ] {
+        let metric = Gauge::new(name, help).expect("the name is valid");
+        metric.set(value);
+        register(registry, metric);
+    }
+    for (index, (name, help)) in HOST_NETWORK.into_iter().enumerate() {
+        let metric = counters(name, help, &["device"]);
+        for (device, figures) in &host.devices {
+            metric.with_label_values(&[device]).inc_by(figures[index]);
+        }
+        register(registry, metric);
+    }
+}
+
+const HOST_NETWORK: [(&str, &str); 4] = [
+    (
+        "innkeeper_host_network_receive_bytes_total",
+        "Bytes received by a device of the host.",
+    ),
+    (
+        "innkeeper_host_network_receive_packets_total",
+        "Packets received by a device of the host.",
+    ),
+    (
+        "innkeeper_host_network_transmit_bytes_total",
+        "Bytes sent by a device of the host.",
+    ),
+    (
+        "innkeeper_host_network_transmit_packets_total",
+        "Packets sent by a device of the host.",
+    ),
+];
+
+/// How one of libvirt's figures is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A number that can fall, in KiB; exported in bytes.
+    GaugeKib,
+    /// A number that can fall.
+    Gauge,
+    /// A number that only grows.
+    Counter,
+    /// KiB that only grow; exported in bytes.
+    CounterKib,
+    /// Nanoseconds that only grow; exported in seconds.
+    CounterNanoseconds,
+}
+
+/// One exported figure of a server.
+struct Figure {
+    /// libvirt's name; `*` stands for the number of a disk or processor.
+    source: &'static str,
+    /// Our name.
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+}
+
+const fn figure(
+    source: &'static str,
+    name: &'static str,
+    kind: Kind,
+    help: &'static str,
+) -> Figure {
+    Figure {
+        source,
+        name,
+        help,
+        kind,
+    }
+}
+
+/// What is exported of each server. Disk 0 is the system disk, disk 1 the seed.
+#[rustfmt::skip]
+const FIGURES: [Figure; 36] = [
+    figure("cpu.time", "innkeeper_server_cpu_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server."),
+    figure("cpu.user", "innkeeper_server_cpu_user_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in user space of the host."),
+    figure("cpu.system", "innkeeper_server_cpu_system_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in the host's kernel."),
+    figure("vcpu.current", "innkeeper_server_vcpus", Kind::Gauge, "Virtual processors of the server."),
+    figure("vcpu.*.time", "innkeeper_server_vcpu_seconds_total", Kind::CounterNanoseconds, "Time for which a virtual processor ran."),
+    figure("vcpu.*.wait", "innkeeper_server_vcpu_wait_seconds_total", Kind::CounterNanoseconds, "Time for which a virtual processor waited for I/O."),
+    figure("vcpu.*.delay", "innkeeper_server_vcpu_delay_seconds_total", Kind::CounterNanoseconds, "Time for which a virtual processor was ready and did not get a processor of the host."),
+    figure("balloon.maximum", "innkeeper_server_memory_size_bytes", Kind::GaugeKib, "Memory of the server."),
+    figure("balloon.current", "innkeeper_server_memory_assigned_bytes", Kind::GaugeKib, "Memory that the server has at present."),
+    figure("balloon.rss", "innkeeper_server_memory_resident_bytes", Kind::GaugeKib, "Memory of the host that the server's process occupies."),
+    figure("balloon.available", "innkeeper_server_memory_guest_size_bytes", Kind::GaugeKib, "Memory that the guest sees, as it says."),
+    figure("balloon.unused", "innkeeper_server_memory_guest_free_bytes", Kind::GaugeKib, "Memory that the guest does not use at all, as it says."),
+    figure("balloon.usable", "innkeeper_server_memory_guest_available_bytes", Kind::GaugeKib, "Memory that the guest could have without swapping, as it says."),
+    figure("balloon.disk_caches", "innkeeper_server_memory_guest_cache_bytes", Kind::GaugeKib, "Memory that caches the guest's files, as it says."),
+    figure("balloon.swap_in", "innkeeper_server_memory_guest_swap_in_bytes_total", Kind::CounterKib, "Memory swapped in by the guest, as it says."),
+    figure("balloon.swap_out", "innkeeper_server_memory_guest_swap_out_bytes_total", Kind::CounterKib, "Memory swapped out by the guest, as it says."),
+    figure("balloon.major_fault", "innkeeper_server_memory_guest_major_faults_total", Kind::Counter, "Page faults of the guest that needed its disk, as it says."),
+    figure("balloon.minor_fault", "innkeeper_server_memory_guest_minor_faults_total", Kind::Counter, "Other page faults of the guest, as it says."),
+    figure("block.*.rd.reqs", "innkeeper_server_disk_reads_total", Kind::Counter, "Read requests to a disk."),
+    figure("block.*.rd.bytes", "innkeeper_server_disk_read_bytes_total", Kind::Counter, "Bytes read from a disk."),
+    figure("block.*.rd.times", "innkeeper_server_disk_read_seconds_total", Kind::CounterNanoseconds, "Time that read requests took."),
+    figure("block.*.wr.reqs", "innkeeper_server_disk_writes_total", Kind::Counter, "Write requests to a disk."),
+    figure("block.*.wr.bytes", "innkeeper_server_disk_written_bytes_total", Kind::Counter, "Bytes written to a disk."),
+    figure("block.*.wr.times", "innkeeper_server_disk_write_seconds_total", Kind::CounterNanoseconds, "Time that write requests took."),
+    figure("block.*.fl.reqs", "innkeeper_server_disk_flushes_total", Kind::Counter, "Flush requests to a disk."),
+    figure("block.*.fl.times", "innkeeper_server_disk_flush_seconds_total", Kind::CounterNanoseconds, "Time that flush requests took."),
+    figure("block.*.capacity", "innkeeper_server_disk_size_bytes", Kind::Gauge, "Size of a disk as the guest sees it."),
+    figure("block.*.allocation", "innkeeper_server_disk_allocated_bytes", Kind::Gauge, "Highest place written in a disk's file."),
+    figure("net.*.rx.bytes", "innkeeper_server_network_receive_bytes_total", Kind::Counter, "Bytes received by the server."),
+    figure("net.*.rx.pkts", "innkeeper_server_network_receive_packets_total", Kind::Counter, "Packets received by the server."),
+    figure("net.*.rx.errs", "innkeeper_server_network_receive_errors_total", Kind::Counter, "Packets for the server that were faulty."),
+    figure("net.*.rx.drop", "innkeeper_server_network_receive_dropped_total", Kind::Counter, "Packets for the server that were dropped at its tap."),
+    figure("net.*.tx.bytes", "innkeeper_server_network_transmit_bytes_total", Kind::Counter, "Bytes sent by the server."),
+    figure("net.*.tx.pkts", "innkeeper_server_network_transmit_packets_total", Kind::Counter, "Packets sent by the server."),
+    figure("net.*.tx.errs", "innkeeper_server_network_transmit_errors_total", Kind::Counter, "Packets from the server that were faulty."),
+    figure("net.*.tx.drop", "innkeeper_server_network_transmit_dropped_total", Kind::Counter, "Packets from the server that were dropped at its tap."),
+];
+
+/// libvirt's number for a running domain, see `virDomainState`; 2 is blocked, 3 paused.
+const RUNS: [u64; 3] = [1, 2, 3];
+
+fn register_servers(registry: &Registry, servers: &[DomainStatistics]) {
+    let running = IntGaugeVec::new(
+        Opts::new(
+            "innkeeper_server_running",
+            "Whether the server runs (1) or is defined only (0).",
+        ),
+        &["server"],
+    )
+    .expect("the name is valid");
+    for server in servers {
+        let state = server.values.iter().find(|(name, _)| name == "state.state");
+        let runs = state.is_some_and(|(_, state)| RUNS.contains(state));
+        running
+            .with_label_values(&[&server.server.to_string()])
+            .set(i64::from(runs));
+    }
+    register(registry, running);
+    let mut found: BTreeMap<&'static str, Vec<Series<'_>>> = BTreeMap::new();
+    for server in servers {
+        for (name, value) in &server.values {
+            let (source, number) = without_number(name);
+            let series = Series {
+                server: server.server,
+                number,
+                value: *value,
+            };
+            if let Some(figure) = FIGURES.iter().find(|figure| figure.source == source) {
+                found.entry(figure.name).or_default().push(series);
+            }
+        }
+    }
+    for figure in &FIGURES {
+        if let Some(series) = found.get(figure.name) {
+            register_figure(registry, figure, series);
+        }
+    }
+}
+
+struct Series<'a> {
+    server: ServerId,
+    number: Option<&'a str>,
+    value: u64,
+}
+
+/// `block.0.rd.bytes` is `block.*.rd.bytes` of number 0.
+fn without_number(name: &str) -> (String, Option<&str>) {
+    let mut parts = name.splitn(3, '.');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(group), Some(number), Some(rest)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            (format!("{group}.*.{rest}"), Some(number))
+        }
+        _ => (name.to_owned(), None),
+    }
+}
+
+/// The label that tells several disks or processors of one server apart. A server has one interface.
+fn number_label(figure: &Figure) -> Option<&'static str> {
+    match figure.source.split_once(".*.")?.0 {
+        "block" => Some("disk"),
+        "vcpu" => Some("vcpu"),
+        _ => None,
+    }
+}
+
+fn register_figure(registry: &Registry, figure: &Figure, series: &[Series<'_>]) {
+    let number_label = number_label(figure);
+    let names: Vec<&str> = std::iter::once("server").chain(number_label).collect();
+    let labels = |series: &Series<'_>| {
+        let number = number_label.map(|_| series.number.unwrap_or_default().to_owned());
+        std::iter::once(series.server.to_string())
+            .chain(number)
+            .collect::<Vec<_>>()
+    };
+    match figure.kind {
+        Kind::Gauge | Kind::GaugeKib => {
+            let metric = GaugeVec::new(Opts::new(figure.name, figure.help), &names)
+                .expect("the name is valid");
+            let unit = if figure.kind == Kind::GaugeKib {
+                1024.0
+            } else {
+                1.0
+            };
+            for one in series {
+                metric
+                    .with_label_values(&labels(one))
+                    .set(to_f64(one.value) * unit);
+            }
+            register(registry, metric);
+        }
+        Kind::Counter | Kind::CounterKib => {
+            let metric = counters(figure.name, figure.help, &names);
+            let unit = if figure.kind == Kind::CounterKib {
+                1024
+            } else {
+                1
+            };
+            for one in series {
+                metric
+                    .with_label_values(&labels(one))
+                    .inc_by(one.value.saturating_mul(unit));
+            }
+            register(registry, metric);
+        }
+        Kind::CounterNanoseconds => {
+            let metric = CounterVec::new(Opts::new(figure.name, figure.help), &names)
+                .expect("the name is valid");
+            for one in series {
+                metric
+                    .with_label_values(&labels(one))
+                    .inc_by(to_f64(one.value) / 1e9);
+            }
+            register(registry, metric);
+        }
+    }
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str, value: u64) {
+    let metric = IntGauge::new(name, help).expect("the name is valid");
+    metric.set(i64::try_from(value).unwrap_or(i64::MAX));
+    register(registry, metric);
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(name, help), labels).expect("the name is valid")
+}
+
+fn register(registry: &Registry, metric: impl Collector + 'static) {
+    registry
+        .register(Box::new(metric))
+        .expect("every name is registered once");
+}
+
+/// Prometheus knows floating-point numbers only: exact up to 2^53.
+fn to_f64(value: u64) -> f64 {
+    let high = u32::try_from(value >> 32).expect("32 bits are left");
+    let low = u32::try_from(value & u64::from(u32::MAX)).expect("32 bits are left");
+    f64::from(high) * 4_294_967_296.0 + f64::from(low)
+}
+
+fn encode(registry: &Registry) -> String {
+    let mut text = Vec::new();
+    TextEncoder::new()
+        .encode(&registry.gather(), &mut text)
+        .expect("writing to memory does not fail");
+    String::from_utf8(text).expect("the text format is UTF-8")
+}

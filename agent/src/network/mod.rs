@@ -1,0 +1,157 @@
+//! The guests' network of this host: a bridge with isolated ports, routes, rules, and who answers for guests'
+//! addresses outside.
+//!
+//! The host routes: guests have single addresses and one gateway, 169.254.1.1 and fe80::1 on the bridge.
+//! [`rules`] says what nftables shall hold, as data; [`kernel`] runs `nft` and `ip`. Called for
+//! [`crate::action::Action::ApplyNetwork`] and while observing. Everything is replaced in one go and read back
+//! from the kernel, so a table that somebody else flushed shows as not installed.
+//!
+//! It never touches the host's own firewall, its other devices' addresses, or engineers' grants.
+//!
+//! `net.bridge.bridge-nf-call-iptables` is left as it is: with isolated ports nothing is forwarded by the
+//! bridge itself, and a packet that goes up to the host passes the judge once either way.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use innkeeper_wire::{digest::Digest, vm::GATEWAY_V4};
+
+use crate::action::NetworkState;
+
+mod kernel;
+pub mod rules;
+
+/// Where guests send IPv6.
+pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// What a host's configuration says of its guests' network.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Name of the guests' bridge, which the agent makes.
+    pub bridge: String,
+    /// The device on which the host answers ARP and ND for its guests (`proxy-neighbour`). Without one, the
+    /// network around must route the guests' addresses to this host.
+    pub uplink: Option<String>,
+    /// Name servers that guests are told of.
+    pub nameservers: Vec<IpAddr>,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self {
+            bridge: "innkeeper0".to_owned(),
+            uplink: None,
+            nameservers: Vec::new(),
+        }
+    }
+}
+
+/// Why the network is not as it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// A program could not be run or ended with an error.
+    #[error("{what}: {reason}")]
+    Command {
+        /// The command line.
+        what: String,
+        /// Its message.
+        reason: String,
+    },
+    /// A kernel setting could not be written.
+    #[error("{name} can't be set")]
+    Setting {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `ip` or `nft` printed something that is not understood.
+    #[error("what `{what}` printed is not understood")]
+    Output {
+        /// The command line.
+        what: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The network of one host.
+#[derive(Debug)]
+pub struct Network {
+    config: NetworkConfig,
+    /// Two reloads at a time would each undo the other's routes.
+    applying: tokio::sync::Mutex<()>,
+}
+
+impl Network {
+    /// The network that the configuration describes; nothing is touched yet.
+    #[must_use]
+    pub fn new(config: NetworkConfig) -> Self {
+        Self {
+            config,
+            applying: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Makes the network such that it carries exactly these guests. Established sessions go on, grants stay.
+    ///
+    /// An address loses its route before its rules, and gets its rules before its route: at no time is a
+    /// guest reachable without being judged.
+    ///
+    /// # Errors
+    /// [`NetworkError`]; what is installed then shows as something else, or as nothing.
+    pub async fn apply(&self, state: &NetworkState) -> Result<(), NetworkError> {
+        let _one_at_a_time = self.applying.lock().await;
+        let wanted = addresses(state);
+        kernel::prepare(&self.config).await?;
+        let present = kernel::observe(&self.config).await?;
+        kernel::withdraw(&self.config, &present, &wanted).await?;
+        if !kernel::grants_installed().await? {
+            kernel::nft(&rules::grants()).await?;
+        }
+        kernel::nft(&rules::ruleset(state, &self.config.bridge)).await?;
+        kernel::announce(&self.config, &present, &wanted).await
+    }
+
+    /// Which state is installed; `None` when anything of it is missing.
+    ///
+    /// # Errors
+    /// When it can't be found out.
+    pub async fn installed(&self) -> Result<Option<Digest>, NetworkError> {
+        if !kernel::grants_installed().await? {
+            return Ok(None);
+        }
+        let Some(read) = kernel::ruleset().await? else {
+            return Ok(None);
+        };
+        let present = kernel::observe(&self.config).await?;
+        let complete = present.gateway_v4.contains(&GATEWAY_V4)
+            && present.gateway_v6.contains(&GATEWAY_V6)
+            && present.routes == read.addresses
+            && (self.config.uplink.is_none() || present.proxies == read.addresses);
+        Ok(Some(read.state).filter(|_| complete))
+    }
+}
+
+/// What `ip` shows of the guests' network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Present {
+    gateway_v4: BTreeSet<Ipv4Addr>,
+    gateway_v6: BTreeSet<Ipv6Addr>,
+    /// Guests' addresses that are routed to the bridge, by us.
+    routes: BTreeSet<IpAddr>,
+    /// Guests' addresses that are answered for on the uplink, by us.
+    proxies: BTreeSet<IpAddr>,
+}
+
+fn addresses(state: &NetworkState) -> BTreeSet<IpAddr> {
+    let guests = state.guests.iter();
+    guests
+        .flat_map(|guest| guest.nic.addresses.iter().copied())
+        .collect()
+}

@@ -1,0 +1,636 @@
+//! What nftables shall hold for a [`NetworkState`]: a pure function to nft's JSON, and its reading back.
+//!
+//! Three tables, all ours:
+//! - `bridge innkeeper`: what a guest may send at all, at its tap: its own addresses only, no router or DHCP
+//!   answers, no VLAN, nothing but ARP, IPv4 and IPv6. In front of everything else.
+//! - `inet innkeeper_grants`: engineers' timed access. Made when it is missing and never flushed here, since its
+//!   elements are known to the kernel only.
+//! - `inet innkeeper`: the judge. One chain, jumped to from forward, output and input, so that packets from
+//!   outside, between guests and from the host itself are judged alike: grants, established, what the
+//!   customer opened, nothing else.
+//!
+//! The first and the last are replaced whole, each reload one transaction. Guests are data in sets: the number
+//! of rules does not grow with them, but for one chain a guest that pins its neighbour advertisements.
+//! A rule's comment in each table names the state that it belongs to and how many rules and elements it has.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use innkeeper_wire::{digest::Digest, vm::Opening};
+use serde_json::{Value, json};
+
+use crate::action::{GuestNetwork, NetworkState, tap_name};
+
+/// Our tables, but the grants'.
+pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)];
+/// The table of the grants, of family `inet`.
+pub(super) const GRANTS_TABLE: &str = "innkeeper_grants";
+const TABLE: &str = "innkeeper";
+
+/// Mark of packets that a grant lets through: "ik" and a number.
+const MARK_GRANTED: u32 = 0x696b_0001;
+/// Names of taps begin so; a tap that no set knows may send nothing.
+const TAPS: &str = "ik*";
+/// Comment of the rule that names a table's state.
+const STATE_COMMENT: &str = "state";
+/// Comment of the rule that says that the grants' table is whole.
+pub(super) const GRANTS_COMMENT: &str = "grants 1";
+
+/// What was found in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The state that both tables name.
+    pub state: Digest,
+    /// The guests' addresses that they know.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+/// The transaction that replaces the tables by those of `state`.
+#[must_use]
+pub fn ruleset(state: &NetworkState, bridge: &str) -> Value {
+    let mut commands = Vec::new();
+    let digest = state.digest();
+    for table in [spoof_table(state), judge_table(state, bridge)] {
+        commands.extend(table.into_commands(&digest));
+    }
+    json!({ "nftables": commands })
+}
+
+/// The transaction that makes the grants' table.
+#[must_use]
+pub fn grants() -> Value {
+    let mut table = Table::new("inet", GRANTS_TABLE);
+    table.base_chain("forwarded", "forward", -10);
+    for (suffix, kind, protocol) in [("4", "ipv4_addr", "ip"), ("6", "ipv6_addr", "ip6")] {
+        let (access, bastion) = (format!("access{suffix}"), format!("bastion{suffix}"));
+        // source . guest . port
+        table.commands.push(json!({ "add": { "set": {
+            "family": "inet", "table": GRANTS_TABLE, "name": access,
+            "type": [kind, kind, "inet_service"], "flags": ["timeout"],
+        } } }));
+        table.set(&bastion, &json!(kind), Vec::new());
+        let (saddr, daddr) = (payload(protocol, "saddr"), payload(protocol, "daddr"));
+        let (sport, dport) = (payload("tcp", "sport"), payload("tcp", "dport"));
+        let grant =
+            json!({ "mangle": { "key": { "meta": { "key": "mark" } }, "value": MARK_GRANTED } });
+        table.rule(
+            "forwarded",
+            vec![
+                equal(saddr.clone(), in_set(&bastion)),
+                equal(
+                    concat([saddr.clone(), daddr.clone(), dport]),
+                    in_set(&access),
+                ),
+                grant.clone(),
+                accept(),
+            ],
+        );
+        table.rule("forwarded", vec![
+            equal(daddr.clone(), in_set(&bastion)),
+            equal(concat([daddr.clone(), saddr.clone(), sport]), in_set(&access)),
+            json!({ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": "established" } }),
+            grant,
+            accept(),
+        ]);
+        table.rule("forwarded", vec![equal(saddr, in_set(&bastion)), drop()]);
+        table.rule("forwarded", vec![equal(daddr, in_set(&bastion)), drop()]);
+    }
+    table.commented_rule("forwarded", vec![accept()], GRANTS_COMMENT);
+    json!({ "nftables": table.commands })
+}
+
+/// Anti-spoofing at the taps.
+fn spoof_table(state: &NetworkState) -> Table {
+    let mut table = Table::new("bridge", TABLE);
+    let (mut mac, mut own4, mut own6, mut advertise) = (vec![], vec![], vec![], vec![]);
+    for guest in &state.guests {
+        let tap = tap_name(guest.server);
+        mac.push(concat([json!(tap), json!(guest.nic.mac)]));
+        for address in &guest.nic.addresses {
+            let own = concat([json!(tap), json!(address)]);
+            if address.is_ipv4() {
+                own4.push(own)
+            } else {
+                own6.push(own)
+            }
+        }
+        let chain = format!("nd_{tap}");
+        table.chain(&chain);
+        for rule in pin_advertisements(guest) {
+            table.rule(&chain, rule);
+        }
+        advertise.push(json!([tap, { "jump": { "target": chain } }]));
+    }
+    table.set("mac", &json!(["ifname", "ether_addr"]), mac);
+    table.set("own4", &json!(["ifname", "ipv4_addr"]), own4);
+    table.set("own6", &json!(["ifname", "ipv6_addr"]), own6);
+    table.map("advertise", "ifname", "verdict", advertise);
+    table.chain("check");
+    for rule in spoof_rules() {
+        table.rule("check", rule);
+    }
+    table.base_chain("from_taps", "prerouting", -300);
+    table.rule(
+        "from_taps",
+        vec![equal(meta("iifname"), json!(TAPS)), jump("check")],
+    );
+    table
+}
+
+fn spoof_rules() -> Vec<Vec<Value>> {
+    let ether = |kind: &str| equal(payload("ether", "type"), json!(kind));
+    let from = |field: Value| concat([meta("iifname"), field]);
+    let discovery = [
+        "nd-neighbor-solicit",
+        "nd-neighbor-advert",
+        "nd-router-solicit",
+    ];
+    let link_local = json!({ "prefix": { "addr": "fe80::", "len": 10 } });
+    let advertisement = equal(payload("icmpv6", "type"), json!("nd-neighbor-advert"));
+    let advertised = json!({ "vmap": { "key": meta("iifname"), "data": "@advertise" } });
+    vec![
+        vec![
+            unequal(from(payload("ether", "saddr")), in_set("mac")),
+            drop(),
+        ],
+        vec![
+            ether("arp"),
+            unequal(from(payload("arp", "saddr ether")), in_set("mac")),
+            drop(),
+        ],
+        vec![
+            ether("arp"),
+            unequal(from(payload("arp", "saddr ip")), in_set("own4")),
+            drop(),
+        ],
+        vec![ether("arp"), accept()],
+        vec![
+            ether("ip"),
+            unequal(from(payload("ip", "saddr")), in_set("own4")),
+            drop(),
+        ],
+        // A guest is no DHCP server.
+        vec![
+            ether("ip"),
+            equal(payload("udp", "sport"), json!(67)),
+            drop(),
+        ],
+        vec![ether("ip"), accept()],
+        // Nor a router, nor may it redirect others.
+        vec![
+            equal(
+                payload("icmpv6", "type"),
+                json!({ "set": ["nd-router-advert", "nd-redirect"] }),
+            ),
+            drop(),
+        ],
+        vec![
+            ether("ip6"),
+            equal(payload("udp", "sport"), json!(547)),
+            drop(),
+        ],
+        vec![advertisement, advertised],
+        // Link-local and unspecified sources are for neighbour discovery alone, without extension headers in
+        // front that could hide something else.
+        vec![
+            equal(payload("ip6", "saddr"), link_local),
+            equal(payload("ip6", "nexthdr"), json!("ipv6-icmp")),
+            equal(payload("icmpv6", "type"), json!({ "set": discovery })),
+            accept(),
+        ],
+        vec![
+            equal(payload("ip6", "saddr"), json!("::")),
+            equal(payload("ip6", "nexthdr"), json!("ipv6-icmp")),
+            equal(payload("icmpv6", "type"), json!("nd-neighbor-solicit")),
+            accept(),
+        ],
+        vec![
+            ether("ip6"),
+            equal(from(payload("ip6", "saddr")), in_set("own6")),
+            accept(),
+        ],
+        // Every other protocol, VLAN tags included.
+        vec![drop()],
+    ]
+}
+
+/// A guest may claim its own addresses to neighbours, and link-local ones but the gateway's.
+///
+/// nft 1.0.6 has no name for the target of an advertisement: it is the 128 bits after the first 64.
+fn pin_advertisements(guest: &GuestNetwork) -> Vec<Vec<Value>> {
+    let target = |offset: u32, length: u32| json!({ "payload": { "base": "th", "offset": offset, "len": length } });
+    let mut rules = vec![vec![
+        equal(target(64, 128), json!(hex(super::GATEWAY_V6))),
+        drop(),
+    ]];
+    for address in &guest.nic.addresses {
+        if let IpAddr::V6(own) = address {
+            rules.push(vec![
+                equal(target(64, 128), json!(hex(*own))),
+                json!({ "return": null }),
+            ]);
+        }
+    }
+    // fe80::/64 and no more of fe80::/10: nothing else is in use.
+    let link_local = format!("0x{:016x}", 0xfe80_u64 << 48);
+    rules.push(vec![unequal(target(64, 64), json!(link_local)), drop()]);
+    rules
+}
+
+fn hex(address: Ipv6Addr) -> String {
+    format!("0x{:032x}", u128::from(address))
+}
+
+/// The judge.
+fn judge_table(state: &NetworkState, bridge: &str) -> Table {
+    let mut table = Table::new("inet", TABLE);
+    let openings = Openings::of(state);
+    table.set("guest4", &json!("ipv4_addr"), to_values(&openings.guest4));
+    table.set("guest6", &json!("ipv6_addr"), to_values(&openings.guest6));
+    table.set("ping4", &json!("ipv4_addr"), to_values(&openings.ping4));
+    table.set("ping6", &json!("ipv6_addr"), to_values(&openings.ping6));
+    for (name, kind, ports) in [
+        ("tcp4", "ipv4_addr", to_ranges(&openings.tcp4)),
+        ("udp4", "ipv4_addr", to_ranges(&openings.udp4)),
+        ("tcp6", "ipv6_addr", to_ranges(&openings.tcp6)),
+        ("udp6", "ipv6_addr", to_ranges(&openings.udp6)),
+    ] {
+        table.interval_set(name, &json!([kind, "inet_service"]), ports);
+    }
+    table.chain("judge");
+    for rule in judge_rules() {
+        table.rule("judge", rule);
+    }
+    let from_guests = equal(meta("iifname"), json!(bridge));
+    let not_from_guests = unequal(meta("iifname"), json!(bridge));
+    table.base_chain("forwarded", "forward", 0);
+    for (protocol, set) in [("ip", "guest4"), ("ip6", "guest6")] {
+        // A second line behind the taps, and nobody outside may speak as a guest of this host.
+        let source = |op: fn(Value, Value) -> Value| op(payload(protocol, "saddr"), in_set(set));
+        table.rule(
+            "forwarded",
+            vec![from_guests.clone(), source(unequal), drop()],
+        );
+        table.rule(
+            "forwarded",
+            vec![not_from_guests.clone(), source(equal), drop()],
+        );
+    }
+    table.rule("forwarded", vec![jump("judge")]);
+    table.base_chain("sent", "output", 0);
+    for redirect in [
+        equal(payload("icmp", "type"), json!("redirect")),
+        equal(payload("icmpv6", "type"), json!("nd-redirect")),
+    ] {
+        // Two guests are on one link and still can't reach each other but through the host.
+        table.rule(
+            "sent",
+            vec![equal(meta("oifname"), json!(bridge)), redirect, drop()],
+        );
+    }
+    table.rule("sent", vec![discovery(), accept()]);
+    table.rule("sent", vec![jump("judge")]);
+    table.base_chain("received", "input", 0);
+    table.rule("received", vec![not_from_guests, accept()]);
+    table.rule("received", vec![established(), accept()]);
+    table.rule("received", vec![discovery(), accept()]);
+    table.rule("received", vec![drop()]);
+    table
+}
+
+fn judge_rules() -> Vec<Vec<Value>> {
+    let mut rules = vec![
+        vec![equal(meta("mark"), json!(MARK_GRANTED)), accept()],
+        vec![established(), accept()],
+    ];
+    for (protocol, family, icmp) in [("ip", "4", "icmp"), ("ip6", "6", "icmpv6")] {
+        let daddr = payload(protocol, "daddr");
+        for transport in ["tcp", "udp"] {
+            let open = concat([daddr.clone(), payload(transport, "dport")]);
+            rules.push(vec![
+                equal(open, in_set(&format!("{transport}{family}"))),
+                accept(),
+            ]);
+        }
+        rules.push(vec![
+            equal(payload(icmp, "type"), json!("echo-request")),
+            equal(daddr.clone(), in_set(&format!("ping{family}"))),
+            accept(),
+        ]);
+        rules.push(vec![
+            equal(daddr, in_set(&format!("guest{family}"))),
+            drop(),
+        ]);
+    }
+    rules
+}
+
+fn established() -> Value {
+    json!({ "match": {
+        "op": "in", "left": { "ct": { "key": "state" } }, "right": ["established", "related"],
+    } })
+}
+
+/// Neighbour discovery between the host and its guests; never forwarded, by its hop limit.
+fn discovery() -> Value {
+    let kinds = [
+        "nd-neighbor-solicit",
+        "nd-neighbor-advert",
+        "nd-router-solicit",
+    ];
+    equal(payload("icmpv6", "type"), json!({ "set": kinds }))
+}
+
+type Ports<A> = BTreeMap<A, Vec<(u16, u16)>>;
+
+/// What customers opened, by family and protocol; no two ranges of one address touch.
+#[derive(Debug, Default)]
+struct Openings {
+    guest4: BTreeSet<Ipv4Addr>,
+    guest6: BTreeSet<Ipv6Addr>,
+    ping4: BTreeSet<Ipv4Addr>,
+    ping6: BTreeSet<Ipv6Addr>,
+    tcp4: Ports<Ipv4Addr>,
+    tcp6: Ports<Ipv6Addr>,
+    udp4: Ports<Ipv4Addr>,
+    udp6: Ports<Ipv6Addr>,
+}
+
+impl Openings {
+    fn of(state: &NetworkState) -> Self {
+        let mut openings = Self::default();
+        for guest in &state.guests {
+            for address in &guest.nic.addresses {
+                match *address {
+                    IpAddr::V4(v4) => openings.open4(v4, &guest.nic.openings),
+                    IpAddr::V6(v6) => openings.open6(v6, &guest.nic.openings),
+                }
+            }
+        }
+        openings
+    }
+
+    fn open4(&mut self, address: Ipv4Addr, openings: &[Opening]) {
+        self.guest4.insert(address);
+        if openings.contains(&Opening::Icmp) {
+            self.ping4.insert(address);
+        }
+        self.tcp4
+            .insert(address, merged(openings.iter().filter_map(tcp)));
+        self.udp4
+            .insert(address, merged(openings.iter().filter_map(udp)));
+    }
+
+    fn open6(&mut self, address: Ipv6Addr, openings: &[Opening]) {
+        self.guest6.insert(address);
+        if openings.contains(&Opening::Icmp) {
+            self.ping6.insert(address);
+        }
+        self.tcp6
+            .insert(address, merged(openings.iter().filter_map(tcp)));
+        self.udp6
+            .insert(address, merged(openings.iter().filter_map(udp)));
+    }
+}
+
+fn tcp(opening: &Opening) -> Option<(u16, u16)> {
+    match *opening {
+        Opening::Tcp { first, last } => Some((first, last)),
+        Opening::Icmp | Opening::Udp { .. } => None,
+    }
+}
+
+fn udp(opening: &Opening) -> Option<(u16, u16)> {
+    match *opening {
+        Opening::Udp { first, last } => Some((first, last)),
+        Opening::Icmp | Opening::Tcp { .. } => None,
+    }
+}
+
+/// Ranges without empty ones, overlaps and neighbours: nft refuses overlapping elements, and with them the
+/// whole host's rules.
+fn merged(ranges: impl Iterator<Item = (u16, u16)>) -> Vec<(u16, u16)> {
+    let mut sorted: Vec<_> = ranges.filter(|(first, last)| first <= last).collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<(u16, u16)> = Vec::new();
+    for (first, last) in sorted {
+        match merged.last_mut() {
+            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+            _ => merged.push((first, last)),
+        }
+    }
+    merged
+}
+
+fn to_values<A: serde::Serialize>(addresses: &BTreeSet<A>) -> Vec<Value> {
+    addresses.iter().map(|address| json!(address)).collect()
+}
+
+fn to_ranges<A: serde::Serialize>(ports: &Ports<A>) -> Vec<Value> {
+    let mut elements = Vec::new();
+    for (address, ranges) in ports {
+        for (first, last) in ranges {
+            let range = if first == last {
+                json!(first)
+            } else {
+                json!({ "range": [first, last] })
+            };
+            elements.push(concat([json!(address), range]));
+        }
+    }
+    elements
+}
+
+/// The commands that make one table.
+struct Table {
+    family: &'static str,
+    name: &'static str,
+    commands: Vec<Value>,
+    rules: usize,
+    elements: usize,
+}
+
+impl Table {
+    fn new(family: &'static str, name: &'static str) -> Self {
+        let table = json!({ "table": { "family": family, "name": name } });
+        // Added first, so that the deletion never fails: together they replace whatever is there.
+        let commands = vec![
+            json!({ "add": table }),
+            json!({ "delete": table }),
+            json!({ "add": table }),
+        ];
+        Self {
+            family,
+            name,
+            commands,
+            rules: 0,
+            elements: 0,
+        }
+    }
+
+    /// All commands, with the rule that names the state at the end.
+    fn into_commands(mut self, digest: &Digest) -> Vec<Value> {
+        self.chain("state");
+        let (rules, elements) = (self.rules + 1, self.elements);
+        let comment = format!("{STATE_COMMENT} {rules} {elements} {digest}");
+        self.commented_rule("state", vec![json!({ "return": null })], &comment);
+        self.commands
+    }
+
+    fn add(&mut self, kind: &str, mut object: Value) {
+        object["family"] = json!(self.family);
+        object["table"] = json!(self.name);
+        self.commands.push(json!({ "add": { kind: object } }));
+    }
+
+    fn chain(&mut self, name: &str) {
+        self.add("chain", json!({ "name": name }));
+    }
+
+    fn base_chain(&mut self, name: &str, hook: &str, priority: i32) {
+        self.add(
+            "chain",
+            json!({
+                "name": name, "type": "filter", "hook": hook, "prio": priority, "policy": "accept",
+            }),
+        );
+    }
+
+    fn set(&mut self, name: &str, kind: &Value, elements: Vec<Value>) {
+        self.elements += elements.len();
+        let mut set = json!({ "name": name, "type": kind });
+        if !elements.is_empty() {
+            set["elem"] = Value::Array(elements);
+        }
+        self.add("set", set);
+    }
+
+    fn interval_set(&mut self, name: &str, kind: &Value, elements: Vec<Value>) {
+        self.elements += elements.len();
+        let mut set = json!({ "name": name, "type": kind, "flags": ["interval"] });
+        if !elements.is_empty() {
+            set["elem"] = Value::Array(elements);
+        }
+        self.add("set", set);
+    }
+
+    fn map(&mut self, name: &str, key: &str, value: &str, elements: Vec<Value>) {
+        self.elements += elements.len();
+        let mut map = json!({ "name": name, "type": key, "map": value });
+        if !elements.is_empty() {
+            map["elem"] = Value::Array(elements);
+        }
+        self.add("map", map);
+    }
+
+    fn rule(&mut self, chain: &str, expressions: Vec<Value>) {
+        self.rules += 1;
+        self.add("rule", json!({ "chain": chain, "expr": expressions }));
+    }
+
+    fn commented_rule(&mut self, chain: &str, expressions: Vec<Value>, comment: &str) {
+        self.rules += 1;
+        self.add(
+            "rule",
+            json!({ "chain": chain, "expr": expressions, "comment": comment }),
+        );
+    }
+}
+
+fn payload(protocol: &str, field: &str) -> Value {
+    json!({ "payload": { "protocol": protocol, "field": field } })
+}
+
+fn meta(key: &str) -> Value {
+    json!({ "meta": { "key": key } })
+}
+
+fn concat<const N: usize>(parts: [Value; N]) -> Value {
+    json!({ "concat": parts.to_vec() })
+}
+
+fn in_set(name: &str) -> Value {
+    json!(format!("@{name}"))
+}
+
+fn equal(left: Value, right: Value) -> Value {
+    json!({ "match": { "op": "==", "left": left, "right": right } })
+}
+
+fn unequal(left: Value, right: Value) -> Value {
+    json!({ "match": { "op": "!=", "left": left, "right": right } })
+}
+
+fn jump(chain: &str) -> Value {
+    json!({ "jump": { "target": chain } })
+}
+
+fn accept() -> Value {
+    json!({ "accept": null })
+}
+
+fn drop() -> Value {
+    json!({ "drop": null })
+}
+
+/// Reads both tables as `nft -j list table` prints them. `None` when one is not whole: a rule or an element is
+/// missing or too many, or they name different states.
+#[must_use]
+pub fn read(tables: &[Value]) -> Option<Installed> {
+    let mut states = BTreeSet::new();
+    let mut addresses = BTreeSet::new();
+    for table in tables {
+        let objects = table["nftables"].as_array()?;
+        let rules: Vec<_> = objects
+            .iter()
+            .filter_map(|object| object.get("rule"))
+            .collect();
+        let sets = objects
+            .iter()
+            .filter_map(|object| object.get("set").or(object.get("map")));
+        let mut elements = 0;
+        for set in sets {
+            let listed = set["elem"].as_array().map_or(&[][..], Vec::as_slice);
+            elements += listed.len();
+            if matches!(set["name"].as_str(), Some("guest4" | "guest6")) {
+                for element in listed {
+                    addresses.insert(element.as_str()?.parse().ok()?);
+                }
+            }
+        }
+        let marks = rules.iter().filter_map(|rule| rule["comment"].as_str());
+        let (state, wanted) = marks.filter_map(read_mark).next()?;
+        if wanted != (rules.len(), elements) {
+            return None;
+        }
+        states.insert(state);
+    }
+    let mut states = states.into_iter();
+    match (states.next(), states.next()) {
+        (Some(state), None) => Some(Installed { state, addresses }),
+        _ => None,
+    }
+}
+
+/// Whether `nft -j list table inet innkeeper_grants` shows the grants' table whole.
+#[must_use]
+pub fn is_grants(table: &Value) -> bool {
+    let Some(objects) = table["nftables"].as_array() else {
+        return false;
+    };
+    let rules = objects.iter().filter_map(|object| object.get("rule"));
+    let comments = rules.filter_map(|rule| rule["comment"].as_str());
+    comments
+        .into_iter()
+        .any(|comment| comment == GRANTS_COMMENT)
+}
+
+fn read_mark(comment: &str) -> Option<(Digest, (usize, usize))> {
+    let mut words = comment.strip_prefix(STATE_COMMENT)?.split_whitespace();
+    let rules = words.next()?.parse().ok()?;
+    let elements = words.next()?.parse().ok()?;
+    let state = words.next()?.parse().ok()?;
+    Some((state, (rules, elements)))
+}
