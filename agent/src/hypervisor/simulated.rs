@@ -1,1 +1,451 @@
-//! A host in memory.
+//! A host in memory, with faults on demand: for the tests of `plan` and `reconcile`, and for the
+//! whole-system simulator. It is deterministic, and has no clock of its own: time is what
+//! [`Simulated::advance`] made of it.
+//!
+//! It also watches: an action that a real host must never be asked for (a start without rules, a buried
+//! disk of a domain that still exists, anything done to a stranger) is written down as a violation.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    future,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use innkeeper_wire::{digest::Digest, host::HostCapacity, id::ServerId, time::Timestamp};
+
+use super::{Domain, DomainRun, Hypervisor, HypervisorError, Inventory, OffReason};
+use crate::{
+    action::{Action, NetworkState},
+    memory::Step,
+};
+
+/// What goes wrong with one action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails without an effect.
+    Fail,
+    /// It has its effect, and fails all the same.
+    FailAfterEffect,
+    /// It never ends and has no effect.
+    Hang,
+    /// It has its effect, and never ends: as when the agent dies between the two.
+    HangAfterEffect,
+}
+
+/// Whether libvirt answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Libvirt {
+    /// It does.
+    Up,
+    /// It refuses connections. Guests run on.
+    Down,
+    /// It takes requests and never answers.
+    Hung,
+}
+
+/// What a guest does when it is asked to shut down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// It does so.
+    Obeys,
+    /// Nothing.
+    Ignores,
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The host answered.
+    Answered(Result<(), HypervisorError>),
+    /// It never does.
+    Silent,
+}
+
+/// The host.
+pub struct Simulated(Mutex<State>);
+
+struct State {
+    now: Timestamp,
+    boots: u32,
+    libvirt: Libvirt,
+    capacity: HostCapacity,
+    domains: BTreeMap<ServerId, Domain>,
+    disks: BTreeSet<ServerId>,
+    seeds: BTreeSet<ServerId>,
+    images: BTreeSet<Digest>,
+    network: Option<NetworkState>,
+    tombstones: BTreeMap<ServerId, Timestamp>,
+    strangers: BTreeSet<ServerId>,
+    rude: BTreeSet<ServerId>,
+    faults: VecDeque<(Option<Step>, Fault)>,
+    done: Vec<Action>,
+    violations: Vec<String>,
+}
+
+impl Simulated {
+    /// An empty host whose clock shows `now`.
+    #[must_use]
+    pub fn new(now: Timestamp, capacity: HostCapacity) -> Self {
+        Self(Mutex::new(State {
+            now,
+            boots: 1,
+            libvirt: Libvirt::Up,
+            capacity,
+            domains: BTreeMap::new(),
+            disks: BTreeSet::new(),
+            seeds: BTreeSet::new(),
+            images: BTreeSet::new(),
+            network: None,
+            tombstones: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+            rude: BTreeSet::new(),
+            faults: VecDeque::new(),
+            done: Vec::new(),
+            violations: Vec::new(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A test that panicked elsewhere has failed already; its host need not hide that.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- what happens to the host ----
+
+    /// Lets time pass.
+    pub fn advance(&self, span: Duration) {
+        let mut state = self.state();
+        state.now = state.now.after(span);
+    }
+
+    /// Lets the next action of a kind, or of any kind, go wrong. Faults of one kind queue up.
+    pub fn inject(&self, step: Option<Step>, fault: Fault) {
+        self.state().faults.push_back((step, fault));
+    }
+
+    /// Ends all faults that did not happen yet.
+    pub fn end_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Changes whether libvirt answers.
+    pub fn set_libvirt(&self, libvirt: Libvirt) {
+        self.state().libvirt = libvirt;
+    }
+
+    /// The machine restarts: no guest runs, and no rule is left.
+    pub fn restart_host(&self) {
+        let mut state = self.state();
+        state.boots += 1;
+        state.network = None;
+        for domain in state.domains.values_mut() {
+            domain.run = DomainRun::Off(OffReason::NotStarted);
+            domain.guest_agent = false;
+        }
+    }
+
+    /// A guest stops running.
+    pub fn stop_guest(&self, server: ServerId, reason: OffReason) {
+        if let Some(domain) = self.state().domains.get_mut(&server) {
+            domain.run = DomainRun::Off(reason);
+            domain.guest_agent = false;
+        }
+    }
+
+    /// A guest's agent begins to answer.
+    pub fn answer_as_guest_agent(&self, server: ServerId) {
+        if let Some(domain) = self.state().domains.get_mut(&server) {
+            domain.guest_agent = true;
+        }
+    }
+
+    /// How a guest reacts to being asked to shut down.
+    pub fn set_manners(&self, server: ServerId, manners: Manners) {
+        let rude = &mut self.state().rude;
+        match manners {
+            Manners::Obeys => rude.remove(&server),
+            Manners::Ignores => rude.insert(server),
+        };
+    }
+
+    /// Somebody else's running server appears on the host.
+    pub fn add_stranger(&self, server: ServerId) {
+        let mut state = self.state();
+        let domain = Domain {
+            run: DomainRun::Running,
+            power_serial: 1,
+            reboots: 0,
+            started_at: Some(state.now),
+            started_in_boot: Some(state.boot_id()),
+            guest_agent: false,
+        };
+        state.domains.insert(server, domain);
+        state.disks.insert(server);
+        state.seeds.insert(server);
+        state.strangers.insert(server);
+    }
+
+    // ---- what is there ----
+
+    /// The host as it is, whether or not libvirt answers.
+    #[must_use]
+    pub fn truth(&self) -> Inventory {
+        self.state().inventory()
+    }
+
+    /// The installed network state.
+    #[must_use]
+    pub fn network(&self) -> Option<NetworkState> {
+        self.state().network.clone()
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.state().now
+    }
+
+    /// Everything that had an effect so far, in order.
+    #[must_use]
+    pub fn done(&self) -> Vec<Action> {
+        self.state().done.clone()
+    }
+
+    /// What was asked for and must never be.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.state().violations.clone()
+    }
+
+    /// Carries out an action, with the fault that is next in line for it.
+    pub fn carry_out(&self, action: &Action) -> Outcome {
+        self.state().carry_out(action)
+    }
+}
+
+impl Hypervisor for Simulated {
+    async fn observe(&self) -> Result<Inventory, HypervisorError> {
+        let (libvirt, inventory) = {
+            let state = self.state();
+            (state.libvirt, state.inventory())
+        };
+        match libvirt {
+            Libvirt::Up => Ok(inventory),
+            Libvirt::Down => Err(refused()),
+            Libvirt::Hung => future::pending().await,
+        }
+    }
+
+    async fn execute(&self, action: &Action) -> Result<(), HypervisorError> {
+        match self.carry_out(action) {
+            Outcome::Answered(answer) => answer,
+            Outcome::Silent => future::pending().await,
+        }
+    }
+}
+
+fn refused() -> HypervisorError {
+    HypervisorError::Unreachable("connection refused".to_owned())
+}
+
+fn failed(action: &Action, reason: &str) -> HypervisorError {
+    HypervisorError::Failed {
+        what: format!("{:?}", Step::of(action).0),
+        reason: reason.to_owned(),
+    }
+}
+
+impl State {
+    fn boot_id(&self) -> String {
+        format!("boot-{}", self.boots)
+    }
+
+    fn inventory(&self) -> Inventory {
+        Inventory {
+            boot_id: self.boot_id(),
+            capacity: Some(self.capacity),
+            domains: self.domains.clone(),
+            disks: self.disks.clone(),
+            seeds: self.seeds.clone(),
+            images: self.images.clone(),
+            network: self.network.as_ref().map(NetworkState::digest),
+            tombstones: self.tombstones.clone(),
+            strangers: Vec::new(),
+        }
+    }
+
+    fn carry_out(&mut self, action: &Action) -> Outcome {
+        match self.libvirt {
+            Libvirt::Up => {}
+            Libvirt::Down => return Outcome::Answered(Err(refused())),
+            Libvirt::Hung => return Outcome::Silent,
+        }
+        let (step, _) = Step::of(action);
+        let next = self
+            .faults
+            .iter()
+            .position(|(of, _)| of.is_none_or(|of| of == step));
+        let fault = next
+            .and_then(|next| self.faults.remove(next))
+            .map(|(_, fault)| fault);
+        let injected = || Outcome::Answered(Err(failed(action, "injected fault")));
+        match fault {
+            None => Outcome::Answered(self.effect(action)),
+            Some(Fault::Fail) => injected(),
+            Some(Fault::Hang) => Outcome::Silent,
+            Some(Fault::FailAfterEffect) => match self.effect(action) {
+                Ok(()) => injected(),
+                Err(error) => Outcome::Answered(Err(error)),
+            },
+            Some(Fault::HangAfterEffect) => match self.effect(action) {
+                Ok(()) => Outcome::Silent,
+                Err(error) => Outcome::Answered(Err(error)),
+            },
+        }
+    }
+
+    fn effect(&mut self, action: &Action) -> Result<(), HypervisorError> {
+        if let Some(server) = server_of(action).filter(|server| self.strangers.contains(server)) {
+            self.violations
+                .push(format!("{action:?} touches the stranger {server}"));
+        }
+        let effect = match action {
+            Action::FetchImage(image) => {
+                self.images.insert(image.digest);
+                Ok(())
+            }
+            Action::CreateDisk(spec) if !self.images.contains(&spec.image.digest) => {
+                Err("the image is not there")
+            }
+            Action::CreateDisk(spec) => {
+                self.forbid(self.domains.contains_key(&spec.server), action);
+                self.disks.insert(spec.server);
+                Ok(())
+            }
+            Action::WriteSeed(spec) => {
+                self.seeds.insert(spec.server);
+                Ok(())
+            }
+            Action::ApplyNetwork(network) => {
+                self.network = Some(network.clone());
+                Ok(())
+            }
+            Action::Define(spec) => self.define(spec.server),
+            Action::RemoveDomain(server) => {
+                self.domains.remove(server);
+                Ok(())
+            }
+            Action::RemoveSeed(server) => {
+                self.seeds.remove(server);
+                Ok(())
+            }
+            Action::BuryDisk(server) => {
+                self.forbid(self.domains.contains_key(server), action);
+                if self.disks.remove(server) {
+                    self.tombstones.insert(*server, self.now);
+                }
+                Ok(())
+            }
+            Action::PurgeTombstone(server) => {
+                self.tombstones.remove(server);
+                Ok(())
+            }
+            Action::Start { .. }
+            | Action::Shutdown { .. }
+            | Action::PowerOff { .. }
+            | Action::Reboot { .. }
+            | Action::NotePower { .. } => self.power(action),
+        };
+        match effect {
+            Ok(()) => {
+                self.done.push(action.clone());
+                Ok(())
+            }
+            Err(reason) => Err(failed(action, reason)),
+        }
+    }
+
+    fn define(&mut self, server: ServerId) -> Result<(), &'static str> {
+        if !self.disks.contains(&server) || !self.seeds.contains(&server) {
+            return Err("disk or seed is not there");
+        }
+        self.domains.entry(server).or_insert(Domain {
+            run: DomainRun::Off(OffReason::NotStarted),
+            power_serial: 0,
+            reboots: 0,
+            started_at: None,
+            started_in_boot: None,
+            guest_agent: false,
+        });
+        Ok(())
+    }
+
+    fn power(&mut self, action: &Action) -> Result<(), &'static str> {
+        let server = server_of(action).expect("power actions are about a server");
+        let network = self.network.as_ref();
+        let rules = network.is_some_and(|state| state.guests.iter().any(|g| g.server == server));
+        self.forbid(matches!(action, Action::Start { .. }) && !rules, action);
+        let boot_id = self.boot_id();
+        let obeys = !self.rude.contains(&server);
+        let domain = self
+            .domains
+            .get_mut(&server)
+            .ok_or("there is no such domain")?;
+        let running = domain.run == DomainRun::Running;
+        match action {
+            Action::Start { serial, .. } => {
+                domain.power_serial = *serial;
+                if !running {
+                    domain.run = DomainRun::Running;
+                    domain.started_at = Some(self.now);
+                    domain.started_in_boot = Some(boot_id);
+                }
+            }
+            Action::Shutdown { serial, .. } => {
+                domain.power_serial = *serial;
+                if running && obeys {
+                    domain.run = DomainRun::Off(OffReason::Shutdown);
+                }
+            }
+            Action::PowerOff { serial, .. } => {
+                domain.power_serial = *serial;
+                if running {
+                    domain.run = DomainRun::Off(OffReason::Destroyed);
+                }
+            }
+            Action::Reboot { reboots, .. } => domain.reboots = *reboots,
+            Action::NotePower { serial, .. } => domain.power_serial = *serial,
+            _ => {}
+        }
+        domain.guest_agent &= domain.run == DomainRun::Running;
+        self.forbid(matches!(action, Action::Reboot { .. }) && !running, action);
+        Ok(())
+    }
+
+    fn forbid(&mut self, happened: bool, action: &Action) {
+        if happened {
+            self.violations
+                .push(format!("{action:?} was asked for at the wrong time"));
+        }
+    }
+}
+
+/// The server that an action is about. Images and the network belong to none.
+fn server_of(action: &Action) -> Option<ServerId> {
+    match action {
+        Action::FetchImage(_) | Action::ApplyNetwork(_) => None,
+        Action::CreateDisk(spec) | Action::WriteSeed(spec) | Action::Define(spec) => {
+            Some(spec.server)
+        }
+        Action::Start { server, .. }
+        | Action::Shutdown { server, .. }
+        | Action::PowerOff { server, .. }
+        | Action::Reboot { server, .. }
+        | Action::NotePower { server, .. }
+        | Action::RemoveDomain(server)
+        | Action::RemoveSeed(server)
+        | Action::BuryDisk(server)
+        | Action::PurgeTombstone(server) => Some(*server),
+    }
+}

@@ -1,0 +1,577 @@
+//! What to do next on this host: a pure function of what is wanted, what was found and what is remembered.
+//! Called by `reconcile` after every look at the host; it does nothing itself and reads no clock.
+//!
+//! Rules, each with its tests below:
+//! - A server is made in the order image, disk, seed, definition, start. The network comes first and is one
+//!   state for the whole host; nothing is started while the installed one does not hold it.
+//! - Absence from the manifest is no order. What exists and is not listed is reported as a stranger, keeps
+//!   its addresses and is never touched. Before the first manifest nothing at all is touched.
+//! - Deletion takes away domain, seed and disk, then the rules go with the next network state, and only
+//!   then is the server reported absent. A disk is never made for a domain that lost its own.
+//! - Power: the host acts once on each serial. A guest that shut itself down stays down; one that crashed,
+//!   failed to start or lost its host is started again.
+//! - A step that failed is tried again after a pause, for ever, and is reported with its attempts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use innkeeper_wire::{
+    host::{CreateStep, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
+    id::ServerId,
+    time::Timestamp,
+    vm::{PowerTarget, ServerSpec},
+};
+
+use crate::{
+    action::{Action, GuestNetwork, NetworkState},
+    desired::{Desired, Wanted},
+    hypervisor::{Domain, DomainRun, Inventory},
+    memory::{Attempt, FailureKind, Memory, ServerMemory, Step},
+    power::{self, PowerStep, READY_AFTER},
+};
+
+/// Most strangers that a report names.
+pub const STRANGERS_MAX: usize = 100;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Everything that a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// What the control plane wants.
+    pub desired: &'a Desired,
+    /// What was found on the host.
+    pub inventory: &'a Inventory,
+    /// What is remembered.
+    pub memory: &'a Memory,
+    /// Servers of which an action is under way: they get no other one, and are never said to be absent.
+    pub busy: &'a BTreeSet<ServerId>,
+    /// The operator's rules.
+    pub rules: &'a Rules,
+    /// The present instant.
+    pub now: Timestamp,
+}
+
+/// Rules that the operator of the host sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How long a deleted server's disk is kept.
+    pub tombstone_keep: Duration,
+    /// Most disks that are destroyed within an hour.
+    pub purges_per_hour: usize,
+}
+
+/// What to do, and what to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The network state to install, if another one is installed. It goes before everything else.
+    pub network: Option<NetworkState>,
+    /// What to do with each server, in this order, up to the first failure. Never empty lists.
+    pub actions: BTreeMap<ServerId, Vec<Action>>,
+    /// Every server of the manifest as it is.
+    pub observed: Vec<ObservedServer>,
+    /// What exists and nobody told us of.
+    pub strangers: Vec<String>,
+    /// The memory without what is settled.
+    pub memory: Memory,
+}
+
+impl Plan {
+    /// Nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.network.is_none() && self.actions.is_empty()
+    }
+}
+
+/// Decides what to do next.
+#[must_use]
+pub fn plan(view: &View<'_>) -> Plan {
+    let mut memory = view.memory.clone();
+    let mut plan = Plan {
+        network: None,
+        actions: BTreeMap::new(),
+        observed: Vec::new(),
+        strangers: strangers(view),
+        memory: Memory::default(),
+    };
+    if view.desired.generation == 0 {
+        plan.memory = memory;
+        return plan;
+    }
+    let wanted = wanted_network(view);
+    let installed = installed_network(view, &wanted);
+    settle_network(&mut memory, view, &wanted, installed.as_ref());
+    plan.network = network_step(&memory, view, wanted);
+    memory
+        .servers
+        .retain(|server, _| is_remembered(view, *server));
+    for (server, wanted) in &view.desired.servers {
+        let eyes = Eyes::on(view, *server, installed.as_ref());
+        let remembered = memory.servers.remove(server).unwrap_or_default();
+        let remembered = eyes.settle(wanted, remembered);
+        let steps = eyes.steps(wanted, &remembered);
+        plan.observed
+            .push(eyes.observe(wanted, &steps, &remembered));
+        let due = eyes.due(steps, &remembered);
+        if !due.is_empty() {
+            plan.actions.insert(*server, due);
+        }
+        if remembered != ServerMemory::default() {
+            memory.servers.insert(*server, remembered);
+        }
+    }
+    for server in purges(view, &memory) {
+        let action = Action::PurgeTombstone(server);
+        plan.actions.entry(server).or_insert_with(|| vec![action]);
+    }
+    plan.memory = memory;
+    plan
+}
+
+// ---- the network of the host ----
+
+/// The network state that this host shall have: all servers that are wanted, and all others whose domain
+/// still exists, with the addresses that they have now.
+fn wanted_network(view: &View<'_>) -> NetworkState {
+    let mut guests = BTreeMap::new();
+    for guest in &view.memory.network.guests {
+        if view.inventory.domains.contains_key(&guest.server) {
+            guests.insert(guest.server, guest.nic.clone());
+        }
+    }
+    for (server, wanted) in &view.desired.servers {
+        if let Wanted::Present(spec) = wanted {
+            guests.insert(*server, spec.network.clone());
+        }
+    }
+    let guests = guests.into_iter();
+    NetworkState {
+        guests: guests
+            .map(|(server, nic)| GuestNetwork { server, nic })
+            .collect(),
+    }
+}
+
+/// The installed network state, if it is one that we know. An unknown one covers nobody.
+fn installed_network(view: &View<'_>, wanted: &NetworkState) -> Option<NetworkState> {
+    let installed = view.inventory.network?;
+    [wanted, &view.memory.network]
+        .into_iter()
+        .find(|state| state.digest() == installed)
+        .cloned()
+}
+
+fn settle_network(
+    memory: &mut Memory,
+    view: &View<'_>,
+    wanted: &NetworkState,
+    installed: Option<&NetworkState>,
+) {
+    if let Some(installed) = installed {
+        memory.network = installed.clone();
+    }
+    if installed == Some(wanted) {
+        memory.network_attempt = None;
+    }
+    memory.purges.retain(|at| view.now.since(*at) < HOUR);
+}
+
+fn network_step(memory: &Memory, view: &View<'_>, wanted: NetworkState) -> Option<NetworkState> {
+    if view.inventory.network == Some(wanted.digest()) {
+        return None;
+    }
+    let action = Action::ApplyNetwork(wanted);
+    let attempt = memory.attempt(None, &action);
+    let due = attempt.is_none_or(|attempt| attempt.is_due(attempt.backoff(), view.now));
+    match action {
+        Action::ApplyNetwork(wanted) if due => Some(wanted),
+        _ => None,
+    }
+}
+
+// ---- what belongs to no server of the manifest ----
+
+fn strangers(view: &View<'_>) -> Vec<String> {
+    let inventory = view.inventory;
+    let found = inventory
+        .domains
+        .keys()
+        .chain(&inventory.disks)
+        .chain(&inventory.seeds);
+    let unlisted = found.filter(|server| !view.desired.servers.contains_key(server));
+    let mut names: BTreeSet<_> = unlisted.map(ToString::to_string).collect();
+    names.extend(inventory.strangers.iter().cloned());
+    names.into_iter().take(STRANGERS_MAX).collect()
+}
+
+fn is_remembered(view: &View<'_>, server: ServerId) -> bool {
+    view.desired.servers.contains_key(&server) || view.inventory.tombstones.contains_key(&server)
+}
+
+/// Tombstones whose time is over, the oldest first, as many as this hour still allows.
+fn purges(view: &View<'_>, memory: &Memory) -> Vec<ServerId> {
+    let mut over: Vec<_> = view
+        .inventory
+        .tombstones
+        .iter()
+        .filter(|(server, buried)| {
+            let wanted = view.desired.servers.get(server);
+            let attempt = memory.attempt(Some(**server), &Action::PurgeTombstone(**server));
+            view.now.since(**buried) >= view.rules.tombstone_keep
+                && !matches!(wanted, Some(Wanted::Present(_)))
+                && !view.busy.contains(server)
+                && attempt.is_none_or(|attempt| attempt.is_due(attempt.backoff(), view.now))
+        })
+        .map(|(server, buried)| (*buried, *server))
+        .collect();
+    over.sort_unstable();
+    let left = view
+        .rules
+        .purges_per_hour
+        .saturating_sub(memory.purges.len());
+    over.into_iter()
+        .take(left)
+        .map(|(_, server)| server)
+        .collect()
+}
+
+// ---- one server ----
+
+/// What was found of one server.
+struct Eyes<'a> {
+    view: &'a View<'a>,
+    server: ServerId,
+    domain: Option<&'a Domain>,
+    disk: bool,
+    seed: bool,
+    busy: bool,
+    /// The interface that the installed network state gives it; the outer `None`: that state is unknown.
+    rule: Option<Option<&'a GuestNetwork>>,
+}
+
+impl<'a> Eyes<'a> {
+    fn on(view: &'a View<'a>, server: ServerId, installed: Option<&'a NetworkState>) -> Self {
+        let rule_in =
+            |state: &'a NetworkState| state.guests.iter().find(|guest| guest.server == server);
+        Self {
+            view,
+            server,
+            domain: view.inventory.domains.get(&server),
+            disk: view.inventory.disks.contains(&server),
+            seed: view.inventory.seeds.contains(&server),
+            busy: view.busy.contains(&server),
+            rule: installed.map(rule_in),
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.domain
+            .is_some_and(|domain| domain.run == DomainRun::Running)
+    }
+
+    fn is_covered(&self, spec: &ServerSpec) -> bool {
+        self.rule
+            .flatten()
+            .is_some_and(|guest| guest.nic == spec.network)
+    }
+
+    fn has_image(&self, spec: &ServerSpec) -> bool {
+        self.view.inventory.images.contains(&spec.image.digest)
+    }
+
+    /// Everything that is left to be done now, whether or not it is due.
+    fn steps(&self, wanted: &Wanted, memory: &ServerMemory) -> Vec<Action> {
+        match wanted {
+            Wanted::Present(spec) => match self.domain {
+                None => self.creation(spec),
+                Some(domain) => self.upkeep(spec, domain, memory),
+            },
+            Wanted::Delete => self.removal(),
+        }
+    }
+
+    fn creation(&self, spec: &ServerSpec) -> Vec<Action> {
+        let mut steps = Vec::new();
+        if !self.disk {
+            if !self.has_image(spec) {
+                steps.push(Action::FetchImage(spec.image.clone()));
+            }
+            steps.push(Action::CreateDisk(spec.clone()));
+        }
+        if !self.seed {
+            steps.push(Action::WriteSeed(spec.clone()));
+        }
+        steps.push(Action::Define(spec.clone()));
+        steps
+    }
+
+    fn upkeep(&self, spec: &ServerSpec, domain: &Domain, memory: &ServerMemory) -> Vec<Action> {
+        if !self.disk {
+            // Its disk is lost. An empty one in its place would hide that.
+            return Vec::new();
+        }
+        let mut steps = Vec::new();
+        if !self.seed {
+            steps.push(Action::WriteSeed(spec.clone()));
+        }
+        match power::step(
+            spec,
+            domain,
+            &self.view.inventory.boot_id,
+            memory,
+            self.view.now,
+        ) {
+            PowerStep::Act(Action::Start { .. }) if !self.is_covered(spec) => {}
+            PowerStep::Act(action) => steps.push(action),
+            PowerStep::Wait | PowerStep::Ignored | PowerStep::Settled => {}
+        }
+        steps
+    }
+
+    fn removal(&self) -> Vec<Action> {
+        let mut steps = Vec::new();
+        if self.domain.is_some() {
+            steps.push(Action::RemoveDomain(self.server));
+        }
+        if self.seed {
+            steps.push(Action::RemoveSeed(self.server));
+        }
+        if self.disk {
+            steps.push(Action::BuryDisk(self.server));
+        }
+        steps
+    }
+
+    /// The steps up to the first one whose pause is not over.
+    fn due(&self, steps: Vec<Action>, memory: &ServerMemory) -> Vec<Action> {
+        if self.busy {
+            return Vec::new();
+        }
+        let is_due = |action: &Action| {
+            let attempt = attempt_at(memory, action);
+            attempt.is_none_or(|attempt| attempt.is_due(pause(action, attempt), self.view.now))
+        };
+        steps.into_iter().take_while(is_due).collect()
+    }
+
+    /// Forgets the attempts whose goal is reached or no longer wanted, and notes reboots that find nothing
+    /// to reboot.
+    fn settle(&self, wanted: &Wanted, mut memory: ServerMemory) -> ServerMemory {
+        let reboots = match wanted {
+            Wanted::Present(spec) if !self.is_running() => spec.reboots,
+            Wanted::Present(_) => memory.reboots_noted,
+            Wanted::Delete => 0,
+        };
+        let done = self.domain.map_or(0, |domain| domain.reboots);
+        // The domain's own count says it as well, once it is higher.
+        memory.reboots_noted = if reboots > done { reboots } else { 0 };
+        let deleting = matches!(wanted, Wanted::Delete);
+        let spec = match wanted {
+            Wanted::Present(spec) => Some(spec.as_ref()),
+            Wanted::Delete => None,
+        };
+        memory.attempts.retain(|step, attempt| match step {
+            Step::FetchImage => spec.is_some_and(|spec| !self.disk && !self.has_image(spec)),
+            Step::CreateDisk => !deleting && !self.disk,
+            Step::WriteSeed => !deleting && !self.seed,
+            Step::Define => !deleting && self.domain.is_none(),
+            Step::Start | Step::Shutdown | Step::PowerOff | Step::Reboot | Step::NotePower => {
+                spec.zip(self.domain).is_some_and(|(spec, domain)| {
+                    power::is_open(*step, attempt, spec, domain, self.view.now)
+                })
+            }
+            Step::RemoveDomain => deleting && self.domain.is_some(),
+            Step::RemoveSeed => deleting && self.seed,
+            Step::BuryDisk => deleting && self.disk,
+            Step::PurgeTombstone => self.view.inventory.tombstones.contains_key(&self.server),
+            // Counted for the host.
+            Step::ApplyNetwork => false,
+        });
+        memory
+    }
+
+    // ---- what to say of it ----
+
+    fn observe(&self, wanted: &Wanted, steps: &[Action], memory: &ServerMemory) -> ObservedServer {
+        let (state, problem) = match wanted {
+            Wanted::Present(spec) => (
+                self.state_of_present(spec, memory),
+                self.problem(spec, steps, memory),
+            ),
+            Wanted::Delete => (self.state_of_deleted(), worst(steps, memory)),
+        };
+        let reboots = self.domain.map_or(0, |domain| domain.reboots);
+        ObservedServer {
+            server: self.server,
+            state,
+            power_serial: self.domain.map_or(0, |domain| domain.power_serial),
+            reboots: reboots.max(memory.reboots_noted),
+            problem: problem.or_else(|| self.held()),
+        }
+    }
+
+    fn state_of_present(&self, spec: &ServerSpec, memory: &ServerMemory) -> ObservedState {
+        let step = match self.domain {
+            Some(domain) if self.is_running() => {
+                let ready =
+                    domain.guest_agent || power::has_run(domain, READY_AFTER, self.view.now);
+                return ObservedState::Running { ready };
+            }
+            Some(domain) if domain.started_at.is_some() => return ObservedState::Stopped,
+            // Made to be off, and noted.
+            Some(domain) if domain.power_serial > 0 && spec.power.target != PowerTarget::On => {
+                return ObservedState::Stopped;
+            }
+            Some(_) if !self.is_covered(spec) => CreateStep::Network,
+            Some(_) => CreateStep::Start,
+            None if self.disk && self.seed && !self.is_covered(spec) => CreateStep::Network,
+            None if self.disk && self.seed => CreateStep::Start,
+            None if self.disk || self.has_image(spec) && self.is_begun(memory) => CreateStep::Disk,
+            None if self.is_begun(memory) => CreateStep::Image,
+            None => CreateStep::Queued,
+        };
+        ObservedState::Creating { step }
+    }
+
+    fn is_begun(&self, memory: &ServerMemory) -> bool {
+        self.busy || !memory.attempts.is_empty()
+    }
+
+    fn state_of_deleted(&self) -> ObservedState {
+        let nothing = self.domain.is_none() && !self.disk && !self.seed && !self.busy;
+        // The inner `None`: the installed rules are known, and it has none.
+        if nothing && matches!(self.rule, Some(None)) {
+            ObservedState::Absent
+        } else {
+            ObservedState::Deleting
+        }
+    }
+
+    fn problem(
+        &self,
+        spec: &ServerSpec,
+        steps: &[Action],
+        memory: &ServerMemory,
+    ) -> Option<ServerProblem> {
+        if self.domain.is_some() && !self.disk {
+            let detail = "the domain exists and its disk is gone".to_owned();
+            return Some(ServerProblem {
+                code: ServerProblemCode::DiskFailed,
+                detail,
+                attempts: 0,
+            });
+        }
+        worst(steps, memory)
+            .or_else(|| self.power_problem(spec, memory))
+            .or_else(|| self.network_problem(spec))
+    }
+
+    fn power_problem(&self, spec: &ServerSpec, memory: &ServerMemory) -> Option<ServerProblem> {
+        let boot_id = &self.view.inventory.boot_id;
+        match power::step(spec, self.domain?, boot_id, memory, self.view.now) {
+            PowerStep::Ignored => {
+                let asked = memory.attempts.get(&Step::Shutdown);
+                let detail = asked
+                    .and_then(|attempt| attempt.failure.as_ref())
+                    .map_or_else(
+                        || "the guest runs on although it shall be off".to_owned(),
+                        |failure| failure.detail.clone(),
+                    );
+                let attempts = asked.map_or(0, |attempt| attempt.count);
+                let code = ServerProblemCode::ShutdownIgnored;
+                Some(ServerProblem {
+                    code,
+                    detail,
+                    attempts,
+                })
+            }
+            PowerStep::Act(_) | PowerStep::Wait | PowerStep::Settled => None,
+        }
+    }
+
+    /// Rules that can't be installed are the problem of every server that waits for its own.
+    fn network_problem(&self, spec: &ServerSpec) -> Option<ServerProblem> {
+        let attempt = self.view.memory.network_attempt.as_ref()?;
+        if self.is_covered(spec) || self.is_running() {
+            return None;
+        }
+        trouble(attempt, ServerProblemCode::NetworkFailed)
+    }
+
+    fn held(&self) -> Option<ServerProblem> {
+        let held = self.view.desired.held.as_ref()?;
+        Some(ServerProblem {
+            code: ServerProblemCode::FeatureMissing,
+            detail: format!(
+                "manifest {}.{} requires {}",
+                held.epoch,
+                held.generation,
+                held.missing.join(", ")
+            ),
+            attempts: 0,
+        })
+    }
+}
+
+fn attempt_at<'a>(memory: &'a ServerMemory, action: &Action) -> Option<&'a Attempt> {
+    let (step, subject) = Step::of(action);
+    memory
+        .attempts
+        .get(&step)
+        .filter(|attempt| attempt.subject == subject)
+}
+
+fn pause(action: &Action, attempt: &Attempt) -> Duration {
+    match action {
+        Action::Shutdown { .. } => power::SHUTDOWN_ASK_EVERY,
+        _ => attempt.backoff(),
+    }
+}
+
+/// The trouble with the first step that has any: the later ones wait for it.
+fn worst(steps: &[Action], memory: &ServerMemory) -> Option<ServerProblem> {
+    steps.iter().find_map(|action| {
+        let (step, _) = Step::of(action);
+        // A guest may be asked several times; that has a time limit of its own (`power_problem`).
+        let attempt = attempt_at(memory, action).filter(|_| step != Step::Shutdown)?;
+        trouble(attempt, code_of(step))
+    })
+}
+
+/// One attempt without a known failure is merely under way; a second one means that the first came to
+/// nothing, and perhaps the agent with it.
+fn trouble(attempt: &Attempt, code: ServerProblemCode) -> Option<ServerProblem> {
+    let (code, detail) = match &attempt.failure {
+        Some(failure) => match failure.kind {
+            FailureKind::Failed => (code, failure.detail.clone()),
+            FailureKind::Deadline => (ServerProblemCode::DeadlineMissed, failure.detail.clone()),
+        },
+        None if attempt.count >= 2 => (code, "tried before, without lasting success".to_owned()),
+        None => return None,
+    };
+    Some(ServerProblem {
+        code,
+        detail,
+        attempts: attempt.count,
+    })
+}
+
+fn code_of(step: Step) -> ServerProblemCode {
+    match step {
+        Step::FetchImage => ServerProblemCode::ImageUnavailable,
+        Step::CreateDisk | Step::WriteSeed => ServerProblemCode::DiskFailed,
+        Step::ApplyNetwork => ServerProblemCode::NetworkFailed,
+        Step::Define | Step::Start | Step::Reboot | Step::NotePower => {
+            ServerProblemCode::StartFailed
+        }
+        Step::Shutdown | Step::PowerOff => ServerProblemCode::ShutdownIgnored,
+        Step::RemoveDomain | Step::RemoveSeed | Step::BuryDisk | Step::PurgeTombstone => {
+            ServerProblemCode::DeleteFailed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

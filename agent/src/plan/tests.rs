@@ -1,0 +1,873 @@
+//! Every rule of the plan, as tables over values; then as properties over random hosts and faults.
+
+use innkeeper_wire::{
+    digest::Digest,
+    host::HostCapacity,
+    id::uuid_v7,
+    size::Bytes,
+    vm::{BaseImage, ImageFormat, MacAddress, Nic, Opening, Power, PowerTarget},
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    desired::Held,
+    hypervisor::{
+        HypervisorError, OffReason,
+        simulated::{Fault, Manners, Outcome, Simulated},
+    },
+    memory::Failure,
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+const RULES: Rules = Rules {
+    tombstone_keep: Duration::from_secs(7 * 24 * 3600),
+    purges_per_hour: 2,
+};
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn server(number: u8) -> ServerId {
+    ServerId::from_uuid(uuid_v7(NOW, [number; 10]))
+}
+
+fn spec(number: u8) -> ServerSpec {
+    ServerSpec {
+        server: server(number),
+        hostname: "web".parse().expect("a name"),
+        vcpus: 1,
+        memory: Bytes::mib(256),
+        disk: Bytes::gib(1),
+        image: BaseImage {
+            digest: Digest::of(&[number % 2]),
+            format: ImageFormat::Raw,
+            file_size: Bytes::mib(17),
+            virtual_size: Bytes::mib(17),
+        },
+        network: Nic {
+            mac: MacAddress::of(server(number)),
+            addresses: vec![std::net::IpAddr::from([10, 0, 0, number])],
+            openings: vec![Opening::Icmp],
+        },
+        ssh_keys: Vec::new(),
+        power: Power {
+            target: PowerTarget::On,
+            serial: 1,
+        },
+        reboots: 0,
+    }
+}
+
+fn capacity() -> HostCapacity {
+    HostCapacity {
+        cpus: 4,
+        memory: Bytes::gib(8),
+        disk: Bytes::gib(100),
+    }
+}
+
+fn desired(servers: impl IntoIterator<Item = (ServerId, Wanted)>) -> Desired {
+    Desired {
+        epoch: 1,
+        generation: 1,
+        servers: servers.into_iter().collect(),
+        held: None,
+    }
+}
+
+fn present(spec: &ServerSpec) -> (ServerId, Wanted) {
+    (spec.server, Wanted::Present(Box::new(spec.clone())))
+}
+
+/// One situation on one host, changed by each test and then planned for.
+struct Case {
+    desired: Desired,
+    inventory: Inventory,
+    memory: Memory,
+    busy: BTreeSet<ServerId>,
+    now: Timestamp,
+}
+
+impl Case {
+    /// Nothing on the host but the image and the rules of `specs`.
+    fn empty(specs: &[ServerSpec]) -> Self {
+        let guest = |spec: &ServerSpec| GuestNetwork {
+            server: spec.server,
+            nic: spec.network.clone(),
+        };
+        let network = NetworkState {
+            guests: specs.iter().map(guest).collect(),
+        };
+        let inventory = Inventory {
+            boot_id: "boot".to_owned(),
+            capacity: Some(capacity()),
+            images: specs.iter().map(|spec| spec.image.digest).collect(),
+            network: Some(network.digest()),
+            ..Inventory::default()
+        };
+        Self {
+            desired: desired(specs.iter().map(present)),
+            inventory,
+            memory: Memory {
+                network,
+                ..Memory::default()
+            },
+            busy: BTreeSet::new(),
+            now: NOW,
+        }
+    }
+
+    /// All servers exactly as wanted.
+    fn done(specs: &[ServerSpec]) -> Self {
+        let mut case = Self::empty(specs);
+        for spec in specs {
+            let run = match spec.power.target {
+                PowerTarget::On => DomainRun::Running,
+                PowerTarget::Off => DomainRun::Off(OffReason::Shutdown),
+                PowerTarget::OffForced => DomainRun::Off(OffReason::Destroyed),
+            };
+            let domain = Domain {
+                run,
+                power_serial: spec.power.serial,
+                reboots: spec.reboots,
+                started_at: Some(NOW),
+                started_in_boot: Some("boot".to_owned()),
+                guest_agent: false,
+            };
+            case.inventory.domains.insert(spec.server, domain);
+            case.inventory.disks.insert(spec.server);
+            case.inventory.seeds.insert(spec.server);
+        }
+        case
+    }
+
+    fn one() -> Self {
+        Self::done(&[spec(1)])
+    }
+
+    fn deleted() -> Self {
+        let mut case = Self::one();
+        case.desired.servers.insert(server(1), Wanted::Delete);
+        case
+    }
+
+    fn domain(&mut self) -> &mut Domain {
+        self.inventory
+            .domains
+            .get_mut(&server(1))
+            .expect("a case with this domain")
+    }
+
+    fn wanted(&mut self) -> &mut ServerSpec {
+        match self.desired.servers.get_mut(&server(1)) {
+            Some(Wanted::Present(spec)) => spec,
+            other => panic!("{other:?} has no spec"),
+        }
+    }
+
+    fn tried(&mut self, action: &Action, times: u32) {
+        for _ in 0..times {
+            self.memory.begin(Some(server(1)), action, self.now);
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&View {
+            desired: &self.desired,
+            inventory: &self.inventory,
+            memory: &self.memory,
+            busy: &self.busy,
+            rules: &RULES,
+            now: self.now,
+        })
+    }
+
+    /// Names of the actions for server 1.
+    fn steps(&self) -> Vec<Step> {
+        let plan = self.plan();
+        let actions = plan.actions.get(&server(1)).cloned().unwrap_or_default();
+        actions.iter().map(|action| Step::of(action).0).collect()
+    }
+
+    fn observed(&self) -> ObservedServer {
+        let plan = self.plan();
+        plan.observed
+            .into_iter()
+            .find(|o| o.server == server(1))
+            .expect("it is listed")
+    }
+
+    fn problem(&self) -> Option<(ServerProblemCode, u32)> {
+        self.observed()
+            .problem
+            .map(|problem| (problem.code, problem.attempts))
+    }
+}
+
+fn check(case: &Case, steps: &[Step], state: ObservedState) {
+    assert_eq!(
+        (case.steps().as_slice(), case.observed().state),
+        (steps, state)
+    );
+}
+
+fn creating(step: CreateStep) -> ObservedState {
+    ObservedState::Creating { step }
+}
+
+const RUNNING: ObservedState = ObservedState::Running { ready: false };
+
+// ---- creation ----
+
+#[test]
+fn a_server_is_made_in_order_and_whatever_is_there_is_used() {
+    let mut case = Case::empty(&[spec(1)]);
+    case.inventory.images.clear();
+    let all = [
+        Step::FetchImage,
+        Step::CreateDisk,
+        Step::WriteSeed,
+        Step::Define,
+    ];
+    check(&case, &all, creating(CreateStep::Queued));
+    case.busy.insert(server(1));
+    check(&case, &[], creating(CreateStep::Image));
+    case.busy.clear();
+    case.inventory.images.insert(spec(1).image.digest);
+    check(&case, &all[1..], creating(CreateStep::Queued));
+    case.inventory.disks.insert(server(1));
+    check(&case, &all[2..], creating(CreateStep::Disk));
+    case.inventory.seeds.insert(server(1));
+    check(&case, &all[3..], creating(CreateStep::Start));
+    // An evicted image is of no use to a disk that exists.
+    case.inventory.images.clear();
+    check(&case, &all[3..], creating(CreateStep::Start));
+}
+
+#[test]
+fn nothing_starts_without_its_rules() {
+    let mut case = Case::one();
+    case.domain().run = DomainRun::Off(OffReason::NotStarted);
+    case.domain().started_at = None;
+    case.domain().power_serial = 0;
+    check(&case, &[Step::Start], creating(CreateStep::Start));
+    assert_eq!(case.plan().network, None);
+
+    // The rules are for other addresses, unknown, or not there.
+    let mut other = case.inventory.clone();
+    other.network = Some(Digest::of(b"other rules"));
+    let mut none = case.inventory.clone();
+    none.network = None;
+    for inventory in [other, none] {
+        case.inventory = inventory;
+        check(&case, &[], creating(CreateStep::Network));
+        assert!(case.plan().network.is_some());
+    }
+    let mut case = Case::one();
+    case.domain().run = DomainRun::Off(OffReason::Crashed);
+    case.wanted().network.openings.clear();
+    check(&case, &[], ObservedState::Stopped);
+    assert!(case.plan().network.is_some());
+}
+
+#[test]
+fn a_running_guest_keeps_running_while_rules_change() {
+    let mut case = Case::one();
+    case.wanted().network.openings.push(Opening::Tcp {
+        first: 22,
+        last: 22,
+    });
+    check(&case, &[], RUNNING);
+    let network = case.plan().network.expect("other rules");
+    assert_eq!(network.guests[0].nic.openings.len(), 2);
+}
+
+#[test]
+fn a_lost_disk_is_not_replaced_by_an_empty_one() {
+    for run in [DomainRun::Running, DomainRun::Off(OffReason::Crashed)] {
+        let mut case = Case::one();
+        case.domain().run = run;
+        case.inventory.disks.clear();
+        assert_eq!(case.steps(), []);
+        assert_eq!(case.problem(), Some((ServerProblemCode::DiskFailed, 0)));
+    }
+}
+
+#[test]
+fn ready_is_the_guest_agent_or_a_minute() {
+    let mut case = Case::one();
+    check(&case, &[], RUNNING);
+    case.domain().guest_agent = true;
+    check(&case, &[], ObservedState::Running { ready: true });
+    case.domain().guest_agent = false;
+    case.now = NOW.after(seconds(59));
+    check(&case, &[], RUNNING);
+    case.now = NOW.after(seconds(60));
+    check(&case, &[], ObservedState::Running { ready: true });
+}
+
+// ---- power ----
+
+#[test]
+fn power_is_acted_on_once_per_serial() {
+    use DomainRun::{Off, Running};
+    use OffReason::{Crashed, Destroyed, Failed, NotStarted, Shutdown};
+    use PowerTarget as Target;
+    // What the domain does, the serial that it has carried out, and the boot of its last start.
+    let table: &[(Target, DomainRun, u32, &str, &[Step])] = &[
+        (Target::On, Running, 2, "boot", &[]),
+        (Target::On, Running, 1, "boot", &[Step::NotePower]),
+        (Target::On, Off(Shutdown), 2, "boot", &[]),
+        (Target::On, Off(Shutdown), 1, "boot", &[Step::Start]),
+        (Target::On, Off(Shutdown), 2, "earlier", &[Step::Start]),
+        (Target::On, Off(Destroyed), 2, "boot", &[]),
+        (Target::On, Off(Destroyed), 1, "boot", &[Step::Start]),
+        (Target::On, Off(Crashed), 2, "boot", &[Step::Start]),
+        (Target::On, Off(Failed), 2, "boot", &[Step::Start]),
+        (Target::On, Off(NotStarted), 2, "earlier", &[Step::Start]),
+        (Target::On, Off(NotStarted), 2, "boot", &[]),
+        // Ahead of us: the control plane was restored. Nothing is repeated.
+        (Target::On, Running, 9, "boot", &[]),
+        (Target::On, Off(Shutdown), 9, "boot", &[]),
+        (Target::Off, Running, 9, "boot", &[]),
+        (Target::Off, Off(Shutdown), 2, "boot", &[]),
+        (Target::Off, Off(NotStarted), 2, "earlier", &[]),
+        (Target::Off, Off(Crashed), 1, "boot", &[Step::NotePower]),
+        (Target::Off, Running, 1, "boot", &[Step::Shutdown]),
+        (Target::Off, Running, 2, "boot", &[]),
+        (Target::OffForced, Running, 1, "boot", &[Step::PowerOff]),
+        (Target::OffForced, Running, 2, "boot", &[]),
+        (Target::OffForced, Off(Destroyed), 2, "boot", &[]),
+        (
+            Target::OffForced,
+            Off(Shutdown),
+            1,
+            "boot",
+            &[Step::NotePower],
+        ),
+    ];
+    for row in table {
+        let (target, run, carried_out, boot, expected) = *row;
+        let mut case = Case::one();
+        case.wanted().power = Power { target, serial: 2 };
+        case.domain().run = run;
+        case.domain().power_serial = carried_out;
+        case.domain().started_in_boot = Some(boot.to_owned());
+        assert_eq!(case.steps(), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn a_start_that_was_not_seen_to_succeed_is_repeated() {
+    let mut case = Case::one();
+    case.domain().run = DomainRun::Off(OffReason::NotStarted);
+    let start = Action::Start {
+        server: server(1),
+        serial: 1,
+    };
+    case.tried(&start, 1);
+    case.now = NOW.after(seconds(1));
+    check(&case, &[Step::Start], ObservedState::Stopped);
+    // It did run, and its guest decided.
+    case.domain().run = DomainRun::Off(OffReason::Shutdown);
+    check(&case, &[], ObservedState::Stopped);
+    assert_eq!(case.plan().memory.servers, BTreeMap::new());
+}
+
+#[test]
+fn a_guest_that_crashes_again_and_again_is_started_at_growing_intervals() {
+    let mut case = Case::one();
+    let start = Action::Start {
+        server: server(1),
+        serial: 1,
+    };
+    for round in 1..=4_u32 {
+        case.domain().run = DomainRun::Off(OffReason::Crashed);
+        let pause = if round == 1 { 0 } else { 1 << (round - 2) };
+        if pause > 0 {
+            case.now = case.now.after(seconds(pause - 1));
+            assert_eq!(case.steps(), [], "round {round}");
+            case.now = case.now.after(seconds(1));
+        }
+        assert_eq!(case.steps(), [Step::Start], "round {round}");
+        case.tried(&start, 1);
+        case.domain().run = DomainRun::Running;
+        case.domain().started_at = Some(case.now);
+        case.memory = case.plan().memory;
+    }
+    case.domain().run = DomainRun::Off(OffReason::Crashed);
+    assert_eq!(case.problem(), Some((ServerProblemCode::StartFailed, 4)));
+    // Once a start has lasted, the next crash is a first one again.
+    case.domain().run = DomainRun::Running;
+    case.now = case.now.after(seconds(60));
+    assert_eq!(case.plan().memory.servers, BTreeMap::new());
+}
+
+#[test]
+fn a_shutdown_is_asked_for_again_and_then_left_alone() {
+    let mut case = Case::one();
+    case.wanted().power = Power {
+        target: PowerTarget::Off,
+        serial: 2,
+    };
+    let ask = Action::Shutdown {
+        server: server(1),
+        serial: 2,
+    };
+    let mut asked = Vec::new();
+    for second in 0..120 {
+        case.now = NOW.after(seconds(second));
+        if case.steps() == [Step::Shutdown] {
+            asked.push(second);
+            case.tried(&ask, 1);
+            case.domain().power_serial = 2;
+        }
+        let ignored = second >= 90;
+        let problem = ignored.then_some((ServerProblemCode::ShutdownIgnored, 9));
+        assert_eq!(case.problem(), problem, "second {second}");
+        assert!(matches!(
+            case.observed().state,
+            ObservedState::Running { .. }
+        ));
+    }
+    assert_eq!(asked, [0, 10, 20, 30, 40, 50, 60, 70, 80]);
+    // It does so in the end; a later start by hand at the host is not our business.
+    case.domain().run = DomainRun::Off(OffReason::Shutdown);
+    case.memory = case.plan().memory;
+    assert_eq!((case.memory.servers.len(), case.problem()), (0, None));
+    case.domain().run = DomainRun::Running;
+    assert_eq!(case.steps(), []);
+    assert_eq!(
+        case.problem(),
+        Some((ServerProblemCode::ShutdownIgnored, 0))
+    );
+}
+
+#[test]
+fn a_reboot_is_made_once_and_never_of_a_server_that_is_off() {
+    let mut case = Case::one();
+    case.wanted().reboots = 3;
+    assert_eq!(case.steps(), [Step::Reboot]);
+    assert_eq!(case.observed().reboots, 0);
+    case.domain().reboots = 3;
+    assert_eq!(case.steps(), []);
+
+    let mut case = Case::one();
+    case.domain().run = DomainRun::Off(OffReason::Shutdown);
+    case.wanted().reboots = 3;
+    assert_eq!(case.steps(), []);
+    assert_eq!(case.observed().reboots, 3);
+    case.memory = case.plan().memory;
+    case.domain().run = DomainRun::Running;
+    assert_eq!((case.steps(), case.observed().reboots), (vec![], 3));
+    case.memory = case.plan().memory;
+    case.wanted().reboots = 4;
+    assert_eq!(case.steps(), [Step::Reboot]);
+}
+
+// ---- deletion ----
+
+#[test]
+fn a_server_is_absent_when_its_last_rule_is_gone() {
+    let mut case = Case::deleted();
+    let all = [Step::RemoveDomain, Step::RemoveSeed, Step::BuryDisk];
+    check(&case, &all, ObservedState::Deleting);
+    // Its addresses stay closed to others while the domain exists.
+    assert_eq!(case.plan().network, None);
+    case.inventory.domains.clear();
+    check(&case, &all[1..], ObservedState::Deleting);
+    assert_eq!(case.plan().network, Some(NetworkState::default()));
+    case.inventory.seeds.clear();
+    check(&case, &all[2..], ObservedState::Deleting);
+    case.inventory.disks.clear();
+    case.inventory.tombstones.insert(server(1), NOW);
+    check(&case, &[], ObservedState::Deleting);
+    case.inventory.network = None;
+    check(&case, &[], ObservedState::Deleting);
+    case.inventory.network = Some(NetworkState::default().digest());
+    check(&case, &[], ObservedState::Absent);
+    // A disk may be in the making still.
+    case.busy.insert(server(1));
+    check(&case, &[], ObservedState::Deleting);
+}
+
+#[test]
+fn tombstones_are_destroyed_late_and_slowly() {
+    let mut case = Case::empty(&[spec(9)]);
+    for number in 1..=5 {
+        let buried = NOW.after(seconds(u64::from(10 - number)));
+        case.inventory.tombstones.insert(server(number), buried);
+    }
+    // One of them is wanted after all: whatever that means, its data are not ours to destroy.
+    case.desired.servers.extend([present(&spec(4))]);
+    let purged = |case: &Case| -> Vec<ServerId> {
+        let plan = case.plan();
+        let actions = plan.actions.values().flatten();
+        let purged = actions.filter_map(|action| match action {
+            Action::PurgeTombstone(server) => Some(*server),
+            _ => None,
+        });
+        purged.collect()
+    };
+    case.now = NOW.after(RULES.tombstone_keep);
+    assert_eq!(purged(&case), []);
+    case.now = NOW.after(RULES.tombstone_keep + seconds(5));
+    assert_eq!(purged(&case), [server(5)]);
+    case.now = NOW.after(RULES.tombstone_keep + seconds(60));
+    assert_eq!(purged(&case), [server(3), server(5)]);
+    for number in [3, 5] {
+        case.memory.begin(
+            Some(server(number)),
+            &Action::PurgeTombstone(server(number)),
+            case.now,
+        );
+        case.inventory.tombstones.remove(&server(number));
+    }
+    assert_eq!(purged(&case), []);
+    case.now = case.now.after(HOUR);
+    assert_eq!(purged(&case), [server(1), server(2)]);
+}
+
+// ---- strangers ----
+
+#[test]
+fn what_is_not_listed_is_reported_and_keeps_its_rules() {
+    let mut case = Case::done(&[spec(1), spec(2)]);
+    case.desired.servers.remove(&server(2));
+    case.inventory.strangers = vec!["somebody".to_owned()];
+    let plan = case.plan();
+    assert!(plan.is_empty(), "{plan:?}");
+    assert_eq!(
+        plan.strangers,
+        ["somebody".to_owned(), server(2).to_string()]
+    );
+    assert_eq!(plan.observed.len(), 1);
+
+    // Also when the rules must be made anew.
+    case.inventory.network = None;
+    let network = case.plan().network.expect("new rules");
+    let servers: Vec<_> = network.guests.iter().map(|guest| guest.server).collect();
+    assert_eq!(servers, [server(1), server(2)]);
+}
+
+#[test]
+fn before_the_first_manifest_nothing_is_touched() {
+    let mut case = Case::one();
+    case.desired = Desired::default();
+    case.inventory.network = None;
+    case.inventory
+        .tombstones
+        .insert(server(3), Timestamp::from_millis(0));
+    let plan = case.plan();
+    assert!(plan.is_empty(), "{plan:?}");
+    assert_eq!(
+        (plan.observed, plan.strangers),
+        (vec![], vec![server(1).to_string()])
+    );
+}
+
+// ---- failures ----
+
+#[test]
+fn a_failed_step_waits_and_is_reported_with_its_attempts() {
+    let table = [
+        (
+            Action::FetchImage(spec(1).image),
+            ServerProblemCode::ImageUnavailable,
+        ),
+        (Action::CreateDisk(spec(1)), ServerProblemCode::DiskFailed),
+        (Action::WriteSeed(spec(1)), ServerProblemCode::DiskFailed),
+        (Action::Define(spec(1)), ServerProblemCode::StartFailed),
+    ];
+    for (index, (action, code)) in table.into_iter().enumerate() {
+        let mut case = Case::empty(&[spec(1)]);
+        case.inventory.images.clear();
+        let all = case.steps();
+        case.tried(&action, 3);
+        assert_eq!(
+            case.problem(),
+            Some((code, 3)),
+            "an attempt that left no answer"
+        );
+        let error = HypervisorError::Deadline("it".to_owned());
+        case.memory.fail(Some(server(1)), &action, &error, case.now);
+        assert_eq!(case.problem(), Some((ServerProblemCode::DeadlineMissed, 3)));
+        // What comes before it is done, what comes after it waits.
+        assert_eq!(case.steps(), all[..index], "{action:?}");
+        case.now = NOW.after(seconds(4));
+        assert_eq!(case.steps(), all, "{action:?}");
+    }
+}
+
+#[test]
+fn rules_that_fail_are_the_problem_of_those_who_wait_for_them() {
+    let mut case = Case::empty(&[spec(1)]);
+    case.inventory.network = None;
+    let network = Action::ApplyNetwork(case.plan().network.expect("first rules"));
+    case.memory.begin(None, &network, NOW);
+    assert_eq!((case.plan().network, case.problem()), (None, None));
+    case.memory.network_attempt.as_mut().expect("begun").failure = Some(Failure {
+        kind: FailureKind::Failed,
+        detail: "nft says no".to_owned(),
+    });
+    assert_eq!(case.problem(), Some((ServerProblemCode::NetworkFailed, 1)));
+    // Other rules are another attempt.
+    case.wanted().network.openings.clear();
+    assert!(case.plan().network.is_some());
+}
+
+#[test]
+fn a_host_that_lacks_a_feature_says_so_and_goes_on() {
+    let mut case = Case::one();
+    let missing = vec!["floppy-1".to_owned()];
+    case.desired.held = Some(Held {
+        epoch: 1,
+        generation: 2,
+        missing,
+    });
+    assert_eq!(case.problem(), Some((ServerProblemCode::FeatureMissing, 0)));
+    case.domain().run = DomainRun::Off(OffReason::Crashed);
+    assert_eq!(case.steps(), [Step::Start]);
+}
+
+#[test]
+fn a_busy_server_gets_no_second_action() {
+    let mut case = Case::deleted();
+    case.busy.insert(server(1));
+    case.inventory
+        .tombstones
+        .insert(server(1), Timestamp::from_millis(0));
+    assert!(case.plan().is_empty());
+}
+
+// ---- properties ----
+
+fn any_spec(number: u8) -> impl Strategy<Value = ServerSpec> {
+    let target = prop_oneof![
+        3 => Just(PowerTarget::On),
+        1 => Just(PowerTarget::Off),
+        1 => Just(PowerTarget::OffForced),
+    ];
+    (target, 1..4_u32, 0..3_u32, any::<bool>()).prop_map(move |(target, serial, reboots, open)| {
+        let mut spec = spec(number);
+        spec.power = Power { target, serial };
+        spec.reboots = reboots;
+        if open {
+            spec.network.openings.push(Opening::Tcp {
+                first: 22,
+                last: 22,
+            });
+        }
+        spec
+    })
+}
+
+fn any_specs() -> impl Strategy<Value = Vec<ServerSpec>> {
+    (
+        any_spec(1),
+        any_spec(2),
+        any_spec(3),
+        any_spec(4),
+        0..=4_usize,
+    )
+        .prop_map(|(one, two, three, four, count)| {
+            let mut specs = vec![one, two, three, four];
+            specs.truncate(count);
+            specs
+        })
+}
+
+/// What the control plane says over time: at each step every server is absent from the manifest, present
+/// or to be deleted, with counters that only grow.
+fn any_history() -> impl Strategy<Value = Vec<Vec<(u8, Option<ServerSpec>)>>> {
+    let server = |number| {
+        let wanted = prop_oneof![3 => any_spec(number).prop_map(Some), 1 => Just(None)];
+        (Just(number), wanted)
+    };
+    let step =
+        (server(1), server(2), server(3), 1..=3_usize).prop_map(|(one, two, three, count)| {
+            let mut step = vec![one, two, three];
+            step.truncate(count);
+            step
+        });
+    prop::collection::vec(step, 1..4)
+}
+
+fn any_fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        Just(Fault::Fail),
+        Just(Fault::FailAfterEffect),
+        Just(Fault::HangAfterEffect)
+    ]
+}
+
+/// The agent's memory over a simulated host: one round is a look, a plan and its execution, until an action
+/// dies. A silent action is a death of the agent: only what was stored is left.
+struct Life {
+    host: Simulated,
+    memory: Memory,
+}
+
+impl Life {
+    fn round(&mut self, desired: &Desired) -> Plan {
+        let now = self.host.now();
+        let plan = plan(&View {
+            desired,
+            inventory: &self.host.truth(),
+            memory: &self.memory,
+            busy: &BTreeSet::new(),
+            rules: &RULES,
+            now,
+        });
+        self.memory = plan.memory.clone();
+        let tombstones = self.host.truth().tombstones;
+        let is_ours = |server: &ServerId| {
+            desired.servers.contains_key(server) || tombstones.contains_key(server)
+        };
+        assert!(
+            plan.actions.keys().all(is_ours),
+            "{plan:?} touches a stranger"
+        );
+        let network = plan
+            .network
+            .clone()
+            .map(|state| (None, Action::ApplyNetwork(state)));
+        let lists = network
+            .into_iter()
+            .map(|(server, action)| (server, vec![action]))
+            .chain(
+                plan.actions
+                    .iter()
+                    .map(|(server, list)| (Some(*server), list.clone())),
+            );
+        for (server, list) in lists {
+            for action in list {
+                self.memory.begin(server, &action, now);
+                match self.host.carry_out(&action) {
+                    Outcome::Answered(Ok(())) => {}
+                    Outcome::Answered(Err(error)) => {
+                        self.memory.fail(server, &action, &error, now);
+                        break;
+                    }
+                    Outcome::Silent => return plan,
+                }
+            }
+        }
+        plan
+    }
+
+    /// Runs until nothing is left to do, and gives the number of rounds.
+    fn settle(&mut self, desired: &Desired) -> Option<u32> {
+        (0..60).find(|_| {
+            let settled = self.round(desired).is_empty()
+                && self
+                    .memory
+                    .servers
+                    .values()
+                    .all(|memory| memory.attempts.is_empty());
+            // Longer than any pause and any start needs to count as good.
+            self.host.advance(seconds(301));
+            settled
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_host_as_desired_is_left_alone(specs in any_specs()) {
+        let case = Case::done(&specs);
+        let plan = case.plan();
+        prop_assert!(plan.is_empty(), "{plan:?}");
+        prop_assert_eq!(&plan.memory, &case.memory);
+        prop_assert_eq!(plan.strangers, Vec::<String>::new());
+        prop_assert!(plan.observed.iter().all(|server| server.problem.is_none()));
+    }
+
+    #[test]
+    fn every_history_converges_through_every_fault(
+        history in any_history(),
+        faults in prop::collection::vec(any_fault(), 0..12),
+        rude in any::<bool>(),
+    ) {
+        let host = Simulated::new(NOW, capacity());
+        let strangers = [server(100), server(101)];
+        for stranger in strangers {
+            host.add_stranger(stranger);
+        }
+        if rude {
+            host.set_manners(server(1), Manners::Ignores);
+        }
+        let untouched = |host: &Simulated| {
+            strangers.map(|stranger| host.truth().domains.get(&stranger).cloned())
+        };
+        let before = untouched(&host);
+        let mut life = Life { host, memory: Memory::default() };
+        let mut faults = faults.into_iter();
+        let (mut deleted, mut last) = (BTreeSet::new(), desired([]));
+        for (index, step) in (0_u32..).zip(history) {
+            // Half of the faults hit the way, half of them the next one.
+            for fault in faults.by_ref().take(6) {
+                life.host.inject(None, fault);
+            }
+            last = desired(step.into_iter().map(|(number, wanted)| match wanted {
+                Some(mut spec) if !deleted.contains(&number) => {
+                    spec.power.serial += 10 * index;
+                    spec.reboots += 10 * index;
+                    present(&spec)
+                }
+                _ => {
+                    deleted.insert(number);
+                    (server(number), Wanted::Delete)
+                }
+            }));
+            for _ in 0..3 {
+                life.round(&last);
+                life.host.advance(seconds(1));
+            }
+        }
+        prop_assert!(life.settle(&last).is_some() || rude, "{:?}", life.host.done());
+        // The same manifest again changes nothing.
+        let effects = life.host.done().len();
+        let again = life.round(&last);
+        prop_assert_eq!(life.host.done().len(), effects);
+        prop_assert_eq!(life.host.violations(), Vec::<String>::new());
+        prop_assert_eq!(untouched(&life.host), before);
+        for observed in &again.observed {
+            let wanted = &last.servers[&observed.server];
+            let expected = match wanted {
+                Wanted::Delete => matches!(observed.state, ObservedState::Absent),
+                Wanted::Present(spec) if spec.power.target == PowerTarget::On => {
+                    matches!(observed.state, ObservedState::Running { ready: true })
+                }
+                Wanted::Present(spec) => {
+                    observed.state == ObservedState::Stopped
+                        || rude && spec.server == server(1)
+                }
+            };
+            prop_assert!(expected, "{observed:?} for {wanted:?}");
+            if let Wanted::Present(spec) = wanted {
+                prop_assert!(observed.power_serial == spec.power.serial || rude);
+                prop_assert!(observed.reboots >= spec.reboots || rude);
+            }
+        }
+    }
+
+    #[test]
+    fn a_restart_of_the_host_brings_back_what_shall_run(specs in any_specs()) {
+        let host = Simulated::new(NOW, capacity());
+        let mut life = Life { host, memory: Memory::default() };
+        let desired = desired(specs.iter().map(present));
+        prop_assert!(life.settle(&desired).is_some());
+        life.host.restart_host();
+        prop_assert!(life.settle(&desired).is_some());
+        for spec in &specs {
+            let run = life.host.truth().domains[&spec.server].run;
+            prop_assert_eq!(run == DomainRun::Running, spec.power.target == PowerTarget::On);
+        }
+        prop_assert_eq!(life.host.violations(), Vec::<String>::new());
+    }
+}
