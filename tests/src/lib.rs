@@ -2,4 +2,6 @@
 //! browser, and the benches. Depends on all other crates; nothing depends on it.
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod demo;
 pub mod lab;

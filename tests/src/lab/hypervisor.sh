@@ -23,7 +23,6 @@ group = "root"
 security_driver = "none"
 cgroup_controllers = [ ]
 namespaces = [ ]
-stdio_handler = "file"
 CONF
 # Without a name that resolves, every start of a domain waits 10 s for DNS.
 printf '127.0.0.1 localhost %s\n::1 localhost %s\n' "$name" "$name" >"$folder/hosts"
@@ -48,6 +47,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$dev/pts"
 mount -t tmpfs -o mode=1777 shm "$dev/shm"
 mount --move "$dev" /dev
 
+virtlogd -p /run/libvirt/virtlogd.pid &
 # libvirtd, unless the file `hold` says that it shall be away; guests run on meanwhile, as children of tini.
 while :; do
   while [ -e "$folder/hold" ]; do sleep 0.2; done

@@ -12,6 +12,7 @@ pub mod hypervisor;
 pub mod mail;
 pub mod network;
 pub mod process;
+pub mod product;
 pub mod report;
 pub mod ssh;
 pub mod wait;

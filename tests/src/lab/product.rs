@@ -22,6 +22,15 @@ use super::{
     wait::until,
 };
 
+/// Code of the laboratory's one data centre.
+pub const SITE: &str = "seoul-1";
+/// Code of its one image.
+pub const IMAGE: &str = "tiny";
+/// Code of the plan that fits everywhere.
+pub const PLAN: &str = "s1";
+/// Code of a plan that no host has room for.
+pub const PLAN_TOO_LARGE: &str = "huge";
+
 /// How long a program may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Ports are free in every namespace of a run, since nobody else is there.
@@ -81,4 +90,237 @@ impl Ports {
     pub fn portal_url(&self) -> String {
         format!("http://portal.localhost:{}", self.portal)
     }
+}
+
+impl Installation {
+    /// Starts everything but the agents: mail, control plane, portal, and the forwarders to them.
+    pub fn start(run: &Run, options: &Options) -> anyhow::Result<Self> {
+        let world = run.world();
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mail = MailSink::start(run, local(MAIL_PORT))?;
+        let (portal_listener, portal_port) = reserve()?;
+        let (api_listener, api_port) = reserve()?;
+        let (metrics_listener, metrics_port) = reserve()?;
+        let ports = Ports {
+            portal: portal_port,
+            api: api_port,
+            metrics: metrics_port,
+            agents: Vec::new(),
+        };
+        forward(portal_listener, &world, local(PORTAL_PORT))?;
+        forward(api_listener, &world, local(API_PORT))?;
+        forward(metrics_listener, &world, local(METRICS_PORT))?;
+
+        write_secret(&run.folder().join("portal.key"))?;
+        Ok(Self {
+            control_plane: start_control_plane(run, options, &ports)?,
+            portal: start_portal(run, options, &ports)?,
+            run: run.clone(),
+            options: options.clone(),
+            hypervisors: Vec::new(),
+            agents: Vec::new(),
+            mail,
+            ports,
+        })
+    }
+
+    /// Waits until control plane and portal answer.
+    pub async fn wait_until_up(&mut self) -> anyhow::Result<()> {
+        let api = self.api();
+        let portal = Client::new(self.ports.portal);
+        until("control plane and portal answer", START_LIMIT, async || {
+            self.control_plane.still_runs()?;
+            self.portal.still_runs()?;
+            let (status, _) = api.page("/api/v1/catalogue").await?;
+            ensure!(status == StatusCode::OK, "the API answers {status}");
+            let (status, _) = portal.page("/sign-in").await?;
+            ensure!(status == StatusCode::OK, "the portal answers {status}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Starts hypervisor `number`, invites it, lets its agent join and run.
+    pub async fn add_host(&mut self, number: usize) -> anyhow::Result<()> {
+        let hypervisor = Hypervisor::start(&self.run, number).await?;
+        let folder = self.run.folder().join(format!("agent{number}"));
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let config = folder.join("agent.toml");
+        write(&config, &agent_config(number, &folder, &hypervisor.uri()))?;
+        let invitation = self.invite(&format!("h{number}"))?;
+        let mut join = self.agent_command(number);
+        join.args(invitation.split_whitespace().skip(1))
+            .arg("--config")
+            .arg(&config);
+        output(&mut join)?;
+
+        self.hypervisors.push(hypervisor);
+        let agent = self.start_agent(number)?;
+        self.agents.push(agent);
+        let (listener, port) = reserve()?;
+        let address: IpAddr = host_v4(number).parse().context("a host's address")?;
+        forward(
+            listener,
+            &self.run.world(),
+            SocketAddr::from((address, AGENT_METRICS_PORT)),
+        )?;
+        self.ports.agents.push(port);
+        Ok(())
+    }
+
+    /// Starts the agent of hypervisor `number`, which has joined before.
+    pub fn start_agent(&self, number: usize) -> anyhow::Result<Program> {
+        let config = self.run.folder().join(format!("agent{number}/agent.toml"));
+        let mut command = self.agent_command(number);
+        command.arg("run").arg("--config").arg(config);
+        Program::start(&format!("agent-h{number}"), command, self.run.folder())
+    }
+
+    /// A client of the REST API, not signed in.
+    #[must_use]
+    pub fn api(&self) -> Client {
+        Client::new(self.ports.api)
+    }
+
+    /// The state directory of the agent of hypervisor `number`.
+    #[must_use]
+    pub fn agent_state(&self, number: usize) -> PathBuf {
+        self.run.folder().join(format!("agent{number}/state"))
+    }
+
+    /// The run that it belongs to.
+    #[must_use]
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Asks every program to end and waits for it, agents first.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        for agent in &mut self.agents {
+            agent.stop().await?;
+        }
+        self.portal.stop().await?;
+        self.control_plane.stop().await.map(|_| ())
+    }
+
+    /// Invites a host; gives the line that its administrator is to type.
+    fn invite(&self, name: &str) -> anyhow::Result<String> {
+        let mut command = network::command(
+            &self.run.world(),
+            self.options.programs.join("innkeeper-control-plane"),
+        );
+        command
+            .args(["host", "invite", name, "--site", SITE, "--config"])
+            .arg(self.run.folder().join("control-plane.toml"));
+        let printed = output(&mut command)?;
+        printed
+            .lines()
+            .map(str::trim)
+            .find(|line| line.starts_with("innkeeper-agent join "))
+            .map(str::to_owned)
+            .with_context(|| format!("no join line in: {printed}"))
+    }
+
+    fn agent_command(&self, number: usize) -> std::process::Command {
+        network::command(
+            &self.run.host(number),
+            self.options.programs.join("innkeeper-agent"),
+        )
+    }
+}
+
+fn start_control_plane(run: &Run, options: &Options, ports: &Ports) -> anyhow::Result<Program> {
+    let config = run.folder().join("control-plane.toml");
+    write(&config, &control_plane_config(run, options, ports))?;
+    let mut command = network::command(
+        &run.world(),
+        options.programs.join("innkeeper-control-plane"),
+    );
+    command.arg("serve").arg("--config").arg(config);
+    Program::start("control-plane", command, run.folder())
+}
+
+fn start_portal(run: &Run, options: &Options, ports: &Ports) -> anyhow::Result<Program> {
+    let config = run.folder().join("portal.toml");
+    write(&config, &portal_config(run, ports))?;
+    let mut command = network::command(&run.world(), options.programs.join("innkeeper-portal"));
+    command.arg("serve").arg("--config").arg(config);
+    Program::start("portal", command, run.folder())
+}
+
+fn control_plane_config(run: &Run, options: &Options, ports: &Ports) -> String {
+    let folder = run.folder().display();
+    let image = options.guest_image.display();
+    format!(
+        r#"
+listen_api = "127.0.0.1:{API_PORT}"
+listen_agent = "{WORLD_V4}:{AGENT_API_PORT}"
+listen_metrics = "127.0.0.1:{METRICS_PORT}"
+data_dir = "{folder}/control-plane"
+admin_socket = "{folder}/admin.sock"
+public_portal_url = "{portal}"
+portal_key_file = "{folder}/portal.key"
+
+[smtp]
+host = "127.0.0.1"
+port = {MAIL_PORT}
+from = "Innkeeper Demo <no-reply@example.net>"
+
+[[sites]]
+code = "{SITE}"
+name = "Seoul 1"
+
+[[pools]]
+site = "{SITE}"
+kind = "proxy-neighbour"
+v4 = "{GUESTS_V4}"
+v6 = "{GUESTS_V6}"
+
+[[images]]
+code = "{IMAGE}"
+name = "Tiny Linux (test guest)"
+login_user = "root"
+format = "qcow2"
+file = "{image}"
+"#,
+        portal = ports.portal_url(),
+    )
+}
+
+fn portal_config(run: &Run, ports: &Ports) -> String {
+    format!(
+        r#"
+listen = "127.0.0.1:{PORTAL_PORT}"
+public_url = "{}"
+api_url = "http://127.0.0.1:{API_PORT}/api/v1"
+portal_key_file = "{}/portal.key"
+trusted_proxies = ["127.0.0.1"]
+time_zone = "Asia/Seoul"
+"#,
+        ports.portal_url(),
+        run.folder().display(),
+    )
+}
+
+fn agent_config(number: usize, folder: &Path, libvirt: &str) -> String {
+    format!(
+        r#"
+state_dir = "{}/state"
+libvirt_uri = "{libvirt}"
+listen_metrics = "{}:{AGENT_METRICS_PORT}"
+uplink = "{UPLINK}"
+"#,
+        folder.display(),
+        host_v4(number),
+    )
+}
+
+fn write_secret(file: &Path) -> anyhow::Result<()> {
+    let secret: [u8; 32] = rand::random();
+    let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    write(file, &digits)
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(file, text).with_context(|| format!("write {}", file.display()))
 }

@@ -1,0 +1,63 @@
+//! The demo and its check. `./dev demo` builds what it needs and starts it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use innkeeper_tests::{
+    check, demo,
+    lab::{
+        Run,
+        enclosure::enclosed,
+        product::{Installation, Options},
+        report::Steps,
+    },
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A whole small cloud on this machine, which leaves nothing behind.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// Do the whole job in a browser, verify every step, and end.
+    #[arg(long)]
+    check: bool,
+    /// Keep pictures of the pages in this folder.
+    #[arg(long, requires = "check")]
+    screenshots: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let hosts = if arguments.check {
+        check::HOSTS
+    } else {
+        demo::HOSTS
+    };
+    enclosed(hosts, |run| {
+        tokio::runtime::Runtime::new()
+            .context("start the runtime")?
+            .block_on(inside(&run, arguments))
+    })
+}
+
+async fn inside(run: &Run, arguments: Arguments) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    // Dropping either side is fine: the keeper ends all processes of the run when this one ends.
+    tokio::select! {
+        result = work(run, arguments) => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+async fn work(run: &Run, arguments: Arguments) -> anyhow::Result<()> {
+    let installation = Installation::start(run, &arguments.options)?;
+    if arguments.check {
+        let steps = Steps::counted(run.tally_file())?;
+        check::check(run, installation, steps, arguments.screenshots).await
+    } else {
+        let _running = demo::demo(run, installation).await?;
+        std::future::pending().await
+    }
+}

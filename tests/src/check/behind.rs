@@ -1,0 +1,189 @@
+//! What the customer does not see: libvirt, disks, rules, metrics and logs, asked directly.
+
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail, ensure};
+use hyper::StatusCode;
+use innkeeper_wire::id::ServerId;
+
+use super::{Scene, server::Server};
+use crate::lab::{client::Client, report::Steps};
+
+/// Number of the host whose libvirt has the server's domain.
+pub(super) fn host_of(scene: &Scene, id: ServerId) -> anyhow::Result<usize> {
+    let uuid = id.uuid().to_string();
+    for (index, hypervisor) in scene.installation.hypervisors.iter().enumerate() {
+        if hypervisor
+            .virsh(&["list", "--all", "--uuid"])?
+            .contains(&uuid)
+        {
+            return Ok(index + 1);
+        }
+    }
+    bail!("no host has a domain {uuid}")
+}
+
+/// Checks libvirt's own word for what the domain does.
+pub(super) fn domain_is(scene: &Scene, server: &Server, wanted: &str) -> anyhow::Result<()> {
+    let hypervisor = &scene.installation.hypervisors[server.host - 1];
+    let state = hypervisor.virsh(&["domstate", &server.id.uuid().to_string()])?;
+    ensure!(state.trim() == wanted, "libvirt says {}", state.trim());
+    Ok(())
+}
+
+/// Scrapes the programs as Prometheus would and lets its own tool judge what they say.
+pub(super) async fn metrics(steps: &mut Steps, scene: &Scene, server: &Server) {
+    let ports = &scene.installation.ports;
+    let agent = async {
+        let text = scrape(ports.agents[server.host - 1]).await?;
+        let id = server.id.to_string();
+        let running = text
+            .lines()
+            .filter(|line| line.contains(&id) && line.contains("running"))
+            .any(|line| line.ends_with(" 1"));
+        ensure!(running, "no gauge says that {id} runs:\n{text}");
+        for word in ["cpu", "memory", "disk", "network"] {
+            let of_server = text
+                .lines()
+                .any(|line| line.contains(&id) && line.contains(word));
+            ensure!(of_server, "nothing about the server's {word}:\n{text}");
+        }
+        Ok(())
+    };
+    let _ = steps
+        .step(
+            "the agent's metrics hold for promtool and tell of the server",
+            agent,
+        )
+        .await;
+    let control_plane = async { scrape(ports.metrics).await.map(|_| ()) };
+    let _ = steps
+        .step(
+            "the control plane's metrics hold for promtool",
+            control_plane,
+        )
+        .await;
+}
+
+/// After a delete: no domain, no disk but the tombstone, no seed, no rule, no route, no neighbour entry.
+pub(super) async fn nothing_left(steps: &mut Steps, scene: &Scene, server: &Server) {
+    let hypervisor = &scene.installation.hypervisors[server.host - 1];
+    let uuid = server.id.uuid();
+    let gone = async {
+        let domains = hypervisor.virsh(&["list", "--all", "--uuid"])?;
+        ensure!(
+            !domains.contains(&uuid.to_string()),
+            "the domain is still defined"
+        );
+        Ok(())
+    };
+    let _ = steps.step("libvirt has no domain of it", gone).await;
+
+    let files = async {
+        let state = scene.installation.agent_state(server.host);
+        let simple = uuid.simple().to_string();
+        let mut names = Vec::new();
+        names_under(&state, &mut names)?;
+        let (kept, left): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .filter(|name| name.contains(&simple) || name.contains(&uuid.to_string()))
+            .partition(|name| name.contains("/tombstones/"));
+        ensure!(left.is_empty(), "files are left: {left:?}");
+        ensure!(
+            kept.len() == 1,
+            "its disk should be set aside once: {kept:?}"
+        );
+        Ok(())
+    };
+    let _ = steps
+        .step("no disk but the tombstone, no seed is left", files)
+        .await;
+
+    let network = async {
+        let tap = &uuid.simple().to_string()[20..];
+        let places = [
+            ("rules", hypervisor.rules()?),
+            ("links", hypervisor.ip(&["-o", "link"])?),
+            ("routes", hypervisor.ip(&["route"])?),
+            ("IPv6 routes", hypervisor.ip(&["-6", "route"])?),
+            ("neighbours", hypervisor.ip(&["neigh", "show", "proxy"])?),
+            (
+                "IPv6 neighbours",
+                hypervisor.ip(&["-6", "neigh", "show", "proxy"])?,
+            ),
+        ];
+        let mut words: Vec<_> = server.addresses.iter().map(ToString::to_string).collect();
+        words.push(tap.to_owned());
+        for (place, text) in places {
+            for word in &words {
+                ensure!(
+                    !text.contains(word.as_str()),
+                    "{word} is still among the {place}:\n{text}"
+                );
+            }
+        }
+        Ok(())
+    };
+    let _ = steps
+        .step("no rule, tap, route or neighbour entry is left", network)
+        .await;
+}
+
+/// ERROR in a log means that a person must look: in a check nothing is worth that.
+pub(super) async fn logs(steps: &mut Steps, scene: &Scene) {
+    let installation = &scene.installation;
+    let quiet = async {
+        let programs = [&installation.control_plane, &installation.portal];
+        for program in programs.into_iter().chain(&installation.agents) {
+            let text = program.logged();
+            let errors: Vec<_> = text.lines().filter(|line| line.contains("ERROR")).collect();
+            ensure!(errors.is_empty(), "logged: {errors:#?}");
+        }
+        Ok(())
+    };
+    let _ = steps.step("no program logged an ERROR", quiet).await;
+}
+
+/// The metrics at a port, after `promtool check metrics` was content with them.
+async fn scrape(port: u16) -> anyhow::Result<String> {
+    let (status, text) = Client::new(port).page("/metrics").await?;
+    ensure!(status == StatusCode::OK, "the metrics answer {status}");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start promtool")?;
+    let mut stdin = promtool.stdin.take().context("promtool takes no input")?;
+    stdin
+        .write_all(text.as_bytes())
+        .context("hand the metrics to promtool")?;
+    drop(stdin);
+    let judged = promtool.wait_with_output().context("wait for promtool")?;
+    let complaint = String::from_utf8_lossy(&judged.stderr).into_owned();
+    ensure!(
+        judged.status.success() && complaint.is_empty(),
+        "promtool: {complaint}"
+    );
+    Ok(text)
+}
+
+fn names_under(folder: &Path, names: &mut Vec<String>) -> anyhow::Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("look into {}", folder.display()))?;
+    for entry in entries {
+        let path = entry.context("look at an entry")?.path();
+        if path.is_dir() {
+            names_under(&path, names)?;
+        } else {
+            names.push(path.display().to_string());
+        }
+    }
+    Ok(())
+}

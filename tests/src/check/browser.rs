@@ -1,0 +1,277 @@
+//! A person's browser: headless Chromium, driven over WebDriver, that reads and fills the portal's pages by
+//! the names and ids that they promise.
+
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, ensure};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+
+use crate::lab::{Run, process::Program, wait::until};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const ELEMENT_LIMIT: Duration = Duration::from_secs(15);
+/// What Chromium would otherwise do beside showing pages: sandboxes that root cannot have, and calls home.
+const FLAGS: [&str; 13] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--lang=en-US",
+    "--window-size=1280,1000",
+];
+
+/// One browser window, and the driver behind it.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    portal: String,
+    screenshots: Option<PathBuf>,
+    _driver: Program,
+}
+
+impl Browser {
+    /// Starts ChromeDriver and Chromium. Screenshots go to `screenshots`, if anywhere.
+    pub async fn start(
+        run: &Run,
+        portal: String,
+        screenshots: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        if let Some(folder) = &screenshots {
+            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        }
+        let profile = run.folder().join("browser");
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").env("HOME", &profile);
+        let mut driver = Program::start("chromedriver", command, run.folder())?;
+        let port = until("ChromeDriver listens", START_LIMIT, async || {
+            driver.still_runs()?;
+            port_in(&driver.logged()).context("it named no port")
+        })
+        .await?;
+        let mut flags: Vec<_> = FLAGS.iter().map(ToString::to_string).collect();
+        flags.push(format!("--user-data-dir={}", profile.display()));
+        let capabilities = json!({
+            "goog:chromeOptions": { "args": flags, "prefs": { "intl.accept_languages": "en-US,en" } }
+        });
+        let capabilities = capabilities.as_object().cloned().unwrap_or_default();
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .context("open a browser window")?;
+        Ok(Self {
+            client,
+            portal,
+            screenshots,
+            _driver: driver,
+        })
+    }
+
+    /// Opens a page of the portal by its path, or any address.
+    pub async fn open(&self, path: &str) -> anyhow::Result<()> {
+        let address = if path.starts_with('/') {
+            format!("{}{path}", self.portal)
+        } else {
+            path.to_owned()
+        };
+        self.client
+            .goto(&address)
+            .await
+            .with_context(|| format!("open {address}"))
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        self.client.refresh().await.context("load the page again")
+    }
+
+    /// Goes back one page, as the browser's button does.
+    pub async fn back(&self) -> anyhow::Result<()> {
+        self.client.back().await.context("go back")
+    }
+
+    /// Path of the page that is shown.
+    pub async fn path(&self) -> anyhow::Result<String> {
+        let address = self
+            .client
+            .current_url()
+            .await
+            .context("read the address")?;
+        Ok(address.path().to_owned())
+    }
+
+    /// Fills the field `name`, whatever kind it is: text, choice or radio button.
+    pub async fn fill(&self, name: &str, value: &str) -> anyhow::Result<()> {
+        let radio = format!("input[type='radio'][name='{name}'][value='{value}']");
+        if self.count(&radio).await? > 0 {
+            return self.press(&radio).await;
+        }
+        let field = self
+            .client
+            .wait()
+            .at_most(ELEMENT_LIMIT)
+            .for_element(Locator::Css(&format!("[name='{name}']")))
+            .await
+            .with_context(|| format!("find the field {name}"))?;
+        if field.tag_name().await.context("look at a field")? == "select" {
+            field.select_by_value(value).await
+        } else {
+            match field.clear().await {
+                Ok(()) => field.send_keys(value).await,
+                error => error,
+            }
+        }
+        .with_context(|| format!("fill the field {name}"))
+    }
+
+    /// Ticks the box `name`.
+    pub async fn tick(&self, name: &str) -> anyhow::Result<()> {
+        let css = format!("input[type='checkbox'][name='{name}']");
+        let field = self.client.find(Locator::Css(&css)).await;
+        let field = field.with_context(|| format!("find the box {name}"))?;
+        if field.is_selected().await.context("look at a box")? {
+            return Ok(());
+        }
+        self.press(&css).await
+    }
+
+    /// Presses the button with this id.
+    pub async fn click(&self, id: &str) -> anyhow::Result<()> {
+        self.press(&format!("#{id}")).await
+    }
+
+    /// Presses the button with this id twice, as fast as a hand can.
+    pub async fn double_click(&self, id: &str) -> anyhow::Result<()> {
+        let css = format!("#{id}");
+        let button = self.client.find(Locator::Css(&css)).await;
+        let element = button.with_context(|| format!("find {css}"))?;
+        let left = MOUSE_BUTTON_LEFT;
+        let clicks = MouseActions::new("mouse".to_owned())
+            .then(PointerAction::MoveToElement {
+                element,
+                duration: None,
+                x: 0.0,
+                y: 0.0,
+            })
+            .then(PointerAction::Down { button: left })
+            .then(PointerAction::Up { button: left })
+            .then(PointerAction::Down { button: left })
+            .then(PointerAction::Up { button: left });
+        self.client
+            .perform_actions(clicks)
+            .await
+            .with_context(|| format!("double-click {css}"))
+    }
+
+    /// Text of the first element that fits.
+    pub async fn text(&self, css: &str) -> anyhow::Result<String> {
+        let element = self
+            .client
+            .wait()
+            .at_most(ELEMENT_LIMIT)
+            .for_element(Locator::Css(css))
+            .await
+            .with_context(|| format!("find {css}"))?;
+        element.text().await.with_context(|| format!("read {css}"))
+    }
+
+    /// An attribute of the first element that fits.
+    pub async fn attribute(&self, css: &str, name: &str) -> anyhow::Result<String> {
+        let element = self.client.find(Locator::Css(css)).await;
+        let element = element.with_context(|| format!("find {css}"))?;
+        let value = element.attr(name).await;
+        value
+            .with_context(|| format!("read {css}"))?
+            .with_context(|| format!("{css} has no {name}"))
+    }
+
+    /// A live property of the first element that fits, such as the text in a field.
+    pub async fn property(&self, css: &str, name: &str) -> anyhow::Result<String> {
+        let element = self.client.find(Locator::Css(css)).await;
+        let element = element.with_context(|| format!("find {css}"))?;
+        let value = element.prop(name).await;
+        value
+            .with_context(|| format!("read {css}"))?
+            .with_context(|| format!("{css} has no {name}"))
+    }
+
+    /// How many elements fit.
+    pub async fn count(&self, css: &str) -> anyhow::Result<usize> {
+        let elements = self.client.find_all(Locator::Css(css)).await;
+        Ok(elements.with_context(|| format!("count {css}"))?.len())
+    }
+
+    /// Checks that the page refuses the field `name`: in words beside it, and by a link in the summary on top
+    /// that says the same.
+    pub async fn is_refused(&self, name: &str) -> anyhow::Result<()> {
+        let link = format!("#error-summary a[href='#{name}']");
+        let summary = self.text(&link).await?;
+        let beside = self.text(&format!("#{name}-error")).await?;
+        ensure!(!summary.is_empty(), "the summary has no words for {name}");
+        ensure!(
+            beside.contains(&summary),
+            "beside the field stands `{beside}`, in the summary `{summary}`"
+        );
+        Ok(())
+    }
+
+    /// Keeps a picture of the page under this name, if pictures are wanted.
+    pub async fn picture(&self, name: &str) -> anyhow::Result<()> {
+        let Some(folder) = &self.screenshots else {
+            return Ok(());
+        };
+        let file = folder.join(format!("{name}.png"));
+        let bytes = self.client.screenshot().await.context("take a picture")?;
+        fs::write(&file, bytes).with_context(|| format!("write {}", file.display()))
+    }
+
+    /// Changes the window's size, in CSS pixels.
+    pub async fn resize(&self, width: u32, height: u32) -> anyhow::Result<()> {
+        let resized = self.client.set_window_size(width, height).await;
+        resized.context("resize the window")
+    }
+
+    async fn press(&self, css: &str) -> anyhow::Result<()> {
+        let element = self
+            .client
+            .wait()
+            .at_most(ELEMENT_LIMIT)
+            .for_element(Locator::Css(css))
+            .await
+            .with_context(|| format!("find {css}"))?;
+        element
+            .click()
+            .await
+            .with_context(|| format!("press {css}"))
+    }
+}
+
+/// The port that ChromeDriver says it listens on.
+fn port_in(log: &str) -> Option<u16> {
+    let after = log.split("started successfully on port ").nth(1)?;
+    after.trim_start().split('.').next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drivers_port_is_read_from_its_log() {
+        let log = "Starting ChromeDriver 156.0 on port 0\nChromeDriver was started successfully on port 40123.\n";
+        assert_eq!(port_in(log), Some(40123));
+        assert_eq!(port_in("Starting ChromeDriver"), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! `innkeeper-demo --check`: a customer's whole life with a server, done in a browser against the real
+//! programs, a real libvirt and a real guest, with a look behind the scenes after each step.
+
+mod account;
+mod behind;
+pub mod browser;
+mod server;
+
+use std::path::PathBuf;
+
+use crate::lab::{Run, product::Installation, report::Steps, ssh::Key};
+
+use browser::Browser;
+
+/// Hypervisors that a check runs with: placement has a choice.
+pub const HOSTS: usize = 2;
+
+/// What every step works with.
+struct Scene {
+    installation: Installation,
+    browser: Browser,
+    key: Key,
+}
+
+/// Does the whole job. Returns at the first step that the following ones can't do without.
+pub async fn check(
+    run: &Run,
+    mut installation: Installation,
+    mut steps: Steps,
+    screenshots: Option<PathBuf>,
+) -> anyhow::Result<()> {
+    let steps = &mut steps;
+    steps
+        .step(
+            "control plane and portal start",
+            installation.wait_until_up(),
+        )
+        .await?;
+    for number in 1..=HOSTS {
+        let joined = installation.add_host(number);
+        steps
+            .step(&format!("host {number} starts and joins"), joined)
+            .await?;
+    }
+    let portal = installation.ports.portal_url();
+    let browser = steps
+        .step("a browser opens", Browser::start(run, portal, screenshots))
+        .await?;
+    let mut scene = Scene {
+        key: Key::generate(run.folder())?,
+        installation,
+        browser,
+    };
+    account::sign_up(steps, &mut scene).await?;
+    account::sign_in(steps, &scene).await?;
+    account::add_keys(steps, &scene).await?;
+    let server = server::order(steps, &scene).await?;
+    server::live(steps, &scene, &server).await?;
+    behind::metrics(steps, &scene, &server).await;
+    server::survive(steps, &mut scene, &server).await?;
+    server::delete(steps, &scene, &server).await?;
+    behind::nothing_left(steps, &scene, &server).await;
+    behind::logs(steps, &scene).await;
+    steps
+        .step("all programs end when asked to", scene.installation.stop())
+        .await
+}

@@ -1,0 +1,324 @@
+//! The life of one server as its customer sees it: order, run, power, trouble, end.
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use innkeeper_wire::id::ServerId;
+
+use super::{Scene, behind};
+use crate::lab::{
+    product::{IMAGE, PLAN, PLAN_TOO_LARGE, SITE},
+    report::Steps,
+    wait::until,
+};
+
+/// From the order to an ssh prompt, on a slow machine under TCG.
+const READY_LIMIT: Duration = Duration::from_secs(180);
+/// A power operation, with the guest's own time to boot or halt.
+const POWER_LIMIT: Duration = Duration::from_secs(120);
+const NAME: &str = "web-1";
+const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
+
+/// What the check knows of its server.
+pub(super) struct Server {
+    pub(super) id: ServerId,
+    pub(super) addresses: Vec<IpAddr>,
+    /// Number of the host that it was placed on.
+    pub(super) host: usize,
+}
+
+impl Server {
+    fn path(&self) -> String {
+        format!("/servers/{}", self.id)
+    }
+
+    async fn ssh(&self, scene: &Scene, command: &str) -> anyhow::Result<String> {
+        let world = scene.installation.run().world();
+        scene
+            .key
+            .run(&world, "root", self.addresses[0], command)
+            .await
+    }
+}
+
+pub(super) async fn order(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Server> {
+    let browser = &scene.browser;
+    let refused = async {
+        fill_order(scene, PLAN_TOO_LARGE).await?;
+        browser.click("confirm-order").await?;
+        browser.text("#error-summary").await?;
+        browser.picture("10-no-room").await?;
+        ensure!(
+            servers_listed(scene).await? == 0,
+            "a server was made all the same"
+        );
+        Ok(())
+    };
+    let _ = steps
+        .step(
+            "an order without room is refused before anything is reserved",
+            refused,
+        )
+        .await;
+
+    let ordered = async {
+        fill_order(scene, PLAN).await?;
+        browser.picture("11-confirm-order").await?;
+        let page = browser.text("main").await?;
+        ensure!(
+            page.contains('₩') || page.contains("KRW"),
+            "no price on the page: {page}"
+        );
+        browser.double_click("confirm-order").await?;
+        let id = until("the server's page", READY_LIMIT, async || {
+            shown_server(scene).await
+        })
+        .await?;
+        browser.picture("12-ordered").await?;
+        Ok(id)
+    };
+    let id = steps
+        .step(
+            "image, plan, name and key are chosen, the price is seen, the order confirmed",
+            ordered,
+        )
+        .await?;
+
+    let addresses = follow(steps, scene).await?;
+
+    let once = async {
+        ensure!(
+            servers_listed(scene).await? == 1,
+            "more than one server is listed"
+        );
+        Ok(())
+    };
+    let _ = steps
+        .step("the double-clicked order made one server", once)
+        .await;
+    let host = behind::host_of(scene, id)?;
+    Ok(Server {
+        id,
+        addresses,
+        host,
+    })
+}
+
+/// Watches the server's page until it says that the server runs; gives the addresses on it.
+async fn follow(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Vec<IpAddr>> {
+    let browser = &scene.browser;
+    let followed = async {
+        let mut seen = Vec::new();
+        until("the server runs", READY_LIMIT, async || {
+            browser.reload().await?;
+            let state = browser.attribute("#server", "data-state").await?;
+            if seen.last() != Some(&state) {
+                seen.push(state.clone());
+            }
+            ensure!(state == "running", "it is {state}");
+            Ok(())
+        })
+        .await?;
+        ensure!(seen.len() > 1, "the page jumped to {seen:?}");
+        browser.picture("13-running").await?;
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for index in 0..browser.count("[id^='address-']").await? {
+            let text = browser.text(&format!("#address-{index}")).await?;
+            addresses.push(
+                text.trim()
+                    .parse()
+                    .with_context(|| format!("an address: {text}"))?,
+            );
+        }
+        ensure!(!addresses.is_empty(), "the page shows no address");
+        Ok(addresses)
+    };
+    steps
+        .step(
+            "its page follows it from requested to running, with its addresses",
+            followed,
+        )
+        .await
+}
+
+/// Reaches the server and takes it through its power states.
+pub(super) async fn live(steps: &mut Steps, scene: &Scene, server: &Server) -> anyhow::Result<()> {
+    let world = scene.installation.run().world();
+    for address in &server.addresses {
+        let reached = until("ssh answers", READY_LIMIT, async || {
+            let name = scene.key.run(&world, "root", *address, "hostname").await?;
+            ensure!(name == NAME, "the guest calls itself {name}");
+            Ok(())
+        });
+        steps
+            .step(
+                &format!("ssh with the customer's key answers at {address}"),
+                reached,
+            )
+            .await?;
+    }
+    let first_boot = server.ssh(scene, BOOT_ID).await?;
+    server.ssh(scene, "echo kept > /disk/mark").await?;
+
+    let shut_down = async {
+        press(scene, server, "action-shutdown").await?;
+        wait_for_state(scene, server, "stopped").await?;
+        behind::domain_is(scene, server, "shut off")?;
+        scene.browser.picture("20-stopped").await
+    };
+    steps
+        .step("shut down: the page and libvirt both say so", shut_down)
+        .await?;
+
+    let started = async {
+        press(scene, server, "action-start").await?;
+        wait_for_state(scene, server, "running").await?;
+        behind::domain_is(scene, server, "running")?;
+        let boot = another_boot(scene, server, &first_boot).await?;
+        let mark = server.ssh(scene, "cat /disk/mark").await?;
+        ensure!(mark == "kept", "the disk lost what was written: {mark}");
+        Ok(boot)
+    };
+    let second_boot = steps
+        .step(
+            "start: it boots anew and its disk kept what was written",
+            started,
+        )
+        .await?;
+
+    let rebooted = async {
+        press(scene, server, "action-reboot").await?;
+        another_boot(scene, server, &second_boot).await?;
+        wait_for_state(scene, server, "running").await
+    };
+    steps
+        .step("reboot: the guest's boot id changes", rebooted)
+        .await
+}
+
+/// What goes wrong at a host must not reach the guest.
+pub(super) async fn survive(
+    steps: &mut Steps,
+    scene: &mut Scene,
+    server: &Server,
+) -> anyhow::Result<()> {
+    let boot = server.ssh(scene, BOOT_ID).await?;
+    let index = server.host - 1;
+
+    let stopped = scene.installation.hypervisors[index].stop_libvirt();
+    steps.step("libvirt is stopped", stopped).await?;
+    let said = async {
+        wait_for_state(scene, server, "unknown").await?;
+        scene.browser.picture("21-host-not-reachable").await?;
+        let now = server.ssh(scene, BOOT_ID).await?;
+        ensure!(now == boot, "the guest was restarted");
+        Ok(())
+    };
+    let _ = steps
+        .step(
+            "the page says that the host is not reachable; the guest runs on",
+            said,
+        )
+        .await;
+    let resumed = scene.installation.hypervisors[index].resume_libvirt();
+    steps.step("libvirt is back", resumed).await?;
+    let recovered = wait_for_state(scene, server, "running");
+    steps
+        .step("the page knows again that the server runs", recovered)
+        .await?;
+
+    let killed = async {
+        scene.installation.agents[index].kill().await?;
+        scene.installation.agents[index] = scene.installation.start_agent(server.host)?;
+        press(scene, server, "action-reboot").await?;
+        another_boot(scene, server, &boot).await
+    };
+    steps
+        .step(
+            "the agent is killed; the next one adopts the guest and reboots it when asked",
+            killed,
+        )
+        .await
+        .map(|_| ())
+}
+
+pub(super) async fn delete(
+    steps: &mut Steps,
+    scene: &Scene,
+    server: &Server,
+) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    let deleted = async {
+        wait_for_state(scene, server, "running").await?;
+        browser.fill("confirm_name", NAME).await?;
+        browser.picture("30-delete").await?;
+        browser.click("delete-server").await?;
+        until("the server is gone", POWER_LIMIT, async || {
+            ensure!(servers_listed(scene).await? == 0, "it is still listed");
+            Ok(())
+        })
+        .await?;
+        browser.picture("31-deleted").await
+    };
+    steps
+        .step("the server is deleted by its name", deleted)
+        .await
+}
+
+async fn fill_order(scene: &Scene, plan: &str) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    browser.open("/servers/new").await?;
+    browser.fill("site", SITE).await?;
+    browser.fill("image", IMAGE).await?;
+    browser.fill("plan", plan).await?;
+    browser.fill("name", NAME).await?;
+    browser.tick("ssh_keys").await?;
+    browser.picture("09-order").await?;
+    browser.click("continue-order").await?;
+    browser.tick("accept_cautions").await
+}
+
+async fn shown_server(scene: &Scene) -> anyhow::Result<ServerId> {
+    let path = scene.browser.path().await?;
+    let id = path
+        .strip_prefix("/servers/")
+        .with_context(|| format!("still at {path}"))?;
+    id.parse().with_context(|| format!("an id in {path}"))
+}
+
+async fn servers_listed(scene: &Scene) -> anyhow::Result<usize> {
+    scene.browser.open("/servers").await?;
+    scene.browser.count("a[href^='/servers/srv_']").await
+}
+
+async fn press(scene: &Scene, server: &Server, button: &str) -> anyhow::Result<()> {
+    scene.browser.open(&server.path()).await?;
+    scene.browser.click(button).await?;
+    if scene.browser.count("#error-summary").await? > 0 {
+        bail!("refused: {}", scene.browser.text("#error-summary").await?);
+    }
+    Ok(())
+}
+
+async fn wait_for_state(scene: &Scene, server: &Server, wanted: &str) -> anyhow::Result<()> {
+    until(
+        &format!("its page says {wanted}"),
+        POWER_LIMIT,
+        async || {
+            scene.browser.open(&server.path()).await?;
+            let state = scene.browser.attribute("#server", "data-state").await?;
+            ensure!(state == wanted, "it says {state}");
+            Ok(())
+        },
+    )
+    .await
+}
+
+async fn another_boot(scene: &Scene, server: &Server, before: &str) -> anyhow::Result<String> {
+    until("the guest has booted anew", POWER_LIMIT, async || {
+        let boot = server.ssh(scene, BOOT_ID).await?;
+        ensure!(boot != before, "it is still the same boot");
+        Ok(boot)
+    })
+    .await
+}

@@ -1,0 +1,220 @@
+//! `innkeeper-demo`: a whole small cloud on this machine, with an account and a running server in it, for a
+//! person to look at.
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Context, ensure};
+use innkeeper_wire::{
+    api::{
+        EmailConfirmationRequest, Installation as Welcome, Locale, Order, OrderRequest, Quote,
+        QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer,
+        SignupRequest, SshKey, SshKeyRequest,
+    },
+    id::ServerId,
+};
+
+use crate::lab::{
+    Run,
+    client::Client,
+    product::{IMAGE, Installation, PLAN, SITE},
+    report::Steps,
+    ssh::Key,
+    wait::until,
+};
+
+/// Hypervisors that the demo runs with.
+pub const HOSTS: usize = 1;
+const LOGIN: &str = "demo2026";
+const PASSWORD: &str = "seven-quiet-otters-42";
+const EMAIL: &str = "demo@example.net";
+const SERVER_NAME: &str = "web-1";
+/// From the order to an ssh prompt, on a slow machine under TCG.
+const READY_LIMIT: Duration = Duration::from_secs(180);
+
+/// A customer's server that answers ssh.
+#[derive(Debug)]
+pub struct Guest {
+    /// The server.
+    pub id: ServerId,
+    /// Its first address.
+    pub address: IpAddr,
+    /// The user to sign in as.
+    pub user: String,
+}
+
+/// Starts everything, orders a server, and says where to look. The installation runs until it is dropped.
+pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<Installation> {
+    let mut steps = Steps::shown();
+    steps
+        .step(
+            "control plane and portal start",
+            installation.wait_until_up(),
+        )
+        .await?;
+    for number in 1..=HOSTS {
+        let joined = installation.add_host(number);
+        steps
+            .step(&format!("host {number} starts and joins"), joined)
+            .await?;
+    }
+    let client = steps
+        .step(
+            "an account signs up and confirms its mail",
+            sign_up(&mut installation),
+        )
+        .await?;
+    let key = Key::generate(run.folder())?;
+    let order = order(&client, &key);
+    let ordered = steps.step("a server is ordered", order).await?;
+    let guest = steps
+        .step(
+            "the server answers ssh",
+            wait_for_ssh(run, &client, &key, ordered),
+        )
+        .await?;
+    Steps::note(&directions(
+        run,
+        &installation,
+        &key,
+        &guest,
+        steps.seconds(),
+    ));
+    Ok(installation)
+}
+
+/// Makes the demo's account through the API and the mailed link; gives a client that is signed in.
+pub async fn sign_up(installation: &mut Installation) -> anyhow::Result<Client> {
+    let mut client = installation.api();
+    let welcome: Welcome = client.get("/api/v1/installation").await?;
+    let request = SignupRequest {
+        login_id: LOGIN.to_owned(),
+        name: "Demo Customer".to_owned(),
+        email: EMAIL.to_owned(),
+        password: PASSWORD.to_owned(),
+        accepted_terms: welcome.terms_version,
+        locale: Locale::En,
+    };
+    let _: SignupAnswer = client.post("/api/v1/signups", &request).await?;
+    let prefix = format!("{}/confirm?token=", installation.ports.portal_url());
+    let link = installation.mail.link(EMAIL, &prefix).await?;
+    let token = link
+        .strip_prefix(&prefix)
+        .context("the link has no token")?
+        .to_owned();
+    client
+        .post::<serde_json::Value>(
+            "/api/v1/email-confirmations",
+            &EmailConfirmationRequest { token },
+        )
+        .await?;
+    let session: SessionAnswer = client
+        .post(
+            "/api/v1/sessions",
+            &SessionRequest {
+                login: LOGIN.to_owned(),
+                password: PASSWORD.to_owned(),
+            },
+        )
+        .await?;
+    client.sign_in(session.token);
+    Ok(client)
+}
+
+/// Adds the key, asks for a quote and orders it.
+pub async fn order(client: &Client, key: &Key) -> anyhow::Result<ServerId> {
+    let key: SshKey = client
+        .post(
+            "/api/v1/me/ssh-keys",
+            &SshKeyRequest {
+                name: "demo".to_owned(),
+                public_key: key.public_line.clone(),
+            },
+        )
+        .await?;
+    let quote: Quote = client
+        .post(
+            "/api/v1/quotes",
+            &QuoteRequest {
+                site: SITE.to_owned(),
+                plan: PLAN.to_owned(),
+                image: IMAGE.to_owned(),
+                name: SERVER_NAME.to_owned(),
+                ssh_keys: vec![key.id],
+            },
+        )
+        .await?;
+    let request = OrderRequest {
+        quote: quote.id,
+        accept_cautions: true,
+    };
+    let order: Order = client
+        .post_once("/api/v1/orders", &quote.id.to_string(), &request)
+        .await?;
+    Ok(order.server)
+}
+
+/// Waits until the server has an address and lets its customer in.
+pub async fn wait_for_ssh(
+    run: &Run,
+    client: &Client,
+    key: &Key,
+    id: ServerId,
+) -> anyhow::Result<Guest> {
+    let world = run.world();
+    until("the server answers ssh", READY_LIMIT, async || {
+        let server: Server = client.get(&format!("/api/v1/servers/{id}")).await?;
+        ensure!(
+            server.state == ServerState::Running,
+            "it is {:?} {:?}",
+            server.state,
+            server.problem
+        );
+        let address = *server.addresses.first().context("it has no address")?;
+        let name = key
+            .run(&world, &server.login_user, address, "hostname")
+            .await?;
+        ensure!(name == SERVER_NAME, "the guest calls itself {name}");
+        Ok(Guest {
+            id,
+            address,
+            user: server.login_user,
+        })
+    })
+    .await
+}
+
+fn directions(
+    run: &Run,
+    installation: &Installation,
+    key: &Key,
+    guest: &Guest,
+    seconds: f64,
+) -> String {
+    let ports = &installation.ports;
+    let agents: String = ports
+        .agents
+        .iter()
+        .map(|port| format!("\n                 http://127.0.0.1:{port}/metrics (agent)"))
+        .collect();
+    format!(
+        "
+A customer's server runs, {seconds:.0} s after the first step. Look around:
+
+  portal         {portal}   ID {LOGIN}, password {PASSWORD}
+  its server     {portal}/servers/{id}
+  ssh            {ssh}
+  REST API       http://127.0.0.1:{api}/api/v1
+  metrics        http://127.0.0.1:{metrics}/metrics (control plane){agents}
+  mails          {mails}
+  logs, configs  {folder}
+
+Ctrl-C ends it all and leaves nothing behind.",
+        portal = ports.portal_url(),
+        id = guest.id,
+        ssh = key.command_line(&run.world(), &guest.user, guest.address),
+        api = ports.api,
+        metrics = ports.metrics,
+        mails = installation.mail.folder().display(),
+        folder = run.folder().display(),
+    )
+}
