@@ -2,10 +2,20 @@
 //! customers and the mutual-TLS API of agents, and places servers on hosts. See ARCHITECTURE.md.
 //!
 //! Arrows: `api`, `agent_api`, `admin` -> `app` -> {`domain`, `store`}; `work` -> {`app`, `domain`,
-//! `store`, `providers`}; `store` -> `domain`; `domain` -> the wire crate only.
+//! `store`, `providers`}; `store` -> `domain`; `domain` -> the wire crate only. `service` puts all of it
+//! together and nothing depends on it.
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod agent_api;
+pub mod api;
 pub mod app;
+pub mod blobs;
+pub mod config;
 pub mod domain;
+pub mod metrics;
+pub mod providers;
+pub mod service;
 pub mod store;
+pub mod work;

@@ -1,1 +1,170 @@
-fn main() {}
+//! `innkeeper-control-plane`: the service, and the operator's command line that talks to it.
+
+use std::{io::Write as _, path::PathBuf};
+
+use anyhow::Context as _;
+use axum::http::Method;
+use clap::{Parser, Subcommand};
+use innkeeper_control_plane::{
+    admin::{HostLine, InviteRequest, Invited, ask},
+    api,
+    config::Config,
+    service,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{
+    filter::LevelFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
+
+/// Innkeeper's control plane.
+#[derive(Parser)]
+#[command(version)]
+struct CommandLine {
+    /// Configuration file.
+    #[arg(long, global = true, default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the service.
+    Serve {
+        /// Writes the log as JSON lines.
+        #[arg(long)]
+        json_log: bool,
+    },
+    /// Checks the configuration file and says what is wrong with it.
+    CheckConfig,
+    /// Prints the OpenAPI document of the REST API.
+    Openapi,
+    /// Manages hosts; needs the running service.
+    Host {
+        #[command(subcommand)]
+        command: HostCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum HostCommand {
+    /// Prints the line with which a host joins: one use, ten minutes.
+    Invite {
+        /// The host's name.
+        name: String,
+        /// Code of the site where it stands.
+        #[arg(long)]
+        site: String,
+    },
+    /// Lists hosts.
+    List,
+    /// No longer honours a host's certificate. Its servers go on running.
+    Revoke {
+        /// The host's name.
+        name: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = CommandLine::parse();
+    match arguments.command {
+        Command::Openapi => print(&(api::openapi().to_pretty_json()? + "\n")),
+        Command::CheckConfig => {
+            Config::load(&arguments.config)?;
+            print(&format!("{} is valid\n", arguments.config.display()))
+        }
+        Command::Serve { json_log } => {
+            log_to_stderr(json_log);
+            service::serve(Config::load(&arguments.config)?, stop_on_signal()?).await
+        }
+        Command::Host { command } => host(&Config::load(&arguments.config)?, command).await,
+    }
+}
+
+async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
+    let socket = &config.admin_socket;
+    match command {
+        HostCommand::Invite { name, site } => {
+            let request = InviteRequest { name, site };
+            let invited: Invited =
+                ask(socket, Method::POST, "/hosts/invitations", &request).await?;
+            print(&(invited.join_command + "\n"))
+        }
+        HostCommand::List => {
+            let hosts: Vec<HostLine> = ask(socket, Method::GET, "/hosts", &()).await?;
+            let mut text = format!(
+                "{:<20} {:<12} {:<8} {:>7}  {}\n",
+                "NAME", "SITE", "STATE", "SERVERS", "ID"
+            );
+            for host in hosts {
+                let HostLine {
+                    id,
+                    name,
+                    site,
+                    state,
+                    servers,
+                    strangers,
+                    ..
+                } = host;
+                text += &format!("{name:<20} {site:<12} {state:<8} {servers:>7}  {id}\n");
+                for stranger in strangers {
+                    text += &format!("  unknown on this host: {stranger}\n");
+                }
+            }
+            print(&text)
+        }
+        HostCommand::Revoke { name } => {
+            ask::<()>(socket, Method::POST, &format!("/hosts/{name}/revoke"), &()).await?;
+            print(&format!("{name} is revoked; its servers go on running\n"))
+        }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("write to standard output")
+}
+
+fn log_to_stderr(json: bool) {
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(LevelFilter::INFO);
+    if json {
+        registry.with(layer.json()).init();
+    } else {
+        registry
+            .with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())))
+            .init();
+    }
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            // Both only wait; a dropped one loses nothing, since one signal is enough.
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::CommandLine::command().debug_assert();
+    }
+}

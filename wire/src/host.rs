@@ -17,6 +17,10 @@ use crate::{
 /// Most servers that one host can carry; bounds every message of this module.
 pub const SERVERS_PER_HOST_MAX: usize = 1_000;
 
+/// Header of every request of an agent: the [`HostId`] it believes to be. The control plane goes by the
+/// certificate, and refuses when the two differ: an agent with another host's certificate is misinstalled.
+pub const HOST_HEADER: &str = "innkeeper-host";
+
 /// What an agent of this version can do. A manifest may `require` more; such an agent then holds what it
 /// has and says so.
 pub const FEATURES: &[&str] = &["server-1"];

@@ -1,0 +1,146 @@
+//! The accept loop of the agent API: TCP, TLS, who is there, then HTTP/2. Bounded in connections and in the
+//! time of a handshake; every refusal is one line in the log.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use innkeeper_mtls::{Peer, Refusal, peer_identity};
+use innkeeper_wire::id::Code;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::metrics::Metrics;
+
+/// Connections at a time; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 12_000;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is asked for a sign of life this often, and has as long again to give it.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// After a shutdown was asked for, open requests have this long to end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// By certificate.
+    pub peer: Peer,
+    /// By address.
+    pub address: SocketAddr,
+}
+
+/// What a listener needs.
+pub struct Listener {
+    /// Bound socket.
+    pub socket: TcpListener,
+    /// TLS with our certificate, asking for theirs.
+    pub acceptor: TlsAcceptor,
+    /// The installation whose hosts come in.
+    pub install: Code,
+    /// What answers.
+    pub router: Router,
+    /// Where refusals are counted.
+    pub metrics: Metrics,
+}
+
+impl Listener {
+    /// Serves until `stop`, then lets open requests end.
+    pub async fn run(self, stop: CancellationToken) {
+        let listener = Arc::new(self);
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tasks = TaskTracker::new();
+        loop {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            let permit = permit.expect("the semaphore is never closed");
+            let accepted = tokio::select! {
+                // Dropping an accept loses nothing: the connection stays in the kernel's queue.
+                accepted = listener.socket.accept() => accepted,
+                // Dropping a wait for cancellation loses nothing.
+                () = stop.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let (listener, stop) = (Arc::clone(&listener), stop.clone());
+                    tasks.spawn(async move {
+                        listener.serve(stream, address, stop).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: give others time to end.
+                    tracing::error!(%error, "a connection to the agent API could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+        tasks.close();
+        if timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::info!("agents' open requests were cut off at shutdown");
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, address: SocketAddr, stop: CancellationToken) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(peer = %address, %error, "no TCP_NODELAY");
+        }
+        let stream = match timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return self.refuse_handshake(address, &error),
+            Err(_) => return self.refuse(address, "timeout", "no TLS handshake within 10 s"),
+        };
+        let peer = match peer_identity(stream.get_ref().1.peer_certificates(), &self.install) {
+            Ok(peer) => peer,
+            Err(error) => return self.refuse(address, "identity", &error.to_string()),
+        };
+        let router = self
+            .router
+            .clone()
+            .layer(Extension(Connection { peer, address }));
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .max_concurrent_streams(32);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HANDSHAKE_TIMEOUT);
+        let connection =
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            // The connection is dropped only after it ended, or below.
+            ended = &mut connection => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %address, %error, "an agent's connection ended");
+        }
+    }
+
+    fn refuse_handshake(&self, address: SocketAddr, error: &std::io::Error) {
+        match Refusal::of(error) {
+            Some(refusal) => self.refuse(address, "certificate", &refusal.to_string()),
+            None => self.refuse(address, "handshake", &error.to_string()),
+        }
+    }
+
+    fn refuse(&self, address: SocketAddr, reason: &str, detail: &str) {
+        self.metrics.connection_refused(reason);
+        tracing::warn!(peer = %address, reason, detail, "a connection to the agent API was refused");
+    }
+}

@@ -1,0 +1,213 @@
+//! The agent API (`/agent/v1`) over mutual TLS: joining, the desired state by long poll, specs and images by
+//! digest, observations, renewal. Who the peer is, the mtls crate reads from its certificate; whether that
+//! host may still come in is asked of the application on every request.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json, Router,
+    body::Body,
+    extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use innkeeper_mtls::Ca;
+use innkeeper_wire::{
+    digest::Digest,
+    error::{Problem, ProblemCode},
+    host::{
+        DesiredQuery, JoinAnswer, JoinRequest, RenewAnswer, RenewRequest, Report, ReportAnswer,
+    },
+    id::RequestId,
+};
+use tokio_util::io::ReaderStream;
+
+use self::identity::{HostCaller, Stranger};
+use crate::{
+    api::error::Refused,
+    app::{App, error::AppError},
+    blobs::Blobs,
+    domain::host::REPORT_INTERVAL_S,
+    metrics::Metrics,
+};
+
+mod identity;
+pub mod listener;
+
+/// Largest body: a report of a thousand servers, each with a problem.
+const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Longest long poll.
+const POLL_MAX: Duration = Duration::from_secs(60);
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub struct AgentContext {
+    /// The application.
+    pub app: App,
+    /// The authority that signs hosts' certificates.
+    pub ca: Arc<Ca>,
+    /// Base images.
+    pub blobs: Blobs,
+    /// Where requests are counted.
+    pub metrics: Metrics,
+}
+
+/// All routes of the agent API.
+#[must_use]
+pub fn router(context: AgentContext) -> Router {
+    Router::new()
+        .route("/agent/v1/join", post(join))
+        .route("/agent/v1/renew", post(renew))
+        .route("/agent/v1/desired", get(desired))
+        .route("/agent/v1/specs/{digest}", get(spec))
+        .route("/agent/v1/observations", post(observations))
+        .route("/agent/v1/blobs/{digest}", get(blob))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(context.clone(), count))
+        .with_state(context)
+}
+
+async fn count(State(context): State<AgentContext>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    context.metrics.agent_request(route, response.status());
+    response
+}
+
+/// Lets an invited host in; the one route without a certificate.
+async fn join(
+    State(context): State<AgentContext>,
+    Stranger(caller): Stranger,
+    Json(request): Json<JoinRequest>,
+) -> Result<Json<JoinAnswer>, Refused> {
+    let answer = context.app.join_host(&caller, &context.ca, &request).await.inspect_err(|error| {
+        if let AppError::Invitation(refusal) = error {
+            context.metrics.connection_refused("invitation");
+            tracing::warn!(peer = %caller.address, %refusal, "a host that wants to join was refused");
+        }
+    })?;
+    tracing::info!(host.id = %answer.host, peer = %caller.address, "a host joined");
+    Ok(Json(answer))
+}
+
+/// A fresh certificate for a host that proves the present one.
+async fn renew(
+    State(context): State<AgentContext>,
+    HostCaller(host): HostCaller,
+    Json(request): Json<RenewRequest>,
+) -> Result<Json<RenewAnswer>, Refused> {
+    let certificate_pem = context
+        .app
+        .renew_certificate(&context.ca, host, &request.csr_pem)?;
+    tracing::info!(host.id = %host, "a host's certificate was renewed");
+    Ok(Json(RenewAnswer {
+        certificate_pem,
+        ca_pem: context.ca.certificate_pem().to_owned(),
+    }))
+}
+
+/// The desired state, once it is newer than what the host has; 204 when the wait is over before.
+async fn desired(
+    State(context): State<AgentContext>,
+    HostCaller(host): HostCaller,
+    Query(query): Query<DesiredQuery>,
+) -> Result<Response, Refused> {
+    let app = &context.app;
+    let wait = Duration::from_secs(query.wait_s.into()).min(POLL_MAX);
+    let deadline = tokio::time::Instant::now() + wait;
+    let mut applied = app.store().watch();
+    loop {
+        // Marked before reading, so that a commit in between wakes us.
+        applied.mark_unchanged();
+        app.check_host(host)?;
+        let ours = (app.store().epoch(), app.manifest_generation(host)?);
+        let theirs = (query.epoch, query.generation);
+        if ours > theirs {
+            return Ok(Json(app.manifest(host)?).into_response());
+        }
+        if theirs > ours {
+            tracing::error!(
+                host.id = %host, ?theirs, ?ours,
+                "a host has a later desired state than this control plane: restored from an old copy?"
+            );
+            let detail = "this control plane is behind the host";
+            return Err(Refused::because(ProblemCode::Unavailable, detail));
+        }
+        match tokio::time::timeout_at(deadline, applied.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(AppError::Stopped.into()),
+            Err(_) => return Ok(StatusCode::NO_CONTENT.into_response()),
+        }
+    }
+}
+
+/// A spec of one of the host's own servers.
+async fn spec(
+    State(context): State<AgentContext>,
+    HostCaller(host): HostCaller,
+    Path(digest): Path<String>,
+) -> Result<Response, Refused> {
+    let spec = context.app.spec(host, parse_digest(&digest)?)?;
+    Ok((
+        [(header::CONTENT_TYPE, "application/json")],
+        spec.to_bytes(),
+    )
+        .into_response())
+}
+
+/// Takes in what a host observed.
+async fn observations(
+    State(context): State<AgentContext>,
+    HostCaller(host): HostCaller,
+    Json(report): Json<Report>,
+) -> Result<Json<ReportAnswer>, Refused> {
+    context.app.take_report(host, &report).await?;
+    Ok(Json(ReportAnswer {
+        next_report_s: REPORT_INTERVAL_S,
+    }))
+}
+
+/// A base image that one of the host's servers starts from.
+async fn blob(
+    State(context): State<AgentContext>,
+    HostCaller(host): HostCaller,
+    Path(digest): Path<String>,
+) -> Result<Response, Refused> {
+    let digest = parse_digest(&digest)?;
+    let not_found = || Refused(Box::new(Problem::new(ProblemCode::NotFound)));
+    if !context.app.image_is_wanted(host, digest)? {
+        return Err(not_found());
+    }
+    let path = context.blobs.path(digest);
+    let file = tokio::fs::File::open(&path).await.map_err(|error| {
+        tracing::error!(path = %path.display(), %error, "a base image that is wanted can't be opened");
+        not_found()
+    })?;
+    let length = file
+        .metadata()
+        .await
+        .map(|metadata| metadata.len())
+        .unwrap_or_default();
+    let body = Body::from_stream(ReaderStream::with_capacity(file, 256 * 1_024));
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    Ok((headers, body).into_response())
+}
+
+fn parse_digest(text: &str) -> Result<Digest, Refused> {
+    text.parse()
+        .map_err(|_| Refused(Box::new(Problem::new(ProblemCode::NotFound))))
+}
+
+/// A request of an agent has no name of its own to begin with.
+fn request_id(context: &AgentContext) -> RequestId {
+    RequestId::new(context.app.ids())
+}
+
+/// The peer of a connection, put into each of its requests by the listener.
+type PeerExtension = Extension<listener::Connection>;

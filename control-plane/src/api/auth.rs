@@ -1,0 +1,82 @@
+//! Who may: a handler that takes [`Visitor`] is public, one that takes [`Customer`] needs a session. There
+//! is no third way to get at a [`Caller`].
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use utoipa::{
+    Modify,
+    openapi::{
+        OpenApi,
+        security::{Http, HttpAuthScheme, SecurityScheme as Scheme},
+    },
+};
+
+use super::{
+    context::{Context, Origin},
+    error::Refused,
+};
+use crate::app::{Actor, Caller, error::AppError};
+
+/// Anybody.
+pub(super) struct Visitor(pub(super) Caller);
+
+/// A signed-in customer.
+pub(super) struct Customer(pub(super) Caller);
+
+/// The token of the session, for signing out.
+pub(super) struct Token(pub(super) String);
+
+impl FromRequestParts<Context> for Visitor {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Refused> {
+        Ok(Self(caller(parts, Actor::Visitor)?))
+    }
+}
+
+impl FromRequestParts<Context> for Customer {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
+        let token = bearer(parts).ok_or(AppError::Unauthenticated)?;
+        let account = context.app.authenticate(token).await?;
+        Ok(Self(caller(parts, Actor::Account(account))?))
+    }
+}
+
+impl FromRequestParts<Context> for Token {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Refused> {
+        let token = bearer(parts).ok_or(AppError::Unauthenticated)?;
+        Ok(Self(token.to_owned()))
+    }
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && token.len() <= 128).then(|| token.trim())
+}
+
+fn caller(parts: &Parts, actor: Actor) -> Result<Caller, Refused> {
+    let origin = parts.extensions.get::<Origin>();
+    let origin = origin.ok_or_else(|| AppError::Storage("a request without a name".to_owned()))?;
+    Ok(Caller {
+        actor,
+        address: origin.address,
+        request: origin.request,
+    })
+}
+
+/// Describes the session token in the OpenAPI document.
+pub(super) struct SecurityScheme;
+
+impl Modify for SecurityScheme {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", Scheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}

@@ -1,0 +1,114 @@
+//! What every request gets: a name for the logs, the client's address, and a place in the metrics.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, header::HeaderName},
+    middleware::Next,
+    response::Response,
+};
+use innkeeper_wire::{digest::Digest, id::RequestId};
+
+use super::error;
+use crate::{app::App, metrics::Metrics};
+
+/// Header in which the portal proves that it is the portal.
+pub const PORTAL_KEY: HeaderName = HeaderName::from_static("x-innkeeper-portal-key");
+/// Header in which the portal forwards the client's address.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Header in which the request's name is answered.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub struct Context {
+    /// The application.
+    pub app: App,
+    /// Where requests are counted.
+    pub metrics: Metrics,
+    /// Hash of the portal's key; the key itself is not kept.
+    pub portal_key: Digest,
+}
+
+/// One request's name and origin; an extension that [`identify`] sets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) request: RequestId,
+    pub(super) address: IpAddr,
+}
+
+/// Names the request, finds out whose it is, counts it, and writes the name into the answer.
+pub(super) async fn identify(
+    State(context): State<Context>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    let origin = Origin {
+        request: RequestId::new(context.app.ids()),
+        address: client_address(request.headers(), context.portal_key, peer),
+    };
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    request.extensions_mut().insert(origin);
+    let started = tokio::time::Instant::now();
+    let response = next.run(request).await;
+    let seconds = started.elapsed().as_secs_f64();
+    context
+        .metrics
+        .request(&method, &route, response.status(), seconds);
+    let mut response = error::name_request(response, origin.request).await;
+    if let Ok(name) = HeaderValue::from_str(&origin.request.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, name);
+    }
+    response
+}
+
+/// The client's address: what the portal says if it is the portal, else the other end of the connection.
+fn client_address(headers: &HeaderMap, portal_key: Digest, peer: Option<IpAddr>) -> IpAddr {
+    let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+    // Comparing hashes takes the same time however much of the key is right.
+    let is_portal = headers
+        .get(PORTAL_KEY)
+        .is_some_and(|key| Digest::of(key.as_bytes()) == portal_key);
+    let forwarded = headers
+        .get(FORWARDED_FOR)
+        .and_then(|value| value.to_str().ok());
+    forwarded
+        .filter(|_| is_portal)
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_portal_is_believed() {
+        let peer: IpAddr = "192.0.2.1".parse().expect("an address");
+        let client: IpAddr = "198.51.100.7".parse().expect("an address");
+        let check = |key: Option<&'static str>, forwarded: &'static str, expected: IpAddr| {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, HeaderValue::from_static(forwarded));
+            if let Some(key) = key {
+                headers.insert(PORTAL_KEY, HeaderValue::from_static(key));
+            }
+            assert_eq!(
+                client_address(&headers, Digest::of(b"secret"), Some(peer)),
+                expected
+            );
+        };
+        check(Some("secret"), "198.51.100.7", client);
+        check(Some("guess"), "198.51.100.7", peer);
+        check(None, "198.51.100.7", peer);
+        check(Some("secret"), "not an address", peer);
+    }
+}

@@ -1,0 +1,170 @@
+//! The one table from refusals to HTTP: [`AppError`] -> RFC 9457 problem. Details of our own failures go to
+//! the log under the request's name, never to the client.
+
+use std::any::Any;
+
+use axum::{
+    Json,
+    body::to_bytes,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use innkeeper_wire::{
+    error::{PROBLEM_JSON, Problem, ProblemCode},
+    id::RequestId,
+};
+
+use crate::app::error::AppError;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub struct Refused(pub Box<Problem>);
+
+impl Refused {
+    /// A refusal of this kind with a sentence about this time.
+    pub(crate) fn because(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem {
+            detail: Some(detail.into()),
+            ..Problem::new(code)
+        }))
+    }
+}
+
+impl From<AppError> for Refused {
+    fn from(error: AppError) -> Self {
+        let plain = |code| Problem::new(code);
+        let detailed = |code, detail: String| Problem {
+            detail: Some(detail),
+            ..Problem::new(code)
+        };
+        let problem = match error {
+            AppError::Invalid(errors) => Problem {
+                errors,
+                ..plain(ProblemCode::ValidationFailed)
+            },
+            AppError::NotFound => plain(ProblemCode::NotFound),
+            AppError::Unauthenticated => plain(ProblemCode::Unauthenticated),
+            AppError::BadCredentials => plain(ProblemCode::BadCredentials),
+            AppError::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
+            AppError::Locked { remaining_s } => Problem {
+                retry_after_s: Some(remaining_s),
+                ..plain(ProblemCode::AccountLocked)
+            },
+            AppError::RateLimited { retry_after_s } => Problem {
+                retry_after_s: Some(retry_after_s),
+                ..plain(ProblemCode::RateLimited)
+            },
+            AppError::Quota { limit } => detailed(
+                ProblemCode::QuotaExceeded,
+                format!("this account may have {limit} of these"),
+            ),
+            AppError::NoRoom(refusals) => {
+                tracing::warn!(?refusals, "an order was refused: no host has room");
+                plain(ProblemCode::CapacityUnavailable)
+            }
+            AppError::NoAddress => {
+                tracing::warn!("an order was refused: the site has no free address");
+                plain(ProblemCode::CapacityUnavailable)
+            }
+            AppError::QuoteExpired => plain(ProblemCode::QuoteExpired),
+            AppError::PriceChanged => plain(ProblemCode::PriceChanged),
+            AppError::LinkExpired => plain(ProblemCode::LinkExpired),
+            AppError::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
+            AppError::InvalidState(state) => {
+                let state = serde_json::to_value(state).ok();
+                let state = state
+                    .as_ref()
+                    .and_then(|state| state.as_str())
+                    .unwrap_or("in another state");
+                detailed(ProblemCode::InvalidState, format!("the server is {state}"))
+            }
+            AppError::Invitation(refusal) => {
+                tracing::warn!(%refusal, "a host's join was refused");
+                detailed(ProblemCode::Unauthenticated, refusal.to_string())
+            }
+            AppError::HostRefused => plain(ProblemCode::Unauthenticated),
+            AppError::CertificateRequest(why) => detailed(ProblemCode::BadRequest, why),
+            AppError::Busy => plain(ProblemCode::Unavailable),
+            AppError::StorageFull => plain(ProblemCode::StorageFull),
+            AppError::Stopped => plain(ProblemCode::Unavailable),
+            AppError::Storage(why) => {
+                tracing::error!(why, "a request failed");
+                plain(ProblemCode::Internal)
+            }
+        };
+        Self(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.0.retry_after_s;
+        let mut response = (status, Json(self.0)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// Answers for paths that do not exist.
+pub(super) async fn no_such_route() -> Refused {
+    Refused(Box::new(Problem::new(ProblemCode::NotFound)))
+}
+
+/// Answers for methods that do not exist on a path.
+pub(super) async fn no_such_method() -> Refused {
+    Refused(Box::new(Problem::new(ProblemCode::MethodNotAllowed)))
+}
+
+/// Answers when a handler panicked: a bug of ours, which must not take others' requests along.
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let what = panic.downcast_ref::<String>().map(String::as_str);
+    let what = what
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(panic = what, "a handler panicked");
+    Refused(Box::new(Problem::new(ProblemCode::Internal))).into_response()
+}
+
+/// Largest problem document that is rewritten; ours are far smaller.
+const PROBLEM_BYTES_MAX: usize = 64 * 1_024;
+
+/// Writes the request's name into a problem document; makes one of a timeout's bare status.
+pub(super) async fn name_request(response: Response, request: RequestId) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
+    let parsed = serde_json::from_slice::<Problem>(&bytes);
+    let mut problem = parsed.unwrap_or_else(|_| Problem::new(code_of(status)));
+    problem.request_id = Some(request.to_string());
+    tracing::info!(request.id = %request, code = problem.code.as_str(), "a request was refused");
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let rewritten = Refused(Box::new(problem)).into_response();
+    for (name, value) in rewritten.headers() {
+        parts.headers.insert(name.clone(), value.clone());
+    }
+    Response::from_parts(parts, rewritten.into_body())
+}
+
+/// The kind of a refusal that came from a layer and not from us.
+fn code_of(status: StatusCode) -> ProblemCode {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ProblemCode::UnsupportedMediaType,
+        StatusCode::SERVICE_UNAVAILABLE => ProblemCode::Unavailable,
+        StatusCode::NOT_FOUND => ProblemCode::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ProblemCode::MethodNotAllowed,
+        status if status.is_client_error() => ProblemCode::BadRequest,
+        _ => ProblemCode::Internal,
+    }
+}

@@ -1,0 +1,115 @@
+//! Extractors whose refusals are problem documents too: a body, a path, a query that does not fit.
+
+use std::str::FromStr;
+
+use axum::{
+    Json,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
+    http::{StatusCode, request::Parts},
+};
+use innkeeper_wire::{
+    api::{PAGE_DEFAULT, PAGE_MAX},
+    error::{Problem, ProblemCode},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::IntoParams;
+
+use super::error::Refused;
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refuse_body(&rejection)),
+        }
+    }
+}
+
+fn refuse_body(rejection: &JsonRejection) -> Refused {
+    let code = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ProblemCode::UnsupportedMediaType,
+        _ => ProblemCode::BadRequest,
+    };
+    Refused::because(code, rejection.body_text())
+}
+
+/// An id in the path. What is no id names nothing: 404.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let not_found = || Refused(Box::new(Problem::new(ProblemCode::NotFound)));
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| not_found())?;
+        text.parse().map(Self).map_err(|_| not_found())
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    /// Entries of one answer, 1 to 200; 25 when not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// `page.next` of the previous answer.
+    after: Option<String>,
+}
+
+/// A cursor and a bounded number of entries.
+pub(super) struct Slice {
+    pub(super) after: Option<String>,
+    pub(super) limit: usize,
+}
+
+impl Paging {
+    pub(super) fn slice(self) -> Result<Slice, Refused> {
+        slice(self.limit, self.after)
+    }
+}
+
+/// Checks what a list is asked for.
+pub(super) fn slice(limit: Option<usize>, after: Option<String>) -> Result<Slice, Refused> {
+    let limit = limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Refused::because(
+            ProblemCode::BadRequest,
+            "`limit` is a number from 1 to 200",
+        ));
+    }
+    let plain = |text: &String| {
+        text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    if after.as_ref().is_some_and(|after| !plain(after)) {
+        return Err(Refused::because(
+            ProblemCode::BadRequest,
+            "`after` is `page.next` of the previous answer",
+        ));
+    }
+    Ok(Slice { after, limit })
+}
+
+/// A query string.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let query = query.map_err(|rejection| {
+            Refused::because(ProblemCode::BadRequest, rejection.body_text())
+        })?;
+        Ok(Self(query.0))
+    }
+}

@@ -1,0 +1,125 @@
+//! Quotes and orders.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use innkeeper_wire::{
+    api::{Order, OrderRequest, Page, Quote, QuoteRequest},
+    error::{Problem, ProblemCode},
+    id::{OrderId, QuoteId},
+};
+
+use super::{
+    auth::Customer,
+    context::Context,
+    error::Refused,
+    extract::{Body, Named, Paging, Params},
+};
+
+/// Longest `Idempotency-Key`.
+const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
+
+/// Prices a configuration. Reserves nothing.
+#[utoipa::path(post, path = "/quotes", tag = "orders", security(("session" = [])), request_body = QuoteRequest,
+    responses(
+        (status = 201, body = Quote),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn quote(
+    State(context): State<Context>,
+    Customer(caller): Customer,
+    Body(request): Body<QuoteRequest>,
+) -> Result<(StatusCode, Json<Quote>), Refused> {
+    let quote = context.app.quote(&caller, &request).await?;
+    Ok((StatusCode::CREATED, Json(quote)))
+}
+
+/// One's own quote.
+#[utoipa::path(get, path = "/quotes/{id}", tag = "orders", security(("session" = [])), params(("id" = QuoteId, Path)),
+    responses(
+        (status = 200, body = Quote),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_quote(
+    State(context): State<Context>,
+    Customer(caller): Customer,
+    Named(id): Named<QuoteId>,
+) -> Result<Json<Quote>, Refused> {
+    Ok(Json(context.app.own_quote(&caller, id)?))
+}
+
+/// Orders what was quoted. Sending it again with the same `Idempotency-Key`, or for the same quote, gives the
+/// same order.
+#[utoipa::path(post, path = "/orders", tag = "orders", security(("session" = [])), request_body = OrderRequest,
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 printable characters chosen by the client")),
+    responses(
+        (status = 201, body = Order),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn place(
+    State(context): State<Context>,
+    Customer(caller): Customer,
+    headers: HeaderMap,
+    Body(request): Body<OrderRequest>,
+) -> Result<(StatusCode, Json<Order>), Refused> {
+    let key = idempotency_key(&headers)?;
+    let order = context.app.place_order(&caller, key, &request).await?;
+    Ok((StatusCode::CREATED, Json(order)))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<&str, Refused> {
+    let missing = || Refused(Box::new(Problem::new(ProblemCode::IdempotencyKeyMissing)));
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(missing)?;
+    let fits = (1..=IDEMPOTENCY_KEY_LENGTH_MAX).contains(&key.len());
+    if fits { Ok(key) } else { Err(missing()) }
+}
+
+/// One's own orders, newest first.
+#[utoipa::path(get, path = "/orders", tag = "orders", security(("session" = [])), params(Paging), responses(
+    (status = 200, body = Page<Order>),
+    (status = 400, body = Problem, content_type = "application/problem+json"),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn list(
+    State(context): State<Context>,
+    Customer(caller): Customer,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<Order>>, Refused> {
+    let slice = paging.slice()?;
+    Ok(Json(context.app.orders(
+        &caller,
+        slice.after.as_deref(),
+        slice.limit,
+    )?))
+}
+
+/// One's own order.
+#[utoipa::path(get, path = "/orders/{id}", tag = "orders", security(("session" = [])), params(("id" = OrderId, Path)),
+    responses(
+        (status = 200, body = Order),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get(
+    State(context): State<Context>,
+    Customer(caller): Customer,
+    Named(id): Named<OrderId>,
+) -> Result<Json<Order>, Refused> {
+    Ok(Json(context.app.own_order(&caller, id)?))
+}

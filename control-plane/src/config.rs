@@ -1,0 +1,479 @@
+//! The configuration file: one struct a concern, unknown keys refused, everything checked at start with an
+//! error that names the key. `packaging/control-plane.toml` is the annotated example.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use innkeeper_wire::{
+    id::Code,
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    vm::{ImageFormat, Opening},
+};
+use serde::Deserialize;
+
+use crate::domain::{
+    addresses::Pool,
+    catalogue::{Plan, Site},
+    placement::Overcommit,
+};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder for the store, keys and base images; only this service may read it.
+    pub data_dir: PathBuf,
+    /// Unix socket over which the operator's command line talks to the running service.
+    pub admin_socket: PathBuf,
+    /// File with the secret that the portal shows with each request, 32 characters or more.
+    pub portal_key_file: PathBuf,
+    /// Who we are to customers.
+    pub installation: Installation,
+    /// Where we listen.
+    pub listen: Listen,
+    /// How mail leaves.
+    pub mail: Mail,
+    /// How much more may be promised than there is.
+    #[serde(default = "default_overcommit")]
+    pub overcommit: Overcommit,
+    /// Data centres, at least one.
+    #[serde(rename = "site")]
+    pub sites: Vec<SiteConfig>,
+    /// Address pools, at least one IPv4 pool a site.
+    #[serde(rename = "pool")]
+    pub pools: Vec<PoolConfig>,
+    /// What can be ordered, at least one.
+    #[serde(rename = "plan")]
+    pub plans: Vec<PlanConfig>,
+    /// Operating systems, at least one.
+    #[serde(rename = "image")]
+    pub images: Vec<ImageConfig>,
+}
+
+/// Who we are to customers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installation {
+    /// A short code that becomes part of every host's identity; never change it.
+    pub id: Code,
+    /// The name that customers see.
+    pub name: String,
+    /// Where customers get help.
+    pub support_email: String,
+    /// Where the portal is, without a slash at the end; links in mails start with it.
+    pub portal_url: String,
+    /// ISO 4217 code of all prices in this file: KRW, TWD, USD or EUR.
+    pub currency: Currency,
+    /// Version of the member terms; change it whenever their text changes.
+    pub terms_version: String,
+    /// File with the member terms, plain text, at most 100 000 bytes.
+    pub terms_file: PathBuf,
+    /// Shortest password, 8 to 64. Below 15 is advised only together with a second factor.
+    #[serde(default = "default_password_length_min")]
+    pub password_length_min: usize,
+    /// Most servers that a new account may have at a time.
+    #[serde(default = "default_server_quota")]
+    pub server_quota: u32,
+    /// Days for which hosts keep the disk of a deleted server aside, as customers are told; hosts have a
+    /// setting of their own that must agree.
+    #[serde(default = "default_tombstone_days")]
+    pub tombstone_days: u32,
+}
+
+/// Where we listen.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// REST API, plain HTTP: on loopback, or behind a proxy that does TLS.
+    pub api: SocketAddr,
+    /// Agent API, mutual TLS: where hosts dial.
+    pub agent: SocketAddr,
+    /// Prometheus metrics, plain HTTP.
+    pub metrics: SocketAddr,
+    /// Names and addresses by which hosts reach the agent API; the first one goes into invitations.
+    pub agent_names: Vec<String>,
+}
+
+/// How mail leaves.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// The mail server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether and how the connection is encrypted.
+    pub encryption: MailEncryption,
+    /// Sender of all mails.
+    pub from: String,
+    /// User at the mail server, if it wants one.
+    pub username: Option<String>,
+    /// File with that user's password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// Encryption of the connection to the mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailEncryption {
+    /// None: only for a mail server on this machine.
+    None,
+    /// Upgrade with STARTTLS (RFC 3207), or fail.
+    Starttls,
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+}
+
+/// A data centre.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteConfig {
+    /// Its code, part of the API.
+    pub code: Code,
+    /// The name that customers see.
+    pub name: String,
+}
+
+/// Addresses for servers of one site.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Code of the site.
+    pub site: Code,
+    /// The network, such as `203.0.113.128/25` or `2001:db8::/64`.
+    pub network: String,
+}
+
+/// A size of server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanConfig {
+    /// Its code, part of the API.
+    pub code: Code,
+    /// The name that customers see.
+    pub name: String,
+    /// Virtual processors, 1 to 256.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// System disk in MiB.
+    pub disk_mib: u64,
+    /// Price an hour before tax, in major units with up to six decimals: `"18.5"` won, `"0.0071"` euro.
+    pub hourly: String,
+    /// Most that a calendar month costs before tax, in major units: `"12000"` won, `"4.99"` euro.
+    pub monthly_cap: String,
+}
+
+/// An operating system.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageConfig {
+    /// Its code, part of the API.
+    pub code: Code,
+    /// The name that customers see.
+    pub name: String,
+    /// The user to sign in as over ssh.
+    pub login_user: String,
+    /// The file; copied into `data_dir` at start, under its digest.
+    pub file: PathBuf,
+    /// Its format; never guessed.
+    pub format: ImageFormat,
+}
+
+const fn default_overcommit() -> Overcommit {
+    Overcommit {
+        cpu_percent: 400,
+        memory_percent: 100,
+        disk_percent: 100,
+    }
+}
+
+const fn default_password_length_min() -> usize {
+    15
+}
+
+const fn default_server_quota() -> u32 {
+    innkeeper_wire::api::SERVERS_PER_ACCOUNT_DEFAULT
+}
+
+const fn default_tombstone_days() -> u32 {
+    7
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file can't be read.
+    #[error("can't read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no TOML of the wanted form.
+    #[error("{path} is not a valid configuration")]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value makes no sense.
+    #[error("{key}: {why}")]
+    Value {
+        /// Which key.
+        key: String,
+        /// Why.
+        why: String,
+    },
+}
+
+fn value(key: impl Into<String>, why: impl ToString) -> ConfigError {
+    ConfigError::Value {
+        key: key.into(),
+        why: why.to_string(),
+    }
+}
+
+/// Reads a text file.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&read(path)?, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let parsed: Result<Self, _> = toml::from_str(text);
+        let config = parsed.map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !(8..=64).contains(&self.installation.password_length_min) {
+            return Err(value(
+                "installation.password_length_min",
+                "must be from 8 to 64",
+            ));
+        }
+        if self.installation.portal_url.ends_with('/') {
+            return Err(value(
+                "installation.portal_url",
+                "must not end with a slash",
+            ));
+        }
+        if self.listen.agent_names.is_empty() {
+            return Err(value(
+                "listen.agent_names",
+                "needs at least one name or address",
+            ));
+        }
+        for (key, count) in [
+            ("site", self.sites.len()),
+            ("pool", self.pools.len()),
+            ("plan", self.plans.len()),
+            ("image", self.images.len()),
+        ] {
+            if count == 0 {
+                return Err(value(key, "needs at least one entry"));
+            }
+        }
+        self.plans()?;
+        let pools = self.pools()?;
+        for site in &self.sites {
+            if !pools
+                .iter()
+                .any(|pool| pool.site == site.code && pool.is_v4())
+            {
+                return Err(value(
+                    "pool",
+                    format!("site `{}` has no IPv4 pool", site.code),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sites.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        self.sites
+            .iter()
+            .map(|site| Site {
+                code: site.code.clone(),
+                name: site.name.clone(),
+            })
+            .collect()
+    }
+
+    /// The pools, each of a site that exists.
+    pub fn pools(&self) -> Result<Vec<Pool>, ConfigError> {
+        let parse = |pool: &PoolConfig| {
+            if !self.sites.iter().any(|site| site.code == pool.site) {
+                return Err(value(
+                    "pool.site",
+                    format!("there is no site `{}`", pool.site),
+                ));
+            }
+            Pool::parse(pool.site.clone(), &pool.network)
+                .map_err(|error| value("pool.network", error))
+        };
+        self.pools.iter().map(parse).collect()
+    }
+
+    /// The plans, cheapest first.
+    pub fn plans(&self) -> Result<Vec<Plan>, ConfigError> {
+        let mut plans = Vec::new();
+        for plan in &self.plans {
+            let key = |name: &str| format!("plan `{}`, {name}", plan.code);
+            if !(1..=256).contains(&plan.vcpus) || plan.memory_mib == 0 || plan.disk_mib == 0 {
+                return Err(value(
+                    key("size"),
+                    "needs 1 to 256 vcpus, and memory and disk above 0",
+                ));
+            }
+            plans.push(Plan {
+                code: plan.code.clone(),
+                name: plan.name.clone(),
+                vcpus: plan.vcpus,
+                memory: Bytes::mib(plan.memory_mib),
+                disk: Bytes::mib(plan.disk_mib),
+                hourly: hourly(&plan.hourly, self.installation.currency)
+                    .map_err(|why| value(key("hourly"), why))?,
+                monthly_cap: amount(&plan.monthly_cap, self.installation.currency)
+                    .map_err(|why| value(key("monthly_cap"), why))?,
+            });
+        }
+        plans.sort_by_key(|plan| plan.hourly.micro_minor_per_hour);
+        Ok(plans)
+    }
+
+    /// What may come in to a new server: everything. Its owner has root and a firewall of his own inside.
+    #[must_use]
+    pub fn openings() -> Vec<Opening> {
+        vec![
+            Opening::Icmp,
+            Opening::Tcp {
+                first: 1,
+                last: u16::MAX,
+            },
+            Opening::Udp {
+                first: 1,
+                last: u16::MAX,
+            },
+        ]
+    }
+}
+
+fn hourly(text: &str, currency: Currency) -> Result<HourlyRate, &'static str> {
+    let micro_minor_per_hour = decimal(text, currency.decimals() + 6)?;
+    Ok(HourlyRate {
+        micro_minor_per_hour,
+        currency,
+    })
+}
+
+fn amount(text: &str, currency: Currency) -> Result<Money, &'static str> {
+    let amount = decimal(text, currency.decimals())?;
+    Ok(Money {
+        amount: i64::try_from(amount).map_err(|_| "is too large")?,
+        currency,
+    })
+}
+
+/// A decimal number as an integer of `scale` decimals; exact or refused.
+fn decimal(text: &str, scale: u32) -> Result<u64, &'static str> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        return Err("is not a decimal number such as 18.5");
+    }
+    let missing = usize::try_from(scale)
+        .ok()
+        .and_then(|scale| scale.checked_sub(fraction.len()));
+    let missing = missing.ok_or("has too many decimals")?;
+    let padded = format!("{whole}{fraction}{}", "0".repeat(missing));
+    padded.parse().map_err(|_| "is too large")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../packaging/control-plane.toml");
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("control-plane.toml"))
+    }
+
+    #[test]
+    fn the_shipped_example_is_valid() {
+        let config = parse(EXAMPLE).expect("the example");
+        assert!(!config.plans().expect("plans").is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let check = |from: &str, to: &str, expected: &str| {
+            assert!(EXAMPLE.contains(from), "{from}");
+            let error = parse(&EXAMPLE.replacen(from, to, 1)).expect_err(expected);
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(next) = source {
+                text = format!("{text}: {next}");
+                source = next.source();
+            }
+            assert!(text.contains(expected), "{text}");
+        };
+        check("data_dir", "date_dir", "date_dir");
+        check("hourly = \"9\"", "hourly = \"nine\"", "plan `s1`, hourly");
+        check("203.0.113.128/25", "203.0.113.129/25", "pool.network");
+        check(
+            "password_length_min = 15",
+            "password_length_min = 4",
+            "password_length_min",
+        );
+        check("currency = \"KRW\"", "currency = \"XXX\"", "XXX");
+    }
+
+    #[test]
+    fn prices_are_exact() {
+        assert_eq!(
+            hourly("18.5", Currency::Krw)
+                .expect("a price")
+                .micro_minor_per_hour,
+            18_500_000
+        );
+        assert_eq!(
+            hourly("0.0071", Currency::Eur)
+                .expect("a price")
+                .micro_minor_per_hour,
+            710_000
+        );
+        assert_eq!(
+            amount("4.99", Currency::Eur).expect("an amount").amount,
+            499
+        );
+        assert!(amount("4.999", Currency::Eur).is_err());
+        assert!(amount("0.5", Currency::Krw).is_err());
+        for bad in ["", ".5", "-1", "1e3", "1,5", "99999999999999999999"] {
+            assert!(hourly(bad, Currency::Krw).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Every metric definition of the control plane. Labels are bounded: routes and codes, never ids.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use prometheus::{
+    Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector, histogram_opts,
+};
+
+use crate::app::App;
+
+/// The metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    agent_requests: IntCounterVec,
+    refused_connections: IntCounterVec,
+    mails: IntCounterVec,
+    hosts: IntGaugeVec,
+    store_sequence: IntGauge,
+    mails_queued: IntGauge,
+}
+
+impl Metrics {
+    /// Defines and registers all of them.
+    ///
+    /// # Errors
+    /// When two have one name: a bug.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            register(&registry, counter)
+        };
+        let requests = counter(
+            "innkeeper_http_requests_total",
+            "Requests to the REST API.",
+            &["method", "route", "status"],
+        )?;
+        let agent_requests = counter(
+            "innkeeper_agent_requests_total",
+            "Requests to the agent API.",
+            &["route", "status"],
+        )?;
+        let refused_connections = counter(
+            "innkeeper_agent_connections_refused_total",
+            "Connections to the agent API that were refused.",
+            &["reason"],
+        )?;
+        let mails = counter(
+            "innkeeper_mails_total",
+            "Mails handed to the mail server, or not.",
+            &["outcome"],
+        )?;
+        let latency = histogram_opts!(
+            "innkeeper_http_request_duration_seconds",
+            "How long requests to the REST API took.",
+            vec![
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0
+            ]
+        );
+        let request_seconds =
+            register(&registry, HistogramVec::new(latency, &["method", "route"])?)?;
+        let hosts = Opts::new("innkeeper_hosts", "Hosts by whether they are heard of.");
+        let hosts = register(&registry, IntGaugeVec::new(hosts, &["reach"])?)?;
+        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
+        let store_sequence = gauge(
+            "innkeeper_store_sequence",
+            "Commits in the store's journal so far.",
+        )?;
+        let mails_queued = gauge("innkeeper_mails_queued", "Mails that wait in the outbox.")?;
+        let build = Opts::new(
+            "innkeeper_control_plane_build_info",
+            "Version of the control plane; always 1.",
+        );
+        let build = register(&registry, IntGaugeVec::new(build, &["version"])?)?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let inner = Inner {
+            registry,
+            requests,
+            request_seconds,
+            agent_requests,
+            refused_connections,
+            mails,
+            hosts,
+            store_sequence,
+            mails_queued,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Counts a request to the REST API.
+    pub(crate) fn request(&self, method: &Method, route: &str, status: StatusCode, seconds: f64) {
+        let method = bounded_method(method);
+        self.inner
+            .requests
+            .with_label_values(&[method, route, status.as_str()])
+            .inc();
+        self.inner
+            .request_seconds
+            .with_label_values(&[method, route])
+            .observe(seconds);
+    }
+
+    /// Counts a request to the agent API.
+    pub(crate) fn agent_request(&self, route: &str, status: StatusCode) {
+        self.inner
+            .agent_requests
+            .with_label_values(&[route, status.as_str()])
+            .inc();
+    }
+
+    /// Counts a connection that was refused.
+    pub(crate) fn connection_refused(&self, reason: &str) {
+        self.inner
+            .refused_connections
+            .with_label_values(&[reason])
+            .inc();
+    }
+
+    /// Counts a mail.
+    pub(crate) fn mail(&self, outcome: &str) {
+        self.inner.mails.with_label_values(&[outcome]).inc();
+    }
+
+    /// The text that Prometheus reads, with the gauges as they are now.
+    #[must_use]
+    pub fn render(&self, app: &App) -> Vec<u8> {
+        let now = app.now();
+        let hosts = app.hosts().unwrap_or_default();
+        let heard = hosts
+            .iter()
+            .filter(|overview| app.presence().is_heard(overview.host.id, now))
+            .count();
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.inner
+            .hosts
+            .with_label_values(&["heard"])
+            .set(count(heard));
+        self.inner
+            .hosts
+            .with_label_values(&["silent"])
+            .set(count(hosts.len() - heard));
+        self.inner
+            .store_sequence
+            .set(i64::try_from(app.store().sequence()).unwrap_or(i64::MAX));
+        self.inner.mails_queued.set(
+            app.queued_mails(10_000)
+                .map_or(0, |mails| count(mails.len())),
+        );
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.inner.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics can't be written");
+        }
+        text
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+/// A client may invent methods; a label may not grow with them.
+fn bounded_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        _ => "other",
+    }
+}

@@ -1,0 +1,323 @@
+//! Puts the running service together: store, application, three listeners, duties; and takes it apart again.
+
+use std::{
+    fs::{self, OpenOptions},
+    future::Future,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use axum::{Router, extract::State, http::header, routing::get};
+use innkeeper_mtls::{Authorities, Ca, server_config};
+use innkeeper_wire::{
+    digest::Digest,
+    id::{Code, IdSource},
+    time::{Clock, SystemClock, Timestamp},
+};
+use rand::{TryRngCore as _, rngs::OsRng};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin::{self, AdminContext},
+    agent_api::{self, AgentContext, listener::Listener},
+    api::{self, context::Context},
+    app::{App, Settings},
+    blobs::Blobs,
+    config::{self, Config},
+    domain::catalogue::{Catalogue, Image},
+    metrics::Metrics,
+    providers::mail::Mailer,
+    store::{Options, Store},
+    work,
+};
+
+/// Longest terms of use.
+const TERMS_BYTES_MAX: usize = 100_000;
+/// Shortest secret of the portal.
+const PORTAL_KEY_LENGTH_MIN: usize = 32;
+/// After a stop was asked for, everything has this long to end.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Ids from the wall clock and the system's randomness.
+struct SystemIds {
+    clock: SystemClock,
+}
+
+impl IdSource for SystemIds {
+    fn uuid(&self) -> uuid::Uuid {
+        let mut random = [0u8; 10];
+        OsRng
+            .try_fill_bytes(&mut random)
+            .expect("the kernel always has randomness once it is up");
+        innkeeper_wire::id::uuid_v7(self.clock.now(), random)
+    }
+}
+
+/// Runs the service until `stop`.
+pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("make {}", config.data_dir.display()))?;
+    fs::set_permissions(&config.data_dir, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("protect {}", config.data_dir.display()))?;
+    let blobs = Blobs::open(&config.data_dir)?;
+    let settings = settings(&config, &blobs)?;
+    let ca = Arc::new(load_ca(
+        &config.data_dir,
+        &config.installation.id,
+        clock.now(),
+    )?);
+    let store = open_store(&config.data_dir)?;
+    let ids = Arc::new(SystemIds { clock: SystemClock });
+    let app = App::new(store.clone(), Arc::clone(&clock), ids, settings);
+    let metrics = Metrics::new().context("define metrics")?;
+    let mailer = Mailer::new(&config.mail)?;
+
+    let tasks = TaskTracker::new();
+    tasks.spawn(work::outbox::deliver(
+        app.clone(),
+        mailer,
+        metrics.clone(),
+        stop.clone(),
+    ));
+    tasks.spawn(work::sweep::sweep(app.clone(), stop.clone()));
+    let agent_context = AgentContext {
+        app: app.clone(),
+        ca: Arc::clone(&ca),
+        blobs,
+        metrics: metrics.clone(),
+    };
+    tasks.spawn(
+        agent_listener(&config, agent_context, clock)
+            .await?
+            .run(stop.clone()),
+    );
+    tasks.spawn(rest_listener(&config, &app, &metrics, stop.clone()).await?);
+    tasks.spawn(metrics_listener(&config, app.clone(), metrics, stop.clone()).await?);
+    tasks.spawn(admin_listener(&config, app, ca, stop.clone())?);
+    tasks.close();
+    tracing::info!(api = %config.listen.api, agent = %config.listen.agent, "the control plane is up");
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::debug!(%error, "no service manager to tell");
+    }
+
+    stop.cancelled().await;
+    tracing::info!("stopping");
+    if tokio::time::timeout(STOP_LIMIT, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("not everything ended in time");
+    }
+    store.close().await;
+    fs::remove_file(&config.admin_socket).ok();
+    Ok(())
+}
+
+/// What the configuration says, with the images taken in.
+fn settings(config: &Config, blobs: &Blobs) -> anyhow::Result<Settings> {
+    let installation = &config.installation;
+    let terms = config::read(&installation.terms_file)?;
+    ensure!(
+        terms.len() <= TERMS_BYTES_MAX,
+        "{} is too long",
+        installation.terms_file.display()
+    );
+    let mut images = Vec::new();
+    for image in &config.images {
+        let base = blobs.import(&image.file, image.format)?;
+        tracing::info!(image = %image.code, digest = %base.digest, "a base image is ready");
+        images.push(Image {
+            code: image.code.clone(),
+            name: image.name.clone(),
+            login_user: image.login_user.clone(),
+            base,
+        });
+    }
+    Ok(Settings {
+        installation: installation.name.clone(),
+        support_email: installation.support_email.clone(),
+        terms_version: installation.terms_version.clone(),
+        terms,
+        password_length_min: installation.password_length_min,
+        portal_url: installation.portal_url.clone(),
+        catalogue: Catalogue {
+            sites: config.sites(),
+            plans: config.plans()?,
+            images,
+        },
+        pools: config.pools()?,
+        overcommit: config.overcommit,
+        openings: Config::openings(),
+        tombstone_days: installation.tombstone_days,
+        server_quota: installation.server_quota,
+    })
+}
+
+fn open_store(data_dir: &Path) -> anyhow::Result<Store> {
+    let mut identity = [0u8; 16];
+    OsRng
+        .try_fill_bytes(&mut identity)
+        .context("randomness for the store's identity")?;
+    let (store, report) =
+        Store::open(&data_dir.join("store"), &Options::new(identity)).context("open the store")?;
+    tracing::info!(?report, "the store is open");
+    Ok(store)
+}
+
+/// The authority of this installation: made at the first start, kept for good.
+fn load_ca(data_dir: &Path, install: &Code, now: Timestamp) -> anyhow::Result<Ca> {
+    let path = data_dir.join("host-authority.pem");
+    let ca = if path.exists() {
+        Ca::load(&config::read(&path)?).with_context(|| format!("load {}", path.display()))?
+    } else {
+        let ca = Ca::create(install, now).context("make the host authority")?;
+        write_secret(&path, &ca.to_pem())?;
+        tracing::info!(fingerprint = %ca.fingerprint(), "made the authority that signs hosts");
+        ca
+    };
+    ensure!(
+        ca.install() == install,
+        "installation.id is `{install}`, but {} is of `{}`",
+        path.display(),
+        ca.install()
+    );
+    Ok(ca)
+}
+
+/// Writes a file that only we may read: beside its place first, so that a crash leaves none half-written.
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .with_context(|| format!("create {}", temporary.display()))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .context("write the host authority")?;
+    fs::rename(&temporary, path).with_context(|| format!("rename to {}", path.display()))?;
+    let folder = path.parent().context("a file has a folder")?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .context("sync the data folder")
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen at {address}"))
+}
+
+async fn agent_listener(
+    config: &Config,
+    context: AgentContext,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Listener> {
+    let identity = context
+        .ca
+        .issue_server(&config.listen.agent_names, clock.now())
+        .context("listen.agent_names")?;
+    let authorities =
+        Authorities::from_pem(context.ca.certificate_pem()).context("the host authority")?;
+    let tls = server_config(&identity, &authorities, clock).context("TLS of the agent API")?;
+    Ok(Listener {
+        socket: bind(config.listen.agent).await?,
+        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        install: config.installation.id.clone(),
+        metrics: context.metrics.clone(),
+        router: agent_api::router(context),
+    })
+}
+
+async fn rest_listener(
+    config: &Config,
+    app: &App,
+    metrics: &Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let key = config::read(&config.portal_key_file)?;
+    let key = key.trim_end();
+    ensure!(
+        key.len() >= PORTAL_KEY_LENGTH_MIN,
+        "the portal's key has less than 32 characters"
+    );
+    let portal_key = Digest::of(key.as_bytes());
+    let router = api::router(Context {
+        app: app.clone(),
+        metrics: metrics.clone(),
+        portal_key,
+    });
+    let socket = bind(config.listen.api).await?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(async move {
+        let serving = axum::serve(socket, service).with_graceful_shutdown(stop.cancelled_owned());
+        log_end("the REST API", serving.await);
+    })
+}
+
+async fn metrics_listener(
+    config: &Config,
+    app: App,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let render = async |State((app, metrics)): State<(App, Metrics)>| {
+        (
+            [(
+                header::CONTENT_TYPE,
+                "text/plain; version=0.0.4; charset=utf-8",
+            )],
+            metrics.render(&app),
+        )
+    };
+    let router = Router::new()
+        .route("/metrics", get(render))
+        .with_state((app, metrics));
+    let socket = bind(config.listen.metrics).await?;
+    Ok(async move {
+        let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
+        log_end("the metrics", serving.await);
+    })
+}
+
+fn admin_listener(
+    config: &Config,
+    app: App,
+    ca: Arc<Ca>,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let path = &config.admin_socket;
+    // Nobody listens there: the store's lock was ours to take. What is left is a dead service's.
+    fs::remove_file(path).ok();
+    let socket =
+        UnixListener::bind(path).with_context(|| format!("listen at {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .context("protect the admin socket")?;
+    let name = config
+        .listen
+        .agent_names
+        .first()
+        .context("listen.agent_names")?;
+    let agent_url = format!("https://{name}:{}", config.listen.agent.port());
+    let router = admin::router(AdminContext { app, ca, agent_url });
+    Ok(async move {
+        let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
+        log_end("the admin socket", serving.await);
+    })
+}
+
+fn log_end(what: &str, ended: std::io::Result<()>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "{what} ended");
+    }
+}

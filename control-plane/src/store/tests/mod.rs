@@ -1,0 +1,80 @@
+//! The store as a whole: what it promises to its callers, on real folders and on disks that misbehave.
+
+mod damage;
+mod model;
+mod power_loss;
+mod simulated;
+mod writing;
+
+use std::sync::{Arc, Mutex};
+
+use innkeeper_wire::time::Timestamp;
+
+use super::{
+    engine::{Engine, EngineError, memory::MemoryEngine},
+    open::{IndexHome, OpenReport, assemble},
+    *,
+};
+
+/// No reserve and tiny segments, so that histories of a few commits cross several.
+fn options() -> Options {
+    Options {
+        identity: [7; 16],
+        reserve_bytes: 0,
+        segment_bytes: 2_000,
+    }
+}
+
+fn key(text: &str) -> Key {
+    Key::new(text).expect("a test's keys are valid")
+}
+
+fn put(name: &str, value: &[u8]) -> Write {
+    Write::Put(key(name), value.to_vec())
+}
+
+fn commit(guards: Vec<Guard>, writes: Vec<Write>) -> Commit {
+    Commit {
+        at: Timestamp::from_millis(1_790_000_000_000),
+        actor: "acc_1".to_owned(),
+        cause: "test".to_owned(),
+        guards,
+        writes,
+    }
+}
+
+/// An index in memory that lives as long as this value, as sled's folder does.
+#[derive(Default)]
+struct MemoryHome {
+    engine: Mutex<Arc<MemoryEngine>>,
+}
+
+impl IndexHome for MemoryHome {
+    fn open(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        Ok(self.engine.lock().expect("no holder panics").clone())
+    }
+
+    fn move_aside(&self) -> Result<(), OpenError> {
+        *self.engine.lock().expect("no holder panics") = Arc::default();
+        Ok(())
+    }
+}
+
+/// A store without files.
+fn open_simulated(
+    disk: &simulated::SimulatedDisk,
+    home: &dyn IndexHome,
+) -> Result<(Store, OpenReport), OpenError> {
+    let lock = tempfile::tempfile().expect("a file");
+    assemble(Box::new(disk.clone()), home, &options(), lock)
+}
+
+/// Reads a journal into a list.
+fn entries(disk: &dyn Disk) -> Result<(Vec<Entry>, Replayed), JournalError> {
+    let mut entries = Vec::new();
+    let replayed = replay(disk, |entry| {
+        entries.push(entry);
+        Ok::<(), JournalError>(())
+    })?;
+    Ok((entries, replayed))
+}

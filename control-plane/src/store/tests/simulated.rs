@@ -1,0 +1,314 @@
+//! A disk in memory that keeps apart what was written and what was synced, can die at any operation and
+//! then lose, tear and reorder whatever was not synced.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+};
+
+use rand::{Rng, rngs::StdRng};
+
+use super::super::disk::{Disk, DiskFile};
+
+/// A write reaches the platter in pieces of this size, in any order.
+const SECTOR_BYTES: usize = 512;
+
+/// The disk; clones are the same disk.
+#[derive(Clone, Default)]
+pub(super) struct SimulatedDisk {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    gate: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    files: Vec<Contents>,
+    /// Names as this process sees them.
+    names: BTreeMap<String, usize>,
+    /// Names that survive a power loss.
+    synced_names: BTreeMap<String, usize>,
+    /// Syncs do nothing, and say they did.
+    lies: bool,
+    /// Operations until everything fails.
+    operations_left: Option<usize>,
+    fail_next_sync: bool,
+    gate_closed: bool,
+    free_bytes: Option<u64>,
+    counts: Counts,
+}
+
+#[derive(Default, Clone)]
+struct Contents {
+    now: Vec<u8>,
+    synced: Vec<u8>,
+    /// What happened since the last sync.
+    unsynced: Vec<Change>,
+}
+
+#[derive(Clone)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Truncate(usize),
+}
+
+/// How often what was called.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) writes: usize,
+    pub(super) syncs: usize,
+}
+
+impl SimulatedDisk {
+    /// A disk that says it synced and did not.
+    pub(super) fn lying() -> Self {
+        let disk = Self::default();
+        disk.lock().lies = true;
+        disk
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().expect("no holder panics")
+    }
+
+    /// Everything fails after this many more operations.
+    pub(super) fn die_after(&self, operations: usize) {
+        self.lock().operations_left = Some(operations);
+    }
+
+    /// The next sync fails, once; those after it claim to succeed, as Linux does.
+    pub(super) fn fail_next_sync(&self) {
+        self.lock().fail_next_sync = true;
+    }
+
+    /// Syncs wait from now on.
+    pub(super) fn close_gate(&self) {
+        self.lock().gate_closed = true;
+    }
+
+    /// Lets them go on.
+    pub(super) fn open_gate(&self) {
+        self.lock().gate_closed = false;
+        self.shared.gate.notify_all();
+    }
+
+    pub(super) fn set_free_bytes(&self, bytes: u64) {
+        self.lock().free_bytes = Some(bytes);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// Changes a file behind everybody's back.
+    pub(super) fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.lock();
+        let file = state.names[name];
+        change(&mut state.files[file].now);
+        state.files[file].synced = state.files[file].now.clone();
+    }
+
+    /// A disk with what is left after the power went: all that was synced, and any part of the rest.
+    pub(super) fn after_power_loss(&self, random: &mut StdRng) -> Self {
+        let state = self.lock();
+        let mut names = state.synced_names.clone();
+        for (name, file) in &state.names {
+            if random.random() {
+                names.insert(name.clone(), *file);
+            }
+        }
+        for name in state.synced_names.keys() {
+            if !state.names.contains_key(name) && random.random() {
+                names.remove(name);
+            }
+        }
+        let files = state
+            .files
+            .iter()
+            .map(|file| {
+                let survived = file.survivor(random);
+                Contents {
+                    now: survived.clone(),
+                    synced: survived,
+                    unsynced: Vec::new(),
+                }
+            })
+            .collect();
+        let left = State {
+            files,
+            synced_names: names.clone(),
+            names,
+            lies: state.lies,
+            ..State::default()
+        };
+        let disk = Self::default();
+        *disk.lock() = left;
+        disk
+    }
+}
+
+impl Contents {
+    fn survivor(&self, random: &mut StdRng) -> Vec<u8> {
+        let mut bytes = self.synced.clone();
+        // How much of the truth survives is drawn first, so that *all* and *nothing* happen too.
+        let share = [0.0, 0.1, 0.5, 0.9, 1.0][random.random_range(0..5)];
+        for change in &self.unsynced {
+            match change {
+                Change::Truncate(length) if random.random_bool(share) => bytes.truncate(*length),
+                Change::Truncate(_) => {}
+                Change::Write(offset, written) => {
+                    let mut at = 0;
+                    while at < written.len() {
+                        let sector_end = (offset + at + 1).next_multiple_of(SECTOR_BYTES) - offset;
+                        let piece = &written[at..sector_end.min(written.len())];
+                        if random.random_bool(share) {
+                            write_into(&mut bytes, offset + at, piece);
+                        }
+                        at += piece.len();
+                    }
+                }
+            }
+        }
+        bytes
+    }
+}
+
+fn write_into(bytes: &mut Vec<u8>, offset: usize, written: &[u8]) {
+    let end = offset + written.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    bytes[offset..end].copy_from_slice(written);
+}
+
+fn dead() -> io::Error {
+    io::Error::other("the disk is gone")
+}
+
+impl State {
+    fn operate(&mut self) -> io::Result<()> {
+        match &mut self.operations_left {
+            Some(0) => Err(dead()),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn file(&self, name: &str) -> io::Result<usize> {
+        let found = self.names.get(name).copied();
+        found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.lock().names.keys().cloned().collect())
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let state = self.lock();
+        Ok(state.files[state.file(name)?].now.clone())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.lock();
+        state.operate()?;
+        if state.names.contains_key(name) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        let file = state.files.len();
+        state.files.push(Contents::default());
+        state.names.insert(name.to_owned(), file);
+        Ok(Box::new(SimulatedFile {
+            disk: self.clone(),
+            file,
+        }))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.lock().file(name)?;
+        Ok(Box::new(SimulatedFile {
+            disk: self.clone(),
+            file,
+        }))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.operate()?;
+        state.file(name)?;
+        state.names.remove(name);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.operate()?;
+        if !state.lies {
+            state.synced_names = state.names.clone();
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(self.lock().free_bytes.unwrap_or(u64::MAX))
+    }
+}
+
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    file: usize,
+}
+
+impl DiskFile for SimulatedFile {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        let died = state.operate();
+        state.counts.writes += 1;
+        let offset = usize::try_from(offset).expect("test files are small");
+        let file = &mut state.files[self.file];
+        write_into(&mut file.now, offset, bytes);
+        // The write during which the disk dies may still reach it in part.
+        file.unsynced.push(Change::Write(offset, bytes.to_vec()));
+        died
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        state.operate()?;
+        let length = usize::try_from(length).expect("test files are small");
+        let file = &mut state.files[self.file];
+        file.now.truncate(length);
+        file.unsynced.push(Change::Truncate(length));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let state = self.disk.lock();
+        let gate = &self.disk.shared.gate;
+        let mut state = gate
+            .wait_while(state, |state| state.gate_closed)
+            .expect("no holder panics");
+        state.operate()?;
+        state.counts.syncs += 1;
+        if std::mem::take(&mut state.fail_next_sync) {
+            // The kernel marks the pages clean all the same: they will never be written.
+            state.files[self.file].unsynced.clear();
+            return Err(io::Error::other("input/output error"));
+        }
+        if !state.lies {
+            let file = &mut state.files[self.file];
+            file.synced = file.now.clone();
+            file.unsynced.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Empties the outbox: hands each waiting mail to the mail server, and takes it out once that has it. A mail
+//! that was handed over just before a crash goes out twice with one Message-ID, rather than never.
+
+use std::{collections::HashMap, time::Duration};
+
+use innkeeper_wire::{id::MailId, time::Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{Turn, next_turn};
+use crate::{
+    app::{App, error::AppError},
+    domain::mail::OutgoingMail,
+    metrics::Metrics,
+    providers::mail::{MailError, Mailer},
+};
+
+/// Mails of one turn.
+const MAILS_PER_TURN: usize = 100;
+/// How often the outbox is looked at when nothing happens.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Pause after the first failure; it doubles up to the longest.
+const PAUSE_FIRST: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// A mail that was not taken for this long is given up, with an error for the operator.
+const GIVE_UP: Duration = Duration::from_secs(24 * 3_600);
+
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    failures: u32,
+    not_before: Timestamp,
+}
+
+/// Runs the duty until `stop`.
+pub async fn deliver(app: App, mailer: Mailer, metrics: Metrics, stop: CancellationToken) {
+    let mut outbox = Outbox {
+        app,
+        mailer,
+        metrics,
+        retries: HashMap::new(),
+    };
+    let mut applied = outbox.app.store().watch();
+    loop {
+        // Marked before looking, so that a commit in between brings another turn.
+        applied.mark_unchanged();
+        outbox.turn().await;
+        if next_turn(&mut applied, PERIOD, &stop).await == Turn::Over {
+            return;
+        }
+    }
+}
+
+struct Outbox {
+    app: App,
+    mailer: Mailer,
+    metrics: Metrics,
+    retries: HashMap<MailId, Retry>,
+}
+
+impl Outbox {
+    async fn turn(&mut self) {
+        let mails = match self.app.queued_mails(MAILS_PER_TURN) {
+            Ok(mails) => mails,
+            Err(error) => return tracing::error!(%error, "the outbox can't be read"),
+        };
+        self.retries
+            .retain(|id, _| mails.iter().any(|mail| mail.id == *id));
+        for mail in &mails {
+            let now = self.app.now();
+            if self
+                .retries
+                .get(&mail.id)
+                .is_some_and(|retry| now < retry.not_before)
+            {
+                continue;
+            }
+            match deliver_one(&self.app, &self.mailer, mail).await {
+                Ok(()) => self.metrics.mail("sent"),
+                Err(failure) => self.put_off(mail, &failure).await,
+            }
+        }
+    }
+
+    async fn put_off(&mut self, mail: &OutgoingMail, failure: &Failure) {
+        let failures = self
+            .retries
+            .get(&mail.id)
+            .map_or(1, |retry| retry.failures.saturating_add(1));
+        let not_before = self.app.now().after(pause(failures));
+        self.retries.insert(
+            mail.id,
+            Retry {
+                failures,
+                not_before,
+            },
+        );
+        report(&self.app, &self.metrics, mail, failures, failure).await;
+    }
+}
+
+/// Why a mail is still in the outbox.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the store refused")]
+    App(#[source] AppError),
+    #[error("the mail did not go out")]
+    Mail(#[source] MailError),
+}
+
+async fn deliver_one(app: &App, mailer: &Mailer, mail: &OutgoingMail) -> Result<(), Failure> {
+    if let Some(ready) = app.compose(mail).await.map_err(Failure::App)? {
+        mailer
+            .send(mail.id, &ready.to, &ready.letter)
+            .await
+            .map_err(Failure::Mail)?;
+    }
+    app.mail_is_done(mail.id).await.map_err(Failure::App)
+}
+
+async fn report(
+    app: &App,
+    metrics: &Metrics,
+    mail: &OutgoingMail,
+    failures: u32,
+    failure: &Failure,
+) {
+    metrics.mail("failed");
+    let cause = std::error::Error::source(failure)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let hopeless = matches!(failure, Failure::Mail(error) if error.is_final());
+    if hopeless || app.now().since(mail.queued_at) > GIVE_UP {
+        tracing::error!(mail.id = %mail.id, failures, %failure, cause, "a mail was given up");
+        if let Err(error) = app.mail_is_done(mail.id).await {
+            tracing::error!(mail.id = %mail.id, %error, "a mail that was given up stays in the outbox");
+        }
+    } else {
+        tracing::warn!(mail.id = %mail.id, failures, %failure, cause, "a mail waits for its next try");
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    PAUSE_FIRST.saturating_mul(1 << doublings).min(PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_ten_minutes() {
+        let seconds: Vec<u64> = [1, 2, 3, 8, 1_000]
+            .into_iter()
+            .map(|n| pause(n).as_secs())
+            .collect();
+        assert_eq!(seconds, [5, 10, 20, 600, 600]);
+    }
+}

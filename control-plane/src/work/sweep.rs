@@ -1,0 +1,38 @@
+//! Removes what has expired: sessions, quotes, counters of wrong passwords.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+const PERIOD: Duration = Duration::from_secs(60);
+/// Entries looked at in one step, so that a sweep holds nothing up.
+const ENTRIES_PER_STEP: usize = 500;
+
+/// Runs the duty until `stop`.
+pub async fn sweep(app: App, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            // Both only wait; dropping one loses nothing.
+            () = tokio::time::sleep(PERIOD) => turn(&app).await,
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn turn(app: &App) {
+    let mut after = None;
+    loop {
+        match app
+            .store()
+            .ephemeral()
+            .sweep(after, ENTRIES_PER_STEP, app.now())
+            .await
+        {
+            Ok(swept) if swept.next.is_some() => after = swept.next,
+            Ok(_) => return,
+            Err(error) => return tracing::error!(%error, "expired entries can't be removed"),
+        }
+    }
+}
