@@ -112,6 +112,10 @@ impl Installation {
         forward(metrics_listener, &world, local(METRICS_PORT))?;
 
         write_secret(&run.folder().join("portal.key"))?;
+        write(
+            &run.folder().join("terms.txt"),
+            "Servers of this laboratory live until its end.\n",
+        )?;
         Ok(Self {
             control_plane: start_control_plane(run, options, &ports)?,
             portal: start_portal(run, options, &ports)?,
@@ -251,39 +255,88 @@ fn start_portal(run: &Run, options: &Options, ports: &Ports) -> anyhow::Result<P
 fn control_plane_config(run: &Run, options: &Options, ports: &Ports) -> String {
     let folder = run.folder().display();
     let image = options.guest_image.display();
+    let portal = ports.portal_url();
     format!(
         r#"
-listen_api = "127.0.0.1:{API_PORT}"
-listen_agent = "{WORLD_V4}:{AGENT_API_PORT}"
-listen_metrics = "127.0.0.1:{METRICS_PORT}"
 data_dir = "{folder}/control-plane"
 admin_socket = "{folder}/admin.sock"
-public_portal_url = "{portal}"
 portal_key_file = "{folder}/portal.key"
 
-[smtp]
+[installation]
+id = "laboratory"
+name = "Innkeeper Laboratory"
+support_email = "help@example.net"
+portal_url = "{portal}"
+currency = "KRW"
+terms_version = "2026-11"
+terms_file = "{folder}/terms.txt"
+password_length_min = 15
+server_quota = 20
+tombstone_days = 7
+
+[listen]
+api = "127.0.0.1:{API_PORT}"
+agent = "{WORLD_V4}:{AGENT_API_PORT}"
+metrics = "127.0.0.1:{METRICS_PORT}"
+agent_names = ["{WORLD_V4}"]
+
+[mail]
 host = "127.0.0.1"
 port = {MAIL_PORT}
-from = "Innkeeper Demo <no-reply@example.net>"
+encryption = "none"
+from = "Innkeeper Laboratory <noreply@example.net>"
 
-[[sites]]
+[overcommit]
+cpu_percent = 400
+memory_percent = 100
+disk_percent = 100
+
+[[site]]
 code = "{SITE}"
 name = "Seoul 1"
 
-[[pools]]
+[[pool]]
 site = "{SITE}"
-kind = "proxy-neighbour"
-v4 = "{GUESTS_V4}"
-v6 = "{GUESTS_V6}"
+network = "{GUESTS_V4}"
 
-[[images]]
+[[pool]]
+site = "{SITE}"
+network = "{GUESTS_V6}"
+
+[[plan]]
+code = "{PLAN}"
+name = "S1"
+vcpus = 1
+memory_mib = 192
+disk_mib = 1024
+hourly = "9"
+monthly_cap = "6000"
+
+[[plan]]
+code = "s2"
+name = "S2"
+vcpus = 2
+memory_mib = 256
+disk_mib = 2048
+hourly = "30"
+monthly_cap = "20000"
+
+[[plan]]
+code = "{PLAN_TOO_LARGE}"
+name = "Huge"
+vcpus = 64
+memory_mib = 1048576
+disk_mib = 1048576
+hourly = "900"
+monthly_cap = "600000"
+
+[[image]]
 code = "{IMAGE}"
-name = "Tiny Linux (test guest)"
+name = "Tiny Linux"
 login_user = "root"
-format = "qcow2"
 file = "{image}"
-"#,
-        portal = ports.portal_url(),
+format = "qcow2"
+"#
     )
 }
 

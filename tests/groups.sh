@@ -1,0 +1,180 @@
+# The groups of `./dev test`; sourced by it. Each group counts what passed, failed and was skipped; what a
+# machine cannot run says why and is counted as skipped.
+
+logs=$target/test-logs
+network_packages="nftables iproute2 procps"
+
+run_groups() {
+  [ $# -gt 0 ] || set -- $groups_all
+  local group total_passed=0 total_failed=0 total_skipped=0
+  for group; do
+    case " $groups_all " in *" $group "*) ;; *) fail "no group '$group'; there are: $groups_all" ;; esac
+  done
+  mkdir -p "$logs"
+  need $packages_build
+  need_cargo
+  for group; do
+    local begun=$SECONDS passed=0 failed=0 skipped=0
+    log=$logs/$group.log
+    : >"$log"
+    say "== $group"
+    "group_$group"
+    printf '%-8s %4d passed %3d failed %3d skipped %5d s\n' \
+      "$group" "$passed" "$failed" "$skipped" $((SECONDS - begun))
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+    total_skipped=$((total_skipped + skipped))
+  done
+  say "$total_passed passed, $total_failed failed, $total_skipped skipped"
+  [ "$total_failed" = 0 ]
+}
+
+group_lint() {
+  need $packages_lint
+  check "format" cargo fmt --all --check
+  check "clippy" cargo clippy --quiet --workspace --all-targets -- -D warnings
+  check "shell scripts parse" bash -n dev tests/groups.sh tests/guest/build tests/src/lab/hypervisor.sh .ci/run
+  test_files lint
+}
+
+group_unit() {
+  cargo_tests --workspace --lib --bins
+  test_files unit
+}
+
+group_sim() { test_files sim; }
+group_http() { test_files http; }
+group_crash() { test_files crash; }
+
+group_network() {
+  need $network_packages
+  test_files network
+}
+
+group_libvirt() {
+  need $packages_run $packages_guest
+  guest=$(tests/guest/build "$target/guest" 2>>"$log") || fail "the test guest could not be built"
+  INNKEEPER_GUEST_IMAGE=$guest test_files libvirt
+}
+
+# The whole job in a browser, with its own lines and tally.
+group_browser() {
+  need $packages_run $packages_guest $packages_browser
+  if ! as_root unshare --net --mount --pid --fork true 2>>"$log"; then
+    skip "the whole job in a browser" "this machine lets nobody make namespaces"
+    return
+  fi
+  if ! build_programs >>"$log" 2>&1; then
+    result_failed "build"
+    return
+  fi
+  build_guest >>"$log" 2>&1
+  (lab debug innkeeper-demo --check --screenshots "$logs/screenshots") 2>&1 | tee -a "$log" || true
+  count_tally
+}
+
+# check NAME COMMAND...: one thing that is right or not.
+check() {
+  local name=$1
+  shift
+  if "$@" >>"$log" 2>&1; then
+    say "ok     $name"
+    passed=$((passed + 1))
+  else
+    result_failed "$name"
+  fi
+}
+
+skip() {
+  say "skip   $1: $2"
+  skipped=$((skipped + 1))
+}
+
+result_failed() {
+  tail -n 40 "$log"
+  say "FAILED $1 (all of it: $log)"
+  failed=$((failed + 1))
+}
+
+# group_of FILE: the group of an integration test, by the beginning of its name. None is forgotten.
+group_of() {
+  case $(basename "$1" .rs) in
+    tidy* | systemd* | packaging*) echo lint ;;
+    sim*) echo sim ;;
+    http*) echo http ;;
+    crash*) echo crash ;;
+    network*) echo network ;;
+    libvirt*) echo libvirt ;;
+    *) echo unit ;;
+  esac
+}
+
+# test_files GROUP: the integration tests of all crates that belong to it.
+test_files() {
+  local file options=()
+  for file in */tests/*.rs; do
+    [ -e "$file" ] && [ "$(group_of "$file")" = "$1" ] && options+=(--test "$(basename "$file" .rs)")
+  done
+  [ ${#options[@]} = 0 ] || cargo_tests --workspace "${options[@]}"
+}
+
+# cargo_tests OPTION...: runs tests and counts them, with nextest where it is installed. A test that cannot run
+# here prints `skipped: REASON` and passes; it is counted as skipped.
+cargo_tests() {
+  local part=$log.part status=0
+  if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --no-fail-fast --no-tests pass --success-output immediate --failure-output immediate-final \
+      --color never "$@" >"$part" 2>&1 || status=$?
+    count_nextest "$part" $status
+  else
+    cargo test --no-fail-fast "$@" -- --show-output >"$part" 2>&1 || status=$?
+    count_cargo_test "$part" $status
+  fi
+  cat "$part" >>"$log"
+}
+
+count_nextest() {
+  local summary
+  summary=$(grep -E '^ *Summary \[' "$1" | tail -n 1)
+  count_tests "$1" "$2" "$(number passed "$summary")" "$(number 'failed|timed out' "$summary")" 0
+}
+
+count_cargo_test() {
+  local results
+  results=$(grep -E '^test result: ' "$1" || true)
+  count_tests "$1" "$2" "$(number passed "$results")" "$(number failed "$results")" "$(number ignored "$results")"
+}
+
+# number WORD TEXT: the sum of the numbers in front of a word.
+number() {
+  printf '%s\n' "$2" | grep -oE "[0-9]+ ($1)" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# count_tests FILE STATUS PASSED FAILED IGNORED: adds to the group's numbers and shows what went wrong.
+count_tests() {
+  local reasons count
+  reasons=$(grep -oE '^ *skipped: .*' "$1" | sed 's/^ *skipped: //' | sort | uniq -c || true)
+  count=$(printf '%s' "$reasons" | awk '{ sum += $1 } END { print sum + 0 }')
+  [ -z "$reasons" ] || printf '%s\n' "$reasons" | sed 's/^ *\([0-9]*\) /skip   \1 x /'
+  passed=$((passed + $3 - count))
+  failed=$((failed + $4))
+  skipped=$((skipped + $5 + count))
+  if [ "$2" != 0 ]; then
+    [ "$4" != 0 ] || failed=$((failed + 1)) # it did not even build, or ended early
+    grep -E '^ *(FAIL|TIMEOUT|SIGKILL|SIGABRT|SIGSEGV) |^test .* FAILED$' "$1" | sort -u || true
+    tail -n 60 "$1"
+    say "FAILED (all of it: $log)"
+  fi
+}
+
+# count_tally: the numbers of a program that closed with `N passed, N failed`.
+count_tally() {
+  local tally
+  tally=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)
+  if [ -z "$tally" ]; then
+    result_failed "the check came to no end"
+    return
+  fi
+  passed=$((passed + $(number passed "$tally")))
+  failed=$((failed + $(number failed "$tally")))
+}
