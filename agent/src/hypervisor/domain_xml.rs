@@ -134,19 +134,24 @@ pub fn write(domain: &DomainDescription<'_>) -> String {
     String::from_utf8(xml.into_inner()).expect("only text was written")
 }
 
-/// The metadata element alone, as `virDomainSetMetadata` wants it.
+/// The metadata element alone, as `virDomainSetMetadata` wants it: it adds the namespace itself.
 #[must_use]
 pub fn notes_xml(notes: &Notes) -> String {
     let mut xml = Writer::new(Vec::new());
-    write_notes(&mut xml, notes).expect("writing to memory does not fail");
+    let element = with_notes(BytesStart::new("server"), notes);
+    xml.write_event(Event::Empty(element))
+        .expect("writing to memory does not fail");
     String::from_utf8(xml.into_inner()).expect("only text was written")
 }
 
 fn write_notes(xml: &mut Xml, notes: &Notes) -> io::Result<()> {
-    let name = format!("{METADATA_PREFIX}:server");
     let namespace = format!("xmlns:{METADATA_PREFIX}");
-    let mut element = BytesStart::new(name);
+    let mut element = BytesStart::new(format!("{METADATA_PREFIX}:server"));
     element.push_attribute((namespace.as_str(), METADATA_URI));
+    xml.write_event(Event::Empty(with_notes(element, notes)))
+}
+
+fn with_notes<'a>(mut element: BytesStart<'a>, notes: &Notes) -> BytesStart<'a> {
     element.push_attribute(("power-serial", notes.power_serial.to_string().as_str()));
     element.push_attribute(("reboots", notes.reboots.to_string().as_str()));
     if let Some(at) = notes.started_at {
@@ -155,7 +160,7 @@ fn write_notes(xml: &mut Xml, notes: &Notes) -> io::Result<()> {
     if let Some(boot) = &notes.started_in_boot {
         element.push_attribute(("started-in-boot", boot.as_str()));
     }
-    xml.write_event(Event::Empty(element))
+    element
 }
 
 fn machine(xml: &mut Xml, domain: &DomainDescription<'_>) -> io::Result<()> {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, process::Stdio, time::Duration};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command};
 
@@ -19,33 +19,29 @@ const PROTOCOL: &str = "201";
 /// so that a guest that moves finds its gateway where it was.
 const BRIDGE_MAC: &str = "06:00:00:00:00:01";
 
-/// Makes the bridge, its addresses and the kernel's settings; what is there already stays.
-pub(super) async fn prepare(config: &NetworkConfig) -> Result<(), NetworkError> {
+/// Makes the bridge, its addresses and the kernel's settings, as far as they are not there.
+pub(super) async fn prepare(config: &NetworkConfig, present: &Present) -> Result<(), NetworkError> {
     let bridge = config.bridge.as_str();
+    let mut lines = String::new();
     if !exists(bridge) {
-        let line = ["link", "add", bridge, "address", BRIDGE_MAC];
-        let kind = [
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "forward_delay",
-            "0",
-            "mcast_snooping",
-            "0",
-        ];
-        run("ip", &[&line[..], &kind].concat(), "").await?;
+        let kind = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0";
+        line(
+            &mut lines,
+            &format!("link add {bridge} address {BRIDGE_MAC} {kind}"),
+        );
     }
-    let gateway_v4 = format!("{GATEWAY_V4}/32");
-    let gateway_v6 = format!("{GATEWAY_V6}/64");
-    run("ip", &["link", "set", bridge, "up"], "").await?;
-    run("ip", &["addr", "replace", &gateway_v4, "dev", bridge], "").await?;
-    run(
-        "ip",
-        &["addr", "replace", &gateway_v6, "dev", bridge, "nodad"],
-        "",
-    )
-    .await?;
+    if !present.has_gateways() {
+        line(&mut lines, &format!("link set {bridge} up"));
+        line(
+            &mut lines,
+            &format!("addr replace {GATEWAY_V4}/32 dev {bridge}"),
+        );
+        line(
+            &mut lines,
+            &format!("addr replace {GATEWAY_V6}/64 dev {bridge} nodad"),
+        );
+    }
+    batch(&[], &lines).await?;
     set("net/ipv4/ip_forward", "1")?;
     set("net/ipv6/conf/all/forwarding", "1")?;
     set(&format!("net/ipv6/conf/{bridge}/accept_ra"), "0")?;
@@ -107,32 +103,46 @@ impl Batch {
 
     fn route(&mut self, verb: &str, address: IpAddr, config: &NetworkConfig) {
         let bridge = &config.bridge;
-        let line = format!("route {verb} {address} dev {bridge} proto {PROTOCOL}");
-        writeln!(self.lines(address), "{line}").expect("writing to memory does not fail");
+        let text = format!("route {verb} {address} dev {bridge} proto {PROTOCOL}");
+        line(self.lines(address), &text);
     }
 
     fn proxy(&mut self, verb: &str, address: IpAddr, config: &NetworkConfig) {
         if let Some(uplink) = &config.uplink {
-            let line = format!("neigh {verb} proxy {address} dev {uplink} protocol {PROTOCOL}");
-            writeln!(self.lines(address), "{line}").expect("writing to memory does not fail");
+            let text = format!("neigh {verb} proxy {address} dev {uplink} protocol {PROTOCOL}");
+            line(self.lines(address), &text);
         }
     }
 
     async fn run(self) -> Result<(), NetworkError> {
-        for (family, lines) in [("-4", self.v4), ("-6", self.v6)] {
-            if !lines.is_empty() {
-                run("ip", &[family, "-batch", "-"], &lines).await?;
-            }
-        }
-        Ok(())
+        tokio::try_join!(batch(&["-4"], &self.v4), batch(&["-6"], &self.v6)).map(drop)
     }
 }
 
-/// One line of `ip -j addr show`.
+fn line(lines: &mut String, text: &str) {
+    writeln!(lines, "{text}").expect("writing to memory does not fail");
+}
+
+async fn batch(options: &[&str], lines: &str) -> Result<(), NetworkError> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    run("ip", &[options, &["-batch", "-"]].concat(), lines)
+        .await
+        .map(drop)
+}
+
+/// One entry of `ip -j`: a device of `addr show`, or a line of `route show` or `neigh show proxy`.
 #[derive(Debug, Deserialize)]
-struct Link {
+struct Entry {
+    /// Of a device: its addresses.
     #[serde(default)]
     addr_info: Vec<Address>,
+    /// Of a route: `default`, a prefix, or for a single address the address alone. Of a proxy: the address.
+    #[serde(default)]
+    dst: String,
+    #[serde(default)]
+    protocol: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,61 +150,60 @@ struct Address {
     local: IpAddr,
 }
 
-/// One line of `ip -j route show` or `ip -j neigh show proxy`.
-#[derive(Debug, Deserialize)]
-struct Entry {
-    /// `default`, a prefix, or for a single address the address alone.
-    dst: String,
-    #[serde(default)]
-    protocol: Option<String>,
-}
-
 /// Looks at what is there.
 pub(super) async fn observe(config: &NetworkConfig) -> Result<Present, NetworkError> {
+    if !exists(&config.bridge) {
+        return Ok(Present::default());
+    }
+    let (v4, v6) = tokio::try_join!(show(config, "-4"), show(config, "-6"))?;
     let mut present = Present::default();
-    let bridge = config.bridge.as_str();
-    if !exists(bridge) {
-        return Ok(present);
-    }
-    let links: Vec<Link> = show(&["-j", "addr", "show", "dev", bridge]).await?;
-    for address in links.into_iter().flat_map(|link| link.addr_info) {
-        match address.local {
-            IpAddr::V4(v4) => present.gateway_v4.insert(v4),
-            IpAddr::V6(v6) => present.gateway_v6.insert(v6),
-        };
-    }
-    for family in ["-4", "-6"] {
-        let filter = ["route", "show", "dev", bridge, "proto", PROTOCOL];
-        let routes: Vec<Entry> = show(&[&[family, "-j"], &filter[..]].concat()).await?;
-        present.routes.extend(
-            routes
-                .iter()
-                .filter_map(|entry| entry.dst.parse::<IpAddr>().ok()),
-        );
-        if let Some(uplink) = config.uplink.as_deref() {
-            let filter = ["neigh", "show", "proxy", "dev", uplink];
-            let proxies: Vec<Entry> = show(&[&[family, "-j"], &filter[..]].concat()).await?;
-            let ours = proxies
-                .iter()
-                .filter(|entry| entry.protocol.as_deref() == Some(PROTOCOL));
-            present
-                .proxies
-                .extend(ours.filter_map(|entry| entry.dst.parse::<IpAddr>().ok()));
-        }
+    for [devices, routes, proxies] in [v4, v6] {
+        let addresses = devices.iter().flat_map(|device| &device.addr_info);
+        present
+            .bridge
+            .extend(addresses.map(|address| address.local));
+        present.routes.extend(ours(&routes));
+        present.proxies.extend(ours(&proxies));
     }
     Ok(present)
 }
 
+/// The single addresses among entries that we made. A filter for the protocol hides it in `ip`'s answer,
+/// and proxies know no such filter.
+fn ours(entries: &[Entry]) -> impl Iterator<Item = IpAddr> {
+    let ours = entries
+        .iter()
+        .filter(|entry| entry.protocol.as_deref() == Some(PROTOCOL));
+    ours.filter_map(|entry| entry.dst.parse().ok())
+}
+
+/// The bridge's addresses, its routes and the uplink's proxies, in one run.
+async fn show(config: &NetworkConfig, family: &str) -> Result<[Vec<Entry>; 3], NetworkError> {
+    let bridge = &config.bridge;
+    let mut lines = format!("addr show dev {bridge}\nroute show dev {bridge}\n");
+    if let Some(uplink) = &config.uplink {
+        line(&mut lines, &format!("neigh show proxy dev {uplink}"));
+    }
+    let printed = run("ip", &[family, "-j", "-batch", "-"], &lines).await?;
+    let mut lists = serde_json::Deserializer::from_slice(&printed).into_iter::<Vec<Entry>>();
+    let mut next = || match lists.next() {
+        Some(list) => list.map_err(|source| NetworkError::Output {
+            what: format!("ip {family} -j -batch"),
+            source,
+        }),
+        // Without an uplink nothing was asked about proxies.
+        None => Ok(Vec::new()),
+    };
+    Ok([next()?, next()?, next()?])
+}
+
 /// What the tables in the kernel say; `None` when they are not whole.
 pub(super) async fn ruleset() -> Result<Option<rules::Installed>, NetworkError> {
-    let mut tables = Vec::new();
-    for (family, name) in rules::TABLES {
-        match list(family, name).await? {
-            Some(table) => tables.push(table),
-            None => return Ok(None),
-        }
+    let [first, second] = rules::TABLES.map(|(family, name)| list(family, name));
+    match tokio::try_join!(first, second)? {
+        (Some(first), Some(second)) => Ok(rules::read(&[first, second])),
+        _ => Ok(None),
     }
-    Ok(rules::read(&tables))
 }
 
 /// Whether the grants' table is whole.
@@ -212,27 +221,17 @@ pub(super) async fn nft(transaction: &Value) -> Result<(), NetworkError> {
 
 /// A table; `None` when there is none.
 async fn list(family: &str, name: &str) -> Result<Option<Value>, NetworkError> {
-    match show_with("nft", &["-j", "list", "table", family, name]).await {
+    let printed = match run("nft", &["-j", "list", "table", family, name], "").await {
         Err(NetworkError::Command { reason, .. })
             if reason.contains("No such file or directory") =>
         {
-            Ok(None)
+            return Ok(None);
         }
-        outcome => outcome.map(Some),
-    }
-}
-
-async fn show<T: DeserializeOwned>(arguments: &[&str]) -> Result<T, NetworkError> {
-    show_with("ip", arguments).await
-}
-
-async fn show_with<T: DeserializeOwned>(
-    program: &str,
-    arguments: &[&str],
-) -> Result<T, NetworkError> {
-    let printed = run(program, arguments, "").await?;
-    serde_json::from_slice(&printed).map_err(|source| NetworkError::Output {
-        what: format!("{program} {}", arguments.join(" ")),
+        outcome => outcome?,
+    };
+    let table = serde_json::from_slice(&printed);
+    table.map(Some).map_err(|source| NetworkError::Output {
+        what: format!("nft -j list table {family} {name}"),
         source,
     })
 }

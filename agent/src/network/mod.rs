@@ -13,7 +13,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr},
 };
 
 use innkeeper_wire::{digest::Digest, vm::GATEWAY_V4};
@@ -108,10 +108,11 @@ impl Network {
     pub async fn apply(&self, state: &NetworkState) -> Result<(), NetworkError> {
         let _one_at_a_time = self.applying.lock().await;
         let wanted = addresses(state);
-        kernel::prepare(&self.config).await?;
-        let present = kernel::observe(&self.config).await?;
+        let observed = kernel::observe(&self.config);
+        let (present, granting) = tokio::try_join!(observed, kernel::grants_installed())?;
+        kernel::prepare(&self.config, &present).await?;
         kernel::withdraw(&self.config, &present, &wanted).await?;
-        if !kernel::grants_installed().await? {
+        if !granting {
             kernel::nft(&rules::grants()).await?;
         }
         kernel::nft(&rules::ruleset(state, &self.config.bridge)).await?;
@@ -123,30 +124,35 @@ impl Network {
     /// # Errors
     /// When it can't be found out.
     pub async fn installed(&self) -> Result<Option<Digest>, NetworkError> {
-        if !kernel::grants_installed().await? {
-            return Ok(None);
-        }
-        let Some(read) = kernel::ruleset().await? else {
+        let observed = kernel::observe(&self.config);
+        let (present, granting, ruleset) =
+            tokio::try_join!(observed, kernel::grants_installed(), kernel::ruleset())?;
+        let Some(ruleset) = ruleset.filter(|_| granting) else {
             return Ok(None);
         };
-        let present = kernel::observe(&self.config).await?;
-        let complete = present.gateway_v4.contains(&GATEWAY_V4)
-            && present.gateway_v6.contains(&GATEWAY_V6)
-            && present.routes == read.addresses
-            && (self.config.uplink.is_none() || present.proxies == read.addresses);
-        Ok(Some(read.state).filter(|_| complete))
+        let complete = present.has_gateways()
+            && present.routes == ruleset.addresses
+            && (self.config.uplink.is_none() || present.proxies == ruleset.addresses);
+        Ok(Some(ruleset.state).filter(|_| complete))
     }
 }
 
 /// What `ip` shows of the guests' network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Present {
-    gateway_v4: BTreeSet<Ipv4Addr>,
-    gateway_v6: BTreeSet<Ipv6Addr>,
+    /// The bridge's own addresses.
+    bridge: BTreeSet<IpAddr>,
     /// Guests' addresses that are routed to the bridge, by us.
     routes: BTreeSet<IpAddr>,
     /// Guests' addresses that are answered for on the uplink, by us.
     proxies: BTreeSet<IpAddr>,
+}
+
+impl Present {
+    fn has_gateways(&self) -> bool {
+        let gateways = [IpAddr::V4(GATEWAY_V4), IpAddr::V6(GATEWAY_V6)];
+        gateways.iter().all(|gateway| self.bridge.contains(gateway))
+    }
 }
 
 fn addresses(state: &NetworkState) -> BTreeSet<IpAddr> {
