@@ -127,7 +127,7 @@ fn virtual_size(
         })
     };
     match format {
-        ImageFormat::Raw if file_size == 0 || file_size % 512 != 0 => {
+        ImageFormat::Raw if file_size == 0 || !file_size.is_multiple_of(512) => {
             refused("raw", "its size is not a multiple of 512 bytes above 0")
         }
         ImageFormat::Raw => Ok(file_size),

@@ -55,7 +55,6 @@ pub struct AgentContext {
 }
 
 /// All routes of the agent API.
-#[must_use]
 pub fn router(context: AgentContext) -> Router {
     Router::new()
         .route("/agent/v1/join", post(join))

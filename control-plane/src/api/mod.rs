@@ -68,7 +68,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// The whole API, ready to be served.
-#[must_use]
 pub fn router(context: Context) -> Router {
     let (routes, document) = routes();
     let api = routes

@@ -1,0 +1,305 @@
+//! Signing up, confirming, signing in, locking.
+
+use serde_json::json;
+
+use crate::setting::{PASSWORD, Setting, public_key, signup};
+
+#[tokio::test]
+async fn an_account_works_after_its_address_was_confirmed_once() {
+    let setting = Setting::new();
+    let answer = setting
+        .post("/signups", None, signup("minji90"))
+        .await
+        .expect(201);
+    assert_eq!(answer["email"], "minji90@example.com");
+    let credentials = json!({ "login": "minji90", "password": PASSWORD });
+    let early = setting
+        .post("/sessions", None, credentials.clone())
+        .await
+        .expect(403);
+    assert_eq!(early["code"], "email-unconfirmed");
+
+    let token = setting.mailed_token().await;
+    let confirmation = json!({ "token": token });
+    setting
+        .post("/email-confirmations", None, confirmation.clone())
+        .await
+        .expect(204);
+    let again = setting
+        .post("/email-confirmations", None, confirmation)
+        .await
+        .expect(410);
+    assert_eq!(again["code"], "link-expired");
+
+    let session = setting
+        .post("/sessions", None, credentials)
+        .await
+        .expect(201);
+    let token = session["token"].as_str().expect("a token");
+    let me = setting.get("/me", Some(token)).await.expect(200);
+    assert_eq!(
+        (me["login_id"].as_str(), me["name"].as_str()),
+        (Some("minji90"), Some("김민지"))
+    );
+    setting
+        .send(
+            axum::http::Method::DELETE,
+            "/sessions/current",
+            Some(token),
+            &[],
+            None,
+        )
+        .await
+        .expect(204);
+    setting.get("/me", Some(token)).await.expect(401);
+}
+
+#[tokio::test]
+async fn an_id_is_taken_whatever_its_case_and_nothing_is_half_done() {
+    let setting = Setting::new();
+    setting
+        .post("/signups", None, signup("minji90"))
+        .await
+        .expect(201);
+    let before = setting.app.store().sequence();
+    let second = setting.post("/signups", None, signup("MinJi90")).await;
+    assert_eq!(
+        second.fields(),
+        [("/login_id".to_owned(), "taken".to_owned())]
+    );
+    assert_eq!(second.expect(422)["code"], "validation-failed");
+    assert_eq!(setting.app.store().sequence(), before);
+}
+
+#[tokio::test]
+async fn of_many_sign_ups_with_one_id_one_wins() {
+    let setting = Setting::new();
+    let requests = (0..8).map(|_| setting.post("/signups", None, signup("minji90")));
+    let answers = futures_join(requests).await;
+    let won = answers
+        .iter()
+        .filter(|answer| answer.status.as_u16() == 201)
+        .count();
+    assert_eq!(won, 1, "{answers:?}");
+}
+
+/// Polls all at once, in one task.
+pub(crate) async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut pending {
+            if output.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *output = Some(value);
+            }
+        }
+        if pending.iter().all(|(_, output)| output.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    pending
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_bad_field_is_named() {
+    let setting = Setting::new();
+    let body = json!({
+        "login_id": "no", "name": " ", "email": "x", "password": "short", "accepted_terms": "", "locale": "en",
+    });
+    let answer = setting.post("/signups", None, body).await;
+    let expected = [
+        ("/login_id", "malformed"),
+        ("/name", "required"),
+        ("/email", "malformed"),
+        ("/password", "too-short"),
+        ("/accepted_terms", "required"),
+    ];
+    let fields = answer.fields();
+    let found: Vec<_> = fields
+        .iter()
+        .map(|(pointer, code)| (pointer.as_str(), code.as_str()))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_new_confirmation_mail_ends_the_earlier_link_and_tells_strangers_nothing() {
+    let setting = Setting::new();
+    setting
+        .post("/signups", None, signup("minji90"))
+        .await
+        .expect(201);
+    let first = setting.mailed_token().await;
+    setting.clock.advance_s(120);
+    let resend = |login: &'static str| {
+        setting.post(
+            "/email-confirmations/resend",
+            None,
+            json!({ "login": login }),
+        )
+    };
+    resend("nobody1").await.expect(202);
+    assert_eq!(setting.app.queued_mails(10).expect("the outbox").len(), 0);
+    resend("minji90@example.com").await.expect(202);
+    resend("minji90").await.expect(202);
+    assert_eq!(
+        setting.app.queued_mails(10).expect("the outbox").len(),
+        1,
+        "one is enough"
+    );
+    let second = setting.mailed_token().await;
+    setting
+        .post("/email-confirmations", None, json!({ "token": first }))
+        .await
+        .expect(410);
+    setting.clock.advance_s(25 * 3_600);
+    setting
+        .post("/email-confirmations", None, json!({ "token": second }))
+        .await
+        .expect(410);
+}
+
+#[tokio::test]
+async fn five_wrong_passwords_lock_one_source_for_thirty_minutes() {
+    let setting = Setting::new();
+    setting.customer("minji90").await;
+    let from = async |password: &str, address: &str| {
+        let headers = [
+            (
+                "x-innkeeper-portal-key",
+                "the portal's key, long enough for it",
+            ),
+            ("x-forwarded-for", address),
+        ];
+        let body = json!({ "login": "minji90", "password": password });
+        setting
+            .send(
+                axum::http::Method::POST,
+                "/sessions",
+                None,
+                &headers,
+                Some(body),
+            )
+            .await
+    };
+    for _ in 0..5 {
+        let wrong = from("wrong wrong wrong", "192.0.2.1").await.expect(401);
+        assert_eq!(wrong["code"], "bad-credentials");
+    }
+    let locked = from(PASSWORD, "192.0.2.77").await.expect(423);
+    assert_eq!(
+        (locked["code"].as_str(), locked["retry_after_s"].as_u64()),
+        (Some("account-locked"), Some(1_800))
+    );
+    from(PASSWORD, "198.51.100.1").await.expect(201);
+    setting.clock.advance_s(1_799);
+    from(PASSWORD, "192.0.2.1").await.expect(423);
+    setting.clock.advance_s(1);
+    from(PASSWORD, "192.0.2.1").await.expect(201);
+}
+
+#[tokio::test]
+async fn sessions_end_by_idleness() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    for _ in 0..3 {
+        setting.clock.advance_s(3_000);
+        setting.get("/me", Some(&token)).await.expect(200);
+    }
+    setting.clock.advance_s(3_601);
+    setting.get("/me", Some(&token)).await.expect(401);
+}
+
+#[tokio::test]
+async fn keys_are_added_once_and_refused_with_reasons() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let id = setting.key(&token, 1).await;
+    let add = async |text: &str| {
+        let body = json!({ "name": "", "public_key": text });
+        setting
+            .post("/me/ssh-keys", Some(&token), body)
+            .await
+            .fields()
+    };
+    let refused = |code: &str| vec![("/public_key".to_owned(), code.to_owned())];
+    assert_eq!(
+        add(&format!("{} another comment", public_key(1))).await,
+        refused("duplicate")
+    );
+    assert_eq!(
+        add("-----BEGIN OPENSSH PRIVATE KEY-----\nabc").await,
+        refused("private-key")
+    );
+    assert_eq!(
+        add(&format!("{} me\n{}", public_key(2), public_key(3))).await,
+        refused("multiple-lines")
+    );
+    assert_eq!(
+        add("ssh-dss AAAAB3NzaC1kc3MAAACBAP me").await,
+        refused("unsafe-key")
+    );
+    let list = setting.get("/me/ssh-keys", Some(&token)).await.expect(200);
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
+    let path = format!("/me/ssh-keys/{id}");
+    setting
+        .send(axum::http::Method::DELETE, &path, Some(&token), &[], None)
+        .await
+        .expect(204);
+    setting
+        .send(axum::http::Method::DELETE, &path, Some(&token), &[], None)
+        .await
+        .expect(404);
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_disk() {
+    let setting = Setting::new();
+    setting
+        .post("/signups", None, signup("minji90"))
+        .await
+        .expect(201);
+    let mailed = setting.mailed_token().await;
+    setting
+        .post("/email-confirmations", None, json!({ "token": mailed }))
+        .await
+        .expect(204);
+    let login = json!({ "login": "minji90", "password": PASSWORD });
+    let session = setting.post("/sessions", None, login).await.expect(201);
+    let session = session["token"].as_str().expect("a token");
+    let found = |text: &str| files_with(&setting.folder, text);
+    assert!(
+        !found("minji90@example.com").is_empty(),
+        "the search itself works"
+    );
+    for secret in [PASSWORD, session, mailed.as_str()] {
+        assert_eq!(found(secret), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+/// All files below `folder` that hold `text`.
+fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_with(&path, text));
+        } else {
+            let bytes = std::fs::read(&path).expect("readable");
+            if bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+            {
+                found.push(path);
+            }
+        }
+    }
+    found
+}

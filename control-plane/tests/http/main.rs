@@ -1,0 +1,10 @@
+//! The REST API and the agent API over the real router and a real store, with a clock and ids of the test's
+//! own. Filed by noun.
+
+mod accounts;
+mod agents;
+mod authorization;
+mod document;
+mod orders;
+mod servers;
+mod setting;

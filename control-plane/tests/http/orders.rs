@@ -1,0 +1,203 @@
+//! Quotes and orders: what is refused, what is taken, and that a double click is one order.
+
+use serde_json::json;
+
+use crate::{
+    accounts::futures_join,
+    setting::{Setting, room_for},
+};
+
+#[tokio::test]
+async fn an_order_takes_quota_room_and_addresses_at_once() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(4)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    let before = setting.app.store().sequence();
+    let order = setting.order(&token, &quote, "click").await.expect(201);
+    assert_eq!(setting.app.store().sequence(), before + 1, "one commit");
+    assert_eq!(order["state"], "provisioning");
+
+    let id = order["server"].as_str().expect("a server");
+    let server = setting
+        .get(&format!("/servers/{id}"), Some(&token))
+        .await
+        .expect(200);
+    assert_eq!(server["state"], "requested");
+    let addresses = server["addresses"].as_array().expect("addresses");
+    assert!(
+        addresses[0]
+            .as_str()
+            .is_some_and(|a| a.starts_with("203.0.113.")),
+        "{addresses:?}"
+    );
+    assert!(
+        addresses[1]
+            .as_str()
+            .is_some_and(|a| a.starts_with("2001:db8:1::")),
+        "{addresses:?}"
+    );
+    let manifest = setting.manifest(&host).await;
+    assert_eq!(manifest.servers.len(), 1);
+    let orders = setting.get("/orders", Some(&token)).await.expect(200);
+    assert_eq!(orders["data"][0]["id"], order["id"]);
+}
+
+#[tokio::test]
+async fn a_double_click_is_one_server() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(10)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    let clicks = (0..16).map(|n| {
+        // Half of them are the same request again, half come from another tab with a key of its own.
+        let key = if n % 2 == 0 {
+            "click".to_owned()
+        } else {
+            format!("tab-{n}")
+        };
+        let (setting, token, quote) = (&setting, &token, &quote);
+        async move { setting.order(token, quote, &key).await.expect(201)["id"].clone() }
+    });
+    let ids = futures_join(clicks).await;
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let servers = setting.get("/servers", Some(&token)).await.expect(200);
+    assert_eq!(servers["data"].as_array().map(Vec::len), Some(1));
+
+    let other = setting.quote(&token, &key, "web-2").await;
+    let mismatch = setting.order(&token, &other, "click").await.expect(422);
+    assert_eq!(mismatch["code"], "idempotency-mismatch");
+}
+
+#[tokio::test]
+async fn a_full_host_takes_no_more_and_nothing_stays_reserved() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(3)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let mut quotes = Vec::new();
+    for n in 0..8 {
+        quotes.push(setting.quote(&token, &key, &format!("web-{n}")).await);
+    }
+    let answers = futures_join(
+        quotes
+            .iter()
+            .map(|quote| setting.order(&token, quote, quote)),
+    )
+    .await;
+    let placed = answers
+        .iter()
+        .filter(|answer| answer.status.as_u16() == 201)
+        .count();
+    assert_eq!(placed, 3, "{answers:?}");
+    let refused = answers
+        .into_iter()
+        .find(|answer| answer.status.as_u16() != 201)
+        .expect("a refusal");
+    assert_eq!(refused.expect(409)["code"], "capacity-unavailable");
+    let servers = setting.get("/servers", Some(&token)).await.expect(200);
+    let addresses: std::collections::BTreeSet<String> = servers["data"]
+        .as_array()
+        .expect("servers")
+        .iter()
+        .map(|s| s["addresses"][0].to_string())
+        .collect();
+    assert_eq!(addresses.len(), 3, "each has an address of its own");
+    let claims = setting
+        .app
+        .store()
+        .range("addr/", None, 100)
+        .expect("claims");
+    assert_eq!(claims.len(), 6, "and nobody else has one");
+}
+
+#[tokio::test]
+async fn without_a_host_an_order_is_refused_politely() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    let before = setting.app.store().sequence();
+    assert_eq!(
+        setting.order(&token, &quote, "click").await.expect(409)["code"],
+        "capacity-unavailable"
+    );
+    assert_eq!(
+        setting.app.store().sequence(),
+        before,
+        "nothing was written"
+    );
+    let host = setting.host("h1", room_for(1)).await;
+    setting.order(&token, &quote, "click").await.expect(201);
+    assert_eq!(setting.manifest(&host).await.servers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_silent_host_gets_no_orders() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(4)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    setting.clock.advance_s(15);
+    assert_eq!(
+        setting.order(&token, &quote, "click").await.expect(409)["code"],
+        "capacity-unavailable"
+    );
+}
+
+#[tokio::test]
+async fn what_an_order_needs() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(4)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    let body = json!({ "quote": quote, "accept_cautions": false });
+    let headers = [("idempotency-key", "k")];
+    let post = axum::http::Method::POST;
+    let unread = setting
+        .send(post.clone(), "/orders", Some(&token), &headers, Some(body))
+        .await;
+    assert_eq!(
+        unread.fields(),
+        [("/accept_cautions".to_owned(), "required".to_owned())]
+    );
+    let body = json!({ "quote": quote, "accept_cautions": true });
+    let keyless = setting
+        .send(post, "/orders", Some(&token), &[], Some(body))
+        .await
+        .expect(400);
+    assert_eq!(keyless["code"], "idempotency-key-missing");
+    setting.clock.advance_s(31 * 60);
+    let token = {
+        let login = json!({ "login": "minji90", "password": crate::setting::PASSWORD });
+        setting.post("/sessions", None, login).await.expect(201)["token"]
+            .as_str()
+            .expect("a token")
+            .to_owned()
+    };
+    assert_eq!(
+        setting.order(&token, &quote, "late").await.expect(409)["code"],
+        "quote-expired"
+    );
+
+    let body =
+        json!({ "site": "mars", "plan": "", "image": "tiny", "name": "Web!", "ssh_keys": [] });
+    let fields = setting.post("/quotes", Some(&token), body).await.fields();
+    let found: Vec<_> = fields
+        .iter()
+        .map(|(pointer, code)| (pointer.as_str(), code.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("/site", "unknown"),
+            ("/plan", "required"),
+            ("/name", "malformed"),
+            ("/ssh_keys", "required")
+        ]
+    );
+}

@@ -1,0 +1,332 @@
+//! A server's life as its owner and its host see it.
+
+use axum::http::Method;
+use innkeeper_wire::{
+    host::{CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
+    id::ServerId,
+};
+use serde_json::{Value, json};
+
+use crate::setting::{Setting, TestHost, room_for};
+
+struct Story {
+    setting: Setting,
+    host: TestHost,
+    token: String,
+    server: ServerId,
+    path: String,
+}
+
+impl Story {
+    async fn begin() -> Self {
+        let setting = Setting::new();
+        let host = setting.host("h1", room_for(1)).await;
+        let token = setting.customer("minji90").await;
+        let key = setting.key(&token, 1).await;
+        let quote = setting.quote(&token, &key, "web-1").await;
+        let order = setting.order(&token, &quote, "click").await.expect(201);
+        let server: ServerId = order["server"]
+            .as_str()
+            .expect("an id")
+            .parse()
+            .expect("an id");
+        Self {
+            setting,
+            host,
+            token,
+            server,
+            path: format!("/servers/{server}"),
+        }
+    }
+
+    fn seen(&self, state: ObservedState, power_serial: u32) -> ObservedServer {
+        ObservedServer {
+            server: self.server,
+            state,
+            power_serial,
+            reboots: 0,
+            problem: None,
+        }
+    }
+
+    async fn report(&self, seen: ObservedServer) {
+        self.setting
+            .report(&self.host, room_for(1), vec![seen])
+            .await;
+    }
+
+    async fn view(&self) -> Value {
+        self.setting
+            .get(&self.path, Some(&self.token))
+            .await
+            .expect(200)
+    }
+
+    async fn state(&self) -> String {
+        self.view().await["state"]
+            .as_str()
+            .expect("a state")
+            .to_owned()
+    }
+
+    async fn act(&self, action: &str) -> crate::setting::Answer {
+        let path = format!("{}/actions", self.path);
+        self.setting
+            .post(&path, Some(&self.token), json!({ "action": action }))
+            .await
+    }
+
+    async fn order_state(&self) -> String {
+        let orders = self
+            .setting
+            .get("/orders", Some(&self.token))
+            .await
+            .expect(200);
+        orders["data"][0]["state"]
+            .as_str()
+            .expect("a state")
+            .to_owned()
+    }
+
+    fn records(&self, prefix: &str) -> Vec<Value> {
+        let records = self
+            .setting
+            .app
+            .store()
+            .range(prefix, None, 100)
+            .expect("records");
+        records
+            .iter()
+            .map(|(_, record)| serde_json::from_slice(&record.value[1..]).expect("JSON"))
+            .collect()
+    }
+}
+
+const RUNNING: ObservedState = ObservedState::Running { ready: true };
+
+#[tokio::test]
+async fn from_order_to_nothing_left() {
+    let story = Story::begin().await;
+    story
+        .report(story.seen(
+            ObservedState::Creating {
+                step: CreateStep::Disk,
+            },
+            0,
+        ))
+        .await;
+    let view = story.view().await;
+    assert_eq!(
+        (view["state"].as_str(), view["step"].as_str()),
+        (Some("creating"), Some("disk"))
+    );
+    assert_eq!(story.order_state().await, "provisioning");
+    assert!(
+        story.records("use/").is_empty(),
+        "nothing is charged before it is ready"
+    );
+
+    story.report(story.seen(RUNNING, 1)).await;
+    assert_eq!(
+        (
+            story.state().await.as_str(),
+            story.order_state().await.as_str()
+        ),
+        ("running", "completed")
+    );
+    assert_eq!(story.records("use/").len(), 1);
+
+    story.act("shutdown").await.expect(202);
+    assert_eq!(story.state().await, "stopping");
+    story.report(story.seen(ObservedState::Stopped, 2)).await;
+    assert_eq!(story.state().await, "stopped");
+    story.act("reboot").await.expect(409);
+    story.act("start").await.expect(202);
+    story.report(story.seen(RUNNING, 3)).await;
+    story.act("reboot").await.expect(202);
+    assert_eq!(story.state().await, "rebooting");
+    story
+        .report(ObservedServer {
+            reboots: 1,
+            ..story.seen(RUNNING, 3)
+        })
+        .await;
+    assert_eq!(story.state().await, "running");
+
+    story.setting.clock.advance_s(10);
+    story.report(story.seen(RUNNING, 3)).await;
+    story
+        .setting
+        .send(Method::DELETE, &story.path, Some(&story.token), &[], None)
+        .await
+        .expect(202);
+    assert_eq!(story.state().await, "deleting");
+    let usage = &story.records("use/")[0];
+    assert!(
+        usage["until"].is_string(),
+        "charging ends with the acceptance: {usage}"
+    );
+    let manifest = story.setting.manifest(&story.host).await;
+    assert_eq!(manifest.servers[0].intent, Intent::Delete);
+    story.report(story.seen(ObservedState::Absent, 0)).await;
+    assert_eq!(story.state().await, "deleted");
+    assert!(story.setting.manifest(&story.host).await.servers.is_empty());
+    assert_eq!(story.records("addr/")[0]["state"], "resting");
+    assert_eq!(story.records("reserved/")[0]["servers"], 0);
+    assert_eq!(story.records("quota/")[0]["servers"], 0);
+    let listed = story
+        .setting
+        .get("/servers", Some(&story.token))
+        .await
+        .expect(200);
+    assert_eq!(listed["data"], json!([]));
+    story
+        .setting
+        .send(Method::DELETE, &story.path, Some(&story.token), &[], None)
+        .await
+        .expect(409);
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_is_not_charged_and_leaves_nothing() {
+    let story = Story::begin().await;
+    let step = ObservedState::Creating {
+        step: CreateStep::Image,
+    };
+    let problem = ServerProblem {
+        code: ServerProblemCode::ImageUnavailable,
+        detail: "for operators".to_owned(),
+        attempts: 5,
+    };
+    story
+        .report(ObservedServer {
+            problem: Some(problem),
+            ..story.seen(step, 0)
+        })
+        .await;
+    let view = story.view().await;
+    assert_eq!(view["state"], "create_failed");
+    assert_eq!(view["problem"], "image_unavailable");
+    assert!(!view.to_string().contains("for operators"), "{view}");
+    assert_eq!(story.order_state().await, "failed");
+    assert!(story.records("use/").is_empty());
+    let manifest = story.setting.manifest(&story.host).await;
+    assert_eq!(manifest.servers[0].intent, Intent::Delete);
+    story.report(story.seen(ObservedState::Absent, 0)).await;
+    assert_eq!(story.records("reserved/")[0]["servers"], 0);
+    assert_eq!(story.state().await, "create_failed");
+}
+
+#[tokio::test]
+async fn a_server_deleted_before_it_was_ready_costs_nothing() {
+    let story = Story::begin().await;
+    story
+        .setting
+        .send(Method::DELETE, &story.path, Some(&story.token), &[], None)
+        .await
+        .expect(202);
+    assert_eq!(story.order_state().await, "cancelled");
+    story.report(story.seen(RUNNING, 1)).await;
+    assert!(
+        story.records("use/").is_empty(),
+        "a late `running` does not start charging"
+    );
+    assert_eq!(story.state().await, "deleting");
+}
+
+#[tokio::test]
+async fn a_silent_host_makes_servers_unknown_and_not_stopped() {
+    let story = Story::begin().await;
+    story.report(story.seen(RUNNING, 1)).await;
+    story.setting.clock.advance_s(15);
+    assert_eq!(story.state().await, "unknown");
+    story.act("start").await.expect(409);
+    story.report(story.seen(RUNNING, 1)).await;
+    assert_eq!(story.state().await, "running");
+}
+
+#[tokio::test]
+async fn an_address_rests_before_somebody_else_gets_it() {
+    let story = Story::begin().await;
+    let first = story.view().await["addresses"][0].clone();
+    story
+        .setting
+        .send(Method::DELETE, &story.path, Some(&story.token), &[], None)
+        .await
+        .expect(202);
+    story.report(story.seen(ObservedState::Absent, 0)).await;
+    let held: Vec<Value> = story.records("addr/");
+    assert!(
+        held.iter().all(|claim| claim["state"] == "resting"),
+        "{held:?}"
+    );
+    let key = story
+        .setting
+        .get("/me/ssh-keys", Some(&story.token))
+        .await
+        .expect(200)["data"][0]["id"]
+        .clone();
+    let key = key.as_str().expect("a key");
+    let quote = story.setting.quote(&story.token, key, "web-2").await;
+    let order = story
+        .setting
+        .order(&story.token, &quote, "again")
+        .await
+        .expect(201);
+    let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
+    let second = story
+        .setting
+        .get(&path, Some(&story.token))
+        .await
+        .expect(200);
+    assert_ne!(second["addresses"][0], first);
+}
+
+#[tokio::test]
+async fn lists_are_paged_searched_and_filtered() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(10)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    for n in 0..5 {
+        let quote = setting.quote(&token, &key, &format!("web-{n}")).await;
+        setting.order(&token, &quote, &quote).await.expect(201);
+    }
+    let names = |page: &Value| -> Vec<String> {
+        let data = page["data"].as_array().expect("a list");
+        data.iter()
+            .map(|server| server["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    let first = setting
+        .get("/servers?limit=2", Some(&token))
+        .await
+        .expect(200);
+    assert_eq!(names(&first), ["web-4", "web-3"]);
+    let next = first["page"]["next"].as_str().expect("a cursor");
+    let second = setting
+        .get(&format!("/servers?limit=3&after={next}"), Some(&token))
+        .await
+        .expect(200);
+    assert_eq!(names(&second), ["web-2", "web-1", "web-0"]);
+    assert_eq!(second["page"], json!({ "has_more": false }));
+    let found = setting
+        .get("/servers?q=WEB-3&state=requested", Some(&token))
+        .await
+        .expect(200);
+    assert_eq!(names(&found), ["web-3"]);
+    for bad in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "after=../x",
+        "state=flying",
+        "colour=red",
+    ] {
+        let refused = setting
+            .get(&format!("/servers?{bad}"), Some(&token))
+            .await
+            .expect(400);
+        assert_eq!(refused["code"], "bad-request", "{bad}");
+    }
+}

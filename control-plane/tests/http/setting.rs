@@ -1,0 +1,452 @@
+//! A control plane in one process: a temporary store, a clock that stands still until it is moved, seeded
+//! ids; customers and hosts that talk to it as real ones do.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
+use http_body_util::BodyExt as _;
+use innkeeper_control_plane::{
+    agent_api::{self, AgentContext, listener::Connection},
+    api::{self, context::Context},
+    app::{App, Settings},
+    blobs::Blobs,
+    domain::{
+        addresses::Pool,
+        catalogue::{Catalogue, Image, Plan, Site},
+        placement::Overcommit,
+    },
+    metrics::Metrics,
+    store::{Options, Store},
+};
+use innkeeper_mtls::{Ca, HostRequest, Peer, host_certificate};
+use innkeeper_wire::{
+    digest::Digest,
+    host::{
+        FEATURES, HOST_HEADER, HostCapacity, HypervisorState, JoinAnswer, Manifest, ObservedServer,
+        Report,
+    },
+    id::{HostId, IdSource},
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    time::{Clock, Timestamp},
+    vm::{BaseImage, ImageFormat, Opening},
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
+
+/// A clock that a test moves.
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance_s(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct TestIds {
+    clock: Arc<TestClock>,
+    next: AtomicU64,
+}
+
+impl IdSource for TestIds {
+    fn uuid(&self) -> uuid::Uuid {
+        let mut random = [0u8; 10];
+        random[2..].copy_from_slice(&self.next.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+        innkeeper_wire::id::uuid_v7(self.clock.now(), random)
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
+        self.body
+    }
+
+    /// Pointers and codes of the bad fields.
+    pub(crate) fn fields(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| (text(&error["pointer"]), text(&error["code"])))
+            .collect()
+    }
+}
+
+/// The whole thing.
+pub(crate) struct Setting {
+    pub(crate) app: App,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) rest: Router,
+    pub(crate) agents: Router,
+    pub(crate) folder: PathBuf,
+    _owner: tempfile::TempDir,
+}
+
+/// A joined host.
+pub(crate) struct TestHost {
+    pub(crate) id: HostId,
+    pub(crate) connection: Connection,
+    sequence: AtomicU64,
+}
+
+impl Setting {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
+        let ids = Arc::new(TestIds {
+            clock: Arc::clone(&clock),
+            next: AtomicU64::new(1),
+        });
+        let options = Options {
+            reserve_bytes: 0,
+            ..Options::new([7; 16])
+        };
+        let (store, _) = Store::open(&folder.path().join("store"), &options).expect("a store");
+        let app = App::new(store, Arc::clone(&clock) as Arc<dyn Clock>, ids, settings());
+        let metrics = Metrics::new().expect("metrics");
+        let install = "example".parse().expect("a code");
+        let ca = Arc::new(Ca::create(&install, clock.now()).expect("an authority"));
+        let blobs = Blobs::open(folder.path()).expect("blobs");
+        let portal_key = Digest::of(b"the portal's key, long enough for it");
+        let rest = api::router(Context {
+            app: app.clone(),
+            metrics: metrics.clone(),
+            portal_key,
+        });
+        let agents = agent_api::router(AgentContext {
+            app: app.clone(),
+            ca,
+            blobs,
+            metrics,
+        });
+        Self {
+            app,
+            clock,
+            rest,
+            agents,
+            folder: folder.path().to_owned(),
+            _owner: folder,
+        }
+    }
+
+    /// One request to the REST API.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let request = request
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a request");
+        answer(self.rest.clone(), request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.send(Method::GET, path, token, &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
+        self.send(Method::POST, path, token, &[], Some(body)).await
+    }
+
+    /// The token of the newest mail, as its reader would find it.
+    pub(crate) async fn mailed_token(&self) -> String {
+        let mails = self.app.queued_mails(10).expect("the outbox");
+        let mail = mails.last().expect("a mail");
+        let ready = self
+            .app
+            .compose(mail)
+            .await
+            .expect("composed")
+            .expect("a reason to send");
+        self.app.mail_is_done(mail.id).await.expect("done");
+        let (_, rest) = ready.letter.body.split_once("token=").expect("a link");
+        rest.split_whitespace().next().expect("a token").to_owned()
+    }
+
+    /// A customer who signed up, confirmed and signed in; gives the session's token.
+    pub(crate) async fn customer(&self, login_id: &str) -> String {
+        self.post("/signups", None, signup(login_id))
+            .await
+            .expect(201);
+        let token = self.mailed_token().await;
+        self.post("/email-confirmations", None, json!({ "token": token }))
+            .await
+            .expect(204);
+        let body = json!({ "login": login_id, "password": PASSWORD });
+        let session = self.post("/sessions", None, body).await.expect(201);
+        session["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Adds a key; gives its id.
+    pub(crate) async fn key(&self, token: &str, seed: u8) -> String {
+        let body = json!({ "name": "laptop", "public_key": public_key(seed) });
+        let key = self
+            .post("/me/ssh-keys", Some(token), body)
+            .await
+            .expect(201);
+        key["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A quote for a small server; gives its id.
+    pub(crate) async fn quote(&self, token: &str, key: &str, name: &str) -> String {
+        let body = json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": name, "ssh_keys": [key] });
+        let quote = self.post("/quotes", Some(token), body).await.expect(201);
+        quote["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub(crate) async fn order(&self, token: &str, quote: &str, idempotency_key: &str) -> Answer {
+        let body = json!({ "quote": quote, "accept_cautions": true });
+        let headers = [("idempotency-key", idempotency_key)];
+        self.send(Method::POST, "/orders", Some(token), &headers, Some(body))
+            .await
+    }
+
+    /// A host that joined and reported `capacity`.
+    pub(crate) async fn host(&self, name: &str, capacity: HostCapacity) -> TestHost {
+        let token = self.app.invite_host(name, "lab").await.expect("invited");
+        let request = HostRequest::create().expect("a key");
+        let body = json!({ "token": token, "csr_pem": request.request_pem });
+        let stranger = Connection {
+            peer: Peer::Nobody,
+            address: "192.0.2.9:1".parse().expect("an address"),
+        };
+        let joined = self
+            .ask(stranger, None, Method::POST, "/join", Some(body))
+            .await
+            .expect(200);
+        let joined: JoinAnswer = serde_json::from_value(joined).expect("an answer");
+        let certificate =
+            CertificateDer::from_pem_slice(joined.certificate_pem.as_bytes()).expect("PEM");
+        let certificate = host_certificate(&certificate).expect("a host's certificate");
+        assert_eq!(certificate.host, joined.host);
+        let peer = Peer::Host {
+            id: joined.host,
+            serial: certificate.serial,
+            not_after: certificate.not_after,
+        };
+        let host = TestHost {
+            id: joined.host,
+            connection: Connection { peer, ..stranger },
+            sequence: AtomicU64::new(0),
+        };
+        self.report(&host, capacity, vec![]).await;
+        host
+    }
+
+    /// One request to the agent API over a connection whose peer is known.
+    pub(crate) async fn ask(
+        &self,
+        connection: Connection,
+        claimed: Option<HostId>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/agent/v1{path}"));
+        if let Some(host) = claimed {
+            request = request.header(HOST_HEADER, host.to_string());
+        }
+        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let request = request
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a request");
+        answer(self.agents.clone().layer(Extension(connection)), request).await
+    }
+
+    pub(crate) async fn manifest(&self, host: &TestHost) -> Manifest {
+        let path = "/desired?epoch=0&generation=0&wait_s=0";
+        let body = self
+            .ask(host.connection, Some(host.id), Method::GET, path, None)
+            .await
+            .expect(200);
+        serde_json::from_value(body).expect("a manifest")
+    }
+
+    pub(crate) async fn report(
+        &self,
+        host: &TestHost,
+        capacity: HostCapacity,
+        servers: Vec<ObservedServer>,
+    ) {
+        let generation = self.app.manifest_generation(host.id).expect("a generation");
+        let report = Report {
+            epoch: self.app.store().epoch(),
+            generation,
+            boot_id: "boot".to_owned(),
+            sequence: host.sequence.fetch_add(1, Ordering::SeqCst) + 1,
+            started_at: Timestamp::from_millis(1),
+            agent_version: "0.1.0".to_owned(),
+            features: FEATURES
+                .iter()
+                .map(|feature| (*feature).to_owned())
+                .collect(),
+            capacity,
+            hypervisor: HypervisorState::Reachable,
+            servers,
+            strangers: vec![],
+        };
+        let body = serde_json::to_value(report).expect("a report");
+        self.ask(
+            host.connection,
+            Some(host.id),
+            Method::POST,
+            "/observations",
+            Some(body),
+        )
+        .await
+        .expect(200);
+    }
+}
+
+async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.expect("infallible");
+    let status = response.status();
+    let bytes = response
+        .into_body()
+        .collect()
+        .await
+        .expect("a body")
+        .to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer { status, body }
+}
+
+pub(crate) fn signup(login_id: &str) -> Value {
+    json!({
+        "login_id": login_id,
+        "name": "김민지",
+        "email": format!("{login_id}@example.com"),
+        "password": PASSWORD,
+        "accepted_terms": "2026-11",
+        "locale": "ko",
+    })
+}
+
+/// A well-formed Ed25519 key.
+pub(crate) fn public_key(seed: u8) -> String {
+    use base64::Engine as _;
+    let mut blob = Vec::new();
+    for part in [b"ssh-ed25519".as_slice(), &[seed; 32]] {
+        blob.extend(u32::try_from(part.len()).expect("short").to_be_bytes());
+        blob.extend(part);
+    }
+    format!(
+        "ssh-ed25519 {}",
+        base64::engine::general_purpose::STANDARD.encode(blob)
+    )
+}
+
+/// Room for `servers` of plan `s1`.
+pub(crate) fn room_for(servers: u64) -> HostCapacity {
+    HostCapacity {
+        cpus: 64,
+        memory: Bytes::gib(servers),
+        disk: Bytes::gib(1_000),
+    }
+}
+
+fn settings() -> Settings {
+    let lab: innkeeper_wire::id::Code = "lab".parse().expect("a code");
+    let pool = |network| Pool::parse(lab.clone(), network).expect("a network");
+    Settings {
+        installation: "Example Cloud".to_owned(),
+        support_email: "help@cloud.example".to_owned(),
+        terms_version: "2026-11".to_owned(),
+        terms: "Be kind.".to_owned(),
+        password_length_min: 15,
+        portal_url: "https://portal.cloud.example".to_owned(),
+        catalogue: Catalogue {
+            sites: vec![Site {
+                code: lab.clone(),
+                name: "Laboratory".to_owned(),
+            }],
+            plans: vec![Plan {
+                code: "s1".parse().expect("a code"),
+                name: "S1".to_owned(),
+                vcpus: 1,
+                memory: Bytes::gib(1),
+                disk: Bytes::gib(10),
+                hourly: HourlyRate {
+                    micro_minor_per_hour: 9_000_000,
+                    currency: Currency::Krw,
+                },
+                monthly_cap: Money {
+                    amount: 6_000,
+                    currency: Currency::Krw,
+                },
+            }],
+            images: vec![Image {
+                code: "tiny".parse().expect("a code"),
+                name: "Tiny".to_owned(),
+                login_user: "root".to_owned(),
+                base: BaseImage {
+                    digest: Digest::of(b"tiny"),
+                    format: ImageFormat::Raw,
+                    file_size: Bytes::mib(64),
+                    virtual_size: Bytes::mib(64),
+                },
+            }],
+        },
+        pools: vec![pool("203.0.113.128/25"), pool("2001:db8:1::/64")],
+        overcommit: Overcommit {
+            cpu_percent: 400,
+            memory_percent: 100,
+            disk_percent: 100,
+        },
+        openings: vec![
+            Opening::Icmp,
+            Opening::Tcp {
+                first: 1,
+                last: u16::MAX,
+            },
+        ],
+        tombstone_days: 7,
+        server_quota: 20,
+    }
+}
