@@ -105,7 +105,7 @@ impl Story {
 const RUNNING: ObservedState = ObservedState::Running { ready: true };
 
 #[tokio::test]
-async fn from_order_to_nothing_left() {
+async fn from_order_to_running_and_through_its_power_states() {
     let story = Story::begin().await;
     story
         .report(story.seen(
@@ -152,9 +152,14 @@ async fn from_order_to_nothing_left() {
         })
         .await;
     assert_eq!(story.state().await, "running");
+}
 
+#[tokio::test]
+async fn a_delete_ends_charging_at_once_and_gives_everything_back_when_nothing_is_left() {
+    let story = Story::begin().await;
+    story.report(story.seen(RUNNING, 1)).await;
     story.setting.clock.advance_s(10);
-    story.report(story.seen(RUNNING, 3)).await;
+    story.report(story.seen(RUNNING, 1)).await;
     story
         .setting
         .send(Method::DELETE, &story.path, Some(&story.token), &[], None)
