@@ -7,6 +7,7 @@ pub mod action;
 pub mod hypervisor;
 pub mod power;
 pub mod plan;
+pub mod reconcile;
 pub mod memory;
 pub mod durable;
 pub mod desired;
@@ -16,3 +17,5 @@ pub mod layout;
 pub mod seed;
 pub mod network;
 pub mod metrics;
+#[cfg(test)]
+mod fixtures;

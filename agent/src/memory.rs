@@ -51,8 +51,6 @@ pub struct Attempt {
     pub subject: u64,
     /// How many were begun.
     pub count: u32,
-    /// When the first one began.
-    pub first_at: Timestamp,
     /// When the last one began or, if it failed, ended.
     pub last_at: Timestamp,
     /// Why the last failed one failed.
@@ -136,7 +134,6 @@ impl Memory {
         let fresh = Attempt {
             subject,
             count: 0,
-            first_at: now,
             last_at: now,
             failure: None,
         };
@@ -260,7 +257,6 @@ mod tests {
         let mut attempt = Attempt {
             subject: 0,
             count: 1,
-            first_at: NOW,
             last_at: NOW,
             failure: None,
         };

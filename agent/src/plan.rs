@@ -104,9 +104,7 @@ pub fn plan(view: &View<'_>) -> Plan {
     let installed = installed_network(view, &wanted);
     settle_network(&mut memory, view, &wanted, installed.as_ref());
     plan.network = network_step(&memory, view, wanted);
-    memory
-        .servers
-        .retain(|server, _| is_remembered(view, *server));
+    forget_unlisted(&mut memory, view);
     for (server, wanted) in &view.desired.servers {
         let eyes = Eyes::on(view, *server, installed.as_ref());
         let remembered = memory.servers.remove(server).unwrap_or_default();
@@ -206,8 +204,18 @@ fn strangers(view: &View<'_>) -> Vec<String> {
     names.into_iter().take(STRANGERS_MAX).collect()
 }
 
-fn is_remembered(view: &View<'_>, server: ServerId) -> bool {
-    view.desired.servers.contains_key(&server) || view.inventory.tombstones.contains_key(&server)
+/// Of a server that is not listed nothing counts but the attempts to destroy its tombstone.
+fn forget_unlisted(memory: &mut Memory, view: &View<'_>) {
+    memory.servers.retain(|server, remembered| {
+        if view.desired.servers.contains_key(server) {
+            return true;
+        }
+        let is_buried = view.inventory.tombstones.contains_key(server);
+        let is_open = |step: &Step| *step == Step::PurgeTombstone && is_buried;
+        remembered.attempts.retain(|step, _| is_open(step));
+        remembered.reboots_noted = 0;
+        !remembered.attempts.is_empty()
+    });
 }
 
 /// Tombstones whose time is over, the oldest first, as many as this hour still allows.
@@ -323,8 +331,10 @@ impl<'a> Eyes<'a> {
             memory,
             self.view.now,
         ) {
-            PowerStep::Act(Action::Start { .. }) if !self.is_covered(spec) => {}
-            PowerStep::Act(action) => steps.push(action),
+            PowerStep::Act(action) => match *action {
+                Action::Start { .. } if !self.is_covered(spec) => {}
+                action => steps.push(action),
+            },
             PowerStep::Wait | PowerStep::Ignored | PowerStep::Settled => {}
         }
         steps

@@ -19,8 +19,9 @@ use crate::{
 
 /// How often a guest that shall shut down is asked.
 pub const SHUTDOWN_ASK_EVERY: Duration = Duration::from_secs(10);
-/// How long it has; then it is left running, and that is reported.
-pub const SHUTDOWN_ASK_FOR: Duration = Duration::from_secs(90);
+/// How often at most. Ten seconds after the last time, 90 s after the first one, it is left running, and that
+/// is reported. Counting, unlike a time limit, forgives an agent that was away in between.
+pub const SHUTDOWN_ASKS_MAX: u32 = 9;
 /// When a guest without an agent counts as ready (design.md section 10), and when a start has succeeded.
 pub const READY_AFTER: Duration = Duration::from_secs(60);
 
@@ -30,7 +31,7 @@ pub enum PowerStep {
     /// It is as wanted.
     Settled,
     /// Do this.
-    Act(Action),
+    Act(Box<Action>),
     /// The guest was asked a moment ago.
     Wait,
     /// It runs although it shall not, and the host has done its part.
@@ -50,11 +51,11 @@ pub fn step(
     let is_new = domain.power_serial < serial;
     match (spec.power.target, domain.run) {
         (PowerTarget::On, DomainRun::Running) if is_new => {
-            PowerStep::Act(Action::NotePower { server, serial })
+            act(Action::NotePower { server, serial })
         }
         (PowerTarget::On, DomainRun::Running) => {
             if spec.reboots > domain.reboots.max(memory.reboots_noted) {
-                PowerStep::Act(Action::Reboot {
+                act(Action::Reboot {
                     server,
                     reboots: spec.reboots,
                 })
@@ -65,13 +66,13 @@ pub fn step(
         (PowerTarget::On, DomainRun::Off(reason)) => {
             let tried = attempt(memory, Step::Start, serial).is_some();
             if is_new || shall_restart(domain, reason, boot_id, tried) {
-                PowerStep::Act(Action::Start { server, serial })
+                act(Action::Start { server, serial })
             } else {
                 PowerStep::Settled
             }
         }
         (PowerTarget::Off | PowerTarget::OffForced, DomainRun::Off(_)) if is_new => {
-            PowerStep::Act(Action::NotePower { server, serial })
+            act(Action::NotePower { server, serial })
         }
         (PowerTarget::Off | PowerTarget::OffForced, DomainRun::Off(_)) => PowerStep::Settled,
         (PowerTarget::Off, DomainRun::Running) => {
@@ -79,13 +80,17 @@ pub fn step(
         }
         (PowerTarget::OffForced, DomainRun::Running) => {
             if is_new || attempt(memory, Step::PowerOff, serial).is_some() {
-                PowerStep::Act(Action::PowerOff { server, serial })
+                act(Action::PowerOff { server, serial })
             } else {
                 // Somebody at the host started it by hand.
                 PowerStep::Ignored
             }
         }
     }
+}
+
+fn act(action: Action) -> PowerStep {
+    PowerStep::Act(Box::new(action))
 }
 
 fn attempt(memory: &ServerMemory, step: Step, serial: u32) -> Option<&Attempt> {
@@ -120,10 +125,10 @@ fn shut_down(
         serial: spec.power.serial,
     };
     match asked {
-        Some(asked) if now.since(asked.first_at) >= SHUTDOWN_ASK_FOR => PowerStep::Ignored,
-        Some(asked) if asked.is_due(SHUTDOWN_ASK_EVERY, now) => PowerStep::Act(ask),
-        Some(_) => PowerStep::Wait,
-        None if is_new => PowerStep::Act(ask),
+        Some(asked) if !asked.is_due(SHUTDOWN_ASK_EVERY, now) => PowerStep::Wait,
+        Some(asked) if asked.count >= SHUTDOWN_ASKS_MAX => PowerStep::Ignored,
+        Some(_) => act(ask),
+        None if is_new => act(ask),
         // Carried out before, and yet it runs: started by hand at the host.
         None => PowerStep::Ignored,
     }

@@ -12,7 +12,12 @@ use std::{
     time::Duration,
 };
 
-use innkeeper_wire::{digest::Digest, host::HostCapacity, id::ServerId, time::Timestamp};
+use innkeeper_wire::{
+    digest::Digest,
+    host::HostCapacity,
+    id::ServerId,
+    time::{Clock, Timestamp},
+};
 
 use super::{Domain, DomainRun, Hypervisor, HypervisorError, Inventory, OffReason};
 use crate::{
@@ -124,6 +129,12 @@ impl Simulated {
         self.state().faults.push_back((step, fault));
     }
 
+    /// How many of the injected faults did not happen yet.
+    #[must_use]
+    pub fn faults_left(&self) -> usize {
+        self.state().faults.len()
+    }
+
     /// Ends all faults that did not happen yet.
     pub fn end_faults(&self) {
         self.state().faults.clear();
@@ -200,12 +211,6 @@ impl Simulated {
         self.state().network.clone()
     }
 
-    /// The present instant.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.state().now
-    }
-
     /// Everything that had an effect so far, in order.
     #[must_use]
     pub fn done(&self) -> Vec<Action> {
@@ -221,6 +226,12 @@ impl Simulated {
     /// Carries out an action, with the fault that is next in line for it.
     pub fn carry_out(&self, action: &Action) -> Outcome {
         self.state().carry_out(action)
+    }
+}
+
+impl Clock for Simulated {
+    fn now(&self) -> Timestamp {
+        self.state().now
     }
 }
 

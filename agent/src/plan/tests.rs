@@ -5,6 +5,7 @@ use innkeeper_wire::{
     host::HostCapacity,
     id::uuid_v7,
     size::Bytes,
+    time::Clock,
     vm::{BaseImage, ImageFormat, MacAddress, Nic, Opening, Power, PowerTarget},
 };
 use proptest::prelude::*;
@@ -762,6 +763,7 @@ impl Life {
     fn settle(&mut self, desired: &Desired) -> Option<u32> {
         (0..60).find(|_| {
             let settled = self.round(desired).is_empty()
+                && self.memory.network_attempt.is_none()
                 && self
                     .memory
                     .servers
@@ -775,7 +777,7 @@ impl Life {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn a_host_as_desired_is_left_alone(specs in any_specs()) {

@@ -1,0 +1,425 @@
+//! The loop that brings the host to its desired state: look, plan, act, report. Woken by a new desired
+//! state, by every action that ends, and by a period. `main` runs one of it; it decides nothing that
+//! [`crate::plan`] does not say, and retries nothing by itself: the next round is the retry.
+//!
+//! This task alone owns the memory. Actions run in tasks of their own, one at a time for a server, each with
+//! a deadline: a hung one delays no other server and no report. What an action that missed its deadline has
+//! done is unknown until the next look. Dropping the loop drops the tasks; the next agent finds what they
+//! left, as after kill -9.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    ops::Bound,
+    sync::Arc,
+    time::Duration,
+};
+
+use innkeeper_wire::{
+    digest::Digest,
+    host::{FEATURES, HostCapacity, HypervisorState, ObservedServer, Report},
+    id::ServerId,
+    size::Bytes,
+    time::{Clock, Timestamp},
+};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    action::Action,
+    desired::{Desired, Store, Wanted},
+    hypervisor::{Hypervisor, HypervisorError, Inventory},
+    memory::{Memory, Step},
+    plan::{Plan, Rules, View, plan},
+};
+
+/// Servers that are worked on at a time.
+pub const SERVERS_AT_ONCE: usize = 8;
+/// Base images that are fetched at a time, beside the others.
+pub const FETCHES_AT_ONCE: usize = 2;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The longest time between two looks at the host, when nothing happens.
+    pub period: Duration,
+    /// For a look at the host.
+    pub observe_deadline: Duration,
+    /// For fetching a base image.
+    pub fetch_deadline: Duration,
+    /// For any other action.
+    pub action_deadline: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            period: Duration::from_secs(2),
+            // The deadlines of the host itself are shorter (15 s and 90 s) and tell more about what hangs.
+            observe_deadline: Duration::from_secs(20),
+            fetch_deadline: Duration::from_secs(30 * 60),
+            action_deadline: Duration::from_secs(100),
+        }
+    }
+}
+
+/// The loop and everything that it needs.
+pub struct Reconciler<H> {
+    /// The host.
+    pub hypervisor: Arc<H>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where the memory is kept.
+    pub store: Store,
+    /// The operator's rules.
+    pub rules: Rules,
+    /// How long things may take.
+    pub pace: Pace,
+    /// What the control plane wants.
+    pub desired: watch::Receiver<Arc<Desired>>,
+    /// Where the newest report goes; a fresh one after every look.
+    pub reports: watch::Sender<Option<Arc<Report>>>,
+}
+
+impl<H: Hypervisor> Reconciler<H> {
+    /// Reconciles until `stop`. Guests are not touched by stopping.
+    ///
+    /// # Errors
+    /// When the memory of the agent before can't be read.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), crate::durable::Error> {
+        let memory = self.store.read_memory()?;
+        let mut round = Round {
+            started_at: self.clock.now(),
+            host: self,
+            stored: memory.clone(),
+            memory,
+            jobs: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            actions: HashMap::new(),
+            last_admitted: None,
+            boot_id: String::new(),
+            capacity: HostCapacity {
+                cpus: 0,
+                memory: Bytes(0),
+                disk: Bytes(0),
+            },
+            sequence: 0,
+            was_reachable: true,
+        };
+        loop {
+            round.look().await;
+            tokio::select! {
+                // Cancel-safe: a task whose end was not taken stays in the set.
+                Some(ended) = round.tasks.join_next_with_id() => round.end(ended).await,
+                // Cancel-safe: a change that was not taken is seen again, here or in `look`.
+                changed = round.host.desired.changed() => if changed.is_err() { return Ok(()) },
+                // Cancel-safe: only time is lost.
+                () = sleep(round.host.pace.period) => {}
+                // Cancel-safe: a cancellation stays.
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// What the loop knows from one round to the next.
+struct Round<H> {
+    host: Reconciler<H>,
+    memory: Memory,
+    /// The memory as it lies on disk.
+    stored: Memory,
+    /// What is under way, by server; the network is nobody's.
+    jobs: BTreeMap<Option<ServerId>, Job>,
+    tasks: JoinSet<Result<(), HypervisorError>>,
+    /// Which action a task carries out, also when it panics.
+    actions: HashMap<Id, Running>,
+    /// Where the next round begins to give out places, so that everybody gets one.
+    last_admitted: Option<ServerId>,
+    boot_id: String,
+    capacity: HostCapacity,
+    started_at: Timestamp,
+    sequence: u64,
+    was_reachable: bool,
+}
+
+/// Work on one server that is under way.
+struct Job {
+    /// What comes after the present action, if that succeeds.
+    rest: VecDeque<Action>,
+    /// What was wanted when this was planned: when that changes, the rest is dropped.
+    wanted: Option<Wanted>,
+    /// The base image that is being fetched.
+    fetches: Option<Digest>,
+}
+
+struct Running {
+    server: Option<ServerId>,
+    action: Action,
+    since: Instant,
+}
+
+impl<H: Hypervisor> Round<H> {
+    /// Looks at the host, starts what is due and reports.
+    async fn look(&mut self) {
+        let desired = Arc::clone(&self.host.desired.borrow_and_update());
+        let observed = timeout(
+            self.host.pace.observe_deadline,
+            self.host.hypervisor.observe(),
+        )
+        .await;
+        let observed = match observed {
+            Ok(observed) => observed,
+            Err(_) => Err(HypervisorError::Deadline("looking at the host".to_owned())),
+        };
+        match observed {
+            Ok(inventory) => {
+                self.set_reachable(true, "");
+                self.boot_id.clone_from(&inventory.boot_id);
+                self.capacity = inventory.capacity.unwrap_or(self.capacity);
+                let busy = self.jobs.keys().copied().flatten().collect();
+                let plan = self.plan(&desired, &inventory, &busy);
+                self.start_due(&desired, &plan).await;
+                self.report(
+                    &desired,
+                    HypervisorState::Reachable,
+                    plan.observed,
+                    plan.strangers,
+                );
+            }
+            Err(error) => {
+                let detail = error.to_string();
+                self.set_reachable(false, &detail);
+                let state = HypervisorState::Unreachable { detail };
+                self.report(&desired, state, Vec::new(), Vec::new());
+            }
+        }
+    }
+
+    fn plan(
+        &mut self,
+        desired: &Desired,
+        inventory: &Inventory,
+        busy: &BTreeSet<ServerId>,
+    ) -> Plan {
+        let plan = plan(&View {
+            desired,
+            inventory,
+            memory: &self.memory,
+            busy,
+            rules: &self.host.rules,
+            now: self.host.clock.now(),
+        });
+        self.memory = plan.memory.clone();
+        plan
+    }
+
+    fn set_reachable(&mut self, reachable: bool, detail: &str) {
+        if reachable != self.was_reachable {
+            if reachable {
+                tracing::info!("libvirt answers again");
+            } else {
+                tracing::error!(detail, "libvirt does not answer; guests are not affected");
+            }
+        }
+        self.was_reachable = reachable;
+    }
+
+    // ---- acting ----
+
+    /// Starts as many of the planned actions as there is room for. The attempts are on disk before the
+    /// first of them is made.
+    async fn start_due(&mut self, desired: &Desired, plan: &Plan) {
+        let mut due = Vec::new();
+        if let Some(network) = &plan.network
+            && !self.jobs.contains_key(&None)
+        {
+            let job = Job {
+                rest: VecDeque::new(),
+                wanted: None,
+                fetches: None,
+            };
+            self.jobs.insert(None, job);
+            due.push((None, Action::ApplyNetwork(network.clone())));
+        }
+        let after = self.last_admitted.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = plan.actions.range((after, Bound::Unbounded));
+        let earlier = plan
+            .actions
+            .iter()
+            .take_while(|(server, _)| self.last_admitted.is_some_and(|last| **server <= last));
+        let in_turn: Vec<_> = later.chain(earlier).collect();
+        for (server, actions) in in_turn {
+            if let Some(first) = self.admit(*server, actions, desired.servers.get(server)) {
+                self.last_admitted = Some(*server);
+                due.push((Some(*server), first));
+            }
+        }
+        self.start(due).await;
+    }
+
+    /// Makes a job of a server's actions and gives the first one, if there is room for it.
+    fn admit(
+        &mut self,
+        server: ServerId,
+        actions: &[Action],
+        wanted: Option<&Wanted>,
+    ) -> Option<Action> {
+        let (first, rest) = actions.split_first()?;
+        let fetching: Vec<_> = self.jobs.values().filter_map(|job| job.fetches).collect();
+        let (fetches, rest) = match first {
+            // It takes long and has places of its own; what comes after it takes its turn with the others.
+            Action::FetchImage(image) => {
+                let is_under_way = fetching.contains(&image.digest);
+                if is_under_way || fetching.len() >= FETCHES_AT_ONCE {
+                    return None;
+                }
+                (Some(image.digest), VecDeque::new())
+            }
+            _ if self.jobs.len() - fetching.len() >= SERVERS_AT_ONCE => return None,
+            _ => (None, rest.iter().cloned().collect()),
+        };
+        self.jobs.insert(
+            Some(server),
+            Job {
+                rest,
+                wanted: wanted.cloned(),
+                fetches,
+            },
+        );
+        Some(first.clone())
+    }
+
+    async fn start(&mut self, due: Vec<(Option<ServerId>, Action)>) {
+        let now = self.host.clock.now();
+        for (server, action) in &due {
+            self.memory.begin(*server, action, now);
+        }
+        self.store_memory().await;
+        for (server, action) in due {
+            let (hypervisor, pace) = (Arc::clone(&self.host.hypervisor), self.host.pace);
+            let running = Running {
+                server,
+                action: action.clone(),
+                since: Instant::now(),
+            };
+            let task = self.tasks.spawn(async move {
+                let deadline = match action {
+                    Action::FetchImage(_) => pace.fetch_deadline,
+                    _ => pace.action_deadline,
+                };
+                // Dropping an action leaves it half-done at worst, which the next look shows.
+                match timeout(deadline, hypervisor.execute(&action)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(HypervisorError::Deadline(format!(
+                        "{:?}",
+                        Step::of(&action).0
+                    ))),
+                }
+            });
+            self.actions.insert(task.id(), running);
+        }
+    }
+
+    /// Takes in the end of a task, and goes on with its server.
+    async fn end(&mut self, ended: Result<(Id, Result<(), HypervisorError>), JoinError>) {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                let (what, reason) = ("the agent".to_owned(), error.to_string());
+                (error.id(), Err(HypervisorError::Failed { what, reason }))
+            }
+        };
+        let running = self.actions.remove(&id).expect("every task has its entry");
+        let Running {
+            server,
+            action,
+            since,
+        } = running;
+        let mut job = self
+            .jobs
+            .remove(&server)
+            .expect("a running action belongs to a job");
+        let step = Step::of(&action).0;
+        let duration_ms = since.elapsed().as_millis();
+        let name = server.map(|server| server.to_string());
+        match result {
+            Ok(()) => {
+                tracing::info!(server.id = name, ?step, duration_ms, "done");
+                let wanted = server
+                    .and_then(|server| self.host.desired.borrow().servers.get(&server).cloned());
+                if job.wanted == wanted
+                    && let Some(next) = job.rest.pop_front()
+                {
+                    self.jobs.insert(server, job);
+                    self.start(vec![(server, next)]).await;
+                }
+            }
+            Err(error) => {
+                self.memory
+                    .fail(server, &action, &error, self.host.clock.now());
+                let attempts = self.memory.attempt(server, &action).map_or(1, |a| a.count);
+                tracing::warn!(server.id = name, ?step, duration_ms, attempts, %error, "failed");
+            }
+        }
+    }
+
+    async fn store_memory(&mut self) {
+        if self.memory == self.stored {
+            return;
+        }
+        let (store, memory) = (self.host.store.clone(), self.memory.clone());
+        let write =
+            tokio::task::spawn_blocking(move || store.write_memory(&memory).map(|()| memory));
+        match write.await.expect("writing a file does not panic") {
+            Ok(memory) => self.stored = memory,
+            // Better to go on than to leave customers without a power button because a disk is full.
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the agent's memory can't be stored");
+            }
+        }
+    }
+
+    // ---- reporting ----
+
+    fn report(
+        &mut self,
+        desired: &Desired,
+        hypervisor: HypervisorState,
+        servers: Vec<ObservedServer>,
+        strangers: Vec<String>,
+    ) {
+        self.sequence += 1;
+        let report = Report {
+            epoch: desired.epoch,
+            generation: desired.generation,
+            boot_id: self.boot_id.clone(),
+            sequence: self.sequence,
+            started_at: self.started_at,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: FEATURES.iter().map(ToString::to_string).collect(),
+            capacity: self.capacity,
+            hypervisor,
+            servers,
+            strangers,
+        };
+        self.host.reports.send_replace(Some(Arc::new(report)));
+    }
+}
+
+/// An error with all its causes, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
