@@ -354,7 +354,7 @@ impl Journal {
         let mut head = self.head;
         let bodies: usize = commits.iter().map(|commit| commit.body.len()).sum();
         let length = FRAME_BYTES + bodies + size_of::<Hash>();
-        let mut batch = Vec::with_capacity(length + GROWTH_STEP_BYTES);
+        let mut batch = Vec::with_capacity(length);
         batch.resize(FRAME_BYTES, 0);
         for commit in commits {
             batch.extend_from_slice(&commit.body);
@@ -378,7 +378,8 @@ impl Journal {
         let end = self.last.end + batch.len();
         let mut allocated = self.last.allocated;
         if end > allocated {
-            allocated = end.next_multiple_of(GROWTH_STEP_BYTES);
+            let step = end.next_multiple_of(GROWTH_STEP_BYTES);
+            allocated = step.min(self.segment_bytes).max(end);
             batch.resize(allocated - self.last.end, 0);
         }
         self.file
@@ -447,7 +448,14 @@ fn io_error<'a>(deed: &'static str, name: &'a str) -> impl FnOnce(io::Error) -> 
 }
 
 fn trailing_zeros(bytes: &[u8]) -> usize {
-    bytes.iter().rev().take_while(|byte| **byte == 0).count()
+    let zeros = [0; 4096];
+    let blocks = bytes.rchunks(zeros.len());
+    let whole: usize = blocks
+        .take_while(|block| **block == zeros[..block.len()])
+        .map(<[u8]>::len)
+        .sum();
+    let rest = &bytes[..bytes.len() - whole];
+    whole + rest.iter().rev().take_while(|byte| **byte == 0).count()
 }
 
 fn widen(length: usize) -> u64 {

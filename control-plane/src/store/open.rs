@@ -52,7 +52,7 @@ pub enum IndexFate {
         /// Commits added.
         commits: u64,
     },
-    /// It was missing and was built.
+    /// It was missing or empty, and was built.
     Built,
     /// It could not be trusted: it was moved aside and built anew.
     Rebuilt {

@@ -154,10 +154,10 @@ impl Frame {
     /// The frame at the start of `bytes`; `None` when there is no sound one.
     pub(crate) fn decode(bytes: &[u8], seed: u32) -> Option<Self> {
         let bytes = bytes.first_chunk::<FRAME_BYTES>()?;
-        let checksum = u32::from_le_bytes(array(bytes, 32));
-        let sound = bytes[..4] == BATCH_MAGIC
-            && bytes[4..6] == BATCH_VERSION.to_le_bytes()
-            && checksum == crc32c::crc32c_append(seed, &bytes[..32]);
+        if bytes[..4] != BATCH_MAGIC || bytes[4..6] != BATCH_VERSION.to_le_bytes() {
+            return None;
+        }
+        let sound = array(bytes, 32) == crc32c::crc32c_append(seed, &bytes[..32]).to_le_bytes();
         let length = usize::try_from(u32::from_le_bytes(array(bytes, 8))).ok()?;
         let possible = length <= BATCH_BYTES_MAX - FRAME_BYTES && length >= size_of::<Hash>();
         (sound && possible).then(|| Self {

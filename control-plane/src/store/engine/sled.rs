@@ -7,10 +7,12 @@
 
 use std::{
     any::Any,
+    fs::{File, TryLockError},
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use sled::{Batch, Db, Tree};
@@ -37,6 +39,7 @@ impl SledEngine {
     /// # Errors
     /// [`EngineError`] when sled does not like what it finds there.
     pub(crate) fn open(folder: &Path) -> Result<Self, EngineError> {
+        wait_for_predecessor(folder);
         let trees = catch(|| {
             let db = sled::Config::new()
                 .path(folder)
@@ -132,6 +135,21 @@ impl Engine for SledEngine {
 
     fn flush(&self) -> Result<(), EngineError> {
         self.call(|trees| trees.db.flush().map(|_| ()))
+    }
+}
+
+/// Waits, for two seconds at most, until a database that this process had in `folder` has let go of it:
+/// sled's own threads hold its lock for a moment after it was dropped, and refusing an index for that
+/// would rebuild it for nothing. Other processes are kept out by the store's lock.
+fn wait_for_predecessor(folder: &Path) {
+    let Ok(file) = File::open(folder.join("db")) else {
+        return;
+    };
+    for _ in 0..200 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(10)),
+            Ok(()) | Err(TryLockError::Error(_)) => return,
+        }
     }
 }
 

@@ -145,14 +145,15 @@ async fn a_batch_inside_a_value_is_no_batch() {
 
 async fn fill_folder(dir: &Path, identity: u8) -> Vec<(Key, Record)> {
     let options = Options {
-        identity: [identity; 16],
-        ..options()
+        reserve_bytes: 0,
+        ..Options::new([identity; 16])
     };
     let (store, _) = Store::open(dir, &options).expect("opens");
-    for number in 0..400_u16 {
-        let write = put(&format!("k/{number}"), &[identity; 500]);
+    // Some megabytes, so that there is a middle to damage.
+    for number in 0..40_u16 {
+        let writes = (0..50).map(|part| put(&format!("k/{number}/{part}"), &[identity; 4_000]));
         store
-            .commit(commit(Vec::new(), vec![write]))
+            .commit(commit(Vec::new(), writes.collect()))
             .await
             .expect("commits");
     }
@@ -191,10 +192,9 @@ async fn a_damaged_index_is_moved_aside_and_rebuilt() {
                 .write(true)
                 .open(largest_file(index))
                 .expect("opens");
-            for block in 2..40 {
-                file.write_all_at(&[0xa5; 4_096], block * 8_192)
-                    .expect("written");
-            }
+            let length = file.metadata().expect("there").len();
+            file.write_all_at(&[0xa5; 4_096], length / 2)
+                .expect("written");
         }),
         ("empty files", |index| {
             fs::File::options()
@@ -215,10 +215,13 @@ async fn a_damaged_index_is_moved_aside_and_rebuilt() {
         fill_folder(&dir.path().join("other"), 2).await;
         damage(&dir.path().join("index"));
         let (store, report) = Store::open(dir.path(), &options()).expect(name);
-        assert!(
-            !matches!(report.index, IndexFate::CaughtUp { .. }),
-            "{name}: {report:?}"
-        );
+        // sled opens some damaged files, silently without their newest changes or all of them.
+        let expected = match &report.index {
+            IndexFate::Built => name != "of another store",
+            IndexFate::CaughtUp { commits } => *commits > 0,
+            IndexFate::Rebuilt { .. } => dir.path().join("index.damaged").is_dir(),
+        };
+        assert!(expected, "{name}: {report:?}");
         assert_eq!(
             store.range("", None, usize::MAX).expect("readable"),
             records,
