@@ -1,0 +1,360 @@
+# What the portal says, in English. All languages have the same keys; tests compare them.
+
+## Navigation and frame
+
+nav-skip = Skip to the content
+nav-main = Main menu
+nav-menu = Menu
+nav-crumbs = Where you are
+nav-servers = Servers
+nav-server = Server
+nav-keys = SSH keys
+nav-orders = Order history
+nav-account = Account
+sign-in = Sign in
+sign-up = Sign up
+sign-out = Sign out
+footer-languages = Language
+footer-help = Need help?
+
+## Landing page
+
+landing-title = Servers by the hour
+landing-heading = Your own server, ready while you watch
+landing-lead = Choose a size, add your SSH key and sign in. Pay by the hour, never more than the monthly price.
+landing-see-plans = See plans and prices
+landing-plans = Plans and prices
+landing-plans-hint = Prices before tax. A server is charged from the moment it is ready until you delete it.
+landing-sites = Data centres
+landing-images = Operating systems
+landing-keys = Only your key opens it
+landing-keys-text = Servers take SSH keys and no passwords, and nobody else's traffic can pretend to be yours.
+spec-cpu = { $amount } vCPU
+spec-memory = { $amount } memory
+spec-disk = { $amount } disk
+order-this = Order
+
+## Prices
+
+money-krw = ₩{ $amount }
+money-twd = NT${ $amount }
+money-usd = ${ $amount }
+money-eur = €{ $amount }
+price-hour = { $amount } an hour
+price-month = at most { $amount } a month
+price-before-tax = before tax
+
+## Times
+
+time-now = just now
+time-seconds = { $count } seconds ago
+time-minutes = { $count ->
+    [one] { $count } minute ago
+   *[other] { $count } minutes ago
+}
+time-hours = { $count ->
+    [one] { $count } hour ago
+   *[other] { $count } hours ago
+}
+time-days = { $count ->
+    [one] { $count } day ago
+   *[other] { $count } days ago
+}
+
+## Forms
+
+form-problem = There is a problem
+form-error = Error:
+form-required = (required)
+form-optional = (optional)
+
+## Sign-up
+
+sign-up-lead = For individuals. You need an e-mail address that you can read now.
+sign-up-id = ID
+sign-up-id-hint = 5 to 12 letters and digits, with at least one letter.
+sign-up-name = Name
+sign-up-name-hint = As it shall stand on invoices.
+sign-up-email = E-mail
+sign-up-email-hint = We send a link there to confirm it.
+sign-up-password = Password
+sign-up-password-hint = { $count ->
+    [one] At least { $count } character. Several words in a row are good.
+   *[other] At least { $count } characters. Several words in a row are good.
+}
+sign-up-terms = Terms
+sign-up-accept = I have read the terms and accept them.
+sign-up-do = Sign up
+sign-up-have-account = Have an account already?
+done-title = Check your mail
+done-sent-to = We have sent a link to { $email }.
+done-sent = We have sent a link to the address you gave.
+done-then = Open it and press the button there. After that you can sign in.
+done-spam = Look into your spam folder first; it may take a minute.
+resend-title = Did not get the mail?
+resend-lead = We send the link again if there is an account that waits for it. Older links then no longer work.
+resend-hint = The one you signed up with.
+resend-do = Send the mail again
+confirm-title = Confirm your e-mail address
+confirm-text = One more click and your account is ready.
+confirm-do = Confirm address
+confirm-expired = This link was used already, was replaced by a newer one, or is too old. If you cannot sign in yet, have another one sent.
+
+## Sign-in
+
+sign-in-login = ID or e-mail
+sign-in-password = Password
+sign-in-remember = Remember ID
+sign-in-locked-help = To have it unlocked at once, write to
+
+## Notices
+
+notice-email-confirmed = Your address is confirmed. You can sign in now.
+notice-signed-out = You are signed out.
+notice-session-ended = Your session has ended. Please sign in again.
+notice-mail-sent = If an account waits for it, a new link is on its way.
+notice-key-added = The SSH key was added.
+notice-key-deleted = The SSH key was deleted from your account.
+notice-order-placed = Order placed. Your server is being made; this page follows it.
+notice-action-accepted = Accepted. The state below shows what really happens.
+notice-server-deleting = The server is being deleted. It is no longer charged.
+
+## Lists
+
+list-search = Search
+list-state = State
+list-all = All
+list-apply = Apply
+list-none = Nothing matches.
+list-clear = Show all servers
+list-pages = Pages
+list-first = First page
+list-next = Next page
+first-title = Welcome. Three steps to your first server
+first-lead = It takes about two minutes.
+first-account = Account
+first-account-text = Your e-mail address is confirmed.
+first-key = SSH key
+first-key-text = Servers let in keys, not passwords. Add the public half of yours.
+first-server = First server
+first-server-text = Choose a size and a system; see the price before you confirm.
+first-done = Done
+order-server = Order a server
+
+## Server
+
+server-name = Name
+server-address = Address
+server-addresses = Addresses
+server-no-address = None yet.
+server-image = System
+server-plan = Plan
+server-site = Data centre
+server-price = Price
+server-created = Ordered
+server-order = See the order
+server-charged-since = Charged since
+server-not-charged = Not charged yet
+server-observed = Last heard of
+server-details = Details
+server-connect = Connect
+server-connect-text = Sign in from your computer:
+server-connect-not-now = Signing in is possible while the server runs.
+server-progress = Your server is being made
+server-still-charged = Still charged while stopped.
+copy = Copy
+copied = Copied
+state-requested = Requested
+state-creating = Creating
+state-create-failed = Failed
+state-running = Running
+state-starting = Starting
+state-stopping = Shutting down
+state-rebooting = Rebooting
+state-stopped = Stopped
+state-unknown = Unknown
+state-deleting = Deleting
+state-deleted = Deleted
+state-help-requested = Ordered. A host takes it on within seconds.
+state-help-creating = This page follows each step. You may leave it; the work goes on.
+state-help-create-failed = The server could not be made, and nothing is charged. Delete it and order again, or ask support.
+state-help-running = The server runs.
+state-help-starting = The server was asked to start.
+state-help-stopping = The server was asked to shut down and still runs.
+state-help-rebooting = The server was asked to reboot.
+state-help-stopped = The server does not run. Its disk and address stay yours.
+state-help-unknown = The host of this server can't be reached, so nobody knows whether it runs. It may well go on working; the page changes as soon as the host answers.
+state-help-deleting = The server is being removed. It is no longer charged.
+state-help-deleted = The server is gone.
+step-queued = Waiting for its turn
+step-image = Fetching the system
+step-disk = Making the disk
+step-network = Setting up the network
+step-start = Starting
+trouble-image-unavailable = The operating system's image can't be fetched. We try again by ourselves.
+trouble-disk-failed = The disk can't be made. We try again by ourselves.
+trouble-network-failed = The network can't be set up, and the server is not started without its protection. We try again by ourselves.
+trouble-start-failed = The server can't be started. We try again by ourselves.
+trouble-shutdown-ignored = The operating system did not react to the request to shut down. Shut it down from inside, or power it off; unsaved data is then lost.
+trouble-deadline-missed = This takes longer than it should. Our operators have been told.
+trouble-feature-missing = The host must be updated before this is possible. Our operators have been told.
+trouble-delete-failed = Removing the server takes several tries. You are not charged for it.
+action-start = Start
+action-shutdown = Shut down
+action-power-off = Power off
+action-reboot = Reboot
+action-delete = Delete server
+delete-title = Delete server
+delete-lost = Server, address and data are out of your reach at once, and charging ends.
+delete-kept = { $count ->
+    [one] The disk is kept aside for { $count } day before it is destroyed; support can tell what is possible until then.
+   *[other] The disk is kept aside for { $count } days before it is destroyed; support can tell what is possible until then.
+}
+delete-type = To confirm, type the server's name: { $name }
+
+## SSH keys
+
+keys-lead = A new server lets in those who hold the private half of a key you choose.
+keys-none = No SSH key yet.
+keys-none-text = Add the public half of a key below; you need one to order a server.
+keys-added = added
+key-add = Add SSH key
+key-public = Public key
+key-public-hint = One line that begins with ssh-ed25519, ecdsa-… or ssh-rsa. Never paste a private key.
+key-name = Name of the key
+key-name-hint = Such as the computer it is on. Left empty, the key's own comment is taken.
+key-delete = Delete
+key-delete-text = { $name } is deleted from your account. Servers that have it already keep it until you remove it there.
+key-delete-do = Delete key
+key-help-title = How do I make a key?
+key-help-terminal = Open a terminal. If you have no key yet, make one; Enter accepts what it suggests.
+key-help-powershell = Open PowerShell. If you have no key yet, make one; Enter accepts what it suggests.
+key-help-paste = Copy the line that is shown and paste it here.
+key-help-puttygen = Open PuTTYgen, choose EdDSA and press Generate.
+key-help-puttygen-save = Save the private key in a safe place, with a passphrase.
+key-help-puttygen-copy = Copy the text under “Public key for pasting into OpenSSH authorized_keys file” and paste it here.
+
+## Ordering
+
+order-site = Data centre
+order-image = Operating system
+order-image-disk = needs { $amount } of disk
+order-plan = Plan
+order-name = Name of the server
+order-name-hint = Lower-case letters, digits and hyphens, such as web-1. It becomes the host name.
+order-keys = SSH keys
+order-keys-hint = Who holds one of these may sign in. There is no password.
+order-keys-none = You have no SSH key yet. Paste one here; it is kept in your account.
+order-keys-another = Add another key
+order-price = Price
+order-price-hint = Before tax. Estimate; the bill may differ.
+order-price-noscript = The next page shows the price of what you chose.
+order-continue = Continue
+confirm-order = Confirm order
+confirm-order-do = Order for this price
+confirm-order-change = Change
+confirm-order-again = Ask for the price again
+confirm-order-until = This price holds until
+caution-title = Before you order
+caution-charge = The server is charged by the hour, from the moment it is ready until you delete it; at least one hour.
+caution-stopped = Still charged while stopped.
+caution-failed = If the server can't be made, nothing is charged.
+caution-estimate = Prices are before tax.
+caution-accept = I have read this and want to order.
+
+## Orders
+
+orders-none = No orders yet.
+orders-none-text = What you order is listed here, with its price.
+orders-placed = Placed
+order-title = Order for { $name }
+order-number = Order number
+order-contract = Contract
+order-state-provisioning = In progress
+order-state-completed = Completed
+order-state-failed = Failed
+order-state-cancelled = Cancelled
+
+## Account
+
+account-language = Language of mails
+account-since = Member since
+account-quota = Servers allowed at a time
+account-change = To have any of this changed, write to
+
+## Failures
+
+failure-not-found = Page not found
+failure-forbidden = This is not allowed
+failure-conflict = This is not possible right now
+failure-too-many = Please wait a moment
+failure-down = The service can't be reached
+failure-internal = Something went wrong on our side
+failure-bad-request = The request can't be read
+failure-forgery = This form is too old, or was not opened from this portal. Nothing was done. Go back, load the page again and send the form once more. The portal's own address is:
+failure-kept = What you entered is kept. Trying again does not do anything twice.
+failure-retry = Try again
+failure-home = To the front page
+failure-request = If you ask for help, name this request:
+problem-bad-request = The request can't be read. Go back and try again.
+problem-idempotency-key-missing = The request is incomplete. Load the page again and send it once more.
+problem-unauthenticated = Please sign in first.
+problem-bad-credentials = The ID or the password is wrong. After five wrong tries signing in is locked for 30 minutes.
+problem-email-unconfirmed = Your e-mail address is not confirmed yet. Open the link that we have mailed you.
+problem-quota-exceeded = Your account's limit is reached. Delete something you no longer need, or ask support for more.
+problem-not-found = There is no such page, or it is not yours to see.
+problem-method-not-allowed = This page can't be used in this way.
+problem-capacity-unavailable = There is no room for this server at the moment. Nothing was reserved or charged. Try a smaller plan or another data centre, or come back later.
+problem-idempotency-conflict = The same order is still being worked on. Try again in a moment; it is not placed twice.
+problem-invalid-state = This is not possible in the present state. The page shows it as it is now.
+problem-price-changed = The price has changed since you asked for it. Nothing was ordered.
+problem-quote-expired = This price was offered for a limited time, which is over. Nothing was ordered.
+problem-link-expired = The link is no longer valid.
+problem-too-large = That is more text than this form takes.
+problem-unsupported-media-type = The request has a form that can't be read.
+problem-idempotency-mismatch = This page was used for another order already. Load it again.
+problem-validation-failed = Some fields need attention.
+problem-account-locked = { $count ->
+    [one] Too many wrong passwords. Signing in is possible again in { $count } minute.
+   *[other] Too many wrong passwords. Signing in is possible again in { $count } minutes.
+}
+problem-rate-limited = { $count ->
+    [one] That was too often. Try again in { $count } second.
+   *[other] That was too often. Try again in { $count } seconds.
+}
+problem-internal = The mistake is ours and has been recorded. Please try again later.
+problem-unavailable = The service does not answer at the moment. Your servers go on running. Please try again shortly.
+problem-storage-full = Nothing can be saved at the moment; looking things up still works. Our operators know.
+
+## Field errors
+
+field-required = Fill this in.
+field-malformed = This does not have the right form.
+field-too-long = This is too long.
+field-taken = Somebody has this already.
+field-too-short = This is too short.
+field-weak = This password is easy to guess. Choose a longer or less common one.
+field-contains-personal-data = The password must not contain your ID, name or e-mail address.
+field-outdated = The text has changed since you opened the page. Please read it again.
+field-unknown = This is not offered. Choose one of the list.
+field-reserved = This is reserved. Choose another.
+field-private-key = This is a private key. Nobody but you may have it: make a new pair, and paste the file that ends in .pub.
+field-unsafe-key = Keys of this kind are no longer safe. Make one with ssh-keygen -t ed25519.
+field-multiple-lines = Paste one key, on one line.
+field-duplicate = You have this already.
+field-too-many = That is more than allowed.
+field-disk-too-small = This system does not fit on the plan's disk. Choose a larger plan.
+field-login-id-required = Enter an ID.
+field-login-id-malformed = The ID needs 5 to 12 letters and digits, with at least one letter.
+field-login-id-taken = This ID is taken. Choose another.
+field-email-required = Enter your e-mail address.
+field-email-malformed = Enter an e-mail address such as name@example.com.
+field-password-required = Enter a password.
+field-terms-required = Accept the terms to sign up.
+field-cautions-required = Tick the box to confirm that you have read the cautions.
+field-public-key-required = Paste a public key.
+field-public-key-malformed = This is no OpenSSH public key. It is one line, such as: ssh-ed25519 AAAA… name
+field-ssh-keys-required = Choose at least one SSH key, or paste one.
+field-hostname-required = Give the server a name.
+field-hostname-malformed = Use lower-case letters, digits and hyphens, at most 63; begin and end with a letter or digit.
+field-confirm-name = This is not the server's name. Nothing was deleted.

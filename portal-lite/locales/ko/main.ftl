@@ -1,0 +1,339 @@
+# What the portal says, in Korean. All languages have the same keys; tests compare them.
+
+## Navigation and frame
+
+nav-skip = 본문으로 건너뛰기
+nav-main = 주 메뉴
+nav-menu = 메뉴
+nav-crumbs = 현재 위치
+nav-servers = 서버 목록
+nav-server = 서버
+nav-keys = SSH 키
+nav-orders = 주문 조회
+nav-account = 회원정보관리
+sign-in = 로그인
+sign-up = 회원가입
+sign-out = 로그아웃
+footer-languages = 언어
+footer-help = 도움이 필요하신가요?
+
+## Landing page
+
+landing-title = 시간 단위로 쓰는 서버
+landing-heading = 주문하면 바로 만들어지는 나만의 서버
+landing-lead = 요금제를 고르고 SSH 키를 등록한 뒤 바로 접속하세요. 시간 단위로 청구되며 월 요금을 넘지 않습니다.
+landing-see-plans = 요금제와 가격 보기
+landing-plans = 요금제와 가격
+landing-plans-hint = 부가세 별도입니다. 서버가 준비된 때부터 삭제할 때까지 요금이 청구됩니다.
+landing-sites = 데이터센터
+landing-images = 운영체제
+landing-keys = 내 키로만 접속
+landing-keys-text = 서버에는 비밀번호 없이 SSH 키로만 접속하며, 다른 서버가 내 주소를 사칭할 수 없습니다.
+spec-cpu = vCPU { $amount }개
+spec-memory = 메모리 { $amount }
+spec-disk = 디스크 { $amount }
+order-this = 주문하기
+
+## Prices
+
+money-krw = { $amount }원
+money-twd = NT${ $amount }
+money-usd = US${ $amount }
+money-eur = €{ $amount }
+price-hour = 시간당 { $amount }
+price-month = 월 최대 { $amount }
+price-before-tax = 부가세 별도
+
+## Times
+
+time-now = 방금 전
+time-seconds = { $count }초 전
+time-minutes = { $count }분 전
+time-hours = { $count }시간 전
+time-days = { $count }일 전
+
+## Forms
+
+form-problem = 입력 내용을 확인해 주세요
+form-error = 오류:
+form-required = (필수)
+form-optional = (선택)
+
+## Sign-up
+
+sign-up-lead = 개인 회원가입입니다. 지금 확인할 수 있는 이메일 주소가 필요합니다.
+sign-up-id = 아이디
+sign-up-id-hint = 영문(필수), 숫자를 조합하여 5~12글자로 입력해 주세요.
+sign-up-name = 이름
+sign-up-name-hint = 청구서에 표시될 이름입니다.
+sign-up-email = 이메일
+sign-up-email-hint = 이 주소로 인증 메일을 보내 드립니다.
+sign-up-password = 비밀번호
+sign-up-password-hint = { $count }자 이상 입력해 주세요. 아이디, 이름, 이메일이 들어간 비밀번호는 사용할 수 없습니다.
+sign-up-terms = 회원약관
+sign-up-accept = 온라인 회원약관에 동의합니다.
+sign-up-do = 가입 신청하기
+sign-up-have-account = 이미 회원이신가요?
+done-title = 메일을 확인해 주세요
+done-sent-to = 가입 확인을 위한 인증 메일을 다음 주소로 보냈습니다: { $email }
+done-sent = 입력하신 주소로 인증 메일을 보냈습니다.
+done-then = 메일의 링크를 열고 버튼을 누르면 가입이 완료되어 로그인할 수 있습니다.
+done-spam = 스팸으로 분류되지 않았는지 먼저 확인해 주세요. 도착까지 1분 정도 걸릴 수 있습니다.
+resend-title = 인증 메일을 받지 못하셨나요?
+resend-lead = 인증을 기다리는 계정이 있으면 메일을 다시 보내 드립니다. 이전 링크는 사용할 수 없게 됩니다.
+resend-hint = 가입할 때 입력한 아이디 또는 이메일입니다.
+resend-do = 인증 메일 다시 보내기
+confirm-title = 이메일 주소 확인
+confirm-text = 버튼을 누르면 회원가입이 완료됩니다.
+confirm-do = 회원가입 완료하기
+confirm-expired = 이미 사용했거나 새 링크로 바뀌었거나 기한이 지난 링크입니다. 아직 로그인할 수 없다면 메일을 다시 받아 주세요.
+
+## Sign-in
+
+sign-in-login = 아이디 또는 이메일
+sign-in-password = 비밀번호
+sign-in-remember = 아이디 저장
+sign-in-locked-help = 바로 잠금 해제를 원하시면 문의해 주세요:
+
+## Notices
+
+notice-email-confirmed = 이메일 주소가 확인되었습니다. 이제 로그인할 수 있습니다.
+notice-signed-out = 로그아웃되었습니다.
+notice-session-ended = 로그인 시간이 끝났습니다. 다시 로그인해 주세요.
+notice-mail-sent = 인증을 기다리는 계정이 있으면 새 메일이 발송됩니다.
+notice-key-added = SSH 키를 추가했습니다.
+notice-key-deleted = 계정에서 SSH 키를 삭제했습니다.
+notice-order-placed = 주문이 완료되었습니다. 서버를 만드는 과정이 이 페이지에 표시됩니다.
+notice-action-accepted = 요청을 접수했습니다. 아래 상태는 실제로 확인된 내용입니다.
+notice-server-deleting = 서버를 삭제하고 있습니다. 더 이상 요금이 청구되지 않습니다.
+
+## Lists
+
+list-search = 검색
+list-state = 상태
+list-all = 전체
+list-apply = 조회
+list-none = 조건에 맞는 항목이 없습니다.
+list-clear = 전체 서버 보기
+list-pages = 페이지
+list-first = 처음으로
+list-next = 다음
+first-title = 환영합니다. 세 단계로 첫 서버를 만들어 보세요
+first-lead = 2분 정도 걸립니다.
+first-account = 회원가입
+first-account-text = 이메일 주소가 확인되었습니다.
+first-key = SSH 키
+first-key-text = 서버에는 비밀번호 대신 키로 접속합니다. 공개 키를 등록해 주세요.
+first-server = 첫 서버
+first-server-text = 요금제와 운영체제를 고르세요. 주문 전에 금액을 확인할 수 있습니다.
+first-done = 완료
+order-server = 서버 주문
+
+## Server
+
+server-name = 이름
+server-address = IP 주소
+server-addresses = IP 주소
+server-no-address = 아직 없습니다.
+server-image = 운영체제
+server-plan = 요금제
+server-site = 데이터센터
+server-price = 요금
+server-created = 주문 시각
+server-order = 주문 보기
+server-charged-since = 과금 시작
+server-not-charged = 아직 과금되지 않음
+server-observed = 마지막 확인
+server-details = 상세 정보
+server-connect = 접속
+server-connect-text = 내 컴퓨터에서 다음 명령으로 접속하세요.
+server-connect-not-now = 서버가 실행 중일 때 접속할 수 있습니다.
+server-progress = 서버를 만들고 있습니다
+server-still-charged = 정지 중에도 요금이 청구됩니다.
+copy = 복사
+copied = 복사됨
+state-requested = 접수됨
+state-creating = 생성 중
+state-create-failed = 생성 실패
+state-running = 실행 중
+state-starting = 시작 중
+state-stopping = 종료 중
+state-rebooting = 재시작 중
+state-stopped = 정지
+state-unknown = 확인 불가
+state-deleting = 삭제 중
+state-deleted = 삭제됨
+state-help-requested = 주문이 접수되었습니다. 곧 생성을 시작합니다.
+state-help-creating = 각 단계가 이 페이지에 표시됩니다. 페이지를 떠나도 작업은 계속됩니다.
+state-help-create-failed = 서버를 만들지 못했으며 요금은 청구되지 않습니다. 삭제한 뒤 다시 주문하거나 고객지원에 문의해 주세요.
+state-help-running = 서버가 실행 중입니다.
+state-help-starting = 서버를 시작하고 있습니다.
+state-help-stopping = 종료를 요청했으며 아직 실행 중입니다.
+state-help-rebooting = 서버를 재시작하고 있습니다.
+state-help-stopped = 서버가 정지되었습니다. 디스크와 IP 주소는 유지됩니다.
+state-help-unknown = 서버가 있는 호스트에 연결할 수 없어 실행 여부를 알 수 없습니다. 서버는 정상 동작 중일 수 있으며, 연결되는 대로 상태가 바뀝니다.
+state-help-deleting = 서버를 삭제하고 있습니다. 더 이상 요금이 청구되지 않습니다.
+state-help-deleted = 삭제된 서버입니다.
+step-queued = 순서를 기다리는 중
+step-image = 운영체제 준비
+step-disk = 디스크 생성
+step-network = 네트워크 설정
+step-start = 서버 시작
+trouble-image-unavailable = 운영체제 이미지를 가져올 수 없습니다. 자동으로 다시 시도합니다.
+trouble-disk-failed = 디스크를 만들 수 없습니다. 자동으로 다시 시도합니다.
+trouble-network-failed = 네트워크를 설정할 수 없습니다. 보호 설정 없이는 서버를 시작하지 않으며 자동으로 다시 시도합니다.
+trouble-start-failed = 서버를 시작할 수 없습니다. 자동으로 다시 시도합니다.
+trouble-shutdown-ignored = 운영체제가 종료 요청에 응답하지 않았습니다. 서버 안에서 종료하거나 강제 종료하세요. 강제 종료하면 저장하지 않은 데이터를 잃을 수 있습니다.
+trouble-deadline-missed = 예상보다 오래 걸리고 있습니다. 담당자에게 알렸습니다.
+trouble-feature-missing = 호스트 업데이트가 필요합니다. 담당자에게 알렸습니다.
+trouble-delete-failed = 서버 삭제를 다시 시도하고 있습니다. 요금은 청구되지 않습니다.
+action-start = 시작
+action-shutdown = 종료
+action-power-off = 강제 종료
+action-reboot = 재시작
+action-delete = 서버 삭제
+delete-title = 서버 삭제
+delete-lost = 서버와 IP 주소, 데이터를 바로 사용할 수 없게 되며 과금이 끝납니다.
+delete-kept = 디스크는 { $count }일 동안 보관된 뒤 파기됩니다. 그 전에는 고객지원에 문의할 수 있습니다.
+delete-type = 확인을 위해 서버 이름을 입력하세요: { $name }
+
+## SSH keys
+
+keys-lead = 새 서버에는 선택한 키의 개인 키를 가진 사람만 접속할 수 있습니다.
+keys-none = 등록된 SSH 키가 없습니다.
+keys-none-text = 아래에서 공개 키를 등록해 주세요. 서버를 주문하려면 키가 필요합니다.
+keys-added = 등록
+key-add = SSH 키 추가
+key-public = 공개 키
+key-public-hint = ssh-ed25519, ecdsa-…, ssh-rsa 등으로 시작하는 한 줄입니다. 개인 키는 절대 붙여 넣지 마세요.
+key-name = 키 이름
+key-name-hint = 예: 키가 있는 컴퓨터 이름. 비워 두면 키의 설명을 사용합니다.
+key-delete = 삭제
+key-delete-text = 계정에서 다음 키를 삭제합니다: { $name }. 이미 키가 들어 있는 서버에서는 직접 지워야 합니다.
+key-delete-do = 키 삭제
+key-help-title = 키는 어떻게 만드나요?
+key-help-terminal = 터미널을 엽니다. 키가 없으면 새로 만드세요. Enter를 누르면 기본값이 사용됩니다.
+key-help-powershell = PowerShell을 엽니다. 키가 없으면 새로 만드세요. Enter를 누르면 기본값이 사용됩니다.
+key-help-paste = 출력된 한 줄을 복사하여 여기에 붙여 넣으세요.
+key-help-puttygen = PuTTYgen을 열고 EdDSA를 선택한 뒤 Generate를 누릅니다.
+key-help-puttygen-save = 개인 키를 암호와 함께 안전한 곳에 저장합니다.
+key-help-puttygen-copy = “Public key for pasting into OpenSSH authorized_keys file” 아래의 글을 복사하여 여기에 붙여 넣으세요.
+
+## Ordering
+
+order-site = 데이터센터
+order-image = 운영체제
+order-image-disk = 디스크 { $amount } 이상
+order-plan = 요금제
+order-name = 서버 이름
+order-name-hint = 영문 소문자, 숫자, 하이픈(예: web-1). 호스트 이름으로 사용됩니다.
+order-keys = SSH 키
+order-keys-hint = 선택한 키를 가진 사람만 접속할 수 있습니다. 비밀번호 접속은 없습니다.
+order-keys-none = 등록된 SSH 키가 없습니다. 여기에 붙여 넣으면 계정에 저장됩니다.
+order-keys-another = 다른 키 추가
+order-price = 요금
+order-price-hint = 부가세 별도. 추정 요금으로 실 사용 요금과 다를 수 있습니다.
+order-price-noscript = 선택한 항목의 금액은 다음 페이지에 표시됩니다.
+order-continue = 다음
+confirm-order = 주문 확인
+confirm-order-do = 이 금액으로 주문하기
+confirm-order-change = 수정
+confirm-order-again = 금액 다시 확인하기
+confirm-order-until = 이 금액의 유효 시각:
+caution-title = 주의 사항
+caution-charge = 서버가 준비된 때부터 삭제할 때까지 시간 단위로 청구되며 최소 1시간 요금이 적용됩니다.
+caution-stopped = 정지 중에도 요금이 청구됩니다.
+caution-failed = 서버를 만들지 못하면 요금이 청구되지 않습니다.
+caution-estimate = 금액은 부가세 별도입니다.
+caution-accept = 주의 사항을 확인하였으며 주문에 동의합니다.
+
+## Orders
+
+orders-none = 주문 내역이 없습니다.
+orders-none-text = 주문한 내역과 금액이 여기에 표시됩니다.
+orders-placed = 주문 시각
+order-title = 주문: { $name }
+order-number = 주문 번호
+order-contract = 계약 번호
+order-state-provisioning = 처리 중
+order-state-completed = 완료
+order-state-failed = 실패
+order-state-cancelled = 취소
+
+## Account
+
+account-language = 메일 언어
+account-since = 가입일
+account-quota = 동시에 사용할 수 있는 서버 수
+account-change = 정보 변경은 다음 주소로 문의해 주세요:
+
+## Failures
+
+failure-not-found = 페이지를 찾을 수 없습니다
+failure-forbidden = 허용되지 않는 요청입니다
+failure-conflict = 지금은 처리할 수 없습니다
+failure-too-many = 잠시 기다려 주세요
+failure-down = 서비스에 연결할 수 없습니다
+failure-internal = 처리 중 문제가 발생했습니다
+failure-bad-request = 요청을 처리할 수 없습니다
+failure-forgery = 양식이 오래되었거나 이 포털에서 연 것이 아닙니다. 아무것도 처리되지 않았습니다. 이전 페이지를 새로 고친 뒤 다시 보내 주세요. 포털의 주소:
+failure-kept = 입력한 내용은 그대로 있습니다. 다시 시도해도 두 번 처리되지 않습니다.
+failure-retry = 다시 시도
+failure-home = 메인으로 가기
+failure-request = 문의하실 때 다음 요청 번호를 알려 주세요:
+problem-bad-request = 요청을 읽을 수 없습니다. 이전 페이지에서 다시 시도해 주세요.
+problem-idempotency-key-missing = 요청이 완전하지 않습니다. 페이지를 새로 고친 뒤 다시 보내 주세요.
+problem-unauthenticated = 먼저 로그인해 주세요.
+problem-bad-credentials = 아이디 또는 비밀번호가 올바르지 않습니다. 5번 잘못 입력하면 30분 동안 로그인할 수 없습니다.
+problem-email-unconfirmed = 이메일 주소가 아직 확인되지 않았습니다. 받은 인증 메일의 링크를 열어 주세요.
+problem-quota-exceeded = 계정 한도에 도달했습니다. 사용하지 않는 항목을 삭제하거나 고객지원에 한도 증설을 문의해 주세요.
+problem-not-found = 없는 페이지이거나 볼 수 있는 권한이 없습니다.
+problem-method-not-allowed = 이 페이지에서는 사용할 수 없는 요청입니다.
+problem-capacity-unavailable = 현재 이 서버를 만들 자리가 없습니다. 예약되거나 청구된 것은 없습니다. 더 작은 요금제나 다른 데이터센터를 선택하거나 나중에 다시 시도해 주세요.
+problem-idempotency-conflict = 같은 주문을 처리하고 있습니다. 잠시 후 다시 시도해 주세요. 중복 주문되지 않습니다.
+problem-invalid-state = 현재 상태에서는 할 수 없는 작업입니다. 페이지에 현재 상태가 표시됩니다.
+problem-price-changed = 조회한 뒤 금액이 변경되었습니다. 주문되지 않았습니다.
+problem-quote-expired = 금액의 유효 시간이 지났습니다. 주문되지 않았습니다.
+problem-link-expired = 더 이상 사용할 수 없는 링크입니다.
+problem-too-large = 입력한 내용이 너무 큽니다.
+problem-unsupported-media-type = 읽을 수 없는 형식의 요청입니다.
+problem-idempotency-mismatch = 이미 다른 주문에 사용한 페이지입니다. 새로 고친 뒤 다시 시도해 주세요.
+problem-validation-failed = 확인이 필요한 항목이 있습니다.
+problem-account-locked = 비밀번호를 여러 번 잘못 입력하여 계정이 잠겼습니다. { $count }분 후 다시 로그인할 수 있습니다.
+problem-rate-limited = 요청이 너무 많습니다. { $count }초 후 다시 시도해 주세요.
+problem-internal = 시스템 문제이며 기록되었습니다. 잠시 후 다시 시도해 주세요.
+problem-unavailable = 지금은 서비스가 응답하지 않습니다. 서버는 계속 실행됩니다. 잠시 후 다시 시도해 주세요.
+problem-storage-full = 지금은 저장할 수 없으며 조회만 가능합니다. 담당자가 확인하고 있습니다.
+
+## Field errors
+
+field-required = 필수 입력 항목입니다.
+field-malformed = 형식이 올바르지 않습니다.
+field-too-long = 너무 깁니다.
+field-taken = 이미 사용 중입니다.
+field-too-short = 너무 짧습니다.
+field-weak = 추측하기 쉬운 비밀번호입니다. 더 길거나 흔하지 않은 것을 사용해 주세요.
+field-contains-personal-data = 아이디, 이름, 이메일이 포함된 비밀번호는 사용할 수 없습니다.
+field-outdated = 페이지를 연 뒤 내용이 변경되었습니다. 다시 읽어 주세요.
+field-unknown = 없는 항목입니다. 목록에서 선택해 주세요.
+field-reserved = 사용할 수 없는 이름입니다. 다른 것을 입력해 주세요.
+field-private-key = 개인 키를 붙여 넣으셨습니다. 개인 키는 누구에게도 알려서는 안 됩니다. 새 키를 만든 뒤 .pub 파일의 내용을 붙여 넣어 주세요.
+field-unsafe-key = 더 이상 안전하지 않은 종류의 키입니다. ssh-keygen -t ed25519로 새 키를 만들어 주세요.
+field-multiple-lines = 키 하나를 한 줄로 붙여 넣어 주세요.
+field-duplicate = 이미 등록되어 있습니다.
+field-too-many = 허용된 개수를 넘었습니다.
+field-disk-too-small = 요금제의 디스크가 운영체제보다 작습니다. 더 큰 요금제를 선택해 주세요.
+field-login-id-required = 아이디를 입력해 주세요.
+field-login-id-malformed = 아이디는 영문(필수), 숫자를 조합하여 5~12글자로 입력해 주세요.
+field-login-id-taken = 이미 사용 중인 아이디입니다.
+field-email-required = 이메일을 입력해 주세요.
+field-email-malformed = name@example.com 형식의 이메일을 입력해 주세요.
+field-password-required = 비밀번호를 입력해 주세요.
+field-terms-required = 회원약관에 동의해 주세요.
+field-cautions-required = 주의 사항을 확인하고 체크해 주세요.
+field-public-key-required = 공개 키를 붙여 넣어 주세요.
+field-public-key-malformed = OpenSSH 공개 키가 아닙니다. ssh-ed25519 AAAA… 이름 형식의 한 줄이어야 합니다.
+field-ssh-keys-required = SSH 키를 하나 이상 선택하거나 붙여 넣어 주세요.
+field-hostname-required = 서버 이름을 입력해 주세요.
+field-hostname-malformed = 영문 소문자, 숫자, 하이픈을 63자 이내로 입력하고 처음과 끝은 영문이나 숫자여야 합니다.
+field-confirm-name = 서버 이름과 다릅니다. 삭제되지 않았습니다.

@@ -1,0 +1,339 @@
+# What the portal says, in Traditional Chinese. All languages have the same keys; tests compare them.
+
+## Navigation and frame
+
+nav-skip = 跳到主要內容
+nav-main = 主選單
+nav-menu = 選單
+nav-crumbs = 目前位置
+nav-servers = 主機列表
+nav-server = 主機
+nav-keys = SSH 金鑰
+nav-orders = 訂單查詢
+nav-account = 帳戶設定
+sign-in = 登入
+sign-up = 註冊
+sign-out = 登出
+footer-languages = 語言
+footer-help = 需要協助嗎？
+
+## Landing page
+
+landing-title = 以小時計費的主機
+landing-heading = 下單後立即建立的專屬主機
+landing-lead = 選擇方案、加入 SSH 金鑰即可登入。以小時計費，每月不超過月費上限。
+landing-see-plans = 查看方案與價格
+landing-plans = 方案與價格
+landing-plans-hint = 價格未含稅。自主機就緒起計費，至您刪除為止。
+landing-sites = 資料中心
+landing-images = 作業系統
+landing-keys = 只有您的金鑰能登入
+landing-keys-text = 主機只接受 SSH 金鑰，不使用密碼；其他主機也無法冒用您的位址。
+spec-cpu = { $amount } 個 vCPU
+spec-memory = 記憶體 { $amount }
+spec-disk = 硬碟 { $amount }
+order-this = 訂購
+
+## Prices
+
+money-krw = ₩{ $amount }
+money-twd = NT${ $amount }
+money-usd = US${ $amount }
+money-eur = €{ $amount }
+price-hour = 每小時 { $amount }
+price-month = 每月最多 { $amount }
+price-before-tax = 未含稅
+
+## Times
+
+time-now = 剛剛
+time-seconds = { $count } 秒前
+time-minutes = { $count } 分鐘前
+time-hours = { $count } 小時前
+time-days = { $count } 天前
+
+## Forms
+
+form-problem = 請檢查以下內容
+form-error = 錯誤：
+form-required = （必填）
+form-optional = （選填）
+
+## Sign-up
+
+sign-up-lead = 個人註冊。您需要一個現在就能收信的電子郵件地址。
+sign-up-id = 帳號
+sign-up-id-hint = 5 到 12 個英文字母（必填）或數字。
+sign-up-name = 姓名
+sign-up-name-hint = 將顯示在帳單上。
+sign-up-email = 電子郵件
+sign-up-email-hint = 我們會寄驗證信到這個地址。
+sign-up-password = 密碼
+sign-up-password-hint = 至少 { $count } 個字元。請勿包含帳號、姓名或電子郵件。
+sign-up-terms = 服務條款
+sign-up-accept = 我已閱讀並同意服務條款。
+sign-up-do = 註冊
+sign-up-have-account = 已經有帳號了嗎？
+done-title = 請查看您的信箱
+done-sent-to = 驗證信已寄到 { $email }。
+done-sent = 驗證信已寄到您填寫的地址。
+done-then = 請打開信中的連結並按下按鈕，之後即可登入。
+done-spam = 請先查看垃圾郵件匣，信件可能需要一分鐘才會送達。
+resend-title = 沒有收到驗證信？
+resend-lead = 若有等待驗證的帳號，我們會重新寄信。先前的連結將會失效。
+resend-hint = 註冊時填寫的帳號或電子郵件。
+resend-do = 重新寄送驗證信
+confirm-title = 確認電子郵件地址
+confirm-text = 按下按鈕即可完成註冊。
+confirm-do = 確認地址
+confirm-expired = 此連結已使用、已被新的取代，或已過期。若仍無法登入，請重新寄送驗證信。
+
+## Sign-in
+
+sign-in-login = 帳號或電子郵件
+sign-in-password = 密碼
+sign-in-remember = 記住帳號
+sign-in-locked-help = 如需立即解除鎖定，請聯絡
+
+## Notices
+
+notice-email-confirmed = 電子郵件已確認，現在可以登入。
+notice-signed-out = 您已登出。
+notice-session-ended = 連線已逾時，請重新登入。
+notice-mail-sent = 若有等待驗證的帳號，新的驗證信已寄出。
+notice-key-added = 已新增 SSH 金鑰。
+notice-key-deleted = 已從帳戶刪除 SSH 金鑰。
+notice-order-placed = 訂購完成。正在建立主機，本頁會顯示進度。
+notice-action-accepted = 已受理。下方顯示的是實際狀態。
+notice-server-deleting = 正在刪除主機，不再計費。
+
+## Lists
+
+list-search = 搜尋
+list-state = 狀態
+list-all = 全部
+list-apply = 套用
+list-none = 沒有符合的項目。
+list-clear = 顯示所有主機
+list-pages = 分頁
+list-first = 第一頁
+list-next = 下一頁
+first-title = 歡迎！三個步驟建立第一台主機
+first-lead = 大約需要兩分鐘。
+first-account = 帳號
+first-account-text = 電子郵件已確認。
+first-key = SSH 金鑰
+first-key-text = 主機以金鑰登入，不使用密碼。請加入您的公開金鑰。
+first-server = 第一台主機
+first-server-text = 選擇方案與作業系統，確認前可先查看價格。
+first-done = 完成
+order-server = 訂購主機
+
+## Server
+
+server-name = 名稱
+server-address = IP 位址
+server-addresses = IP 位址
+server-no-address = 尚未分配。
+server-image = 作業系統
+server-plan = 方案
+server-site = 資料中心
+server-price = 價格
+server-created = 訂購時間
+server-order = 查看訂單
+server-charged-since = 計費起始
+server-not-charged = 尚未計費
+server-observed = 最後回報
+server-details = 詳細資料
+server-connect = 連線
+server-connect-text = 在您的電腦上執行：
+server-connect-not-now = 主機執行中才能登入。
+server-progress = 正在建立主機
+server-still-charged = 停止期間仍會計費。
+copy = 複製
+copied = 已複製
+state-requested = 已受理
+state-creating = 建立中
+state-create-failed = 建立失敗
+state-running = 執行中
+state-starting = 開機中
+state-stopping = 關機中
+state-rebooting = 重新啟動中
+state-stopped = 已停止
+state-unknown = 狀態不明
+state-deleting = 刪除中
+state-deleted = 已刪除
+state-help-requested = 已收到訂單，即將開始建立。
+state-help-creating = 本頁會顯示每個步驟，離開頁面也會繼續進行。
+state-help-create-failed = 主機建立失敗，不會計費。請刪除後重新訂購，或聯絡客服。
+state-help-running = 主機正在執行。
+state-help-starting = 正在開機。
+state-help-stopping = 已要求關機，目前仍在執行。
+state-help-rebooting = 正在重新啟動。
+state-help-stopped = 主機已停止，硬碟與 IP 位址仍為您保留。
+state-help-unknown = 無法連線到這台主機所在的實體機，因此不知道是否仍在執行。主機可能運作正常，恢復連線後會立即更新狀態。
+state-help-deleting = 正在移除主機，不再計費。
+state-help-deleted = 主機已刪除。
+step-queued = 等待處理
+step-image = 取得作業系統
+step-disk = 建立硬碟
+step-network = 設定網路
+step-start = 啟動主機
+trouble-image-unavailable = 無法取得作業系統映像檔，系統會自動重試。
+trouble-disk-failed = 無法建立硬碟，系統會自動重試。
+trouble-network-failed = 無法設定網路。未套用防護前不會啟動主機，系統會自動重試。
+trouble-start-failed = 無法啟動主機，系統會自動重試。
+trouble-shutdown-ignored = 作業系統沒有回應關機要求。請從系統內關機，或強制關機；未儲存的資料會遺失。
+trouble-deadline-missed = 所需時間超出預期，已通知維運人員。
+trouble-feature-missing = 實體機需要先更新，已通知維運人員。
+trouble-delete-failed = 正在重試刪除主機，不會計費。
+action-start = 開機
+action-shutdown = 關機
+action-power-off = 強制關機
+action-reboot = 重新啟動
+action-delete = 刪除主機
+delete-title = 刪除主機
+delete-lost = 主機、IP 位址與資料會立即無法使用，並停止計費。
+delete-kept = 硬碟會保留 { $count } 天後銷毀，在此之前可洽詢客服。
+delete-type = 請輸入主機名稱以確認：{ $name }
+
+## SSH keys
+
+keys-lead = 只有持有您所選金鑰的私密金鑰的人，才能登入新主機。
+keys-none = 尚未加入 SSH 金鑰。
+keys-none-text = 請在下方加入公開金鑰，訂購主機時需要。
+keys-added = 新增於
+key-add = 新增 SSH 金鑰
+key-public = 公開金鑰
+key-public-hint = 以 ssh-ed25519、ecdsa-… 或 ssh-rsa 開頭的一行。切勿貼上私密金鑰。
+key-name = 金鑰名稱
+key-name-hint = 例如所在的電腦名稱。留空則使用金鑰本身的註解。
+key-delete = 刪除
+key-delete-text = 將從帳戶刪除 { $name }。已安裝此金鑰的主機不受影響，需自行移除。
+key-delete-do = 刪除金鑰
+key-help-title = 如何產生金鑰？
+key-help-terminal = 開啟終端機。若還沒有金鑰，請先產生；按 Enter 採用預設值。
+key-help-powershell = 開啟 PowerShell。若還沒有金鑰，請先產生；按 Enter 採用預設值。
+key-help-paste = 複製顯示的那一行並貼到這裡。
+key-help-puttygen = 開啟 PuTTYgen，選擇 EdDSA 並按 Generate。
+key-help-puttygen-save = 設定密語並將私密金鑰存放在安全的地方。
+key-help-puttygen-copy = 複製「Public key for pasting into OpenSSH authorized_keys file」下方的文字並貼到這裡。
+
+## Ordering
+
+order-site = 資料中心
+order-image = 作業系統
+order-image-disk = 需要 { $amount } 硬碟
+order-plan = 方案
+order-name = 主機名稱
+order-name-hint = 小寫英文字母、數字與連字號，例如 web-1。將作為主機的 hostname。
+order-keys = SSH 金鑰
+order-keys-hint = 持有所選金鑰的人才能登入，沒有密碼登入。
+order-keys-none = 您還沒有 SSH 金鑰。請貼在這裡，會儲存到您的帳戶。
+order-keys-another = 新增其他金鑰
+order-price = 價格
+order-price-hint = 未含稅。此為預估金額，可能與實際帳單不同。
+order-price-noscript = 下一頁會顯示您所選方案的價格。
+order-continue = 下一步
+confirm-order = 確認訂單
+confirm-order-do = 以此價格訂購
+confirm-order-change = 修改
+confirm-order-again = 重新查詢價格
+confirm-order-until = 此價格有效至
+caution-title = 注意事項
+caution-charge = 自主機就緒起至刪除為止以小時計費，至少一小時。
+caution-stopped = 停止期間仍會計費。
+caution-failed = 若主機建立失敗，不會計費。
+caution-estimate = 價格未含稅。
+caution-accept = 我已閱讀注意事項並同意訂購。
+
+## Orders
+
+orders-none = 尚無訂單。
+orders-none-text = 您的訂單與價格會顯示在這裡。
+orders-placed = 訂購時間
+order-title = 訂單：{ $name }
+order-number = 訂單編號
+order-contract = 合約編號
+order-state-provisioning = 處理中
+order-state-completed = 已完成
+order-state-failed = 失敗
+order-state-cancelled = 已取消
+
+## Account
+
+account-language = 信件語言
+account-since = 註冊日期
+account-quota = 可同時使用的主機數
+account-change = 如需更改資料，請聯絡
+
+## Failures
+
+failure-not-found = 找不到頁面
+failure-forbidden = 不允許此操作
+failure-conflict = 目前無法處理
+failure-too-many = 請稍候
+failure-down = 無法連線到服務
+failure-internal = 系統發生問題
+failure-bad-request = 無法處理此要求
+failure-forgery = 表單已過期，或不是從本入口網站開啟，因此未做任何處理。請返回並重新載入頁面後再送出。本站網址：
+failure-kept = 您輸入的內容仍保留，重試不會重複處理。
+failure-retry = 重試
+failure-home = 回首頁
+failure-request = 聯絡客服時請提供要求編號：
+problem-bad-request = 無法讀取要求，請返回後重試。
+problem-idempotency-key-missing = 要求不完整，請重新載入頁面後再送出。
+problem-unauthenticated = 請先登入。
+problem-bad-credentials = 帳號或密碼不正確。連續錯誤五次將鎖定 30 分鐘。
+problem-email-unconfirmed = 電子郵件尚未確認，請打開驗證信中的連結。
+problem-quota-exceeded = 已達帳戶上限。請刪除不需要的項目，或聯絡客服提高上限。
+problem-not-found = 此頁面不存在，或您沒有檢視權限。
+problem-method-not-allowed = 此頁面不支援這個操作。
+problem-capacity-unavailable = 目前沒有足夠的資源建立這台主機，未保留也未計費。請改選較小的方案或其他資料中心，或稍後再試。
+problem-idempotency-conflict = 相同的訂單正在處理中，請稍後再試，不會重複訂購。
+problem-invalid-state = 目前的狀態無法執行此操作，頁面顯示的是最新狀態。
+problem-price-changed = 價格已變更，尚未訂購。
+problem-quote-expired = 報價已過期，尚未訂購。
+problem-link-expired = 此連結已失效。
+problem-too-large = 輸入的內容過大。
+problem-unsupported-media-type = 無法讀取此格式的要求。
+problem-idempotency-mismatch = 此頁面已用於其他訂單，請重新載入。
+problem-validation-failed = 部分欄位需要修正。
+problem-account-locked = 密碼錯誤次數過多，帳號已鎖定。請於 { $count } 分鐘後再登入。
+problem-rate-limited = 要求過於頻繁，請於 { $count } 秒後再試。
+problem-internal = 這是系統的問題，已留下紀錄，請稍後再試。
+problem-unavailable = 服務目前沒有回應。您的主機會繼續執行，請稍後再試。
+problem-storage-full = 目前無法儲存，仍可查詢。維運人員已得知。
+
+## Field errors
+
+field-required = 此欄位為必填。
+field-malformed = 格式不正確。
+field-too-long = 內容過長。
+field-taken = 已被使用。
+field-too-short = 長度不足。
+field-weak = 密碼容易被猜到，請使用更長或較不常見的密碼。
+field-contains-personal-data = 密碼不得包含帳號、姓名或電子郵件。
+field-outdated = 內容已更新，請重新閱讀。
+field-unknown = 沒有這個選項，請從清單中選擇。
+field-reserved = 此名稱已保留，請改用其他名稱。
+field-private-key = 這是私密金鑰，不可提供給任何人。請重新產生一組，並貼上 .pub 檔案的內容。
+field-unsafe-key = 這種金鑰已不安全，請用 ssh-keygen -t ed25519 產生新的。
+field-multiple-lines = 請貼上單一金鑰，且為一行。
+field-duplicate = 已經存在。
+field-too-many = 超過允許的數量。
+field-disk-too-small = 方案的硬碟不足以容納此作業系統，請選擇較大的方案。
+field-login-id-required = 請輸入帳號。
+field-login-id-malformed = 帳號需為 5 到 12 個英文字母（必填）或數字。
+field-login-id-taken = 此帳號已被使用，請改用其他帳號。
+field-email-required = 請輸入電子郵件。
+field-email-malformed = 請輸入像 name@example.com 的電子郵件。
+field-password-required = 請輸入密碼。
+field-terms-required = 請同意服務條款。
+field-cautions-required = 請勾選以確認已閱讀注意事項。
+field-public-key-required = 請貼上公開金鑰。
+field-public-key-malformed = 這不是 OpenSSH 公開金鑰。應為一行，例如：ssh-ed25519 AAAA… 名稱
+field-ssh-keys-required = 請至少選擇一個 SSH 金鑰，或貼上新的。
+field-hostname-required = 請輸入主機名稱。
+field-hostname-malformed = 請使用小寫英文字母、數字與連字號，最多 63 字，開頭與結尾須為字母或數字。
+field-confirm-name = 與主機名稱不符，尚未刪除。

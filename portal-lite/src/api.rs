@@ -1,0 +1,388 @@
+//! The one way out: a client of the REST API. Owns URLs, headers, deadlines and limits of those calls.
+//!
+//! Every page calls it with the visitor's own token and address, so the API decides what he may see. It
+//! keeps nothing between calls but idle connections.
+
+use std::{net::IpAddr, time::Duration};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, StatusCode,
+    body::Bytes,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use innkeeper_wire::{
+    api::{
+        Catalogue, EmailConfirmationRequest, Installation, Me, Order, OrderRequest, Page, Quote,
+        QuoteRequest, ResendRequest, Server, ServerAction, ServerActionRequest, SessionAnswer,
+        SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
+    },
+    error::Problem,
+    id::{OrderId, QuoteId, ServerId, SshKeyId},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::cookies::SessionToken;
+
+/// Longest time for one call, from connecting to the last byte.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest time for making a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Largest answer that is read: a full page of servers is a fifth of it.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Header by which the portal shows that it is the portal.
+const PORTAL_KEY: &str = "x-innkeeper-portal-key";
+
+/// The client. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    http: Client<HttpConnector, Full<Bytes>>,
+    base: String,
+    portal_key: HeaderValue,
+}
+
+/// On whose behalf a call is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The visitor's session, if he is signed in.
+    pub token: Option<&'a SessionToken>,
+    /// Where the visitor comes from; lockout and rate limits count by it.
+    pub address: IpAddr,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApiError {
+    /// The API said no, and why.
+    #[error("the API answered {}", .0.code.as_str())]
+    Refused(Box<Problem>),
+    /// No complete answer came. Whether the request was carried out is not known.
+    #[error("the API can't be reached: {0}")]
+    Unreachable(String),
+    /// An answer came that is none of the contract.
+    #[error("the API answered {status} with a body that can't be understood")]
+    Incomprehensible {
+        /// Its status.
+        status: u16,
+    },
+}
+
+/// Which part of a list of servers is wanted.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ServerQuery {
+    /// Most entries.
+    pub limit: usize,
+    /// Where the page before ended.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub after: String,
+    /// Only servers in this state.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub state: String,
+    /// Only servers whose name or address holds this.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub q: String,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListQuery {
+    /// Most entries.
+    pub limit: usize,
+    /// Where the page before ended.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub after: String,
+}
+
+impl Api {
+    /// A client of the API at `base`, which presents `portal_key`.
+    #[must_use]
+    pub fn new(base: &str, portal_key: HeaderValue) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let mut portal_key = portal_key;
+        portal_key.set_sensitive(true);
+        Self {
+            http: Client::builder(TokioExecutor::new()).build(connector),
+            base: base.to_owned(),
+            portal_key,
+        }
+    }
+
+    /// What a visitor may know of the installation.
+    pub async fn installation(&self, caller: Caller<'_>) -> Result<Installation, ApiError> {
+        self.get(caller, "/installation").await
+    }
+
+    /// What can be ordered.
+    pub async fn catalogue(&self, caller: Caller<'_>) -> Result<Catalogue, ApiError> {
+        self.get(caller, "/catalog").await
+    }
+
+    /// Asks for an account.
+    pub async fn sign_up(
+        &self,
+        caller: Caller<'_>,
+        request: &SignupRequest,
+    ) -> Result<SignupAnswer, ApiError> {
+        self.post(caller, "/signups", request).await
+    }
+
+    /// Confirms an e-mail address.
+    pub async fn confirm_email(
+        &self,
+        caller: Caller<'_>,
+        request: &EmailConfirmationRequest,
+    ) -> Result<(), ApiError> {
+        let call = self.request(caller, Method::POST, "/email-confirmations", request)?;
+        self.send(call).await.map(drop)
+    }
+
+    /// Asks for another confirmation mail.
+    pub async fn resend_confirmation(
+        &self,
+        caller: Caller<'_>,
+        request: &ResendRequest,
+    ) -> Result<(), ApiError> {
+        let path = "/email-confirmations/resend";
+        let call = self.request(caller, Method::POST, path, request)?;
+        self.send(call).await.map(drop)
+    }
+
+    /// Signs in.
+    pub async fn sign_in(
+        &self,
+        caller: Caller<'_>,
+        request: &SessionRequest,
+    ) -> Result<SessionAnswer, ApiError> {
+        self.post(caller, "/sessions", request).await
+    }
+
+    /// Signs out.
+    pub async fn sign_out(&self, caller: Caller<'_>) -> Result<(), ApiError> {
+        self.delete(caller, "/sessions/current").await.map(drop)
+    }
+
+    /// Who is signed in.
+    pub async fn me(&self, caller: Caller<'_>) -> Result<Me, ApiError> {
+        self.get(caller, "/me").await
+    }
+
+    /// The account's SSH keys; all fit on one page.
+    pub async fn ssh_keys(&self, caller: Caller<'_>) -> Result<Page<SshKey>, ApiError> {
+        self.get(caller, "/me/ssh-keys?limit=200").await
+    }
+
+    /// Adds an SSH key.
+    pub async fn add_ssh_key(
+        &self,
+        caller: Caller<'_>,
+        request: &SshKeyRequest,
+    ) -> Result<SshKey, ApiError> {
+        self.post(caller, "/me/ssh-keys", request).await
+    }
+
+    /// Removes an SSH key from the account, not from servers.
+    pub async fn delete_ssh_key(&self, caller: Caller<'_>, key: SshKeyId) -> Result<(), ApiError> {
+        self.delete(caller, &format!("/me/ssh-keys/{key}"))
+            .await
+            .map(drop)
+    }
+
+    /// Asks for a price.
+    pub async fn quote(
+        &self,
+        caller: Caller<'_>,
+        request: &QuoteRequest,
+    ) -> Result<Quote, ApiError> {
+        self.post(caller, "/quotes", request).await
+    }
+
+    /// A price asked for before.
+    pub async fn find_quote(&self, caller: Caller<'_>, quote: QuoteId) -> Result<Quote, ApiError> {
+        self.get(caller, &format!("/quotes/{quote}")).await
+    }
+
+    /// Orders. Calls with one `key` make one order, however many there are.
+    pub async fn order(
+        &self,
+        caller: Caller<'_>,
+        request: &OrderRequest,
+        key: &HeaderValue,
+    ) -> Result<Order, ApiError> {
+        let mut call = self.request(caller, Method::POST, "/orders", request)?;
+        call.headers_mut().insert("idempotency-key", key.clone());
+        answer(&self.send(call).await?)
+    }
+
+    /// Orders, newest first.
+    pub async fn orders(
+        &self,
+        caller: Caller<'_>,
+        query: &ListQuery,
+    ) -> Result<Page<Order>, ApiError> {
+        self.get(caller, &with_query("/orders", query)).await
+    }
+
+    /// One order.
+    pub async fn find_order(&self, caller: Caller<'_>, order: OrderId) -> Result<Order, ApiError> {
+        self.get(caller, &format!("/orders/{order}")).await
+    }
+
+    /// Servers, newest first.
+    pub async fn servers(
+        &self,
+        caller: Caller<'_>,
+        query: &ServerQuery,
+    ) -> Result<Page<Server>, ApiError> {
+        self.get(caller, &with_query("/servers", query)).await
+    }
+
+    /// One server.
+    pub async fn find_server(
+        &self,
+        caller: Caller<'_>,
+        server: ServerId,
+    ) -> Result<Server, ApiError> {
+        self.get(caller, &format!("/servers/{server}")).await
+    }
+
+    /// Asks something of a server.
+    pub async fn act(
+        &self,
+        caller: Caller<'_>,
+        server: ServerId,
+        action: ServerAction,
+    ) -> Result<Server, ApiError> {
+        let request = ServerActionRequest { action };
+        self.post(caller, &format!("/servers/{server}/actions"), &request)
+            .await
+    }
+
+    /// Removes a server.
+    pub async fn delete_server(
+        &self,
+        caller: Caller<'_>,
+        server: ServerId,
+    ) -> Result<Server, ApiError> {
+        answer(&self.delete(caller, &format!("/servers/{server}")).await?)
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        caller: Caller<'_>,
+        path: &str,
+    ) -> Result<T, ApiError> {
+        let call = self.bare_request(caller, Method::GET, path, Bytes::new())?;
+        answer(&self.send(call).await?)
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        caller: Caller<'_>,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let call = self.request(caller, Method::POST, path, body)?;
+        answer(&self.send(call).await?)
+    }
+
+    async fn delete(&self, caller: Caller<'_>, path: &str) -> Result<Answer, ApiError> {
+        let call = self.bare_request(caller, Method::DELETE, path, Bytes::new())?;
+        self.send(call).await
+    }
+
+    fn request(
+        &self,
+        caller: Caller<'_>,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Request<Full<Bytes>>, ApiError> {
+        let json = serde_json::to_vec(body).expect("requests have only string keys");
+        let mut request = self.bare_request(caller, method, path, json.into())?;
+        let json_type = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json_type);
+        Ok(request)
+    }
+
+    fn bare_request(
+        &self,
+        caller: Caller<'_>,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, ApiError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(ACCEPT, "application/json")
+            .header(PORTAL_KEY, &self.portal_key)
+            .header("x-forwarded-for", caller.address.to_string());
+        if let Some(token) = caller.token {
+            request = request.header(AUTHORIZATION, token.bearer());
+        }
+        request
+            .body(Full::new(body))
+            .map_err(|error| ApiError::Unreachable(error.to_string()))
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ApiError> {
+        let unreachable = |error: &dyn std::error::Error| {
+            let cause = error.source().map(|source| format!(": {source}"));
+            ApiError::Unreachable(format!("{error}{}", cause.unwrap_or_default()))
+        };
+        let exchange = async {
+            let response = self
+                .http
+                .request(request)
+                .await
+                .map_err(|e| unreachable(&e))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+                .collect()
+                .await
+                .map_err(|e| unreachable(e.as_ref()))?;
+            Ok(Answer {
+                status,
+                body: body.to_bytes(),
+            })
+        };
+        let answer = tokio::time::timeout(CALL_TIMEOUT, exchange)
+            .await
+            .map_err(|_| ApiError::Unreachable("no answer in time".to_owned()))??;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        match serde_json::from_slice::<Problem>(&answer.body) {
+            Ok(problem) => Err(ApiError::Refused(Box::new(problem))),
+            // A proxy between us answers in words of its own when the API is away.
+            Err(_) if answer.status.is_server_error() => {
+                Err(ApiError::Unreachable(format!("status {}", answer.status)))
+            }
+            Err(_) => Err(ApiError::Incomprehensible {
+                status: answer.status.as_u16(),
+            }),
+        }
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+fn answer<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+    serde_json::from_slice(&answer.body).map_err(|_| ApiError::Incomprehensible {
+        status: answer.status.as_u16(),
+    })
+}
+
+fn with_query(path: &str, query: &impl Serialize) -> String {
+    let query = serde_urlencoded::to_string(query).expect("a flat struct of texts and numbers");
+    format!("{path}?{query}")
+}

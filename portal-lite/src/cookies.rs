@@ -1,0 +1,171 @@
+//! Cookies: names, attributes, reading and writing. The only place that knows how they look.
+//!
+//! The session cookie holds the API's token and nothing else; with https all names carry the `__Host-`
+//! prefix, so that no sibling domain can plant one.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, header::COOKIE};
+
+/// Longest cookie value that is believed.
+const VALUE_BYTES_MAX: usize = 512;
+
+/// What the portal keeps in a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cookie {
+    /// The API's session token.
+    Session,
+    /// A random value that binds forms to a browser before anybody has signed in.
+    Visitor,
+    /// The chosen language.
+    Language,
+    /// Which notice to show on the next page.
+    Notice,
+    /// Where the mail to confirm an address went.
+    Pending,
+    /// The ID to prefill at sign-in, by its owner's wish (R9), or after a sign-up.
+    Login,
+}
+
+/// An API session token. Its text never shows in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken(String);
+
+impl SessionToken {
+    /// Takes a text that can stand in a header and a cookie; anything else is no token.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+        let well = !text.is_empty() && text.len() <= VALUE_BYTES_MAX && text.bytes().all(plain);
+        well.then(|| Self(text.to_owned()))
+    }
+
+    /// The value of an `Authorization` header.
+    #[must_use]
+    pub fn bearer(&self) -> HeaderValue {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))
+            .expect("a token has only letters, digits and -_.~");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionToken(..)")
+    }
+}
+
+/// How cookies are named and marked in this installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Browsers come over TLS: `__Host-` and `Secure`.
+    Https,
+    /// Plain HTTP, for demos on one machine.
+    Http,
+}
+
+impl Cookie {
+    const fn name(self, transport: Transport) -> &'static str {
+        match (self, transport) {
+            (Self::Session, Transport::Https) => "__Host-innkeeper-session",
+            (Self::Session, Transport::Http) => "innkeeper-session",
+            (Self::Visitor, Transport::Https) => "__Host-innkeeper-visitor",
+            (Self::Visitor, Transport::Http) => "innkeeper-visitor",
+            (Self::Language, Transport::Https) => "__Host-innkeeper-language",
+            (Self::Language, Transport::Http) => "innkeeper-language",
+            (Self::Notice, Transport::Https) => "__Host-innkeeper-notice",
+            (Self::Notice, Transport::Http) => "innkeeper-notice",
+            (Self::Pending, Transport::Https) => "__Host-innkeeper-pending",
+            (Self::Pending, Transport::Http) => "innkeeper-pending",
+            (Self::Login, Transport::Https) => "__Host-innkeeper-login",
+            (Self::Login, Transport::Http) => "innkeeper-login",
+        }
+    }
+
+    /// Its value in a request, if the browser sent a sensible one.
+    #[must_use]
+    pub fn read(self, headers: &HeaderMap, transport: Transport) -> Option<String> {
+        let wanted = self.name(transport);
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, value)| *name == wanted && value.len() <= VALUE_BYTES_MAX)
+            .map(|(_, value)| value.to_owned())
+    }
+
+    /// A `Set-Cookie` value. `kept` is how long browsers keep it, `None` until they are closed.
+    /// `value` has only letters, digits and `-_.~`, or it is left out.
+    #[must_use]
+    pub fn set(self, value: &str, kept: Option<Duration>, transport: Transport) -> HeaderValue {
+        let age = kept.map_or_else(String::new, |kept| format!("; Max-Age={}", kept.as_secs()));
+        let secure = match transport {
+            Transport::Https => "; Secure",
+            Transport::Http => "",
+        };
+        let name = self.name(transport);
+        let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
+        HeaderValue::try_from(line).unwrap_or_else(|_| self.clear(transport))
+    }
+
+    /// A `Set-Cookie` value that removes it.
+    #[must_use]
+    pub fn clear(self, transport: Transport) -> HeaderValue {
+        self.set("", Some(Duration::ZERO), transport)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &'static str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_static(line));
+        Cookie::Session.read(&headers, Transport::Http)
+    }
+
+    #[test]
+    fn finds_its_own_among_others() {
+        assert_eq!(
+            read("a=b; innkeeper-session=tok; c=d").as_deref(),
+            Some("tok")
+        );
+        assert_eq!(read("innkeeper-session2=tok"), None);
+        assert_eq!(read("__Host-innkeeper-session=tok"), None);
+        assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn https_cookies_are_bound_to_the_host() {
+        let set = Cookie::Session.set("tok", None, Transport::Https);
+        assert_eq!(
+            set.to_str().expect("plain"),
+            "__Host-innkeeper-session=tok; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
+        let gone = Cookie::Notice.clear(Transport::Http);
+        assert_eq!(
+            gone.to_str().expect("plain"),
+            "innkeeper-notice=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
+    }
+
+    #[test]
+    fn a_token_cannot_carry_a_second_header() {
+        assert!(SessionToken::new("inn_abc-DEF.1~").is_some());
+        for bad in ["", "a b", "a;b", "a\r\nb", "ä", &"a".repeat(513)] {
+            assert!(SessionToken::new(bad).is_none(), "{bad:?}");
+        }
+        let token = SessionToken::new("secret").expect("plain");
+        assert_eq!(format!("{token:?}"), "SessionToken(..)");
+    }
+}

@@ -1,0 +1,179 @@
+//! How amounts and instants read in a language. Exact: nothing is rounded for show.
+
+use innkeeper_wire::{
+    api::Locale,
+    money::{Currency, HourlyRate, Money},
+    time::Timestamp,
+};
+use jiff::tz::TimeZone;
+
+use crate::{language, words};
+
+/// An instant, as people read it and as machines do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// Such as `3 minutes ago`.
+    pub relative: String,
+    /// To the minute, with its zone.
+    pub exact: String,
+    /// RFC 3339, for `datetime` attributes.
+    pub machine: String,
+}
+
+/// An amount of money.
+#[must_use]
+pub fn money(locale: Locale, money: Money) -> String {
+    let sign = if money.amount < 0 { "-" } else { "" };
+    let minor = u128::from(money.amount.unsigned_abs());
+    let digits = decimal(minor, money.currency.decimals(), money.currency);
+    language::say_with(
+        locale,
+        words::money(money.currency),
+        "amount",
+        &format!("{sign}{digits}"),
+    )
+}
+
+/// A price an hour, with as many decimals as it has.
+#[must_use]
+pub fn rate(locale: Locale, rate: HourlyRate) -> String {
+    let micro = u128::from(rate.micro_minor_per_hour);
+    let digits = decimal(micro, rate.currency.decimals() + 6, rate.currency);
+    language::say_with(locale, words::money(rate.currency), "amount", &digits)
+}
+
+/// `value` / 10^`scale`, thousands grouped, without zeros at the end beyond the currency's own decimals.
+fn decimal(value: u128, scale: u32, currency: Currency) -> String {
+    let unit = 10_u128.pow(scale);
+    let whole = (value / unit).to_string();
+    let mut grouped = String::with_capacity(whole.len() + whole.len() / 3);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let width = usize::try_from(scale).expect("a handful of decimals");
+    let kept = usize::try_from(currency.decimals()).expect("a handful of decimals");
+    let mut fraction = format!("{:0width$}", value % unit);
+    if scale == 0 {
+        fraction.clear();
+    }
+    while fraction.len() > kept && fraction.ends_with('0') {
+        fraction.pop();
+    }
+    if !fraction.is_empty() {
+        grouped.push('.');
+        grouped.push_str(&fraction);
+    }
+    grouped
+}
+
+/// An instant seen from `now`.
+#[must_use]
+pub fn moment(locale: Locale, at: Timestamp, now: Timestamp, zone: &TimeZone) -> Moment {
+    Moment {
+        relative: relative(locale, at, now),
+        exact: exact(locale, at, zone),
+        machine: at.to_string(),
+    }
+}
+
+/// How long ago. Instants in the future read as now: clocks differ a little.
+fn relative(locale: Locale, at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.since(at).as_secs();
+    match seconds {
+        0..=9 => language::say(locale, "time-now"),
+        10..=59 => language::say_count(locale, "time-seconds", seconds),
+        60..=3_599 => language::say_count(locale, "time-minutes", seconds / 60),
+        3_600..=86_399 => language::say_count(locale, "time-hours", seconds / 3_600),
+        _ => language::say_count(locale, "time-days", seconds / 86_400),
+    }
+}
+
+fn exact(locale: Locale, at: Timestamp, zone: &TimeZone) -> String {
+    let Ok(instant) = jiff::Timestamp::from_millisecond(at.as_millis()) else {
+        return at.to_string();
+    };
+    let pattern = match locale {
+        Locale::En => "%-d %b %Y, %H:%M %Z",
+        Locale::Ko => "%Y년 %-m월 %-d일 %H:%M %Z",
+        Locale::ZhHant => "%Y年%-m月%-d日 %H:%M %Z",
+    };
+    instant.to_zoned(zone.clone()).strftime(pattern).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without the marks that keep a value's writing direction in its place.
+    fn bare(text: &str) -> String {
+        text.replace(['\u{2068}', '\u{2069}'], "")
+    }
+
+    #[test]
+    fn money_reads_as_at_home() {
+        let check = |locale, amount, currency, expected: &str| {
+            assert_eq!(bare(&money(locale, Money { amount, currency })), expected);
+        };
+        check(Locale::En, 12_000, Currency::Krw, "₩12,000");
+        check(Locale::Ko, 12_000, Currency::Krw, "12,000원");
+        check(Locale::ZhHant, 1_234_567, Currency::Krw, "₩1,234,567");
+        check(Locale::En, 0, Currency::Krw, "₩0");
+        check(Locale::En, 999, Currency::Krw, "₩999");
+        check(Locale::En, 5, Currency::Usd, "$0.05");
+        check(Locale::Ko, 123_450, Currency::Usd, "US$1,234.50");
+        check(Locale::En, -150, Currency::Eur, "€-1.50");
+        check(Locale::ZhHant, 150_000, Currency::Twd, "NT$1,500.00");
+        check(
+            Locale::En,
+            i64::MIN,
+            Currency::Krw,
+            "₩-9,223,372,036,854,775,808",
+        );
+    }
+
+    #[test]
+    fn rates_are_exact() {
+        let check = |micro_minor_per_hour, currency, expected: &str| {
+            let price = HourlyRate {
+                micro_minor_per_hour,
+                currency,
+            };
+            assert_eq!(bare(&rate(Locale::En, price)), expected);
+        };
+        check(18_000_000, Currency::Krw, "₩18");
+        check(17_500_000, Currency::Krw, "₩17.5");
+        check(1, Currency::Krw, "₩0.000001");
+        check(1_200_000, Currency::Usd, "$0.012");
+        check(100_000_000, Currency::Usd, "$1.00");
+        check(u64::MAX, Currency::Krw, "₩18,446,744,073,709.551615");
+    }
+
+    #[test]
+    fn times_are_near_and_exact() {
+        let at: Timestamp = "2026-11-21T01:30:00Z".parse().expect("a time");
+        let seoul = TimeZone::get("Asia/Seoul").expect("bundled");
+        let check = |locale, seconds: u64, near: &str, exact: &str| {
+            let now = at.after(std::time::Duration::from_secs(seconds));
+            let seen = moment(locale, at, now, &seoul);
+            assert_eq!(
+                (bare(&seen.relative).as_str(), seen.exact.as_str()),
+                (near, exact)
+            );
+            assert_eq!(seen.machine, "2026-11-21T01:30:00.000Z");
+        };
+        check(Locale::En, 3, "just now", "21 Nov 2026, 10:30 KST");
+        check(Locale::En, 60, "1 minute ago", "21 Nov 2026, 10:30 KST");
+        check(Locale::Ko, 7_300, "2시간 전", "2026년 11월 21일 10:30 KST");
+        check(
+            Locale::ZhHant,
+            200_000,
+            "2 天前",
+            "2026年11月21日 10:30 KST",
+        );
+        let early = moment(Locale::En, at, Timestamp::from_millis(0), &seoul);
+        assert_eq!(early.relative, "just now");
+    }
+}

@@ -1,0 +1,278 @@
+//! Languages: which one a visitor gets, and the texts in it. Texts live in `locales/*/main.ftl`; tests
+//! keep the three files alike.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use axum::http::{HeaderMap, header::ACCEPT_LANGUAGE};
+use fluent_templates::{LanguageIdentifier, fluent_bundle::FluentValue, static_loader};
+use innkeeper_wire::api::Locale;
+
+static_loader! {
+    static TEXTS = {
+        locales: "./locales",
+        fallback_language: "en",
+    };
+}
+
+/// All languages, in the order of the switcher.
+pub const ALL: [Locale; 3] = [Locale::En, Locale::Ko, Locale::ZhHant];
+
+/// Most entries of an `Accept-Language` header that are looked at.
+const PREFERENCES_MAX: usize = 20;
+
+/// The language's tag, as in `lang` attributes, cookies and `?lang=`.
+#[must_use]
+pub const fn tag(locale: Locale) -> &'static str {
+    match locale {
+        Locale::En => "en",
+        Locale::Ko => "ko",
+        Locale::ZhHant => "zh-Hant",
+    }
+}
+
+/// What the language calls itself.
+#[must_use]
+pub const fn own_name(locale: Locale) -> &'static str {
+    match locale {
+        Locale::En => "English",
+        Locale::Ko => "한국어",
+        Locale::ZhHant => "繁體中文",
+    }
+}
+
+/// The language with this tag.
+#[must_use]
+pub fn by_tag(text: &str) -> Option<Locale> {
+    ALL.into_iter().find(|locale| tag(*locale) == text)
+}
+
+/// The best of ours for a browser's `Accept-Language`, English if none fits.
+#[must_use]
+pub fn negotiate(headers: &HeaderMap) -> Locale {
+    let header = headers
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    let mut wishes: Vec<(u16, Locale)> = header
+        .unwrap_or_default()
+        .split(',')
+        .take(PREFERENCES_MAX)
+        .filter_map(wish)
+        .collect();
+    // Stable: of equal weights the first wins.
+    wishes.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    wishes.first().map_or(Locale::En, |(_, locale)| *locale)
+}
+
+/// One entry of the header, with its weight in thousandths.
+fn wish(entry: &str) -> Option<(u16, Locale)> {
+    let mut parts = entry.split(';').map(str::trim);
+    let primary = parts.next()?.split('-').next()?.to_ascii_lowercase();
+    let weight = parts
+        .find_map(|part| part.strip_prefix("q="))
+        .map_or(Some(1_000), thousandths)?;
+    let locale = match primary.as_str() {
+        "en" => Locale::En,
+        "ko" => Locale::Ko,
+        // Readers of any Chinese are better served by it than by English.
+        "zh" => Locale::ZhHant,
+        _ => return None,
+    };
+    (weight > 0).then_some((weight, locale))
+}
+
+/// `0.8` as 800 (RFC 9110 section 12.4.2: at most three decimals).
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if decimals.len() > 3 {
+        return None;
+    }
+    let whole: u16 = whole.parse().ok().filter(|whole| *whole <= 1)?;
+    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
+    Some((whole * 1_000 + decimals).min(1_000))
+}
+
+/// The text called `key`.
+#[must_use]
+pub fn say(locale: Locale, key: &str) -> String {
+    lookup(locale, key, &HashMap::new())
+}
+
+/// The text called `key` with a text put in; the text's direction can't leak out of its place.
+#[must_use]
+pub fn say_with(locale: Locale, key: &str, name: &'static str, value: &str) -> String {
+    let value = FluentValue::from(value.to_owned());
+    lookup(locale, key, &HashMap::from([(Cow::Borrowed(name), value)]))
+}
+
+/// The text called `key` for `$count` things, in the right number.
+#[must_use]
+pub fn say_count(locale: Locale, key: &str, count: u64) -> String {
+    let value = FluentValue::from(count);
+    lookup(
+        locale,
+        key,
+        &HashMap::from([(Cow::Borrowed("count"), value)]),
+    )
+}
+
+/// A missing text shows as its key: odd, but never a failed page. Tests see to it that none is missing.
+fn lookup(locale: Locale, key: &str, values: &HashMap<Cow<'static, str>, FluentValue>) -> String {
+    let language: LanguageIdentifier = tag(locale).parse().expect("our own tags are well-formed");
+    TEXTS
+        .lookup_single_language(&language, key, Some(values))
+        .unwrap_or_else(|_| key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        fs,
+        path::Path,
+    };
+
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn browsers_get_the_language_they_like_best() {
+        let check = |header: &'static str, expected| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(header));
+            assert_eq!(negotiate(&headers), expected, "{header}");
+        };
+        check("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", Locale::Ko);
+        check("zh-TW,zh;q=0.9,en;q=0.8", Locale::ZhHant);
+        check("de,fr;q=0.9,ko;q=0.1", Locale::Ko);
+        check("en;q=0.5, zh-HK;q=0.75", Locale::ZhHant);
+        check("ko;q=0, en", Locale::En);
+        check("de", Locale::En);
+        check("ko;q=nonsense", Locale::En);
+        check("", Locale::En);
+        assert_eq!(negotiate(&HeaderMap::new()), Locale::En);
+    }
+
+    /// Key -> the names of what is put in.
+    fn defined(locale: Locale) -> BTreeMap<String, BTreeSet<String>> {
+        let path = format!(
+            "{}/locales/{}/main.ftl",
+            env!("CARGO_MANIFEST_DIR"),
+            tag(locale)
+        );
+        let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut key = String::new();
+        for line in fs::read_to_string(&path).expect("a locale").lines() {
+            if line.starts_with('#') {
+                continue;
+            }
+            if let Some((name, _)) = line.split_once(" =")
+                && line.starts_with(char::is_alphabetic)
+            {
+                key = name.to_owned();
+                let twice = texts.insert(key.clone(), BTreeSet::new());
+                assert!(twice.is_none(), "{path}: {key} is there twice");
+            }
+            let names = line.match_indices('$').map(|(at, _)| {
+                let rest = line[at + 1..].chars();
+                rest.take_while(|c| c.is_ascii_alphanumeric())
+                    .collect::<String>()
+            });
+            texts.entry(key.clone()).or_default().extend(names);
+        }
+        texts
+    }
+
+    /// Everything in quotes in templates and sources that could be a key: several words of lower-case
+    /// letters, digits and `_`, joined by `-`.
+    fn quoted(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                quoted(&path, found);
+                continue;
+            }
+            for piece in fs::read_to_string(&path).expect("a text").split('"') {
+                found.insert(piece.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn the_three_languages_say_the_same_things() {
+        let english = defined(Locale::En);
+        assert!(english.len() > 100);
+        for locale in [Locale::Ko, Locale::ZhHant] {
+            assert_eq!(english, defined(locale), "{}", tag(locale));
+        }
+    }
+
+    #[test]
+    fn every_text_is_used() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut used = BTreeSet::new();
+        quoted(&root.join("templates"), &mut used);
+        quoted(&root.join("src"), &mut used);
+        let unused: Vec<_> = defined(Locale::En)
+            .into_keys()
+            .filter(|key| !used.contains(key))
+            .collect();
+        assert_eq!(unused, Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_text_is_missing() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let known = defined(Locale::En);
+        let mut missing = BTreeSet::new();
+        let mut seen = 0;
+        for folder in ["templates", "src", "src/pages"] {
+            for entry in fs::read_dir(root.join(folder)).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    continue;
+                }
+                let text = fs::read_to_string(&path).expect("a text");
+                for call in ["say(\"", "say_with(\"", "say_count(\"", "key: \"", "=> \""] {
+                    let words = path.file_name().is_some_and(|name| name == "words.rs");
+                    if call == "=> \"" && !words {
+                        continue;
+                    }
+                    for (at, _) in text.match_indices(call) {
+                        let key = text[at + call.len()..]
+                            .split('"')
+                            .next()
+                            .unwrap_or_default();
+                        seen += 1;
+                        if !known.contains_key(key) {
+                            missing.insert(format!("{} in {}", key, path.display()));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen > 100, "the search itself has broken");
+        assert_eq!(missing, BTreeSet::new());
+    }
+
+    #[test]
+    fn every_text_can_be_said() {
+        for locale in ALL {
+            for (key, names) in defined(locale) {
+                let said = match names.first().map(String::as_str) {
+                    None => say(locale, &key),
+                    Some("count") => say_count(locale, &key, 3),
+                    Some(name) => {
+                        let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
+                        say_with(locale, &key, name, "x")
+                    }
+                };
+                assert!(names.len() <= 1, "{key} takes more than one value");
+                assert!(
+                    said != key && !said.is_empty() && !said.contains('{'),
+                    "{key}: {said}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Notices: what the last deed led to, said once on the next page. They travel as a short code in a
+//! cookie, so the portal keeps nothing, and a forged one can only choose among these texts.
+
+macro_rules! notices {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $key:literal;)+) => {
+        /// What can be said on the next page.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Notice {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Notice {
+            /// The code in the cookie.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The text.
+            #[must_use]
+            pub const fn key(self) -> &'static str {
+                match self { $(Self::$name => $key,)+ }
+            }
+
+            /// The notice with this code.
+            #[must_use]
+            pub fn by_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+notices! {
+    /// The address is confirmed; sign in now.
+    EmailConfirmed = "email-confirmed", "notice-email-confirmed";
+    /// Signed out as asked.
+    SignedOut = "signed-out", "notice-signed-out";
+    /// The session has ended by itself.
+    SessionEnded = "session-ended", "notice-session-ended";
+    /// Another confirmation mail is on its way, if there is such an account.
+    MailSent = "mail-sent", "notice-mail-sent";
+    /// An SSH key was added.
+    KeyAdded = "key-added", "notice-key-added";
+    /// An SSH key was removed.
+    KeyDeleted = "key-deleted", "notice-key-deleted";
+    /// The order was placed; this is its server.
+    OrderPlaced = "order-placed", "notice-order-placed";
+    /// A server was asked to do something.
+    ActionAccepted = "action-accepted", "notice-action-accepted";
+    /// A server is being deleted.
+    ServerDeleting = "server-deleting", "notice-server-deleting";
+}

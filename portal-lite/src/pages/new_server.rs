@@ -1,0 +1,324 @@
+//! Ordering a server: the choice, then the summary with its cautions, then the order (R36, R41, R42).
+//!
+//! The key that makes a double click one order is made when the summary is shown and travels in its
+//! form. It stays the same while the outcome of a try is unknown, and changes after a definite refusal,
+//! since the API may have kept that answer under it.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::{extract::Query, http::HeaderValue, response::Response};
+use innkeeper_wire::{
+    api::{Order, OrderRequest, Quote, QuoteRequest, SshKey, SshKeyRequest},
+    error::ProblemCode,
+    id::{QuoteId, SshKeyId, uuid_v7},
+};
+use serde::Deserialize;
+
+use super::{
+    id,
+    view::{self, PlanView},
+};
+use crate::{
+    api::ApiError,
+    failure::Failure,
+    form::{Alias, Form},
+    format::{self, Moment},
+    guard::Fields,
+    notice::Notice,
+    page::{self, Frame, Place},
+    visit::{Member, Visit, query_pairs},
+};
+
+/// Pauses between tries while an order with the same key is being worked on.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(250);
+/// How often it is tried: 5 seconds' worth.
+const CONFLICT_TRIES: u32 = 20;
+
+/// Where the API's fields stand in the order form.
+const QUOTE_FIELDS: &[Alias] = &[Alias {
+    pointer: "name",
+    field: "name",
+    subject: "hostname",
+}];
+/// And those of a key that is added on the way.
+const KEY_FIELDS: &[Alias] = &[
+    Alias {
+        pointer: "name",
+        field: "key_name",
+        subject: "name",
+    },
+    Alias {
+        pointer: "public_key",
+        field: "public_key",
+        subject: "public_key",
+    },
+];
+
+#[derive(Template)]
+#[template(path = "new_server.html")]
+struct NewServer {
+    frame: Frame,
+    form: Form,
+    sites: Vec<Choice>,
+    images: Vec<Choice>,
+    plans: Vec<PlanChoice>,
+    keys: Vec<Choice>,
+}
+
+/// One thing to choose.
+struct Choice {
+    code: String,
+    name: String,
+    detail: String,
+    chosen: bool,
+}
+
+struct PlanChoice {
+    plan: PlanView,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "confirm_order.html")]
+struct ConfirmOrder {
+    frame: Frame,
+    form: Form,
+    quote: QuoteView,
+    idempotency_key: String,
+}
+
+struct QuoteView {
+    id: String,
+    name: String,
+    site: String,
+    image: String,
+    plan: String,
+    keys: Vec<String>,
+    hourly: String,
+    monthly: String,
+    expires: Moment,
+    /// The order form with the same choice.
+    change_url: String,
+}
+
+/// Which quote is to be confirmed.
+#[derive(Deserialize)]
+pub struct QuoteQuery {
+    #[serde(default)]
+    quote: String,
+}
+
+/// `GET /servers/new`; the query may hold a choice already.
+pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
+    let fields = Fields::new(query_pairs(&visit.uri));
+    order_page(&visit, Form::of(fields)).await
+}
+
+/// `POST /servers/new`
+pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, Failure> {
+    let mut fields = fields;
+    if !fields.get("public_key").trim().is_empty() {
+        match add_key(&visit, &fields).await {
+            Ok(key) => fields = with_key(&fields, &key),
+            Err(error) => {
+                let form = Form::refused(&visit, fields, error, KEY_FIELDS)?;
+                return order_page(&visit, form).await;
+            }
+        }
+    }
+    let keys = fields.all("ssh_keys").iter().map(|key| id(key));
+    let request = QuoteRequest {
+        site: fields.get("site").to_owned(),
+        plan: fields.get("plan").to_owned(),
+        image: fields.get("image").to_owned(),
+        name: fields.get("name").trim().to_owned(),
+        ssh_keys: keys.collect::<Result<Vec<SshKeyId>, Failure>>()?,
+    };
+    match visit.portal.api.quote(visit.caller(), &request).await {
+        Ok(quote) => Ok(page::redirect(&format!(
+            "/servers/new/confirm?quote={}",
+            quote.id
+        ))),
+        Err(error) => {
+            let form = Form::refused(&visit, fields, error, QUOTE_FIELDS)?;
+            order_page(&visit, form).await
+        }
+    }
+}
+
+/// `GET /servers/new/confirm?quote=`
+pub async fn show_quote(
+    Member(visit): Member,
+    Query(query): Query<QuoteQuery>,
+) -> Result<Response, Failure> {
+    quote_page(&visit, id(&query.quote)?, Form::of(Fields::default())).await
+}
+
+/// `POST /servers/new/confirm`
+pub async fn order(Member(visit): Member, fields: Fields) -> Result<Response, Failure> {
+    let quote: QuoteId = id(fields.get("quote"))?;
+    let key = fields.get("idempotency_key");
+    let key = HeaderValue::from_str(key).map_err(|_| Failure::BadRequest)?;
+    let request = OrderRequest {
+        quote,
+        accept_cautions: !fields.get("accept_cautions").is_empty(),
+    };
+    match place(&visit, &request, &key).await {
+        Ok(order) => {
+            let path = format!("/servers/{}", order.server);
+            Ok(page::redirect_with(&visit, &path, Notice::OrderPlaced))
+        }
+        Err(error) => {
+            let form = Form::refused(&visit, fields, error, &[])?;
+            quote_page(&visit, quote, form).await
+        }
+    }
+}
+
+impl ConfirmOrder {
+    /// Whether the same quote may still be ordered.
+    fn is_open(&self) -> bool {
+        !self.form.is(ProblemCode::PriceChanged) && !self.form.is(ProblemCode::QuoteExpired)
+    }
+}
+
+/// Orders. A second click arrives while the first is being worked on: it waits for the same answer.
+async fn place(
+    visit: &Visit,
+    request: &OrderRequest,
+    key: &HeaderValue,
+) -> Result<Order, ApiError> {
+    let mut tries = 0;
+    loop {
+        let outcome = visit.portal.api.order(visit.caller(), request, key).await;
+        tries += 1;
+        let is_busy = matches!(
+            &outcome,
+            Err(ApiError::Refused(problem)) if problem.code == ProblemCode::IdempotencyConflict
+        );
+        if !is_busy || tries == CONFLICT_TRIES {
+            return outcome;
+        }
+        tokio::time::sleep(CONFLICT_PAUSE).await;
+    }
+}
+
+async fn add_key(visit: &Visit, fields: &Fields) -> Result<SshKey, ApiError> {
+    let request = SshKeyRequest {
+        name: fields.get("key_name").trim().to_owned(),
+        public_key: fields.get("public_key").trim().to_owned(),
+    };
+    visit.portal.api.add_ssh_key(visit.caller(), &request).await
+}
+
+/// The form with the key that was just added chosen, and its text gone.
+fn with_key(fields: &Fields, key: &SshKey) -> Fields {
+    let mut pairs = fields.showable();
+    pairs.retain(|(name, _)| name != "public_key" && name != "key_name");
+    pairs.push(("ssh_keys".to_owned(), key.id.to_string()));
+    Fields::new(pairs)
+}
+
+async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
+    let catalogue = &visit.facts()?.catalogue;
+    let keys = visit.portal.api.ssh_keys(visit.caller()).await?.data;
+    let chosen = |field: &str, code: &str, is_first: bool| match form.value(field) {
+        "" => is_first,
+        value => value == code,
+    };
+    let sites = catalogue
+        .sites
+        .iter()
+        .enumerate()
+        .map(|(index, site)| Choice {
+            code: site.code.to_string(),
+            name: site.name.clone(),
+            detail: site.code.to_string(),
+            chosen: chosen("site", site.code.as_str(), index == 0),
+        });
+    let images = catalogue
+        .images
+        .iter()
+        .enumerate()
+        .map(|(index, image)| Choice {
+            code: image.code.to_string(),
+            name: image.name.clone(),
+            detail: image.disk_min.to_string(),
+            chosen: chosen("image", image.code.as_str(), index == 0),
+        });
+    let plans = catalogue
+        .plans
+        .iter()
+        .enumerate()
+        .map(|(index, plan)| PlanChoice {
+            plan: view::plan(visit, plan),
+            chosen: chosen("plan", plan.code.as_str(), index == 0),
+        });
+    let is_fresh = form.fields.all("name").is_empty();
+    let key_choices = keys.iter().map(|key| Choice {
+        code: key.id.to_string(),
+        name: key.name.clone(),
+        detail: key.fingerprint.clone(),
+        // The only key is most probably the one to take.
+        chosen: form.fields.all("ssh_keys").contains(&key.id.to_string())
+            || (is_fresh && keys.len() == 1),
+    });
+    let view = NewServer {
+        frame: page::frame(visit, Place::Servers),
+        sites: sites.collect(),
+        images: images.collect(),
+        plans: plans.collect(),
+        keys: key_choices.collect(),
+        form: form.clone(),
+    };
+    page::render(visit, form.status, &view)
+}
+
+async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Response, Failure> {
+    let api = &visit.portal.api;
+    let (quote, keys) = tokio::try_join!(
+        api.find_quote(visit.caller(), quote),
+        api.ssh_keys(visit.caller())
+    )?;
+    let status = form.status;
+    let view = ConfirmOrder {
+        frame: page::frame(visit, Place::Servers),
+        form,
+        quote: quote_view(visit, &quote, &keys.data),
+        idempotency_key: uuid_v7(visit.now, rand::random()).to_string(),
+    };
+    page::render(visit, status, &view)
+}
+
+fn quote_view(visit: &Visit, quote: &Quote, keys: &[SshKey]) -> QuoteView {
+    let choice = [
+        ("site", quote.site.to_string()),
+        ("image", quote.image.to_string()),
+        ("plan", quote.plan.to_string()),
+        ("name", quote.name.to_string()),
+    ];
+    let chosen_keys = quote
+        .ssh_keys
+        .iter()
+        .map(|key| ("ssh_keys", key.to_string()));
+    let pairs: Vec<_> = choice.into_iter().chain(chosen_keys).collect();
+    let query = serde_urlencoded::to_string(&pairs).expect("texts only");
+    let is_chosen = |key: &&SshKey| quote.ssh_keys.contains(&key.id);
+    QuoteView {
+        id: quote.id.to_string(),
+        name: quote.name.to_string(),
+        site: view::site_name(visit, &quote.site),
+        image: view::image_name(visit, &quote.image),
+        plan: view::plan_name(visit, &quote.plan),
+        keys: keys
+            .iter()
+            .filter(is_chosen)
+            .map(|key| key.name.clone())
+            .collect(),
+        hourly: format::rate(visit.locale, quote.hourly),
+        monthly: format::money(visit.locale, quote.monthly_cap),
+        expires: view::moment(visit, quote.expires_at),
+        change_url: format!("/servers/new?{query}"),
+    }
+}

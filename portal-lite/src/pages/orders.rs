@@ -1,0 +1,89 @@
+//! Orders: what was ordered when, at which price.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::{
+    id,
+    view::{self, OrderView},
+};
+use crate::{
+    api::ListQuery,
+    failure::Failure,
+    page::{self, Frame, Place},
+    visit::Member,
+};
+
+/// Entries of a page.
+const ENTRIES: usize = 25;
+
+#[derive(Template)]
+#[template(path = "orders.html")]
+struct Orders {
+    frame: Frame,
+    orders: Vec<OrderView>,
+    next: Option<String>,
+    is_first: bool,
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage {
+    frame: Frame,
+    order: OrderView,
+}
+
+/// Where in the list.
+#[derive(Deserialize)]
+pub struct Position {
+    #[serde(default)]
+    after: String,
+}
+
+/// `GET /orders`
+pub async fn show(
+    Member(visit): Member,
+    Query(position): Query<Position>,
+) -> Result<Response, Failure> {
+    let query = ListQuery {
+        limit: ENTRIES,
+        after: position.after,
+    };
+    let orders = visit.portal.api.orders(visit.caller(), &query).await?;
+    let view = Orders {
+        frame: page::frame(&visit, Place::Orders),
+        orders: orders
+            .data
+            .iter()
+            .map(|order| view::order(&visit, order))
+            .collect(),
+        next: orders.page.next.map(|next| {
+            let query = serde_urlencoded::to_string([("after", next)]).expect("texts only");
+            format!("/orders?{query}")
+        }),
+        is_first: query.after.is_empty(),
+    };
+    page::render(&visit, StatusCode::OK, &view)
+}
+
+/// `GET /orders/{id}`
+pub async fn show_one(
+    Member(visit): Member,
+    Path(order): Path<String>,
+) -> Result<Response, Failure> {
+    let order = visit
+        .portal
+        .api
+        .find_order(visit.caller(), id(&order)?)
+        .await?;
+    let view = OrderPage {
+        frame: page::frame(&visit, Place::Orders),
+        order: view::order(&visit, &order),
+    };
+    page::render(&visit, StatusCode::OK, &view)
+}

@@ -1,0 +1,394 @@
+//! Things of the API as templates show them: everything formatted, nothing to decide but the layout.
+
+use std::net::IpAddr;
+
+use innkeeper_wire::{
+    api::{Catalogue, Order, OrderState, Plan, Server, ServerAction, ServerState},
+    host::CreateStep,
+    id::Code,
+    time::Timestamp,
+};
+
+use crate::{
+    format::{self, Moment},
+    language,
+    visit::Visit,
+    words,
+};
+
+/// Steps of making a server, in their order.
+const STEPS: [CreateStep; 5] = [
+    CreateStep::Queued,
+    CreateStep::Image,
+    CreateStep::Disk,
+    CreateStep::Network,
+    CreateStep::Start,
+];
+
+/// Actions with a button on the server's page.
+const ACTIONS: [ServerAction; 4] = [
+    ServerAction::Start,
+    ServerAction::Shutdown,
+    ServerAction::Reboot,
+    ServerAction::PowerOff,
+];
+
+/// The states that a list can be narrowed to.
+pub const STATES: [ServerState; 11] = [
+    ServerState::Requested,
+    ServerState::Creating,
+    ServerState::CreateFailed,
+    ServerState::Running,
+    ServerState::Starting,
+    ServerState::Stopping,
+    ServerState::Rebooting,
+    ServerState::Stopped,
+    ServerState::Unknown,
+    ServerState::Deleting,
+    ServerState::Deleted,
+];
+
+/// The picture and colour of a state; a word always goes with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A disc: well.
+    Well,
+    /// A square: at rest.
+    Rest,
+    /// A half-filled ring: under way.
+    Moving,
+    /// A triangle: trouble.
+    Trouble,
+    /// A question mark: not known.
+    Unknown,
+    /// A cross: gone.
+    Gone,
+}
+
+impl Shape {
+    /// Its name in style sheet and sprite.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Rest => "rest",
+            Self::Moving => "moving",
+            Self::Trouble => "trouble",
+            Self::Unknown => "unknown",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// The one badge that a state has everywhere.
+#[derive(Debug, Clone)]
+pub struct Badge {
+    /// The state's stable code.
+    pub code: String,
+    /// Its word.
+    pub word: String,
+    /// Its picture.
+    pub shape: Shape,
+}
+
+/// A plan.
+pub struct PlanView {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Virtual processors.
+    pub vcpus: String,
+    /// Memory.
+    pub memory: String,
+    /// Disk.
+    pub disk: String,
+    /// Price an hour.
+    pub hourly: String,
+    /// Most for a month.
+    pub monthly: String,
+}
+
+/// A step of making a server.
+pub struct StepView {
+    /// Its word.
+    pub word: String,
+    /// `done`, `current` or `waiting`.
+    pub state: &'static str,
+}
+
+/// A button.
+pub struct ActionView {
+    /// The action's stable code.
+    pub code: String,
+    /// The deed.
+    pub word: String,
+    /// Whether it is possible now.
+    pub allowed: bool,
+}
+
+/// A server.
+pub struct ServerView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub badge: Badge,
+    /// What the state means.
+    pub help: String,
+    /// Names of what it was made of.
+    pub plan: String,
+    /// Operating system.
+    pub image: String,
+    /// Data centre.
+    pub site: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory: String,
+    /// Disk.
+    pub disk: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// How to get in, once there is somebody to answer.
+    pub ssh_command: Option<String>,
+    /// Price an hour.
+    pub hourly: String,
+    /// Most for a month.
+    pub monthly: String,
+    /// When it was ordered.
+    pub created: Moment,
+    /// When charging began.
+    pub ready: Option<Moment>,
+    /// When its host was last heard of.
+    pub observed: Option<Moment>,
+    /// What is wrong, if anything.
+    pub trouble: Option<String>,
+    /// How far making it is; empty unless it is being made.
+    pub steps: Vec<StepView>,
+    /// What can be asked.
+    pub actions: Vec<ActionView>,
+    /// Whether it may be deleted now.
+    pub may_delete: bool,
+    /// Whether it is at rest and charged all the same.
+    pub stopped: bool,
+    /// Whether something is under way.
+    pub changing: bool,
+    /// The order it came from.
+    pub order: String,
+}
+
+/// An order.
+pub struct OrderView {
+    /// Its id.
+    pub id: String,
+    /// How far it is.
+    pub badge: Badge,
+    /// The server's id.
+    pub server: String,
+    /// The server's name when it was ordered.
+    pub server_name: String,
+    /// The contract's id.
+    pub contract: String,
+    /// Plan.
+    pub plan: String,
+    /// Operating system.
+    pub image: String,
+    /// Data centre.
+    pub site: String,
+    /// Price an hour.
+    pub hourly: String,
+    /// Most for a month.
+    pub monthly: String,
+    /// When it was placed.
+    pub placed: Moment,
+}
+
+/// The name of a plan; its code once it is no longer offered. Likewise below.
+#[must_use]
+pub fn plan_name(visit: &Visit, code: &Code) -> String {
+    name_of(visit, code, |all| {
+        all.plans
+            .iter()
+            .find(|plan| plan.code == *code)
+            .map(|plan| plan.name.clone())
+    })
+}
+
+/// The name of an image.
+#[must_use]
+pub fn image_name(visit: &Visit, code: &Code) -> String {
+    name_of(visit, code, |all| {
+        all.images
+            .iter()
+            .find(|image| image.code == *code)
+            .map(|image| image.name.clone())
+    })
+}
+
+/// The name of a data centre.
+#[must_use]
+pub fn site_name(visit: &Visit, code: &Code) -> String {
+    name_of(visit, code, |all| {
+        all.sites
+            .iter()
+            .find(|site| site.code == *code)
+            .map(|site| site.name.clone())
+    })
+}
+
+/// An instant as this visitor reads it.
+#[must_use]
+pub fn moment(visit: &Visit, at: Timestamp) -> Moment {
+    format::moment(visit.locale, at, visit.now, &visit.portal.zone)
+}
+
+/// A plan.
+#[must_use]
+pub fn plan(visit: &Visit, plan: &Plan) -> PlanView {
+    PlanView {
+        code: plan.code.to_string(),
+        name: plan.name.clone(),
+        vcpus: plan.vcpus.to_string(),
+        memory: plan.memory.to_string(),
+        disk: plan.disk.to_string(),
+        hourly: format::rate(visit.locale, plan.hourly),
+        monthly: format::money(visit.locale, plan.monthly_cap),
+    }
+}
+
+/// The badge of a server's state.
+#[must_use]
+pub fn server_badge(visit: &Visit, state: ServerState) -> Badge {
+    Badge {
+        code: code_of(&state),
+        word: visit.say(words::server_state(state)),
+        shape: shape(state),
+    }
+}
+
+/// A server.
+#[must_use]
+pub fn server(visit: &Visit, server: &Server) -> ServerView {
+    let is_up = matches!(server.state, ServerState::Running | ServerState::Rebooting);
+    ServerView {
+        id: server.id.to_string(),
+        name: server.name.to_string(),
+        badge: server_badge(visit, server.state),
+        help: visit.say(words::server_state_help(server.state)),
+        plan: plan_name(visit, &server.plan),
+        image: image_name(visit, &server.image),
+        site: site_name(visit, &server.site),
+        vcpus: server.vcpus,
+        memory: server.memory.to_string(),
+        disk: server.disk.to_string(),
+        addresses: server.addresses.iter().map(IpAddr::to_string).collect(),
+        ssh_command: server
+            .addresses
+            .first()
+            .filter(|_| is_up)
+            .map(|address| format!("ssh {}@{address}", server.login_user)),
+        hourly: format::rate(visit.locale, server.hourly),
+        monthly: format::money(visit.locale, server.monthly_cap),
+        created: moment(visit, server.created_at),
+        ready: server.ready_at.map(|at| moment(visit, at)),
+        observed: server.observed_at.map(|at| moment(visit, at)),
+        trouble: server
+            .problem
+            .map(|code| visit.say(words::server_problem(code))),
+        steps: steps(visit, server),
+        actions: ACTIONS
+            .into_iter()
+            .map(|action| ActionView {
+                code: code_of(&action),
+                word: visit.say(words::server_action(action)),
+                allowed: server.allowed_actions.contains(&action),
+            })
+            .collect(),
+        may_delete: server.allowed_actions.contains(&ServerAction::Delete),
+        stopped: server.state == ServerState::Stopped,
+        changing: is_changing(server.state),
+        order: server.order.to_string(),
+    }
+}
+
+/// An order.
+#[must_use]
+pub fn order(visit: &Visit, order: &Order) -> OrderView {
+    let shape = match order.state {
+        OrderState::Provisioning => Shape::Moving,
+        OrderState::Completed => Shape::Well,
+        OrderState::Failed => Shape::Trouble,
+        OrderState::Cancelled => Shape::Gone,
+    };
+    OrderView {
+        id: order.id.to_string(),
+        badge: Badge {
+            code: code_of(&order.state),
+            word: visit.say(words::order_state(order.state)),
+            shape,
+        },
+        server: order.server.to_string(),
+        server_name: order.server_name.to_string(),
+        contract: order.contract.to_string(),
+        plan: plan_name(visit, &order.plan),
+        image: image_name(visit, &order.image),
+        site: site_name(visit, &order.site),
+        hourly: format::rate(visit.locale, order.hourly),
+        monthly: format::money(visit.locale, order.monthly_cap),
+        placed: moment(visit, order.placed_at),
+    }
+}
+
+/// A code of the API as it travels, such as `create_failed`.
+#[must_use]
+pub fn code_of(code: &impl serde::Serialize) -> String {
+    let json = serde_json::to_value(code).expect("codes are plain texts");
+    json.as_str().map(str::to_owned).unwrap_or_default()
+}
+
+/// Whether the state is one that ends by itself.
+#[must_use]
+pub fn is_changing(state: ServerState) -> bool {
+    shape(state) == Shape::Moving
+}
+
+const fn shape(state: ServerState) -> Shape {
+    match state {
+        ServerState::Running => Shape::Well,
+        ServerState::Stopped => Shape::Rest,
+        ServerState::Requested
+        | ServerState::Creating
+        | ServerState::Starting
+        | ServerState::Stopping
+        | ServerState::Rebooting
+        | ServerState::Deleting => Shape::Moving,
+        ServerState::CreateFailed => Shape::Trouble,
+        ServerState::Unknown => Shape::Unknown,
+        ServerState::Deleted => Shape::Gone,
+    }
+}
+
+fn steps(visit: &Visit, server: &Server) -> Vec<StepView> {
+    if !matches!(server.state, ServerState::Requested | ServerState::Creating) {
+        return Vec::new();
+    }
+    let current = server.step.unwrap_or(CreateStep::Queued);
+    STEPS
+        .into_iter()
+        .map(|step| StepView {
+            word: language::say(visit.locale, words::create_step(step)),
+            state: match step.cmp(&current) {
+                std::cmp::Ordering::Less => "done",
+                std::cmp::Ordering::Equal => "current",
+                std::cmp::Ordering::Greater => "waiting",
+            },
+        })
+        .collect()
+}
+
+fn name_of(visit: &Visit, code: &Code, find: impl Fn(&Catalogue) -> Option<String>) -> String {
+    let catalogue = visit.facts.as_ref().map(|facts| &facts.catalogue);
+    catalogue.and_then(find).unwrap_or_else(|| code.to_string())
+}

@@ -1,0 +1,157 @@
+//! What all requests share: the client of the API, the settings, the secret of forms, and a short-lived
+//! copy of the public facts (installation and catalogue). Nothing in here belongs to a visitor.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::http::HeaderValue;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use innkeeper_wire::{
+    api::{Catalogue, Installation},
+    time::{Clock, Timestamp},
+};
+use jiff::tz::TimeZone;
+use sha2::Sha256;
+use tracing::warn;
+
+use crate::{
+    api::{Api, Caller},
+    config::{Config, ConfigError, read_secret},
+    cookies::Transport,
+};
+
+/// For how long the public facts are taken as they are.
+const FACTS_FRESH: Duration = Duration::from_secs(15);
+/// After a failure to fetch them: how long until the next try.
+const FACTS_PAUSE: Duration = Duration::from_secs(3);
+/// Longest time that a page waits for them.
+const FACTS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What all requests share.
+pub struct Portal {
+    /// The way to the API.
+    pub api: Api,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How browsers come.
+    pub transport: Transport,
+    /// The one origin that may post forms.
+    pub public_url: String,
+    /// Zone of exact times.
+    pub zone: TimeZone,
+    /// Proxies whose word on the client's address is taken.
+    pub trusted_proxies: Vec<IpAddr>,
+    form_secret: Vec<u8>,
+    facts: Mutex<FactsCopy>,
+}
+
+/// What everybody may know, as the API last told it.
+#[derive(Debug)]
+pub struct Facts {
+    /// The installation.
+    pub installation: Installation,
+    /// What can be ordered.
+    pub catalogue: Catalogue,
+}
+
+#[derive(Default)]
+struct FactsCopy {
+    facts: Option<Arc<Facts>>,
+    /// Not before this instant is the API asked again.
+    next_fetch: Option<Timestamp>,
+}
+
+impl Portal {
+    /// A portal as configured. Reads the secrets' files.
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+        let key = read_secret(&config.portal_key_file)?;
+        let key = HeaderValue::try_from(key).map_err(|_| ConfigError::ShortSecret {
+            path: config.portal_key_file.clone(),
+        })?;
+        let form_secret = match &config.form_secret_file {
+            Some(path) => read_secret(path)?.into_bytes(),
+            None => rand::random::<[u8; 32]>().to_vec(),
+        };
+        Ok(Self {
+            api: Api::new(&config.api_url, key),
+            clock,
+            transport: if config.is_https() {
+                Transport::Https
+            } else {
+                Transport::Http
+            },
+            public_url: config.public_url.clone(),
+            zone: config.zone()?,
+            trusted_proxies: config.trusted_proxies.clone(),
+            form_secret,
+            facts: Mutex::default(),
+        })
+    }
+
+    /// The token that forms of this browser or session carry.
+    #[must_use]
+    pub fn form_token(&self, seed: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.form_mac(seed).finalize().into_bytes())
+    }
+
+    /// Whether `token` is the one for `seed`; takes the same time wherever they differ.
+    #[must_use]
+    pub fn is_form_token(&self, seed: &str, token: &str) -> bool {
+        URL_SAFE_NO_PAD
+            .decode(token)
+            .is_ok_and(|given| self.form_mac(seed).verify_slice(&given).is_ok())
+    }
+
+    /// The public facts, at most 15 s old while the API answers, older while it does not, and `None` if it
+    /// has not answered yet.
+    pub async fn facts(&self, caller: Caller<'_>) -> Option<Arc<Facts>> {
+        let now = self.clock.now();
+        let known = {
+            let mut copy = self.facts.lock().expect("nothing panics while it is held");
+            if copy.facts.is_some() && copy.next_fetch.is_some_and(|next| now < next) {
+                return copy.facts.clone();
+            }
+            // While this request fetches, others with a copy at hand go on with it.
+            copy.next_fetch = Some(now.after(FACTS_PAUSE));
+            copy.facts.clone()
+        };
+        let fetch =
+            async { tokio::try_join!(self.api.installation(caller), self.api.catalogue(caller)) };
+        let fetched = match tokio::time::timeout(FACTS_TIMEOUT, fetch).await {
+            Ok(Ok((installation, catalogue))) => Arc::new(Facts {
+                installation,
+                catalogue,
+            }),
+            Ok(Err(error)) => {
+                warn!(%error, "can't fetch the public facts");
+                return known;
+            }
+            Err(_) => {
+                warn!("the public facts did not come in time");
+                return known;
+            }
+        };
+        let mut copy = self.facts.lock().expect("nothing panics while it is held");
+        copy.facts = Some(fetched.clone());
+        copy.next_fetch = Some(now.after(FACTS_FRESH));
+        Some(fetched)
+    }
+
+    /// Drops the copy of the facts: the API has said that they are out of date.
+    pub fn forget_facts(&self) {
+        *self.facts.lock().expect("nothing panics while it is held") = FactsCopy::default();
+    }
+
+    fn form_mac(&self, seed: &str) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.form_secret)
+            .expect("HMAC takes keys of every length");
+        // The label keeps these apart from anything else ever made with the secret.
+        mac.update(b"innkeeper-portal form token 1\0");
+        mac.update(seed.as_bytes());
+        mac
+    }
+}

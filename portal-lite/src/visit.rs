@@ -1,0 +1,324 @@
+//! One request as the pages see it: who comes from where, in which language, bound to which forms. Made
+//! by the outermost layer, which also turns every failure into a designed page.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{
+        HeaderMap, Method, Uri,
+        header::{CONTENT_TYPE, SET_COOKIE},
+        request::Parts,
+    },
+    middleware::Next,
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use innkeeper_wire::{api::Locale, time::Timestamp};
+
+use crate::{
+    api::Caller,
+    cookies::{Cookie, SessionToken},
+    failure::Failure,
+    language,
+    notice::Notice,
+    portal::{Facts, Portal},
+};
+
+/// Longest time that a page may take; the API client gives up before.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a chosen language is kept.
+const LANGUAGE_KEPT: Duration = Duration::from_secs(365 * 86_400);
+
+/// The other end of the connection, put into requests by the accept loop.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// One request.
+pub struct Visit {
+    /// What all requests share.
+    pub portal: Arc<Portal>,
+    /// The visitor's language.
+    pub locale: Locale,
+    /// Where he comes from.
+    pub address: IpAddr,
+    /// His session, if he has a cookie for one; the API decides whether it is any good.
+    pub session: Option<SessionToken>,
+    /// The public facts; `None` while the API has not answered yet.
+    pub facts: Option<Arc<Facts>>,
+    /// When the request came.
+    pub now: Timestamp,
+    /// How the page was asked for.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// What to say about the last deed.
+    pub notice: Option<Notice>,
+    /// The ID to prefill.
+    pub login: Option<String>,
+    seed: Seed,
+}
+
+/// What forms are bound to.
+enum Seed {
+    /// The session, or the cookie of somebody who has none.
+    Known(String),
+    /// Such a cookie, still to be set.
+    Fresh(String),
+}
+
+/// A visit by somebody with a session. Others are sent to sign in.
+pub struct Member(pub Arc<Visit>);
+
+impl Visit {
+    async fn of(portal: Arc<Portal>, request: &Parts) -> Self {
+        let headers = &request.headers;
+        let peer = request.extensions.get::<Peer>().copied();
+        let transport = portal.transport;
+        let session = Cookie::Session
+            .read(headers, transport)
+            .and_then(|text| SessionToken::new(&text));
+        let visitor = Cookie::Visitor
+            .read(headers, transport)
+            .filter(|text| text.len() >= 16);
+        let seed = match (&session, visitor) {
+            (Some(token), _) => Seed::Known(token.expose().to_owned()),
+            (None, Some(visitor)) => Seed::Known(visitor),
+            (None, None) => Seed::Fresh(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>())),
+        };
+        let address = client_address(headers, peer, &portal.trusted_proxies);
+        let caller = Caller {
+            token: None,
+            address,
+        };
+        let facts = portal.facts(caller).await;
+        Self {
+            locale: locale_of(&request.uri, headers, &portal),
+            address,
+            session,
+            facts,
+            now: portal.clock.now(),
+            method: request.method.clone(),
+            uri: request.uri.clone(),
+            notice: Cookie::Notice
+                .read(headers, transport)
+                .and_then(|code| Notice::by_code(&code)),
+            login: Cookie::Login
+                .read(headers, transport)
+                .and_then(|text| decode(&text)),
+            seed,
+            portal,
+        }
+    }
+
+    /// On whose behalf the API is called.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
+        Caller {
+            token: self.session.as_ref(),
+            address: self.address,
+        }
+    }
+
+    /// The public facts, or the failure to show without them.
+    pub fn facts(&self) -> Result<&Facts, Failure> {
+        self.facts.as_deref().ok_or(Failure::Unavailable)
+    }
+
+    /// A text in the visitor's language.
+    #[must_use]
+    pub fn say(&self, key: &str) -> String {
+        language::say(self.locale, key)
+    }
+
+    /// The token that this visitor's forms carry.
+    #[must_use]
+    pub fn form_token(&self) -> String {
+        self.portal.form_token(self.seed())
+    }
+
+    /// Whether a form was made for this visitor.
+    #[must_use]
+    pub fn is_form_token(&self, token: &str) -> bool {
+        // A cookie that is only about to be set can't have been in a page already.
+        matches!(self.seed, Seed::Known(_)) && self.portal.is_form_token(self.seed(), token)
+    }
+
+    /// Sets the cookies that a page needs, and drops the notice that it has shown.
+    pub fn set_page_cookies(&self, headers: &mut HeaderMap) {
+        let transport = self.portal.transport;
+        if let Seed::Fresh(visitor) = &self.seed {
+            headers.append(SET_COOKIE, Cookie::Visitor.set(visitor, None, transport));
+        }
+        if self.notice.is_some() {
+            headers.append(SET_COOKIE, Cookie::Notice.clear(transport));
+        }
+    }
+
+    /// This page's address with `name` set to `value` in its query, or taken out when `value` is empty.
+    #[must_use]
+    pub fn here_with(&self, name: &str, value: &str) -> String {
+        let mut pairs = query_pairs(&self.uri);
+        pairs.retain(|(key, _)| key != name && key != "lang");
+        if !value.is_empty() {
+            pairs.push((name.to_owned(), value.to_owned()));
+        }
+        let query = serde_urlencoded::to_string(&pairs).expect("texts only");
+        let path = self.uri.path();
+        if query.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{query}")
+        }
+    }
+
+    fn seed(&self) -> &str {
+        match &self.seed {
+            Seed::Known(seed) | Seed::Fresh(seed) => seed,
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Member {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let visit = parts
+            .extensions
+            .get::<Arc<Visit>>()
+            .ok_or(Failure::Internal)?;
+        if visit.session.is_none() {
+            return Err(Failure::SignInFirst);
+        }
+        Ok(Self(visit.clone()))
+    }
+}
+
+/// The outermost layer of all pages.
+pub async fn begin(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let visit = Arc::new(Visit::of(portal, &parts).await);
+    let chosen = chosen_language(&parts.uri);
+    parts.extensions.insert(visit.clone());
+    let request = Request::from_parts(parts, body);
+    let mut response = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failure::Unavailable.into_marker(),
+    };
+    let failure = response.extensions_mut().remove::<Failure>();
+    let is_page = response.headers().contains_key(CONTENT_TYPE);
+    if let Some(failure) = failure {
+        response = failure.page(&visit, response);
+    } else if !is_page
+        && (response.status().is_client_error() || response.status().is_server_error())
+    {
+        // A refusal of axum's own, such as 405.
+        let failure = Failure::of_status(response.status());
+        response = failure.page(&visit, response);
+    }
+    if let Some(locale) = chosen {
+        let tag = language::tag(locale);
+        let cookie = Cookie::Language.set(tag, Some(LANGUAGE_KEPT), visit.portal.transport);
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Puts a text into the alphabet of cookies.
+#[must_use]
+pub fn encode(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// Takes it out again.
+#[must_use]
+pub fn decode(text: &str) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// The pairs of a query; none if it is malformed.
+#[must_use]
+pub fn query_pairs(uri: &Uri) -> Vec<(String, String)> {
+    serde_urlencoded::from_str(uri.query().unwrap_or_default()).unwrap_or_default()
+}
+
+fn chosen_language(uri: &Uri) -> Option<Locale> {
+    let pairs = query_pairs(uri);
+    let (_, tag) = pairs.iter().find(|(name, _)| name == "lang")?;
+    language::by_tag(tag)
+}
+
+fn locale_of(uri: &Uri, headers: &HeaderMap, portal: &Portal) -> Locale {
+    let kept = || Cookie::Language.read(headers, portal.transport);
+    chosen_language(uri)
+        .or_else(|| kept().and_then(|tag| language::by_tag(&tag)))
+        .unwrap_or_else(|| language::negotiate(headers))
+}
+
+/// The client's address: the peer's, or what a proxy that we trust says it is.
+fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpAddr]) -> IpAddr {
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
+        peer.0.ip().to_canonical()
+    });
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    // The last entry is the trusted proxy's own; those before it are anybody's.
+    headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .next_back()
+        .and_then(|line| line.rsplit(',').next())
+        .and_then(|entry| entry.trim().parse().ok())
+        .unwrap_or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_names_the_client() {
+        let check = |peer: &str, lines: &[&'static str], expected: &str| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_static(line));
+            }
+            let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 1));
+            let proxies = ["10.0.0.1".parse().expect("an address")];
+            let seen = client_address(&headers, Some(peer), &proxies);
+            assert_eq!(seen.to_string(), expected, "{lines:?}");
+        };
+        check("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
+        check("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check(
+            "::ffff:10.0.0.1",
+            &["6.6.6.6, 198.51.100.1"],
+            "198.51.100.1",
+        );
+        check("10.0.0.1", &["6.6.6.6", "198.51.100.1"], "198.51.100.1");
+        check("10.0.0.1", &["nonsense"], "10.0.0.1");
+        check("10.0.0.1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn queries_keep_all_pairs() {
+        let uri: Uri = "/servers?q=a%26b&state=running&lang=ko"
+            .parse()
+            .expect("a path");
+        assert_eq!(query_pairs(&uri).len(), 3);
+        assert_eq!(
+            decode(&encode("me@example.net")).as_deref(),
+            Some("me@example.net")
+        );
+        assert_eq!(decode("%%"), None);
+    }
+}

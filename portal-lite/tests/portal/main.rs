@@ -1,0 +1,3 @@
+//! The portal's router against a REST API of canned answers, in this process.
+
+mod support;

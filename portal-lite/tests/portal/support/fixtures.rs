@@ -1,0 +1,239 @@
+//! What the stub knows: one customer with servers in many states.
+
+use std::str::FromStr;
+
+use innkeeper_wire::{
+    api::{
+        Catalogue, Image, Installation, Locale, Me, Order, OrderState, Plan, Quote, Server,
+        ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, SshKey,
+    },
+    host::{CreateStep, ServerProblemCode},
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    time::Timestamp,
+};
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+/// Anything that has a text form.
+pub(crate) fn from<T: FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("`{text}` is none"))
+}
+
+/// An id of any kind.
+pub(crate) fn id<T: FromStr>(prefix: &str, number: u32) -> T {
+    from(&format!("{prefix}_0190b5c87f1e7c3a8e0f{number:012x}"))
+}
+
+pub(crate) fn installation() -> Installation {
+    Installation {
+        name: "Harbour Cloud".to_owned(),
+        support_email: "help@harbour.example".to_owned(),
+        terms_version: "2026-11".to_owned(),
+        terms: TERMS.to_owned(),
+        password_length_min: 12,
+        tombstone_days: 7,
+    }
+}
+
+const TERMS: &str = "1. Purpose\n\nThese terms govern the use of servers that you order here.\n\n2. Charges\n\n\
+    A server is charged by the hour from the moment it is ready until you delete it, also while it is \
+    stopped.\n\n3. Your data\n\nYour servers' disks are yours. We look into them only when you ask us to.\n\n\
+    4. End\n\nYou may delete your servers and close your account at any time.";
+
+fn rate(won: u64) -> HourlyRate {
+    HourlyRate {
+        micro_minor_per_hour: won * 1_000_000,
+        currency: Currency::Krw,
+    }
+}
+
+fn won(amount: i64) -> Money {
+    Money {
+        amount,
+        currency: Currency::Krw,
+    }
+}
+
+pub(crate) fn catalogue() -> Catalogue {
+    let plan = |code: &str, name: &str, vcpus, memory, disk, hour, month| Plan {
+        code: from(code),
+        name: name.to_owned(),
+        vcpus,
+        memory: Bytes::gib(memory),
+        disk: Bytes::gib(disk),
+        hourly: rate(hour),
+        monthly_cap: won(month),
+    };
+    let image = |code: &str, name: &str, user: &str, disk| Image {
+        code: from(code),
+        name: name.to_owned(),
+        login_user: user.to_owned(),
+        disk_min: Bytes::gib(disk),
+    };
+    Catalogue {
+        sites: vec![
+            Site {
+                code: from("seoul-1"),
+                name: "Seoul 1".to_owned(),
+            },
+            Site {
+                code: from("taipei-1"),
+                name: "Taipei 1".to_owned(),
+            },
+        ],
+        plans: vec![
+            plan("s", "Small", 1, 1, 20, 9, 6_000),
+            plan("m", "Medium", 2, 4, 60, 32, 21_000),
+            plan("l", "Large", 4, 8, 120, 64, 42_000),
+            plan("xl", "Extra large", 8, 32, 320, 210, 139_000),
+        ],
+        images: vec![
+            image("debian-12", "Debian 12", "debian", 4),
+            image("ubuntu-24.04", "Ubuntu 24.04 LTS", "ubuntu", 4),
+            image("rocky-9", "Rocky Linux 9", "rocky", 10),
+        ],
+    }
+}
+
+pub(crate) fn signup() -> SignupAnswer {
+    SignupAnswer {
+        account: id("acc", 1),
+        email: "mina@example.com".to_owned(),
+    }
+}
+
+pub(crate) fn session(token: &str) -> SessionAnswer {
+    SessionAnswer {
+        token: token.to_owned(),
+        account: id("acc", 1),
+        expires_at: time("2026-11-21T20:00:00Z"),
+    }
+}
+
+pub(crate) fn me() -> Me {
+    Me {
+        id: id("acc", 1),
+        login_id: "mina1".to_owned(),
+        name: "김민아".to_owned(),
+        email: "mina@example.com".to_owned(),
+        locale: Locale::Ko,
+        created_at: time("2026-09-01T03:00:00Z"),
+        server_quota: 20,
+    }
+}
+
+fn key(number: u32, name: &str) -> SshKey {
+    SshKey {
+        id: id("key", number),
+        name: name.to_owned(),
+        algorithm: "ssh-ed25519".to_owned(),
+        fingerprint: format!("SHA256:{number}Yd1bQ0Xr3m9cVb6iWvKq5uHn2sTzLpE8gAoJfR7kMx"),
+        public_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm".to_owned(),
+        created_at: time("2026-11-20T09:00:00Z"),
+    }
+}
+
+pub(crate) fn keys() -> Vec<SshKey> {
+    vec![key(1, "mina@laptop"), key(2, "office desktop")]
+}
+
+pub(crate) fn new_key() -> SshKey {
+    key(3, "new key")
+}
+
+pub(crate) fn quote() -> Quote {
+    Quote {
+        id: id("quo", 1),
+        site: from("seoul-1"),
+        plan: from("m"),
+        image: from("debian-12"),
+        name: from("web-1"),
+        ssh_keys: vec![id("key", 1)],
+        hourly: rate(32),
+        monthly_cap: won(21_000),
+        expires_at: time("2026-11-21T12:30:00Z"),
+    }
+}
+
+pub(crate) fn orders() -> Vec<Order> {
+    let states = [
+        OrderState::Provisioning,
+        OrderState::Completed,
+        OrderState::Failed,
+        OrderState::Cancelled,
+    ];
+    (1..)
+        .zip(states)
+        .map(|(number, state)| order(number, state))
+        .collect()
+}
+
+fn order(number: u32, state: OrderState) -> Order {
+    Order {
+        id: id("ord", number),
+        state,
+        server: id("srv", number),
+        server_name: from(&format!("web-{number}")),
+        contract: id("ctr", number),
+        site: from("seoul-1"),
+        plan: from("m"),
+        image: from("debian-12"),
+        hourly: rate(32),
+        monthly_cap: won(21_000),
+        placed_at: time("2026-11-21T11:58:00Z"),
+    }
+}
+
+/// A server in this state, as the API would show it.
+pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
+    use ServerAction::{Delete, PowerOff, Reboot, Shutdown, Start};
+    let is_made = !matches!(
+        state,
+        ServerState::Requested | ServerState::Creating | ServerState::CreateFailed
+    );
+    Server {
+        id: id("srv", number),
+        name: from(name),
+        state,
+        step: (state == ServerState::Creating).then_some(CreateStep::Disk),
+        problem: (state == ServerState::CreateFailed).then_some(ServerProblemCode::DiskFailed),
+        allowed_actions: match state {
+            ServerState::Running => vec![Shutdown, PowerOff, Reboot, Delete],
+            ServerState::Stopped => vec![Start, Delete],
+            ServerState::Stopping => vec![PowerOff, Delete],
+            ServerState::Deleting | ServerState::Deleted => vec![],
+            _ => vec![Delete],
+        },
+        observed_at: is_made.then(|| time("2026-11-21T11:59:57Z")),
+        site: from("seoul-1"),
+        plan: from("m"),
+        image: from("debian-12"),
+        login_user: "debian".to_owned(),
+        addresses: vec![
+            from(&format!("203.0.113.{number}")),
+            from(&format!("2001:db8:17::{number:x}")),
+        ],
+        vcpus: 2,
+        memory: Bytes::gib(4),
+        disk: Bytes::gib(60),
+        hourly: rate(32),
+        monthly_cap: won(21_000),
+        order: id("ord", number),
+        created_at: time("2026-11-21T11:58:00Z"),
+        ready_at: is_made.then(|| time("2026-11-21T11:58:40Z")),
+    }
+}
+
+pub(crate) fn servers() -> Vec<Server> {
+    vec![
+        server(1, "shop-new", ServerState::Creating),
+        server(2, "web-1", ServerState::Running),
+        server(3, "web-2", ServerState::Stopping),
+        server(4, "batch", ServerState::Stopped),
+        server(5, "db-replica", ServerState::Unknown),
+        server(6, "trial", ServerState::CreateFailed),
+    ]
+}

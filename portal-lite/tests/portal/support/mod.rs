@@ -1,0 +1,449 @@
+//! A REST API made of canned answers, in this process, and a browser of sorts to visit the portal with.
+//! Shared by the tests and by `examples/preview.rs`.
+
+pub(crate) mod fixtures;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use innkeeper_portal_lite::{config::Config, portal::Portal, routes};
+use innkeeper_wire::{
+    api::{Order, Page, PageInfo, Quote, Server, SshKey},
+    error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
+    time::{Clock, Timestamp},
+};
+use serde::Serialize;
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// The one address that forms may come from.
+pub(crate) const ORIGIN: &str = "http://portal.localhost";
+/// A session token that the stub takes.
+pub(crate) const TOKEN: &str = "inn_test-session-token";
+
+/// What the stub answers from.
+pub(crate) struct Book {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) keys: Vec<SshKey>,
+    pub(crate) orders: Vec<Order>,
+    pub(crate) quote: Quote,
+    /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
+    pub(crate) refusals: HashMap<String, Vec<Problem>>,
+    /// All requests, in order.
+    pub(crate) seen: Vec<Seen>,
+    /// How long every answer takes.
+    pub(crate) delay: Duration,
+}
+
+/// One request that the stub got.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// The stub.
+pub(crate) struct Stub(Mutex<Book>);
+
+impl Stub {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Book {
+            servers: fixtures::servers(),
+            keys: fixtures::keys(),
+            orders: fixtures::orders(),
+            quote: fixtures::quote(),
+            refusals: HashMap::new(),
+            seen: Vec::new(),
+            delay: Duration::ZERO,
+        })))
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.0
+            .lock()
+            .expect("no test panics while it holds the book")
+    }
+
+    /// Makes the next call of this line fail.
+    pub(crate) fn refuse(&self, line: &str, problem: Problem) {
+        let mut book = self.book();
+        book.refusals
+            .entry(line.to_owned())
+            .or_default()
+            .push(problem);
+    }
+
+    /// Calls of this line so far.
+    pub(crate) fn calls(&self, line: &str) -> Vec<Seen> {
+        let book = self.book();
+        book.seen
+            .iter()
+            .filter(|seen| seen.line == line)
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn router(self: &Arc<Self>) -> Router {
+        Router::new().fallback(answer).with_state(self.clone())
+    }
+}
+
+/// A problem with bad fields.
+pub(crate) fn invalid(fields: &[(&str, FieldErrorCode)]) -> Problem {
+    let mut problem = Problem::new(ProblemCode::ValidationFailed);
+    problem.errors = fields
+        .iter()
+        .map(|(pointer, code)| FieldError {
+            pointer: (*pointer).to_owned(),
+            code: *code,
+            detail: "in English".to_owned(),
+        })
+        .collect();
+    problem
+}
+
+async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+    let path = parts.uri.path().trim_start_matches("/api/v1");
+    let line = format!("{} {path}", parts.method);
+    let (delay, refusal) = {
+        let mut book = stub.book();
+        book.seen.push(Seen {
+            line: line.clone(),
+            headers: parts.headers.clone(),
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        });
+        let queue = book.refusals.get_mut(&line);
+        let refusal = queue
+            .filter(|queue| !queue.is_empty())
+            .map(|queue| queue.remove(0));
+        (book.delay, refusal)
+    };
+    tokio::time::sleep(delay).await;
+    if let Some(problem) = refusal {
+        return refuse(&problem);
+    }
+    let is_public = matches!(
+        line.as_str(),
+        "GET /installation"
+            | "GET /catalog"
+            | "POST /signups"
+            | "POST /email-confirmations"
+            | "POST /email-confirmations/resend"
+            | "POST /sessions"
+    );
+    let bearer = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    if !is_public && bearer != Some(&format!("Bearer {TOKEN}")) {
+        return refuse(&Problem::new(ProblemCode::Unauthenticated));
+    }
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    normal(&stub, &line, &query)
+}
+
+fn normal(stub: &Stub, line: &str, query: &str) -> Response {
+    let book = stub.book();
+    let (method, path) = line.split_once(' ').expect("two words");
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match (method, segments.as_slice()) {
+        ("GET", ["installation"]) => json(200, &fixtures::installation()),
+        ("GET", ["catalog"]) => json(200, &fixtures::catalogue()),
+        ("POST", ["signups"]) => json(201, &fixtures::signup()),
+        ("POST", ["email-confirmations"]) => StatusCode::NO_CONTENT.into_response(),
+        ("POST", ["email-confirmations", "resend"]) => StatusCode::ACCEPTED.into_response(),
+        ("POST", ["sessions"]) => json(201, &fixtures::session(TOKEN)),
+        ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
+        ("GET", ["me"]) => json(200, &fixtures::me()),
+        ("GET", ["me", "ssh-keys"]) => json(200, &all(&book.keys)),
+        ("POST", ["me", "ssh-keys"]) => json(201, &fixtures::new_key()),
+        ("DELETE", ["me", "ssh-keys", _]) => StatusCode::NO_CONTENT.into_response(),
+        ("POST", ["quotes"]) => json(201, &book.quote),
+        ("GET", ["quotes", _]) => json(200, &book.quote),
+        ("POST", ["orders"]) => json(201, &book.orders[0]),
+        ("GET", ["orders"]) => json(200, &all(&book.orders)),
+        ("GET", ["orders", id]) => {
+            one(book.orders.iter().find(|order| order.id.to_string() == *id))
+        }
+        ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
+        ("GET", ["servers", id]) => one(find(&book, id)),
+        ("POST", ["servers", id, "actions"]) => one(find(&book, id)),
+        ("DELETE", ["servers", id]) => one(find(&book, id)),
+        _ => refuse(&Problem::new(ProblemCode::NotFound)),
+    }
+}
+
+fn find<'a>(book: &'a Book, id: &str) -> Option<&'a Server> {
+    book.servers
+        .iter()
+        .find(|server| server.id.to_string() == id)
+}
+
+fn all<T: Clone>(entries: &[T]) -> Page<T> {
+    Page {
+        data: entries.to_vec(),
+        page: PageInfo {
+            next: None,
+            has_more: false,
+        },
+    }
+}
+
+fn list(servers: &[Server], query: &str) -> Page<Server> {
+    let pairs: HashMap<String, String> = serde_urlencoded::from_str(query).expect("a query");
+    let wanted = |name: &str| pairs.get(name).map_or("", String::as_str).to_owned();
+    let (q, state) = (wanted("q"), wanted("state"));
+    let found: Vec<Server> = servers
+        .iter()
+        .filter(|server| server.name.as_str().contains(&q))
+        .filter(|server| state.is_empty() || code_of(&server.state) == state)
+        .cloned()
+        .collect();
+    let mut page = all(&found);
+    if found.len() > 4 && wanted("after").is_empty() {
+        page.page.next = Some("cursor/1+".to_owned());
+        page.page.has_more = true;
+    }
+    page
+}
+
+pub(crate) fn code_of(code: &impl Serialize) -> String {
+    let json = serde_json::to_value(code).expect("plain");
+    json.as_str().expect("a text").to_owned()
+}
+
+fn one(found: Option<&impl Serialize>) -> Response {
+    match found {
+        Some(found) => json(200, found),
+        None => refuse(&Problem::new(ProblemCode::NotFound)),
+    }
+}
+
+fn json(status: u16, body: &impl Serialize) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status");
+    (
+        status,
+        axum::Json(serde_json::to_value(body).expect("plain")),
+    )
+        .into_response()
+}
+
+fn refuse(problem: &Problem) -> Response {
+    let mut response = json(problem.status, problem);
+    let value = header::HeaderValue::from_static(PROBLEM_JSON);
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response
+}
+
+/// The time in all tests.
+pub(crate) struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        fixtures::time("2026-11-21T12:00:00Z")
+    }
+}
+
+/// Serves the stub; its address ends with the API's base path.
+pub(crate) async fn serve(stub: &Arc<Stub>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let router = stub.router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}/api/v1")
+}
+
+/// A portal in front of the API at `api_url`.
+pub(crate) fn portal(public_url: &str, api_url: &str, clock: Arc<dyn Clock>) -> Router {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("portal.key");
+    std::fs::write(&key, "k".repeat(40)).expect("written");
+    let config = Config {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        public_url: public_url.to_owned(),
+        api_url: api_url.to_owned(),
+        portal_key_file: key,
+        form_secret_file: None,
+        trusted_proxies: Vec::new(),
+        time_zone: "Asia/Seoul".to_owned(),
+    };
+    routes::router(Arc::new(Portal::new(&config, clock).expect("valid")))
+}
+
+/// What the portal answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("plain"))
+    }
+
+    pub(crate) fn cookies(&self) -> Vec<&str> {
+        let values = self.headers.get_all(header::SET_COOKIE).iter();
+        values.map(|value| value.to_str().expect("plain")).collect()
+    }
+
+    /// The value of a hidden field.
+    pub(crate) fn hidden(&self, name: &str) -> String {
+        let start = format!("name=\"{name}\" value=\"");
+        let rest = self
+            .body
+            .split(&start)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no field {name}"));
+        rest.split('"').next().expect("an end").to_owned()
+    }
+
+    /// The markup with everything that differs from run to run taken out.
+    pub(crate) fn stable(&self) -> String {
+        let mut text = self.body.clone();
+        for (start, end) in [
+            ("/static/", "/"),
+            ("name=\"form_token\" value=\"", "\""),
+            ("name=\"idempotency_key\" value=\"", "\""),
+        ] {
+            let mut done = String::new();
+            let mut pieces = text.split(start);
+            done.push_str(pieces.next().expect("a first piece"));
+            for piece in pieces {
+                let (_, rest) = piece.split_once(end).expect("an end");
+                done.push_str(&format!("{start}…{end}{rest}"));
+            }
+            text = done;
+        }
+        text.replace(['\u{2068}', '\u{2069}'], "")
+    }
+}
+
+/// A browser: keeps cookies, sends an origin and the form token of the last page.
+pub(crate) struct Browser {
+    pub(crate) router: Router,
+    pub(crate) cookies: HashMap<String, String>,
+    pub(crate) form_token: String,
+    pub(crate) origin: Option<String>,
+    pub(crate) language: &'static str,
+}
+
+impl Browser {
+    /// A browser before a portal before this stub.
+    pub(crate) async fn new(stub: &Arc<Stub>) -> Self {
+        let api_url = serve(stub).await;
+        Self::before(portal(ORIGIN, &api_url, Arc::new(Noon)))
+    }
+
+    /// A browser before a portal whose API is away.
+    pub(crate) async fn without_api() -> Self {
+        // A port that was free a moment ago and that nobody listens on.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        Self::before(portal(
+            ORIGIN,
+            &format!("http://{address}/api/v1"),
+            Arc::new(Noon),
+        ))
+    }
+
+    pub(crate) fn before(router: Router) -> Self {
+        Self {
+            router,
+            cookies: HashMap::new(),
+            form_token: String::new(),
+            origin: Some(ORIGIN.to_owned()),
+            language: "en",
+        }
+    }
+
+    /// Signed in without the form.
+    pub(crate) fn signed_in(mut self) -> Self {
+        self.cookies
+            .insert("innkeeper-session".to_owned(), TOKEN.to_owned());
+        self
+    }
+
+    pub(crate) fn speaking(mut self, language: &'static str) -> Self {
+        self.language = language;
+        self
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, Body::empty()).await
+    }
+
+    /// Posts a form with the token of the last page.
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut pairs = vec![("form_token", self.form_token.as_str())];
+        pairs.extend_from_slice(fields);
+        let body = serde_urlencoded::to_string(&pairs).expect("texts");
+        self.send(Method::POST, path, Body::from(body)).await
+    }
+
+    pub(crate) async fn send(&mut self, method: Method, path: &str, body: Body) -> Answer {
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(path)
+            .header(header::ACCEPT_LANGUAGE, self.language);
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        request = request.header(header::COOKIE, cookies.join("; "));
+        if method == Method::POST {
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            if let Some(origin) = &self.origin {
+                request = request.header(header::ORIGIN, origin);
+            }
+        }
+        let request = request.body(body).expect("a request");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("infallible");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+        let answer = Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(bytes.to_vec()).expect("text"),
+        };
+        for cookie in answer.cookies() {
+            let (pair, attributes) = cookie.split_once(';').expect("attributes");
+            let (name, value) = pair.split_once('=').expect("a pair");
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        if answer.body.contains("name=\"form_token\"") {
+            self.form_token = answer.hidden("form_token");
+        }
+        answer
+    }
+}
