@@ -1,6 +1,6 @@
 //! `innkeeper-control-plane`: the service, and the operator's command line that talks to it.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use axum::http::Method;
@@ -69,8 +69,18 @@ enum HostCommand {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = CommandLine::parse();
+async fn main() -> ExitCode {
+    match run(CommandLine::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when even this can't be written.
+            writeln!(std::io::stderr(), "innkeeper-control-plane: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: CommandLine) -> anyhow::Result<()> {
     match arguments.command {
         Command::Openapi => print(&(api::openapi().to_pretty_json()? + "\n")),
         Command::CheckConfig => {

@@ -1,6 +1,21 @@
-//! Errors as they travel: RFC 9457 problem documents, with a stable code and one entry a bad field.
+//! Errors as they travel: RFC 9457 problem documents, with a stable code and one entry a bad field; and as
+//! they are logged ([`chain`]).
 
 use serde::{Deserialize, Serialize};
+
+/// An error and everything that caused it, for one line of a log. `Display` of an error of ours does not
+/// repeat its source.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
 
 /// Media type of a problem document (RFC 9457 section 3).
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -1,6 +1,10 @@
 //! Why the application refuses. Knows nothing of HTTP: `api/error` and `agent_api` map it.
 
-use innkeeper_wire::{api::ServerState, error::FieldError, id::HostId};
+use innkeeper_wire::{
+    api::ServerState,
+    error::{FieldError, chain},
+    id::HostId,
+};
 
 use crate::{
     domain::{host::InvitationRefusal, placement::Refusal},
@@ -89,7 +93,7 @@ pub enum AppError {
 
 impl From<ReadError> for AppError {
     fn from(error: ReadError) -> Self {
-        Self::Storage(error.to_string())
+        Self::Storage(chain(&error))
     }
 }
 
@@ -100,7 +104,7 @@ impl From<CommitError> for AppError {
             CommitError::Full => Self::StorageFull,
             CommitError::Stopped { .. } => Self::Stopped,
             CommitError::TooLarge { .. } | CommitError::DuplicateKey { .. } => {
-                Self::Storage(error.to_string())
+                Self::Storage(chain(&error))
             }
         }
     }
@@ -112,7 +116,7 @@ impl From<EphemeralError> for AppError {
             EphemeralError::Stopping => Self::Stopped,
             EphemeralError::TooLarge { .. }
             | EphemeralError::Read(_)
-            | EphemeralError::Engine(_) => Self::Storage(error.to_string()),
+            | EphemeralError::Engine(_) => Self::Storage(chain(&error)),
         }
     }
 }

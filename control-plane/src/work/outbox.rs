@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use innkeeper_wire::{id::MailId, time::Timestamp};
+use innkeeper_wire::{error::chain, id::MailId, time::Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{Turn, next_turn};
@@ -124,17 +124,15 @@ async fn report(
     failure: &Failure,
 ) {
     metrics.mail("failed");
-    let cause = std::error::Error::source(failure)
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let failure_chain = chain(failure);
     let hopeless = matches!(failure, Failure::Mail(error) if error.is_final());
     if hopeless || app.now().since(mail.queued_at) > GIVE_UP {
-        tracing::error!(mail.id = %mail.id, failures, %failure, cause, "a mail was given up");
+        tracing::error!(mail.id = %mail.id, failures, failure = failure_chain, "a mail was given up");
         if let Err(error) = app.mail_is_done(mail.id).await {
             tracing::error!(mail.id = %mail.id, %error, "a mail that was given up stays in the outbox");
         }
     } else {
-        tracing::warn!(mail.id = %mail.id, failures, %failure, cause, "a mail waits for its next try");
+        tracing::warn!(mail.id = %mail.id, failures, failure = failure_chain, "a mail waits for its next try");
     }
 }
 
