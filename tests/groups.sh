@@ -96,9 +96,14 @@ result_failed() {
   failed=$((failed + 1))
 }
 
-# group_of FILE: the group of an integration test, by the beginning of its name. None is forgotten.
+# test_name FILE: an integration test is tests/NAME.rs or tests/NAME/main.rs.
+test_name() {
+  case $1 in */main.rs) basename "$(dirname "$1")" ;; *) basename "$1" .rs ;; esac
+}
+
+# group_of NAME: the group of an integration test, by the beginning of its name. None is forgotten.
 group_of() {
-  case $(basename "$1" .rs) in
+  case $1 in
     tidy* | systemd* | packaging*) echo lint ;;
     sim*) echo sim ;;
     http*) echo http ;;
@@ -111,9 +116,10 @@ group_of() {
 
 # test_files GROUP: the integration tests of all crates that belong to it.
 test_files() {
-  local file options=()
-  for file in */tests/*.rs; do
-    [ -e "$file" ] && [ "$(group_of "$file")" = "$1" ] && options+=(--test "$(basename "$file" .rs)")
+  local file name options=()
+  for file in */tests/*.rs */tests/*/main.rs; do
+    name=$(test_name "$file")
+    [ -e "$file" ] && [ "$(group_of "$name")" = "$1" ] && options+=(--test "$name")
   done
   [ ${#options[@]} = 0 ] || cargo_tests --workspace "${options[@]}"
 }
