@@ -2,6 +2,7 @@
 //! browser, and the benches. Depends on all other crates; nothing depends on it.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod lab;

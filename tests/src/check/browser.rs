@@ -112,12 +112,14 @@ impl Browser {
         Ok(address.path().to_owned())
     }
 
-    /// Fills the field `name`, whatever kind it is: text, choice or radio button.
+    /// Chooses one of the radio buttons `name`.
+    pub async fn choose(&self, name: &str, value: &str) -> anyhow::Result<()> {
+        self.press(&format!("input[name='{name}'][value='{value}']"))
+            .await
+    }
+
+    /// Types into the field `name`, in place of what is there.
     pub async fn fill(&self, name: &str, value: &str) -> anyhow::Result<()> {
-        let radio = format!("input[type='radio'][name='{name}'][value='{value}']");
-        if self.count(&radio).await? > 0 {
-            return self.press(&radio).await;
-        }
         let field = self
             .client
             .wait()
@@ -125,15 +127,14 @@ impl Browser {
             .for_element(Locator::Css(&format!("[name='{name}']")))
             .await
             .with_context(|| format!("find the field {name}"))?;
-        if field.tag_name().await.context("look at a field")? == "select" {
-            field.select_by_value(value).await
-        } else {
-            match field.clear().await {
-                Ok(()) => field.send_keys(value).await,
-                error => error,
-            }
-        }
-        .with_context(|| format!("fill the field {name}"))
+        field
+            .clear()
+            .await
+            .with_context(|| format!("empty the field {name}"))?;
+        field
+            .send_keys(value)
+            .await
+            .with_context(|| format!("fill the field {name}"))
     }
 
     /// Ticks the box `name`.

@@ -36,12 +36,6 @@ pub async fn check(
             installation.wait_until_up(),
         )
         .await?;
-    for number in 1..=HOSTS {
-        let joined = installation.add_host(number);
-        steps
-            .step(&format!("host {number} starts and joins"), joined)
-            .await?;
-    }
     let portal = installation.ports.portal_url();
     let browser = steps
         .step("a browser opens", Browser::start(run, portal, screenshots))
@@ -54,6 +48,12 @@ pub async fn check(
     account::sign_up(steps, &mut scene).await?;
     account::sign_in(steps, &scene).await?;
     account::add_keys(steps, &scene).await?;
+    for number in 1..=HOSTS {
+        let joined = scene.installation.add_host(number);
+        steps
+            .step(&format!("host {number} starts and joins"), joined)
+            .await?;
+    }
     let server = server::order(steps, &scene).await?;
     server::live(steps, &scene, &server).await?;
     behind::metrics(steps, &scene, &server).await;

@@ -16,6 +16,8 @@ use crate::lab::{
 const READY_LIMIT: Duration = Duration::from_secs(180);
 /// A power operation, with the guest's own time to boot or halt.
 const POWER_LIMIT: Duration = Duration::from_secs(120);
+/// From a press of a button to the page that it leads to.
+const PAGE_LIMIT: Duration = Duration::from_secs(20);
 const NAME: &str = "web-1";
 const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
 
@@ -70,7 +72,7 @@ pub(super) async fn order(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Se
             "no price on the page: {page}"
         );
         browser.double_click("confirm-order").await?;
-        let id = until("the server's page", READY_LIMIT, async || {
+        let id = until("the server's page", PAGE_LIMIT, async || {
             shown_server(scene).await
         })
         .await?;
@@ -268,9 +270,9 @@ pub(super) async fn delete(
 async fn fill_order(scene: &Scene, plan: &str) -> anyhow::Result<()> {
     let browser = &scene.browser;
     browser.open("/servers/new").await?;
-    browser.fill("site", SITE).await?;
-    browser.fill("image", IMAGE).await?;
-    browser.fill("plan", plan).await?;
+    browser.choose("site", SITE).await?;
+    browser.choose("image", IMAGE).await?;
+    browser.choose("plan", plan).await?;
     browser.fill("name", NAME).await?;
     browser.tick("ssh_keys").await?;
     browser.picture("09-order").await?;

@@ -10,12 +10,9 @@ use super::Run;
 
 /// Namespaces are named `ik<pid of the keeper>-world` and `-h1`, `-h2`...
 pub const NAMESPACE_PREFIX: &str = "ik";
-/// The world's own address: where hosts reach the control plane.
+/// The world's own address: where hosts reach the control plane. The world believes guests, whose pools are in
+/// `catalogue.toml`, to be on its own link, so hosts answer for them.
 pub const WORLD_V4: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
-/// Addresses of guests; the world believes them to be on its own link, so hosts answer for them.
-pub const GUESTS_V4: &str = "198.51.100.128/25";
-/// The same for IPv6.
-pub const GUESTS_V6: &str = "2001:db8:0:0:8000::/65";
 /// A host's interface to the world.
 pub const UPLINK: &str = "uplink";
 

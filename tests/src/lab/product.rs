@@ -17,11 +17,13 @@ use super::{
     forward::{forward, reserve},
     hypervisor::Hypervisor,
     mail::MailSink,
-    network::{self, GUESTS_V4, GUESTS_V6, UPLINK, WORLD_V4, host_v4, output},
+    network::{self, UPLINK, WORLD_V4, host_v4, output},
     process::Program,
     wait::until,
 };
 
+/// Sites, pools and plans; the codes below are in it.
+const CATALOGUE: &str = include_str!("catalogue.toml");
 /// Code of the laboratory's one data centre.
 pub const SITE: &str = "seoul-1";
 /// Code of its one image.
@@ -135,7 +137,7 @@ impl Installation {
         until("control plane and portal answer", START_LIMIT, async || {
             self.control_plane.still_runs()?;
             self.portal.still_runs()?;
-            let (status, _) = api.page("/api/v1/catalogue").await?;
+            let (status, _) = api.page("/api/v1/installation").await?;
             ensure!(status == StatusCode::OK, "the API answers {status}");
             let (status, _) = portal.page("/sign-in").await?;
             ensure!(status == StatusCode::OK, "the portal answers {status}");
@@ -169,7 +171,7 @@ impl Installation {
             SocketAddr::from((address, AGENT_METRICS_PORT)),
         )?;
         self.ports.agents.push(port);
-        Ok(())
+        self.wait_until_heard(number).await
     }
 
     /// Starts the agent of hypervisor `number`, which has joined before.
@@ -209,20 +211,40 @@ impl Installation {
 
     /// Invites a host; gives the line that its administrator is to type.
     fn invite(&self, name: &str) -> anyhow::Result<String> {
-        let mut command = network::command(
-            &self.run.world(),
-            self.options.programs.join("innkeeper-control-plane"),
-        );
-        command
-            .args(["host", "invite", name, "--site", SITE, "--config"])
-            .arg(self.run.folder().join("control-plane.toml"));
-        let printed = output(&mut command)?;
+        let printed = self.operator(&["host", "invite", name, "--site", SITE])?;
         printed
             .lines()
             .map(str::trim)
             .find(|line| line.starts_with("innkeeper-agent join "))
             .map(str::to_owned)
             .with_context(|| format!("no join line in: {printed}"))
+    }
+
+    /// What the operator's command line answers.
+    fn operator(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let program = self.options.programs.join("innkeeper-control-plane");
+        let config = self.run.folder().join("control-plane.toml");
+        output(
+            network::command(&self.run.world(), program)
+                .args(arguments)
+                .arg("--config")
+                .arg(config),
+        )
+    }
+
+    /// Waits until the control plane has heard of the host from its agent.
+    async fn wait_until_heard(&mut self, number: usize) -> anyhow::Result<()> {
+        let name = format!("h{number}");
+        until("the host reports", START_LIMIT, async || {
+            self.agents[number - 1].still_runs()?;
+            let listed = self.operator(&["host", "list"])?;
+            let heard = listed.lines().any(|line| {
+                line.split_whitespace().next() == Some(&name) && line.contains("heard")
+            });
+            ensure!(heard, "the control plane knows:\n{listed}");
+            Ok(())
+        })
+        .await
     }
 
     fn agent_command(&self, number: usize) -> std::process::Command {
@@ -286,57 +308,14 @@ port = {MAIL_PORT}
 encryption = "none"
 from = "Innkeeper Laboratory <noreply@example.net>"
 
-[overcommit]
-cpu_percent = 400
-memory_percent = 100
-disk_percent = 100
-
-[[site]]
-code = "{SITE}"
-name = "Seoul 1"
-
-[[pool]]
-site = "{SITE}"
-network = "{GUESTS_V4}"
-
-[[pool]]
-site = "{SITE}"
-network = "{GUESTS_V6}"
-
-[[plan]]
-code = "{PLAN}"
-name = "S1"
-vcpus = 1
-memory_mib = 192
-disk_mib = 1024
-hourly = "9"
-monthly_cap = "6000"
-
-[[plan]]
-code = "s2"
-name = "S2"
-vcpus = 2
-memory_mib = 256
-disk_mib = 2048
-hourly = "30"
-monthly_cap = "20000"
-
-[[plan]]
-code = "{PLAN_TOO_LARGE}"
-name = "Huge"
-vcpus = 64
-memory_mib = 1048576
-disk_mib = 1048576
-hourly = "900"
-monthly_cap = "600000"
-
 [[image]]
 code = "{IMAGE}"
 name = "Tiny Linux"
 login_user = "root"
 file = "{image}"
 format = "qcow2"
-"#
+
+{CATALOGUE}"#
     )
 }
 

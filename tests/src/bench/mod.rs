@@ -1,0 +1,25 @@
+//! What `./dev bench` measures: one file per area, each with its floors in the same run. Nothing in here
+//! judges: the targets stand in the project's documents.
+
+pub mod store;
+
+/// A line that the bench prints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// As listed in the documents; floors begin with `floor_`.
+    pub name: &'static str,
+    /// The median of the rounds.
+    pub value: f64,
+    /// `per_s`, `ms`, ...
+    pub unit: &'static str,
+}
+
+/// The middle one of `values`; of an even number, the upper of the two.
+///
+/// # Panics
+/// When there are none, or one is not a number.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(|a, b| a.partial_cmp(b).expect("figures are numbers"));
+    values[values.len() / 2]
+}

@@ -1,0 +1,342 @@
+//! Rules about the source itself that no compiler checks: who may use whom, what has one place, how long a
+//! file may be, and what must not be written down. Each failure names file and rule.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Which of our crates each crate may depend on (ARCHITECTURE.md, "Code map").
+const CRATES: [(&str, &[&str]); 6] = [
+    ("wire", &[]),
+    ("mtls", &["wire"]),
+    ("agent", &["wire", "mtls"]),
+    ("control-plane", &["wire", "mtls"]),
+    ("portal-lite", &["wire"]),
+    ("tests", &["wire", "mtls", "agent", "control-plane"]),
+];
+
+/// Which modules of the control plane each of its layers may use.
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("domain", &[]),
+    ("store", &["domain"]),
+    ("providers", &["domain"]),
+    ("app", &["domain", "store"]),
+    ("work", &["app", "domain", "metrics", "providers", "store"]),
+    ("api", &["app", "domain"]),
+    ("agent_api", &["app", "blobs", "domain", "metrics"]),
+];
+
+/// Text that may stand below these places only, and why.
+const ONE_PLACE: [(&str, &[&str], &str); 9] = [
+    (
+        "sled::",
+        &["control-plane/src/store"],
+        "the store is the only module that knows sled",
+    ),
+    (
+        "virt::",
+        &["agent/src/hypervisor"],
+        "libvirt is behind the Hypervisor trait",
+    ),
+    (
+        "virt_sys::",
+        &["agent/src/hypervisor"],
+        "libvirt is behind the Hypervisor trait",
+    ),
+    (
+        "ServerConfig::builder",
+        &["mtls/"],
+        "mtls decides who a peer is",
+    ),
+    (
+        "ClientConfig::builder",
+        &["mtls/"],
+        "mtls decides who a peer is",
+    ),
+    (
+        "SystemTime::now",
+        &["wire/src/time.rs"],
+        "the wall clock is read in one place",
+    ),
+    (
+        "prometheus::",
+        &["agent/src/metrics", "control-plane/src/metrics"],
+        "metrics are defined in metrics.rs",
+    ),
+    (
+        "axum::",
+        &[
+            "agent/src/metrics",
+            "agent/src/main.rs",
+            "agent/src/serve",
+            "control-plane/src/admin.rs",
+            "control-plane/src/agent_api",
+            "control-plane/src/api",
+            "control-plane/src/main.rs",
+            "control-plane/src/metrics",
+            "control-plane/src/service.rs",
+            "control-plane/tests",
+            "portal-lite/",
+            "tests/",
+        ],
+        "rules and workflows know nothing of HTTP",
+    ),
+    (
+        "unsafe {",
+        &["agent/src/hypervisor"],
+        "only calls into libvirt need it",
+    ),
+];
+
+const LINES_MAX: usize = 600;
+
+#[test]
+fn crates_depend_on_each_other_as_drawn() {
+    for (name, allowed) in CRATES {
+        let manifest = read(&root().join(name).join("Cargo.toml"));
+        let dependencies = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .unwrap_or_default();
+        let used: BTreeSet<_> = dependencies
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("innkeeper-")?
+                    .split(['.', ' ', '='])
+                    .next()
+            })
+            .collect();
+        for other in used {
+            assert!(
+                allowed.contains(&other),
+                "{name} must not depend on {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn layers_of_the_control_plane_use_each_other_as_drawn() {
+    let modules = root().join("control-plane/src");
+    for (layer, allowed) in LAYERS {
+        for file in sources(&modules.join(layer)) {
+            for used in modules_used(code_of(&read(&file))) {
+                assert!(
+                    used == layer || allowed.contains(&used.as_str()),
+                    "{}: {layer} must not use {used}",
+                    shown(&file)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn some_things_have_one_place() {
+    for file in all_sources() {
+        let (name, text) = (shown(&file), read(&file));
+        if name == "tests/tests/tidy.rs" {
+            continue;
+        }
+        for (pattern, places, why) in ONE_PLACE {
+            assert!(
+                !has_word(&text, pattern) || places.iter().any(|place| name.starts_with(place)),
+                "{name} has `{pattern}`: {why}"
+            );
+        }
+    }
+}
+
+#[test]
+fn http_statuses_of_refusals_are_mapped_in_one_place() {
+    let api = root().join("control-plane/src/api");
+    for file in sources(&api)
+        .into_iter()
+        .filter(|file| !file.ends_with("error.rs"))
+    {
+        let text = read(&file);
+        for status in [
+            "BAD_REQUEST",
+            "FORBIDDEN",
+            "CONFLICT",
+            "UNPROCESSABLE_ENTITY",
+        ] {
+            let mapped = text.contains(&format!("StatusCode::{status}"));
+            assert!(
+                !mapped,
+                "{}: {status} belongs to api/error.rs",
+                shown(&file)
+            );
+        }
+    }
+}
+
+#[test]
+fn files_fit_a_head_and_say_what_they_are() {
+    for file in all_sources() {
+        let (name, text) = (shown(&file), read(&file));
+        let lines = code_of(&text).lines().count();
+        let is_test = name.contains("/tests/") || name.ends_with("/tests.rs");
+        assert!(
+            is_test || lines <= LINES_MAX,
+            "{name} has {lines} lines without its tests"
+        );
+        assert!(
+            text.starts_with("//!"),
+            "{name} does not begin with what it is for"
+        );
+    }
+}
+
+#[test]
+fn nothing_names_a_machine_or_a_registry() {
+    // Put together here, so that this file passes its own rule.
+    let home = ["ro", "ot"].concat();
+    let forbidden = [
+        ["crates", ".io"].concat(),
+        ["deb.debian", ".org"].concat(),
+        ["pypi", ".org"].concat(),
+        ["registry.npmjs", ".org"].concat(),
+        ["/wo", "rk/"].concat(),
+        format!("\"/{home}/"),
+    ];
+    let mut files = all_sources();
+    for folder in ["systemd", "packaging", ".ci", "tests/guest"] {
+        walk(&root().join(folder), &|_| true, &mut files);
+    }
+    for name in [
+        "dev",
+        "Cargo.toml",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+    ] {
+        files.push(root().join(name));
+    }
+    for file in files.into_iter().filter(|file| file.exists()) {
+        let text = read(&file);
+        for word in &forbidden {
+            assert!(!text.contains(word), "{} names {word}", shown(&file));
+        }
+    }
+}
+
+#[test]
+fn tls_has_one_provider() {
+    let lock = read(&root().join("Cargo.lock"));
+    for name in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls"] {
+        assert!(
+            !lock.contains(&format!("name = \"{name}\"")),
+            "{name} came in as a dependency"
+        );
+    }
+}
+
+#[test]
+fn the_rules_see_what_they_shall_see() {
+    let text =
+        "use crate::{\n  app::{self, orders},\n  domain::server,\n};\nuse crate::store::Key;";
+    let used: Vec<_> = modules_used(text).into_iter().collect();
+    assert_eq!(used, ["app", "domain", "store"]);
+    assert!(has_word("use virt::domain", "virt::"));
+    assert!(!has_word("use libvirt::domain", "virt::"));
+    assert_eq!(code_of("a\n#[cfg(test)]\nmod tests {}"), "a\n");
+    assert_eq!(
+        code_of("a\n#[cfg(test)]\nmod tests;\nb"),
+        "a\n#[cfg(test)]\nmod tests;\nb"
+    );
+}
+
+/// The modules of its own crate that a file uses: what follows `crate::`, alone or first in braces.
+fn modules_used(text: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            used.extend(first_word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut entry = String::new();
+        for character in list.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => used.extend(first_word(&std::mem::take(&mut entry))),
+                other if depth == 0 => entry.push(other),
+                _ => {}
+            }
+        }
+        used.extend(first_word(&entry));
+    }
+    used
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let word: String = text
+        .trim_start()
+        .chars()
+        .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+        .collect();
+    (!word.is_empty()).then_some(word)
+}
+
+/// Whether `pattern` stands there and is not the end of a longer name.
+fn has_word(text: &str, pattern: &str) -> bool {
+    text.match_indices(pattern).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// A file without the unit tests that stand at its end.
+fn code_of(text: &str) -> &str {
+    let tests = text.find("#[cfg(test)]\nmod tests {");
+    tests.map_or(text, |at| &text[..at])
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    CRATES
+        .iter()
+        .flat_map(|(name, _)| sources(&root().join(name)))
+        .collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    walk(
+        folder,
+        &|file| file.extension().is_some_and(|end| end == "rs"),
+        &mut files,
+    );
+    assert!(!files.is_empty(), "no source below {}", folder.display());
+    files
+}
+
+fn walk(folder: &Path, wanted: &dyn Fn(&Path) -> bool, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, wanted, files);
+        } else if wanted(&path) {
+            files.push(path);
+        }
+    }
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn shown(file: &Path) -> String {
+    let file = file.strip_prefix(root()).unwrap_or(file);
+    file.display().to_string()
+}
+
+fn root() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    folder.parent().expect("the workspace").to_owned()
+}
