@@ -228,3 +228,144 @@ fn backing_format(format: ImageFormat) -> Vec<u8> {
     bytes.resize(bytes.len().next_multiple_of(8) + 8, 0);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::digest::Digest;
+
+    use super::*;
+
+    fn base(format: ImageFormat, virtual_size: Bytes) -> BaseImage {
+        BaseImage {
+            digest: Digest::of(b"base"),
+            format,
+            file_size: Bytes(512),
+            virtual_size,
+        }
+    }
+
+    #[test]
+    fn the_header_is_what_the_specification_says() {
+        let image = base(ImageFormat::Raw, Bytes(512));
+        let overlay = Overlay::new(Path::new("/i/base.raw"), &image, Bytes::gib(20)).expect("fits");
+        let mut expected = Vec::new();
+        for word in [
+            0x5146_49fb_0000_0003_u64,
+            128,                   // backing name, after the extensions
+            0x0000_000b_0000_0010, // its length; 64 KiB clusters
+            20 << 30,
+            0x0000_0000_0000_0028, // no encryption; 40 entries of 512 MiB
+            0x0003_0000,           // level-1 table
+            0x0001_0000,           // refcount table
+            0x0000_0001_0000_0000, // one cluster; no snapshots
+            0,
+            0, // no incompatible features
+            0,
+            0,
+            0x0000_0004_0000_0068, // 16-bit refcounts; 104 bytes of header
+            0xe279_2aca_0000_0003, // backing format, 3 bytes
+            0x7261_7700_0000_0000, // "raw"
+            0,                     // end of the extensions
+        ] {
+            expected.extend(word.to_be_bytes());
+        }
+        expected.extend(b"/i/base.raw");
+        assert_eq!(overlay.header, expected);
+        assert_eq!(overlay.refcounts, [0, 1, 0, 1, 0, 1, 0, 1]);
+        assert_eq!(overlay.length(), 4 * CLUSTER);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let image = base(ImageFormat::Raw, Bytes::gib(10));
+        let check = |disk: Bytes, fits: bool| {
+            let overlay = Overlay::new(Path::new("/b"), &image, disk);
+            assert_eq!(overlay.is_ok(), fits, "{disk}");
+        };
+        check(Bytes::gib(10), true);
+        check(DISK_MAX, true);
+        check(Bytes(Bytes::gib(10).0 - 512), false);
+        check(Bytes(Bytes::gib(10).0 + 1), false);
+        check(Bytes(DISK_MAX.0 + 512), false);
+    }
+
+    /// QEMU itself has the last word on what we write.
+    #[test]
+    fn qemu_img_finds_nothing_wrong() {
+        let Ok(version) = std::process::Command::new("qemu-img")
+            .arg("--version")
+            .output()
+        else {
+            println!("skipped: qemu-img is not installed");
+            return;
+        };
+        assert!(version.status.success());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("base.raw");
+        std::fs::write(&path, vec![7; 1 << 20]).expect("writable");
+        let image = base(ImageFormat::Raw, Bytes::mib(1));
+        for disk in [
+            Bytes::mib(1),
+            Bytes::gib(20),
+            Bytes::gib(4 * 1024 + 1),
+            DISK_MAX,
+        ] {
+            let target = folder.path().join("overlay.qcow2");
+            let overlay = Overlay::new(&path, &image, disk).expect("fits");
+            overlay.write(&target).expect("writable");
+            let qemu_img = |arguments: &[&str]| {
+                let output = std::process::Command::new("qemu-img")
+                    .args(arguments)
+                    .arg(&target)
+                    .output()
+                    .expect("it was there before");
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                assert!(output.status.success(), "{disk}: {text}");
+                serde_json::from_str::<serde_json::Value>(&text).expect("JSON")
+            };
+            let check = qemu_img(&["check", "-f", "qcow2", "--output=json"]);
+            for fault in ["corruptions", "leaks", "check-errors"] {
+                assert_eq!(check[fault].as_u64().unwrap_or(0), 0, "{disk}: {check}");
+            }
+            let info = qemu_img(&["info", "-f", "qcow2", "--output=json"]);
+            assert_eq!(info["virtual-size"], disk.0);
+            assert_eq!(info["backing-filename"], path.to_str().expect("UTF-8"));
+            assert_eq!(info["backing-filename-format"], "raw");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_is_made_once_buried_and_destroyed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dirs = StateDir::open(folder.path()).expect("usable");
+        let spec = crate::fixtures::spec();
+        let refused = create(&dirs, &spec).await;
+        assert!(
+            matches!(refused, Err(DiskError::NoBaseImage(_))),
+            "{refused:?}"
+        );
+        std::fs::write(dirs.image(&spec.image), "").expect("writable");
+        create(&dirs, &spec).await.expect("made");
+        // What the guest wrote stays when it is asked for again.
+        std::fs::write(dirs.disk(spec.server), "guest").expect("writable");
+        create(&dirs, &spec).await.expect("left as it is");
+        assert_eq!(
+            std::fs::read(dirs.disk(spec.server)).expect("there"),
+            b"guest"
+        );
+
+        let at = Timestamp::from_millis(1_790_000_000_000);
+        bury(&dirs, spec.server, at).await.expect("buried");
+        bury(&dirs, spec.server, at)
+            .await
+            .expect("nothing left to bury");
+        let contents = dirs.scan().expect("readable");
+        assert!(contents.disks.is_empty());
+        assert_eq!(contents.tombstones.get(&spec.server), Some(&at));
+        purge(&dirs, spec.server).await.expect("destroyed");
+        purge(&dirs, spec.server)
+            .await
+            .expect("nothing left to destroy");
+        assert!(dirs.scan().expect("readable").tombstones.is_empty());
+    }
+}

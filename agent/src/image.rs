@@ -250,7 +250,7 @@ fn inspect_raw(header: &[u8], image: &BaseImage) -> Result<(), FormatError> {
     if header.starts_with(&QCOW2_MAGIC) {
         return Err(FormatError::NotRaw);
     }
-    if image.file_size != image.virtual_size || image.file_size.0 % 512 != 0 {
+    if image.file_size != image.virtual_size || !image.file_size.0.is_multiple_of(512) {
         return Err(FormatError::RawSize);
     }
     Ok(())
@@ -333,8 +333,8 @@ fn inspect_tables(header: &[u8], image: &BaseImage) -> Result<(), FormatError> {
     let fits = l1_bytes >= l1_needed
         && l1_bytes <= L1_TABLE_MAX
         && l1_end <= image.file_size.0
-        && l1_offset % cluster == 0
-        && refcount_offset % cluster == 0
+        && l1_offset.is_multiple_of(cluster)
+        && refcount_offset.is_multiple_of(cluster)
         && refcount_offset < image.file_size.0;
     if fits {
         Ok(())
@@ -355,4 +355,156 @@ fn be64(bytes: &[u8], offset: usize) -> Result<u64, FormatError> {
     field
         .map(|field| u64::from_be_bytes(*field))
         .ok_or(FormatError::Tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bytewise(Vec<u8>);
+
+    impl ImageSource for Bytewise {
+        async fn open(&self, _digest: Digest) -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
+            Ok(Box::new(std::io::Cursor::new(self.0.clone())))
+        }
+    }
+
+    fn raw(bytes: &[u8]) -> BaseImage {
+        let size = Bytes(u64::try_from(bytes.len()).expect("fits"));
+        BaseImage {
+            digest: Digest::of(bytes),
+            format: ImageFormat::Raw,
+            file_size: size,
+            virtual_size: size,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_its_digest_says_gets_into_the_cache() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dirs = StateDir::open(folder.path()).expect("usable");
+        let good = vec![5; 300 * 1024];
+        let image = raw(&good);
+        let mut other = good.clone();
+        other[100] = 6;
+        let mut longer = good.clone();
+        longer.push(5);
+        let qcow2 = [&QCOW2_MAGIC[..], &[0; 508]].concat();
+        for (bytes, image, expected) in [
+            (other, &image, "has the digest"),
+            (longer, &image, "is not 307200 bytes long but 307201"),
+            (
+                good[..1024].to_vec(),
+                &image,
+                "is not 307200 bytes long but 1024",
+            ),
+            (qcow2.clone(), &raw(&qcow2), "is refused"),
+        ] {
+            let error = fetch(&dirs, image, &Bytewise(bytes))
+                .await
+                .expect_err(expected);
+            assert!(error.to_string().contains(expected), "{error}");
+            let left = std::fs::read_dir(folder.path().join("images"))
+                .expect("there")
+                .count();
+            assert_eq!(left, 0, "{expected}");
+        }
+        fetch(&dirs, &image, &Bytewise(good))
+            .await
+            .expect("fetched");
+        assert!(
+            dirs.scan()
+                .expect("readable")
+                .images
+                .contains(&image.digest)
+        );
+        // It is there: the source is not asked again.
+        fetch(&dirs, &image, &Bytewise(Vec::new()))
+            .await
+            .expect("there already");
+    }
+
+    /// A version 3 header of a 1 GiB disk, with one field changed.
+    fn qcow2(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut header = vec![0; 1024];
+        let mut put = |offset: usize, bytes: &[u8]| {
+            header[offset..offset + bytes.len()].copy_from_slice(bytes);
+        };
+        put(0, &QCOW2_MAGIC);
+        put(4, &3u32.to_be_bytes());
+        put(20, &16u32.to_be_bytes());
+        put(24, &Bytes::GIB.to_be_bytes());
+        put(36, &2u32.to_be_bytes());
+        put(40, &(3u64 << 16).to_be_bytes());
+        put(48, &(1u64 << 16).to_be_bytes());
+        put(100, &104u32.to_be_bytes());
+        change(&mut header);
+        header
+    }
+
+    #[test]
+    fn an_image_that_refers_to_anything_else_is_refused() {
+        let image = BaseImage {
+            digest: Digest::of(b""),
+            format: ImageFormat::Qcow2,
+            file_size: Bytes::mib(1),
+            virtual_size: Bytes::gib(1),
+        };
+        let check = |change: &dyn Fn(&mut Vec<u8>), expected: Result<(), FormatError>| {
+            assert_eq!(inspect(&qcow2(change), &image), expected);
+        };
+        check(&|_| {}, Ok(()));
+        check(&|header| header[0] = b'X', Err(FormatError::NotQcow2));
+        check(&|header| header[7] = 1, Err(FormatError::NotQcow2));
+        check(&|header| header[7] = 4, Err(FormatError::NotQcow2));
+        check(&|header| header[15] = 1, Err(FormatError::BackingFile));
+        check(&|header| header[19] = 1, Err(FormatError::BackingFile));
+        check(&|header| header[35] = 2, Err(FormatError::Encrypted));
+        check(&|header| header[63] = 1, Err(FormatError::Snapshots));
+        check(&|header| header[79] = 1 << 2, Err(FormatError::DataFile));
+        check(&|header| header[79] = 1 << 3, Ok(()));
+        check(
+            &|header| header[79] = 1 << 4,
+            Err(FormatError::Features(16)),
+        );
+        check(
+            &|header| header[72] = 1,
+            Err(FormatError::Features(1 << 56)),
+        );
+        check(
+            &|header| header[31] = 1,
+            Err(FormatError::VirtualSize {
+                wanted: Bytes::GIB,
+                found: Bytes::GIB + 1,
+            }),
+        );
+        check(&|header| header[39] = 1, Err(FormatError::Tables));
+        check(&|header| header[40] = 1, Err(FormatError::Tables));
+        check(&|header| header[48] = 1, Err(FormatError::Tables));
+        check(&|header| header[23] = 30, Err(FormatError::Tables));
+        check(&|header| header[100] = 0xff, Err(FormatError::Tables));
+        let data_file = |header: &mut Vec<u8>| header[104..108].copy_from_slice(b"DATA");
+        check(&data_file, Err(FormatError::DataFile));
+        let endless = |header: &mut Vec<u8>| header[104..].fill(0xff);
+        check(&endless, Err(FormatError::Tables));
+        for length in 0..128 {
+            assert!(inspect(&qcow2(|_| {})[..length], &image).is_err() || length >= 112);
+        }
+    }
+
+    #[test]
+    fn a_raw_image_is_a_whole_disk() {
+        let image = raw(&[0; 1024]);
+        assert_eq!(inspect(&[0; 1024], &image), Ok(()));
+        let odd = raw(&[0; 1000]);
+        assert_eq!(inspect(&[0; 1000], &odd), Err(FormatError::RawSize));
+        let larger_inside = BaseImage {
+            virtual_size: Bytes(2048),
+            ..image
+        };
+        assert_eq!(
+            inspect(&[0; 1024], &larger_inside),
+            Err(FormatError::RawSize)
+        );
+    }
 }

@@ -266,3 +266,49 @@ fn tombstone_of(name: &str) -> Option<(ServerId, Timestamp)> {
         Timestamp::from_millis(millis.parse().ok()?),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn what_is_ours_is_recognised_and_the_rest_is_reported() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dirs = StateDir::open(folder.path()).expect("usable");
+        let spec = fixtures::spec();
+        let (early, late) = (Timestamp::from_millis(5), Timestamp::from_millis(7));
+        for path in [
+            dirs.image(&spec.image),
+            dirs.disk(spec.server),
+            dirs.seed(spec.server),
+            dirs.console_log(spec.server),
+            dirs.tombstone(spec.server, late),
+            dirs.tombstone(spec.server, early),
+            temporary(&dirs.disk(spec.server)),
+            folder.path().join("disks/notes.txt"),
+            folder.path().join("images/1234.raw"),
+        ] {
+            std::fs::write(path, "").expect("writable");
+        }
+        let expected = Contents {
+            images: [spec.image.digest].into(),
+            disks: [spec.server].into(),
+            seeds: [spec.server].into(),
+            tombstones: [(spec.server, late)].into(),
+            strangers: vec!["images/1234.raw".to_owned(), "disks/notes.txt".to_owned()],
+        };
+        assert_eq!(dirs.scan().expect("readable"), expected);
+        assert_eq!(dirs.tombstones_of(spec.server).expect("readable").len(), 2);
+
+        // An interrupted write is cleared away at the next start, and nothing else.
+        let reopened = StateDir::open(folder.path()).expect("usable");
+        assert!(!temporary(&dirs.disk(spec.server)).exists());
+        assert_eq!(reopened.scan().expect("readable"), expected);
+    }
+
+    #[test]
+    fn a_relative_state_directory_is_refused() {
+        assert!(StateDir::open(Path::new("state")).is_err());
+    }
+}

@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,6 +23,11 @@ use crate::{
     hypervisor::{HypervisorError, libvirt::LibvirtHost, libvirt_ext::DomainStatistics},
     image::ImageSource,
 };
+
+use host::HostProbe;
+pub use host::HostSample;
+
+mod host;
 
 /// The agent's metrics: those of the process, and the last snapshot of host and servers.
 #[derive(Debug)]
@@ -49,27 +53,6 @@ pub struct Sample {
     pub libvirt_up: bool,
     /// The servers' domains.
     pub servers: Vec<DomainStatistics>,
-}
-
-/// The machine's own figures.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct HostSample {
-    /// Processor threads.
-    pub cpus: usize,
-    /// Share of all processors' time that was used since the collection before, 0 to 1.
-    pub cpu_usage_ratio: f64,
-    /// Load averages over 1, 5 and 15 minutes.
-    pub load: [f64; 3],
-    /// Memory: total, available, used, in bytes.
-    pub memory: [u64; 3],
-    /// Swap: total, used, in bytes.
-    pub swap: [u64; 2],
-    /// File system of the servers' disks: size and free space, in bytes.
-    pub disk: [u64; 2],
-    /// Seconds since the machine was started.
-    pub uptime_s: u64,
-    /// The host's own devices (no taps): bytes and packets received, bytes and packets sent.
-    pub devices: BTreeMap<String, [u64; 4]>,
 }
 
 impl Metrics {
@@ -189,70 +172,6 @@ fn log_change(statistics: &Result<Vec<DomainStatistics>, HypervisorError>, was_u
     *was_up = statistics.is_ok();
 }
 
-/// Reads the machine's figures.
-struct HostProbe {
-    system: sysinfo::System,
-    networks: sysinfo::Networks,
-}
-
-impl HostProbe {
-    fn new() -> Result<Self, sysinfo::Error> {
-        Ok(Self {
-            system: sysinfo::System::new()?,
-            networks: sysinfo::Networks::new()?,
-        })
-    }
-
-    fn sample(&mut self, state_dir: &Path) -> HostSample {
-        self.system.refresh_memory();
-        self.system.refresh_cpu_usage();
-        self.networks.refresh(true);
-        let load = sysinfo::System::load_average();
-        let load = load.map_or([f64::NAN; 3], |load| [load.one, load.five, load.fifteen]);
-        let disk = nix::sys::statvfs::statvfs(state_dir).map_or([0, 0], |file_system| {
-            let unit = file_system.fragment_size();
-            [
-                file_system.blocks() * unit,
-                file_system.blocks_available() * unit,
-            ]
-        });
-        let devices = self
-            .networks
-            .iter()
-            .map(|(name, data)| (name.to_string_lossy(), data));
-        let devices = devices.filter(|(name, _)| !is_guests(name));
-        HostSample {
-            cpus: self.system.cpus().len(),
-            cpu_usage_ratio: f64::from(self.system.global_cpu_usage()) / 100.0,
-            load,
-            memory: [
-                self.system.total_memory(),
-                self.system.available_memory(),
-                self.system.used_memory(),
-            ],
-            swap: [self.system.total_swap(), self.system.used_swap()],
-            disk,
-            uptime_s: sysinfo::System::uptime().unwrap_or_default(),
-            devices: devices
-                .map(|(name, data)| {
-                    let figures = [
-                        data.total_received(),
-                        data.total_packets_received(),
-                        data.total_transmitted(),
-                        data.total_packets_transmitted(),
-                    ];
-                    (name.into_owned(), figures)
-                })
-                .collect(),
-        }
-    }
-}
-
-/// Taps come and go with guests, whose figures are exported by server.
-fn is_guests(device: &str) -> bool {
-    device.starts_with("ik") || device.starts_with("vnet")
-}
-
 fn sample_registry(sample: &Sample) -> Registry {
     let registry = Registry::new();
     gauge(
@@ -267,6 +186,44 @@ fn sample_registry(sample: &Sample) -> Registry {
 }
 
 fn register_host(registry: &Registry, host: &HostSample) {
+    register_capacity(registry, host);
+    let [load_1, load_5, load_15] = host.load;
+    for (name, help, value) in [
+        (
+            "innkeeper_host_cpu_usage_ratio",
+            "Share of all processors' time that was used between the last two collections.",
+            host.cpu_usage_ratio,
+        ),
+        (
+            "innkeeper_host_load1",
+            "Load average over 1 minute.",
+            load_1,
+        ),
+        (
+            "innkeeper_host_load5",
+            "Load average over 5 minutes.",
+            load_5,
+        ),
+        (
+            "innkeeper_host_load15",
+            "Load average over 15 minutes.",
+            load_15,
+        ),
+    ] {
+        let metric = Gauge::new(name, help).expect("the name is valid");
+        metric.set(value);
+        register(registry, metric);
+    }
+    for (index, (name, help)) in HOST_NETWORK.into_iter().enumerate() {
+        let metric = counters(name, help, &["device"]);
+        for (device, figures) in &host.devices {
+            metric.with_label_values(&[device]).inc_by(figures[index]);
+        }
+        register(registry, metric);
+    }
+}
+
+fn register_capacity(registry: &Registry, host: &HostSample) {
     let cpus = u64::try_from(host.cpus).unwrap_or(u64::MAX);
     let [memory_total, memory_available, memory_used] = host.memory;
     let [swap_total, swap_used] = host.swap;
@@ -319,40 +276,6 @@ fn register_host(registry: &Registry, host: &HostSample) {
         ),
     ] {
         gauge(registry, name, help, value);
-    }
-    let [load_1, load_5, load_15] = host.load;
-    for (name, help, value) in [
-        (
-            "innkeeper_host_cpu_usage_ratio",
-            "Share of all processors' time that was used between the last two collections.",
-            host.cpu_usage_ratio,
-        ),
-        (
-            "innkeeper_host_load1",
-            "Load average over 1 minute.",
-            load_1,
-        ),
-        (
-            "innkeeper_host_load5",
-            "Load average over 5 minutes.",
-            load_5,
-        ),
-        (
-            "innkeeper_host_load15",
-            "Load average over 15 minutes.",
-            load_15,
-        ),
-    ] {
-        let metric = Gauge::new(name, help).expect("the name is valid");
-        metric.set(value);
-        register(registry, metric);
-    }
-    for (index, (name, help)) in HOST_NETWORK.into_iter().enumerate() {
-        let metric = counters(name, help, &["device"]);
-        for (device, figures) in &host.devices {
-            metric.with_label_values(&[device]).inc_by(figures[index]);
-        }
-        register(registry, metric);
     }
 }
 
@@ -603,4 +526,103 @@ fn encode(registry: &Registry) -> String {
         .encode(&registry.gather(), &mut text)
         .expect("writing to memory does not fail");
     String::from_utf8(text).expect("the text format is UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::fixtures;
+
+    fn sample() -> Sample {
+        let statistics = |number, state| DomainStatistics {
+            server: fixtures::server(number),
+            values: FIGURES
+                .iter()
+                .map(|figure| (figure.source.replace('*', "0"), 2_000_000_000))
+                .chain([("state.state".to_owned(), state)])
+                .collect(),
+        };
+        Sample {
+            host: HostSample {
+                cpus: 4,
+                cpu_usage_ratio: 0.25,
+                load: [0.5, 0.25, 0.125],
+                memory: [8 << 30, 6 << 30, 2 << 30],
+                swap: [0, 0],
+                disk: [100 << 30, 60 << 30],
+                uptime_s: 3600,
+                devices: [("uplink".to_owned(), [1, 2, 3, 4])].into(),
+            },
+            libvirt_up: true,
+            servers: vec![statistics(1, 1), statistics(2, 5)],
+        }
+    }
+
+    fn rendered() -> String {
+        let metrics = Metrics::new("1.2.3");
+        metrics.publish(&sample());
+        metrics.render()
+    }
+
+    #[test]
+    fn golden() {
+        let text = rendered();
+        let fixed = text
+            .lines()
+            .filter(|line| !line.starts_with("innkeeper_metrics_snapshot_age"));
+        insta::assert_snapshot!(fixed.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn promtool_is_content() {
+        let promtool = std::process::Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn();
+        let Ok(mut promtool) = promtool else {
+            println!("skipped: promtool is not installed");
+            return;
+        };
+        let mut stdin = promtool.stdin.take().expect("piped");
+        stdin.write_all(rendered().as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = promtool.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{said}");
+    }
+
+    #[test]
+    fn before_the_first_collection_only_the_process_is_known() {
+        let text = Metrics::new("1.2.3").render();
+        assert!(
+            text.contains("innkeeper_agent_build_info{version=\"1.2.3\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("innkeeper_metrics_snapshot_age_seconds NaN"),
+            "{text}"
+        );
+        assert!(!text.contains("innkeeper_libvirt_up"), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_is_gone_leaves_no_series() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.publish(&sample());
+        metrics.publish(&Sample::default());
+        let text = metrics.render();
+        assert!(text.contains("innkeeper_libvirt_up 0"), "{text}");
+        assert!(!text.contains("srv_"), "{text}");
+    }
+
+    #[test]
+    fn large_numbers_are_exact_up_to_2_53() {
+        for value in [0, 1, 1 << 32, (1 << 32) + 1, (1 << 53) - 1] {
+            assert_eq!(format!("{:.0}", to_f64(value)), value.to_string());
+        }
+    }
 }

@@ -185,3 +185,85 @@ pub fn image(documents: &[Document]) -> io::Result<Vec<u8>> {
     volume.unmount()?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures;
+
+    fn read_back(image: Vec<u8>) -> Vec<(String, String)> {
+        let volume = FileSystem::new(Cursor::new(image), FsOptions::new()).expect("a volume");
+        assert_eq!(volume.volume_label(), "CIDATA");
+        let label = volume.read_volume_label_from_root_dir().expect("readable");
+        assert_eq!(label.as_deref(), Some("CIDATA"));
+        let entries = volume
+            .root_dir()
+            .iter()
+            .map(|entry| entry.expect("an entry"));
+        entries
+            .map(|entry| {
+                let mut text = String::new();
+                entry.to_file().read_to_string(&mut text).expect("readable");
+                (entry.file_name(), text)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn documents_are_those_of_the_spec() {
+        let servers = ["192.0.2.53".parse().expect("an address")];
+        let documents = documents(&fixtures::spec(), &servers);
+        let text: String = documents
+            .iter()
+            .map(|document| format!("--- {}\n{}", document.name, document.text))
+            .collect();
+        insta::assert_snapshot!(text);
+    }
+
+    #[tokio::test]
+    async fn the_same_spec_gives_the_same_seed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dirs = StateDir::open(folder.path()).expect("usable");
+        let spec = fixtures::spec();
+        write(&dirs, &spec, &[]).await.expect("written");
+        let first = std::fs::read(dirs.seed(spec.server)).expect("there");
+        write(&dirs, &spec, &[]).await.expect("written again");
+        assert!(first == std::fs::read(dirs.seed(spec.server)).expect("there"));
+        remove(&dirs, spec.server).await.expect("removed");
+        remove(&dirs, spec.server)
+            .await
+            .expect("nothing left to remove");
+    }
+
+    #[test]
+    fn documents_that_do_not_fit_are_an_error() {
+        let text = "x".repeat(IMAGE_SIZE);
+        let name = "user-data";
+        assert!(image(&[Document { name, text }]).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever text a key might hold, the image gives the documents back, and the documents the key.
+        #[test]
+        fn what_is_written_can_be_read(keys in prop::collection::vec(any::<String>(), 0..10)) {
+            let mut spec = fixtures::spec();
+            spec.ssh_keys.clone_from(&keys);
+            let written = documents(&spec, &[]);
+            let read = read_back(image(&written).expect("fits"));
+            let expected: Vec<_> = written
+                .into_iter()
+                .map(|document| (document.name.to_owned(), document.text))
+                .collect();
+            prop_assert_eq!(&read, &expected);
+            let user_data = read[1].1.strip_prefix("#cloud-config\n").expect("the first line");
+            let user_data: Value = serde_json::from_str(user_data).expect("JSON");
+            prop_assert_eq!(&user_data["ssh_authorized_keys"], &json!(keys));
+        }
+    }
+}

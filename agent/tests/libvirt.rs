@@ -4,6 +4,11 @@
 //!
 //! Needs root, libvirtd, QEMU, tini, nft and ip; says so and skips where one is missing.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says why it was skipped, and how long things took"
+)]
+
 use std::{
     io,
     net::IpAddr,

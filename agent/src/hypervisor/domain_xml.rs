@@ -392,3 +392,170 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, qui
             .into_owned(),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures;
+
+    fn description<'a>(texts: &'a [String; 4], notes: Notes) -> DomainDescription<'a> {
+        let spec = fixtures::spec();
+        let [disk, base, bridge, tap] = texts;
+        DomainDescription {
+            server: spec.server,
+            accelerator: Accelerator::Tcg,
+            emulator: Path::new("/usr/bin/qemu-system-x86_64"),
+            vcpus: spec.vcpus,
+            memory: spec.memory,
+            disk: Path::new(disk),
+            base: Path::new(base),
+            base_format: ImageFormat::Raw,
+            seed: Path::new("/s/seeds/1.img"),
+            console_log: Path::new("/s/consoles/1.log"),
+            bridge,
+            tap,
+            mac: spec.network.mac,
+            notes,
+        }
+    }
+
+    fn plain() -> [String; 4] {
+        [
+            "/s/disks/1.qcow2",
+            "/s/images/1.raw",
+            "innkeeper0",
+            "ik0101",
+        ]
+        .map(str::to_owned)
+    }
+
+    fn notes() -> Notes {
+        Notes {
+            power_serial: 7,
+            reboots: 2,
+            started_at: Some(Timestamp::from_millis(1_790_000_000_120)),
+            started_in_boot: Some("0c3d".to_owned()),
+        }
+    }
+
+    #[test]
+    fn golden() {
+        insta::assert_snapshot!(write(&description(&plain(), notes())));
+    }
+
+    #[test]
+    fn what_was_written_is_recognised_as_ours() {
+        let read = read(&write(&description(&plain(), notes()))).expect("XML");
+        assert_eq!(read.ours(), Some((fixtures::server(1), &notes())));
+        assert!(!read.guest_agent);
+    }
+
+    /// As libvirt prints it, with what it adds.
+    fn listed(name: &str, uuid: &str, metadata: &str, agent: &str) -> DomainRead {
+        let xml = format!(
+            "<domain type='qemu' id='3'><name>{name}</name><uuid>{uuid}</uuid>\
+             <metadata><other:server xmlns:other='urn:x' power-serial='9' reboots='9'/>{metadata}</metadata>\
+             <devices><channel type='unix'><source mode='bind' path='/x'/>\
+             <target type='virtio' name='org.qemu.guest_agent.0' state='{agent}'/></channel></devices>\
+             </domain>"
+        );
+        read(&xml).expect("XML")
+    }
+
+    #[test]
+    fn strangers_are_not_ours() {
+        let (name, uuid) = (
+            fixtures::server(1).to_string(),
+            fixtures::server(1).uuid().to_string(),
+        );
+        let ours = "<innkeeper:server xmlns:innkeeper='https://innkeeper.invalid/domain/1' \
+                    power-serial='1' reboots='0'/>";
+        let other_uuid = fixtures::server(2).uuid().to_string();
+        for (name, uuid, metadata, expected) in [
+            (name.as_str(), uuid.as_str(), ours, true),
+            ("debian", &uuid, ours, false),
+            (&name, &other_uuid, ours, false),
+            (&name, &uuid, "", false),
+            (
+                &name,
+                &uuid,
+                "<server power-serial='1' reboots='0'/>",
+                false,
+            ),
+            (&name, &uuid, &ours.replace("'1'", "'x'"), false),
+            (&name, &uuid, &ours.replace("domain/1", "domain/2"), false),
+        ] {
+            let read = listed(name, uuid, metadata, "disconnected");
+            assert_eq!(read.ours().is_some(), expected, "{name} {uuid} {metadata}");
+        }
+    }
+
+    #[test]
+    fn the_guest_agent_is_there_when_its_port_is_open() {
+        assert!(listed("a", "b", "", "connected").guest_agent);
+        assert!(!listed("a", "b", "", "disconnected").guest_agent);
+    }
+
+    /// Every attribute and text of an XML, with its path: markup shows here, text does not.
+    fn flatten(xml: &str) -> Vec<(String, String)> {
+        let mut reader = NsReader::from_str(xml);
+        let (mut path, mut found) = (Vec::new(), Vec::new());
+        loop {
+            let event = reader.read_event().expect("XML");
+            if let Event::Start(element) | Event::Empty(element) = &event {
+                path.push(local_name(element));
+                for attribute in element.attributes() {
+                    let attribute = attribute.expect("an attribute");
+                    let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+                    let value = attribute
+                        .normalized_value(XmlVersion::Implicit1_0)
+                        .expect("text");
+                    found.push((format!("{}@{key}", path.join("/")), value.into_owned()));
+                }
+                found.push((path.join("/"), String::new()));
+            }
+            match event {
+                Event::Empty(_) | Event::End(_) => drop(path.pop()),
+                Event::Eof => return found,
+                _ => {}
+            }
+        }
+    }
+
+    /// Text that XML can carry and that normalisation leaves alone, with plenty of markup in it.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("'/><disk type='file'><source file='/etc/shadow'/></disk><x a='".to_owned()),
+            Just("\"]]>&lt;&#0;<!--".to_owned()),
+            "[\\PC]{0,20}",
+        ];
+        prop::collection::vec(piece, 1..4).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// Whatever a name or path holds, the document has the same elements, and the text comes back.
+        #[test]
+        fn text_never_becomes_markup(
+            texts in prop::array::uniform4(hostile()),
+            boot in hostile(),
+        ) {
+            let hostile_notes = Notes { started_in_boot: Some(boot.clone()), ..notes() };
+            let xml = write(&description(&texts, hostile_notes.clone()));
+            let expected = flatten(&write(&description(&plain(), notes())));
+            let found = flatten(&xml);
+            let paths = |list: &[(String, String)]| -> Vec<String> {
+                list.iter().map(|(path, _)| path.clone()).collect()
+            };
+            prop_assert_eq!(paths(&found), paths(&expected));
+            for text in texts.iter().chain([&boot]) {
+                prop_assert!(found.iter().any(|(_, value)| value == text), "{text:?}");
+            }
+            let read = read(&xml).expect("XML");
+            prop_assert_eq!(read.notes, Some(hostile_notes));
+        }
+    }
+}

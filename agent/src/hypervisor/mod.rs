@@ -16,6 +16,7 @@ use crate::action::Action;
 
 pub mod accelerator;
 pub mod domain_xml;
+mod domains;
 mod lane;
 pub mod libvirt;
 pub mod libvirt_ext;

@@ -21,6 +21,7 @@ use innkeeper_wire::{digest::Digest, vm::GATEWAY_V4};
 use crate::action::NetworkState;
 
 mod kernel;
+mod nft;
 pub mod rules;
 
 /// Where guests send IPv6.

@@ -21,6 +21,7 @@ use std::{
 use innkeeper_wire::{digest::Digest, vm::Opening};
 use serde_json::{Value, json};
 
+use super::nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, unequal};
 use crate::action::{GuestNetwork, NetworkState, tap_name};
 
 /// Our tables, but the grants'.
@@ -53,7 +54,7 @@ pub fn ruleset(state: &NetworkState, bridge: &str) -> Value {
     let mut commands = Vec::new();
     let digest = state.digest();
     for table in [spoof_table(state), judge_table(state, bridge)] {
-        commands.extend(table.into_commands(&digest));
+        commands.extend(stamped(table, &digest));
     }
     json!({ "nftables": commands })
 }
@@ -66,11 +67,9 @@ pub fn grants() -> Value {
     for (suffix, kind, protocol) in [("4", "ipv4_addr", "ip"), ("6", "ipv6_addr", "ip6")] {
         let (access, bastion) = (format!("access{suffix}"), format!("bastion{suffix}"));
         // source . guest . port
-        table.commands.push(json!({ "add": { "set": {
-            "family": "inet", "table": GRANTS_TABLE, "name": access,
-            "type": [kind, kind, "inet_service"], "flags": ["timeout"],
-        } } }));
-        table.set(&bastion, &json!(kind), Vec::new());
+        let access_kind = json!([kind, kind, "inet_service"]);
+        table.set(&access, &access_kind, &["timeout"], Vec::new());
+        table.set(&bastion, &json!(kind), &[], Vec::new());
         let (saddr, daddr) = (payload(protocol, "saddr"), payload(protocol, "daddr"));
         let (sport, dport) = (payload("tcp", "sport"), payload("tcp", "dport"));
         let grant =
@@ -98,7 +97,16 @@ pub fn grants() -> Value {
         table.rule("forwarded", vec![equal(daddr, in_set(&bastion)), drop()]);
     }
     table.commented_rule("forwarded", vec![accept()], GRANTS_COMMENT);
-    json!({ "nftables": table.commands })
+    json!({ "nftables": table.into_commands() })
+}
+
+/// A table's commands, with the rule at the end that names its state and its size.
+fn stamped(mut table: Table, digest: &Digest) -> Vec<Value> {
+    table.chain("state");
+    let (rules, elements) = table.size();
+    let comment = format!("{STATE_COMMENT} {} {elements} {digest}", rules + 1);
+    table.commented_rule("state", vec![json!({ "return": null })], &comment);
+    table.into_commands()
 }
 
 /// Anti-spoofing at the taps.
@@ -123,9 +131,9 @@ fn spoof_table(state: &NetworkState) -> Table {
         }
         advertise.push(json!([tap, { "jump": { "target": chain } }]));
     }
-    table.set("mac", &json!(["ifname", "ether_addr"]), mac);
-    table.set("own4", &json!(["ifname", "ipv4_addr"]), own4);
-    table.set("own6", &json!(["ifname", "ipv6_addr"]), own6);
+    table.set("mac", &json!(["ifname", "ether_addr"]), &[], mac);
+    table.set("own4", &json!(["ifname", "ipv4_addr"]), &[], own4);
+    table.set("own6", &json!(["ifname", "ipv6_addr"]), &[], own6);
     table.map("advertise", "ifname", "verdict", advertise);
     table.chain("check");
     for rule in spoof_rules() {
@@ -247,22 +255,48 @@ fn hex(address: Ipv6Addr) -> String {
 fn judge_table(state: &NetworkState, bridge: &str) -> Table {
     let mut table = Table::new("inet", TABLE);
     let openings = Openings::of(state);
-    table.set("guest4", &json!("ipv4_addr"), to_values(&openings.guest4));
-    table.set("guest6", &json!("ipv6_addr"), to_values(&openings.guest6));
-    table.set("ping4", &json!("ipv4_addr"), to_values(&openings.ping4));
-    table.set("ping6", &json!("ipv6_addr"), to_values(&openings.ping6));
+    table.set(
+        "guest4",
+        &json!("ipv4_addr"),
+        &[],
+        to_values(&openings.guest4),
+    );
+    table.set(
+        "guest6",
+        &json!("ipv6_addr"),
+        &[],
+        to_values(&openings.guest6),
+    );
+    table.set(
+        "ping4",
+        &json!("ipv4_addr"),
+        &[],
+        to_values(&openings.ping4),
+    );
+    table.set(
+        "ping6",
+        &json!("ipv6_addr"),
+        &[],
+        to_values(&openings.ping6),
+    );
     for (name, kind, ports) in [
         ("tcp4", "ipv4_addr", to_ranges(&openings.tcp4)),
         ("udp4", "ipv4_addr", to_ranges(&openings.udp4)),
         ("tcp6", "ipv6_addr", to_ranges(&openings.tcp6)),
         ("udp6", "ipv6_addr", to_ranges(&openings.udp6)),
     ] {
-        table.interval_set(name, &json!([kind, "inet_service"]), ports);
+        table.set(name, &json!([kind, "inet_service"]), &["interval"], ports);
     }
     table.chain("judge");
     for rule in judge_rules() {
         table.rule("judge", rule);
     }
+    hook_judge(&mut table, bridge);
+    table
+}
+
+/// The chains that packets come from: forwarded ones, the host's own, and those for the host.
+fn hook_judge(table: &mut Table, bridge: &str) {
     let from_guests = equal(meta("iifname"), json!(bridge));
     let not_from_guests = unequal(meta("iifname"), json!(bridge));
     table.base_chain("forwarded", "forward", 0);
@@ -297,7 +331,6 @@ fn judge_table(state: &NetworkState, bridge: &str) -> Table {
     table.rule("received", vec![established(), accept()]);
     table.rule("received", vec![discovery(), accept()]);
     table.rule("received", vec![drop()]);
-    table
 }
 
 fn judge_rules() -> Vec<Vec<Value>> {
@@ -443,138 +476,6 @@ fn to_ranges<A: serde::Serialize>(ports: &Ports<A>) -> Vec<Value> {
     elements
 }
 
-/// The commands that make one table.
-struct Table {
-    family: &'static str,
-    name: &'static str,
-    commands: Vec<Value>,
-    rules: usize,
-    elements: usize,
-}
-
-impl Table {
-    fn new(family: &'static str, name: &'static str) -> Self {
-        let table = json!({ "table": { "family": family, "name": name } });
-        // Added first, so that the deletion never fails: together they replace whatever is there.
-        let commands = vec![
-            json!({ "add": table }),
-            json!({ "delete": table }),
-            json!({ "add": table }),
-        ];
-        Self {
-            family,
-            name,
-            commands,
-            rules: 0,
-            elements: 0,
-        }
-    }
-
-    /// All commands, with the rule that names the state at the end.
-    fn into_commands(mut self, digest: &Digest) -> Vec<Value> {
-        self.chain("state");
-        let (rules, elements) = (self.rules + 1, self.elements);
-        let comment = format!("{STATE_COMMENT} {rules} {elements} {digest}");
-        self.commented_rule("state", vec![json!({ "return": null })], &comment);
-        self.commands
-    }
-
-    fn add(&mut self, kind: &str, mut object: Value) {
-        object["family"] = json!(self.family);
-        object["table"] = json!(self.name);
-        self.commands.push(json!({ "add": { kind: object } }));
-    }
-
-    fn chain(&mut self, name: &str) {
-        self.add("chain", json!({ "name": name }));
-    }
-
-    fn base_chain(&mut self, name: &str, hook: &str, priority: i32) {
-        self.add(
-            "chain",
-            json!({
-                "name": name, "type": "filter", "hook": hook, "prio": priority, "policy": "accept",
-            }),
-        );
-    }
-
-    fn set(&mut self, name: &str, kind: &Value, elements: Vec<Value>) {
-        self.elements += elements.len();
-        let mut set = json!({ "name": name, "type": kind });
-        if !elements.is_empty() {
-            set["elem"] = Value::Array(elements);
-        }
-        self.add("set", set);
-    }
-
-    fn interval_set(&mut self, name: &str, kind: &Value, elements: Vec<Value>) {
-        self.elements += elements.len();
-        let mut set = json!({ "name": name, "type": kind, "flags": ["interval"] });
-        if !elements.is_empty() {
-            set["elem"] = Value::Array(elements);
-        }
-        self.add("set", set);
-    }
-
-    fn map(&mut self, name: &str, key: &str, value: &str, elements: Vec<Value>) {
-        self.elements += elements.len();
-        let mut map = json!({ "name": name, "type": key, "map": value });
-        if !elements.is_empty() {
-            map["elem"] = Value::Array(elements);
-        }
-        self.add("map", map);
-    }
-
-    fn rule(&mut self, chain: &str, expressions: Vec<Value>) {
-        self.rules += 1;
-        self.add("rule", json!({ "chain": chain, "expr": expressions }));
-    }
-
-    fn commented_rule(&mut self, chain: &str, expressions: Vec<Value>, comment: &str) {
-        self.rules += 1;
-        self.add(
-            "rule",
-            json!({ "chain": chain, "expr": expressions, "comment": comment }),
-        );
-    }
-}
-
-fn payload(protocol: &str, field: &str) -> Value {
-    json!({ "payload": { "protocol": protocol, "field": field } })
-}
-
-fn meta(key: &str) -> Value {
-    json!({ "meta": { "key": key } })
-}
-
-fn concat<const N: usize>(parts: [Value; N]) -> Value {
-    json!({ "concat": parts.to_vec() })
-}
-
-fn in_set(name: &str) -> Value {
-    json!(format!("@{name}"))
-}
-
-fn equal(left: Value, right: Value) -> Value {
-    json!({ "match": { "op": "==", "left": left, "right": right } })
-}
-
-fn unequal(left: Value, right: Value) -> Value {
-    json!({ "match": { "op": "!=", "left": left, "right": right } })
-}
-
-fn jump(chain: &str) -> Value {
-    json!({ "jump": { "target": chain } })
-}
-
-fn accept() -> Value {
-    json!({ "accept": null })
-}
-
-fn drop() -> Value {
-    json!({ "drop": null })
-}
-
 /// Reads both tables as `nft -j list table` prints them. `None` when one is not whole: a rule or an element is
 /// missing or too many, or they name different states.
 #[must_use]
@@ -633,4 +534,96 @@ fn read_mark(comment: &str) -> Option<(Digest, (usize, usize))> {
     let elements = words.next()?.parse().ok()?;
     let state = words.next()?.parse().ok()?;
     Some((state, (rules, elements)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures;
+
+    /// The table's objects as `nft -j list table` would print them, comments and elements included.
+    fn listed(transaction: &Value, family: &str) -> Value {
+        let commands = transaction["nftables"].as_array().expect("a list");
+        let added = commands.iter().filter_map(|command| command.get("add"));
+        let objects = added.filter(|object| {
+            let inner = object
+                .as_object()
+                .expect("an object")
+                .values()
+                .next()
+                .expect("one");
+            inner["family"] == family
+        });
+        json!({ "nftables": objects.collect::<Vec<_>>() })
+    }
+
+    #[test]
+    fn golden() {
+        let transaction = ruleset(&fixtures::network(), "innkeeper0");
+        let commands = transaction["nftables"].as_array().expect("a list");
+        let lines: Vec<_> = commands.iter().map(Value::to_string).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn what_is_whole_is_read_back_and_what_is_not_is_not() {
+        let state = fixtures::network();
+        let transaction = ruleset(&state, "innkeeper0");
+        let whole = ["bridge", "inet"].map(|family| listed(&transaction, family));
+        let expected = Installed {
+            state: state.digest(),
+            addresses: state.guests[0].nic.addresses.iter().copied().collect(),
+        };
+        assert_eq!(read(&whole), Some(expected));
+        for (table, objects) in whole.iter().map(|table| &table["nftables"]).enumerate() {
+            for index in 0..objects.as_array().expect("a list").len() {
+                let mut damaged = whole.clone();
+                let objects = damaged[table]["nftables"].as_array_mut().expect("a list");
+                let gone = objects.remove(index);
+                let elements = gone["set"].get("elem").or(gone["map"].get("elem"));
+                if gone.get("rule").is_some() || elements.is_some() {
+                    assert_eq!(read(&damaged), None, "without {gone}");
+                }
+            }
+        }
+        let other = ruleset(&NetworkState::default(), "innkeeper0");
+        assert_eq!(read(&[whole[0].clone(), listed(&other, "inet")]), None);
+    }
+
+    #[test]
+    fn ranges_are_merged() {
+        for (ranges, expected) in [
+            (&[][..], &[][..]),
+            (&[(22, 22)], &[(22, 22)]),
+            (&[(80, 90), (85, 95), (22, 22)], &[(22, 22), (80, 95)]),
+            (&[(1, 65535), (22, 22)], &[(1, 65535)]),
+            (&[(10, 19), (20, 29)], &[(10, 29)]),
+            (&[(65535, 65535), (65534, 65535)], &[(65534, 65535)]),
+            (&[(9, 8)], &[]),
+        ] {
+            assert_eq!(merged(ranges.iter().copied()), expected, "{ranges:?}");
+        }
+    }
+
+    proptest! {
+        /// Merging neither opens nor closes a port, and nft never sees ranges that overlap.
+        #[test]
+        fn merged_ranges_are_the_same_ports(
+            ranges in prop::collection::vec((any::<u16>(), any::<u16>()), 0..12),
+            port in any::<u16>(),
+        ) {
+            let merged = merged(ranges.iter().copied());
+            let holds = |list: &[(u16, u16)], port| {
+                list.iter().any(|(first, last)| (*first..=*last).contains(&port))
+            };
+            for probe in ranges.iter().flat_map(|(first, last)| [*first, *last]).chain([port]) {
+                prop_assert_eq!(holds(&merged, probe), holds(&ranges, probe));
+            }
+            for pair in merged.windows(2) {
+                prop_assert!(pair[0].1 < pair[1].0);
+            }
+        }
+    }
 }
