@@ -4,18 +4,24 @@
 #![deny(unsafe_code)]
 
 pub mod action;
-pub mod hypervisor;
-pub mod power;
-pub mod plan;
-pub mod reconcile;
-pub mod memory;
-pub mod durable;
+pub mod config;
+pub mod connection;
 pub mod desired;
 pub mod disk;
+pub mod durable;
+pub mod exporter;
+pub mod hypervisor;
+pub mod identity;
 pub mod image;
+pub mod join;
 pub mod layout;
-pub mod seed;
-pub mod network;
+pub mod link;
+pub mod memory;
 pub mod metrics;
+pub mod network;
+pub mod plan;
+pub mod power;
+pub mod reconcile;
+pub mod seed;
 #[cfg(test)]
 mod fixtures;

@@ -1,0 +1,564 @@
+//! Joining and the link, over real TLS on loopback, against a control plane that answers from a script.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Path as UrlPath, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use innkeeper_agent::{
+    connection::CallError,
+    desired::{Desired, Store, Wanted},
+    identity::Enrolment,
+    image::ImageSource,
+    join::{Invitation, JoinError, join},
+    link::{Blobs, Link},
+};
+use innkeeper_mtls::{
+    Authorities, Ca, Fault, Peer, authority::HOST_LIFE, peer_identity, server_config,
+};
+use innkeeper_wire::{
+    digest::Digest,
+    error::{Problem, ProblemCode},
+    host::{
+        DesiredQuery, HOST_HEADER, HostCapacity, HypervisorState, Intent, JoinAnswer, JoinRequest,
+        Manifest, ManifestEntry, RenewAnswer, RenewRequest, Report, ReportAnswer,
+    },
+    id::{HostId, ServerId, uuid_v7},
+    size::Bytes,
+    time::{Clock, Timestamp},
+    vm::{BaseImage, ImageFormat, MacAddress, Nic, Power, PowerTarget, ServerSpec},
+};
+use tokio::{io::AsyncReadExt, net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+const START: i64 = 1_790_000_000_000;
+const TOKEN: &str = "one-time-token";
+/// Only a failing test waits this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn uuid(number: u8) -> uuid::Uuid {
+    uuid_v7(Timestamp::from_millis(START), [number; 10])
+}
+
+fn host() -> HostId {
+    HostId::from_uuid(uuid(1))
+}
+
+fn spec() -> ServerSpec {
+    let server = ServerId::from_uuid(uuid(2));
+    ServerSpec {
+        server,
+        hostname: "web".parse().expect("a name"),
+        vcpus: 1,
+        memory: Bytes::mib(256),
+        disk: Bytes::gib(1),
+        image: BaseImage {
+            digest: Digest::of(BLOB),
+            format: ImageFormat::Raw,
+            file_size: Bytes::mib(17),
+            virtual_size: Bytes::mib(17),
+        },
+        network: Nic {
+            mac: MacAddress::of(server),
+            addresses: vec![],
+            openings: vec![],
+        },
+        ssh_keys: vec![],
+        power: Power {
+            target: PowerTarget::On,
+            serial: 1,
+        },
+        reboots: 0,
+    }
+}
+
+const BLOB: &[u8] = &[7; 300_000];
+
+/// What the control plane says and has heard.
+struct Script {
+    ca: Ca,
+    clock: Arc<Hand>,
+    joins: AtomicU32,
+    renewals: AtomicU32,
+    manifest: watch::Sender<Manifest>,
+    reports: watch::Sender<Option<Report>>,
+    /// What it answers to everything but joining, if not what it should.
+    refusal: Mutex<Option<ProblemCode>>,
+    refused: watch::Sender<u32>,
+}
+
+type Shared = State<Arc<Script>>;
+
+fn problem(code: ProblemCode) -> Response {
+    let status = StatusCode::from_u16(code.status()).expect("a status");
+    (status, Json(Problem::new(code))).into_response()
+}
+
+/// Who asks; his certificate and what he says of himself must agree.
+fn caller(script: &Script, peer: Peer, headers: &HeaderMap) -> Result<(), Response> {
+    let said = headers
+        .get(HOST_HEADER)
+        .and_then(|value| value.to_str().ok());
+    match peer {
+        Peer::Host { id, .. } if said == Some(&id.to_string()) => {}
+        _ => return Err(problem(ProblemCode::Unauthenticated)),
+    }
+    match *script.refusal.lock().expect("no panics") {
+        Some(code) => {
+            script.refused.send_modify(|count| *count += 1);
+            Err(problem(code))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn on_join(State(script): Shared, Json(request): Json<JoinRequest>) -> Response {
+    if request.token != TOKEN || script.joins.fetch_add(1, Ordering::Relaxed) > 0 {
+        return problem(ProblemCode::Unauthenticated);
+    }
+    let signed = script
+        .ca
+        .sign_host(&request.csr_pem, host(), script.clock.now(), HOST_LIFE);
+    Json(JoinAnswer {
+        host: host(),
+        certificate_pem: signed.expect("a good request").certificate_pem,
+        ca_pem: script.ca.certificate_pem().to_owned(),
+    })
+    .into_response()
+}
+
+async fn on_renew(
+    State(script): Shared,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Json(request): Json<RenewRequest>,
+) -> Result<Response, Response> {
+    caller(&script, peer, &headers)?;
+    script.renewals.fetch_add(1, Ordering::Relaxed);
+    let signed = script
+        .ca
+        .sign_host(&request.csr_pem, host(), script.clock.now(), HOST_LIFE);
+    let ca_pem = script.ca.certificate_pem().to_owned();
+    let certificate_pem = signed.expect("a good request").certificate_pem;
+    Ok(Json(RenewAnswer {
+        certificate_pem,
+        ca_pem,
+    })
+    .into_response())
+}
+
+async fn on_desired(
+    State(script): Shared,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Query(query): Query<DesiredQuery>,
+) -> Result<Response, Response> {
+    caller(&script, peer, &headers)?;
+    let mut manifests = script.manifest.subscribe();
+    let has = (query.epoch, query.generation);
+    let other = manifests.wait_for(|manifest| (manifest.epoch, manifest.generation) != has);
+    let manifest = other.await.expect("the script lives").clone();
+    Ok(Json(manifest).into_response())
+}
+
+async fn on_spec(UrlPath(digest): UrlPath<String>) -> Response {
+    if digest == spec().digest().to_string() {
+        spec().to_bytes().into_response()
+    } else {
+        problem(ProblemCode::NotFound)
+    }
+}
+
+async fn on_report(
+    State(script): Shared,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Json(report): Json<Report>,
+) -> Result<Response, Response> {
+    caller(&script, peer, &headers)?;
+    script.reports.send_replace(Some(report));
+    Ok(Json(ReportAnswer { next_report_s: 600 }).into_response())
+}
+
+async fn on_blob(UrlPath(digest): UrlPath<String>) -> Response {
+    if digest == Digest::of(BLOB).to_string() {
+        BLOB.into_response()
+    } else {
+        problem(ProblemCode::NotFound)
+    }
+}
+
+/// Serves the script on `address`, until the handle is aborted.
+async fn serve(script: Arc<Script>, address: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
+    let router = Router::new()
+        .route("/agent/v1/join", post(on_join))
+        .route("/agent/v1/renew", post(on_renew))
+        .route("/agent/v1/desired", get(on_desired))
+        .route("/agent/v1/specs/{digest}", get(on_spec))
+        .route("/agent/v1/observations", post(on_report))
+        .route("/agent/v1/blobs/{digest}", get(on_blob))
+        .with_state(Arc::clone(&script));
+    let names = ["127.0.0.1".to_owned()];
+    let identity = script
+        .ca
+        .issue_server(&names, script.clock.now())
+        .expect("a name");
+    let authorities = Authorities::from_pem(script.ca.certificate_pem()).expect("one");
+    let config = server_config(&identity, &authorities, script.clock.clone()).expect("fits");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(address).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let serving = tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let (acceptor, router) = (acceptor.clone(), router.clone());
+            let install = script.ca.install().clone();
+            connections.spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let certificates = stream.get_ref().1.peer_certificates();
+                let peer = peer_identity(certificates, &install).expect("ours or nobody");
+                let service = TowerToHyperService::new(router.layer(Extension(peer)));
+                let builder = auto::Builder::new(TokioExecutor::new());
+                // A broken connection is part of what is tested.
+                drop(
+                    builder
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await,
+                );
+            });
+        }
+    });
+    (address, serving)
+}
+
+fn script() -> Arc<Script> {
+    let clock = Arc::new(Hand(AtomicI64::new(START)));
+    let install = "demo".parse().expect("a code");
+    Arc::new(Script {
+        ca: Ca::create(&install, clock.now()).expect("a CA"),
+        clock,
+        joins: AtomicU32::new(0),
+        renewals: AtomicU32::new(0),
+        manifest: watch::Sender::new(manifest(1, 1, vec![])),
+        reports: watch::Sender::new(None),
+        refusal: Mutex::new(None),
+        refused: watch::Sender::new(0),
+    })
+}
+
+fn manifest(epoch: u64, generation: u64, servers: Vec<ManifestEntry>) -> Manifest {
+    Manifest {
+        epoch,
+        generation,
+        requires: vec!["server-1".to_owned()],
+        servers,
+    }
+}
+
+fn entry() -> ManifestEntry {
+    let intent = Intent::Present {
+        spec: spec().digest(),
+    };
+    ManifestEntry {
+        server: spec().server,
+        intent,
+    }
+}
+
+fn invitation(script: &Script, address: SocketAddr) -> Invitation {
+    Invitation {
+        url: format!("https://{address}"),
+        token: TOKEN.to_owned(),
+        ca_fingerprint: script.ca.fingerprint(),
+    }
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A link that runs.
+struct Linked {
+    desired: watch::Receiver<Arc<Desired>>,
+    reports: watch::Sender<Option<Arc<Report>>>,
+    blobs: Blobs,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+fn link(script: &Script, folder: &Path) -> Linked {
+    let store = Store::new(folder);
+    let accepted = store.read_accepted().expect("readable");
+    let (desired_sender, desired) = watch::channel(Arc::new(accepted.desired()));
+    let (reports, reports_receiver) = watch::channel(None);
+    let (connection, connections) = watch::channel(None);
+    let stop = CancellationToken::new();
+    let link = Link {
+        folder: folder.to_owned(),
+        url: None,
+        clock: script.clock.clone(),
+        store,
+        accepted,
+        desired: desired_sender,
+        reports: reports_receiver,
+        connection,
+    };
+    let running = tokio::spawn(link.run(stop.clone()));
+    Linked {
+        desired,
+        reports,
+        blobs: Blobs::new(connections),
+        stop,
+        running,
+    }
+}
+
+async fn until<T: Clone>(receiver: &mut watch::Receiver<T>, is_so: impl FnMut(&T) -> bool) -> T {
+    let waited = timeout(PATIENCE, receiver.wait_for(is_so)).await;
+    waited
+        .expect("it comes about")
+        .expect("the sender lives")
+        .clone()
+}
+
+fn observed(sequence: u64) -> Report {
+    Report {
+        epoch: 1,
+        generation: 1,
+        boot_id: "boot".to_owned(),
+        sequence,
+        started_at: Timestamp::from_millis(START),
+        agent_version: "0".to_owned(),
+        features: vec![],
+        capacity: HostCapacity {
+            cpus: 1,
+            memory: Bytes::gib(1),
+            disk: Bytes::gib(1),
+        },
+        hypervisor: HypervisorState::Reachable,
+        servers: vec![],
+        strangers: vec![],
+    }
+}
+
+#[tokio::test]
+async fn only_the_right_invitation_makes_a_host_and_only_once() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let try_join = |invitation: Invitation| {
+        let (folder, clock) = (folder.path().to_owned(), script.clock.clone());
+        async move { join(&invitation, &folder, clock).await }
+    };
+
+    let mut wrong = invitation(&script, address);
+    wrong.ca_fingerprint = Digest::of(b"another authority");
+    match try_join(wrong).await {
+        Err(JoinError::Call(CallError::Refused(refusal))) => assert_eq!(refusal.fault, Fault::Pin),
+        other => panic!("{other:?}"),
+    }
+    let mut wrong = invitation(&script, address);
+    wrong.token = "guessed".to_owned();
+    let refused = try_join(wrong).await;
+    assert!(
+        matches!(refused, Err(JoinError::Invitation(_))),
+        "{refused:?}"
+    );
+    assert!(
+        std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .next()
+            .is_none()
+    );
+
+    assert_eq!(
+        try_join(invitation(&script, address))
+            .await
+            .expect("invited"),
+        host()
+    );
+    let usable = Enrolment::read(folder.path())
+        .expect("stored")
+        .check()
+        .expect("usable");
+    assert_eq!(usable.certificate.host, host());
+    let again = try_join(invitation(&script, address)).await;
+    assert!(
+        matches!(again, Err(JoinError::Joined(id)) if id == host()),
+        "{again:?}"
+    );
+
+    // The token is used up, for another machine too.
+    let other = tempfile::tempdir().expect("a folder");
+    let clock = script.clock.clone();
+    let refused = join(&invitation(&script, address), other.path(), clock).await;
+    let text = refused.expect_err("used up").to_string();
+    assert!(text.contains("was used"), "{text}");
+}
+
+#[tokio::test]
+async fn the_desired_state_comes_in_and_reports_and_images_go_their_way() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    join(
+        &invitation(&script, address),
+        folder.path(),
+        script.clock.clone(),
+    )
+    .await
+    .expect("joined");
+    let mut linked = link(&script, folder.path());
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+
+    script.manifest.send_replace(manifest(1, 2, vec![entry()]));
+    let desired = until(&mut linked.desired, |desired| desired.generation == 2).await;
+    let wanted = Wanted::Present(Box::new(spec()));
+    assert_eq!(desired.servers.get(&spec().server), Some(&wanted));
+    let stored = Store::new(folder.path())
+        .read_accepted()
+        .expect("stored")
+        .desired();
+    assert_eq!(stored, *desired);
+
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    let mut heard = script.reports.subscribe();
+    let first = until(&mut heard, Option::is_some).await;
+    assert_eq!(first, Some(observed(1)));
+    // The same again is not worth a call before the interval ends; a change is.
+    linked.reports.send_replace(Some(Arc::new(observed(2))));
+    let mut changed = observed(3);
+    changed.strangers = vec!["somebody".to_owned()];
+    linked.reports.send_replace(Some(Arc::new(changed.clone())));
+    let second = until(&mut heard, |report| *report != first).await;
+    assert_eq!(second, Some(changed));
+
+    let mut image = Vec::new();
+    let mut reader = linked
+        .blobs
+        .open(Digest::of(BLOB))
+        .await
+        .expect("it has it");
+    reader.read_to_end(&mut image).await.expect("whole");
+    assert_eq!(image, BLOB);
+    assert!(linked.blobs.open(Digest::of(b"unknown")).await.is_err());
+
+    // What requires more than we can do is held, and says so.
+    let mut beyond = manifest(1, 3, vec![]);
+    beyond.requires.push("floppy-1".to_owned());
+    script.manifest.send_replace(beyond);
+    let held = until(&mut linked.desired, |desired| desired.held.is_some()).await;
+    assert_eq!((held.generation, held.servers.len()), (2, 1));
+
+    linked.stop.cancel();
+    timeout(PATIENCE, linked.running)
+        .await
+        .expect("it stops")
+        .expect("no panic");
+}
+
+#[tokio::test]
+async fn a_link_comes_back_after_a_restart_and_renews_its_certificate() {
+    let script = script();
+    let (address, serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    join(
+        &invitation(&script, address),
+        folder.path(),
+        script.clock.clone(),
+    )
+    .await
+    .expect("joined");
+    let first = Enrolment::read(folder.path())
+        .expect("stored")
+        .check()
+        .expect("usable");
+    let mut linked = link(&script, folder.path());
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+
+    serving.abort();
+    assert!(serving.await.is_err_and(|error| error.is_cancelled()));
+    script.manifest.send_replace(manifest(1, 2, vec![entry()]));
+    // Past the half of its life: the host renews as soon as it is back.
+    script
+        .clock
+        .0
+        .fetch_add(16 * 3600 * 1_000, Ordering::Relaxed);
+    let (_, serving) = serve(Arc::clone(&script), address).await;
+    until(&mut linked.desired, |desired| desired.generation == 2).await;
+
+    let renewed = async {
+        loop {
+            let usable = Enrolment::read(folder.path())
+                .expect("whole")
+                .check()
+                .expect("usable");
+            if usable.certificate.serial != first.certificate.serial {
+                return usable;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let renewed = timeout(PATIENCE, renewed).await.expect("it renews");
+    assert_eq!(renewed.certificate.host, host());
+    assert!(renewed.certificate.not_after > first.certificate.not_after);
+    script.manifest.send_replace(manifest(1, 3, vec![]));
+    until(&mut linked.desired, |desired| desired.generation == 3).await;
+    assert_eq!(script.renewals.load(Ordering::Relaxed), 1);
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_refused_agent_holds_what_it_has_and_is_let_in_again() {
+    let script = script();
+    script.manifest.send_replace(manifest(2, 5, vec![entry()]));
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    join(
+        &invitation(&script, address),
+        folder.path(),
+        script.clock.clone(),
+    )
+    .await
+    .expect("joined");
+    let mut linked = link(&script, folder.path());
+    let desired = until(&mut linked.desired, |desired| desired.generation == 5).await;
+
+    *script.refusal.lock().expect("no panics") = Some(ProblemCode::Unauthenticated);
+    // It was refused, came back, and was refused again; it holds what it has.
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    until(&mut script.refused.subscribe(), |count| *count >= 3).await;
+    assert_eq!(*linked.desired.borrow(), desired);
+    *script.refusal.lock().expect("no panics") = None;
+    script.manifest.send_replace(manifest(2, 6, vec![]));
+    until(&mut linked.desired, |desired| desired.generation == 6).await;
+}
