@@ -10,7 +10,7 @@ use innkeeper_wire::{
         QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer,
         SignupRequest, SshKey, SshKeyRequest,
     },
-    id::ServerId,
+    id::{ServerId, SshKeyId},
 };
 
 use crate::lab::{
@@ -64,8 +64,11 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
         )
         .await?;
     let key = Key::generate(run.folder())?;
-    let order = order(&client, &key);
-    let ordered = steps.step("a server is ordered", order).await?;
+    let ordered = async {
+        let key = add_key(&client, &key).await?;
+        order(&client, key).await
+    };
+    let ordered = steps.step("a server is ordered", ordered).await?;
     let guest = steps
         .step(
             "the server answers ssh",
@@ -120,8 +123,8 @@ pub async fn sign_up(installation: &mut Installation) -> anyhow::Result<Client> 
     Ok(client)
 }
 
-/// Adds the key, asks for a quote and orders it.
-pub async fn order(client: &Client, key: &Key) -> anyhow::Result<ServerId> {
+/// Adds the key to the account.
+pub async fn add_key(client: &Client, key: &Key) -> anyhow::Result<SshKeyId> {
     let key: SshKey = client
         .post(
             "/api/v1/me/ssh-keys",
@@ -131,6 +134,11 @@ pub async fn order(client: &Client, key: &Key) -> anyhow::Result<ServerId> {
             },
         )
         .await?;
+    Ok(key.id)
+}
+
+/// Asks for a quote and orders it.
+pub async fn order(client: &Client, key: SshKeyId) -> anyhow::Result<ServerId> {
     let quote: Quote = client
         .post(
             "/api/v1/quotes",
@@ -139,7 +147,7 @@ pub async fn order(client: &Client, key: &Key) -> anyhow::Result<ServerId> {
                 plan: PLAN.to_owned(),
                 image: IMAGE.to_owned(),
                 name: SERVER_NAME.to_owned(),
-                ssh_keys: vec![key.id],
+                ssh_keys: vec![key],
             },
         )
         .await?;

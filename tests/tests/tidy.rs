@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 const LAYERS: [(&str, &[&str]); 7] = [
     ("domain", &[]),
     ("store", &["domain"]),
-    ("providers", &["domain"]),
+    ("providers", &["config", "domain"]),
     ("app", &["domain", "store"]),
     ("work", &["app", "domain", "metrics", "providers", "store"]),
     ("api", &["app", "domain"]),

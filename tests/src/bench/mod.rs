@@ -1,6 +1,7 @@
 //! What `./dev bench` measures: one file per area, each with its floors in the same run. Nothing in here
 //! judges: the targets stand in the project's documents.
 
+pub mod provision;
 pub mod store;
 
 /// A line that the bench prints.

@@ -22,6 +22,15 @@ use tokio::time::Instant;
 
 use super::{Figure, median};
 
+/// Names of the figures.
+pub const NAMES: [&str; 5] = [
+    "floor_fdatasync",
+    "store_commits_1",
+    "store_commits_32",
+    "store_commits_32_flush_2ms",
+    "store_fsyncs_per_commit_32",
+];
+
 /// Rounds of all measurements in turn, so that a busy spell of the machine hits all of them.
 const ROUNDS: usize = 7;
 /// How long one measurement lasts.

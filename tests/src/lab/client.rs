@@ -74,6 +74,13 @@ impl Client {
         understand(path, &answer)
     }
 
+    /// Deletes what is at `path`.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let (status, text) = self.send(Method::DELETE, path, None, Vec::new()).await?;
+        ensure!(status.is_success(), "{path} answered {status}: {text}");
+        Ok(())
+    }
+
     async fn send(
         &self,
         method: Method,

@@ -339,6 +339,9 @@ fn agent_config(number: usize, folder: &Path, libvirt: &str) -> String {
         r#"
 state_dir = "{}/state"
 libvirt_uri = "{libvirt}"
+accelerator = "tcg-allowed"
+memory_reserved_mib = 0
+disk_reserved_gib = 0
 listen_metrics = "{}:{AGENT_METRICS_PORT}"
 uplink = "{UPLINK}"
 "#,
