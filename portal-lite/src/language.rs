@@ -11,6 +11,9 @@ static_loader! {
     static TEXTS = {
         locales: "./locales",
         fallback_language: "en",
+        // Amounts need no isolation, and copied prices shall hold no invisible characters; `say_with`
+        // isolates what people have typed.
+        customise: |bundle| bundle.set_use_isolating(false),
     };
 }
 
@@ -97,11 +100,23 @@ pub fn say(locale: Locale, key: &str) -> String {
     lookup(locale, key, &HashMap::new())
 }
 
-/// The text called `key` with a text put in; the text's direction can't leak out of its place.
+/// The text called `key` with a text put in that people have typed. Its writing direction can't leak out
+/// of its place: it stands between Unicode's FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE.
 #[must_use]
 pub fn say_with(locale: Locale, key: &str, name: &'static str, value: &str) -> String {
-    let value = FluentValue::from(value.to_owned());
+    let value = FluentValue::from(format!("\u{2068}{value}\u{2069}"));
     lookup(locale, key, &HashMap::from([(Cow::Borrowed(name), value)]))
+}
+
+/// The text called `key` with an `$amount` put in that was formatted by us.
+#[must_use]
+pub fn say_amount(locale: Locale, key: &str, amount: &str) -> String {
+    let value = FluentValue::from(amount.to_owned());
+    lookup(
+        locale,
+        key,
+        &HashMap::from([(Cow::Borrowed("amount"), value)]),
+    )
 }
 
 /// The text called `key` for `$count` things, in the right number.
@@ -163,7 +178,7 @@ mod tests {
         let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut key = String::new();
         for line in fs::read_to_string(&path).expect("a locale").lines() {
-            if line.starts_with('#') {
+            if line.starts_with('#') || line.is_empty() {
                 continue;
             }
             if let Some((name, _)) = line.split_once(" =")
@@ -173,8 +188,8 @@ mod tests {
                 let twice = texts.insert(key.clone(), BTreeSet::new());
                 assert!(twice.is_none(), "{path}: {key} is there twice");
             }
-            let names = line.match_indices('$').map(|(at, _)| {
-                let rest = line[at + 1..].chars();
+            let names = line.match_indices("{ $").map(|(at, _)| {
+                let rest = line[at + 3..].chars();
                 rest.take_while(|c| c.is_ascii_alphanumeric())
                     .collect::<String>()
             });
@@ -220,12 +235,19 @@ mod tests {
         assert_eq!(unused, Vec::<String>::new());
     }
 
+    /// Keys that a text of the program asks for: what follows `call`, up to the next quote.
+    fn asked<'a>(text: &'a str, call: &'a str) -> impl Iterator<Item = &'a str> {
+        let ends = text
+            .match_indices(call)
+            .map(move |(at, _)| &text[at + call.len()..]);
+        ends.map(|rest| rest.split('"').next().unwrap_or_default())
+    }
+
     #[test]
     fn no_text_is_missing() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let known = defined(Locale::En);
-        let mut missing = BTreeSet::new();
-        let mut seen = 0;
+        let (mut missing, mut seen) = (BTreeSet::new(), 0);
         for folder in ["templates", "src", "src/pages"] {
             for entry in fs::read_dir(root.join(folder)).expect("a folder") {
                 let path = entry.expect("an entry").path();
@@ -233,20 +255,16 @@ mod tests {
                     continue;
                 }
                 let text = fs::read_to_string(&path).expect("a text");
-                for call in ["say(\"", "say_with(\"", "say_count(\"", "key: \"", "=> \""] {
-                    let words = path.file_name().is_some_and(|name| name == "words.rs");
-                    if call == "=> \"" && !words {
-                        continue;
-                    }
-                    for (at, _) in text.match_indices(call) {
-                        let key = text[at + call.len()..]
-                            .split('"')
-                            .next()
-                            .unwrap_or_default();
-                        seen += 1;
-                        if !known.contains_key(key) {
-                            missing.insert(format!("{} in {}", key, path.display()));
-                        }
+                let calls: &[&str] = match path.file_name().and_then(|name| name.to_str()) {
+                    Some("words.rs") => &["=> \""],
+                    Some("notice.rs") => &["\", \""],
+                    Some("language.rs") => &[],
+                    _ => &["say(\"", "say_with(\"", "say_count(\"", "say_amount(\""],
+                };
+                for key in calls.iter().flat_map(|call| asked(&text, call)) {
+                    seen += 1;
+                    if !known.contains_key(key) {
+                        missing.insert(format!("{key} in {}", path.display()));
                     }
                 }
             }

@@ -104,6 +104,12 @@ impl Frame {
         language::say_with(self.locale, key, name, value)
     }
 
+    /// A text with an amount put in.
+    #[must_use]
+    pub fn say_amount(&self, key: &str, amount: &str) -> String {
+        language::say_amount(self.locale, key, amount)
+    }
+
     /// A text for `count` things.
     #[must_use]
     pub fn say_count(&self, key: &str, count: &usize) -> String {

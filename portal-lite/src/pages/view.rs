@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use innkeeper_wire::{
     api::{Catalogue, Order, OrderState, Plan, Server, ServerAction, ServerState},
-    host::CreateStep,
+    host::{CreateStep, ServerProblemCode},
     id::Code,
     time::Timestamp,
 };
@@ -165,6 +165,8 @@ pub struct ServerView {
     pub observed: Option<Moment>,
     /// What is wrong, if anything.
     pub trouble: Option<String>,
+    /// Whether the host goes on trying by itself.
+    pub retrying: bool,
     /// How far making it is; empty unless it is being made.
     pub steps: Vec<StepView>,
     /// What can be asked.
@@ -297,6 +299,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         trouble: server
             .problem
             .map(|code| visit.say(words::server_problem(code))),
+        retrying: is_changing(server.state) && server.problem.is_some_and(is_retried),
         steps: steps(visit, server),
         actions: ACTIONS
             .into_iter()
@@ -352,6 +355,20 @@ pub fn code_of(code: &impl serde::Serialize) -> String {
 #[must_use]
 pub fn is_changing(state: ServerState) -> bool {
     shape(state) == Shape::Moving
+}
+
+/// Whether a host that met this trouble tries again without being asked.
+const fn is_retried(problem: ServerProblemCode) -> bool {
+    match problem {
+        ServerProblemCode::ImageUnavailable
+        | ServerProblemCode::DiskFailed
+        | ServerProblemCode::NetworkFailed
+        | ServerProblemCode::StartFailed => true,
+        ServerProblemCode::ShutdownIgnored
+        | ServerProblemCode::DeadlineMissed
+        | ServerProblemCode::FeatureMissing
+        | ServerProblemCode::DeleteFailed => false,
+    }
 }
 
 const fn shape(state: ServerState) -> Shape {

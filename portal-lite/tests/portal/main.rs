@@ -1,3 +1,8 @@
 //! The portal's router against a REST API of canned answers, in this process.
 
+mod forms;
+mod ordering;
+mod pages;
+mod security;
+mod style;
 mod support;

@@ -1,0 +1,395 @@
+//! Forms: signing up and in, keys, errors beside their fields, and an API that is away.
+
+use innkeeper_wire::error::{FieldErrorCode, Problem, ProblemCode};
+use serde_json::json;
+
+use crate::support::{Browser, Stub, TOKEN, invalid};
+
+const SIGN_UP: &[(&str, &str)] = &[
+    ("login_id", "mina1"),
+    ("name", "김민아"),
+    ("email", "mina@example.com"),
+    ("password", "correct horse battery"),
+    ("accepted_terms", "2026-11"),
+];
+
+#[tokio::test]
+async fn a_sign_up_reaches_the_api_and_says_where_the_mail_went() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await.speaking("ko");
+    visitor.get("/sign-up").await;
+    let answer = visitor.post("/sign-up", SIGN_UP).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, "/sign-up/done")
+    );
+    let calls = stub.calls("POST /signups");
+    assert_eq!(
+        calls[0].body,
+        json!({
+            "login_id": "mina1", "name": "김민아", "email": "mina@example.com",
+            "password": "correct horse battery", "accepted_terms": "2026-11", "locale": "ko",
+        })
+    );
+    assert_eq!(
+        calls[0].headers["x-innkeeper-portal-key"],
+        "k".repeat(40).as_str()
+    );
+    assert_eq!(calls[0].headers["x-forwarded-for"], "127.0.0.1");
+    let done = visitor.get("/sign-up/done").await;
+    assert!(done.body.contains("mina@example.com"));
+    let again = visitor.post("/sign-up/resend", &[("login", "mina1")]).await;
+    assert_eq!(again.header("location"), "/sign-up/done");
+    assert_eq!(
+        stub.calls("POST /email-confirmations/resend")[0].body,
+        json!({"login": "mina1"})
+    );
+}
+
+#[tokio::test]
+async fn errors_stand_beside_their_fields_and_input_is_kept() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    visitor.get("/sign-up").await;
+    let problem = invalid(&[
+        ("/login_id", FieldErrorCode::Taken),
+        ("/password", FieldErrorCode::Weak),
+        ("/accepted_terms", FieldErrorCode::Required),
+    ]);
+    stub.refuse("POST /signups", problem);
+    let page = visitor.post("/sign-up", SIGN_UP).await;
+    assert_eq!(page.status, 422);
+    assert!(page.body.contains("<title>Error:"));
+    for (field, text) in [
+        ("login_id", "This ID is taken. Choose another."),
+        (
+            "password",
+            "This password is easy to guess. Choose a longer or less common one.",
+        ),
+        ("accepted_terms", "Accept the terms to sign up."),
+    ] {
+        assert!(
+            page.body
+                .contains(&format!("<a href=\"#{field}\">{text}</a>")),
+            "{field}"
+        );
+        assert!(
+            page.body.contains(&format!("id=\"{field}-error\"")),
+            "{field}"
+        );
+        assert_eq!(
+            page.body.matches(text).count(),
+            2,
+            "{field}: the same words twice"
+        );
+    }
+    assert!(page.body.contains("id=\"error-summary\""));
+    assert!(page.body.contains("value=\"mina@example.com\""));
+    assert!(page.body.contains("value=\"김민아\""));
+    assert!(
+        !page.body.contains("correct horse battery"),
+        "a password is never shown again"
+    );
+}
+
+#[tokio::test]
+async fn new_terms_are_fetched_when_the_old_ones_were_accepted() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    visitor.get("/sign-up").await;
+    let before = stub.calls("GET /installation").len();
+    stub.refuse(
+        "POST /signups",
+        invalid(&[("/accepted_terms", FieldErrorCode::Outdated)]),
+    );
+    visitor.post("/sign-up", SIGN_UP).await;
+    visitor.get("/sign-up").await;
+    assert_eq!(stub.calls("GET /installation").len(), before + 1);
+}
+
+#[tokio::test]
+async fn opening_the_mailed_link_confirms_nothing() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let page = visitor.get("/confirm?token=abc").await;
+    assert_eq!(page.hidden("token"), "abc");
+    assert!(stub.calls("POST /email-confirmations").is_empty());
+    let done = visitor.post("/confirm", &[("token", "abc")]).await;
+    assert_eq!((done.status, done.header("location")), (303, "/sign-in"));
+    assert_eq!(
+        stub.calls("POST /email-confirmations")[0].body,
+        json!({"token": "abc"})
+    );
+    assert!(
+        visitor
+            .get("/sign-in")
+            .await
+            .body
+            .contains("Your address is confirmed.")
+    );
+    stub.refuse(
+        "POST /email-confirmations",
+        Problem::new(ProblemCode::LinkExpired),
+    );
+    let page = visitor.post("/confirm", &[("token", "abc")]).await;
+    assert_eq!(page.status, 410);
+    assert!(page.body.contains("href=\"/sign-up/resend\""));
+}
+
+#[tokio::test]
+async fn signing_in_leads_where_the_visitor_wanted_to_go() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let away = visitor.get("/servers/new?plan=m").await;
+    assert_eq!(
+        away.header("location"),
+        "/sign-in?next=%2Fservers%2Fnew%3Fplan%3Dm"
+    );
+    let page = visitor.get(away.header("location")).await;
+    let next = page.hidden("next");
+    assert_eq!(next, "/servers/new?plan=m");
+    let fields = [
+        ("login", "mina1"),
+        ("password", "secret"),
+        ("next", &next),
+        ("remember", "yes"),
+    ];
+    let answer = visitor.post("/sign-in", &fields).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, "/servers/new?plan=m")
+    );
+    let session = answer
+        .cookies()
+        .into_iter()
+        .find(|cookie| cookie.starts_with("innkeeper-session="));
+    assert_eq!(
+        session,
+        Some(format!("innkeeper-session={TOKEN}; Path=/; HttpOnly; SameSite=Lax").as_str())
+    );
+    assert_eq!(visitor.get("/servers").await.status, 200);
+    let out = visitor.post("/sign-out", &[]).await;
+    assert_eq!(out.header("location"), "/");
+    assert_eq!(stub.calls("DELETE /sessions/current").len(), 1);
+    assert!(!visitor.cookies.contains_key("innkeeper-session"));
+    assert!(
+        visitor
+            .get("/sign-in")
+            .await
+            .body
+            .contains("value=\"mina1\""),
+        "the ID is remembered"
+    );
+}
+
+#[tokio::test]
+async fn refused_sign_ins_say_what_may_be_said() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    visitor.get("/sign-in").await;
+    let mut refused = async |problem: Problem| {
+        stub.refuse("POST /sessions", problem);
+        visitor
+            .post("/sign-in", &[("login", "mina1"), ("password", "wrong-one")])
+            .await
+    };
+    let wrong = refused(Problem::new(ProblemCode::BadCredentials)).await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("The ID or the password is wrong."));
+    let empty = refused(invalid(&[("/password", FieldErrorCode::Required)])).await;
+    assert_eq!(empty.status, 401);
+    assert!(
+        empty.body.contains("The ID or the password is wrong."),
+        "the same words (R2)"
+    );
+    let unconfirmed = refused(Problem::new(ProblemCode::EmailUnconfirmed)).await;
+    assert!(
+        unconfirmed
+            .body
+            .contains("href=\"/sign-up/resend\">Send the mail again")
+    );
+    let mut problem = Problem::new(ProblemCode::AccountLocked);
+    problem.retry_after_s = Some(1_741);
+    let locked = refused(problem).await;
+    assert_eq!(locked.status, 423);
+    assert!(
+        locked
+            .stable()
+            .contains("Signing in is possible again in 30 minutes.")
+    );
+    assert!(locked.body.contains("mailto:help@harbour.example"));
+    for page in [wrong, empty, unconfirmed, locked] {
+        assert!(page.body.contains("value=\"mina1\"") && !page.body.contains("wrong-one"));
+    }
+}
+
+#[tokio::test]
+async fn an_ended_session_asks_to_sign_in_again() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    stub.refuse("GET /servers", Problem::new(ProblemCode::Unauthenticated));
+    let answer = member.get("/servers?q=web").await;
+    assert_eq!(
+        answer.header("location"),
+        "/sign-in?next=%2Fservers%3Fq%3Dweb"
+    );
+    assert!(!member.cookies.contains_key("innkeeper-session"));
+    let page = member.get(answer.header("location")).await;
+    assert!(page.body.contains("Your session has ended."));
+    let page = member.get("/sign-in").await;
+    assert!(
+        !page.body.contains("Your session has ended."),
+        "a notice is shown once"
+    );
+}
+
+#[tokio::test]
+async fn keys_are_added_refused_and_deleted() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get("/keys").await;
+    assert!(
+        page.body.contains("ssh-keygen -t ed25519"),
+        "guidance per system (R73)"
+    );
+    let fields = [
+        ("name", "laptop"),
+        ("public_key", " ssh-ed25519 AAAA me\r\n"),
+    ];
+    let answer = member.post("/keys", &fields).await;
+    assert_eq!(answer.header("location"), "/keys");
+    let calls = stub.calls("POST /me/ssh-keys");
+    assert_eq!(
+        calls[0].body,
+        json!({"name": "laptop", "public_key": "ssh-ed25519 AAAA me"})
+    );
+    for (code, text) in [
+        (FieldErrorCode::PrivateKey, "This is a private key."),
+        (
+            FieldErrorCode::UnsafeKey,
+            "Keys of this kind are no longer safe.",
+        ),
+        (FieldErrorCode::MultipleLines, "Paste one key, on one line."),
+        (FieldErrorCode::Malformed, "This is no OpenSSH public key."),
+        (FieldErrorCode::Duplicate, "You have this already."),
+    ] {
+        stub.refuse("POST /me/ssh-keys", invalid(&[("/public_key", code)]));
+        let page = member.post("/keys", &fields).await;
+        assert_eq!(page.status, 422);
+        assert!(
+            page.body.contains("id=\"public_key-error\"") && page.body.contains(text),
+            "{text}"
+        );
+        assert!(page.body.contains("ssh-ed25519 AAAA me"), "input is kept");
+    }
+    let path = "/keys/key_0190b5c87f1e7c3a8e0f000000000001/delete";
+    assert_eq!(member.post(path, &[]).await.header("location"), "/keys");
+    let line = "DELETE /me/ssh-keys/key_0190b5c87f1e7c3a8e0f000000000001";
+    assert_eq!(stub.calls(line).len(), 1);
+    assert_eq!(member.post("/keys/../../x/delete", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_server_is_deleted_only_by_its_name() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let path = "/servers/srv_0190b5c87f1e7c3a8e0f000000000002";
+    let page = member.get(path).await;
+    assert!(page.stable().contains("kept aside for 7 days"));
+    let delete = format!("{path}/delete");
+    let refused = member.post(&delete, &[("confirm_name", "web-2")]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("id=\"confirm_name-error\""));
+    assert!(stub.calls(&format!("DELETE {path}")).is_empty());
+    let gone = member.post(&delete, &[("confirm_name", "web-1 ")]).await;
+    assert_eq!((gone.status, gone.header("location")), (303, path));
+    assert_eq!(stub.calls(&format!("DELETE {path}")).len(), 1);
+    assert!(
+        member
+            .get(path)
+            .await
+            .body
+            .contains("The server is being deleted.")
+    );
+}
+
+#[tokio::test]
+async fn actions_are_passed_on_and_conflicts_are_said() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let path = "/servers/srv_0190b5c87f1e7c3a8e0f000000000002";
+    member.get(path).await;
+    let acts = format!("{path}/actions");
+    for action in ["start", "shutdown", "power_off", "reboot"] {
+        let answer = member.post(&acts, &[("action", action)]).await;
+        assert_eq!(answer.header("location"), path);
+        assert_eq!(
+            stub.calls(&format!("POST {acts}"))
+                .last()
+                .expect("a call")
+                .body,
+            json!({"action": action})
+        );
+    }
+    for action in ["delete", "explode", ""] {
+        assert_eq!(
+            member.post(&acts, &[("action", action)]).await.status,
+            400,
+            "{action}"
+        );
+    }
+    stub.refuse(
+        &format!("POST {acts}"),
+        Problem::new(ProblemCode::InvalidState),
+    );
+    let page = member.post(&acts, &[("action", "start")]).await;
+    assert_eq!(page.status, 409);
+    assert!(page.body.contains("id=\"error-summary\"") && page.body.contains("id=\"server\""));
+}
+
+#[tokio::test]
+async fn with_the_api_away_pages_say_so_and_forms_keep_their_input() {
+    let mut visitor = Browser::without_api().await;
+    for path in ["/", "/sign-up"] {
+        let page = visitor.get(path).await;
+        assert_eq!(page.status, 503, "{path}");
+        assert!(
+            page.body.contains("The service can&#39;t be reached"),
+            "{path}"
+        );
+    }
+    assert_eq!(visitor.get("/sign-in").await.status, 200);
+    let fields = [("login", "mina1"), ("password", "secret-word")];
+    let page = visitor.post("/sign-in", &fields).await;
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("id=\"error-summary\"") && page.body.contains("value=\"mina1\""));
+    assert!(!page.body.contains("secret-word"));
+
+    let mut member = visitor.signed_in();
+    member.get("/nowhere").await;
+    for path in ["/servers", "/keys", "/orders", "/account"] {
+        assert_eq!(member.get(path).await.status, 503, "{path}");
+    }
+    member.get("/sign-in").await;
+    let page = member
+        .post(
+            "/keys",
+            &[("name", "laptop"), ("public_key", "ssh-ed25519 AAAA")],
+        )
+        .await;
+    assert_eq!(page.status, 503);
+    assert_eq!(page.hidden("public_key"), "ssh-ed25519 AAAA");
+    assert_eq!(page.hidden("name"), "laptop");
+    assert!(page.body.contains("action=\"/keys\"") && page.body.contains("id=\"retry\""));
+}
+
+#[tokio::test]
+async fn facts_outlive_a_short_absence_of_the_api() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    assert_eq!(visitor.get("/sign-up").await.status, 200);
+    stub.refuse("POST /signups", Problem::new(ProblemCode::Unavailable));
+    let page = visitor.post("/sign-up", SIGN_UP).await;
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("value=\"mina1\"") && !page.body.contains("correct horse"));
+}

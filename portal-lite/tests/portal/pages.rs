@@ -1,0 +1,333 @@
+//! What pages show: golden files in English, every page in every language, hostile text, live parts.
+
+use innkeeper_wire::{
+    api::{ServerAction, ServerState},
+    host::{CreateStep, ServerProblemCode},
+    money::{Currency, HourlyRate},
+};
+
+use crate::support::{Browser, Stub, code_of, fixtures};
+
+/// Every page that anybody can open, and every page of a member.
+const PUBLIC: &[&str] = &[
+    "/",
+    "/sign-up",
+    "/sign-up/done",
+    "/sign-up/resend",
+    "/confirm?token=t",
+    "/sign-in",
+];
+const MEMBERS: &[&str] = &[
+    "/servers",
+    "/servers?q=nothing-like-it",
+    "/servers/live",
+    "/servers/new",
+    "/servers/new/confirm?quote=quo_0190b5c87f1e7c3a8e0f000000000001",
+    "/servers/srv_0190b5c87f1e7c3a8e0f000000000001",
+    "/servers/srv_0190b5c87f1e7c3a8e0f000000000002/live",
+    "/keys",
+    "/orders",
+    "/orders/ord_0190b5c87f1e7c3a8e0f000000000001",
+    "/account",
+];
+
+/// Names of all texts: none may show instead of its text.
+fn keys() -> impl Iterator<Item = &'static str> {
+    let texts = include_str!("../../locales/en/main.ftl");
+    texts
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(key, _)| key)
+}
+
+fn main_part(html: &str) -> &str {
+    let start = html.find("<main").expect("a main part");
+    let end = html.find("</main>").expect("its end");
+    &html[start..end]
+}
+
+#[tokio::test]
+async fn pages_read_as_agreed() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let mut golden = Vec::new();
+    for (name, path) in [
+        ("landing", "/"),
+        ("sign_up", "/sign-up"),
+        ("sign_in", "/sign-in"),
+    ] {
+        golden.push((name, visitor.get(path).await.stable()));
+    }
+    let mut member = visitor.signed_in();
+    for (name, path) in [
+        ("servers", MEMBERS[0]),
+        ("new_server", MEMBERS[3]),
+        ("confirm_order", MEMBERS[4]),
+        ("server_creating", MEMBERS[5]),
+        ("server_running", MEMBERS[6]),
+        ("keys", MEMBERS[7]),
+        ("order", MEMBERS[9]),
+    ] {
+        golden.push((name, member.get(path).await.stable()));
+    }
+    let whole = &golden[0].1;
+    insta::assert_snapshot!("frame", whole.replace(main_part(whole), "…"));
+    for (name, html) in &golden {
+        let part = if html.contains("<main") {
+            main_part(html)
+        } else {
+            html
+        };
+        insta::assert_snapshot!(*name, part);
+    }
+}
+
+#[tokio::test]
+async fn every_page_speaks_every_language() {
+    for language in ["en", "ko", "zh-Hant"] {
+        let stub = Stub::new();
+        let mut visitor = Browser::new(&stub).await.speaking(language);
+        let mut pages = Vec::new();
+        for path in PUBLIC {
+            pages.push((*path, visitor.get(path).await));
+        }
+        let mut member = visitor.signed_in();
+        for path in MEMBERS {
+            pages.push((*path, member.get(path).await));
+        }
+        pages.push(("/nowhere", member.get("/nowhere").await));
+        stub.book().servers.clear();
+        pages.push(("/servers", member.get("/servers").await));
+        for (path, page) in &pages {
+            let expected = if *path == "/nowhere" { 404 } else { 200 };
+            assert_eq!(page.status, expected, "{path} in {language}");
+            if page.body.contains("<html") {
+                assert!(
+                    page.body.contains(&format!("<html lang=\"{language}\">")),
+                    "{path}"
+                );
+            }
+            for key in keys() {
+                assert!(
+                    !page.body.contains(&format!(">{key}")),
+                    "{key} has no text on {path}"
+                );
+            }
+            assert!(
+                page.body.len() < 50_000,
+                "{path} is {} bytes",
+                page.body.len()
+            );
+        }
+        let (_, landing) = &pages[0];
+        let said = match language {
+            "ko" => "회원가입",
+            "zh-Hant" => "註冊",
+            _ => "Sign up",
+        };
+        assert!(landing.body.contains(said));
+    }
+}
+
+#[tokio::test]
+async fn a_chosen_language_is_kept() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let page = visitor.get("/sign-in?next=%2Fkeys").await;
+    assert!(
+        page.body
+            .contains("href=\"/sign-in?next=%2Fkeys&#38;lang=ko\"")
+    );
+    let page = visitor.get("/sign-in?next=%2Fkeys&lang=ko").await;
+    assert!(page.body.contains("<html lang=\"ko\">"));
+    assert!(visitor.get("/").await.body.contains("<html lang=\"ko\">"));
+    visitor.get("/?lang=tlh").await;
+    assert!(visitor.get("/").await.body.contains("<html lang=\"ko\">"));
+}
+
+#[tokio::test]
+async fn hostile_text_stays_text() {
+    let hostile = "<script>alert(1)</script>\" onload=\"x' \u{202e}gnp.exe 서버 🦀 {{ 7 }} &amp;";
+    let stub = Stub::new();
+    for key in &mut stub.book().keys {
+        key.name = hostile.to_owned();
+    }
+    let mut member = Browser::new(&stub).await.signed_in();
+    for path in ["/keys", "/servers/new", MEMBERS[4]] {
+        let page = member.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.body.contains("<script>alert"), "{path}");
+        assert!(!page.body.contains("\" onload=\""), "{path}");
+        assert!(page.body.contains("&#60;script&#62;alert(1)"), "{path}");
+        assert!(page.body.contains("서버 🦀"), "{path}");
+        // Text of turned direction stays inside its own element.
+        assert!(page.body.contains("<bdi"), "{path}");
+    }
+    let page = member
+        .get("/servers?q=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+        .await;
+    assert!(!page.body.contains("<script>alert"));
+    let page = member
+        .get("/sign-in?next=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+        .await;
+    assert!(!page.body.contains("<script>alert"));
+}
+
+const STATES: &[(ServerState, &str, bool)] = &[
+    (ServerState::Requested, "Requested", true),
+    (ServerState::Creating, "Creating", true),
+    (ServerState::CreateFailed, "Failed", false),
+    (ServerState::Running, "Running", false),
+    (ServerState::Starting, "Starting", true),
+    (ServerState::Stopping, "Shutting down", true),
+    (ServerState::Rebooting, "Rebooting", true),
+    (ServerState::Stopped, "Stopped", false),
+    (ServerState::Unknown, "Unknown", false),
+    (ServerState::Deleting, "Deleting", true),
+    (ServerState::Deleted, "Deleted", false),
+];
+
+#[tokio::test]
+async fn states_have_one_badge_and_their_own_words() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    for (state, word, is_changing) in STATES {
+        let server = fixtures::server(9, "web", *state);
+        stub.book().servers = vec![server.clone()];
+        let page = member.get(&format!("/servers/{}", server.id)).await;
+        let says = |text: &str| page.body.contains(text);
+        let code = code_of(state);
+        assert!(
+            says(&format!("<div id=\"server\" data-state=\"{code}\"")),
+            "{code}"
+        );
+        assert!(says(&format!("</svg>{word}</span>")), "{code}");
+        assert_eq!(says("http-equiv=\"refresh\""), *is_changing, "{word}");
+        let is_up = matches!(state, ServerState::Running | ServerState::Rebooting);
+        assert_eq!(
+            says("id=\"ssh-command\">ssh debian@203.0.113.9<"),
+            is_up,
+            "{word}"
+        );
+        let is_stopped = *state == ServerState::Stopped;
+        assert_eq!(says("Still charged while stopped."), is_stopped, "{word}");
+    }
+}
+
+#[tokio::test]
+async fn buttons_follow_what_is_allowed() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    for (state, word, _) in STATES {
+        let server = fixtures::server(9, "web", *state);
+        stub.book().servers = vec![server.clone()];
+        let page = member.get(&format!("/servers/{}", server.id)).await;
+        for action in [
+            ServerAction::Start,
+            ServerAction::Shutdown,
+            ServerAction::PowerOff,
+            ServerAction::Reboot,
+        ] {
+            let id = format!("id=\"action-{}\"", code_of(&action));
+            let button = page.body.split(&id).nth(1).expect("a button");
+            let is_allowed = server.allowed_actions.contains(&action);
+            assert_eq!(
+                !button.starts_with(" disabled"),
+                is_allowed,
+                "{id} while {word}"
+            );
+        }
+        let may_delete = server.allowed_actions.contains(&ServerAction::Delete);
+        assert_eq!(
+            page.body.contains("id=\"delete-server\""),
+            may_delete,
+            "{word}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn progress_and_trouble_are_shown() {
+    let stub = Stub::new();
+    let mut server = fixtures::server(1, "web", ServerState::Creating);
+    server.step = Some(CreateStep::Network);
+    server.problem = Some(ServerProblemCode::NetworkFailed);
+    stub.book().servers = vec![server.clone()];
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get(&format!("/servers/{}", server.id)).await;
+    assert_eq!(page.body.matches("<li class=\"done\">").count(), 3);
+    assert!(
+        page.body
+            .contains("<li class=\"current\" aria-current=\"step\"><span>Setting up the network")
+    );
+    assert!(page.body.contains("The network can&#39;t be set up"));
+    assert!(page.body.contains("We try again by ourselves"));
+    let live = member.get(&format!("/servers/{}/live", server.id)).await;
+    assert!(
+        page.body.contains(live.body.trim()),
+        "the live part is a part of the page"
+    );
+    assert!(!live.body.contains("<html"));
+}
+
+#[tokio::test]
+async fn lists_are_searched_filtered_and_paged_by_address() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get("/servers?state=stopped&q=bat").await;
+    assert!(page.body.contains(">batch</a>") && !page.body.contains(">web-1</a>"));
+    assert!(
+        page.body.contains("value=\"bat\"") && page.body.contains("value=\"stopped\" selected")
+    );
+    let page = member.get("/servers").await;
+    assert!(page.body.contains("href=\"/servers?after=cursor%2F1%2B\""));
+    let page = member.get("/servers?after=cursor%2F1%2B").await;
+    assert!(page.body.contains("href=\"/servers\">First page"));
+    member.get("/servers?state=no-such-state").await;
+    let calls = stub.calls("GET /servers");
+    assert_eq!(calls.len(), 4);
+}
+
+#[tokio::test]
+async fn a_new_customer_is_told_what_to_do_first() {
+    let stub = Stub::new();
+    stub.book().servers.clear();
+    stub.book().keys.clear();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get("/servers").await;
+    assert!(page.body.contains("Three steps to your first server"));
+    assert!(page.body.contains("href=\"/keys\">Add SSH key"));
+    stub.book().keys = fixtures::keys();
+    let page = member.get("/servers").await;
+    assert_eq!(page.body.matches("<li class=\"done\">").count(), 2);
+}
+
+#[tokio::test]
+async fn fine_prices_are_not_rounded() {
+    let stub = Stub::new();
+    stub.book().servers[1].hourly = HourlyRate {
+        micro_minor_per_hour: 1_250_000,
+        currency: Currency::Usd,
+    };
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member
+        .get("/servers/srv_0190b5c87f1e7c3a8e0f000000000002")
+        .await;
+    assert!(page.stable().contains("$0.0125 an hour"));
+}
+
+#[tokio::test]
+async fn the_first_page_is_light() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let page = visitor.get("/").await;
+    let mut bytes = page.body.len();
+    for piece in page.body.split("\"/static/").skip(1) {
+        let path = format!("/static/{}", piece.split('"').next().expect("an end"));
+        let file = visitor.get(&path).await;
+        assert_eq!(file.status, 200, "{path}");
+        assert!(file.header("cache-control").contains("immutable"), "{path}");
+        bytes += file.body.len();
+    }
+    assert!(bytes <= 100_000, "{bytes} bytes");
+}
