@@ -13,7 +13,10 @@ use std::{
 };
 
 use tokio::sync::{mpsc, oneshot};
-use virt::{connect::Connect, error::Error as VirtError};
+use virt::{
+    connect::Connect,
+    error::{Error as VirtError, ErrorNumber},
+};
 
 use super::HypervisorError;
 
@@ -163,7 +166,11 @@ impl Link {
         *slot = None;
         let connection = Connect::open(Some(&self.uri))?;
         let (interval_s, count) = KEEP_ALIVE;
-        connection.set_keep_alive(interval_s, count)?;
+        match connection.set_keep_alive(interval_s, count) {
+            // A driver inside libvirt's own library: there is no peer that could fall silent.
+            Err(error) if error.code().is(ErrorNumber::NoSupport) => {}
+            outcome => outcome?,
+        }
         *slot = Some(connection.clone());
         Ok(connection)
     }
@@ -193,4 +200,101 @@ fn spawn_event_loop() -> std::io::Result<()> {
             }
         })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    /// A host inside libvirt's own library, without a daemon.
+    const URI: &str = "test:///default";
+    const LONG: Duration = Duration::from_secs(30);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn count(connection: &Connect) -> Result<usize, CallError> {
+        Ok(connection.list_all_domains(0)?.len())
+    }
+
+    #[tokio::test]
+    async fn one_hung_call_does_not_stop_the_others() {
+        let lane = Lane::start("test", URI, 2).expect("threads");
+        let (release, released) = sync_channel::<()>(0);
+        let hung = lane.call("hang", SHORT, move |_| {
+            released.recv().ok();
+            Ok(())
+        });
+        let missed = hung.await;
+        assert!(
+            matches!(missed, Err(HypervisorError::Deadline(ref what)) if what == "hang"),
+            "{missed:?}"
+        );
+        // The thread still hangs; the lane has another one.
+        assert_eq!(
+            lane.call("count", LONG, count).await.expect("it answers"),
+            1
+        );
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_lane_whose_threads_all_hang_misses_deadlines_until_they_return() {
+        let lane = Lane::start("test", URI, 1).expect("threads");
+        let (release, released) = sync_channel::<()>(0);
+        let hung = lane.call("hang", SHORT, move |_| {
+            released.recv().ok();
+            Ok(())
+        });
+        assert!(hung.await.is_err());
+        let waiting = lane.call("count", SHORT, count).await;
+        assert!(
+            matches!(waiting, Err(HypervisorError::Deadline(_))),
+            "{waiting:?}"
+        );
+        drop(release);
+        assert_eq!(
+            lane.call("count", LONG, count).await.expect("it answers"),
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_no_thread() {
+        let lane = Lane::start("test", URI, 1).expect("threads");
+        let panicked = lane
+            .call("panic", LONG, |_| -> Result<(), CallError> {
+                panic!("as the crate's handles do")
+            })
+            .await;
+        assert!(
+            matches!(panicked, Err(HypervisorError::Failed { .. })),
+            "{panicked:?}"
+        );
+        assert_eq!(
+            lane.call("count", LONG, count).await.expect("it answers"),
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn what_fails_says_why() {
+        let lane = Lane::start("test", URI, 1).expect("threads");
+        let refused = lane
+            .call("look up", LONG, |connection| {
+                connection.lookup_domain_by_name("nobody")?;
+                Ok(())
+            })
+            .await;
+        let text = refused.expect_err("there is no such domain").to_string();
+        assert!(text.contains("look up: Domain not found"), "{text}");
+
+        let nowhere = "qemu+unix:///system?socket=/nonexistent/socket";
+        let lane = Lane::start("test", nowhere, 1).expect("threads");
+        let unreachable = lane.call("count", LONG, count).await;
+        assert!(
+            matches!(unreachable, Err(HypervisorError::Unreachable(_))),
+            "{unreachable:?}"
+        );
+    }
 }

@@ -41,45 +41,22 @@ const POWER_DEADLINE: Duration = Duration::from_secs(90);
 const ASK_DEADLINE: Duration = Duration::from_secs(75);
 
 /// What a host's configuration says of it.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct HostConfig {
     /// libvirt's address.
-    #[serde(default = "default_uri")]
     pub libvirt_uri: String,
     /// Whether guests may run without KVM.
-    #[serde(default)]
     pub accelerator: AcceleratorPolicy,
     /// The QEMU binary.
-    #[serde(default = "default_emulator")]
     pub emulator: PathBuf,
     /// Where disks, seeds and images lie; see [`crate::layout`]. Absolute.
     pub state_dir: PathBuf,
     /// Memory that is kept for the host itself, in mebibytes.
-    #[serde(default = "default_memory_reserved_mib")]
     pub memory_reserved_mib: u64,
     /// Disk space that is kept free of guests, in gibibytes.
-    #[serde(default = "default_disk_reserved_gib")]
     pub disk_reserved_gib: u64,
     /// The guests' network.
-    #[serde(default)]
     pub network: NetworkConfig,
-}
-
-fn default_uri() -> String {
-    "qemu:///system".to_owned()
-}
-
-fn default_emulator() -> PathBuf {
-    PathBuf::from("/usr/bin/qemu-system-x86_64")
-}
-
-fn default_memory_reserved_mib() -> u64 {
-    1024
-}
-
-fn default_disk_reserved_gib() -> u64 {
-    10
 }
 
 /// A machine with libvirt.
@@ -389,6 +366,13 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             .map_err(std::io::Error::other)
             .flatten()
             .map_err(|error| failed("look at the state directory", &error))?;
+        // What can't be looked at is not installed, as far as anybody knows. Applying it then says why;
+        // of the servers everything is known all the same.
+        let network = installed.unwrap_or_else(|error| {
+            let error = failed("look at the network", &error);
+            tracing::warn!(%error, "the guests' network can't be observed");
+            None
+        });
         strangers.extend(contents.strangers);
         strangers.sort_unstable();
         strangers.truncate(STRANGERS_MAX);
@@ -399,7 +383,7 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             disks: contents.disks,
             seeds: contents.seeds,
             images: contents.images,
-            network: installed.map_err(|error| failed("look at the network", &error))?,
+            network,
             tombstones: contents.tombstones,
             strangers,
         })
