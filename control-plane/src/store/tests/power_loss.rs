@@ -113,7 +113,13 @@ async fn run(seed: u64, mut disk: SimulatedDisk) -> Result<(), Fault> {
             work(&store, &mut history, round, &mut random).await;
             store.close().await;
         }
-        disk = disk.after_power_loss(&mut random);
+        // The machine dies, or the process alone: then what was not synced is still there to be read,
+        // and to be lost another time.
+        if random.random_bool(0.6) {
+            disk = disk.after_power_loss(&mut random);
+        } else {
+            disk.revive();
+        }
         let (store, _) =
             open_simulated(&disk, &home).map_err(|error| format!("refused: {error:?}"))?;
         check(&disk, &store, &mut history)?;
@@ -124,7 +130,7 @@ async fn run(seed: u64, mut disk: SimulatedDisk) -> Result<(), Fault> {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_or_torn() {
-    for seed in 0..250 {
+    for seed in 0..150 {
         if let Err(fault) = run(seed, SimulatedDisk::default()).await {
             panic!("seed {seed}: {fault}");
         }

@@ -81,6 +81,11 @@ impl SimulatedDisk {
         self.lock().operations_left = Some(operations);
     }
 
+    /// Everything works again; nothing was lost.
+    pub(super) fn revive(&self) {
+        self.lock().operations_left = None;
+    }
+
     /// The next sync fails, once; those after it claim to succeed, as Linux does.
     pub(super) fn fail_next_sync(&self) {
         self.lock().fail_next_sync = true;
