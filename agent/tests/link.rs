@@ -120,21 +120,21 @@ fn problem(code: ProblemCode) -> Response {
     (status, Json(Problem::new(code))).into_response()
 }
 
-/// Who asks; his certificate and what he says of himself must agree.
-fn caller(script: &Script, peer: Peer, headers: &HeaderMap) -> Result<(), Response> {
+/// Refuses who is no host; his certificate and what he says of himself must agree.
+fn refuse(script: &Script, peer: Peer, headers: &HeaderMap) -> Option<Response> {
     let said = headers
         .get(HOST_HEADER)
         .and_then(|value| value.to_str().ok());
     match peer {
         Peer::Host { id, .. } if said == Some(&id.to_string()) => {}
-        _ => return Err(problem(ProblemCode::Unauthenticated)),
+        _ => return Some(problem(ProblemCode::Unauthenticated)),
     }
     match *script.refusal.lock().expect("no panics") {
         Some(code) => {
             script.refused.send_modify(|count| *count += 1);
-            Err(problem(code))
+            Some(problem(code))
         }
-        None => Ok(()),
+        None => None,
     }
 }
 
@@ -158,19 +158,21 @@ async fn on_renew(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Json(request): Json<RenewRequest>,
-) -> Result<Response, Response> {
-    caller(&script, peer, &headers)?;
+) -> Response {
+    if let Some(refusal) = refuse(&script, peer, &headers) {
+        return refusal;
+    }
     script.renewals.fetch_add(1, Ordering::Relaxed);
     let signed = script
         .ca
         .sign_host(&request.csr_pem, host(), script.clock.now(), HOST_LIFE);
     let ca_pem = script.ca.certificate_pem().to_owned();
     let certificate_pem = signed.expect("a good request").certificate_pem;
-    Ok(Json(RenewAnswer {
+    Json(RenewAnswer {
         certificate_pem,
         ca_pem,
     })
-    .into_response())
+    .into_response()
 }
 
 async fn on_desired(
@@ -178,13 +180,15 @@ async fn on_desired(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Query(query): Query<DesiredQuery>,
-) -> Result<Response, Response> {
-    caller(&script, peer, &headers)?;
+) -> Response {
+    if let Some(refusal) = refuse(&script, peer, &headers) {
+        return refusal;
+    }
     let mut manifests = script.manifest.subscribe();
     let has = (query.epoch, query.generation);
     let other = manifests.wait_for(|manifest| (manifest.epoch, manifest.generation) != has);
     let manifest = other.await.expect("the script lives").clone();
-    Ok(Json(manifest).into_response())
+    Json(manifest).into_response()
 }
 
 async fn on_spec(UrlPath(digest): UrlPath<String>) -> Response {
@@ -200,10 +204,12 @@ async fn on_report(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Json(report): Json<Report>,
-) -> Result<Response, Response> {
-    caller(&script, peer, &headers)?;
+) -> Response {
+    if let Some(refusal) = refuse(&script, peer, &headers) {
+        return refusal;
+    }
     script.reports.send_replace(Some(report));
-    Ok(Json(ReportAnswer { next_report_s: 600 }).into_response())
+    Json(ReportAnswer { next_report_s: 600 }).into_response()
 }
 
 async fn on_blob(UrlPath(digest): UrlPath<String>) -> Response {
