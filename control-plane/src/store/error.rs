@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use super::{Head, engine::EngineError, key::Key};
 
-/// Why a store did not open. Nothing was changed on disk when one of these is returned.
+/// Why a store did not open. No batch that verifies was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another handle in this one, has the store open.

@@ -147,7 +147,7 @@ impl Store {
     /// takes.
     ///
     /// # Errors
-    /// [`OpenError`]; the journal was not changed.
+    /// [`OpenError`]; no batch that verifies was touched.
     pub fn open(dir: &Path, options: &Options) -> Result<(Self, OpenReport), OpenError> {
         open::open(dir, |journal| Box::new(FolderDisk::new(journal)), options)
     }
