@@ -117,24 +117,25 @@ async fn keep(run: Run) -> anyhow::Result<ExitCode> {
         Err(error) => Err(error),
     };
     let tidy = take_away(&run, &machine_before);
-    let succeeded = matches!(worked, Ok(true)) && tidy.is_ok();
-    if let Some(mut tally) = Tally::read(&run.tally_file()) {
-        tally.close(&tidy, matches!(worked, Ok(true)));
-    } else if let Err(error) = &tidy {
-        Steps::complain(error);
+    let ended = matches!(worked, Ok(true));
+    let mut tally = Tally::read(&run.tally_file());
+    if let Some(tally) = &mut tally {
+        tally.close(&tidy, ended);
     }
+    let succeeded = ended && tidy.is_ok() && !tally.is_some_and(Tally::any_failed);
     if succeeded {
         fs::remove_dir_all(&run.folder)
             .with_context(|| format!("remove {}", run.folder.display()))?;
     } else {
+        for error in [worked.err(), tidy.err()].into_iter().flatten() {
+            Steps::complain(&error);
+        }
         Steps::note(&format!("logs are kept in {}", run.folder.display()));
     }
-    worked?;
-    Ok(if succeeded {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if let Some(tally) = tally {
+        tally.print();
+    }
+    Ok(ExitCode::from(u8::from(!succeeded)))
 }
 
 /// Starts this program again in a pid namespace under `tini` and waits for its end; says whether it succeeded.

@@ -23,22 +23,30 @@ impl Tally {
         serde_json::from_slice(&fs::read(file).ok()?).ok()
     }
 
-    /// Adds the keeper's own step and prints the last line of a check.
-    pub(super) fn close(&mut self, tidy: &anyhow::Result<()>, succeeded: bool) {
+    /// Adds the keeper's own step: that nothing is left, and that the check came to its end.
+    pub(super) fn close(&mut self, tidy: &anyhow::Result<()>, ended: bool) {
         match tidy {
             Ok(()) => {
                 self.passed += 1;
-                print("ok     the end leaves no process, namespace, link, route or rule");
+                print("ok            the end leaves no process, namespace, link, route or rule");
             }
             Err(error) => {
                 self.failed += 1;
-                print(&format!("FAILED the end leaves nothing: {error:#}"));
+                print(&format!("FAILED        the end leaves nothing: {error:#}"));
             }
         }
-        if !succeeded && self.failed == 0 {
+        if !ended && self.failed == 0 {
             self.failed += 1;
-            print("FAILED the check did not come to its end");
+            print("FAILED        the check came to its end");
         }
+    }
+
+    pub(super) const fn any_failed(self) -> bool {
+        self.failed > 0
+    }
+
+    /// The last line of a check.
+    pub(super) fn print(self) {
         print(&format!("{} passed, {} failed", self.passed, self.failed));
     }
 }
@@ -104,12 +112,6 @@ impl Steps {
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
-    }
-
-    /// Whether a step failed.
-    #[must_use]
-    pub const fn any_failed(&self) -> bool {
-        self.tally.failed > 0
     }
 
     /// Says something to whoever watches.
