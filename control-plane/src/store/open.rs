@@ -6,13 +6,13 @@
 
 use std::{
     collections::HashMap,
-    error::Error,
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
+use innkeeper_wire::error::chain;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -231,7 +231,7 @@ impl Settling<'_> {
             Err(IndexDoubt::Journal(error)) => return Err(OpenError::Journal(error)),
             Err(doubt) => doubt,
         };
-        tracing::warn!(doubt = %chain_text(&doubt), "the index cannot be trusted; building it again from the journal");
+        tracing::warn!(doubt = %chain(&doubt), "the index cannot be trusted; building it again from the journal");
         self.home.move_aside()?;
         let engine = self
             .home
@@ -334,15 +334,4 @@ fn io_error<'a>(deed: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
         path: path.to_owned(),
         source,
     }
-}
-
-/// An error and its causes in one line.
-fn chain_text(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
