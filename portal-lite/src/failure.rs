@@ -201,7 +201,7 @@ fn heading(code: ProblemCode) -> &'static str {
 /// To the sign-in page, and back to where the visitor wanted to go if that can be visited.
 fn sign_in_first(visit: &Visit) -> Response {
     let wanted = match visit.method {
-        Method::GET => visit.here_with("lang", ""),
+        Method::GET => visit.here(),
         _ => String::new(),
     };
     let query = serde_urlencoded::to_string([("next", wanted)]).expect("texts only");

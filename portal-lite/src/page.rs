@@ -158,14 +158,18 @@ pub fn render(
     status: StatusCode,
     template: &impl Template,
 ) -> Result<Response, Failure> {
-    let html = template.render()?;
-    let mut response = (status, html).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    visit.set_page_cookies(headers);
+    let mut response = render_part(template)?;
+    *response.status_mut() = status;
+    visit.set_page_cookies(response.headers_mut());
+    Ok(response)
+}
+
+/// Makes a part of a page, for scripts to put in. Sets no cookies, so that it can't use up a notice that
+/// nobody has seen.
+pub fn render_part(template: &impl Template) -> Result<Response, Failure> {
+    let mut response = template.render()?.into_response();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
     Ok(response)
 }
 
@@ -188,7 +192,7 @@ pub fn redirect_with(visit: &Visit, path: &str, notice: Notice) -> Response {
 }
 
 fn with_language(visit: &Visit, locale: Locale) -> String {
-    let here = visit.here_with("lang", "");
+    let here = visit.here();
     let joint = if here.contains('?') { '&' } else { '?' };
     format!("{here}{joint}lang={}", language::tag(locale))
 }

@@ -112,38 +112,52 @@ impl Portal {
         let now = self.clock.now();
         let known = {
             let mut copy = self.facts.lock().expect("nothing panics while it is held");
-            if copy.facts.is_some() && copy.next_fetch.is_some_and(|next| now < next) {
+            if copy.next_fetch.is_some_and(|next| now < next) {
                 return copy.facts.clone();
             }
-            // While this request fetches, others with a copy at hand go on with it.
-            copy.next_fetch = Some(now.after(FACTS_PAUSE));
+            if copy.facts.is_some() {
+                // While this request fetches, others go on with the copy.
+                copy.next_fetch = Some(now.after(FACTS_PAUSE));
+            }
             copy.facts.clone()
         };
-        let fetch =
-            async { tokio::try_join!(self.api.installation(caller), self.api.catalogue(caller)) };
-        let fetched = match tokio::time::timeout(FACTS_TIMEOUT, fetch).await {
-            Ok(Ok((installation, catalogue))) => Arc::new(Facts {
-                installation,
-                catalogue,
-            }),
-            Ok(Err(error)) => {
-                warn!(%error, "can't fetch the public facts");
-                return known;
-            }
-            Err(_) => {
-                warn!("the public facts did not come in time");
-                return known;
-            }
-        };
+        let fetched = self.fetch_facts(caller).await;
         let mut copy = self.facts.lock().expect("nothing panics while it is held");
-        copy.facts = Some(fetched.clone());
-        copy.next_fetch = Some(now.after(FACTS_FRESH));
-        Some(fetched)
+        match fetched {
+            Some(facts) => {
+                copy.facts = Some(Arc::new(facts));
+                copy.next_fetch = Some(now.after(FACTS_FRESH));
+                copy.facts.clone()
+            }
+            None => {
+                copy.next_fetch = Some(now.after(FACTS_PAUSE));
+                known
+            }
+        }
     }
 
     /// Drops the copy of the facts: the API has said that they are out of date.
     pub fn forget_facts(&self) {
         *self.facts.lock().expect("nothing panics while it is held") = FactsCopy::default();
+    }
+
+    async fn fetch_facts(&self, caller: Caller<'_>) -> Option<Facts> {
+        let fetch =
+            async { tokio::try_join!(self.api.installation(caller), self.api.catalogue(caller)) };
+        match tokio::time::timeout(FACTS_TIMEOUT, fetch).await {
+            Ok(Ok((installation, catalogue))) => Some(Facts {
+                installation,
+                catalogue,
+            }),
+            Ok(Err(error)) => {
+                warn!(%error, "can't fetch the public facts");
+                None
+            }
+            Err(_) => {
+                warn!("the public facts did not come in time");
+                None
+            }
+        }
     }
 
     fn form_mac(&self, seed: &str) -> Hmac<Sha256> {

@@ -159,14 +159,11 @@ impl Visit {
         }
     }
 
-    /// This page's address with `name` set to `value` in its query, or taken out when `value` is empty.
+    /// This page's address, without the choice of a language.
     #[must_use]
-    pub fn here_with(&self, name: &str, value: &str) -> String {
+    pub fn here(&self) -> String {
         let mut pairs = query_pairs(&self.uri);
-        pairs.retain(|(key, _)| key != name && key != "lang");
-        if !value.is_empty() {
-            pairs.push((name.to_owned(), value.to_owned()));
-        }
+        pairs.retain(|(key, _)| key != "lang");
         let query = serde_urlencoded::to_string(&pairs).expect("texts only");
         let path = self.uri.path();
         if query.is_empty() {

@@ -49,8 +49,10 @@ function fetchDocument(url) {
     request.responseType = "document";
     request.timeout = 15000;
     request.onload = () => {
-      // A redirect leads to the sign-in page: the session is over.
-      if (request.status === 200 && new URL(request.responseURL).pathname === new URL(url, location).pathname) {
+      if (new URL(request.responseURL).pathname === "/sign-in") {
+        // The session is over: the page itself leads there too, and back.
+        location.reload();
+      } else if (request.status === 200) {
         resolve(request.response);
       } else {
         reject(new Error("status " + request.status));

@@ -1,7 +1,7 @@
 //! One server: its state as observed, how to get in, and what can be asked of it.
 
 use askama::Template;
-use axum::{extract::Path, http::StatusCode, response::Response};
+use axum::{extract::Path, response::Response};
 use innkeeper_wire::{
     api::{Server, ServerAction},
     id::ServerId,
@@ -60,7 +60,7 @@ pub async fn live(Member(visit): Member, Path(server): Path<String>) -> Result<R
         frame: page::frame(&visit, Place::Servers),
         server: view::server(&visit, &server),
     };
-    page::render(&visit, StatusCode::OK, &view)
+    page::render_part(&view)
 }
 
 /// `POST /servers/{id}/actions`

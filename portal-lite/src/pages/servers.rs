@@ -100,7 +100,7 @@ pub async fn live(
         list: list(&visit, &narrowing).await?,
         frame: page::frame(&visit, Place::Servers),
     };
-    page::render(&visit, StatusCode::OK, &view)
+    page::render_part(&view)
 }
 
 async fn list(visit: &Visit, narrowing: &Narrowing) -> Result<List, Failure> {

@@ -4,5 +4,6 @@ mod forms;
 mod ordering;
 mod pages;
 mod security;
+mod serving;
 mod style;
 mod support;

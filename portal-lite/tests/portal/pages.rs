@@ -268,6 +268,21 @@ async fn progress_and_trouble_are_shown() {
         "the live part is a part of the page"
     );
     assert!(!live.body.contains("<html"));
+    member
+        .cookies
+        .insert("innkeeper-notice".to_owned(), "order-placed".to_owned());
+    assert!(
+        member
+            .get(&format!("/servers/{}/live", server.id))
+            .await
+            .cookies()
+            .is_empty()
+    );
+    let page = member.get(&format!("/servers/{}", server.id)).await;
+    assert!(
+        page.body.contains("Order placed."),
+        "a live part uses up no notice"
+    );
 }
 
 #[tokio::test]
