@@ -1,5 +1,6 @@
 //! Quotes and orders: what is refused, what is taken, and that a double click is one order.
 
+use innkeeper_wire::host::HypervisorState;
 use serde_json::json;
 
 use crate::{
@@ -146,6 +147,33 @@ async fn a_silent_host_gets_no_orders() {
         setting.order(&token, &quote, "click").await.expect(409)["code"],
         "capacity-unavailable"
     );
+}
+
+#[tokio::test]
+async fn orders_are_spread_over_hosts_and_pass_by_one_whose_libvirt_is_down() {
+    let setting = Setting::new();
+    let (first, second) = (
+        setting.host("h1", room_for(8)).await,
+        setting.host("h2", room_for(8)).await,
+    );
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let order = async |name: &str| {
+        let quote = setting.quote(&token, &key, name).await;
+        setting.order(&token, &quote, name).await.expect(201);
+        let on = async |host| setting.manifest(host).await.servers.len();
+        (on(&first).await, on(&second).await)
+    };
+    assert_eq!(order("web-1").await, (1, 0), "a tie goes to the older host");
+    assert_eq!(order("web-2").await, (1, 1));
+    let down = HypervisorState::Unreachable {
+        detail: "connection refused".to_owned(),
+    };
+    setting
+        .report_state(&first, room_for(8), down, vec![])
+        .await;
+    assert_eq!(order("web-3").await, (1, 2));
+    assert_eq!(order("web-4").await, (1, 3));
 }
 
 #[tokio::test]

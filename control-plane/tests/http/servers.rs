@@ -2,7 +2,10 @@
 
 use axum::http::Method;
 use innkeeper_wire::{
-    host::{CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
+    host::{
+        CreateStep, HypervisorState, Intent, ObservedServer, ObservedState, ServerProblem,
+        ServerProblemCode,
+    },
     id::ServerId,
 };
 use serde_json::{Value, json};
@@ -246,6 +249,20 @@ async fn a_silent_host_makes_servers_unknown_and_not_stopped() {
     story.setting.clock.advance_s(15);
     assert_eq!(story.state().await, "unknown");
     story.act("start").await.expect(409);
+    story.report(story.seen(RUNNING, 1)).await;
+    assert_eq!(story.state().await, "running");
+    let down = HypervisorState::Unreachable {
+        detail: "connection refused".to_owned(),
+    };
+    story
+        .setting
+        .report_state(&story.host, room_for(1), down, vec![])
+        .await;
+    assert_eq!(
+        story.state().await,
+        "unknown",
+        "a host without libvirt knows nothing"
+    );
     story.report(story.seen(RUNNING, 1)).await;
     assert_eq!(story.state().await, "running");
 }

@@ -314,6 +314,17 @@ impl Setting {
         capacity: HostCapacity,
         servers: Vec<ObservedServer>,
     ) {
+        self.report_state(host, capacity, HypervisorState::Reachable, servers)
+            .await;
+    }
+
+    pub(crate) async fn report_state(
+        &self,
+        host: &TestHost,
+        capacity: HostCapacity,
+        hypervisor: HypervisorState,
+        servers: Vec<ObservedServer>,
+    ) {
         let generation = self.app.manifest_generation(host.id).expect("a generation");
         let report = Report {
             epoch: self.app.store().epoch(),
@@ -327,7 +338,7 @@ impl Setting {
                 .map(|feature| (*feature).to_owned())
                 .collect(),
             capacity,
-            hypervisor: HypervisorState::Reachable,
+            hypervisor,
             servers,
             strangers: vec![],
         };
