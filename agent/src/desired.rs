@@ -26,9 +26,9 @@ pub const SPEC_BYTES_MAX: usize = 64 * 1024;
 /// What this host shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Desired {
-    /// Epoch of the accepted manifest; 0 before the first.
+    /// Epoch of the accepted manifest; 0 before the first. Nothing is done to a host before that.
     pub epoch: u64,
-    /// Generation of the accepted manifest; 0 before the first. Nothing is done to a host before that.
+    /// Generation of the accepted manifest; 0 as long as there was never a server for this host.
     pub generation: u64,
     /// What is wanted of each server of the manifest.
     pub servers: BTreeMap<ServerId, Wanted>,
@@ -82,9 +82,9 @@ pub enum ManifestError {
         /// Generation of both.
         generation: u64,
     },
-    /// Generation 0 means "none".
-    #[error("a manifest has the generation 0")]
-    NoGeneration,
+    /// Epoch 0 means "none".
+    #[error("a manifest has the epoch 0")]
+    NoEpoch,
     /// More servers than a host can carry.
     #[error("the manifest names {0} servers; {SERVERS_PER_HOST_MAX} are possible")]
     TooManyServers(usize),
@@ -185,8 +185,8 @@ impl Accepted {
     pub fn judge(&self, offered: &Manifest) -> Result<Verdict, ManifestError> {
         let (epoch, generation) = (offered.epoch, offered.generation);
         let (has_epoch, has_generation) = (self.manifest.epoch, self.manifest.generation);
-        if generation == 0 {
-            return Err(ManifestError::NoGeneration);
+        if epoch == 0 {
+            return Err(ManifestError::NoEpoch);
         }
         if (epoch, generation) < (has_epoch, has_generation) {
             return Err(ManifestError::Older {
@@ -500,7 +500,8 @@ mod tests {
                     generation: 5,
                 }),
             ),
-            (manifest(3, 0, &[]), Err(ManifestError::NoGeneration)),
+            (manifest(3, 0, &[]), newer(vec![])),
+            (manifest(0, 7, &[]), Err(ManifestError::NoEpoch)),
             (
                 manifest(2, 6, &[present(1), (1, Intent::Delete)]),
                 Err(ManifestError::Duplicate(server(1))),

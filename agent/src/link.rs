@@ -34,6 +34,8 @@ use crate::{
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// ... and up to this after many failures (full jitter: many agents must not come back at once).
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// ... and up to this when the two sides refuse each other: only people can change that.
+const PAUSE_MAX_REFUSED: Duration = Duration::from_secs(300);
 /// A connection that lasted this long was a good one: the next pause is a short one again.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
 /// How long the control plane may keep a poll for the desired state.
@@ -119,7 +121,7 @@ impl Link {
                 failures = 0;
                 said.clear();
             }
-            match ended {
+            let longest = match ended {
                 Ok(Ended::Stopped) => return,
                 Ok(Ended::Renewed) => continue,
                 Err(error) => {
@@ -136,11 +138,16 @@ impl Link {
                         said = text;
                     }
                     failures = failures.saturating_add(1);
+                    if error.is_refusal() {
+                        PAUSE_MAX_REFUSED
+                    } else {
+                        PAUSE_MAX
+                    }
                 }
-            }
+            };
             tokio::select! {
                 // Cancel-safe: only time is lost.
-                () = sleep(pause(failures, rand::random())) => {}
+                () = sleep(pause(failures, longest, rand::random())) => {}
                 // Cancel-safe: a cancellation stays.
                 () = stop.cancelled() => return,
             }
@@ -223,11 +230,12 @@ impl Drop for Driver {
     }
 }
 
-/// A random pause, up to a limit that doubles with every failure. `dice` is uniform.
-fn pause(failures: u32, dice: u16) -> Duration {
+/// A random pause, up to a limit that doubles with every failure and is `longest` in the end. `dice` is
+/// uniform.
+fn pause(failures: u32, longest: Duration, dice: u16) -> Duration {
     let limit = PAUSE_FIRST
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
-        .min(PAUSE_MAX);
+        .min(longest);
     limit.mul_f64(f64::from(dice) / f64::from(u16::MAX))
 }
 
@@ -502,8 +510,12 @@ mod tests {
             (9, 30_000),
             (500, 30_000),
         ] {
-            assert_eq!(pause(failures, u16::MAX).as_millis(), longest, "{failures}");
-            assert_eq!(pause(failures, 0), Duration::ZERO);
+            assert_eq!(
+                pause(failures, PAUSE_MAX, u16::MAX).as_millis(),
+                longest,
+                "{failures}"
+            );
+            assert_eq!(pause(failures, PAUSE_MAX, 0), Duration::ZERO);
         }
     }
 

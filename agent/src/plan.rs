@@ -96,7 +96,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         strangers: strangers(view),
         memory: Memory::default(),
     };
-    if view.desired.generation == 0 {
+    if view.desired.epoch == 0 {
         plan.memory = memory;
         return plan;
     }
