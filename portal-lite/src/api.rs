@@ -21,7 +21,7 @@ use innkeeper_wire::{
         QuoteRequest, ResendRequest, Server, ServerAction, ServerActionRequest, SessionAnswer,
         SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
     },
-    error::Problem,
+    error::{Problem, chain},
     id::{OrderId, QuoteId, ServerId, SshKeyId},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -172,9 +172,9 @@ impl Api {
         self.get(caller, "/me").await
     }
 
-    /// The account's SSH keys; all fit on one page.
+    /// The account's SSH keys, which are few: it is always one page.
     pub async fn ssh_keys(&self, caller: Caller<'_>) -> Result<Page<SshKey>, ApiError> {
-        self.get(caller, "/me/ssh-keys?limit=200").await
+        self.get(caller, "/me/ssh-keys").await
     }
 
     /// Adds an SSH key.
@@ -332,10 +332,7 @@ impl Api {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ApiError> {
-        let unreachable = |error: &dyn std::error::Error| {
-            let cause = error.source().map(|source| format!(": {source}"));
-            ApiError::Unreachable(format!("{error}{}", cause.unwrap_or_default()))
-        };
+        let unreachable = |error: &dyn std::error::Error| ApiError::Unreachable(chain(error));
         let exchange = async {
             let response = self
                 .http

@@ -160,6 +160,7 @@ fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
         ("login_id", FieldErrorCode::Taken) => "field-login-id-taken",
         ("email", FieldErrorCode::Required) => "field-email-required",
         ("email", FieldErrorCode::Malformed) => "field-email-malformed",
+        ("email", FieldErrorCode::TooMany) => "field-email-too-many",
         ("password", FieldErrorCode::Required) => "field-password-required",
         ("accepted_terms", FieldErrorCode::Required) => "field-terms-required",
         ("accept_cautions", FieldErrorCode::Required) => "field-cautions-required",

@@ -203,8 +203,10 @@ pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
         allowed_actions: match state {
             ServerState::Running => vec![Shutdown, PowerOff, Reboot, Delete],
             ServerState::Stopped => vec![Start, Delete],
-            ServerState::Stopping => vec![PowerOff, Delete],
-            ServerState::Deleting | ServerState::Deleted => vec![],
+            ServerState::Starting | ServerState::Stopping | ServerState::Rebooting => {
+                vec![PowerOff, Delete]
+            }
+            ServerState::CreateFailed | ServerState::Deleting | ServerState::Deleted => vec![],
             _ => vec![Delete],
         },
         observed_at: is_made.then(|| time("2026-11-21T11:59:57Z")),
