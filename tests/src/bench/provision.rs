@@ -5,6 +5,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
+    os::unix::fs::symlink,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -150,6 +151,10 @@ fn floor(
     let xml = other(&hypervisor.virsh(&["dumpxml", "--inactive", &uuid])?);
     for name in ["disks", "seeds", "consoles"] {
         fs::create_dir_all(folder.join(name)).context("make the floor's folder")?;
+    }
+    let images = folder.join("images");
+    if !images.exists() {
+        symlink(state.join("images"), images).context("link the images")?;
     }
     let disk = state.join(format!("disks/{server}.qcow2"));
     let disk_info = output(
