@@ -10,6 +10,8 @@ pub mod desired;
 pub mod disk;
 pub mod durable;
 pub mod exporter;
+#[cfg(test)]
+mod fixtures;
 pub mod hypervisor;
 pub mod identity;
 pub mod image;
@@ -23,5 +25,3 @@ pub mod plan;
 pub mod power;
 pub mod reconcile;
 pub mod seed;
-#[cfg(test)]
-mod fixtures;

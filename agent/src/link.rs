@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use innkeeper_mtls::{HostRequest, client_config, tls::TlsError};
 use innkeeper_wire::{
     digest::Digest,
+    error::chain,
     host::{Manifest, RenewAnswer, RenewRequest, Report, ReportAnswer},
     time::{Clock, Timestamp},
 };
@@ -27,7 +28,6 @@ use crate::{
     desired::{AcceptError, Accepted, Desired, SPEC_BYTES_MAX, Store, Verdict, parse_spec},
     identity::{Enrolment, IdentityError},
     image::ImageSource,
-    reconcile::chain,
 };
 
 /// Pauses between attempts to connect are random, up to this at first ...

@@ -16,6 +16,7 @@ use std::{
 
 use innkeeper_wire::{
     digest::Digest,
+    error::chain,
     host::{FEATURES, HostCapacity, HypervisorState, ObservedServer, Report},
     id::ServerId,
     size::Bytes,
@@ -407,18 +408,6 @@ impl<H: Hypervisor> Round<H> {
         };
         self.host.reports.send_replace(Some(Arc::new(report)));
     }
-}
-
-/// An error with all its causes, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

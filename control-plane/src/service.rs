@@ -20,7 +20,10 @@ use innkeeper_wire::{
     time::{Clock, SystemClock, Timestamp},
 };
 use rand::{TryRngCore as _, rngs::OsRng};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -42,6 +45,8 @@ use crate::{
 const TERMS_BYTES_MAX: usize = 100_000;
 /// Shortest secret of the portal.
 const PORTAL_KEY_LENGTH_MIN: usize = 32;
+/// How often the agent API gets a fresh certificate.
+const SERVER_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(24 * 3_600);
 /// After a stop was asked for, everything has this long to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -94,11 +99,8 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         blobs,
         metrics: metrics.clone(),
     };
-    tasks.spawn(
-        agent_listener(&config, agent_context, clock)
-            .await?
-            .run(stop.clone()),
-    );
+    let listener = agent_listener(&config, agent_context, clock, &tasks, stop.clone()).await?;
+    tasks.spawn(listener.run(stop.clone()));
     tasks.spawn(rest_listener(&config, &app, &metrics, stop.clone()).await?);
     tasks.spawn(metrics_listener(&config, app.clone(), metrics, stop.clone()).await?);
     tasks.spawn(admin_listener(&config, app, ca, stop.clone())?);
@@ -222,21 +224,61 @@ async fn agent_listener(
     config: &Config,
     context: AgentContext,
     clock: Arc<dyn Clock>,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
 ) -> anyhow::Result<Listener> {
-    let identity = context
-        .ca
-        .issue_server(&config.listen.agent_names, clock.now())
-        .context("listen.agent_names")?;
-    let authorities =
-        Authorities::from_pem(context.ca.certificate_pem()).context("the host authority")?;
-    let tls = server_config(&identity, &authorities, clock).context("TLS of the agent API")?;
+    let names = config.listen.agent_names.clone();
+    let acceptor = agent_tls(&context.ca, &names, &clock).context("listen.agent_names")?;
+    let (sender, acceptor) = watch::channel(acceptor);
+    tasks.spawn(renew_agent_tls(
+        Arc::clone(&context.ca),
+        names,
+        clock,
+        sender,
+        stop,
+    ));
     Ok(Listener {
         socket: bind(config.listen.agent).await?,
-        acceptor: TlsAcceptor::from(Arc::new(tls)),
+        acceptor,
         install: config.installation.id.clone(),
         metrics: context.metrics.clone(),
         router: agent_api::router(context),
     })
+}
+
+/// TLS of the agent API, with a fresh certificate from our own authority.
+fn agent_tls(ca: &Ca, names: &[String], clock: &Arc<dyn Clock>) -> anyhow::Result<TlsAcceptor> {
+    let identity = ca
+        .issue_server(names, clock.now())
+        .context("issue the certificate of the agent API")?;
+    let authorities =
+        Authorities::from_pem(ca.certificate_pem()).context("read the host authority")?;
+    let tls = server_config(&identity, &authorities, Arc::clone(clock)).context("set up TLS")?;
+    Ok(TlsAcceptor::from(Arc::new(tls)))
+}
+
+/// The certificate is valid for months; a fresh one each day means that nobody has to think of it.
+async fn renew_agent_tls(
+    ca: Arc<Ca>,
+    names: Vec<String>,
+    clock: Arc<dyn Clock>,
+    sender: watch::Sender<TlsAcceptor>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            // Both only wait; dropping one loses nothing.
+            () = tokio::time::sleep(SERVER_CERTIFICATE_RENEWAL) => {}
+            () = stop.cancelled() => return,
+        }
+        match agent_tls(&ca, &names, &clock) {
+            Ok(acceptor) => drop(sender.send_replace(acceptor)),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the agent API keeps its old certificate"
+            ),
+        }
+    }
 }
 
 async fn rest_listener(

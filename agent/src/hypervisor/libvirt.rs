@@ -10,7 +10,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use innkeeper_wire::{host::HostCapacity, id::ServerId, size::Bytes, time::Clock, vm::ServerSpec};
+use innkeeper_wire::{
+    error::chain, host::HostCapacity, id::ServerId, size::Bytes, time::Clock, vm::ServerSpec,
+};
 
 use super::{
     Hypervisor, HypervisorError, Inventory,
@@ -425,17 +427,9 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
     }
 }
 
-/// An error with its causes, in one line.
 fn failed(what: &str, error: &dyn std::error::Error) -> HypervisorError {
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason.push_str(": ");
-        reason.push_str(&error.to_string());
-        cause = error.source();
-    }
     HypervisorError::Failed {
         what: what.to_owned(),
-        reason,
+        reason: chain(error),
     }
 }

@@ -13,7 +13,7 @@ use innkeeper_mtls::{Peer, Refusal, peer_identity};
 use innkeeper_wire::id::Code;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -42,8 +42,8 @@ pub struct Connection {
 pub struct Listener {
     /// Bound socket.
     pub socket: TcpListener,
-    /// TLS with our certificate, asking for theirs.
-    pub acceptor: TlsAcceptor,
+    /// TLS with our certificate, asking for theirs; changes when our certificate is renewed.
+    pub acceptor: watch::Receiver<TlsAcceptor>,
     /// The installation whose hosts come in.
     pub install: Code,
     /// What answers.
@@ -92,7 +92,8 @@ impl Listener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(peer = %address, %error, "no TCP_NODELAY");
         }
-        let stream = match timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(stream)).await {
+        let acceptor = self.acceptor.borrow().clone();
+        let stream = match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return self.refuse_handshake(address, &error),
             Err(_) => return self.refuse(address, "timeout", "no TLS handshake within 10 s"),

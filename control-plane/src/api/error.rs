@@ -79,7 +79,6 @@ impl From<AppError> for Refused {
                 detailed(ProblemCode::InvalidState, format!("the server is {state}"))
             }
             AppError::Invitation(refusal) => {
-                tracing::warn!(%refusal, "a host's join was refused");
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
             AppError::HostRefused => plain(ProblemCode::Unauthenticated),
