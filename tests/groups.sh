@@ -141,7 +141,7 @@ cargo_tests() {
 
 count_nextest() {
   local summary
-  summary=$(grep -E '^ *Summary \[' "$1" | tail -n 1)
+  summary=$(grep -E '^ *Summary \[' "$1" | tail -n 1 || true)
   count_tests "$1" "$2" "$(number passed "$summary")" "$(number 'failed|timed out' "$summary")" 0
 }
 
