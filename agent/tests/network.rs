@@ -33,6 +33,7 @@ use nix::sched::{CloneFlags, unshare};
 const BRIDGE: &str = "innkeeper0";
 const WORLD: &str = "203.0.113.1";
 const PATIENCE: Duration = Duration::from_millis(700);
+const TRIES: usize = 10;
 const DATAGRAMS: usize = 20;
 
 type Task = Box<dyn FnOnce() + Send>;
@@ -75,9 +76,17 @@ impl Namespace {
     }
 
     /// Whether an echo comes back.
+    /// Whether an echo comes back, at the latest by the last of several tries: a busy machine loses none
+    /// of its patience, and a rule that lets through does so at the first.
     fn reaches(&self, address: &str, port: u16) -> bool {
         let to = SocketAddr::new(address.parse().expect("an address"), port);
-        self.run(move || echoes(to))
+        self.run(move || (0..TRIES).any(|_| echoes(to)))
+    }
+
+    /// Whether no echo comes back from a single try.
+    fn is_kept_from(&self, address: &str, port: u16) -> bool {
+        let to = SocketAddr::new(address.parse().expect("an address"), port);
+        self.run(move || !echoes(to))
     }
 
     /// Echoes on these TCP ports, both families.
@@ -324,7 +333,7 @@ fn only_what_a_customer_opened_is_open_to_anyone() {
             for (name, from) in [("world", &bench.world), ("guest", &two.namespace)] {
                 assert!(from.reaches(address, 80), "{name} to {address}, opened");
                 assert!(
-                    !from.reaches(address, 22),
+                    from.is_kept_from(address, 22),
                     "{name} to {address}, not opened"
                 );
             }
@@ -348,11 +357,11 @@ fn guests_do_not_reach_the_host() {
     for address in ["203.0.113.2", "2001:db8::2"] {
         assert!(bench.world.reaches(address, port), "world to {address}");
         assert!(
-            !bench.one.namespace.reaches(address, port),
+            bench.one.namespace.is_kept_from(address, port),
             "guest to {address}"
         );
     }
-    assert!(!bench.one.namespace.reaches("169.254.1.1", port));
+    assert!(bench.one.namespace.is_kept_from("169.254.1.1", port));
     bench.world.serve(&[4000]);
     assert!(bench.one.namespace.reaches(WORLD, 4000), "guest to world");
 }
@@ -427,7 +436,10 @@ fn a_guest_can_not_answer_for_another_one() {
     two.ip(&format!("addr add {}/128 dev eth0 nodad", one.v6));
     for (own, others) in [(&bench.two.v4, &one.v4), (&bench.two.v6, &one.v6)] {
         assert!(world.reaches(own, 80), "{own} is its own");
-        assert!(!world.reaches(others, 80), "{others} is its neighbour's");
+        assert!(
+            world.is_kept_from(others, 80),
+            "{others} is its neighbour's"
+        );
     }
     // The control: without the rules at the tap it succeeds.
     run("nft", "delete table bridge innkeeper");
@@ -458,7 +470,7 @@ fn a_reload_keeps_sessions_and_grants() {
     bench.apply(&closed);
     assert!(still_echoes(&mut session), "the session goes on");
     assert!(
-        !bench.world.reaches(&bench.one.v4, 80),
+        bench.world.is_kept_from(&bench.one.v4, 80),
         "a new one is refused"
     );
     let grants = run("nft", "list set inet innkeeper_grants access4");
@@ -501,7 +513,7 @@ fn what_somebody_else_removed_is_missed_and_made_again() {
         assert!(!bench.is_installed(&state), "{program} {damage}");
         bench.apply(&state);
         assert!(bench.world.reaches(v4, 80), "{program} {damage}");
-        assert!(!bench.world.reaches(v4, 22), "{program} {damage}");
+        assert!(bench.world.is_kept_from(v4, 22), "{program} {damage}");
     }
 }
 
@@ -525,7 +537,7 @@ fn a_removed_guest_leaves_nothing_behind() {
         }
     }
     assert!(run("ip", "neigh show proxy").contains("203.0.113.77"));
-    assert!(!bench.world.reaches(&bench.one.v4, 80));
+    assert!(bench.world.is_kept_from(&bench.one.v4, 80));
 }
 
 #[test]
@@ -569,5 +581,5 @@ fn a_full_host_is_reloaded_in_one_transaction() {
     }
     bench.apply(&state);
     assert!(bench.world.reaches(&bench.one.v4, 80));
-    assert!(!bench.world.reaches(&bench.one.v4, 22));
+    assert!(bench.world.is_kept_from(&bench.one.v4, 22));
 }
