@@ -165,6 +165,7 @@ impl App {
         changes.replace(server.contract, Some(contract.version), &open)
     }
 
+    /// Closes the open usage interval and the contract; one that ended stays as it ended.
     fn end_contract(
         &self,
         changes: &mut Changes,
@@ -174,6 +175,9 @@ impl App {
         let Some(contract) = read::<Contract>(self.store(), server.contract)? else {
             return Err(AppError::Storage(format!("{} has no contract", server.id)));
         };
+        if contract.value.ended_at.is_some() {
+            return Ok(());
+        }
         if let Some(usage) = contract.value.open_usage {
             let name = format!("{}/{usage}", server.contract);
             if let Some(open) = read::<UsageInterval>(self.store(), &name)? {

@@ -137,6 +137,29 @@ pub struct NotNow {
     pub state: ServerState,
 }
 
+impl Lifecycle {
+    /// After its owner deleted it. A server that could not be made is on its way out already: deleting it
+    /// only takes it out of its owner's sight.
+    fn deleted(self, generation: u64, now: Timestamp) -> Self {
+        let why = Farewell::Deleted;
+        match self {
+            Self::Live => Self::Leaving {
+                why,
+                since: now,
+                generation,
+            },
+            Self::Leaving {
+                since, generation, ..
+            } => Self::Leaving {
+                why,
+                since,
+                generation,
+            },
+            Self::Gone { since, .. } => Self::Gone { why, since },
+        }
+    }
+}
+
 impl Server {
     /// What it takes of its host.
     #[must_use]
@@ -271,13 +294,7 @@ impl Server {
             ServerAction::Shutdown => change_power(PowerTarget::Off),
             ServerAction::PowerOff => change_power(PowerTarget::OffForced),
             ServerAction::Reboot => next.reboots = self.reboots.saturating_add(1),
-            ServerAction::Delete => {
-                next.lifecycle = Lifecycle::Leaving {
-                    why: Farewell::Deleted,
-                    since: now,
-                    generation,
-                };
-            }
+            ServerAction::Delete => next.lifecycle = self.lifecycle.deleted(generation, now),
         }
         Ok(next)
     }
@@ -361,13 +378,16 @@ pub fn allowed_actions(state: ServerState) -> &'static [ServerAction] {
             &[PowerOff, Delete]
         }
         ServerState::Stopped => &[Start, Delete],
-        ServerState::Requested | ServerState::Creating | ServerState::Unknown => &[Delete],
-        ServerState::CreateFailed | ServerState::Deleting | ServerState::Deleted => &[],
+        ServerState::Requested
+        | ServerState::Creating
+        | ServerState::Unknown
+        | ServerState::CreateFailed => &[Delete],
+        ServerState::Deleting | ServerState::Deleted => &[],
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use innkeeper_wire::{
         digest::Digest,
         id::uuid_v7,
@@ -383,7 +403,7 @@ pub(crate) mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    pub(crate) fn server() -> Server {
+    fn server() -> Server {
         let uuid = uuid_v7(at(0), [1; 10]);
         let id = ServerId::from_uuid(uuid);
         Server {
@@ -612,6 +632,18 @@ pub(crate) mod tests {
             failed.intent(),
             Some(Intent::Delete),
             "nothing may be left behind"
+        );
+        let dismissed = failed
+            .after(ServerAction::Delete, HostReach::Heard, 9, at(12))
+            .expect("allowed");
+        assert_eq!(dismissed.state(HostReach::Heard), ServerState::Deleting);
+        assert!(
+            matches!(
+                dismissed.lifecycle,
+                Lifecycle::Leaving { generation: 8, .. }
+            ),
+            "its host was told before: {:?}",
+            dismissed.lifecycle
         );
 
         let mut later = seen(ObservedState::Stopped, 1);

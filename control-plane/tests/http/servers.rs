@@ -223,6 +223,24 @@ async fn a_creation_that_fails_is_not_charged_and_leaves_nothing() {
     story.report(story.seen(ObservedState::Absent, 0)).await;
     assert_eq!(story.records("reserved/")[0]["servers"], 0);
     assert_eq!(story.state().await, "create_failed");
+    let ended = story.records("ctr/")[0]["ended_at"].clone();
+    story.setting.clock.advance_s(10);
+    story
+        .setting
+        .send(Method::DELETE, &story.path, Some(&story.token), &[], None)
+        .await
+        .expect(202);
+    let listed = story
+        .setting
+        .get("/servers", Some(&story.token))
+        .await
+        .expect(200);
+    assert_eq!(
+        listed["data"],
+        json!([]),
+        "its owner can take it out of sight"
+    );
+    assert_eq!(story.records("ctr/")[0]["ended_at"], ended);
 }
 
 #[tokio::test]
