@@ -105,7 +105,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     tasks.spawn(metrics_listener(&config, app.clone(), metrics, stop.clone()).await?);
     tasks.spawn(admin_listener(&config, app, ca, stop.clone())?);
     tasks.close();
-    tracing::info!(api = %config.listen.api, agent = %config.listen.agent, "the control plane is up");
+    tracing::info!("the control plane is up");
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::debug!(%error, "no service manager to tell");
     }
@@ -214,10 +214,14 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
         .context("sync the data folder")
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
+async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let socket = TcpListener::bind(address)
         .await
-        .with_context(|| format!("listen at {address}"))
+        .with_context(|| format!("{what}: listen at {address}"))?;
+    // With port 0 in the configuration the system has chosen one.
+    let address = socket.local_addr().context("ask for the address")?;
+    tracing::info!(%address, "{what} listens");
+    Ok(socket)
 }
 
 async fn agent_listener(
@@ -238,7 +242,7 @@ async fn agent_listener(
         stop,
     ));
     Ok(Listener {
-        socket: bind(config.listen.agent).await?,
+        socket: bind("the agent API", config.listen.agent).await?,
         acceptor,
         install: config.installation.id.clone(),
         metrics: context.metrics.clone(),
@@ -299,7 +303,7 @@ async fn rest_listener(
         metrics: metrics.clone(),
         portal_key,
     });
-    let socket = bind(config.listen.api).await?;
+    let socket = bind("the REST API", config.listen.api).await?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok(async move {
         let serving = axum::serve(socket, service).with_graceful_shutdown(stop.cancelled_owned());
@@ -325,7 +329,7 @@ async fn metrics_listener(
     let router = Router::new()
         .route("/metrics", get(render))
         .with_state((app, metrics));
-    let socket = bind(config.listen.metrics).await?;
+    let socket = bind("metrics", config.listen.metrics).await?;
     Ok(async move {
         let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
         log_end("the metrics", serving.await);
