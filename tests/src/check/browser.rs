@@ -228,6 +228,15 @@ impl Browser {
         Ok(())
     }
 
+    /// How much of the page one has to scroll sideways for.
+    pub async fn pixels_beside_the_window(&self) -> anyhow::Result<i64> {
+        let script =
+            "const page = document.documentElement; return page.scrollWidth - page.clientWidth;";
+        let pixels = self.client.execute(script, Vec::new()).await;
+        let pixels = pixels.context("measure the page")?;
+        pixels.as_i64().context("a width is a number")
+    }
+
     /// Keeps a picture of the page under this name, if pictures are wanted.
     pub async fn picture(&self, name: &str) -> anyhow::Result<()> {
         let Some(folder) = &self.screenshots else {

@@ -55,6 +55,7 @@ pub async fn check(
             .await?;
     }
     let server = server::order(steps, &scene).await?;
+    server::look(steps, &scene, &server).await;
     server::live(steps, &scene, &server).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;

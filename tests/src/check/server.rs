@@ -143,6 +143,31 @@ async fn follow(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Vec<IpAddr>>
         .await
 }
 
+/// Looks at the server's page as people elsewhere do: in each language, on a phone's screen.
+pub(super) async fn look(steps: &mut Steps, scene: &Scene, server: &Server) {
+    let browser = &scene.browser;
+    let looked = async {
+        browser.resize(390, 844).await?;
+        for (tag, running) in [("ko", "실행 중"), ("zh-Hant", "執行中"), ("en", "Running")] {
+            browser
+                .open(&format!("{}?lang={tag}", server.path()))
+                .await?;
+            let page = browser.text("#server").await?;
+            ensure!(page.contains(running), "no {running} on the page: {page}");
+            browser.picture(&format!("14-phone-{tag}")).await?;
+            let hidden = browser.pixels_beside_the_window().await?;
+            ensure!(hidden == 0, "{hidden} pixels do not fit a phone's width");
+        }
+        browser.resize(1280, 1000).await
+    };
+    let _ = steps
+        .step(
+            "its page speaks Korean and Chinese and fits a phone",
+            looked,
+        )
+        .await;
+}
+
 /// Reaches the server and takes it through its power states.
 pub(super) async fn live(steps: &mut Steps, scene: &Scene, server: &Server) -> anyhow::Result<()> {
     let world = scene.installation.run().world();

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use nix::{
+    mount::{MsFlags, mount},
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
@@ -87,7 +88,10 @@ pub fn enclosed(hosts: usize, inside: impl FnOnce(Run) -> anyhow::Result<()>) ->
         Ok(keeper) => keeper
             .parse()
             .context("read the number of the run")
-            .and_then(|keeper| inside(Run::new(keeper, hosts)))
+            .and_then(|keeper| {
+                hide_kvm()?;
+                inside(Run::new(keeper, hosts))
+            })
             .map(|()| ExitCode::SUCCESS),
         Err(_) => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -99,6 +103,24 @@ pub fn enclosed(hosts: usize, inside: impl FnOnce(Run) -> anyhow::Result<()>) ->
         Steps::complain(&error);
         ExitCode::FAILURE
     })
+}
+
+/// The laboratory's hypervisors have no KVM, so that a run is the same on every machine; its agents must see
+/// the same. Holds for this mount namespace, which is the run's own.
+fn hide_kvm() -> anyhow::Result<()> {
+    let device = Path::new("/dev/kvm");
+    if !device.exists() {
+        return Ok(());
+    }
+    let nothing: Option<&str> = None;
+    mount(
+        Some("/dev/null"),
+        device,
+        nothing,
+        MsFlags::MS_BIND,
+        nothing,
+    )
+    .context("hide the KVM device")
 }
 
 async fn keep(run: Run) -> anyhow::Result<ExitCode> {
