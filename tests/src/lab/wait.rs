@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio::time::Instant;
 
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks again and again until there is an answer, and fails after `limit` with `what` and the last refusal.
 pub async fn until<T>(
