@@ -110,7 +110,9 @@ async fn join(arguments: Join) -> anyhow::Result<()> {
         ca_fingerprint: arguments.ca_fingerprint,
     };
     let host = join::join(&invitation, &folder, Arc::new(SystemClock)).await?;
-    say(&format!("joined as {host}; start the agent with `systemctl start innkeeper-agent`"));
+    say(&format!(
+        "joined as {host}; start the agent with `systemctl start innkeeper-agent`"
+    ));
     Ok(())
 }
 
@@ -169,7 +171,12 @@ async fn run(config: Config) -> anyhow::Result<()> {
     };
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(metrics::collect(Arc::clone(&metrics), host, MEASURE_EVERY, stop.clone()));
+    tasks.spawn(metrics::collect(
+        Arc::clone(&metrics),
+        host,
+        MEASURE_EVERY,
+        stop.clone(),
+    ));
     tasks.spawn(exporter::serve(listener, metrics, stop.clone()));
     tasks.spawn(link.run(stop.clone()));
     tasks.spawn(tell_systemd(reports, stop.clone()));
