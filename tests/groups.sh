@@ -141,25 +141,25 @@ cargo_tests() {
 
 count_nextest() {
   local summary
-  summary=$(grep -E '^ *Summary \[' "$1" | tail -n 1 || true)
+  summary=$(grep -aE '^ *Summary \[' "$1" | tail -n 1 || true)
   count_tests "$1" "$2" "$(number passed "$summary")" "$(number 'failed|timed out' "$summary")" 0
 }
 
 count_cargo_test() {
   local results
-  results=$(grep -E '^test result: ' "$1" || true)
+  results=$(grep -aE '^test result: ' "$1" || true)
   count_tests "$1" "$2" "$(number passed "$results")" "$(number failed "$results")" "$(number ignored "$results")"
 }
 
 # number WORD TEXT: the sum of the numbers in front of a word.
 number() {
-  printf '%s\n' "$2" | grep -oE "[0-9]+ ($1)" | awk '{ sum += $1 } END { print sum + 0 }'
+  printf '%s\n' "$2" | grep -aoE "[0-9]+ ($1)" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 # count_tests FILE STATUS PASSED FAILED IGNORED: adds to the group's numbers and shows what went wrong.
 count_tests() {
   local reasons count
-  reasons=$(grep -oE '^ *skipped: .*' "$1" | sed 's/^ *skipped: //' | sort | uniq -c || true)
+  reasons=$(grep -aoE '^ *skipped: .*' "$1" | sed 's/^ *skipped: //' | sort | uniq -c || true)
   count=$(printf '%s' "$reasons" | awk '{ sum += $1 } END { print sum + 0 }')
   [ -z "$reasons" ] || printf '%s\n' "$reasons" | sed 's/^ *\([0-9]*\) /skip   \1 x /'
   passed=$((passed + $3 - count))
@@ -167,7 +167,7 @@ count_tests() {
   skipped=$((skipped + $5 + count))
   if [ "$2" != 0 ]; then
     [ "$4" != 0 ] || failed=$((failed + 1)) # it did not even build, or ended early
-    grep -E '^ *(FAIL|TIMEOUT|SIGKILL|SIGABRT|SIGSEGV) |^test .* FAILED$' "$1" | sort -u || true
+    grep -aE '^ *(FAIL|TIMEOUT|SIGKILL|SIGABRT|SIGSEGV) |^test .* FAILED$' "$1" | sort -u || true
     tail -n 60 "$1"
     say "FAILED (all of it: $log)"
   fi
@@ -176,7 +176,7 @@ count_tests() {
 # count_tally: the numbers of a program that closed with `N passed, N failed`.
 count_tally() {
   local tally
-  tally=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)
+  tally=$(grep -aE '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)
   if [ -z "$tally" ]; then
     result_failed "the check came to no end"
     return
