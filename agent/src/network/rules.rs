@@ -30,6 +30,8 @@ pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)
 pub(super) const GRANTS_TABLE: &str = "innkeeper_grants";
 const TABLE: &str = "innkeeper";
 
+/// As a number: its name is looked up in /etc/protocols, which a small host may not have.
+const IPPROTO_ICMPV6: u8 = 58;
 /// Mark of packets that a grant lets through: "ik" and a number.
 const MARK_GRANTED: u32 = 0x696b_0001;
 /// Names of taps begin so; a tap that no set knows may send nothing.
@@ -204,13 +206,13 @@ fn spoof_rules() -> Vec<Vec<Value>> {
         // front that could hide something else.
         vec![
             equal(payload("ip6", "saddr"), link_local),
-            equal(payload("ip6", "nexthdr"), json!("ipv6-icmp")),
+            equal(payload("ip6", "nexthdr"), json!(IPPROTO_ICMPV6)),
             equal(payload("icmpv6", "type"), json!({ "set": discovery })),
             accept(),
         ],
         vec![
             equal(payload("ip6", "saddr"), json!("::")),
-            equal(payload("ip6", "nexthdr"), json!("ipv6-icmp")),
+            equal(payload("ip6", "nexthdr"), json!(IPPROTO_ICMPV6)),
             equal(payload("icmpv6", "type"), json!("nd-neighbor-solicit")),
             accept(),
         ],
