@@ -193,8 +193,9 @@ async fn a_damaged_index_is_moved_aside_and_rebuilt() {
                 .open(largest_file(index))
                 .expect("opens");
             let length = file.metadata().expect("there").len();
-            file.write_all_at(&[0xa5; 4_096], length / 2)
-                .expect("written");
+            // Half of the file: a single block may lie where sled keeps nothing, and rightly not matter.
+            let garbage = vec![0xa5; usize::try_from(length / 2).expect("small")];
+            file.write_all_at(&garbage, length / 4).expect("written");
         }),
         ("empty files", |index| {
             fs::File::options()
