@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// Which of our crates each crate may depend on (ARCHITECTURE.md, "Code map").
@@ -223,15 +224,30 @@ fn nothing_names_a_machine_or_a_registry() {
     }
 }
 
+/// The bans of deny.toml, without cargo-deny, whose database is not to be had everywhere. The lock file
+/// alone would not do: it also lists what only features that are off would bring in.
 #[test]
-fn tls_has_one_provider() {
-    let lock = read(&root().join("Cargo.lock"));
-    for name in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls"] {
-        assert!(
-            !lock.contains(&format!("name = \"{name}\"")),
-            "{name} came in as a dependency"
-        );
-    }
+fn no_banned_crate_came_in() {
+    let rules = read(&root().join("deny.toml"));
+    let banned = rules.lines().filter_map(|line| {
+        let (name, rest) = line.trim().strip_prefix("{ name = \"")?.split_once('"')?;
+        rest.contains("reason").then_some(name)
+    });
+    let banned: BTreeSet<_> = banned.collect();
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--offline", "--prefix", "none"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
+    let used: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(used.contains("rustls"), "{tree}");
+    assert!(banned.contains("aws-lc-sys"), "{banned:?}");
+    let came_in: Vec<_> = used.intersection(&banned).collect();
+    assert!(came_in.is_empty(), "deny.toml says why not: {came_in:?}");
 }
 
 #[test]

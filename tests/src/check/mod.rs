@@ -4,6 +4,7 @@
 mod account;
 mod behind;
 pub mod browser;
+mod interrupted;
 mod server;
 
 use std::path::PathBuf;
@@ -61,6 +62,7 @@ pub async fn check(
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
     behind::nothing_left(steps, &scene, &server).await;
+    interrupted::creation(steps, &mut scene).await?;
     behind::logs(steps, &scene).await;
     steps
         .step("all programs end when asked to", scene.installation.stop())
