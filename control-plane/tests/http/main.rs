@@ -5,6 +5,7 @@ mod accounts;
 mod agents;
 mod authorization;
 mod document;
+mod listener;
 mod orders;
 mod servers;
 mod setting;

@@ -106,6 +106,8 @@ pub(crate) struct Setting {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) rest: Router,
     pub(crate) agents: Router,
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) metrics: Metrics,
     pub(crate) folder: PathBuf,
     _owner: tempfile::TempDir,
 }
@@ -143,15 +145,17 @@ impl Setting {
         });
         let agents = agent_api::router(AgentContext {
             app: app.clone(),
-            ca,
+            ca: Arc::clone(&ca),
             blobs,
-            metrics,
+            metrics: metrics.clone(),
         });
         Self {
             app,
             clock,
             rest,
             agents,
+            ca,
+            metrics,
             folder: folder.path().to_owned(),
             _owner: folder,
         }

@@ -1,0 +1,166 @@
+//! The agent API's listener over real TLS: who is let through the handshake, and that each refusal leaves
+//! its mark for operators.
+
+use std::{sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{Request, body::Bytes};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use innkeeper_control_plane::agent_api::listener::Listener;
+use innkeeper_mtls::{
+    Authorities, Ca, HostRequest, Identity, client_config, pinned_client_config, server_config,
+};
+use innkeeper_wire::{
+    host::HOST_HEADER,
+    id::HostId,
+    time::{Clock, Timestamp},
+};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_util::sync::CancellationToken;
+
+use crate::setting::{Setting, room_for};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// A listener in front of the setting's agent API.
+struct Door {
+    address: std::net::SocketAddr,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+}
+
+impl Door {
+    async fn open(setting: &Setting) -> Self {
+        let clock = Arc::clone(&setting.clock) as Arc<dyn Clock>;
+        let identity = setting
+            .ca
+            .issue_server(&["localhost".to_owned()], clock.now())
+            .expect("issued");
+        let config =
+            server_config(&identity, &trust(&setting.ca), Arc::clone(&clock)).expect("TLS");
+        let (_, acceptor) = watch::channel(TlsAcceptor::from(Arc::new(config)));
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = socket.local_addr().expect("bound");
+        let listener = Listener {
+            socket,
+            acceptor,
+            install: setting.ca.install().clone(),
+            router: setting.agents.clone(),
+            metrics: setting.metrics.clone(),
+        };
+        let stop = CancellationToken::new();
+        tokio::spawn(listener.run(stop.clone()));
+        Self {
+            address,
+            clock,
+            stop,
+        }
+    }
+
+    fn as_host(&self, ca: &Ca, host: HostId, at: Timestamp) -> ClientConfig {
+        let request = HostRequest::create().expect("a key");
+        let signed = ca
+            .sign_host(&request.request_pem, host, at, DAY)
+            .expect("signed");
+        let identity =
+            Identity::from_pem(&signed.certificate_pem, &request.key_pem).expect("an identity");
+        client_config(&identity, &trust(ca), Arc::clone(&self.clock)).expect("TLS")
+    }
+
+    /// The status of a request for the desired state; `None` when the connection does not last that long.
+    async fn ask(&self, config: ClientConfig, claimed: HostId) -> Option<u16> {
+        let stream = TcpStream::connect(self.address).await.expect("connected");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .ok()?;
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .ok()?;
+        tokio::spawn(connection);
+        let request =
+            Request::get("https://localhost/agent/v1/desired?epoch=0&generation=0&wait_s=0")
+                .header(HOST_HEADER, claimed.to_string())
+                .body(Empty::<Bytes>::new())
+                .expect("a request");
+        let response = sender.send_request(request).await.ok()?;
+        let status = response.status().as_u16();
+        response.into_body().collect().await.ok()?;
+        Some(status)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn trust(ca: &Ca) -> Authorities {
+    Authorities::from_pem(ca.certificate_pem()).expect("an authority")
+}
+
+/// How often the listener refused for this reason; each time is one line in its log.
+fn refusals(setting: &Setting, reason: &str) -> u64 {
+    let text = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+    let line = format!("innkeeper_agent_connections_refused_total{{reason=\"{reason}\"}} ");
+    let count = text.lines().find_map(|found| found.strip_prefix(&line));
+    count.map_or(0, |count| count.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn hosts_come_in_by_their_own_valid_certificate_only() {
+    let setting = Setting::new();
+    let (host, other) = (
+        setting.host("h1", room_for(1)).await.id,
+        setting.host("h2", room_for(1)).await.id,
+    );
+    let door = Door::open(&setting).await;
+    let now = setting.clock.now();
+    let ours = || door.as_host(&setting.ca, host, now);
+
+    assert_eq!(door.ask(ours(), host).await, Some(200));
+
+    assert_eq!(
+        door.ask(ours(), other).await,
+        Some(401),
+        "another host's certificate"
+    );
+    assert_eq!(refusals(&setting, "another-host"), 1);
+
+    let pinned =
+        pinned_client_config(setting.ca.fingerprint(), Arc::clone(&door.clock)).expect("TLS");
+    assert_eq!(door.ask(pinned, host).await, Some(401), "no certificate");
+    assert_eq!(refusals(&setting, "no-certificate"), 1);
+
+    let install = setting.ca.install().clone();
+    let foreign = Ca::create(&install, now).expect("an authority of the same name");
+    let mut config = door.as_host(&foreign, host, now);
+    // It trusts our server, so that only its own certificate is in question.
+    let trusting =
+        pinned_client_config(setting.ca.fingerprint(), Arc::clone(&door.clock)).expect("TLS");
+    let resolver = Arc::clone(&config.client_auth_cert_resolver);
+    config = trusting;
+    config.client_auth_cert_resolver = resolver;
+    assert_eq!(door.ask(config, host).await, None, "a wrong authority");
+    assert_eq!(refusals(&setting, "certificate"), 1);
+
+    let expiring = ours();
+    setting.clock.advance_s(25 * 3_600);
+    assert_eq!(
+        door.ask(expiring, host).await,
+        None,
+        "an expired certificate"
+    );
+    assert_eq!(refusals(&setting, "certificate"), 2);
+
+    let fresh = door.as_host(&setting.ca, host, setting.clock.now());
+    assert_eq!(door.ask(fresh, host).await, Some(200));
+}
