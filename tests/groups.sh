@@ -3,6 +3,8 @@
 
 logs=$target/test-logs
 network_packages="nftables iproute2 procps"
+# Judges of what we write: disks and metrics.
+packages_unit="qemu-utils prometheus"
 
 run_groups() {
   [ $# -gt 0 ] || set -- $groups_all
@@ -38,6 +40,7 @@ group_lint() {
 }
 
 group_unit() {
+  need $packages_unit
   cargo_tests --workspace --lib --bins
   test_files unit
 }

@@ -1,5 +1,5 @@
 //! Drives [`LibvirtHost`] against a libvirtd of its own, in namespaces of its own, through the whole life of
-//! one server. With `INNKEEPER_TEST_IMAGE` (a qcow2 of the laboratory's test guest) the guest boots and its
+//! one server. With `INNKEEPER_GUEST_IMAGE` (a qcow2 of the laboratory's test guest) the guest boots and its
 //! agent answers; without, the disk is empty and the domain merely runs.
 //!
 //! Needs root, libvirtd, QEMU, tini, nft and ip; says so and skips where one is missing.
@@ -53,36 +53,8 @@ struct PrivateLibvirt {
     folder: tempfile::TempDir,
 }
 
-const INIT: &str = r#"
-set -eu
-d=$1
-hostname libvirt-test
-mount --make-rprivate /
-mount -t sysfs sysfs /sys
-mkdir -p "$d/etc" "$d/lib" "$d/cache" "$d/run" "$d/log" "$d/dev"
-printf 'auth_unix_rw = "none"\nunix_sock_group = "root"\n' > "$d/etc/libvirtd.conf"
-printf 'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = [ ]\nnamespaces = [ ]\nstdio_handler = "file"\n' > "$d/etc/qemu.conf"
-printf '127.0.0.1 localhost libvirt-test\n' > "$d/hosts"
-mount --bind "$d/hosts" /etc/hosts
-for pair in etc:/etc/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt run:/run/libvirt log:/var/log/libvirt; do
-  mkdir -p "${pair#*:}"; mount --bind "$d/${pair%%:*}" "${pair#*:}"
-done
-mount -t tmpfs -o mode=755 dev "$d/dev"
-for n in null zero full random urandom tty; do touch "$d/dev/$n"; mount --bind "/dev/$n" "$d/dev/$n"; done
-mkdir -p "$d/dev/net" "$d/dev/pts" "$d/dev/shm"
-mknod -m 666 "$d/dev/net/tun" c 10 200
-ln -s pts/ptmx "$d/dev/ptmx"; ln -s /proc/self/fd "$d/dev/fd"
-mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$d/dev/pts"
-mount --move "$d/dev" /dev
-trap '' TERM
-while :; do
-  while [ -e "$d/hold" ]; do sleep 0.1; done
-  libvirtd -p /run/libvirt/libvirtd.pid & pid=$!
-  while kill -0 $pid 2>/dev/null && [ ! -e "$d/hold" ]; do sleep 0.1; done
-  kill $pid 2>/dev/null || :
-  wait $pid || :
-done
-"#;
+/// The laboratory's private libvirt: one script, so that both find the same traps.
+const SCRIPT: &str = include_str!("../../tests/src/lab/hypervisor.sh");
 
 impl PrivateLibvirt {
     fn start() -> Self {
@@ -97,8 +69,9 @@ impl PrivateLibvirt {
                 "--uts",
                 "--ipc",
             ])
-            .args(["tini", "-g", "--", "bash", "-c", INIT, "init"])
+            .args(["tini", "-g", "--", "bash", "-c", SCRIPT, "hypervisor.sh"])
             .arg(folder.path())
+            .arg("libvirt-test")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -185,8 +158,8 @@ fn spec(image: BaseImage) -> ServerSpec {
 
 /// The laboratory's guest, or an empty disk.
 fn test_image(folder: &Path) -> (PathBuf, BaseImage, bool) {
-    if let Some(path) = std::env::var_os("INNKEEPER_TEST_IMAGE").map(PathBuf::from) {
-        let bytes = std::fs::read(&path).expect("INNKEEPER_TEST_IMAGE can be read");
+    if let Some(path) = std::env::var_os("INNKEEPER_GUEST_IMAGE").map(PathBuf::from) {
+        let bytes = std::fs::read(&path).expect("INNKEEPER_GUEST_IMAGE can be read");
         let size: [u8; 8] = bytes[24..32].try_into().expect("8 bytes");
         let image = BaseImage {
             digest: Digest::of(&bytes),

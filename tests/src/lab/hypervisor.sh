@@ -5,6 +5,8 @@ set -eu
 folder=$1 name=$2
 hostname "$name"
 mount --make-rprivate /
+# The devices of its own network namespace: libvirt isolates a bridge's ports there.
+mount -t sysfs sysfs /sys
 
 mkdir -p "$folder"/{etc,lib,cache,run,log,dev}
 uuid=$(cat /proc/sys/kernel/random/uuid)
