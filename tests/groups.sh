@@ -57,7 +57,7 @@ group_network() {
 group_libvirt() {
   need $packages_run $packages_guest
   guest=$(tests/guest/build "$target/guest" 2>>"$log") || fail "the test guest could not be built"
-  INNKEEPER_TEST_IMAGE=$guest test_files libvirt
+  INNKEEPER_GUEST_IMAGE=$guest test_files libvirt
 }
 
 # The whole job in a browser, with its own lines and tally.
