@@ -34,6 +34,17 @@ for pair in etc:/etc/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt run:/
 done
 mount --bind "$folder/hosts" /etc/hosts
 
+# libvirt looks up its usual user for QEMU before it reads that another one is configured. Debian makes it with
+# a package whose services we do not want; so it exists in here only.
+for file in passwd group; do
+  cp "/etc/$file" "$folder/$file"
+  grep -q '^libvirt-qemu:' "$folder/$file" || case $file in
+    passwd) echo 'libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin' >>"$folder/$file" ;;
+    group) echo 'libvirt-qemu:x:64055:' >>"$folder/$file" ;;
+  esac
+  mount --bind "$folder/$file" "/etc/$file"
+done
+
 # A /dev without kvm: guests run under TCG on every machine alike, and libvirt's cache stays valid.
 dev=$folder/dev
 mount -t tmpfs -o mode=755 dev "$dev"
