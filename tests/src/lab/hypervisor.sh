@@ -5,8 +5,9 @@ set -eu
 folder=$1 name=$2
 hostname "$name"
 mount --make-rprivate /
-# The devices of its own network namespace: libvirt isolates a bridge's ports there.
-mount -t sysfs sysfs /sys
+# The devices of its own network namespace, where libvirt isolates a bridge's ports. `ip netns exec` has mounted
+# them already, and then the kernel refuses to do it twice.
+mount -t sysfs sysfs /sys 2>/dev/null || :
 
 mkdir -p "$folder"/{etc,lib,cache,run,log,dev}
 uuid=$(cat /proc/sys/kernel/random/uuid)
