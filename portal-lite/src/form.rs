@@ -1,12 +1,13 @@
 //! A form as shown: what was typed, and what is wrong with it, in words.
 
 use axum::http::StatusCode;
-use innkeeper_wire::error::{Problem, ProblemCode};
+use innkeeper_wire::error::{FieldError, FieldErrorCode, Problem, ProblemCode};
 
 use crate::{
     api::ApiError,
     failure::{Failure, problem_text},
     guard::Fields,
+    language,
     visit::Visit,
     words,
 };
@@ -31,8 +32,10 @@ pub struct Form {
 pub struct FieldMessage {
     /// Name of the control, also its id.
     pub field: String,
-    /// What is wrong.
+    /// What is wrong, as said beside the field.
     pub text: String,
+    /// The same for the summary on top, where the field must be named.
+    pub summary: String,
 }
 
 /// Where a field of the API stands in a form.
@@ -42,7 +45,7 @@ pub struct Alias {
     pub pointer: &'static str,
     /// Name of the control.
     pub field: &'static str,
-    /// What it is called in `words::field_error`.
+    /// What it is called in `words`.
     pub subject: &'static str,
 }
 
@@ -72,6 +75,7 @@ impl Form {
         if problem.code == ProblemCode::Unauthenticated {
             return Err(Failure::Refused(problem));
         }
+        let fields = without_private_keys(fields, &problem, aliases);
         let errors = complaints(visit, &problem, aliases);
         let status =
             StatusCode::from_u16(problem.code.status()).expect("codes have valid statuses");
@@ -107,6 +111,7 @@ impl Form {
     pub fn complaint(fields: Fields, field: &str, text: String) -> Self {
         let errors = vec![FieldMessage {
             field: field.to_owned(),
+            summary: text.clone(),
             text,
         }];
         Self {
@@ -147,22 +152,62 @@ impl Form {
 fn complaints(visit: &Visit, problem: &Problem, aliases: &[Alias]) -> Vec<FieldMessage> {
     let mut messages: Vec<FieldMessage> = Vec::new();
     for error in &problem.errors {
-        let pointer = error
-            .pointer
-            .trim_start_matches('/')
-            .split('/')
-            .next()
-            .unwrap_or_default();
-        let alias = aliases.iter().find(|alias| alias.pointer == pointer);
-        let (field, subject) =
-            alias.map_or((pointer, pointer), |alias| (alias.field, alias.subject));
+        let (field, subject) = place(error, aliases);
         if messages.iter().any(|message| message.field == field) {
             continue;
         }
+        let text = complaint_text(visit, subject, error.code);
+        let summary = words::field_label(subject).map_or_else(
+            || text.clone(),
+            |label| format!("{}{}{text}", visit.say(label), visit.say("form-label-end")),
+        );
         messages.push(FieldMessage {
             field: field.to_owned(),
-            text: visit.say(words::field_error(subject, error.code)),
+            text,
+            summary,
         });
     }
     messages
+}
+
+/// The control that a complaint of the API is about, and what `words` calls it.
+fn place<'a>(error: &'a FieldError, aliases: &[Alias]) -> (&'a str, &'a str) {
+    let pointer = error
+        .pointer
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    aliases
+        .iter()
+        .find(|alias| alias.pointer == pointer)
+        .map_or((pointer, pointer), |alias| (alias.field, alias.subject))
+}
+
+/// What is wrong with a field, with its limit where that is known.
+fn complaint_text(visit: &Visit, subject: &str, code: FieldErrorCode) -> String {
+    let count = |key, limit: usize| {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        language::say_count(visit.locale, key, limit)
+    };
+    let installation = visit.facts.as_ref().map(|facts| &facts.installation);
+    match (code, installation, words::length_max(subject)) {
+        (FieldErrorCode::TooShort, Some(known), _) if subject == "password" => {
+            count("field-password-too-short", known.password_length_min)
+        }
+        (FieldErrorCode::TooLong, _, Some(limit)) => count("field-longer-than", limit),
+        _ => visit.say(words::field_error(subject, code)),
+    }
+}
+
+/// A private key that was pasted by mistake is not sent back, to be seen and cached once more.
+fn without_private_keys(fields: Fields, problem: &Problem, aliases: &[Alias]) -> Fields {
+    let is_private = |error: &&FieldError| error.code == FieldErrorCode::PrivateKey;
+    let Some(error) = problem.errors.iter().find(is_private) else {
+        return fields;
+    };
+    let (field, _) = place(error, aliases);
+    let mut pairs = fields.showable();
+    pairs.retain(|(name, _)| name != field);
+    Fields::new(pairs)
 }

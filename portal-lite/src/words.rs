@@ -177,6 +177,41 @@ fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
     Some(said)
 }
 
+/// The label of a field, to name it where it is not in sight.
+#[must_use]
+pub fn field_label(field: &str) -> Option<&'static str> {
+    let label = match field {
+        "login_id" => "sign-up-id",
+        "name" => "sign-up-name",
+        "email" => "sign-up-email",
+        "password" => "sign-up-password",
+        "accepted_terms" => "sign-up-terms",
+        "login" => "sign-in-login",
+        "public_key" => "key-public",
+        "key_name" => "key-name",
+        "site" => "order-site",
+        "image" => "order-image",
+        "plan" => "order-plan",
+        "hostname" => "order-name",
+        "ssh_keys" => "order-keys",
+        "accept_cautions" => "caution-title",
+        _ => return None,
+    };
+    Some(label)
+}
+
+/// The most characters that the API takes in a field, where it is worth saying.
+#[must_use]
+pub fn length_max(field: &str) -> Option<usize> {
+    match field {
+        "name" => Some(100),
+        "email" => Some(254),
+        "password" => Some(128),
+        "key_name" => Some(60),
+        _ => None,
+    }
+}
+
 /// The pattern that an amount of this currency is put into. Grouping and decimals are `format`'s.
 #[must_use]
 pub const fn money(currency: Currency) -> &'static str {

@@ -67,6 +67,7 @@ form-problem = There is a problem
 form-error = Error:
 form-required = (required)
 form-optional = (optional)
+form-label-end = { ": " }
 
 ## Sign-up
 
@@ -332,6 +333,10 @@ problem-storage-full = Nothing can be saved at the moment; looking things up sti
 field-required = Fill this in.
 field-malformed = This does not have the right form.
 field-too-long = This is too long.
+field-longer-than = { $count ->
+    [one] Use at most { $count } character.
+   *[other] Use at most { $count } characters.
+}
 field-taken = Somebody has this already.
 field-too-short = This is too short.
 field-weak = This password is easy to guess. Choose a longer or less common one.
@@ -352,6 +357,10 @@ field-email-required = Enter your e-mail address.
 field-email-malformed = Enter an e-mail address such as name@example.com.
 field-email-too-many = This address has as many accounts as it may. Use another one, or sign in.
 field-password-required = Enter a password.
+field-password-too-short = { $count ->
+    [one] Use at least { $count } character.
+   *[other] Use at least { $count } characters.
+}
 field-terms-required = Accept the terms to sign up.
 field-cautions-required = Tick the box to confirm that you have read the cautions.
 field-public-key-required = Paste a public key.

@@ -58,6 +58,7 @@ form-problem = 입력 내용을 확인해 주세요
 form-error = 오류:
 form-required = (필수)
 form-optional = (선택)
+form-label-end = { ": " }
 
 ## Sign-up
 
@@ -311,6 +312,7 @@ problem-storage-full = 지금은 저장할 수 없으며 조회만 가능합니�
 field-required = 필수 입력 항목입니다.
 field-malformed = 형식이 올바르지 않습니다.
 field-too-long = 너무 깁니다.
+field-longer-than = { $count }자 이내로 입력해 주세요.
 field-taken = 이미 사용 중입니다.
 field-too-short = 너무 짧습니다.
 field-weak = 추측하기 쉬운 비밀번호입니다. 더 길거나 흔하지 않은 것을 사용해 주세요.
@@ -331,6 +333,7 @@ field-email-required = 이메일을 입력해 주세요.
 field-email-malformed = name@example.com 형식의 이메일을 입력해 주세요.
 field-email-too-many = 이 이메일로 가입할 수 있는 계정 수를 넘었습니다. 다른 이메일을 사용하거나 로그인해 주세요.
 field-password-required = 비밀번호를 입력해 주세요.
+field-password-too-short = { $count }자 이상 입력해 주세요.
 field-terms-required = 회원약관에 동의해 주세요.
 field-cautions-required = 주의 사항을 확인하고 체크해 주세요.
 field-public-key-required = 공개 키를 붙여 넣어 주세요.

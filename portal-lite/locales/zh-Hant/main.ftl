@@ -58,6 +58,7 @@ form-problem = 請檢查以下內容
 form-error = 錯誤：
 form-required = （必填）
 form-optional = （選填）
+form-label-end = ：
 
 ## Sign-up
 
@@ -311,6 +312,7 @@ problem-storage-full = 目前無法儲存，仍可查詢。維運人員已得知
 field-required = 此欄位為必填。
 field-malformed = 格式不正確。
 field-too-long = 內容過長。
+field-longer-than = 請勿超過 { $count } 個字元。
 field-taken = 已被使用。
 field-too-short = 長度不足。
 field-weak = 密碼容易被猜到，請使用更長或較不常見的密碼。
@@ -331,6 +333,7 @@ field-email-required = 請輸入電子郵件。
 field-email-malformed = 請輸入像 name@example.com 的電子郵件。
 field-email-too-many = 此電子郵件的帳號數已達上限。請改用其他地址，或直接登入。
 field-password-required = 請輸入密碼。
+field-password-too-short = 請至少輸入 { $count } 個字元。
 field-terms-required = 請同意服務條款。
 field-cautions-required = 請勾選以確認已閱讀注意事項。
 field-public-key-required = 請貼上公開金鑰。

@@ -10,13 +10,20 @@ use innkeeper_wire::{
 use super::{id, view};
 use crate::{
     failure::Failure,
-    form::Form,
+    form::{Alias, Form},
     format::Moment,
     guard::Fields,
     notice::Notice,
     page::{self, Frame, Place},
     visit::{Member, Visit},
 };
+
+/// Where the API's fields stand in the form.
+const KEY_FIELDS: &[Alias] = &[Alias {
+    pointer: "name",
+    field: "name",
+    subject: "key_name",
+}];
 
 #[derive(Template)]
 #[template(path = "keys.html")]
@@ -48,7 +55,7 @@ pub async fn add(Member(visit): Member, fields: Fields) -> Result<Response, Fail
     match visit.portal.api.add_ssh_key(visit.caller(), &request).await {
         Ok(_) => Ok(page::redirect_with(&visit, "/keys", Notice::KeyAdded)),
         Err(error) => {
-            let form = Form::refused(&visit, fields, error, &[])?;
+            let form = Form::refused(&visit, fields, error, KEY_FIELDS)?;
             keys_page(&visit, form).await
         }
     }

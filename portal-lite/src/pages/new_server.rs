@@ -42,18 +42,11 @@ const QUOTE_FIELDS: &[Alias] = &[Alias {
     subject: "hostname",
 }];
 /// And those of a key that is added on the way.
-const KEY_FIELDS: &[Alias] = &[
-    Alias {
-        pointer: "name",
-        field: "key_name",
-        subject: "name",
-    },
-    Alias {
-        pointer: "public_key",
-        field: "public_key",
-        subject: "public_key",
-    },
-];
+const KEY_FIELDS: &[Alias] = &[Alias {
+    pointer: "name",
+    field: "key_name",
+    subject: "key_name",
+}];
 
 #[derive(Template)]
 #[template(path = "new_server.html")]

@@ -60,17 +60,18 @@ async fn errors_stand_beside_their_fields_and_input_is_kept() {
     let page = visitor.post("/sign-up", SIGN_UP).await;
     assert_eq!(page.status, 422);
     assert!(page.body.contains("<title>Error:"));
-    for (field, text) in [
-        ("login_id", "This ID is taken. Choose another."),
+    for (field, label, text) in [
+        ("login_id", "ID", "This ID is taken. Choose another."),
         (
             "password",
+            "Password",
             "This password is easy to guess. Choose a longer or less common one.",
         ),
-        ("accepted_terms", "Accept the terms to sign up."),
+        ("accepted_terms", "Terms", "Accept the terms to sign up."),
     ] {
         assert!(
             page.body
-                .contains(&format!("<a href=\"#{field}\">{text}</a>")),
+                .contains(&format!("<a href=\"#{field}\">{label}: {text}</a>")),
             "{field}"
         );
         assert!(
@@ -264,7 +265,6 @@ async fn keys_are_added_refused_and_deleted() {
         json!({"name": "laptop", "public_key": "ssh-ed25519 AAAA me"})
     );
     for (code, text) in [
-        (FieldErrorCode::PrivateKey, "This is a private key."),
         (
             FieldErrorCode::UnsafeKey,
             "Keys of this kind are no longer safe.",
@@ -287,6 +287,43 @@ async fn keys_are_added_refused_and_deleted() {
     let line = "DELETE /me/ssh-keys/key_0190b5c87f1e7c3a8e0f000000000001";
     assert_eq!(stub.calls(line).len(), 1);
     assert_eq!(member.post("/keys/../../x/delete", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn lengths_are_refused_with_their_limit() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    visitor.get("/sign-up").await;
+    let problem = invalid(&[
+        ("/name", FieldErrorCode::TooLong),
+        ("/password", FieldErrorCode::TooShort),
+    ]);
+    stub.refuse("POST /signups", problem);
+    let page = visitor.post("/sign-up", SIGN_UP).await;
+    for text in [
+        "Name: Use at most 100 characters.",
+        "Password: Use at least 12 characters.",
+    ] {
+        assert!(page.body.contains(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_key_is_not_sent_back() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let pasted = "-----BEGIN OPENSSH PRIVATE KEY-----";
+    for (path, name) in [("/keys", "name"), ("/servers/new", "key_name")] {
+        let problem = invalid(&[("/public_key", FieldErrorCode::PrivateKey)]);
+        stub.refuse("POST /me/ssh-keys", problem);
+        member.get(path).await;
+        let page = member
+            .post(path, &[(name, "laptop"), ("public_key", pasted)])
+            .await;
+        assert!(page.body.contains("This is a private key."), "{path}");
+        assert!(page.body.contains("value=\"laptop\""), "{path}");
+        assert!(!page.body.contains(pasted), "{path}");
+    }
 }
 
 #[tokio::test]

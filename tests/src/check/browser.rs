@@ -215,14 +215,15 @@ impl Browser {
     }
 
     /// Checks that the page refuses the field `name`: in words beside it, and by a link in the summary on top
-    /// that says the same.
+    /// that names the field and says the same.
     pub async fn is_refused(&self, name: &str) -> anyhow::Result<()> {
         let link = format!("#error-summary a[href='#{name}']");
         let summary = self.text(&link).await?;
         let beside = self.text(&format!("#{name}-error")).await?;
-        ensure!(!summary.is_empty(), "the summary has no words for {name}");
+        let said = beside.trim_start_matches("Error:").trim();
+        ensure!(!said.is_empty(), "there are no words beside {name}");
         ensure!(
-            beside.contains(&summary),
+            summary.ends_with(said) && summary != said,
             "beside the field stands `{beside}`, in the summary `{summary}`"
         );
         Ok(())
