@@ -48,6 +48,8 @@ notices! {
     OrderPlaced = "order-placed", "notice-order-placed";
     /// A server was asked to do something.
     ActionAccepted = "action-accepted", "notice-action-accepted";
+    /// A server that could not be made is out of the lists.
+    ServerRemoved = "server-removed", "notice-server-removed";
     /// A server is being deleted.
     ServerDeleting = "server-deleting", "notice-server-deleting";
 }

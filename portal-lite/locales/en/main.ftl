@@ -119,6 +119,7 @@ notice-key-deleted = The SSH key was deleted from your account.
 notice-order-placed = Order placed. Your server is being made; this page follows it.
 notice-action-accepted = Accepted. The state below shows what really happens.
 notice-server-deleting = The server is being deleted. It is no longer charged.
+notice-server-removed = The server was removed from the list.
 
 ## Lists
 
@@ -178,7 +179,7 @@ state-deleting = Deleting
 state-deleted = Deleted
 state-help-requested = Ordered. A host takes it on within seconds.
 state-help-creating = This page follows each step. You may leave it; the work goes on.
-state-help-create-failed = The server could not be made, and nothing is charged. Order another one, or ask support.
+state-help-create-failed = The server could not be made. Nothing of it is kept and nothing is charged. Order another one, or ask support.
 state-help-running = The server runs.
 state-help-starting = The server was asked to start.
 state-help-stopping = The server was asked to shut down and still runs.
@@ -213,6 +214,7 @@ delete-kept = { $count ->
    *[other] The disk is kept aside for { $count } days before it is destroyed; support can tell what is possible until then.
 }
 delete-type = To confirm, type the server's name: { $name }
+delete-failed = Remove from the list
 
 ## SSH keys
 

@@ -107,6 +107,7 @@ notice-key-deleted = 계정에서 SSH 키를 삭제했습니다.
 notice-order-placed = 주문이 완료되었습니다. 서버를 만드는 과정이 이 페이지에 표시됩니다.
 notice-action-accepted = 요청을 접수했습니다. 아래 상태는 실제로 확인된 내용입니다.
 notice-server-deleting = 서버를 삭제하고 있습니다. 더 이상 요금이 청구되지 않습니다.
+notice-server-removed = 서버를 목록에서 지웠습니다.
 
 ## Lists
 
@@ -166,7 +167,7 @@ state-deleting = 삭제 중
 state-deleted = 삭제됨
 state-help-requested = 주문이 접수되었습니다. 곧 생성을 시작합니다.
 state-help-creating = 각 단계가 이 페이지에 표시됩니다. 페이지를 떠나도 작업은 계속됩니다.
-state-help-create-failed = 서버를 만들지 못했으며 요금은 청구되지 않습니다. 다시 주문하거나 고객지원에 문의해 주세요.
+state-help-create-failed = 서버를 만들지 못했습니다. 남아 있는 데이터와 청구되는 요금은 없습니다. 다시 주문하거나 고객지원에 문의해 주세요.
 state-help-running = 서버가 실행 중입니다.
 state-help-starting = 서버를 시작하고 있습니다.
 state-help-stopping = 종료를 요청했으며 아직 실행 중입니다.
@@ -198,6 +199,7 @@ delete-title = 서버 삭제
 delete-lost = 서버와 IP 주소, 데이터를 바로 사용할 수 없게 되며 과금이 끝납니다.
 delete-kept = 디스크는 { $count }일 동안 보관된 뒤 파기됩니다. 그 전에는 고객지원에 문의할 수 있습니다.
 delete-type = 확인을 위해 서버 이름을 입력하세요: { $name }
+delete-failed = 목록에서 지우기
 
 ## SSH keys
 

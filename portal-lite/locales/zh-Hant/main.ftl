@@ -107,6 +107,7 @@ notice-key-deleted = 已從帳戶刪除 SSH 金鑰。
 notice-order-placed = 訂購完成。正在建立主機，本頁會顯示進度。
 notice-action-accepted = 已受理。下方顯示的是實際狀態。
 notice-server-deleting = 正在刪除主機，不再計費。
+notice-server-removed = 已從列表移除主機。
 
 ## Lists
 
@@ -166,7 +167,7 @@ state-deleting = 刪除中
 state-deleted = 已刪除
 state-help-requested = 已收到訂單，即將開始建立。
 state-help-creating = 本頁會顯示每個步驟，離開頁面也會繼續進行。
-state-help-create-failed = 主機建立失敗，不會計費。請重新訂購，或聯絡客服。
+state-help-create-failed = 主機建立失敗，未保留任何資料，也不會計費。請重新訂購，或聯絡客服。
 state-help-running = 主機正在執行。
 state-help-starting = 正在開機。
 state-help-stopping = 已要求關機，目前仍在執行。
@@ -198,6 +199,7 @@ delete-title = 刪除主機
 delete-lost = 主機、IP 位址與資料會立即無法使用，並停止計費。
 delete-kept = 硬碟會保留 { $count } 天後銷毀，在此之前可洽詢客服。
 delete-type = 請輸入主機名稱以確認：{ $name }
+delete-failed = 從列表移除
 
 ## SSH keys
 

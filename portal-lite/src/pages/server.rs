@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use innkeeper_wire::{
-    api::{Server, ServerAction},
+    api::{Server, ServerAction, ServerState},
     id::ServerId,
 };
 use serde::de::{IntoDeserializer, value::Error as NoSuchAction};
@@ -84,7 +84,7 @@ pub async fn act(
     }
 }
 
-/// `POST /servers/{id}/delete`
+/// `POST /servers/{id}/delete`. Only what can be lost has to be named.
 pub async fn delete(
     Member(visit): Member,
     Path(server): Path<String>,
@@ -92,16 +92,22 @@ pub async fn delete(
 ) -> Result<Response, Failure> {
     let server: ServerId = id(&server)?;
     let found = visit.portal.api.find_server(visit.caller(), server).await?;
-    if fields.get("confirm_name").trim() != found.name.as_str() {
+    let was_made = found.state != ServerState::CreateFailed;
+    if was_made && fields.get("confirm_name").trim() != found.name.as_str() {
         let text = visit.say("field-confirm-name");
         let form = Form::complaint(fields, "confirm_name", text);
         return server_page(&visit, &found, form);
     }
     match visit.portal.api.delete_server(visit.caller(), server).await {
-        Ok(_) => {
+        Ok(_) if was_made => {
             let path = format!("/servers/{server}");
             Ok(page::redirect_with(&visit, &path, Notice::ServerDeleting))
         }
+        Ok(_) => Ok(page::redirect_with(
+            &visit,
+            "/servers",
+            Notice::ServerRemoved,
+        )),
         Err(error) => {
             let form = Form::refused(&visit, fields, error, &[])?;
             server_page(&visit, &found, form)

@@ -173,6 +173,8 @@ pub struct ServerView {
     pub actions: Vec<ActionView>,
     /// Whether it may be deleted now.
     pub may_delete: bool,
+    /// Whether it could not be made, so that nothing is lost with it.
+    pub failed: bool,
     /// Whether it is at rest and charged all the same.
     pub stopped: bool,
     /// Whether something is under way.
@@ -310,6 +312,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
             })
             .collect(),
         may_delete: server.allowed_actions.contains(&ServerAction::Delete),
+        failed: server.state == ServerState::CreateFailed,
         stopped: server.state == ServerState::Stopped,
         changing: is_changing(server.state),
         order: server.order.to_string(),

@@ -1,9 +1,12 @@
 //! Forms: signing up and in, keys, errors beside their fields, and an API that is away.
 
-use innkeeper_wire::error::{FieldErrorCode, Problem, ProblemCode};
+use innkeeper_wire::{
+    api::ServerState,
+    error::{FieldErrorCode, Problem, ProblemCode},
+};
 use serde_json::json;
 
-use crate::support::{Browser, Stub, TOKEN, invalid};
+use crate::support::{Browser, Stub, TOKEN, fixtures, invalid};
 
 const SIGN_UP: &[(&str, &str)] = &[
     ("login_id", "mina1"),
@@ -324,6 +327,28 @@ async fn a_private_key_is_not_sent_back() {
         assert!(page.body.contains("value=\"laptop\""), "{path}");
         assert!(!page.body.contains(pasted), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_could_not_be_made_is_removed_by_one_press() {
+    let stub = Stub::new();
+    let server = fixtures::server(2, "web", ServerState::CreateFailed);
+    stub.book().servers = vec![server.clone()];
+    let mut member = Browser::new(&stub).await.signed_in();
+    let path = format!("/servers/{}", server.id);
+    let page = member.get(&path).await;
+    assert!(page.body.contains("Remove from the list"));
+    assert!(!page.body.contains("confirm_name"), "nothing is lost");
+    let address = server.addresses[0].to_string();
+    assert!(!page.body.contains(&address), "there is nobody to reach");
+    let removed = member.post(&format!("{path}/delete"), &[]).await;
+    assert_eq!(
+        (removed.status, removed.header("location")),
+        (303, "/servers")
+    );
+    assert_eq!(stub.calls(&format!("DELETE {path}")).len(), 1);
+    let list = member.get("/servers").await;
+    assert!(list.body.contains("The server was removed from the list."));
 }
 
 #[tokio::test]

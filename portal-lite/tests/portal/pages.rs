@@ -229,6 +229,10 @@ async fn buttons_follow_what_is_allowed() {
             ServerAction::Reboot,
         ] {
             let id = format!("id=\"action-{}\"", code_of(&action));
+            if *state == ServerState::CreateFailed {
+                assert!(!page.body.contains(&id), "{id} of nothing");
+                continue;
+            }
             let button = page.body.split(&id).nth(1).expect("a button");
             let is_allowed = server.allowed_actions.contains(&action);
             assert_eq!(

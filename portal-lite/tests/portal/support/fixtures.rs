@@ -206,7 +206,7 @@ pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
             ServerState::Starting | ServerState::Stopping | ServerState::Rebooting => {
                 vec![PowerOff, Delete]
             }
-            ServerState::CreateFailed | ServerState::Deleting | ServerState::Deleted => vec![],
+            ServerState::Deleting | ServerState::Deleted => vec![],
             _ => vec![Delete],
         },
         observed_at: is_made.then(|| time("2026-11-21T11:59:57Z")),
