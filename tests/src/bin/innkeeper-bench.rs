@@ -30,12 +30,10 @@ impl Arguments {
     fn print(&self, figures: &[Figure]) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
         for figure in figures.iter().filter(|figure| self.wants(&[figure.name])) {
-            writeln!(
-                stdout,
-                "{} {:.1} {}",
-                figure.name, figure.value, figure.unit
-            )
-            .context("print a figure")?;
+            // Below ten, one decimal would hide what matters.
+            let decimals = if figure.value < 10.0 { 3 } else { 1 };
+            let Figure { name, value, unit } = figure;
+            writeln!(stdout, "{name} {value:.decimals$} {unit}").context("print a figure")?;
         }
         Ok(())
     }
