@@ -17,7 +17,7 @@ use std::{
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
-    host::{FEATURES, HostCapacity, HypervisorState, ObservedServer, Report},
+    host::{FEATURES, HostCapacity, HypervisorState, ObservedServer, ObservedState, Report},
     id::ServerId,
     size::Bytes,
     time::{Clock, Timestamp},
@@ -47,6 +47,8 @@ pub const FETCHES_AT_ONCE: usize = 2;
 pub struct Pace {
     /// The longest time between two looks at the host, when nothing happens.
     pub period: Duration,
+    /// The same while a guest is on its way up: its owner is waiting.
+    pub period_waiting: Duration,
     /// For a look at the host.
     pub observe_deadline: Duration,
     /// For fetching a base image.
@@ -59,6 +61,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             period: Duration::from_secs(2),
+            period_waiting: Duration::from_millis(500),
             // The deadlines of the host itself are shorter (15 s and 90 s) and tell more about what hangs.
             observe_deadline: Duration::from_secs(20),
             fetch_deadline: Duration::from_secs(30 * 60),
@@ -109,6 +112,7 @@ impl<H: Hypervisor> Reconciler<H> {
             },
             sequence: 0,
             was_reachable: true,
+            period: Duration::ZERO,
         };
         loop {
             round.look().await;
@@ -118,7 +122,7 @@ impl<H: Hypervisor> Reconciler<H> {
                 // Cancel-safe: a change that was not taken is seen again, here or in `look`.
                 changed = round.host.desired.changed() => if changed.is_err() { return Ok(()) },
                 // Cancel-safe: only time is lost.
-                () = sleep(round.host.pace.period) => {}
+                () = sleep(round.period) => {}
                 // Cancel-safe: a cancellation stays.
                 () = stop.cancelled() => return Ok(()),
             }
@@ -144,6 +148,18 @@ struct Round<H> {
     started_at: Timestamp,
     sequence: u64,
     was_reachable: bool,
+    /// How long to wait before the next look, if nothing happens.
+    period: Duration,
+}
+
+fn is_on_its_way_up(state: ObservedState) -> bool {
+    match state {
+        ObservedState::Creating { .. } | ObservedState::Running { ready: false } => true,
+        ObservedState::Absent
+        | ObservedState::Running { ready: true }
+        | ObservedState::Stopped
+        | ObservedState::Deleting => false,
+    }
 }
 
 /// Work on one server that is under way.
@@ -182,6 +198,16 @@ impl<H: Hypervisor> Round<H> {
                 self.capacity = inventory.capacity.unwrap_or(self.capacity);
                 let busy = self.jobs.keys().copied().flatten().collect();
                 let plan = self.plan(&desired, &inventory, &busy);
+                let pace = self.host.pace;
+                let waiting = plan
+                    .observed
+                    .iter()
+                    .any(|seen| is_on_its_way_up(seen.state));
+                self.period = if waiting {
+                    pace.period_waiting
+                } else {
+                    pace.period
+                };
                 self.start_due(&desired, &plan).await;
                 self.report(
                     &desired,
@@ -193,6 +219,7 @@ impl<H: Hypervisor> Round<H> {
             Err(error) => {
                 let detail = error.to_string();
                 self.set_reachable(false, &detail);
+                self.period = self.host.pace.period;
                 let state = HypervisorState::Unreachable { detail };
                 self.report(&desired, state, Vec::new(), Vec::new());
             }

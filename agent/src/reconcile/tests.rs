@@ -79,6 +79,7 @@ impl Agent {
             },
             pace: Pace {
                 period: Duration::from_millis(2),
+                period_waiting: Duration::from_millis(1),
                 observe_deadline: Duration::from_millis(200),
                 fetch_deadline: Duration::from_secs(600),
                 action_deadline: Duration::from_millis(200),
