@@ -1,6 +1,6 @@
 //! The outbox as the duty that empties it sees it (`work/outbox`).
 
-use innkeeper_wire::{id::MailId, time::Timestamp};
+use innkeeper_wire::id::MailId;
 
 use super::{
     Actor, App,
@@ -36,7 +36,7 @@ impl App {
             locale: account.locale,
             name: &account.name,
             link: &format!("{}/confirm?token={secret}", settings.portal_url),
-            expires_at: Timestamp::from_millis(expires_at.as_millis() / 60_000 * 60_000),
+            expires_at,
             installation: &settings.installation,
             support_email: &settings.support_email,
         });

@@ -70,6 +70,9 @@ pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
         support_email,
         ..
     } = mail;
+    let expires_at = minute(*expires_at);
+    // Isolated (Unicode TR9), so that a name in another direction turns nothing but itself round.
+    let name = format!("\u{2068}{name}\u{2069}");
     let (subject, body) = match mail.locale {
         Locale::En => (
             format!("Confirm your e-mail address for {installation}"),
@@ -99,6 +102,15 @@ pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
     Letter { subject, body }
 }
 
+/// An instant as people read it, to the minute: `2026-11-22 05:26 UTC`.
+fn minute(instant: Timestamp) -> String {
+    let text = instant.to_string();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(date), Some(time)) => format!("{date} {time} UTC"),
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +127,8 @@ mod tests {
                 support_email: "help@example.com",
             });
             for part in [
-                "김민지",
+                "\u{2068}김민지\u{2069}",
+                "2026-09-21 14:13 UTC",
                 "https://portal.example/confirm?token=abc",
                 "help@example.com",
             ] {
