@@ -4,7 +4,8 @@
 //! each kind of call, because libvirtd serves only a handful of calls of one connection at a time: guests
 //! that hang a shutdown request must not keep us from observing. A call that misses its deadline goes on
 //! in its thread, and what it does is unknown; when all threads of a lane hang, later calls of that lane
-//! miss their deadlines too, and the other lanes go on.
+//! miss their deadlines too, and the other lanes go on. A call that nobody waits for any more is not begun:
+//! its server's owner may have asked for the opposite since.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -74,11 +75,14 @@ impl Lane {
     ) -> Result<T, HypervisorError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
+            if answer.is_closed() {
+                return;
+            }
             let outcome = match connection {
                 Ok(connection) => run(&connection, call),
                 Err(error) => Err(Failure::Unreachable(error.message().to_owned())),
             };
-            // Nobody waits any more when the deadline has passed.
+            // Nobody waits any more when the deadline has passed meanwhile.
             answer.send(outcome).ok();
         });
         let asked = async {
@@ -204,7 +208,10 @@ fn spawn_event_loop() -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
+    use std::sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::sync_channel,
+    };
 
     use super::*;
 
@@ -257,6 +264,28 @@ mod tests {
             lane.call("count", LONG, count).await.expect("it answers"),
             1
         );
+    }
+
+    #[tokio::test]
+    async fn a_call_that_missed_its_deadline_in_the_queue_is_never_made() {
+        let lane = Lane::start("test", URI, 1).expect("threads");
+        let (release, released) = sync_channel::<()>(0);
+        let hung = lane.call("hang", SHORT, move |_| {
+            released.recv().ok();
+            Ok(())
+        });
+        assert!(hung.await.is_err());
+        let made = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&made);
+        let late = lane.call("power off", SHORT, move |_| {
+            mark.store(true, Ordering::SeqCst);
+            Ok(())
+        });
+        assert!(matches!(late.await, Err(HypervisorError::Deadline(_))));
+        drop(release);
+        // The one thread takes them in their order, so the late one has had its turn after this.
+        lane.call("count", LONG, count).await.expect("it answers");
+        assert!(!made.load(Ordering::SeqCst));
     }
 
     #[tokio::test]
