@@ -135,12 +135,13 @@ fn shut_down(
 }
 
 /// Whether a running domain has been running for at least `span`. One that was started by hand before we
-/// ever did counts as old: when it started is unknown and will stay so.
+/// ever did counts as old: when it started is unknown and will stay so. So does one whose start lies that far
+/// ahead: the host's clock was set back since.
 #[must_use]
 pub fn has_run(domain: &Domain, span: Duration, now: Timestamp) -> bool {
     domain
         .started_at
-        .is_none_or(|started_at| now.since(started_at) >= span)
+        .is_none_or(|started_at| now.since(started_at) >= span || started_at.since(now) >= span)
 }
 
 /// Whether an attempt at a power step is still of interest: its goal is wanted and not reached.

@@ -309,6 +309,17 @@ fn ready_is_the_guest_agent_or_a_minute() {
     check(&case, &[], ObservedState::Running { ready: true });
 }
 
+#[test]
+fn a_clock_that_was_set_back_after_the_start_keeps_no_guest_from_being_ready() {
+    let mut case = Case::one();
+    // A host whose hardware clock ran in local time, nine hours ahead, until it heard of the right one.
+    case.domain().started_at = Some(NOW.after(seconds(9 * 3_600)));
+    check(&case, &[], ObservedState::Running { ready: true });
+    // A second back and forth is no reason to call a guest ready that was started just now.
+    case.domain().started_at = Some(NOW.after(seconds(1)));
+    check(&case, &[], RUNNING);
+}
+
 // ---- power ----
 
 #[test]
