@@ -84,6 +84,12 @@ impl CallError {
         }
     }
 
+    /// Whether what was asked for is not there, or not for us.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == ProblemCode::NotFound)
+    }
+
     /// Whether the connection can still be used.
     #[must_use]
     pub fn is_answer(&self) -> bool {

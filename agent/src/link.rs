@@ -254,6 +254,8 @@ async fn poll(
     store: &Store,
     desired: &watch::Sender<Arc<Desired>>,
 ) -> LinkError {
+    // The last manifest that was no longer the newest one when its specs were fetched.
+    let mut overtaken = None;
     loop {
         let (epoch, generation) = newest(&desired.borrow());
         let path =
@@ -269,6 +271,7 @@ async fn poll(
             }
             Err(error) => return error.into(),
         };
+        let number = (offered.epoch, offered.generation);
         match accept(connection, accepted, store, offered).await {
             Ok(Some(next)) => {
                 tracing::info!(
@@ -281,6 +284,12 @@ async fn poll(
             Ok(None) => {}
             Err(Unaccepted::Call(error)) if !error.is_answer() || error.is_refusal() => {
                 return error.into();
+            }
+            // A server was changed again meanwhile, and the next manifest waits for us. Only once for each
+            // manifest: a spec that stays away is a fault.
+            Err(Unaccepted::Call(error)) if error.is_not_found() && overtaken != Some(number) => {
+                tracing::debug!(?number, "a manifest was overtaken");
+                overtaken = Some(number);
             }
             Err(error) => {
                 tracing::error!(error = chain(&error), "a manifest was not accepted");

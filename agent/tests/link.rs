@@ -107,6 +107,8 @@ struct Script {
     joins: AtomicU32,
     renewals: AtomicU32,
     manifest: watch::Sender<Manifest>,
+    /// The manifest that takes its place when a spec is asked for.
+    next: Mutex<Option<Manifest>>,
     reports: watch::Sender<Option<Report>>,
     /// What it answers to everything but joining, if not what it should.
     refusal: Mutex<Option<ProblemCode>>,
@@ -191,7 +193,10 @@ async fn on_desired(
     Json(manifest).into_response()
 }
 
-async fn on_spec(UrlPath(digest): UrlPath<String>) -> Response {
+async fn on_spec(State(script): Shared, UrlPath(digest): UrlPath<String>) -> Response {
+    if let Some(next) = script.next.lock().expect("no panics").take() {
+        script.manifest.send_replace(next);
+    }
     if digest == spec().digest().to_string() {
         spec().to_bytes().into_response()
     } else {
@@ -275,6 +280,7 @@ fn script() -> Arc<Script> {
         joins: AtomicU32::new(0),
         renewals: AtomicU32::new(0),
         manifest: watch::Sender::new(manifest(1, 1, vec![])),
+        next: Mutex::new(None),
         reports: watch::Sender::new(None),
         refusal: Mutex::new(None),
         refused: watch::Sender::new(0),
@@ -429,6 +435,37 @@ async fn only_the_right_invitation_makes_a_host_and_only_once() {
     let refused = join(&invitation(&script, address), other.path(), clock).await;
     let text = refused.expect_err("used up").to_string();
     assert!(text.contains("was used"), "{text}");
+}
+
+/// The owner changed a server again while the agent was fetching the spec of the change before: that spec
+/// is gone, and the next manifest is there already.
+#[tokio::test]
+async fn a_spec_that_was_overtaken_is_asked_for_no_longer() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    join(
+        &invitation(&script, address),
+        folder.path(),
+        script.clock.clone(),
+    )
+    .await
+    .expect("joined");
+    let overtaken = ManifestEntry {
+        server: spec().server,
+        intent: Intent::Present {
+            spec: Digest::of(b"a spec of the past"),
+        },
+    };
+    script
+        .manifest
+        .send_replace(manifest(1, 2, vec![overtaken]));
+    *script.next.lock().expect("no panics") = Some(manifest(1, 3, vec![entry()]));
+    let mut linked = link(&script, folder.path());
+    let soon = linked.desired.wait_for(|desired| desired.generation == 3);
+    let soon = timeout(Duration::from_secs(5), soon).await;
+    soon.expect("at once, not after the pause for bad manifests")
+        .expect("the sender lives");
 }
 
 #[tokio::test]
