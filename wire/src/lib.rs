@@ -6,6 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod text;
+
 pub mod api;
 pub mod digest;
 pub mod error;

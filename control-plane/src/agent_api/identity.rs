@@ -7,7 +7,7 @@ use axum::{
 use innkeeper_mtls::Peer;
 use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId};
 
-use super::{AgentContext, PeerExtension, request_id};
+use super::{AgentContext, listener::Connection, request_id};
 use crate::{
     api::error::Refused,
     app::{Actor, Caller, error::AppError},
@@ -26,10 +26,7 @@ impl FromRequestParts<AgentContext> for HostCaller {
         parts: &mut Parts,
         context: &AgentContext,
     ) -> Result<Self, Refused> {
-        let connection = PeerExtension::from_request_parts(parts, context).await;
-        let connection = connection
-            .map_err(|error| AppError::Storage(error.to_string()))?
-            .0;
+        let connection = connection(parts)?;
         let refuse = |reason: &'static str, detail: &str| {
             context.metrics.connection_refused(reason);
             tracing::warn!(peer = %connection.address, reason, detail, "an agent's request was refused");
@@ -60,6 +57,13 @@ impl FromRequestParts<AgentContext> for HostCaller {
     }
 }
 
+/// The connection that the listener has put into each of its requests.
+fn connection(parts: &Parts) -> Result<Connection, AppError> {
+    let connection = parts.extensions.get::<Connection>();
+    let missing = || AppError::Storage("a request without a connection".to_owned());
+    connection.copied().ok_or_else(missing)
+}
+
 /// An agent says which host it thinks it is. With another host's certificate it is misinstalled, and must
 /// not speak for that host.
 fn names_another(headers: &HeaderMap, id: HostId) -> bool {
@@ -76,10 +80,7 @@ impl FromRequestParts<AgentContext> for Stranger {
         parts: &mut Parts,
         context: &AgentContext,
     ) -> Result<Self, Refused> {
-        let connection = PeerExtension::from_request_parts(parts, context).await;
-        let connection = connection
-            .map_err(|error| AppError::Storage(error.to_string()))?
-            .0;
+        let connection = connection(parts)?;
         Ok(Self(Caller {
             actor: Actor::Visitor,
             address: connection.address.ip(),

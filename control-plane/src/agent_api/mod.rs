@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State},
     http::{StatusCode, header},
@@ -207,6 +207,3 @@ fn parse_digest(text: &str) -> Result<Digest, Refused> {
 fn request_id(context: &AgentContext) -> RequestId {
     RequestId::new(context.app.ids())
 }
-
-/// The peer of a connection, put into each of its requests by the listener.
-type PeerExtension = Extension<listener::Connection>;
