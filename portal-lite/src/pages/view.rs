@@ -175,6 +175,8 @@ pub struct ServerView {
     pub may_delete: bool,
     /// Whether it could not be made, so that nothing is lost with it.
     pub failed: bool,
+    /// It is there or on its way, so that addresses and actions mean something.
+    pub usable: bool,
     /// Whether it is at rest and charged all the same.
     pub stopped: bool,
     /// Whether something is under way.
@@ -313,6 +315,10 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
             .collect(),
         may_delete: server.allowed_actions.contains(&ServerAction::Delete),
         failed: server.state == ServerState::CreateFailed,
+        usable: !matches!(
+            server.state,
+            ServerState::CreateFailed | ServerState::Deleted
+        ),
         stopped: server.state == ServerState::Stopped,
         changing: is_changing(server.state),
         order: server.order.to_string(),
