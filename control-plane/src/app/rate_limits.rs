@@ -30,7 +30,7 @@ impl Limited {
     }
 }
 
-/// Sources that are remembered at most; beyond it the oldest windows are dropped.
+/// Sources that are remembered at most; beyond it the older half of the windows is dropped.
 const SOURCES_MAX: usize = 100_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,10 @@ struct Window {
 /// The windows.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimits {
-    windows: Mutex<HashMap<(Limited, String), Window>>,
+    windows: Mutex<Windows>,
 }
+
+type Windows = HashMap<(Limited, String), Window>;
 
 impl RateLimits {
     /// Counts one request, or refuses it.
@@ -56,7 +58,7 @@ impl RateLimits {
         let (allowed, span) = kind.allowance();
         let mut windows = self.windows.lock().expect("no holder of this lock panics");
         if windows.len() >= SOURCES_MAX {
-            windows.retain(|(kind, _), window| now.since(window.from) < kind.allowance().1);
+            drop_older_half(&mut windows);
         }
         let window = windows.entry((kind, source(address))).or_insert(Window {
             from: now,
@@ -79,9 +81,34 @@ impl RateLimits {
     }
 }
 
+/// Half of them at a time, so that a flood of sources does not make every request look at all windows.
+fn drop_older_half(windows: &mut Windows) {
+    let mut starts: Vec<Timestamp> = windows.values().map(|window| window.from).collect();
+    let middle = starts.len() / 2;
+    let (_, median, _) = starts.select_nth_unstable(middle);
+    windows.retain(|_, window| window.from > *median);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_sources_takes_no_more_than_its_share_of_memory() {
+        let limits = RateLimits::default();
+        let flood = u32::try_from(SOURCES_MAX).expect("fits") * 2;
+        for number in 0..flood {
+            let network = u128::from(0x2001_0db8_u32) << 96 | u128::from(number) << 64;
+            let address = IpAddr::V6(network.into());
+            let now = Timestamp::from_millis(i64::from(number / 1_000));
+            limits
+                .admit(Limited::SignUp, address, now)
+                .expect("its first one");
+        }
+        let remembered = limits.windows.lock().expect("no panics").len();
+        assert!(remembered <= SOURCES_MAX, "{remembered}");
+        assert!(remembered >= SOURCES_MAX / 3, "{remembered}");
+    }
 
     #[test]
     fn a_source_has_its_allowance_and_gets_a_new_one() {
