@@ -9,7 +9,17 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
-use crate::domain::{host::SILENCE_MAX, server::HostReach};
+use crate::domain::{
+    host::{SILENCE_MAX, plain},
+    server::HostReach,
+};
+
+/// Most strangers that are remembered of a host.
+const STRANGERS_MAX: usize = 100;
+/// Longest name of a stranger, in characters.
+const STRANGER_CHARS_MAX: usize = 200;
+/// Longest version of an agent, in characters.
+const VERSION_CHARS_MAX: usize = 40;
 
 /// What is remembered of a host's newest report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,15 +35,44 @@ pub struct Heard {
     /// Version of the agent.
     pub agent_version: String,
     /// Whether its libvirt answers.
-    pub hypervisor: HypervisorState,
+    pub libvirt_answers: bool,
     /// What it found and does not know.
     pub strangers: Vec<String>,
 }
 
 impl Heard {
+    fn of(report: &Report, now: Timestamp) -> Self {
+        let strangers = report.strangers.iter().take(STRANGERS_MAX);
+        Self {
+            at: now,
+            started_at: report.started_at,
+            sequence: report.sequence,
+            generation: report.generation,
+            agent_version: plain(&report.agent_version, VERSION_CHARS_MAX),
+            libvirt_answers: report.hypervisor == HypervisorState::Reachable,
+            strangers: strangers
+                .map(|name| plain(name, STRANGER_CHARS_MAX))
+                .collect(),
+        }
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        now.since(self.at) < SILENCE_MAX
+    }
+
     /// It came lately, and libvirt answered.
     fn is_fresh(&self, now: Timestamp) -> bool {
-        now.since(self.at) < SILENCE_MAX && self.hypervisor == HypervisorState::Reachable
+        self.is_recent(now) && self.libvirt_answers
+    }
+
+    /// Whether `report`, which comes after this one, was made before it. A process that started earlier is
+    /// the one before; but when the later one has fallen silent, the host's clock was set back in between.
+    fn overtook(&self, report: &Report, now: Timestamp) -> bool {
+        if report.started_at == self.started_at {
+            report.sequence <= self.sequence
+        } else {
+            report.started_at < self.started_at && self.is_recent(now)
+        }
     }
 }
 
@@ -55,23 +94,13 @@ impl Presence {
     /// Takes note of a report. False when a newer one of the same host is known: it came late, or twice.
     pub(crate) fn note(&self, host: HostId, report: &Report, now: Timestamp) -> bool {
         let mut hosts = self.hosts.write().expect("no holder of this lock panics");
-        let order = (report.started_at, report.sequence);
         if hosts
             .get(&host)
-            .is_some_and(|heard| (heard.started_at, heard.sequence) >= order)
+            .is_some_and(|heard| heard.overtook(report, now))
         {
             return false;
         }
-        let heard = Heard {
-            at: now,
-            started_at: report.started_at,
-            sequence: report.sequence,
-            generation: report.generation,
-            agent_version: report.agent_version.clone(),
-            hypervisor: report.hypervisor.clone(),
-            strangers: report.strangers.clone(),
-        };
-        hosts.insert(host, heard);
+        hosts.insert(host, Heard::of(report, now));
         true
     }
 
@@ -113,5 +142,81 @@ impl Presence {
             .write()
             .expect("no holder of this lock panics")
             .remove(&host);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::{host::HostCapacity, id::uuid_v7, size::Bytes};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn host() -> HostId {
+        HostId::from_uuid(uuid_v7(at(0), [1; 10]))
+    }
+
+    fn report(started_at: Timestamp, sequence: u64) -> Report {
+        Report {
+            epoch: 1,
+            generation: 1,
+            boot_id: "boot".to_owned(),
+            sequence,
+            started_at,
+            agent_version: "0.1.0".to_owned(),
+            features: vec![],
+            capacity: HostCapacity {
+                cpus: 1,
+                memory: Bytes(0),
+                disk: Bytes(0),
+            },
+            hypervisor: HypervisorState::Reachable,
+            servers: vec![],
+            strangers: vec![],
+        }
+    }
+
+    #[test]
+    fn late_reports_and_repeated_ones_do_not_count() {
+        let presence = Presence::new(at(0));
+        let note =
+            |started, sequence, now| presence.note(host(), &report(at(started), sequence), at(now));
+        assert!(note(100, 7, 200));
+        assert!(!note(100, 7, 201), "twice");
+        assert!(!note(100, 6, 201), "late");
+        assert!(note(190, 1, 202), "the next process");
+        assert!(!note(100, 8, 203), "the process before");
+        assert!(!note(190, 1, 900), "twice, however long after");
+    }
+
+    #[test]
+    fn a_host_whose_clock_was_set_back_is_heard_again_once_its_earlier_agent_is_silent() {
+        let presence = Presence::new(at(0));
+        let nine_hours_ahead = report(at(9 * 3_600), 5);
+        assert!(presence.note(host(), &nine_hours_ahead, at(100)));
+        assert!(!presence.note(host(), &report(at(90), 1), at(114)));
+        assert!(presence.note(host(), &report(at(90), 2), at(115)));
+        assert!(presence.is_heard(host(), at(116)));
+        assert!(presence.note(host(), &report(at(90), 3), at(117)));
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_report_is_bounded_and_plain() {
+        let presence = Presence::new(at(0));
+        let hostile = Report {
+            agent_version: "1\u{1b}[2J".repeat(1_000),
+            strangers: vec!["domain \u{1b}]0;root\u{7}\n".repeat(1_000); 1_000],
+            ..report(at(1), 1)
+        };
+        presence.note(host(), &hostile, at(2));
+        let heard = presence.heard(host()).expect("noted");
+        assert_eq!(heard.strangers.len(), STRANGERS_MAX);
+        for text in heard.strangers.iter().chain([&heard.agent_version]) {
+            assert!(text.chars().count() <= STRANGER_CHARS_MAX, "{text}");
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+        }
     }
 }

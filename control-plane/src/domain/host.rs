@@ -139,6 +139,14 @@ impl Invitation {
     }
 }
 
+/// What a host says, as it may be kept and shown: without control characters, which a terminal would obey,
+/// and at most `chars_max` characters long.
+#[must_use]
+pub fn plain(text: &str, chars_max: usize) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(chars_max).map(shown).collect()
+}
+
 /// A name for a host: 1 to 63 letters, digits, `-` and `.`.
 #[must_use]
 pub fn is_host_name(name: &str) -> bool {

@@ -23,13 +23,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     catalogue::{Image, Plan},
-    host::Demand,
+    host::{Demand, plain},
 };
 
 /// Tries of one step of a creation after which the order is given up, with nothing charged.
 pub const CREATE_ATTEMPTS_MAX: u32 = 5;
 /// A creation that is in trouble for this long is given up.
 pub const CREATE_DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// Longest account of a problem that is stored, in characters; agents keep theirs as short.
+const DETAIL_CHARS_MAX: usize = 500;
 
 /// A server as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -313,7 +315,10 @@ impl Server {
             state: Some(seen.state),
             power_serial: seen.power_serial,
             reboots: seen.reboots,
-            problem: seen.problem.clone(),
+            problem: seen.problem.as_ref().map(|problem| ServerProblem {
+                detail: plain(&problem.detail, DETAIL_CHARS_MAX),
+                ..*problem
+            }),
         };
         let milestone = match (self.lifecycle, seen.state) {
             (
@@ -650,6 +655,20 @@ mod tests {
         later.problem = trouble(ServerProblemCode::StartFailed, 50);
         let (kept, milestone) = running().observe(&later, 7, at(9_999)).expect("a change");
         assert_eq!((kept.lifecycle, milestone), (Lifecycle::Live, None));
+    }
+
+    #[test]
+    fn a_host_can_not_make_a_record_large() {
+        let mut report = seen(RUNNING, 1);
+        report.problem = Some(ServerProblem {
+            code: ServerProblemCode::StartFailed,
+            detail: "x\n".repeat(1_000_000),
+            attempts: 1,
+        });
+        let (stored, _) = server().observe(&report, 7, at(10)).expect("a change");
+        let detail = stored.observed.problem.expect("a problem").detail;
+        assert_eq!(detail.chars().count(), DETAIL_CHARS_MAX);
+        assert!(!detail.contains('\n'));
     }
 
     fn any_state() -> impl Strategy<Value = ObservedState> {
