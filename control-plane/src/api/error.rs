@@ -82,7 +82,9 @@ impl From<AppError> for Refused {
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
             AppError::HostRefused => plain(ProblemCode::Unauthenticated),
-            AppError::CertificateRequest(why) => detailed(ProblemCode::BadRequest, why),
+            AppError::HostName(why) | AppError::CertificateRequest(why) => {
+                detailed(ProblemCode::BadRequest, why)
+            }
             AppError::Busy => plain(ProblemCode::Unavailable),
             AppError::StorageFull => plain(ProblemCode::StorageFull),
             AppError::Stopped => plain(ProblemCode::Unavailable),

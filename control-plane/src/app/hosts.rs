@@ -57,7 +57,7 @@ impl App {
             .map(|site| site.code.clone())
             .ok_or(AppError::NotFound)?;
         if !is_host_name(name) {
-            return Err(AppError::Storage(format!(
+            return Err(AppError::HostName(format!(
                 "`{name}` is no name for a host: letters, digits, - and ."
             )));
         }
@@ -67,8 +67,8 @@ impl App {
             &format!("invite host {name}"),
             |app, now| {
                 if read::<HostNameClaim>(app.store(), name)?.is_some() {
-                    return Err(AppError::Storage(format!(
-                        "there is a host called {name} already"
+                    return Err(AppError::HostName(format!(
+                        "there is a host called {name} already; revoke it if another one takes its place"
                     )));
                 }
                 let invitation = Invitation {
@@ -103,6 +103,9 @@ impl App {
             let found = read::<Invitation>(app.store(), &hash)?;
             let found = found.ok_or(refused(InvitationRefusal::Unknown))?;
             found.value.check(now).map_err(refused)?;
+            if read::<HostNameClaim>(app.store(), &found.value.name)?.is_some() {
+                return Err(refused(InvitationRefusal::NameTaken));
+            }
             app.new_host(host, &hash, found, now)
         })
         .await?;
@@ -167,11 +170,18 @@ impl App {
             .ok_or(AppError::HostRefused)
     }
 
-    /// No longer honours a host's certificate. Its servers go on running.
+    /// No longer honours a host's certificate. Its servers go on running; its name is free for the machine that
+    /// takes its place, or for the same one when the answer to its joining was lost.
     pub async fn revoke_host(&self, host: HostId) -> Result<(), AppError> {
         self.decide(Actor::Operator, &format!("revoke {host}"), |app, _| {
             let found = read::<Host>(app.store(), host)?.ok_or(AppError::NotFound)?;
             let mut changes = Changes::default();
+            let name = found.value.name.clone();
+            if let Some(claim) = read::<HostNameClaim>(app.store(), &name)?
+                && claim.value.host == host
+            {
+                changes.remove::<HostNameClaim>(&name, claim.version)?;
+            }
             let revoked = Host {
                 state: HostState::Revoked,
                 ..found.value

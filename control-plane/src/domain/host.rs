@@ -126,6 +126,9 @@ pub enum InvitationRefusal {
     /// A host joined with it already. Two holders of one token are an alarm.
     #[error("the token was used already, by {0}")]
     Used(HostId),
+    /// Two invitations were made for one name, and the other one was used.
+    #[error("another host has joined under this name since")]
+    NameTaken,
 }
 
 impl Invitation {

@@ -1,7 +1,7 @@
 //! The agent API: who is let in, and that a host sees nothing but its own.
 
 use axum::http::Method;
-use innkeeper_control_plane::agent_api::listener::Connection;
+use innkeeper_control_plane::{agent_api::listener::Connection, api::error::Refused};
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{host::Intent, id::HostId, vm::ServerSpec};
 use serde_json::json;
@@ -50,9 +50,56 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
             .to_string()
             .contains("expired")
     );
+}
+
+#[tokio::test]
+async fn a_name_is_one_host_s_until_that_is_revoked() {
+    let setting = Setting::new();
+    let why = async |name| {
+        let refused = setting.app.invite_host(name, "lab").await;
+        Refused::from(refused.expect_err("no such invitation")).0
+    };
+    let malformed = why("two words").await;
+    assert_eq!(malformed.status, 400, "{malformed:?}");
     assert!(
-        setting.app.invite_host("h1", "lab").await.is_err(),
-        "the name is taken"
+        malformed.detail.expect("why").contains("is no name"),
+        "an operator must hear what is wrong"
+    );
+
+    let twice = [
+        setting.app.invite_host("h1", "lab").await.expect("invited"),
+        setting.app.invite_host("h1", "lab").await.expect("again"),
+    ];
+    let [first, second] = twice.map(async |token| {
+        let csr_pem = HostRequest::create().expect("a key").request_pem;
+        let body = json!({ "token": token, "csr_pem": csr_pem });
+        let stranger = Connection {
+            peer: Peer::Nobody,
+            address: "192.0.2.9:1".parse().expect("an address"),
+        };
+        setting
+            .ask(stranger, None, Method::POST, "/join", Some(body))
+            .await
+    });
+    first.await.expect(200);
+    let late = second.await.expect(401);
+    assert!(late["detail"].to_string().contains("name"), "{late}");
+    let taken = why("h1").await;
+    assert_eq!(taken.status, 400, "{taken:?}");
+    assert!(taken.detail.expect("why").contains("revoke"));
+
+    let host = setting.app.host_by_name("h1").expect("readable");
+    let host = host.expect("it joined");
+    setting.app.revoke_host(host).await.expect("revoked");
+    setting
+        .app
+        .revoke_host(host)
+        .await
+        .expect("revoked already");
+    let heir = setting.host("h1", room_for(1)).await;
+    assert_eq!(
+        setting.app.host_by_name("h1").expect("readable"),
+        Some(heir.id)
     );
 }
 
