@@ -29,7 +29,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::{self, AdminContext},
-    agent_api::{self, AgentContext, listener::Listener},
+    agent_api::{
+        self, AgentContext,
+        listener::{Listener, STRANGER_LIFE},
+    },
     api::{self, context::Context},
     app::{App, Settings},
     blobs::Blobs,
@@ -246,6 +249,7 @@ async fn agent_listener(
         acceptor,
         install: config.installation.id.clone(),
         metrics: context.metrics.clone(),
+        stranger_life: STRANGER_LIFE,
         router: agent_api::router(context),
     })
 }

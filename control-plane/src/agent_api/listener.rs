@@ -14,7 +14,7 @@ use innkeeper_wire::id::Code;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -26,6 +26,8 @@ const CONNECTIONS_MAX: usize = 12_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is asked for a sign of life this often, and has as long again to give it.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Who has no certificate has this long to join. Otherwise strangers could take all connections from hosts.
+pub const STRANGER_LIFE: Duration = Duration::from_secs(30);
 /// After a shutdown was asked for, open requests have this long to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -50,6 +52,8 @@ pub struct Listener {
     pub router: Router,
     /// Where refusals are counted.
     pub metrics: Metrics,
+    /// How long somebody without a certificate may stay; [`STRANGER_LIFE`] but in tests.
+    pub stranger_life: Duration,
 }
 
 impl Listener {
@@ -78,7 +82,7 @@ impl Listener {
                 Err(error) => {
                     // Out of descriptors, most likely: give others time to end.
                     tracing::error!(%error, "a connection to the agent API could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    sleep(Duration::from_millis(200)).await;
                 }
             }
         }
@@ -120,9 +124,17 @@ impl Listener {
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         tokio::pin!(connection);
+        let overstayed = async {
+            match peer {
+                Peer::Nobody => sleep(self.stranger_life).await,
+                Peer::Host { .. } => std::future::pending().await,
+            }
+        };
         let ended = tokio::select! {
             // The connection is dropped only after it ended, or below.
             ended = &mut connection => ended,
+            // Dropping this loses nothing; when it ends, the connection is dropped on purpose.
+            () = overstayed => return self.refuse(address, "stranger", "no host joined in time"),
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await

@@ -38,6 +38,8 @@ pub mod listener;
 
 /// Largest body: a report of a thousand servers, each with a problem.
 const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Largest body of somebody who is no host yet: a token and a certificate request.
+const JOIN_BYTES_MAX: usize = 16 * 1_024;
 /// Longest long poll.
 const POLL_MAX: Duration = Duration::from_secs(60);
 
@@ -57,7 +59,10 @@ pub struct AgentContext {
 /// All routes of the agent API.
 pub fn router(context: AgentContext) -> Router {
     Router::new()
-        .route("/agent/v1/join", post(join))
+        .route(
+            "/agent/v1/join",
+            post(join).layer(DefaultBodyLimit::max(JOIN_BYTES_MAX)),
+        )
         .route("/agent/v1/renew", post(renew))
         .route("/agent/v1/desired", get(desired))
         .route("/agent/v1/specs/{digest}", get(spec))

@@ -30,6 +30,11 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
         .ask(stranger, None, Method::POST, "/join", Some(damaged))
         .await
         .expect(400);
+    let large = json!({ "token": token, "csr_pem": "x".repeat(20_000) });
+    setting
+        .ask(stranger, None, Method::POST, "/join", Some(large))
+        .await
+        .expect(413);
     join(&token).await.expect(200);
     let used = join(&token).await.expect(401);
     assert!(

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::{Request, body::Bytes};
+use hyper::{Request, body::Bytes, client::conn::http2::SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use innkeeper_control_plane::agent_api::listener::Listener;
 use innkeeper_mtls::{
@@ -19,6 +19,8 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::JoinHandle,
+    time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +54,7 @@ impl Door {
             install: setting.ca.install().clone(),
             router: setting.agents.clone(),
             metrics: setting.metrics.clone(),
+            stranger_life: Duration::from_secs(1),
         };
         let stop = CancellationToken::new();
         tokio::spawn(listener.run(stop.clone()));
@@ -72,25 +75,41 @@ impl Door {
         client_config(&identity, &trust(ca), Arc::clone(&self.clock)).expect("TLS")
     }
 
-    /// The status of a request for the desired state; `None` when the connection does not last that long.
-    async fn ask(&self, config: ClientConfig, claimed: HostId) -> Option<u16> {
+    /// An open HTTP/2 connection; `None` when the listener does not let it come about.
+    async fn connect(&self, config: ClientConfig) -> Option<Opened> {
         let stream = TcpStream::connect(self.address).await.expect("connected");
         let name = ServerName::try_from("localhost").expect("a name");
         let stream = TlsConnector::from(Arc::new(config))
             .connect(name, stream)
             .await
             .ok()?;
-        let (mut sender, connection) =
+        let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                 .await
                 .ok()?;
-        tokio::spawn(connection);
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        Some(Opened { sender, driver })
+    }
+
+    /// The status of a request for the desired state; `None` when the connection does not last that long.
+    async fn ask(&self, config: ClientConfig, claimed: HostId) -> Option<u16> {
+        self.connect(config).await?.ask(claimed).await
+    }
+}
+
+struct Opened {
+    sender: SendRequest<Empty<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl Opened {
+    async fn ask(&mut self, claimed: HostId) -> Option<u16> {
         let request =
             Request::get("https://localhost/agent/v1/desired?epoch=0&generation=0&wait_s=0")
                 .header(HOST_HEADER, claimed.to_string())
                 .body(Empty::<Bytes>::new())
                 .expect("a request");
-        let response = sender.send_request(request).await.ok()?;
+        let response = self.sender.send_request(request).await.ok()?;
         let status = response.status().as_u16();
         response.into_body().collect().await.ok()?;
         Some(status)
@@ -163,4 +182,21 @@ async fn hosts_come_in_by_their_own_valid_certificate_only() {
 
     let fresh = door.as_host(&setting.ca, host, setting.clock.now());
     assert_eq!(door.ask(fresh, host).await, Some(200));
+}
+
+#[tokio::test]
+async fn a_stranger_may_not_stay() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await.id;
+    let door = Door::open(&setting).await;
+    let pinned =
+        pinned_client_config(setting.ca.fingerprint(), Arc::clone(&door.clock)).expect("TLS");
+    let config = door.as_host(&setting.ca, host, setting.clock.now());
+    let mut known = door.connect(config).await.expect("let in");
+    assert_eq!(known.ask(host).await, Some(200));
+    let stranger = door.connect(pinned).await.expect("he may join");
+    let left = timeout(Duration::from_secs(20), stranger.driver).await;
+    left.expect("he was shown out").expect("no panic");
+    assert_eq!(refusals(&setting, "stranger"), 1);
+    assert_eq!(known.ask(host).await, Some(200), "a host stays");
 }
