@@ -20,8 +20,8 @@ use crate::domain::{
     usage::{Contract, UsageInterval},
 };
 
-/// Servers of one account that a list looks at; older ones, long gone, are behind the order history.
-const SERVERS_LISTED_MAX: usize = 1_000;
+/// Servers that one answer looks at. It says where to go on when that was not enough to fill it.
+const SERVERS_LOOKED_AT_MAX: usize = 1_000;
 
 /// What a list of servers is narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,8 @@ pub struct ServerFilter {
 }
 
 impl App {
-    /// One's own servers, newest first.
+    /// One's own servers, newest first. An account may have thousands that are gone, with one that runs behind
+    /// them, so a page may hold less than `limit`, or nothing, and still have more to come.
     pub fn servers(
         &self,
         caller: &Caller,
@@ -43,13 +44,16 @@ impl App {
     ) -> Result<Page<api::Server>, AppError> {
         let now = self.now();
         let prefix = format!("{}/", caller.account()?);
-        let found = list_newest::<Server>(self.store(), prefix, after, SERVERS_LISTED_MAX)?;
+        let found = list_newest::<Server>(self.store(), prefix, after, SERVERS_LOOKED_AT_MAX)?;
+        let rest = found
+            .get(SERVERS_LOOKED_AT_MAX - 1)
+            .map(|(name, _)| name.clone());
         let matching = found
             .into_iter()
             .map(|(name, record)| (name, self.view_server(record.value, now)))
             .filter(|(_, server)| filter.lets_through(server))
             .take(limit + 1);
-        Ok(page(matching, limit))
+        Ok(go_on_behind(page(matching, limit), rest))
     }
 
     /// One's own server. A deleted one can still be looked at.
@@ -312,5 +316,42 @@ pub(crate) fn page<T>(entries: impl Iterator<Item = (String, T)>, limit: usize) 
     Page {
         data,
         page: PageInfo { next, has_more },
+    }
+}
+
+/// A page that used up what was looked at goes on behind it, if anything may be there.
+fn go_on_behind<T>(page: Page<T>, last_looked_at: Option<String>) -> Page<T> {
+    match last_looked_at {
+        Some(name) if !page.page.has_more => Page {
+            page: PageInfo {
+                next: Some(name),
+                has_more: true,
+            },
+            ..page
+        },
+        _ => page,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_goes_on_where_looking_stopped() {
+        let found = |names: &[&str]| {
+            let entries: Vec<_> = names.iter().map(|name| ((*name).to_owned(), ())).collect();
+            page(entries.into_iter(), 2)
+        };
+        let next = |names: &[&str], rest: Option<&str>| {
+            let page = go_on_behind(found(names), rest.map(str::to_owned)).page;
+            assert_eq!(page.has_more, page.next.is_some());
+            page.next
+        };
+        assert_eq!(next(&["e"], None), None, "all was looked at");
+        assert_eq!(next(&["e", "d", "c"], None).as_deref(), Some("d"));
+        assert_eq!(next(&["e", "d", "c"], Some("a")).as_deref(), Some("d"));
+        assert_eq!(next(&["e"], Some("a")).as_deref(), Some("a"));
+        assert_eq!(next(&[], Some("a")).as_deref(), Some("a"));
     }
 }
