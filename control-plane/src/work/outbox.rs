@@ -1,7 +1,10 @@
 //! Empties the outbox: hands each waiting mail to the mail server, and takes it out once that has it. A mail
 //! that was handed over just before a crash goes out twice with one Message-ID, rather than never.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use innkeeper_wire::{error::chain, id::MailId, time::Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +17,9 @@ use crate::{
     providers::mail::{MailError, Mailer},
 };
 
-/// Mails of one turn.
+/// Mails that one turn looks at: those that wait for their next try must not hide the ones behind them.
+const MAILS_LOOKED_AT: usize = 10_000;
+/// Mails that one turn hands over.
 const MAILS_PER_TURN: usize = 100;
 /// How often the outbox is looked at when nothing happens.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -42,7 +47,10 @@ pub async fn deliver(app: App, mailer: Mailer, metrics: Metrics, stop: Cancellat
     loop {
         // Marked before looking, so that a commit in between brings another turn.
         applied.mark_unchanged();
-        outbox.turn().await;
+        // A mail that is cut off goes out again after the next start, as after a crash.
+        if stop.run_until_cancelled(outbox.turn()).await.is_none() {
+            return;
+        }
         if next_turn(&mut applied, PERIOD, &stop).await == Turn::Over {
             return;
         }
@@ -58,21 +66,13 @@ struct Outbox {
 
 impl Outbox {
     async fn turn(&mut self) {
-        let mails = match self.app.queued_mails(MAILS_PER_TURN) {
+        let mails = match self.app.queued_mails(MAILS_LOOKED_AT) {
             Ok(mails) => mails,
             Err(error) => return tracing::error!(%error, "the outbox can't be read"),
         };
-        self.retries
-            .retain(|id, _| mails.iter().any(|mail| mail.id == *id));
-        for mail in &mails {
-            let now = self.app.now();
-            if self
-                .retries
-                .get(&mail.id)
-                .is_some_and(|retry| now < retry.not_before)
-            {
-                continue;
-            }
+        let waiting: HashSet<MailId> = mails.iter().map(|mail| mail.id).collect();
+        self.retries.retain(|id, _| waiting.contains(id));
+        for mail in due(&mails, &self.retries, self.app.now()) {
             match deliver_one(&self.app, &self.mailer, mail).await {
                 Ok(()) => self.metrics.mail("sent"),
                 Err(failure) => self.put_off(mail, &failure).await,
@@ -95,6 +95,19 @@ impl Outbox {
         );
         report(&self.app, &self.metrics, mail, failures, failure).await;
     }
+}
+
+/// The oldest mails that don't wait for their next try.
+fn due<'a>(
+    mails: &'a [OutgoingMail],
+    retries: &HashMap<MailId, Retry>,
+    now: Timestamp,
+) -> Vec<&'a OutgoingMail> {
+    let is_due = |mail: &&OutgoingMail| {
+        let retry = retries.get(&mail.id);
+        retry.is_none_or(|retry| now >= retry.not_before)
+    };
+    mails.iter().filter(is_due).take(MAILS_PER_TURN).collect()
 }
 
 /// Why a mail is still in the outbox.
@@ -143,7 +156,41 @@ fn pause(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_wire::id::{AccountId, uuid_v7};
+
     use super::*;
+    use crate::domain::mail::MailContent;
+
+    #[test]
+    fn mails_that_nobody_takes_do_not_stand_in_the_way_of_others() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let mail = |number: u8| {
+            let uuid = uuid_v7(at(number.into()), [number; 10]);
+            OutgoingMail {
+                id: MailId::from_uuid(uuid),
+                to: "minji@example.com".to_owned(),
+                content: MailContent::ConfirmEmail {
+                    account: AccountId::from_uuid(uuid),
+                },
+                queued_at: at(number.into()),
+            }
+        };
+        let mails: Vec<_> = (0..=200).map(mail).collect();
+        let refused = Retry {
+            failures: 3,
+            not_before: at(1_000),
+        };
+        let retries = mails[..200].iter().map(|mail| (mail.id, refused)).collect();
+        let ids = |now| -> Vec<MailId> {
+            due(&mails, &retries, now)
+                .iter()
+                .map(|mail| mail.id)
+                .collect()
+        };
+        assert_eq!(ids(at(999)), [mails[200].id]);
+        assert_eq!(ids(at(1_000)).len(), MAILS_PER_TURN);
+        assert_eq!(ids(at(1_000))[0], mails[0].id, "the oldest first");
+    }
 
     #[test]
     fn pauses_double_up_to_ten_minutes() {
