@@ -18,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 const QCOW2_SIZE_AT: usize = 24;
 /// Magic number of qcow2 and its versions that are accepted.
 const QCOW2_MAGIC: &[u8; 4] = b"QFI\xfb";
+/// Names of files that are not whole yet begin so.
+const INCOMING: &str = "incoming-";
 const COPY_BUFFER_BYTES: usize = 1 << 20;
 
 /// The folder of images.
@@ -53,16 +55,24 @@ pub enum ImportError {
 }
 
 impl Blobs {
-    /// The images below `data_dir`.
+    /// The images below `data_dir`, without what an import left that did not end.
     pub fn open(data_dir: &Path) -> Result<Self, ImportError> {
         let folder = data_dir.join("images");
         fs::create_dir_all(&folder).map_err(failed("make", &folder))?;
+        for entry in fs::read_dir(&folder).map_err(failed("read", &folder))? {
+            let entry = entry.map_err(failed("read", &folder))?;
+            if entry.file_name().to_string_lossy().starts_with(INCOMING) {
+                fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
+            }
+        }
         Ok(Self { folder })
     }
 
     /// Takes in a file, unless its content is here already.
     pub fn import(&self, file: &Path, format: ImageFormat) -> Result<BaseImage, ImportError> {
-        let temporary = self.folder.join(format!("incoming-{}", std::process::id()));
+        let temporary = self
+            .folder
+            .join(format!("{INCOMING}{}", std::process::id()));
         let (digest, file_size, header) = copy(file, &temporary)?;
         let virtual_size = virtual_size(file, format, file_size, &header);
         let target = self.path(digest);
@@ -187,6 +197,16 @@ mod tests {
                 .count(),
             2
         );
+    }
+
+    #[test]
+    fn what_a_crash_left_half_copied_goes_at_the_next_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let half = folder.path().join("images").join("incoming-4711");
+        Blobs::open(folder.path()).expect("opened");
+        fs::write(&half, b"half").expect("written");
+        Blobs::open(folder.path()).expect("opened");
+        assert!(!half.exists());
     }
 
     #[test]
