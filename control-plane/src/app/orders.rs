@@ -20,9 +20,9 @@ use super::{
     servers::page,
 };
 use crate::domain::{
-    account::field,
+    account::{Account, field},
     addresses::{AddressClaim, Pool},
-    host::{Demand, Host, ManifestHead, Reserved},
+    host::{Demand, Host, Reserved},
     order::{Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, Quote, check_choice},
     placement::{self, Candidate},
     server::{Lifecycle, Observed, Server},
@@ -184,7 +184,7 @@ impl App {
             contract: ContractId::new(self.ids()),
             placed_at: now,
         };
-        let server = self.new_server(&order, host, addresses)?;
+        let server = self.new_server(changes, &order, host, addresses)?;
         changes.insert(format!("{}/{}", order.account, order.id), &order)?;
         changes.insert(order.quote, &QuoteClaim { order: order.id })?;
         changes.insert(order.contract, &new_contract(&order))?;
@@ -199,10 +199,9 @@ impl App {
     }
 
     fn take_quota(&self, changes: &mut Changes, account: AccountId) -> Result<(), AppError> {
-        let limit = read::<crate::domain::account::Account>(self.store(), account)?
-            .ok_or(AppError::Unauthenticated)?
-            .value
-            .server_quota;
+        let owner = read::<Account>(self.store(), account)?.ok_or(AppError::Unauthenticated)?;
+        changes.rely_on::<Account>(account, owner.version)?;
+        let limit = owner.value.server_quota;
         let used = read::<QuotaUse>(self.store(), account)?;
         let version = used.as_ref().map(|record| record.version);
         let servers = used.map_or(0, |record| record.value.servers);
@@ -225,37 +224,41 @@ impl App {
         demand: Demand,
         now: Timestamp,
     ) -> Result<HostId, AppError> {
-        let candidates = self.candidates(now)?;
+        let (candidates, versions): (Vec<_>, Vec<_>) = self.candidates(now)?.into_iter().unzip();
         let overcommit = self.settings().overcommit;
         let placed = placement::place(&choice.site, demand, overcommit, &candidates);
         let placement = placed.map_err(AppError::NoRoom)?;
         tracing::debug!(host.id = %placement.host, score_ppm = placement.score_ppm, "placed a server");
-        let reserved = read::<Reserved>(self.store(), placement.host)?;
-        let version = reserved.as_ref().map(|record| record.version);
-        let taken = reserved.map(|record| record.value).unwrap_or_default();
-        changes.replace(placement.host, version, &taken.with(demand))?;
-        let head = read::<ManifestHead>(self.store(), placement.host)?;
-        let version = head.as_ref().map(|record| record.version);
-        let generation = head.map_or(0, |record| record.value.generation) + 1;
-        changes.replace(placement.host, version, &ManifestHead { generation })?;
+        let (candidate, versions) = candidates
+            .iter()
+            .zip(versions)
+            .find(|(candidate, _)| candidate.host == placement.host)
+            .expect("one of the candidates was chosen");
+        reserve_room(changes, candidate, versions, demand)?;
+        self.advance_manifest(changes, placement.host)?;
         Ok(placement.host)
     }
 
-    fn candidates(&self, now: Timestamp) -> Result<Vec<Candidate>, AppError> {
+    fn candidates(&self, now: Timestamp) -> Result<Vec<(Candidate, SeenVersions)>, AppError> {
         let hosts = list::<Host>(self.store(), "", HOSTS_MAX)?;
         hosts
             .into_iter()
             .map(|(_, record)| {
-                let host = record.value;
+                let (host, host_version) = (record.value, record.version);
                 let reserved = read::<Reserved>(self.store(), host.id)?;
-                Ok(Candidate {
+                let versions = SeenVersions {
+                    host: host_version,
+                    reserved: reserved.as_ref().map(|record| record.version),
+                };
+                let candidate = Candidate {
                     host: host.id,
                     site: host.site,
                     state: host.state,
                     reachable: self.presence().is_heard(host.id, now),
                     capacity: host.capacity,
                     reserved: reserved.map(|record| record.value).unwrap_or_default(),
-                })
+                };
+                Ok((candidate, versions))
             })
             .collect()
     }
@@ -311,11 +314,14 @@ impl App {
 
     fn new_server(
         &self,
+        changes: &mut Changes,
         order: &Order,
         host: HostId,
         addresses: Vec<IpAddr>,
     ) -> Result<Server, AppError> {
-        let keys = self.keys_of(order.account)?;
+        let found = read::<SshKeys>(self.store(), order.account)?;
+        let version = found.as_ref().map(|record| record.version);
+        let keys = found.map(|record| record.value).unwrap_or_default();
         let wanted = |id| {
             keys.keys
                 .iter()
@@ -335,6 +341,9 @@ impl App {
                 FieldErrorCode::Outdated,
                 detail,
             )]));
+        }
+        if let Some(version) = version {
+            changes.rely_on::<SshKeys>(order.account, version)?;
         }
         Ok(Server {
             id: order.server,
@@ -390,6 +399,26 @@ impl App {
             limit,
         ))
     }
+}
+
+/// Versions of the records that a candidate was read from.
+#[derive(Debug, Clone, Copy)]
+struct SeenVersions {
+    host: u64,
+    reserved: Option<u64>,
+}
+
+/// Takes the room that placement saw. Guarded by what it saw, not by what is there now: looking at all hosts
+/// takes a while, in which others take room or an operator revokes the host.
+fn reserve_room(
+    changes: &mut Changes,
+    candidate: &Candidate,
+    versions: SeenVersions,
+    demand: Demand,
+) -> Result<(), AppError> {
+    let host = candidate.host;
+    changes.rely_on::<Host>(host, versions.host)?;
+    changes.replace(host, versions.reserved, &candidate.reserved.with(demand))
 }
 
 /// One confirmation of a quote, as it was sent.
@@ -454,5 +483,49 @@ fn view_order(order: Order) -> api::Order {
         hourly: plan.hourly,
         monthly_cap: plan.monthly_cap,
         placed_at: order.placed_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::{id::uuid_v7, size::Bytes};
+
+    use super::*;
+    use crate::{domain::host::HostState, store::Guard};
+
+    #[test]
+    fn room_is_taken_as_placement_saw_it_or_not_at_all() {
+        let host = HostId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
+        let candidate = Candidate {
+            host,
+            site: "lab".parse().expect("a code"),
+            state: HostState::Active,
+            reachable: true,
+            capacity: None,
+            reserved: Reserved::default(),
+        };
+        let demand = Demand {
+            vcpus: 1,
+            memory: Bytes::gib(1),
+            disk: Bytes::gib(10),
+        };
+        for (reserved, expected) in [(Some(7), "version 7"), (None, "absent")] {
+            let mut changes = Changes::default();
+            let versions = SeenVersions { host: 3, reserved };
+            reserve_room(&mut changes, &candidate, versions, demand).expect("short names");
+            let guards: Vec<String> = changes
+                .guards
+                .iter()
+                .map(|guard| match guard {
+                    Guard::Absent(key) => format!("{key} absent"),
+                    Guard::Version(key, version) => format!("{key} version {version}"),
+                })
+                .collect();
+            let wanted = [
+                format!("hst/{host} version 3"),
+                format!("reserved/{host} {expected}"),
+            ];
+            assert_eq!(guards, wanted);
+        }
     }
 }

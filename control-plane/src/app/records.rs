@@ -259,6 +259,16 @@ impl Changes {
         Ok(())
     }
 
+    /// Writes nothing, but only together with a record that still has the version that was read.
+    pub(crate) fn rely_on<T: Noun>(
+        &mut self,
+        name: impl Display,
+        version: u64,
+    ) -> Result<(), AppError> {
+        self.guards.push(Guard::Version(key::<T>(name)?, version));
+        Ok(())
+    }
+
     /// Whether there is nothing to commit.
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()
