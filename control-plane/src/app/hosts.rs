@@ -1,9 +1,7 @@
 //! Hosts: inviting, joining, their desired state, their reports. The rule that everything here keeps: a
 //! host reads and reports only what is bound to its own identity.
 
-use std::time::Duration;
-
-use innkeeper_mtls::Ca;
+use innkeeper_mtls::{Ca, authority::HOST_LIFE};
 use innkeeper_wire::{
     digest::Digest,
     host::{
@@ -29,8 +27,6 @@ use crate::domain::{
     server::Server,
 };
 
-/// How long a host's certificate is valid; it is renewed at half of it (design.md section 5).
-const CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// Hosts that one list holds.
 const HOSTS_MAX: usize = 10_000;
 /// How often a manifest that changes while it is read is read again.
@@ -157,7 +153,7 @@ impl App {
     }
 
     fn sign(&self, ca: &Ca, host: HostId, csr_pem: &str) -> Result<String, AppError> {
-        let signed = ca.sign_host(csr_pem, host, self.now(), CERTIFICATE_LIFE);
+        let signed = ca.sign_host(csr_pem, host, self.now(), HOST_LIFE);
         let signed = signed.map_err(|error| AppError::CertificateRequest(error.to_string()))?;
         Ok(signed.certificate_pem)
     }
