@@ -2,6 +2,7 @@
 //! error that names the key. `packaging/control-plane.toml` is the annotated example.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -294,6 +295,9 @@ impl Config {
                 return Err(value(key, "needs at least one entry"));
             }
         }
+        unique("site", self.sites.iter().map(|site| &site.code))?;
+        unique("plan", self.plans.iter().map(|plan| &plan.code))?;
+        unique("image", self.images.iter().map(|image| &image.code))?;
         self.plans()?;
         let pools = self.pools()?;
         for site in &self.sites {
@@ -381,6 +385,16 @@ impl Config {
     }
 }
 
+fn unique<'a>(key: &str, codes: impl Iterator<Item = &'a Code>) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    for code in codes {
+        if !seen.insert(code) {
+            return Err(value(key, format!("the code `{code}` stands twice")));
+        }
+    }
+    Ok(())
+}
+
 fn hourly(text: &str, currency: Currency) -> Result<HourlyRate, &'static str> {
     let micro_minor_per_hour = decimal(text, currency.decimals() + 6)?;
     Ok(HourlyRate {
@@ -448,6 +462,11 @@ mod tests {
             "password_length_min = 15",
             "password_length_min = 4",
             "password_length_min",
+        );
+        check(
+            "code = \"s2\"",
+            "code = \"s1\"",
+            "the code `s1` stands twice",
         );
         check("currency = \"KRW\"", "currency = \"XXX\"", "XXX");
     }

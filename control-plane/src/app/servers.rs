@@ -123,14 +123,17 @@ impl App {
                 return Ok((changes, ()));
             };
             let found = app.find_server(bound.value.account, seen.server)?;
-            let Some((next, milestone)) = found.value.observe(seen, generation, now) else {
+            let Some((mut next, milestone)) = found.value.observe(seen, generation, now) else {
                 return Ok((changes, ()));
             };
             match milestone {
                 None => {}
                 Some(Milestone::Ready) => app.begin_usage(&mut changes, &next, now)?,
                 Some(Milestone::CreateFailed) => {
-                    app.advance_manifest(&mut changes, host)?;
+                    // Its host learns of it with the manifest that this commit makes, not with the next one
+                    // after the report, which may be another that is out already.
+                    let told = app.advance_manifest(&mut changes, host)?;
+                    next.lifecycle = next.lifecycle.told_with(told);
                     app.end_contract(&mut changes, &next, now)?;
                     app.settle_order(&mut changes, &next, OrderState::Failed)?;
                 }

@@ -140,6 +140,19 @@ pub struct NotNow {
 }
 
 impl Lifecycle {
+    /// The same, told to the host with the manifest of `generation`.
+    #[must_use]
+    pub fn told_with(self, generation: u64) -> Self {
+        match self {
+            Self::Leaving { why, since, .. } => Self::Leaving {
+                why,
+                since,
+                generation,
+            },
+            Self::Live | Self::Gone { .. } => self,
+        }
+    }
+
     /// After its owner deleted it. A server that could not be made is on its way out already: deleting it
     /// only takes it out of its owner's sight.
     fn deleted(self, generation: u64, now: Timestamp) -> Self {

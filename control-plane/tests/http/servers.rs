@@ -220,6 +220,8 @@ async fn a_creation_that_fails_is_not_charged_and_leaves_nothing() {
     assert!(story.records("use/").is_empty());
     let manifest = story.setting.manifest(&story.host).await;
     assert_eq!(manifest.servers[0].intent, Intent::Delete);
+    let told = &story.records("srv/")[0]["lifecycle"]["generation"];
+    assert_eq!(told.as_u64(), Some(manifest.generation));
     story.report(story.seen(ObservedState::Absent, 0)).await;
     assert_eq!(story.records("reserved/")[0]["servers"], 0);
     assert_eq!(story.state().await, "create_failed");
