@@ -87,14 +87,6 @@ async fn invite(
     Json(request): Json<InviteRequest>,
 ) -> Result<Json<Invited>, Refused> {
     let AdminContext { app, ca, agent_url } = &context;
-    if !app
-        .site_codes()
-        .iter()
-        .any(|site| site.as_str() == request.site)
-    {
-        let detail = format!("there is no site `{}` in the configuration", request.site);
-        return Err(Refused::because(ProblemCode::NotFound, detail));
-    }
     let token = app.invite_host(&request.name, &request.site).await?;
     tracing::info!(host.name = request.name, "a host was invited");
     let join_command = format!(

@@ -159,12 +159,6 @@ impl<S: ImageSource> LibvirtHost<S> {
             .await
     }
 
-    /// What runs guests here.
-    #[must_use]
-    pub fn accelerator(&self) -> Accelerator {
-        self.accelerator
-    }
-
     /// The directory that carries the disks: for the metrics of its file system.
     #[must_use]
     pub fn state_dir(&self) -> &std::path::Path {

@@ -82,7 +82,7 @@ impl From<AppError> for Refused {
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
             AppError::HostRefused => plain(ProblemCode::Unauthenticated),
-            AppError::HostName(why) | AppError::CertificateRequest(why) => {
+            AppError::InviteRefused(why) | AppError::CertificateRequest(why) => {
                 detailed(ProblemCode::BadRequest, why)
             }
             AppError::Busy => plain(ProblemCode::Unavailable),

@@ -68,9 +68,9 @@ pub enum AppError {
     /// Not possible in the present state.
     #[error("not possible while the server is {0:?}")]
     InvalidState(ServerState),
-    /// A host can't be called that.
+    /// An operator invites a host under a name or to a site that can not be.
     #[error("{0}")]
-    HostName(String),
+    InviteRefused(String),
     /// A host's token does not let it in.
     #[error("the invitation is refused")]
     Invitation(#[source] InvitationRefusal),

@@ -7,7 +7,7 @@ use innkeeper_wire::{
     host::{
         FEATURES, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report, SERVERS_PER_HOST_MAX,
     },
-    id::{Code, HostId},
+    id::HostId,
     time::Timestamp,
     vm::ServerSpec,
 };
@@ -51,9 +51,12 @@ impl App {
             .catalogue
             .site(site)
             .map(|site| site.code.clone())
-            .ok_or(AppError::NotFound)?;
+            .ok_or_else(|| {
+                let detail = format!("there is no site `{site}` in the configuration");
+                AppError::InviteRefused(detail)
+            })?;
         if !is_host_name(name) {
-            return Err(AppError::HostName(format!(
+            return Err(AppError::InviteRefused(format!(
                 "`{name}` is no name for a host: letters, digits, - and ."
             )));
         }
@@ -63,7 +66,7 @@ impl App {
             &format!("invite host {name}"),
             |app, now| {
                 if read::<HostNameClaim>(app.store(), name)?.is_some() {
-                    return Err(AppError::HostName(format!(
+                    return Err(AppError::InviteRefused(format!(
                         "there is a host called {name} already; revoke it if another one takes its place"
                     )));
                 }
@@ -320,16 +323,5 @@ impl App {
             return Ok(None);
         }
         Ok(read::<HostNameClaim>(self.store(), name)?.map(|claim| claim.value.host))
-    }
-
-    /// The sites that hosts can stand at.
-    #[must_use]
-    pub fn site_codes(&self) -> Vec<Code> {
-        self.settings()
-            .catalogue
-            .sites
-            .iter()
-            .map(|site| site.code.clone())
-            .collect()
     }
 }

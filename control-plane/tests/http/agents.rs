@@ -13,6 +13,9 @@ const DESIRED: &str = "/desired?epoch=0&generation=0&wait_s=0";
 #[tokio::test]
 async fn a_token_lets_one_host_in_once_and_not_for_long() {
     let setting = Setting::new();
+    let nowhere = setting.app.invite_host("h9", "mars").await;
+    let nowhere = nowhere.expect_err("no such site").to_string();
+    assert!(nowhere.contains("no site `mars`"), "{nowhere}");
     let stranger = Connection {
         peer: Peer::Nobody,
         address: "192.0.2.9:1".parse().expect("an address"),
