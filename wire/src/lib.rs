@@ -15,6 +15,7 @@ pub mod error;
 pub mod host;
 pub mod id;
 pub mod money;
+pub mod planted;
 pub mod size;
 pub mod time;
 pub mod vm;

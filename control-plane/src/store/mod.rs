@@ -18,6 +18,8 @@ mod journal;
 mod key;
 mod open;
 mod segment;
+#[cfg(any(test, feature = "simulator"))]
+pub mod simulated;
 mod writer;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! in-memory one is the model that sled is compared with, and what tests with simulated disks run on.
 //! An engine never decides anything and is never the only copy of anything.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulator"))]
 pub(crate) mod memory;
 pub(crate) mod sled;
 

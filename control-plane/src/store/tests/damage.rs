@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::FileExt, path::Path};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::{simulated::SimulatedDisk, *};
+use super::*;
 
 /// A journal of 60 commits over several segments.
 async fn filled(disk: &SimulatedDisk, home: &MemoryHome) -> Head {

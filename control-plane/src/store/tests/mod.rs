@@ -3,16 +3,16 @@
 mod damage;
 mod model;
 mod power_loss;
-mod simulated;
 mod writing;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use innkeeper_wire::time::Timestamp;
 
 use super::{
-    engine::{Engine, EngineError, memory::MemoryEngine},
+    engine::{Engine, EngineError},
     open::{IndexHome, OpenReport, assemble},
+    simulated::{MemoryHome, SimulatedDisk},
     *,
 };
 
@@ -43,26 +43,9 @@ fn commit(guards: Vec<Guard>, writes: Vec<Write>) -> Commit {
     }
 }
 
-/// An index in memory that lives as long as this value, as sled's folder does.
-#[derive(Default)]
-struct MemoryHome {
-    engine: Mutex<Arc<MemoryEngine>>,
-}
-
-impl IndexHome for MemoryHome {
-    fn open(&self) -> Result<Arc<dyn Engine>, EngineError> {
-        Ok(self.engine.lock().expect("no holder panics").clone())
-    }
-
-    fn move_aside(&self) -> Result<(), OpenError> {
-        *self.engine.lock().expect("no holder panics") = Arc::default();
-        Ok(())
-    }
-}
-
 /// A store without files.
 fn open_simulated(
-    disk: &simulated::SimulatedDisk,
+    disk: &SimulatedDisk,
     home: &dyn IndexHome,
 ) -> Result<(Store, OpenReport), OpenError> {
     let lock = tempfile::tempfile().expect("a file");

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use proptest::prelude::*;
 
-use super::{super::engine::sled::SledEngine, simulated::SimulatedDisk, *};
+use super::{super::engine::sled::SledEngine, *};
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::{simulated::SimulatedDisk, *};
+use super::*;
 
 /// Commits that were asked for, by their cause, and those that were acknowledged, by sequence.
 #[derive(Default)]

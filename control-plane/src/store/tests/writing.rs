@@ -1,9 +1,6 @@
 //! Committing: guards, batches, limits, and stopping.
 
-use super::{
-    simulated::{Counts, SimulatedDisk},
-    *,
-};
+use super::{simulated::Counts, *};
 
 fn open(disk: &SimulatedDisk) -> Store {
     let (store, _) = open_simulated(disk, &MemoryHome::default()).expect("opens");

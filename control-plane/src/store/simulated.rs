@@ -1,22 +1,64 @@
-//! A disk in memory that keeps apart what was written and what was synced, can die at any operation and
-//! then lose, tear and reorder whatever was not synced.
+//! A store without files, for tests and the simulator: a disk in memory that keeps apart what was written
+//! and what was synced, can die at any operation and then lose, tear and reorder whatever was not synced,
+//! and an index in memory beside it.
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
 use rand::{Rng, rngs::StdRng};
 
-use super::super::disk::{Disk, DiskFile};
+use super::{
+    OpenError, OpenReport, Options, Store,
+    disk::{Disk, DiskFile},
+    engine::{Engine, EngineError, memory::MemoryEngine},
+    open::{IndexHome, assemble},
+};
 
 /// A write reaches the platter in pieces of this size, in any order.
 const SECTOR_BYTES: usize = 512;
 
+/// A store on `disk` with its index in `home`.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open(
+    disk: &SimulatedDisk,
+    home: &MemoryHome,
+    options: &Options,
+) -> Result<(Store, OpenReport), OpenError> {
+    // Nobody else can open a disk in memory, so any file will do for the lock.
+    let lock = File::open("/dev/null").map_err(|source| OpenError::Io {
+        deed: "open",
+        path: "/dev/null".into(),
+        source,
+    })?;
+    assemble(Box::new(disk.clone()), home, options, lock)
+}
+
+/// An index in memory that lives as long as this value, as sled's folder does.
+#[derive(Default)]
+pub struct MemoryHome {
+    engine: Mutex<Arc<MemoryEngine>>,
+}
+
+impl IndexHome for MemoryHome {
+    fn open(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        Ok(self.engine.lock().expect("no holder panics").clone())
+    }
+
+    fn move_aside(&self) -> Result<(), OpenError> {
+        *self.engine.lock().expect("no holder panics") = Arc::default();
+        Ok(())
+    }
+}
+
 /// The disk; clones are the same disk.
 #[derive(Clone, Default)]
-pub(super) struct SimulatedDisk {
+pub struct SimulatedDisk {
     shared: Arc<Shared>,
 }
 
@@ -59,14 +101,17 @@ enum Change {
 
 /// How often what was called.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) writes: usize,
-    pub(super) syncs: usize,
+pub struct Counts {
+    /// Writes.
+    pub writes: usize,
+    /// Syncs.
+    pub syncs: usize,
 }
 
 impl SimulatedDisk {
     /// A disk that says it synced and did not.
-    pub(super) fn lying() -> Self {
+    #[must_use]
+    pub fn lying() -> Self {
         let disk = Self::default();
         disk.lock().lies = true;
         disk
@@ -77,41 +122,44 @@ impl SimulatedDisk {
     }
 
     /// Everything fails after this many more operations.
-    pub(super) fn die_after(&self, operations: usize) {
+    pub fn die_after(&self, operations: usize) {
         self.lock().operations_left = Some(operations);
     }
 
     /// Everything works again; nothing was lost.
-    pub(super) fn revive(&self) {
+    pub fn revive(&self) {
         self.lock().operations_left = None;
     }
 
     /// The next sync fails, once; those after it claim to succeed, as Linux does.
-    pub(super) fn fail_next_sync(&self) {
+    pub fn fail_next_sync(&self) {
         self.lock().fail_next_sync = true;
     }
 
     /// Syncs wait from now on.
-    pub(super) fn close_gate(&self) {
+    pub fn close_gate(&self) {
         self.lock().gate_closed = true;
     }
 
     /// Lets them go on.
-    pub(super) fn open_gate(&self) {
+    pub fn open_gate(&self) {
         self.lock().gate_closed = false;
         self.shared.gate.notify_all();
     }
 
-    pub(super) fn set_free_bytes(&self, bytes: u64) {
+    /// What the disk says it has left.
+    pub fn set_free_bytes(&self, bytes: u64) {
         self.lock().free_bytes = Some(bytes);
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// How often what was called so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
         self.lock().counts
     }
 
     /// Changes a file behind everybody's back.
-    pub(super) fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.lock();
         let file = state.names[name];
         change(&mut state.files[file].now);
@@ -119,7 +167,8 @@ impl SimulatedDisk {
     }
 
     /// A disk with what is left after the power went: all that was synced, and any part of the rest.
-    pub(super) fn after_power_loss(&self, random: &mut StdRng) -> Self {
+    #[must_use]
+    pub fn after_power_loss(&self, random: &mut StdRng) -> Self {
         let state = self.lock();
         let mut names = state.synced_names.clone();
         for (name, file) in &state.names {
