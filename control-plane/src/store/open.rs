@@ -90,13 +90,28 @@ pub(crate) fn open(
     assemble(disk(journal), &home, options, lock)
 }
 
-/// Brings journal and index together and starts the writer.
+/// Brings journal and index together and starts the writer's thread.
 pub(crate) fn assemble(
     disk: Box<dyn Disk>,
     home: &dyn IndexHome,
     options: &Options,
     lock: File,
 ) -> Result<(Store, OpenReport), OpenError> {
+    let (store, writer, report) = connect(disk, home, options, lock)?;
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || writer.run())
+        .expect("a process that is starting can start a thread");
+    Ok((store, report))
+}
+
+/// Brings journal and index together, and makes a store with the writer that it talks to.
+pub(crate) fn connect(
+    disk: Box<dyn Disk>,
+    home: &dyn IndexHome,
+    options: &Options,
+    lock: File,
+) -> Result<(Store, Writer, OpenReport), OpenError> {
     let found = look_at_index(home);
     let applied = found.as_ref().ok().and_then(|(_, applied)| *applied);
     let survey = survey(&*disk, applied)?;
@@ -127,10 +142,16 @@ pub(crate) fn assemble(
         tail,
         index: fate,
     };
-    Ok((start(journal, engine, options, lock), report))
+    let (store, writer) = pair(journal, engine, options, lock);
+    Ok((store, writer, report))
 }
 
-fn start(journal: Journal, engine: Arc<dyn Engine>, options: &Options, lock: File) -> Store {
+fn pair(
+    journal: Journal,
+    engine: Arc<dyn Engine>,
+    options: &Options,
+    lock: File,
+) -> (Store, Writer) {
     let head = journal.head();
     let (inbox, requests) = mpsc::channel(QUEUE);
     let (publish, applied) = watch::channel(head.sequence);
@@ -146,11 +167,7 @@ fn start(journal: Journal, engine: Arc<dyn Engine>, options: &Options, lock: Fil
         reserve_bytes: options.reserve_bytes,
         _lock: Arc::clone(&lock),
     };
-    std::thread::Builder::new()
-        .name("store-writer".to_owned())
-        .spawn(move || writer.run())
-        .expect("a process that is starting can start a thread");
-    Store {
+    let store = Store {
         inner: Arc::new(Inner {
             inbox,
             index,
@@ -160,7 +177,8 @@ fn start(journal: Journal, engine: Arc<dyn Engine>, options: &Options, lock: Fil
             applied,
             _lock: lock,
         }),
-    }
+    };
+    (store, writer)
 }
 
 type Found = Result<(Arc<dyn Engine>, Option<Head>), EngineError>;

@@ -15,7 +15,8 @@ use super::{
     OpenError, OpenReport, Options, Store,
     disk::{Disk, DiskFile},
     engine::{Engine, EngineError, memory::MemoryEngine},
-    open::{IndexHome, assemble},
+    open::{IndexHome, assemble, connect},
+    writer::Writer,
 };
 
 /// A write reaches the platter in pieces of this size, in any order.
@@ -30,13 +31,51 @@ pub fn open(
     home: &MemoryHome,
     options: &Options,
 ) -> Result<(Store, OpenReport), OpenError> {
-    // Nobody else can open a disk in memory, so any file will do for the lock.
-    let lock = File::open("/dev/null").map_err(|source| OpenError::Io {
+    assemble(Box::new(disk.clone()), home, options, any_lock()?)
+}
+
+/// The same without a thread: commits wait until [`Turns::take`] is called, so that a simulator decides
+/// which of them share a batch.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open_in_turns(
+    disk: &SimulatedDisk,
+    home: &MemoryHome,
+    options: &Options,
+) -> Result<(Store, Turns, OpenReport), OpenError> {
+    let (store, writer, report) = connect(Box::new(disk.clone()), home, options, any_lock()?)?;
+    Ok((store, Turns(Some(writer)), report))
+}
+
+/// The writer of a store that has no thread of its own.
+pub struct Turns(Option<Writer>);
+
+impl Turns {
+    /// Commits what is waiting, as one batch. False once the writer has failed: what waits then, and all that
+    /// comes, is refused.
+    pub fn take(&mut self) -> bool {
+        let Some(writer) = &mut self.0 else {
+            return false;
+        };
+        let failed = match writer.inbox.try_recv() {
+            Ok(first) => writer.turn(first).is_err(),
+            Err(_) => false,
+        };
+        if failed {
+            self.0 = None;
+        }
+        !failed
+    }
+}
+
+/// Nobody else can open a disk in memory, so any file will do for the lock.
+fn any_lock() -> Result<File, OpenError> {
+    File::open("/dev/null").map_err(|source| OpenError::Io {
         deed: "open",
         path: "/dev/null".into(),
         source,
-    })?;
-    assemble(Box::new(disk.clone()), home, options, lock)
+    })
 }
 
 /// An index in memory that lives as long as this value, as sled's folder does.
@@ -164,6 +203,20 @@ impl SimulatedDisk {
         let file = state.names[name];
         change(&mut state.files[file].now);
         state.files[file].synced = state.files[file].now.clone();
+    }
+
+    /// Another disk with the same contents.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.lock();
+        let disk = Self::default();
+        *disk.lock() = State {
+            files: state.files.clone(),
+            names: state.names.clone(),
+            synced_names: state.synced_names.clone(),
+            ..State::default()
+        };
+        disk
     }
 
     /// A disk with what is left after the power went: all that was synced, and any part of the rest.

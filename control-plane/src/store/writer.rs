@@ -55,6 +55,11 @@ pub(crate) struct Writer {
     pub(crate) _lock: Arc<File>,
 }
 
+/// The writer takes nothing more: it failed, or is being closed by somebody who waits.
+pub(crate) struct LastTurn {
+    closing: Option<oneshot::Sender<()>>,
+}
+
 /// Why the writer is leaving its loop.
 enum End {
     Closed(oneshot::Sender<()>),
@@ -77,25 +82,34 @@ impl Writer {
     }
 
     fn work(&mut self) -> End {
-        let mut batch = Vec::new();
         while let Some(message) = self.inbox.blocking_recv() {
-            let mut closing = None;
-            match message {
-                Message::Commit(request) => batch.push(request),
-                Message::Close(done) => closing = Some(done),
-            }
-            if closing.is_none() {
-                closing = self.gather(&mut batch);
-            }
-            if !batch.is_empty() && self.commit(std::mem::take(&mut batch)).is_err() {
-                return self.refuse_rest(closing);
-            }
-            if closing.is_some() {
-                self.inbox.close();
+            if let Err(LastTurn { closing }) = self.turn(message) {
                 return self.refuse_rest(closing);
             }
         }
         End::Abandoned
+    }
+
+    /// Commits what `first` and those waiting behind it ask, as one batch. After an error nothing more may
+    /// be taken.
+    pub(crate) fn turn(&mut self, first: Message) -> Result<(), LastTurn> {
+        let mut batch = Vec::new();
+        let closing = match first {
+            Message::Commit(request) => {
+                batch.push(request);
+                self.gather(&mut batch)
+            }
+            Message::Close(done) => Some(done),
+        };
+        let is_stopped = !batch.is_empty() && self.commit(batch).is_err();
+        if closing.is_some() {
+            // Also when the batch failed: whoever closes holds a handle, and would wait for ever.
+            self.inbox.close();
+        }
+        if is_stopped || closing.is_some() {
+            return Err(LastTurn { closing });
+        }
+        Ok(())
     }
 
     /// Takes what is already waiting, within the limits of a batch.

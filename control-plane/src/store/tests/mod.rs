@@ -11,7 +11,7 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{
     engine::{Engine, EngineError},
-    open::{IndexHome, OpenReport, assemble},
+    open::{IndexHome, OpenReport, assemble, connect},
     simulated::{MemoryHome, SimulatedDisk},
     *,
 };

@@ -258,3 +258,28 @@ async fn watchers_are_told_and_the_chain_moves() {
     assert_eq!(*watch.borrow_and_update(), 1);
     assert_ne!(store.head().hash, start.hash);
 }
+
+#[tokio::test]
+async fn a_store_that_fails_while_it_is_closed_is_closed() {
+    let disk = SimulatedDisk::default();
+    let lock = tempfile::tempfile().expect("a file");
+    let connected = connect(
+        Box::new(disk.clone()),
+        &MemoryHome::default(),
+        &options(),
+        lock,
+    );
+    let (store, writer, _) = connected.expect("opens");
+    let task = start(&store, commit(Vec::new(), vec![put("a", b"1")])).await;
+    let closing = tokio::spawn(store.close());
+    tokio::task::yield_now().await;
+    // Both are waiting, so they are taken together.
+    disk.die_after(0);
+    let thread = std::thread::spawn(move || writer.run());
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(10), closing).await;
+    closed.expect("it ends").expect("no panic");
+    let answer = task.await.expect("no panic");
+    let outcome = Outcome::Unknown;
+    assert_eq!(answer, Err(CommitError::Stopped { outcome }));
+    thread.join().expect("no panic");
+}
