@@ -20,6 +20,7 @@ use std::{
 use innkeeper_wire::{
     host::{CreateStep, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
     id::ServerId,
+    planted::{Bug, planted},
     time::Timestamp,
     vm::{PowerTarget, ServerSpec},
 };
@@ -105,7 +106,9 @@ pub fn plan(view: &View<'_>) -> Plan {
     settle_network(&mut memory, view, &wanted, installed.as_ref());
     plan.network = network_step(&memory, view, wanted);
     forget_unlisted(&mut memory, view);
-    for (server, wanted) in &view.desired.servers {
+    let absent = unlisted_disks(view).filter(|_| planted(Bug::TreatAbsenceAsDelete));
+    let absent = absent.map(|server| (server, &Wanted::Delete));
+    for (server, wanted) in view.desired.servers.iter().chain(absent) {
         let eyes = Eyes::on(view, *server, installed.as_ref());
         let remembered = memory.servers.remove(server).unwrap_or_default();
         let remembered = eyes.settle(wanted, remembered);
@@ -204,6 +207,13 @@ fn strangers(view: &View<'_>) -> Vec<String> {
     names.into_iter().take(STRANGERS_MAX).collect()
 }
 
+/// Disks that the manifest does not name.
+fn unlisted_disks<'a>(view: &View<'a>) -> impl Iterator<Item = &'a ServerId> {
+    let listed = &view.desired.servers;
+    let disks = view.inventory.disks.iter();
+    disks.filter(|server| !listed.contains_key(server))
+}
+
 /// Of a server that is not listed nothing counts but the attempts to destroy its tombstone.
 fn forget_unlisted(memory: &mut Memory, view: &View<'_>) {
     memory.servers.retain(|server, remembered| {
@@ -227,7 +237,7 @@ fn purges(view: &View<'_>, memory: &Memory) -> Vec<ServerId> {
         .filter(|(server, buried)| {
             let wanted = view.desired.servers.get(server);
             let attempt = memory.attempt(Some(**server), &Action::PurgeTombstone(**server));
-            view.now.since(**buried) >= view.rules.tombstone_keep
+            (view.now.since(**buried) >= view.rules.tombstone_keep || planted(Bug::PurgeEarly))
                 && !matches!(wanted, Some(Wanted::Present(_)))
                 && !view.busy.contains(server)
                 && attempt.is_none_or(|attempt| attempt.is_due(attempt.backoff(), view.now))
@@ -332,7 +342,8 @@ impl<'a> Eyes<'a> {
             self.view.now,
         ) {
             PowerStep::Act(action) => match *action {
-                Action::Start { .. } if !self.is_covered(spec) => {}
+                Action::Start { .. }
+                    if !self.is_covered(spec) && !planted(Bug::StartBeforeRules) => {}
                 action => steps.push(action),
             },
             PowerStep::Wait | PowerStep::Ignored | PowerStep::Settled => {}
@@ -452,7 +463,8 @@ impl<'a> Eyes<'a> {
     fn state_of_deleted(&self) -> ObservedState {
         let nothing = self.domain.is_none() && !self.disk && !self.seed && !self.busy;
         // The inner `None`: the installed rules are known, and it has none.
-        if nothing && matches!(self.rule, Some(None)) {
+        let no_rule = matches!(self.rule, Some(None)) || planted(Bug::ReportAbsentEarly);
+        if nothing && no_rule {
             ObservedState::Absent
         } else {
             ObservedState::Deleting

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
+    planted::{Bug, planted},
     time::Timestamp,
     vm::{PowerTarget, ServerSpec},
 };
@@ -48,7 +49,7 @@ pub fn step(
     now: Timestamp,
 ) -> PowerStep {
     let (server, serial) = (spec.server, spec.power.serial);
-    let is_new = domain.power_serial < serial;
+    let is_new = domain.power_serial < serial || planted(Bug::ForgetPowerSerial);
     match (spec.power.target, domain.run) {
         (PowerTarget::On, DomainRun::Running) if is_new => {
             act(Action::NotePower { server, serial })

@@ -25,12 +25,16 @@ pub enum Bug {
     StartBeforeRules,
     /// A report that was overtaken by a newer one is believed.
     BelieveLateReports,
-    /// A report of *absent* counts although its manifest did not say *delete* yet.
-    BelieveEarlyAbsence,
+    /// An agent says that a deleted server is gone while its rules are still in place.
+    ReportAbsentEarly,
     /// Each report that a server is ready opens a usage interval.
     ChargeTwice,
     /// A host acts again on a power change that it has carried out.
     ForgetPowerSerial,
+    /// An agent destroys a buried disk before its time is over.
+    PurgeEarly,
+    /// The room on a host is taken without looking whether somebody else took it meanwhile.
+    TakeRoomUnguarded,
 }
 
 #[cfg(feature = "simulator")]

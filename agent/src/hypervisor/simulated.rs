@@ -124,6 +124,11 @@ impl Simulated {
         state.now = state.now.after(span);
     }
 
+    /// Sets the host's clock, forward or back.
+    pub fn set_now(&self, now: Timestamp) {
+        self.state().now = now;
+    }
+
     /// Lets the next action of a kind, or of any kind, go wrong. Faults of one kind queue up.
     pub fn inject(&self, step: Option<Step>, fault: Fault) {
         self.state().faults.push_back((step, fault));
@@ -215,6 +220,12 @@ impl Simulated {
     #[must_use]
     pub fn done(&self) -> Vec<Action> {
         self.state().done.clone()
+    }
+
+    /// The same, beyond the first `seen`.
+    #[must_use]
+    pub fn done_since(&self, seen: usize) -> Vec<Action> {
+        self.state().done.iter().skip(seen).cloned().collect()
     }
 
     /// What was asked for and must never be.
@@ -404,6 +415,19 @@ impl State {
             .get_mut(&server)
             .ok_or("there is no such domain")?;
         let running = domain.run == DomainRun::Running;
+        let acted_before = match action {
+            // Whether the guest or its owner ended it, that was the end of this serial.
+            Action::Start { serial, .. } => {
+                let ended = [OffReason::Shutdown, OffReason::Destroyed].map(DomainRun::Off);
+                domain.power_serial >= *serial && ended.contains(&domain.run)
+            }
+            Action::Shutdown { serial, .. } | Action::PowerOff { serial, .. } => {
+                domain.power_serial > *serial
+            }
+            Action::NotePower { serial, .. } => domain.power_serial >= *serial,
+            Action::Reboot { reboots, .. } => domain.reboots >= *reboots,
+            _ => false,
+        };
         match action {
             Action::Start { serial, .. } => {
                 domain.power_serial = *serial;
@@ -431,6 +455,7 @@ impl State {
         }
         domain.guest_agent &= domain.run == DomainRun::Running;
         self.forbid(matches!(action, Action::Reboot { .. }) && !running, action);
+        self.forbid(acted_before, action);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use innkeeper_wire::{
     api::{self, OrderState, Page, PageInfo, ServerAction, ServerState},
     host::ObservedServer,
     id::{AccountId, HostId, ServerId, UsageId},
+    planted::{Bug, planted},
     time::Timestamp,
 };
 
@@ -237,7 +238,9 @@ impl App {
     ) -> Result<(), AppError> {
         self.advance_manifest(changes, server.host)?;
         changes.remove::<OnHost>(format!("{}/{}", server.host, server.id), bound.version)?;
-        if let Some(reserved) = read::<Reserved>(self.store(), server.host)? {
+        if let Some(reserved) = read::<Reserved>(self.store(), server.host)?
+            && !planted(Bug::ForgetUndo)
+        {
             let less = reserved.value.without(server.demand());
             changes.replace(server.host, Some(reserved.version), &less)?;
         }

@@ -16,6 +16,7 @@ use innkeeper_wire::{
     api::{ServerAction, ServerState},
     host::{CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
     id::{AccountId, Code, ContractId, HostId, OrderId, ServerId},
+    planted::{Bug, planted},
     time::Timestamp,
     vm::{Hostname, Nic, Power, PowerTarget, ServerSpec},
 };
@@ -346,7 +347,7 @@ impl Server {
                 Some(Milestone::Gone)
             }
             (Lifecycle::Live, ObservedState::Running { ready: true })
-                if self.ready_at.is_none() =>
+                if self.ready_at.is_none() || planted(Bug::ChargeTwice) =>
             {
                 next.ready_at = Some(now);
                 Some(Milestone::Ready)

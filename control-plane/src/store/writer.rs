@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use innkeeper_wire::planted::{Bug, planted};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -161,10 +162,13 @@ impl Writer {
             let commits: Vec<&Prepared> = requests.iter().map(|r| &r.prepared).collect();
             let first_sequence = self.journal.head().sequence + 1;
             if let Err(stop) = self.make_durable(&commits, first_sequence) {
-                for request in requests {
-                    request.answer(Err(CommitError::Stopped {
-                        outcome: Outcome::Unknown,
-                    }));
+                for (sequence, request) in (first_sequence..).zip(requests) {
+                    request.answer(if planted(Bug::AcknowledgeBeforeAppend) {
+                        Ok(Committed { sequence })
+                    } else {
+                        let outcome = Outcome::Unknown;
+                        Err(CommitError::Stopped { outcome })
+                    });
                 }
                 return Err(stop);
             }
@@ -224,7 +228,8 @@ impl Writer {
     ) -> Result<(), CommitError> {
         for guard in &prepared.guards {
             let key = guard.key();
-            let version = match overlay.get(key) {
+            let before = overlay.get(key).filter(|_| !planted(Bug::ForgetOverlay));
+            let version = match before {
                 Some(version) => *version,
                 None => self
                     .index
