@@ -42,6 +42,8 @@ const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 const JOIN_BYTES_MAX: usize = 16 * 1_024;
 /// Longest long poll.
 const POLL_MAX: Duration = Duration::from_secs(60);
+/// How often a parked poll looks for itself, should nobody have told it of a change.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Shared by all handlers.
 #[derive(Clone)]
@@ -122,10 +124,10 @@ async fn desired(
     let app = &context.app;
     let wait = Duration::from_secs(query.wait_s.into()).min(POLL_MAX);
     let deadline = tokio::time::Instant::now() + wait;
-    let mut applied = app.store().watch();
+    let mut changes = app.watch_host(host);
     loop {
         // Marked before reading, so that a commit in between wakes us.
-        applied.mark_unchanged();
+        changes.mark_unchanged();
         app.check_host(host)?;
         let ours = (app.store().epoch(), app.manifest_generation(host)?);
         let theirs = (query.epoch, query.generation);
@@ -140,10 +142,12 @@ async fn desired(
             let detail = "this control plane is behind the host";
             return Err(Refused::because(ProblemCode::Unavailable, detail));
         }
-        match tokio::time::timeout_at(deadline, applied.changed()).await {
+        let look_again = (tokio::time::Instant::now() + LOOK_AGAIN).min(deadline);
+        match tokio::time::timeout_at(look_again, changes.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(AppError::Stopped.into()),
-            Err(_) => return Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(_) if look_again == deadline => return Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(_) => {}
         }
     }
 }

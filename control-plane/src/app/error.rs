@@ -1,9 +1,10 @@
 //! Why the application refuses. Knows nothing of HTTP: `api/error` and `agent_api` map it.
 
+use std::collections::BTreeMap;
+
 use innkeeper_wire::{
     api::ServerState,
     error::{FieldError, chain},
-    id::HostId,
 };
 
 use crate::{
@@ -47,9 +48,9 @@ pub enum AppError {
         /// How many it may have.
         limit: u32,
     },
-    /// No host can take the server.
+    /// No host can take the server: how many were passed over for which reason.
     #[error("no host has room: {0:?}")]
-    NoRoom(Vec<(HostId, Refusal)>),
+    NoRoom(BTreeMap<Refusal, usize>),
     /// The site has no free address.
     #[error("the site has no free address")]
     NoAddress,

@@ -5,7 +5,8 @@ use innkeeper_mtls::{Ca, authority::HOST_LIFE};
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        FEATURES, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report, SERVERS_PER_HOST_MAX,
+        FEATURES, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report,
+        SERVERS_PER_HOST_MAX,
     },
     id::HostId,
     time::Timestamp,
@@ -18,6 +19,7 @@ use super::{
     presence::Heard,
     records::{Changes, HostNameClaim, OnHost, Versioned, list, read},
     secret,
+    spec_owners::Owner,
 };
 use crate::domain::{
     host::{
@@ -225,6 +227,9 @@ impl App {
         let mut entries = Vec::new();
         for server in self.servers_on(host)? {
             if let Some(intent) = server.intent() {
+                if let Intent::Present { spec } = intent {
+                    self.spec_owners().note(host, spec, owner_of(&server));
+                }
                 entries.push(ManifestEntry {
                     server: server.id,
                     intent,
@@ -250,10 +255,22 @@ impl App {
 
     /// A spec by its digest, if it is the spec of a server on this host.
     pub fn spec(&self, host: HostId, digest: Digest) -> Result<ServerSpec, AppError> {
-        let servers = self.servers_on(host)?;
-        let mut specs = servers.iter().map(Server::spec);
-        specs
-            .find(|spec| spec.digest() == digest)
+        if let Some(owner) = self.spec_owners().find(host, digest) {
+            return self.spec_of(host, owner, digest);
+        }
+        // Asked before the manifest was, which happens after a restart of ours.
+        self.manifest_entries(host)?;
+        let owner = self.spec_owners().find(host, digest);
+        self.spec_of(host, owner.ok_or(AppError::NotFound)?, digest)
+    }
+
+    /// The spec of a server, if the server is on this host and its spec has this digest still.
+    fn spec_of(&self, host: HostId, owner: Owner, digest: Digest) -> Result<ServerSpec, AppError> {
+        let Owner { account, server } = owner;
+        let bound = read::<OnHost>(self.store(), format!("{host}/{server}"))?;
+        let found = read::<Server>(self.store(), format!("{account}/{server}"))?;
+        let spec = bound.and(found).map(|server| server.value.spec());
+        spec.filter(|spec| spec.digest() == digest)
             .ok_or(AppError::NotFound)
     }
 
@@ -323,5 +340,12 @@ impl App {
             return Ok(None);
         }
         Ok(read::<HostNameClaim>(self.store(), name)?.map(|claim| claim.value.host))
+    }
+}
+
+fn owner_of(server: &Server) -> Owner {
+    Owner {
+        account: server.account,
+        server: server.id,
     }
 }

@@ -5,7 +5,11 @@
 //! instant; every write is therefore guarded by the versions that were read, and a decision that lost a
 //! race is made again from what is there now ([`App::decide`]).
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
 
 use innkeeper_wire::{
     id::{AccountId, HostId, IdSource, RequestId},
@@ -13,9 +17,11 @@ use innkeeper_wire::{
     vm::Opening,
 };
 
+use tokio::sync::watch;
+
 use self::{
-    error::AppError, passwords::Passwords, presence::Presence, rate_limits::RateLimits,
-    records::Changes,
+    error::AppError, mirror::Mirror, passwords::Passwords, presence::Presence,
+    rate_limits::RateLimits, records::Changes, spec_owners::SpecOwners,
 };
 use crate::{
     domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
@@ -26,6 +32,7 @@ pub mod accounts;
 pub mod error;
 pub mod hosts;
 pub mod mails;
+mod mirror;
 pub mod orders;
 mod passwords;
 pub mod presence;
@@ -34,6 +41,7 @@ pub(crate) mod records;
 mod secret;
 pub mod servers;
 pub mod sessions;
+mod spec_owners;
 pub mod ssh_keys;
 
 /// How often a decision that lost a race is made again before the caller hears `Busy`.
@@ -82,6 +90,8 @@ struct Inner {
     presence: Presence,
     passwords: Passwords,
     rate_limits: RateLimits,
+    mirror: Arc<Mirror>,
+    spec_owners: SpecOwners,
 }
 
 /// Who asks.
@@ -144,6 +154,12 @@ impl App {
         settings: Settings,
     ) -> Self {
         let started_at = clock.now();
+        let mirror = Arc::new(Mirror::new(&settings));
+        let follower: Weak<Mirror> = Arc::downgrade(&mirror);
+        store.follow(follower);
+        if let Err(error) = mirror.load(&store) {
+            tracing::error!(%error, "hosts and addresses can't be read; the first order tries again");
+        }
         let inner = Inner {
             store,
             clock,
@@ -152,6 +168,8 @@ impl App {
             presence: Presence::new(started_at),
             passwords: Passwords::new(),
             rate_limits: RateLimits::default(),
+            mirror,
+            spec_owners: SpecOwners::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -174,6 +192,26 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    pub(crate) fn mirror(&self) -> &Mirror {
+        &self.inner.mirror
+    }
+
+    pub(crate) fn spec_owners(&self) -> &SpecOwners {
+        &self.inner.spec_owners
+    }
+
+    /// Tells whenever something changed that a host waits for: its desired state, or that it was revoked.
+    #[must_use]
+    pub fn watch_host(&self, host: HostId) -> watch::Receiver<()> {
+        self.mirror().watch_host(host)
+    }
+
+    /// Tells whenever the outbox changed.
+    #[must_use]
+    pub fn watch_mails(&self) -> watch::Receiver<()> {
+        self.mirror().watch_mails()
     }
 
     /// The present instant.

@@ -1,13 +1,13 @@
 //! Quotes and orders: what it costs, and the one commit that takes the quota, the room on a host and the
 //! addresses, and makes order, contract and server of them (R34-R36, R41-R42, R46).
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use innkeeper_wire::{
     api::{self, OrderRequest, OrderState, Page, QuoteRequest},
     digest::Digest,
     error::FieldErrorCode,
-    id::{AccountId, ContractId, HostId, OrderId, QuoteId, ServerId},
+    id::{AccountId, Code, ContractId, HostId, OrderId, QuoteId, ServerId},
     planted::{Bug, planted},
     time::Timestamp,
     vm::{MacAddress, Nic, Power, PowerTarget},
@@ -16,7 +16,8 @@ use innkeeper_wire::{
 use super::{
     App, Caller,
     error::AppError,
-    records::{Changes, OnHost, QuotaUse, QuoteClaim, list, list_newest, read, recall, remember},
+    mirror::Turn,
+    records::{Changes, OnHost, QuotaUse, QuoteClaim, list_newest, read, recall, remember},
     secret,
     servers::page,
 };
@@ -25,16 +26,16 @@ use crate::domain::{
     addresses::{AddressClaim, Pool},
     host::{Demand, Host, Reserved},
     order::{Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, Quote, check_choice},
-    placement::{self, Candidate},
+    placement::{self, Candidate, Placement, Refusal},
     server::{Lifecycle, Observed, Server},
     ssh_key::SshKeys,
     usage::Contract,
 };
 
-/// Addresses of a pool that one order looks at before it gives up.
-const ADDRESSES_TRIED_MAX: usize = 65_536;
-/// Hosts that placement looks at.
-const HOSTS_MAX: usize = 10_000;
+/// Addresses that one order looks at, when what seemed to be free is taken, before the caller hears `Busy`.
+const ADDRESSES_TRIED_MAX: usize = 16;
+/// Hosts that one order is placed on, when others were faster, before the caller hears `Busy`.
+const PLACEMENTS_MAX: usize = 32;
 
 impl App {
     /// Prices a configuration for half an hour. Reserves nothing.
@@ -109,15 +110,41 @@ impl App {
             quote: request.quote,
         };
         let cause = format!("order {}, {}", request.quote, caller.request);
-        let order = self
-            .decide(caller.actor, &cause, |app, now| {
-                app.order_once(&attempt, now)
-            })
-            .await?;
-        Ok(view_order(order))
+        self.mirror().load(self.store())?;
+        for _ in 0..PLACEMENTS_MAX {
+            let quote = match self.look_up(&attempt, self.now())? {
+                Standing::Ordered(order) => return Ok(view_order(order)),
+                Standing::Open(quote) => quote,
+            };
+            let turn = self.choose_host(&quote.choice).await?;
+            let decided = self
+                .decide(caller.actor, &cause, |app, now| {
+                    app.order_once(&attempt, turn.host(), now)
+                })
+                .await?;
+            if let Some(order) = decided {
+                return Ok(view_order(order));
+            }
+        }
+        Err(AppError::Busy)
     }
 
-    fn order_once(&self, attempt: &Attempt, now: Timestamp) -> Result<(Changes, Order), AppError> {
+    async fn choose_host(&self, choice: &Choice) -> Result<Turn<'_>, AppError> {
+        let now = self.now();
+        let is_heard = |host| self.presence().is_heard(host, now);
+        let chosen = self
+            .mirror()
+            .choose_host(&choice.site, demand(choice), is_heard);
+        let turn = chosen
+            .await
+            .map_err(|refusals| AppError::NoRoom(count(&refusals)))?;
+        let Placement { host, score_ppm } = turn.placement;
+        tracing::debug!(host.id = %host, score_ppm, "chose a host");
+        Ok(turn)
+    }
+
+    /// What became of an attempt before, or the quote that it may order.
+    fn look_up(&self, attempt: &Attempt, now: Timestamp) -> Result<Standing, AppError> {
         let Attempt {
             account,
             idempotency,
@@ -131,8 +158,7 @@ impl App {
         }
         let claimed = read::<QuoteClaim>(self.store(), quote)?.map(|record| record.value.order);
         if let Some(order) = known.map(|known| known.order).or(claimed) {
-            let order = self.find_order(*account, order)?;
-            return Ok((Changes::default(), order));
+            return self.find_order(*account, order).map(Standing::Ordered);
         }
         let quote = self.find_quote(*account, *quote)?;
         if now > quote.expires_at {
@@ -146,33 +172,44 @@ impl App {
         {
             return Err(AppError::PriceChanged);
         }
+        Ok(Standing::Open(quote))
+    }
+
+    /// The order on this host; nothing when the host has no room after all.
+    fn order_once(
+        &self,
+        attempt: &Attempt,
+        host: HostId,
+        now: Timestamp,
+    ) -> Result<(Changes, Option<Order>), AppError> {
         let mut changes = Changes::default();
-        let order = self.reserve(&mut changes, quote, now)?;
+        let quote = match self.look_up(attempt, now)? {
+            Standing::Ordered(order) => return Ok((changes, Some(order))),
+            Standing::Open(quote) => quote,
+        };
+        if !self.take_room(&mut changes, &quote.choice, host, now)? {
+            return Ok((Changes::default(), None));
+        }
+        let order = self.reserve(&mut changes, quote, host, now)?;
         changes.insert(
-            idempotency,
+            &attempt.idempotency,
             &IdempotencyRecord {
-                request: *request,
+                request: attempt.request,
                 order: order.id,
             },
         )?;
-        Ok((changes, order))
+        Ok((changes, Some(order)))
     }
 
-    /// Quota, host, addresses, then order, contract and server: everything that an order takes.
+    /// Quota and addresses, then order, contract and server: everything that an order takes beside the room.
     fn reserve(
         &self,
         changes: &mut Changes,
         quote: Quote,
+        host: HostId,
         now: Timestamp,
     ) -> Result<Order, AppError> {
         self.take_quota(changes, quote.account)?;
-        let plan = &quote.choice.plan;
-        let demand = Demand {
-            vcpus: plan.vcpus,
-            memory: plan.memory,
-            disk: plan.disk,
-        };
-        let host = self.take_room(changes, &quote.choice, demand, now)?;
         let server = ServerId::new(self.ids());
         let addresses = self.take_addresses(changes, &quote.choice, server, now)?;
         let order = Order {
@@ -218,50 +255,46 @@ impl App {
         )
     }
 
+    /// Takes room on a host that was chosen from memory, as its records are now; false when there is none.
     fn take_room(
         &self,
         changes: &mut Changes,
         choice: &Choice,
-        demand: Demand,
+        host: HostId,
         now: Timestamp,
-    ) -> Result<HostId, AppError> {
-        let (candidates, versions): (Vec<_>, Vec<_>) = self.candidates(now)?.into_iter().unzip();
+    ) -> Result<bool, AppError> {
+        let Some(host) = read::<Host>(self.store(), host)? else {
+            return Ok(false);
+        };
+        let reserved = read::<Reserved>(self.store(), host.value.id)?;
+        let versions = SeenVersions {
+            host: host.version,
+            reserved: reserved.as_ref().map(|record| record.version),
+        };
+        let candidate = Candidate {
+            host: host.value.id,
+            site: host.value.site,
+            state: host.value.state,
+            reachable: self.presence().is_heard(host.value.id, now),
+            capacity: host.value.capacity,
+            reserved: reserved.map(|record| record.value).unwrap_or_default(),
+        };
+        let (host, demand) = (candidate.host, demand(choice));
         let overcommit = self.settings().overcommit;
-        let placed = placement::place(&choice.site, demand, overcommit, &candidates);
-        let placement = placed.map_err(AppError::NoRoom)?;
-        tracing::debug!(host.id = %placement.host, score_ppm = placement.score_ppm, "placed a server");
-        let (candidate, versions) = candidates
-            .iter()
-            .zip(versions)
-            .find(|(candidate, _)| candidate.host == placement.host)
-            .expect("one of the candidates was chosen");
-        reserve_room(changes, candidate, versions, demand)?;
-        self.advance_manifest(changes, placement.host)?;
-        Ok(placement.host)
-    }
-
-    fn candidates(&self, now: Timestamp) -> Result<Vec<(Candidate, SeenVersions)>, AppError> {
-        let hosts = list::<Host>(self.store(), "", HOSTS_MAX)?;
-        hosts
-            .into_iter()
-            .map(|(_, record)| {
-                let (host, host_version) = (record.value, record.version);
-                let reserved = read::<Reserved>(self.store(), host.id)?;
-                let versions = SeenVersions {
-                    host: host_version,
-                    reserved: reserved.as_ref().map(|record| record.version),
-                };
-                let candidate = Candidate {
-                    host: host.id,
-                    site: host.site,
-                    state: host.state,
-                    reachable: self.presence().is_heard(host.id, now),
-                    capacity: host.capacity,
-                    reserved: reserved.map(|record| record.value).unwrap_or_default(),
-                };
-                Ok((candidate, versions))
-            })
-            .collect()
+        let placed = placement::place(
+            &choice.site,
+            demand,
+            overcommit,
+            std::slice::from_ref(&candidate),
+        );
+        if placed.is_err() {
+            // What is kept in memory may be behind: by a record that another process wrote, at the most.
+            self.mirror().look_again(self.store(), host)?;
+            return Ok(false);
+        }
+        reserve_room(changes, &candidate, versions, demand)?;
+        self.advance_manifest(changes, host)?;
+        Ok(true)
     }
 
     /// One IPv4 address, and one IPv6 address where the site has a pool of them.
@@ -274,17 +307,12 @@ impl App {
     ) -> Result<Vec<IpAddr>, AppError> {
         let mut addresses = Vec::new();
         for v4 in [true, false] {
-            let mut pools = self
-                .settings()
-                .pools
-                .iter()
-                .filter(|p| p.site == choice.site && p.is_v4() == v4)
-                .peekable();
-            if pools.peek().is_none() {
+            let is_wanted = |pool: &Pool| pool.is_v4() == v4;
+            let mut pools = self.settings().pools.iter();
+            if !pools.any(|pool| pool.site == choice.site && is_wanted(pool)) {
                 continue;
             }
-            let found = pools.find_map(|pool| self.free_address(pool, server, now).transpose());
-            let (address, version) = found.transpose()?.ok_or(AppError::NoAddress)?;
+            let (address, version) = self.free_address(&choice.site, is_wanted, now)?;
             changes.replace(address, version, &AddressClaim::Held { server })?;
             addresses.push(address);
         }
@@ -295,22 +323,22 @@ impl App {
         }
     }
 
-    /// A free address of a pool. The search starts at a place that depends on the server, so that orders of
-    /// the same instant do not all want the same address.
+    /// A free address of a site's pools, and the version of what its claim says now.
     fn free_address(
         &self,
-        pool: &Pool,
-        server: ServerId,
+        site: &Code,
+        is_wanted: impl Fn(&Pool) -> bool,
         now: Timestamp,
-    ) -> Result<Option<(IpAddr, Option<u64>)>, AppError> {
-        let start = server.uuid().as_u128() & u128::from(u32::MAX);
-        for address in pool.candidates(start, ADDRESSES_TRIED_MAX) {
+    ) -> Result<(IpAddr, Option<u64>), AppError> {
+        for _ in 0..ADDRESSES_TRIED_MAX {
+            let proposed = self.mirror().propose_address(site, &is_wanted, now);
+            let address = proposed.ok_or(AppError::NoAddress)?;
             let claim = read::<AddressClaim>(self.store(), address)?;
             if claim.as_ref().is_none_or(|claim| claim.value.is_free(now)) {
-                return Ok(Some((address, claim.map(|claim| claim.version))));
+                return Ok((address, claim.map(|claim| claim.version)));
             }
         }
-        Ok(None)
+        Err(AppError::Busy)
     }
 
     fn new_server(
@@ -424,6 +452,32 @@ fn reserve_room(
         changes.guards.pop();
     }
     Ok(())
+}
+
+fn demand(choice: &Choice) -> Demand {
+    let plan = &choice.plan;
+    Demand {
+        vcpus: plan.vcpus,
+        memory: plan.memory,
+        disk: plan.disk,
+    }
+}
+
+/// How many hosts were passed over for which reason.
+fn count(refusals: &[(HostId, Refusal)]) -> BTreeMap<Refusal, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, refusal) in refusals {
+        *counts.entry(*refusal).or_default() += 1;
+    }
+    counts
+}
+
+/// How an attempt stands.
+enum Standing {
+    /// It, or another one with the same quote, was carried out.
+    Ordered(Order),
+    /// It may order this.
+    Open(Quote),
 }
 
 /// One confirmation of a quote, as it was sent.

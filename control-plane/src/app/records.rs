@@ -141,14 +141,17 @@ fn key<T: Noun>(name: impl Display) -> Result<Key, AppError> {
 }
 
 fn decode<T: Noun>(key: &Key, record: &Record) -> Result<Versioned<T>, AppError> {
+    Ok(Versioned {
+        version: record.version,
+        value: parse(key, &record.value)?,
+    })
+}
+
+fn parse<T: Noun>(key: &Key, value: &[u8]) -> Result<T, AppError> {
     let damaged = |why: String| AppError::Storage(format!("record {key} can't be read: {why}"));
-    match record.value.split_first() {
+    match value.split_first() {
         Some((&SCHEMA, json)) => {
-            let value = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
-            Ok(Versioned {
-                version: record.version,
-                value,
-            })
+            serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))
         }
         Some((version, _)) => Err(damaged(format!("it has schema {version}"))),
         None => Err(damaged("it is empty".to_owned())),
@@ -174,6 +177,15 @@ pub(crate) fn read<T: Noun>(
         .transpose()
 }
 
+/// What a write makes of its record; `None` when it deletes it, or when nobody can read it, as those who try to will
+/// hear.
+pub(crate) fn written<T: Noun>(write: &Write) -> Option<T> {
+    match write {
+        Write::Put(key, value) => parse(key, value).ok(),
+        Write::Delete(_) => None,
+    }
+}
+
 /// A record of a list, with the part of its key after the list's prefix.
 pub(crate) type Entry<T> = (String, Versioned<T>);
 
@@ -188,6 +200,20 @@ pub(crate) fn list<T: Noun>(
     entries
         .iter()
         .map(|(key, record)| entry(&prefix, key, record))
+        .collect()
+}
+
+/// All records of a type, up to `limit` of those whose names come after `after`.
+pub(crate) fn list_after<T: Noun>(
+    store: &Store,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Entry<T>>, AppError> {
+    let after = after.map(key::<T>).transpose()?;
+    let entries = store.range(T::PREFIX, after.as_ref(), limit)?;
+    entries
+        .iter()
+        .map(|(key, record)| entry(T::PREFIX, key, record))
         .collect()
 }
 

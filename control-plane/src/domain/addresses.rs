@@ -76,16 +76,6 @@ impl Pool {
         })
     }
 
-    /// All its addresses, in order, starting at the `offset`-th and wrapping round; at most `limit`.
-    pub fn candidates(&self, offset: u128, limit: usize) -> impl Iterator<Item = IpAddr> + '_ {
-        let size = self.size();
-        let limit = u128::try_from(limit).unwrap_or(u128::MAX).min(size);
-        (0..limit).map(move |step| {
-            let position = (offset % size + step) % size;
-            self.address(self.first + position)
-        })
-    }
-
     /// How many addresses it has.
     #[must_use]
     pub fn size(&self) -> u128 {
@@ -98,7 +88,21 @@ impl Pool {
         self.family == Family::V4
     }
 
-    fn address(&self, bits: u128) -> IpAddr {
+    /// Where an address stands in it, counted from 0; `None` when it is not of this pool.
+    #[must_use]
+    pub fn position(&self, address: IpAddr) -> Option<u128> {
+        let (family, bits) = match address {
+            IpAddr::V4(v4) => (Family::V4, u128::from(v4.to_bits())),
+            IpAddr::V6(v6) => (Family::V6, v6.to_bits()),
+        };
+        let is_ours = family == self.family && (self.first..=self.last).contains(&bits);
+        is_ours.then(|| bits - self.first)
+    }
+
+    /// The address at a position below [`Pool::size`]; positions beyond it begin anew.
+    #[must_use]
+    pub fn address(&self, position: u128) -> IpAddr {
+        let bits = self.first + position % self.size();
         match self.family {
             Family::V4 => {
                 let bits = u32::try_from(bits).expect("a v4 pool is made of 32-bit addresses");
@@ -145,41 +149,35 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(cidr: &str, offset: u128, expected: &[&str]) {
+    fn check(cidr: &str, first: &str, last: &str) {
         let pool = pool(cidr).expect("a good network");
-        let found: Vec<String> = pool.candidates(offset, 4).map(|a| a.to_string()).collect();
-        assert_eq!(found, expected);
+        let ends = [pool.address(0), pool.address(pool.size() - 1)];
+        assert_eq!(ends.map(|a| a.to_string()), [first, last]);
+        assert_eq!(pool.address(pool.size()), ends[0], "and round");
+        let positions = ends.map(|address| pool.position(address));
+        assert_eq!(positions, [Some(0), Some(pool.size() - 1)]);
     }
 
     #[test]
-    fn addresses_in_order_and_round() {
-        check(
-            "192.0.2.0/29",
-            0,
-            &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"],
-        );
-        check(
-            "192.0.2.0/29",
-            4,
-            &["192.0.2.5", "192.0.2.6", "192.0.2.1", "192.0.2.2"],
-        );
-        check("192.0.2.9/32", 3, &["192.0.2.9"]);
-        check("192.0.2.8/31", 0, &["192.0.2.8", "192.0.2.9"]);
-        check(
-            "2001:db8::/126",
-            0,
-            &["2001:db8::1", "2001:db8::2", "2001:db8::3"],
-        );
+    fn addresses_in_order() {
+        check("192.0.2.0/29", "192.0.2.1", "192.0.2.6");
+        check("192.0.2.9/32", "192.0.2.9", "192.0.2.9");
+        check("192.0.2.8/31", "192.0.2.8", "192.0.2.9");
+        check("2001:db8::/126", "2001:db8::1", "2001:db8::3");
         check(
             "2001:db8::/64",
-            u128::from(u64::MAX) - 1,
-            &[
-                "2001:db8::ffff:ffff:ffff:ffff",
-                "2001:db8::1",
-                "2001:db8::2",
-                "2001:db8::3",
-            ],
+            "2001:db8::1",
+            "2001:db8::ffff:ffff:ffff:ffff",
         );
+    }
+
+    #[test]
+    fn what_is_not_of_a_pool() {
+        let pool = pool("192.0.2.0/29").expect("a good network");
+        for stranger in ["192.0.2.0", "192.0.2.7", "198.51.100.1", "::192.0.2.1"] {
+            let stranger = stranger.parse().expect("an address");
+            assert_eq!(pool.position(stranger), None, "{stranger}");
+        }
     }
 
     #[test]

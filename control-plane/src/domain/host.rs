@@ -82,6 +82,17 @@ impl Reserved {
         }
     }
 
+    /// Together with what others take.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            servers: self.servers.saturating_add(other.servers),
+            vcpus: self.vcpus.saturating_add(other.vcpus),
+            memory: Bytes(self.memory.0.saturating_add(other.memory.0)),
+            disk: Bytes(self.disk.0.saturating_add(other.disk.0)),
+        }
+    }
+
     /// With one server less.
     #[must_use]
     pub fn without(self, demand: Demand) -> Self {

@@ -4,6 +4,8 @@
 pub mod account;
 pub mod addresses;
 pub mod catalogue;
+pub mod fleet;
+pub mod free_addresses;
 pub mod host;
 pub mod lockout;
 pub mod mail;

@@ -75,7 +75,8 @@ pub struct Placement {
     pub score_ppm: u64,
 }
 
-/// Chooses a host at `site` for `demand`, or says of each why not.
+/// Chooses a host at `site` for `demand`, or says of each why not. Looks at every candidate; [`super::fleet`]
+/// chooses the same one without.
 pub fn place(
     site: &Code,
     demand: Demand,
@@ -85,7 +86,7 @@ pub fn place(
     let mut refusals = Vec::new();
     let mut best: Option<Placement> = None;
     for candidate in candidates {
-        match score(site, demand, overcommit, candidate) {
+        match score(site, demand, overcommit, candidate, candidate.reserved) {
             Err(refusal) => refusals.push((candidate.host, refusal)),
             Ok(score_ppm) => {
                 let better = best
@@ -103,11 +104,13 @@ pub fn place(
     best.ok_or(refusals)
 }
 
-fn score(
+/// The score of one candidate when this much of it is taken, or why it is passed over.
+pub(super) fn score(
     site: &Code,
     demand: Demand,
     overcommit: Overcommit,
     candidate: &Candidate,
+    reserved: Reserved,
 ) -> Result<u64, Refusal> {
     if candidate.site != *site {
         return Err(Refusal::OtherSite);
@@ -119,7 +122,7 @@ fn score(
         .capacity
         .filter(|_| candidate.reachable)
         .ok_or(Refusal::Unreachable)?;
-    let after = candidate.reserved.with(demand);
+    let after = reserved.with(demand);
     if usize::try_from(after.servers).is_ok_and(|n| n > innkeeper_wire::host::SERVERS_PER_HOST_MAX)
     {
         return Err(Refusal::Servers);

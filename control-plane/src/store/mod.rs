@@ -29,7 +29,7 @@ use std::{
     fmt,
     fs::File,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -132,8 +132,20 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// Somebody who keeps something in memory that follows the records: an index of his own, a list of those who
+/// wait. Called by the writer for each write, after it can be read and before it is acknowledged, in the order of
+/// the journal: so it must be quick, and must not call the store.
+pub trait Follower: Send + Sync {
+    /// The commit of sequence `version` has made this change.
+    fn applied(&self, version: u64, write: &Write);
+}
+
+/// Those who follow; a follower that was dropped is forgotten with the next one that comes.
+type Followers = Arc<RwLock<Vec<Weak<dyn Follower>>>>;
+
 struct Inner {
     inbox: mpsc::Sender<Message>,
+    followers: Followers,
     index: index::Index,
     ephemeral: Ephemeral,
     epoch: u64,
@@ -221,6 +233,15 @@ impl Store {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.inner.applied.clone()
+    }
+
+    /// Tells `follower` of every write from now on. What was written before it reads for itself, after this call,
+    /// and lets the higher version win.
+    pub fn follow(&self, follower: Weak<dyn Follower>) {
+        let followers = self.inner.followers.write();
+        let mut followers = followers.unwrap_or_else(PoisonError::into_inner);
+        followers.retain(|known| known.strong_count() > 0);
+        followers.push(follower);
     }
 
     /// What is kept without a commit.

@@ -16,7 +16,7 @@ use innkeeper_wire::error::chain;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Head, Inner, Options, Store,
+    Followers, Head, Inner, Options, Store,
     commit::Write,
     disk::Disk,
     engine::{Engine, EngineError, sled::SledEngine},
@@ -158,18 +158,21 @@ fn pair(
     let index = Index::new(Arc::clone(&engine));
     let shared_head = Arc::new(Mutex::new(head));
     let lock = Arc::new(lock);
+    let followers = Followers::default();
     let writer = Writer {
         journal,
         index: index.clone(),
         inbox: requests,
         head: Arc::clone(&shared_head),
         applied: publish,
+        followers: Arc::clone(&followers),
         reserve_bytes: options.reserve_bytes,
         _lock: Arc::clone(&lock),
     };
     let store = Store {
         inner: Arc::new(Inner {
             inbox,
+            followers,
             index,
             ephemeral: Ephemeral::new(engine),
             epoch: head.epoch,

@@ -8,14 +8,14 @@
 use std::{
     collections::HashMap,
     fs::File,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use innkeeper_wire::planted::{Bug, planted};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Committed, Head,
+    Committed, Followers, Head,
     commit::{Prepared, Write},
     error::{CommitError, Outcome},
     index::Index,
@@ -50,6 +50,8 @@ pub(crate) struct Writer {
     pub(crate) head: Arc<Mutex<Head>>,
     /// The last applied sequence, for those who wait for changes.
     pub(crate) applied: watch::Sender<u64>,
+    /// Those who are told of each write.
+    pub(crate) followers: Followers,
     /// Bytes of the disk that commits leave free.
     pub(crate) reserve_bytes: u64,
     /// Last, so that it is released last.
@@ -257,11 +259,18 @@ impl Writer {
         let writes = (first_sequence..)
             .zip(commits)
             .flat_map(|(sequence, commit)| commit.writes.iter().map(move |w| (sequence, w)));
-        self.index.apply(writes, &head).map_err(|error| {
+        self.index.apply(writes.clone(), &head).map_err(|error| {
             tracing::error!(error = %error, "the index failed; the store takes no more commits until it is restarted, which rebuilds the index");
             Stop
         })?;
         *self.head.lock().expect("no holder panics") = head;
+        let followers = self.followers.read();
+        let followers = followers.unwrap_or_else(PoisonError::into_inner);
+        for follower in followers.iter().filter_map(Weak::upgrade) {
+            writes
+                .clone()
+                .for_each(|(version, write)| follower.applied(version, write));
+        }
         self.applied.send_replace(head.sequence);
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Duties: what happens without being asked. Each takes no input, looks at what is there, does what is due,
-//! and leaves what failed to its next turn. They are woken by commits and by a period.
+//! and leaves what failed to its next turn. They are woken by changes and by a period.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ enum Turn {
     Over,
 }
 
-/// Waits for the next commit, or for `period` to pass, or for the end.
+/// Waits for the next change of what the duty looks at, or for `period` to pass, or for the end.
 async fn next_turn(
-    applied: &mut watch::Receiver<u64>,
+    changes: &mut watch::Receiver<()>,
     period: Duration,
     stop: &CancellationToken,
 ) -> Turn {
     tokio::select! {
         // All three only wait; dropping one loses nothing, since a duty looks at everything again.
-        changed = applied.changed() => match changed {
+        changed = changes.changed() => match changed {
             Ok(()) => Turn::Next,
-            // The store has stopped for good: nothing that a duty does can be written down.
+            // Nobody is left who could change anything.
             Err(_) => Turn::Over,
         },
         () = tokio::time::sleep(period) => Turn::Next,

@@ -43,15 +43,15 @@ pub async fn deliver(app: App, mailer: Mailer, metrics: Metrics, stop: Cancellat
         metrics,
         retries: HashMap::new(),
     };
-    let mut applied = outbox.app.store().watch();
+    let mut changes = outbox.app.watch_mails();
     loop {
         // Marked before looking, so that a commit in between brings another turn.
-        applied.mark_unchanged();
+        changes.mark_unchanged();
         // A mail that is cut off goes out again after the next start, as after a crash.
         if stop.run_until_cancelled(outbox.turn()).await.is_none() {
             return;
         }
-        if next_turn(&mut applied, PERIOD, &stop).await == Turn::Over {
+        if next_turn(&mut changes, PERIOD, &stop).await == Turn::Over {
             return;
         }
     }

@@ -3,7 +3,11 @@
 use axum::http::Method;
 use innkeeper_control_plane::{agent_api::listener::Connection, api::error::Refused};
 use innkeeper_mtls::{HostRequest, Peer};
-use innkeeper_wire::{host::Intent, id::HostId, vm::ServerSpec};
+use innkeeper_wire::{
+    host::{Intent, ObservedServer, ObservedState},
+    id::HostId,
+    vm::ServerSpec,
+};
 use serde_json::json;
 
 use crate::setting::{Setting, room_for};
@@ -205,9 +209,9 @@ async fn a_host_reads_and_reports_only_what_is_its_own() {
         .expect(404);
     assert!(setting.manifest(&other).await.servers.is_empty());
 
-    let lie = innkeeper_wire::host::ObservedServer {
+    let lie = ObservedServer {
         server: found.server,
-        state: innkeeper_wire::host::ObservedState::Running { ready: true },
+        state: ObservedState::Running { ready: true },
         power_serial: 1,
         reboots: 0,
         problem: None,
@@ -236,4 +240,48 @@ async fn a_parked_poll_answers_when_something_changes() {
     let (manifest, order) = tokio::join!(poll, order);
     order.expect(201);
     assert_eq!(manifest.expect(200)["generation"], 1);
+}
+
+#[tokio::test]
+async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    let order = setting.order(&token, &quote, "click").await.expect(201);
+    let server = order["server"].as_str().expect("an id");
+    let wanted = async || {
+        let manifest = setting.manifest(&host).await;
+        match manifest.servers[0].intent {
+            Intent::Present { spec } => spec,
+            Intent::Delete => unreachable!("present"),
+        }
+    };
+    let first = wanted().await;
+    // After a restart of the control plane, a host may ask for a spec before it asks for its manifest.
+    let restarted = setting.restarted_app();
+    let spec = restarted.spec(host.id, first).expect("its spec");
+    assert_eq!(spec.digest(), first);
+
+    let running = ObservedServer {
+        server: spec.server,
+        state: ObservedState::Running { ready: true },
+        power_serial: 1,
+        reboots: 0,
+        problem: None,
+    };
+    setting.report(&host, room_for(1), vec![running]).await;
+    let stop = json!({ "action": "power_off" });
+    let path = format!("/servers/{server}/actions");
+    setting.post(&path, Some(&token), stop).await.expect(202);
+    let second = wanted().await;
+    assert_ne!(second, first);
+    for app in [&setting.app, &restarted] {
+        assert!(app.spec(host.id, first).is_err(), "nobody wants that one");
+        assert_eq!(
+            app.spec(host.id, second).map(|spec| spec.digest()).ok(),
+            Some(second)
+        );
+    }
 }

@@ -161,6 +161,16 @@ impl Setting {
         }
     }
 
+    /// The same installation to an application that knows nothing but what is stored.
+    pub(crate) fn restarted_app(&self) -> App {
+        let ids = Arc::new(TestIds {
+            clock: Arc::clone(&self.clock),
+            next: AtomicU64::new(1 << 32),
+        });
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        App::new(self.app.store().clone(), clock, ids, settings())
+    }
+
     /// One request to the REST API.
     pub(crate) async fn send(
         &self,

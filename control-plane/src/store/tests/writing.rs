@@ -283,3 +283,39 @@ async fn a_store_that_fails_while_it_is_closed_is_closed() {
     assert_eq!(answer, Err(CommitError::Stopped { outcome }));
     thread.join().expect("no panic");
 }
+
+/// Remembers what it is told.
+#[derive(Default)]
+struct Diary(Mutex<Vec<(u64, Write)>>);
+
+impl Follower for Diary {
+    fn applied(&self, version: u64, write: &Write) {
+        self.0
+            .lock()
+            .expect("no holder panics")
+            .push((version, write.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_follower_has_heard_of_a_write_before_it_is_acknowledged() {
+    let disk = SimulatedDisk::default();
+    let (store, _) = open_simulated(&disk, &MemoryHome::default()).expect("it opens");
+    let (diary, forgotten) = (Arc::new(Diary::default()), Arc::new(Diary::default()));
+    let weak = |diary: &Arc<Diary>| -> Weak<Diary> { Arc::downgrade(diary) };
+    store.follow(weak(&forgotten));
+    drop(forgotten);
+    store.follow(weak(&diary));
+    let mut expected = Vec::new();
+    for number in 0..3u8 {
+        let writes = vec![put("a", &[number]), Write::Delete(key("b"))];
+        let refused = commit(vec![Guard::Version(key("a"), 99)], writes.clone());
+        store.commit(refused).await.expect_err("no such version");
+        let committed = store
+            .commit(commit(vec![], writes.clone()))
+            .await
+            .expect("it commits");
+        expected.extend(writes.into_iter().map(|write| (committed.sequence, write)));
+        assert_eq!(*diary.0.lock().expect("no holder panics"), expected);
+    }
+}
