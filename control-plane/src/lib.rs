@@ -1,9 +1,9 @@
 //! The control plane: keeps accounts, orders and servers in a durable store, answers the REST API of
 //! customers and the mutual-TLS API of agents, and places servers on hosts. See ARCHITECTURE.md.
 //!
-//! Arrows: `api`, `agent_api`, `admin` -> `app` -> {`domain`, `store`}; `work` -> {`app`, `domain`,
-//! `store`, `providers`}; `store` -> `domain`; `domain` -> the wire crate only. `service` puts all of it
-//! together and nothing depends on it.
+//! Arrows: `api`, `agent_api`, `admin` -> `app` -> {`domain`, `store`, `vault`}; `work` -> {`app`,
+//! `domain`, `store`, `providers`}; `store` -> `domain`; `domain` and `vault` -> the wire crate only. `service`
+//! puts all of it together and nothing depends on it.
 
 #![forbid(unsafe_code)]
 
@@ -18,4 +18,5 @@ pub mod metrics;
 pub mod providers;
 pub mod service;
 pub mod store;
+pub mod vault;
 pub mod work;

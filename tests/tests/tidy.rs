@@ -19,11 +19,12 @@ const CRATES: [(&str, &[&str]); 6] = [
 ];
 
 /// Which modules of the control plane each of its layers may use.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("domain", &[]),
+    ("vault", &[]),
     ("store", &["domain"]),
     ("providers", &["config", "domain"]),
-    ("app", &["domain", "store"]),
+    ("app", &["domain", "store", "vault"]),
     ("work", &["app", "domain", "metrics", "providers", "store"]),
     ("api", &["app", "domain", "metrics"]),
     // Refusals of both APIs are mapped in api/error.rs.
@@ -31,7 +32,12 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// Text that may stand below these places only, and why.
-const ONE_PLACE: [(&str, &[&str], &str); 9] = [
+const ONE_PLACE: [(&str, &[&str], &str); 10] = [
+    (
+        "chacha20poly1305::",
+        &["control-plane/src/vault"],
+        "the vault seals and opens",
+    ),
     (
         "sled::",
         &["control-plane/src/store"],
