@@ -27,6 +27,9 @@ use crate::domain::{
 pub struct Config {
     /// Folder for the store, keys and base images; only this service may read it.
     pub data_dir: PathBuf,
+    /// Folder for the keys that personal data is sealed with, `data_dir`/keys when not given. Never in a backup
+    /// of `data_dir`: it is mirrored by itself, without history.
+    pub key_dir: Option<PathBuf>,
     /// Unix socket over which the operator's command line talks to the running service.
     pub admin_socket: PathBuf,
     /// File with the secret that the portal shows with each request, 32 characters or more.
@@ -312,6 +315,13 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Where the vault is.
+    #[must_use]
+    pub fn key_dir(&self) -> PathBuf {
+        let beside_the_store = || self.data_dir.join("keys");
+        self.key_dir.clone().unwrap_or_else(beside_the_store)
     }
 
     /// The sites.

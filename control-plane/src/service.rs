@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -41,6 +41,7 @@ use crate::{
     metrics::Metrics,
     providers::mail::Mailer,
     store::{Options, Store},
+    vault::{INSTALLATION_KEY, Vault},
     work,
 };
 
@@ -84,7 +85,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     )?);
     let store = open_store(&config.data_dir)?;
     let ids = Arc::new(SystemIds { clock: SystemClock });
-    let app = App::new(store.clone(), Arc::clone(&clock), ids, settings);
+    let vault = open_vault(&config.key_dir(), &store)?;
+    let app = App::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
+    app.claim_keys().await.context("recognise the keys")?;
     let metrics = Metrics::new().context("define metrics")?;
     let mailer = Mailer::new(&config.mail)?;
 
@@ -175,6 +178,25 @@ fn open_store(data_dir: &Path) -> anyhow::Result<Store> {
         Store::open(&data_dir.join("store"), &Options::new(identity)).context("open the store")?;
     tracing::info!(?report, "the store is open");
     Ok(store)
+}
+
+/// The keys outside the journal: made with the store, and never again, since a store without its keys must
+/// not look as if it were empty.
+fn open_vault(folder: &Path, store: &Store) -> anyhow::Result<Vault> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let vault = Vault::open(folder, credentials.as_deref()).context("open the vault")?;
+    if let Some(vault) = vault {
+        return Ok(vault);
+    }
+    ensure!(
+        store.sequence() == 0,
+        "the store is in use, but neither the service manager nor {} has its `{INSTALLATION_KEY}`: put back \
+         the copy of the key folder",
+        folder.display()
+    );
+    let vault = Vault::create(folder).context("make the vault")?;
+    tracing::info!(folder = %folder.display(), "made the keys that personal data is sealed with");
+    Ok(vault)
 }
 
 /// The authority of this installation: made at the first start, kept for good.

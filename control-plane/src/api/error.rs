@@ -43,7 +43,8 @@ impl From<AppError> for Refused {
                 ..plain(ProblemCode::ValidationFailed)
             },
             AppError::NotFound => plain(ProblemCode::NotFound),
-            AppError::Unauthenticated => plain(ProblemCode::Unauthenticated),
+            // Whoever is still signed in to an erased account is nobody any more.
+            AppError::Unauthenticated | AppError::Erased => plain(ProblemCode::Unauthenticated),
             AppError::BadCredentials => plain(ProblemCode::BadCredentials),
             AppError::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
             AppError::Locked { remaining_s } => Problem {
@@ -88,6 +89,10 @@ impl From<AppError> for Refused {
             AppError::Busy => plain(ProblemCode::Unavailable),
             AppError::StorageFull => plain(ProblemCode::StorageFull),
             AppError::Stopped => plain(ProblemCode::Unavailable),
+            AppError::OtherKeys => {
+                tracing::error!("the keys are not those of this store");
+                plain(ProblemCode::Internal)
+            }
             AppError::Storage(why) => {
                 tracing::error!(why, "a request failed");
                 plain(ProblemCode::Internal)

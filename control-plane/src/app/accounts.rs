@@ -2,7 +2,6 @@
 
 use innkeeper_wire::{
     api::{Me, SignupAnswer, SignupRequest},
-    digest::Digest,
     error::FieldErrorCode,
     id::{AccountId, MailId},
     time::Timestamp,
@@ -18,9 +17,10 @@ use super::{
 use crate::domain::{
     account::{
         Account, AccountState, CONFIRMATION_VALID_MS, Confirmation, Consent, PendingConfirmation,
-        SignupRules, check_signup, field,
+        Person, SignupRules, check_signup, field,
     },
     mail::{MailContent, OutgoingMail},
+    sealed::Sealed,
 };
 
 /// Most accounts with one e-mail address.
@@ -47,17 +47,36 @@ impl App {
             return Err(AppError::Invalid(errors));
         }
         self.check_id_is_free(&request.login_id)?;
-        let password_hash = self.inner.passwords.hash(&request.password).await?;
+        let person = Person {
+            login_id: request.login_id.clone(),
+            name: request.name.trim().to_owned(),
+            email: request.email.clone(),
+            password_hash: self.inner.passwords.hash(&request.password).await?,
+            locale: request.locale,
+            signed_up_from: caller.address.to_string(),
+        };
+        let id = AccountId::new(self.ids());
+        self.make_key(id).await?;
+        let sealed = self.seal(id, &person)?;
         let cause = format!("sign up, {}", caller.request);
-        self.decide(Actor::Visitor, &cause, |app, now| {
-            app.check_id_is_free(&request.login_id)?;
-            app.new_account(caller, request, &password_hash, now)
-        })
-        .await
+        let signed_up = self
+            .decide(Actor::Visitor, &cause, |app, now| {
+                app.check_id_is_free(&request.login_id)?;
+                app.new_account(id, sealed.clone(), request, now)
+            })
+            .await;
+        // A key that a crash leaves without an account is harmless: nothing was sealed with it. One of an
+        // account that may have been made is kept.
+        if let Err(AppError::Invalid(_) | AppError::Busy | AppError::StorageFull) = &signed_up
+            && let Err(error) = self.destroy_key(id).await
+        {
+            tracing::warn!(account.id = %id, %error, "a key that nobody needs stays");
+        }
+        signed_up
     }
 
     fn check_id_is_free(&self, login_id: &str) -> Result<(), AppError> {
-        let taken = read::<LoginClaim>(self.store(), login_id.to_ascii_lowercase())?.is_some();
+        let taken = read::<LoginClaim>(self.store(), self.login_name(login_id))?.is_some();
         let error = || field("/login_id", FieldErrorCode::Taken, "this ID is taken");
         if taken {
             Err(AppError::Invalid(vec![error()]))
@@ -68,29 +87,23 @@ impl App {
 
     fn new_account(
         &self,
-        caller: &Caller,
+        id: AccountId,
+        person: Sealed<Person>,
         request: &SignupRequest,
-        password_hash: &str,
         now: Timestamp,
     ) -> Result<(Changes, SignupAnswer), AppError> {
-        let id = AccountId::new(self.ids());
         let account = Account {
             id,
-            login_id: request.login_id.clone(),
-            name: request.name.trim().to_owned(),
-            email: request.email.clone(),
-            password_hash: password_hash.to_owned(),
+            person: Some(person),
             state: AccountState::PendingEmail,
-            locale: request.locale,
             consent: Consent {
                 terms_version: request.accepted_terms.clone(),
                 at: now,
-                from: caller.address.to_string(),
             },
             created_at: now,
             server_quota: self.settings().server_quota,
         };
-        let email = email_name(&request.email);
+        let email = self.email_name(&request.email);
         let index = read::<EmailIndex>(self.store(), &email)?;
         let (version, mut accounts) = match index {
             Some(index) => (Some(index.version), index.value.accounts),
@@ -108,7 +121,7 @@ impl App {
         let mut changes = Changes::default();
         changes.insert(id, &account)?;
         changes.insert(
-            request.login_id.to_ascii_lowercase(),
+            self.login_name(&request.login_id),
             &LoginClaim { account: id },
         )?;
         changes.replace(&email, version, &EmailIndex { accounts })?;
@@ -117,7 +130,7 @@ impl App {
             changes,
             SignupAnswer {
                 account: id,
-                email: account.email,
+                email: request.email.clone(),
             },
         ))
     }
@@ -136,7 +149,6 @@ impl App {
             id,
             &OutgoingMail {
                 id,
-                to: account.email.clone(),
                 content,
                 queued_at: now,
             },
@@ -152,7 +164,7 @@ impl App {
         let cause = format!("resend confirmation, {}", caller.request);
         self.decide(Actor::Visitor, &cause, |app, now| {
             let mut changes = Changes::default();
-            let Some(account) = app.account_by_login(login)? else {
+            let Some((account, _)) = app.account_by_login(login)? else {
                 return Ok((changes, ()));
             };
             let waits = account.value.state == AccountState::PendingEmail;
@@ -180,7 +192,7 @@ impl App {
     pub(crate) async fn new_confirmation(
         &self,
         account: AccountId,
-    ) -> Result<Option<(Account, String, Timestamp)>, AppError> {
+    ) -> Result<Option<(Person, String, Timestamp)>, AppError> {
         let secret = secret::generate()?;
         let hash = secret::hash(&secret);
         let found = self
@@ -190,6 +202,11 @@ impl App {
                 let Some(account) = account.filter(|a| a.state == AccountState::PendingEmail)
                 else {
                     return Ok((changes, None));
+                };
+                let person = match app.person(&account) {
+                    Ok(person) => person,
+                    Err(AppError::Erased) => return Ok((changes, None)),
+                    Err(error) => return Err(error),
                 };
                 let earlier = read::<PendingConfirmation>(app.store(), account.id)?;
                 if let Some(earlier) = &earlier
@@ -211,10 +228,10 @@ impl App {
                     requested_at: now,
                 };
                 changes.replace(account.id, earlier.map(|record| record.version), &pending)?;
-                Ok((changes, Some((account, expires_at))))
+                Ok((changes, Some((person, expires_at))))
             })
             .await?;
-        Ok(found.map(|(account, expires_at)| (account, secret, expires_at)))
+        Ok(found.map(|(person, expires_at)| (person, secret, expires_at)))
     }
 
     /// Confirms an address with the secret of the mailed link; it works once.
@@ -247,12 +264,13 @@ impl App {
     /// The signed-in account.
     pub fn me(&self, caller: &Caller) -> Result<Me, AppError> {
         let account = self.own_account(caller)?.value;
+        let person = self.person(&account)?;
         Ok(Me {
             id: account.id,
-            login_id: account.login_id,
-            name: account.name,
-            email: account.email,
-            locale: account.locale,
+            login_id: person.login_id,
+            name: person.name,
+            email: person.email,
+            locale: person.locale,
             created_at: account.created_at,
             server_quota: account.server_quota,
         })
@@ -262,14 +280,28 @@ impl App {
         read(self.store(), caller.account()?)?.ok_or(AppError::Unauthenticated)
     }
 
-    /// The account of an ID, or of an e-mail address that only one account has (R17).
+    /// The account of an ID, or of an e-mail address that only one account has (R17). An erased account is
+    /// nobody's.
     pub(crate) fn account_by_login(
         &self,
         login: &str,
-    ) -> Result<Option<Versioned<Account>>, AppError> {
-        let login = login.trim();
+    ) -> Result<Option<(Versioned<Account>, Person)>, AppError> {
+        let Some(id) = self.id_by_login(login.trim())? else {
+            return Ok(None);
+        };
+        let Some(account) = read::<Account>(self.store(), id)? else {
+            return Ok(None);
+        };
+        match self.person(&account.value) {
+            Ok(person) => Ok(Some((account, person))),
+            Err(AppError::Erased) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn id_by_login(&self, login: &str) -> Result<Option<AccountId>, AppError> {
         let id = if login.contains('@') {
-            let index = read::<EmailIndex>(self.store(), email_name(login))?;
+            let index = read::<EmailIndex>(self.store(), self.email_name(login))?;
             index.and_then(|index| match index.value.accounts.as_slice() {
                 [only] => Some(*only),
                 _ => None,
@@ -277,17 +309,24 @@ impl App {
         } else if login.bytes().all(|b| b.is_ascii_alphanumeric())
             && (5..=12).contains(&login.len())
         {
-            read::<LoginClaim>(self.store(), login.to_ascii_lowercase())?
+            read::<LoginClaim>(self.store(), self.login_name(login))?
                 .map(|claim| claim.value.account)
         } else {
             None
         };
-        id.map_or(Ok(None), |id| read::<Account>(self.store(), id))
+        Ok(id)
     }
-}
 
-/// How an address is called in a key: a hash, since an address can be longer than a key, and is nobody
-/// else's business.
-fn email_name(email: &str) -> String {
-    Digest::of(email.trim().to_lowercase().as_bytes()).hex()
+    /// How an address is called in a key: by a keyed hash, so that nobody can try addresses on a copy of the
+    /// journal.
+    fn email_name(&self, email: &str) -> String {
+        let email = email.trim().to_lowercase();
+        self.vault().name_of("email", &email)
+    }
+
+    /// The same of an ID, whatever its case.
+    fn login_name(&self, login_id: &str) -> String {
+        let login_id = login_id.to_ascii_lowercase();
+        self.vault().name_of("login", &login_id)
+    }
 }

@@ -10,6 +10,7 @@ use innkeeper_wire::{
 use crate::{
     domain::{host::InvitationRefusal, placement::Refusal},
     store::{CommitError, EphemeralError, ReadError},
+    vault::VaultError,
 };
 
 /// A refusal or a failure of one request.
@@ -24,6 +25,12 @@ pub enum AppError {
     /// No valid session.
     #[error("there is no valid session")]
     Unauthenticated,
+    /// The account's key was destroyed, and with it everything about the person.
+    #[error("the account was erased")]
+    Erased,
+    /// The vault's keys are not those that this store was made with.
+    #[error("the keys are not those of this store; put back the copy of the key folder")]
+    OtherKeys,
     /// Wrong ID or password.
     #[error("wrong ID or password")]
     BadCredentials,
@@ -98,6 +105,20 @@ pub enum AppError {
 impl From<ReadError> for AppError {
     fn from(error: ReadError) -> Self {
         Self::Storage(chain(&error))
+    }
+}
+
+impl From<VaultError> for AppError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::NoKey { .. } => Self::Erased,
+            VaultError::File(_)
+            | VaultError::Damaged { .. }
+            | VaultError::OtherInstallation { .. }
+            | VaultError::KeyExists { .. }
+            | VaultError::Forged { .. }
+            | VaultError::Randomness(_) => Self::Storage(chain(&error)),
+        }
     }
 }
 

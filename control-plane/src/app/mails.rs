@@ -28,20 +28,20 @@ impl App {
     /// Writes the mail, with fresh secrets where it has any. `None` when its reason is gone.
     pub async fn compose(&self, mail: &OutgoingMail) -> Result<Option<ReadyMail>, AppError> {
         let MailContent::ConfirmEmail { account } = mail.content;
-        let Some((account, secret, expires_at)) = self.new_confirmation(account).await? else {
+        let Some((person, secret, expires_at)) = self.new_confirmation(account).await? else {
             return Ok(None);
         };
         let settings = self.settings();
         let letter = confirmation(&ConfirmationMail {
-            locale: account.locale,
-            name: &account.name,
+            locale: person.locale,
+            name: &person.name,
             link: &format!("{}/confirm?token={secret}", settings.portal_url),
             expires_at,
             installation: &settings.installation,
             support_email: &settings.support_email,
         });
         Ok(Some(ReadyMail {
-            to: mail.to.clone(),
+            to: person.email,
             letter,
         }))
     }

@@ -26,6 +26,7 @@ use self::{
 use crate::{
     domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
     store::{Commit, CommitError, Store},
+    vault::Vault,
 };
 
 pub mod accounts;
@@ -35,6 +36,7 @@ pub mod mails;
 mod mirror;
 pub mod orders;
 mod passwords;
+mod personal;
 pub mod presence;
 mod rate_limits;
 pub(crate) mod records;
@@ -84,6 +86,7 @@ pub struct App {
 
 struct Inner {
     store: Store,
+    vault: Vault,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     settings: Settings,
@@ -149,6 +152,7 @@ impl App {
     #[must_use]
     pub fn new(
         store: Store,
+        vault: Vault,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
         settings: Settings,
@@ -162,6 +166,7 @@ impl App {
         }
         let inner = Inner {
             store,
+            vault,
             clock,
             ids,
             settings,
@@ -212,6 +217,11 @@ impl App {
     #[must_use]
     pub fn watch_mails(&self) -> watch::Receiver<()> {
         self.mirror().watch_mails()
+    }
+
+    /// Where the keys of accounts are.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     /// The present instant.

@@ -17,7 +17,9 @@ use super::{
     App, Caller,
     error::AppError,
     mirror::Turn,
-    records::{Changes, OnHost, QuotaUse, QuoteClaim, list_newest, read, recall, remember},
+    records::{
+        Changes, OnHost, QuotaUse, QuoteClaim, SealedSshKeys, list_newest, read, recall, remember,
+    },
     secret,
     servers::page,
 };
@@ -28,7 +30,6 @@ use crate::domain::{
     order::{Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, Quote, check_choice},
     placement::{self, Candidate, Placement, Refusal},
     server::{Lifecycle, Observed, Server},
-    ssh_key::SshKeys,
     usage::Contract,
 };
 
@@ -45,7 +46,7 @@ impl App {
         request: &QuoteRequest,
     ) -> Result<api::Quote, AppError> {
         let account = caller.account()?;
-        let keys = self.keys_of(account)?;
+        let (keys, _) = self.keys_of(account)?;
         let choice =
             check_choice(request, &self.settings().catalogue, &keys).map_err(AppError::Invalid)?;
         let expires_at = Timestamp::from_millis(self.now().as_millis() + QUOTE_VALID_MS);
@@ -80,11 +81,6 @@ impl App {
         } else {
             Err(AppError::NotFound)
         }
-    }
-
-    fn keys_of(&self, account: AccountId) -> Result<SshKeys, AppError> {
-        let keys = read::<SshKeys>(self.store(), account)?;
-        Ok(keys.map(|record| record.value).unwrap_or_default())
     }
 
     /// Orders what was quoted: all of it in one commit, or nothing. The same key, and the same quote, give
@@ -348,9 +344,7 @@ impl App {
         host: HostId,
         addresses: Vec<IpAddr>,
     ) -> Result<Server, AppError> {
-        let found = read::<SshKeys>(self.store(), order.account)?;
-        let version = found.as_ref().map(|record| record.version);
-        let keys = found.map(|record| record.value).unwrap_or_default();
+        let (keys, version) = self.keys_of(order.account)?;
         let wanted = |id| {
             keys.keys
                 .iter()
@@ -372,7 +366,7 @@ impl App {
             )]));
         }
         if let Some(version) = version {
-            changes.rely_on::<SshKeys>(order.account, version)?;
+            changes.rely_on::<SealedSshKeys>(order.account, version)?;
         }
         Ok(Server {
             id: order.server,

@@ -6,10 +6,10 @@
 //! | key | record |
 //! |---|---|
 //! | `acc/<account>` | [`Account`] |
-//! | `login/<id in lower case>` | [`LoginClaim`]: that the ID is taken |
-//! | `email/<hash>` | [`EmailIndex`]: accounts of an address |
+//! | `login/<keyed hash of the ID>` | [`LoginClaim`]: that the ID is taken |
+//! | `email/<keyed hash>` | [`EmailIndex`]: accounts of an address |
 //! | `ver/<hash of the secret>`, `verof/<account>` | [`Confirmation`], [`PendingConfirmation`] |
-//! | `keys/<account>` | [`SshKeys`] |
+//! | `keys/<account>` | [`SealedSshKeys`] |
 //! | `quota/<account>` | [`QuotaUse`] |
 //! | `ord/<account>/<order>`, `ordquo/<quote>` | [`Order`], [`QuoteClaim`]: one order a quote |
 //! | `idem/<account>/<hash of the key>` | [`IdempotencyRecord`] |
@@ -19,10 +19,17 @@
 //! | `reserved/<host>`, `manifest/<host>` | [`Reserved`], [`ManifestHead`] |
 //! | `addr/<address>` | [`AddressClaim`] |
 //! | `mail/<mail>` | [`OutgoingMail`] |
+//! | `vault/claim` | [`KeysClaim`]: whose keys open this store |
+//!
+//! Keys and values name nobody: what tells who a person is stands sealed in [`Account`] and
+//! [`SealedSshKeys`], and what a person is looked up by is hashed with a key of the vault. Names of servers
+//! and public keys on servers are the customer's data but say nothing of the person by themselves; they are
+//! not sealed, since hosts have to be told them.
 
 use std::fmt::Display;
 
 use innkeeper_wire::{
+    digest::Digest,
     id::{AccountId, HostId, OrderId},
     time::Timestamp,
 };
@@ -36,6 +43,7 @@ use crate::{
         host::{Host, Invitation, ManifestHead, Reserved},
         mail::OutgoingMail,
         order::{IdempotencyRecord, Order},
+        sealed::Sealed,
         server::Server,
         ssh_key::SshKeys,
         usage::{Contract, UsageInterval},
@@ -44,7 +52,7 @@ use crate::{
 };
 
 /// Version of the JSON in every value; grows with each change that old code can't read.
-const SCHEMA: u8 = 1;
+const SCHEMA: u8 = 2;
 
 /// A type that is stored under keys of one prefix.
 pub(crate) trait Noun: Serialize + DeserializeOwned {
@@ -66,7 +74,7 @@ nouns! {
     EmailIndex = "email/",
     Confirmation = "ver/",
     PendingConfirmation = "verof/",
-    SshKeys = "keys/",
+    SealedSshKeys = "keys/",
     QuotaUse = "quota/",
     Order = "ord/",
     QuoteClaim = "ordquo/",
@@ -82,6 +90,7 @@ nouns! {
     ManifestHead = "manifest/",
     AddressClaim = "addr/",
     OutgoingMail = "mail/",
+    KeysClaim = "vault/",
 }
 
 /// That a login ID is taken.
@@ -96,6 +105,20 @@ pub(crate) struct LoginClaim {
 pub(crate) struct EmailIndex {
     /// Oldest first.
     pub(crate) accounts: Vec<AccountId>,
+}
+
+/// An account's SSH keys.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SealedSshKeys {
+    /// All of them.
+    pub(crate) keys: Sealed<SshKeys>,
+}
+
+/// Which keys this store is sealed with.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct KeysClaim {
+    /// The vault's check value.
+    pub(crate) check: Digest,
 }
 
 /// How much of its quota an account uses.

@@ -14,11 +14,11 @@ use super::{
     App, Caller,
     error::AppError,
     rate_limits::Limited,
-    records::{forget, recall, remember, swap},
+    records::{forget, read, recall, remember, swap},
     secret,
 };
 use crate::domain::{
-    account::{AccountState, PASSWORD_LENGTH_MAX},
+    account::{Account, AccountState, PASSWORD_LENGTH_MAX},
     lockout::{self, Attempts, LOCK, Verdict},
 };
 
@@ -47,18 +47,15 @@ impl App {
         self.inner
             .rate_limits
             .admit(Limited::SignIn, caller.address, now)?;
-        let account = self
-            .account_by_login(&request.login)?
-            .map(|account| account.value);
-        let counter = counter_name(
+        let (account, person) = self.account_by_login(&request.login)?.unzip();
+        let account = account.map(|account| account.value);
+        let counter = self.counter_name(
             account.as_ref().map(|a| a.id),
             &request.login,
             caller.address,
         );
         self.count_attempt(&counter, now).await?;
-        let hash = account
-            .as_ref()
-            .map(|account| account.password_hash.clone());
+        let hash = person.map(|person| person.password_hash);
         let readable = request.password.chars().count() <= PASSWORD_LENGTH_MAX;
         let fits = readable && self.inner.passwords.verify(&request.password, hash).await?;
         let account = account.filter(|_| fits).ok_or(AppError::BadCredentials)?;
@@ -107,11 +104,16 @@ impl App {
         }
     }
 
-    /// Whose token this is, if it is a live one.
+    /// Whose token this is, if it is a live one of an account in use.
     pub async fn authenticate(&self, token: &str) -> Result<AccountId, AppError> {
         let now = self.now();
         let found = recall::<Session>(self.store(), &session_name(token), now)?;
         let (session, _) = found.ok_or(AppError::Unauthenticated)?;
+        let account = read::<Account>(self.store(), session.account)?;
+        let is_in_use = account.is_some_and(|account| account.value.state == AccountState::Active);
+        if !is_in_use || !self.vault().has_key(session.account)? {
+            return Err(AppError::Unauthenticated);
+        }
         if now.since(session.used_at) >= TOUCH_EVERY {
             self.put_session(
                 token,
@@ -130,6 +132,14 @@ impl App {
         forget(self.store(), &session_name(token)).await
     }
 
+    /// Attempts on an ID that does not exist count too, so that the lock does not tell which exist. Who tried
+    /// from where is nobody's business, so the name is a hash.
+    fn counter_name(&self, account: Option<AccountId>, login: &str, address: IpAddr) -> String {
+        let who = account.map_or_else(|| login.trim().to_lowercase(), |id| id.to_string());
+        let attempts = format!("{who}/{}", lockout::source(address));
+        format!("try/{}", self.vault().name_of("attempts", &attempts))
+    }
+
     async fn put_session(&self, token: &str, session: Session) -> Result<(), AppError> {
         let expires_at = session.expires_at.min(session.used_at.after(SESSION_IDLE));
         remember(self.store(), &session_name(token), &session, expires_at).await
@@ -138,13 +148,4 @@ impl App {
 
 fn session_name(token: &str) -> String {
     format!("ses/{}", secret::hash(token))
-}
-
-/// Attempts on an ID that does not exist count too, so that the lock does not tell which exist.
-fn counter_name(account: Option<AccountId>, login: &str, address: IpAddr) -> String {
-    let who = account.map_or_else(
-        || secret::hash(&login.trim().to_lowercase()),
-        |id| id.to_string(),
-    );
-    format!("try/{who}/{}", lockout::source(address))
 }

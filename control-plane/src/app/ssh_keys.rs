@@ -3,13 +3,13 @@
 use innkeeper_wire::{
     api::{self, Page, PageInfo, SSH_KEYS_PER_ACCOUNT_MAX, SshKeyRequest},
     error::FieldErrorCode,
-    id::SshKeyId,
+    id::{AccountId, SshKeyId},
 };
 
 use super::{
     App, Caller,
     error::AppError,
-    records::{Changes, read},
+    records::{Changes, SealedSshKeys, read},
 };
 use crate::domain::{
     account::field,
@@ -22,9 +22,8 @@ const NAME_LENGTH_MAX: usize = 60;
 impl App {
     /// The account's keys, newest first. There are few, so it is always one page.
     pub fn ssh_keys(&self, caller: &Caller) -> Result<Page<api::SshKey>, AppError> {
-        let keys = read::<SshKeys>(self.store(), caller.account()?)?;
-        let keys = keys.map(|record| record.value.keys).unwrap_or_default();
-        let data = keys.into_iter().rev().map(view).collect();
+        let (keys, _) = self.keys_of(caller.account()?)?;
+        let data = keys.keys.into_iter().rev().map(view).collect();
         Ok(Page {
             data,
             page: PageInfo {
@@ -32,6 +31,28 @@ impl App {
                 has_more: false,
             },
         })
+    }
+
+    /// An account's keys, with the version of their record if there is one.
+    pub(crate) fn keys_of(&self, account: AccountId) -> Result<(SshKeys, Option<u64>), AppError> {
+        match read::<SealedSshKeys>(self.store(), account)? {
+            Some(record) => {
+                let keys = self.unseal(account, &record.value.keys)?;
+                Ok((keys, Some(record.version)))
+            }
+            None => Ok((SshKeys::default(), None)),
+        }
+    }
+
+    fn replace_keys(
+        &self,
+        changes: &mut Changes,
+        account: AccountId,
+        version: Option<u64>,
+        keys: &SshKeys,
+    ) -> Result<(), AppError> {
+        let keys = self.seal(account, keys)?;
+        changes.replace(account, version, &SealedSshKeys { keys })
     }
 
     /// Adds a key.
@@ -53,9 +74,7 @@ impl App {
         };
         let cause = format!("add ssh key, {}", caller.request);
         self.decide(caller.actor, &cause, |app, now| {
-            let found = read::<SshKeys>(app.store(), account)?;
-            let version = found.as_ref().map(|record| record.version);
-            let mut keys = found.map(|record| record.value).unwrap_or_default();
+            let (mut keys, version) = app.keys_of(account)?;
             if keys.contains(&parsed) {
                 let detail = "this key is in your account already";
                 return Err(AppError::Invalid(vec![field(
@@ -78,7 +97,7 @@ impl App {
             };
             keys.keys.push(key.clone());
             let mut changes = Changes::default();
-            changes.replace(account, version, &keys)?;
+            app.replace_keys(&mut changes, account, version, &keys)?;
             Ok((changes, view(key)))
         })
         .await
@@ -89,15 +108,14 @@ impl App {
         let account = caller.account()?;
         let cause = format!("remove ssh key {id}, {}", caller.request);
         self.decide(caller.actor, &cause, |app, _| {
-            let found = read::<SshKeys>(app.store(), account)?.ok_or(AppError::NotFound)?;
-            let mut keys = found.value;
+            let (mut keys, version) = app.keys_of(account)?;
             let before = keys.keys.len();
             keys.keys.retain(|key| key.id != id);
             if keys.keys.len() == before {
                 return Err(AppError::NotFound);
             }
             let mut changes = Changes::default();
-            changes.replace(account, Some(found.version), &keys)?;
+            app.replace_keys(&mut changes, account, version, &keys)?;
             Ok((changes, ()))
         })
         .await

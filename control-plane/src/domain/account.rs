@@ -12,6 +12,8 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::sealed::Sealed;
+
 /// Longest password, in characters (domain-model B7).
 pub const PASSWORD_LENGTH_MAX: usize = 128;
 /// How long a mailed confirmation link works.
@@ -42,6 +44,21 @@ const RESERVED_IDS: &[&str] = &[
 pub struct Account {
     /// Which.
     pub id: AccountId,
+    /// Whose: everything about the person that is kept, readable with the account's own key only.
+    pub person: Option<Sealed<Person>>,
+    /// How far it is.
+    pub state: AccountState,
+    /// What was accepted at sign-up.
+    pub consent: Consent,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// Most servers at a time.
+    pub server_quota: u32,
+}
+
+/// Who an account is of. Never stored but sealed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
     /// The ID to sign in with, as it was typed; unique without regard to case.
     pub login_id: String,
     /// The person's name.
@@ -50,16 +67,10 @@ pub struct Account {
     pub email: String,
     /// Argon2id in PHC string form.
     pub password_hash: String,
-    /// How far it is.
-    pub state: AccountState,
     /// Language of mails.
     pub locale: Locale,
-    /// What was accepted at sign-up.
-    pub consent: Consent,
-    /// When it signed up.
-    pub created_at: Timestamp,
-    /// Most servers at a time.
-    pub server_quota: u32,
+    /// The client's address when it signed up.
+    pub signed_up_from: String,
 }
 
 /// How far an account is.
@@ -72,15 +83,13 @@ pub enum AccountState {
     Active,
 }
 
-/// That terms were accepted (R13): which version, when, from where.
+/// That terms were accepted (R13): which version and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Consent {
     /// Version of the member terms.
     pub terms_version: String,
     /// When.
     pub at: Timestamp,
-    /// The client's address.
-    pub from: String,
 }
 
 /// A mailed one-time secret. Only its hash is stored, as the record's key.

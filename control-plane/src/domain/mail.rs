@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct OutgoingMail {
     /// Which; also its Message-ID, so that a repeated sending can be recognised.
     pub id: MailId,
-    /// To whom.
-    pub to: String,
-    /// What about.
+    /// What about, and so to whom: the address is looked up when it is sent.
     pub content: MailContent,
     /// When it was put into the outbox.
     pub queued_at: Timestamp,

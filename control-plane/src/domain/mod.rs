@@ -11,6 +11,7 @@ pub mod lockout;
 pub mod mail;
 pub mod order;
 pub mod placement;
+pub mod sealed;
 pub mod server;
 pub mod ssh_key;
 pub mod usage;

@@ -35,7 +35,8 @@ pub struct SshKey {
     pub created_at: Timestamp,
 }
 
-/// All keys of one account, in one record: their number and uniqueness need no scan.
+/// All keys of one account, in one record: their number and uniqueness need no scan. Never stored but sealed:
+/// a public key tells who somebody is as well as a name does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshKeys {
     /// Oldest first.

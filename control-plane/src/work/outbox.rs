@@ -168,7 +168,6 @@ mod tests {
             let uuid = uuid_v7(at(number.into()), [number; 10]);
             OutgoingMail {
                 id: MailId::from_uuid(uuid),
-                to: "minji@example.com".to_owned(),
                 content: MailContent::ConfirmEmail {
                     account: AccountId::from_uuid(uuid),
                 },

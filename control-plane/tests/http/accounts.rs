@@ -81,6 +81,8 @@ async fn of_many_sign_ups_with_one_id_one_wins() {
         .filter(|answer| answer.status.as_u16() == 201)
         .count();
     assert_eq!(won, 1, "{answers:?}");
+    let keys = std::fs::read_dir(setting.folder.join("keys/accounts")).expect("a folder");
+    assert_eq!(keys.count(), 1, "the losers' keys are destroyed");
 }
 
 /// Polls all at once, in one task.
@@ -275,17 +277,20 @@ async fn no_secret_reaches_the_disk() {
     let session = setting.post("/sessions", None, login).await.expect(201);
     let session = session["token"].as_str().expect("a token");
     let found = |text: &str| files_with(&setting.folder, text);
-    assert!(
-        !found("minji90@example.com").is_empty(),
-        "the search itself works"
-    );
+    let account = session_account(&setting, session).await;
+    assert!(!found(&account).is_empty(), "the search itself works");
     for secret in [PASSWORD, session, mailed.as_str()] {
         assert_eq!(found(secret), Vec::<std::path::PathBuf>::new());
     }
 }
 
+async fn session_account(setting: &Setting, token: &str) -> String {
+    let me = setting.get("/me", Some(token)).await.expect(200);
+    me["id"].as_str().expect("an id").to_owned()
+}
+
 /// All files below `folder` that hold `text`.
-fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+pub(crate) fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

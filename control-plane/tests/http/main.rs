@@ -7,5 +7,6 @@ mod authorization;
 mod document;
 mod listener;
 mod orders;
+mod personal;
 mod servers;
 mod setting;

@@ -27,6 +27,7 @@ use innkeeper_control_plane::{
     },
     metrics::Metrics,
     store::{Options, Store},
+    vault::Vault,
 };
 use innkeeper_mtls::{Ca, HostRequest, Peer, host_certificate};
 use innkeeper_wire::{
@@ -103,13 +104,14 @@ impl Answer {
 /// The whole thing.
 pub(crate) struct Setting {
     pub(crate) app: App,
+    pub(crate) vault: Vault,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) rest: Router,
     pub(crate) agents: Router,
     pub(crate) ca: Arc<Ca>,
     pub(crate) metrics: Metrics,
     pub(crate) folder: PathBuf,
-    _owner: tempfile::TempDir,
+    owner: tempfile::TempDir,
 }
 
 /// A joined host.
@@ -121,7 +123,11 @@ pub(crate) struct TestHost {
 
 impl Setting {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::open(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// A control plane on what `folder` holds.
+    pub(crate) fn open(folder: tempfile::TempDir) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
         let ids = Arc::new(TestIds {
             clock: Arc::clone(&clock),
@@ -132,7 +138,11 @@ impl Setting {
             ..Options::new([7; 16])
         };
         let (store, _) = Store::open(&folder.path().join("store"), &options).expect("a store");
-        let app = App::new(store, Arc::clone(&clock) as Arc<dyn Clock>, ids, settings());
+        let keys = folder.path().join("keys");
+        let vault = Vault::open(&keys, None).expect("a sound vault");
+        let vault = vault.unwrap_or_else(|| Vault::create(&keys).expect("a vault"));
+        let clock_of_app = Arc::clone(&clock) as Arc<dyn Clock>;
+        let app = App::new(store, vault.clone(), clock_of_app, ids, settings());
         let metrics = Metrics::new().expect("metrics");
         let install = "example".parse().expect("a code");
         let ca = Arc::new(Ca::create(&install, clock.now()).expect("an authority"));
@@ -151,13 +161,14 @@ impl Setting {
         });
         Self {
             app,
+            vault,
             clock,
             rest,
             agents,
             ca,
             metrics,
             folder: folder.path().to_owned(),
-            _owner: folder,
+            owner: folder,
         }
     }
 
@@ -168,7 +179,14 @@ impl Setting {
             next: AtomicU64::new(1 << 32),
         });
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        App::new(self.app.store().clone(), clock, ids, settings())
+        let (store, vault) = (self.app.store().clone(), self.vault.clone());
+        App::new(store, vault, clock, ids, settings())
+    }
+
+    /// Stops it; gives what it leaves on the disk.
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        self.app.store().clone().close().await;
+        self.owner
     }
 
     /// One request to the REST API.

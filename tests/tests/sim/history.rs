@@ -7,7 +7,10 @@ use std::{
 };
 
 use innkeeper_agent::hypervisor::simulated::Fault;
-use innkeeper_control_plane::app::{Actor, App, Caller, servers::ServerFilter};
+use innkeeper_control_plane::{
+    app::{Actor, App, Caller, servers::ServerFilter},
+    vault::Vault,
+};
 use innkeeper_mtls::{Ca, HostRequest};
 use innkeeper_wire::{
     api::{Locale, OrderRequest, QuoteRequest, ServerAction, SignupRequest, SshKeyRequest},
@@ -45,6 +48,8 @@ impl Tally {
 pub(crate) struct History {
     random: StdRng,
     folder: tempfile::TempDir,
+    /// One for all lives of the control plane.
+    vault: Vault,
     clock: Arc<SimulatedClock>,
     ids: Arc<SimulatedIds>,
     /// `None` only while it is down.
@@ -66,7 +71,8 @@ impl History {
             clock: Arc::clone(&clock),
             next: 1.into(),
         });
-        let app = open_control_plane(folder.path(), &clock, &ids);
+        let vault = Vault::in_memory([7; 32]);
+        let app = open_control_plane(folder.path(), &vault, &clock, &ids);
         let visitor = caller(&app, Actor::Visitor);
         let ca = Ca::create(&crate::side::code("sim"), clock.now()).expect("an authority");
         let mut hosts = Vec::new();
@@ -102,6 +108,7 @@ impl History {
         let mut history = Self {
             random,
             folder,
+            vault,
             clock,
             ids,
             app: Some(app),
@@ -295,6 +302,7 @@ impl History {
         drop(app);
         self.app = Some(open_control_plane(
             self.folder.path(),
+            &self.vault,
             &self.clock,
             &self.ids,
         ));

@@ -26,6 +26,7 @@ use innkeeper_control_plane::{
         placement::Overcommit,
     },
     store::{Options, Store},
+    vault::Vault,
 };
 use innkeeper_wire::{
     digest::Digest,
@@ -62,6 +63,7 @@ impl IdSource for SimulatedIds {
 /// Opens the store in `folder` and puts the application on it.
 pub(crate) fn open_control_plane(
     folder: &Path,
+    vault: &Vault,
     clock: &Arc<SimulatedClock>,
     ids: &Arc<SimulatedIds>,
 ) -> App {
@@ -72,6 +74,7 @@ pub(crate) fn open_control_plane(
     let (store, _) = Store::open(folder, &options).expect("the store opens");
     App::new(
         store,
+        vault.clone(),
         Arc::clone(clock) as Arc<dyn Clock>,
         Arc::clone(ids) as Arc<dyn IdSource>,
         settings(),
