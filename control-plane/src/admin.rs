@@ -23,6 +23,8 @@ use tokio::net::UnixStream;
 
 use crate::{api::error::Refused, app::App, domain::server::HostReach};
 
+pub mod accounts;
+
 /// Largest answer that the command line reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
@@ -79,6 +81,8 @@ pub fn router(context: AdminContext) -> Router {
         .route("/hosts/invitations", post(invite))
         .route("/hosts", get(hosts))
         .route("/hosts/{name}/revoke", post(revoke))
+        .route("/accounts/erasure-plan", post(accounts::plan))
+        .route("/accounts/{account}/erase", post(accounts::erase))
         .with_state(context)
 }
 

@@ -6,7 +6,11 @@ use anyhow::Context as _;
 use axum::http::Method;
 use clap::{Parser, Subcommand};
 use innkeeper_control_plane::{
-    admin::{HostLine, InviteRequest, Invited, ask},
+    admin::{
+        HostLine, InviteRequest, Invited,
+        accounts::{Confirmed, erase_by_command},
+        ask,
+    },
     api,
     config::Config,
     service,
@@ -46,6 +50,23 @@ enum Command {
     Host {
         #[command(subcommand)]
         command: HostCommand,
+    },
+    /// Manages customers' accounts; needs the running service.
+    Account {
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum AccountCommand {
+    /// Erases an account for good: the person can't be read any more, in no backup either.
+    Erase {
+        /// The ID to sign in with, an e-mail address that only one account has, or the account's own id.
+        who: String,
+        /// Does it; without this it is only said what would be done.
+        #[arg(long)]
+        confirm: bool,
     },
 }
 
@@ -90,6 +111,16 @@ async fn run(arguments: CommandLine) -> anyhow::Result<()> {
         Command::Serve { json_log } => {
             log_to_stderr(json_log);
             service::serve(Config::load(&arguments.config)?, stop_on_signal()?).await
+        }
+        Command::Account { command } => {
+            let AccountCommand::Erase { who, confirm } = command;
+            let socket = Config::load(&arguments.config)?.admin_socket;
+            let confirmed = if confirm {
+                Confirmed::Yes
+            } else {
+                Confirmed::No
+            };
+            print(&erase_by_command(&socket, &who, confirmed).await?)
         }
         Command::Host { command } => host(&Config::load(&arguments.config)?, command).await,
     }

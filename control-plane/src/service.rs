@@ -99,6 +99,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         stop.clone(),
     ));
     tasks.spawn(work::sweep::sweep(app.clone(), stop.clone()));
+    tasks.spawn(work::erasure::finish(app.clone(), stop.clone()));
     let agent_context = AgentContext {
         app: app.clone(),
         ca: Arc::clone(&ca),

@@ -78,7 +78,7 @@ const ONE_PLACE: [(&str, &[&str], &str); 10] = [
         &[
             "agent/src/exporter.rs",
             "agent/tests",
-            "control-plane/src/admin.rs",
+            "control-plane/src/admin",
             "control-plane/src/agent_api",
             "control-plane/src/api",
             "control-plane/src/main.rs",

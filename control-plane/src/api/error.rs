@@ -89,6 +89,9 @@ impl From<AppError> for Refused {
             AppError::Busy => plain(ProblemCode::Unavailable),
             AppError::StorageFull => plain(ProblemCode::StorageFull),
             AppError::Stopped => plain(ProblemCode::Unavailable),
+            AppError::EraseRefused(refusal) => {
+                detailed(ProblemCode::InvalidState, refusal.to_string())
+            }
             AppError::OtherKeys => {
                 tracing::error!("the keys are not those of this store");
                 plain(ProblemCode::Internal)

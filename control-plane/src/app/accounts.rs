@@ -246,6 +246,9 @@ impl App {
             }
             let id = confirmation.value.account;
             let account = read::<Account>(app.store(), id)?.ok_or(AppError::LinkExpired)?;
+            if account.value.state != AccountState::PendingEmail {
+                return Err(AppError::LinkExpired);
+            }
             let mut changes = Changes::default();
             changes.remove::<Confirmation>(&hash, confirmation.version)?;
             if let Some(pending) = read::<PendingConfirmation>(app.store(), id)? {
@@ -319,13 +322,13 @@ impl App {
 
     /// How an address is called in a key: by a keyed hash, so that nobody can try addresses on a copy of the
     /// journal.
-    fn email_name(&self, email: &str) -> String {
+    pub(super) fn email_name(&self, email: &str) -> String {
         let email = email.trim().to_lowercase();
         self.vault().name_of("email", &email)
     }
 
     /// The same of an ID, whatever its case.
-    fn login_name(&self, login_id: &str) -> String {
+    pub(super) fn login_name(&self, login_id: &str) -> String {
         let login_id = login_id.to_ascii_lowercase();
         self.vault().name_of("login", &login_id)
     }

@@ -8,7 +8,7 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    domain::{host::InvitationRefusal, placement::Refusal},
+    domain::{account::EraseRefusal, host::InvitationRefusal, placement::Refusal},
     store::{CommitError, EphemeralError, ReadError},
     vault::VaultError,
 };
@@ -28,6 +28,9 @@ pub enum AppError {
     /// The account's key was destroyed, and with it everything about the person.
     #[error("the account was erased")]
     Erased,
+    /// The account can't be erased now.
+    #[error("the account can't be erased")]
+    EraseRefused(#[source] EraseRefusal),
     /// The vault's keys are not those that this store was made with.
     #[error("the keys are not those of this store; put back the copy of the key folder")]
     OtherKeys,

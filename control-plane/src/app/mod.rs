@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub mod accounts;
+pub mod erasure;
 pub mod error;
 pub mod hosts;
 pub mod mails;

@@ -24,7 +24,7 @@ use super::{
     servers::page,
 };
 use crate::domain::{
-    account::{Account, field},
+    account::{Account, AccountState, field},
     addresses::{AddressClaim, Pool},
     host::{Demand, Host, Reserved},
     order::{Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, Quote, check_choice},
@@ -235,6 +235,9 @@ impl App {
     fn take_quota(&self, changes: &mut Changes, account: AccountId) -> Result<(), AppError> {
         let owner = read::<Account>(self.store(), account)?.ok_or(AppError::Unauthenticated)?;
         changes.rely_on::<Account>(account, owner.version)?;
+        if owner.value.state == AccountState::Erased {
+            return Err(AppError::Unauthenticated);
+        }
         let limit = owner.value.server_quota;
         let used = read::<QuotaUse>(self.store(), account)?;
         let version = used.as_ref().map(|record| record.version);

@@ -19,6 +19,7 @@
 //! | `reserved/<host>`, `manifest/<host>` | [`Reserved`], [`ManifestHead`] |
 //! | `addr/<address>` | [`AddressClaim`] |
 //! | `mail/<mail>` | [`OutgoingMail`] |
+//! | `erasing/<account>` | [`Erasing`]: that its key is still to be destroyed |
 //! | `vault/claim` | [`KeysClaim`]: whose keys open this store |
 //!
 //! Keys and values name nobody: what tells who a person is stands sealed in [`Account`] and
@@ -90,6 +91,7 @@ nouns! {
     ManifestHead = "manifest/",
     AddressClaim = "addr/",
     OutgoingMail = "mail/",
+    Erasing = "erasing/",
     KeysClaim = "vault/",
 }
 
@@ -112,6 +114,13 @@ pub(crate) struct EmailIndex {
 pub(crate) struct SealedSshKeys {
     /// All of them.
     pub(crate) keys: Sealed<SshKeys>,
+}
+
+/// That an account was erased but for its key.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Erasing {
+    /// Since when.
+    pub(crate) since: Timestamp,
 }
 
 /// Which keys this store is sealed with.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pending_email --(link in the mail)--> active
+//! pending_email, active --(operator erases it, no servers left)--> erased
 //! ```
 
 use innkeeper_wire::{
@@ -81,6 +82,35 @@ pub enum AccountState {
     PendingEmail,
     /// In use.
     Active,
+    /// The person was taken out of it. What it ordered stays, under its id alone.
+    Erased,
+}
+
+/// Why an account can't be erased now (R62).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EraseRefusal {
+    /// It has servers.
+    #[error(
+        "the account has {servers} servers that are not gone: delete them first, and wait until their hosts have"
+    )]
+    Servers {
+        /// How many are not gone.
+        servers: u32,
+    },
+}
+
+impl Account {
+    /// The account without its person, for good; `servers` of it are not gone.
+    pub fn erased(&self, servers: u32) -> Result<Self, EraseRefusal> {
+        if servers > 0 {
+            return Err(EraseRefusal::Servers { servers });
+        }
+        Ok(Self {
+            person: None,
+            state: AccountState::Erased,
+            ..self.clone()
+        })
+    }
 }
 
 /// That terms were accepted (R13): which version and when.
@@ -285,7 +315,30 @@ fn check_password(request: &SignupRequest, length_min: usize) -> Option<FieldErr
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_wire::id::uuid_v7;
+
     use super::*;
+
+    #[test]
+    fn only_an_account_without_servers_is_erased_and_nothing_of_the_person_stays() {
+        let account = Account {
+            id: AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10])),
+            person: Some(Sealed::new(vec![1, 2, 3])),
+            state: AccountState::Active,
+            consent: Consent {
+                terms_version: "2026-01".to_owned(),
+                at: Timestamp::from_millis(1),
+            },
+            created_at: Timestamp::from_millis(1),
+            server_quota: 20,
+        };
+        let refused = account.erased(2).expect_err("it has servers");
+        assert_eq!(refused, EraseRefusal::Servers { servers: 2 });
+        let erased = account.erased(0).expect("nothing is in the way");
+        assert_eq!(erased.state, AccountState::Erased);
+        assert!(erased.person.is_none());
+        assert_eq!(erased.id, account.id);
+    }
 
     fn request() -> SignupRequest {
         SignupRequest {

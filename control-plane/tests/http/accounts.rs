@@ -298,10 +298,8 @@ pub(crate) fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path:
             found.extend(files_with(&path, text));
         } else {
             let bytes = std::fs::read(&path).expect("readable");
-            if bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes())
-            {
+            // Valid text stays as it is between bytes that are none.
+            if String::from_utf8_lossy(&bytes).contains(text) {
                 found.push(path);
             }
         }

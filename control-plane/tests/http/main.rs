@@ -5,6 +5,7 @@ mod accounts;
 mod agents;
 mod authorization;
 mod document;
+mod erasure;
 mod listener;
 mod orders;
 mod personal;

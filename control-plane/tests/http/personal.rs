@@ -171,7 +171,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Tries the vault on everything that the journal ever held of an account: what opens, as text, and how
 /// often the key was missing.
-fn replayed(folder: &Path, vault: &Vault, account: AccountId) -> (Vec<String>, usize) {
+pub(crate) fn replayed(folder: &Path, vault: &Vault, account: AccountId) -> (Vec<String>, usize) {
     let (mut opened, mut refused) = (Vec::new(), 0);
     let visit = |entry: innkeeper_control_plane::store::Entry| {
         for write in entry.commit.writes {
@@ -185,6 +185,10 @@ fn replayed(folder: &Path, vault: &Vault, account: AccountId) -> (Vec<String>, u
                 _ => continue,
             };
             let json: Value = serde_json::from_slice(&value[1..]).expect("JSON");
+            if json[field.0].is_null() {
+                // Erased: there is nothing to open.
+                continue;
+            }
             let sealed = json[field.0].as_str().expect("something sealed");
             let sealed = STANDARD_NO_PAD.decode(sealed).expect("base64");
             let place = Place {

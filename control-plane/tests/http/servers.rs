@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 
 use crate::setting::{Setting, TestHost, room_for};
 
-struct Story {
-    setting: Setting,
+pub(crate) struct Story {
+    pub(crate) setting: Setting,
     host: TestHost,
-    token: String,
+    pub(crate) token: String,
     server: ServerId,
     path: String,
 }
 
 impl Story {
-    async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let setting = Setting::new();
         let host = setting.host("h1", room_for(1)).await;
         let token = setting.customer("minji90").await;
@@ -50,6 +50,16 @@ impl Story {
             reboots: 0,
             problem: None,
         }
+    }
+
+    /// The server is deleted, and its host has nothing of it any more.
+    pub(crate) async fn delete(&self) {
+        let method = Method::DELETE;
+        let sent = self
+            .setting
+            .send(method, &self.path, Some(&self.token), &[], None);
+        sent.await.expect(202);
+        self.report(self.seen(ObservedState::Absent, 0)).await;
     }
 
     async fn report(&self, seen: ObservedServer) {
