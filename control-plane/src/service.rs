@@ -98,6 +98,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         metrics.clone(),
         stop.clone(),
     ));
+    tasks.spawn(work::checkpoint::keep(app.clone(), stop.clone()));
     tasks.spawn(work::sweep::sweep(app.clone(), stop.clone()));
     tasks.spawn(work::erasure::finish(app.clone(), stop.clone()));
     let agent_context = AgentContext {

@@ -36,7 +36,7 @@ const PUT: u8 = 1;
 const DELETE: u8 = 2;
 
 /// A SHA-256 value.
-pub(crate) type Hash = [u8; 32];
+pub type Hash = [u8; 32];
 
 /// A change to be made as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,44 @@ impl Write {
     }
 }
 
+/// A commit without its values: who changed which records, when and why. What is kept of it for good, and
+/// all that the hash chain runs over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skeleton {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who asked for it.
+    pub actor: String,
+    /// Why.
+    pub cause: String,
+    /// What was changed, in the order of the commit.
+    pub writes: Vec<Trace>,
+}
+
+/// What is kept of a [`Write`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trace {
+    /// The record got the value with this SHA-256.
+    Put(Key, Hash),
+    /// The record was removed.
+    Delete(Key),
+}
+
+impl From<&Commit> for Skeleton {
+    fn from(commit: &Commit) -> Self {
+        let trace = |write: &Write| match write {
+            Write::Put(key, value) => Trace::Put(key.clone(), Sha256::digest(value).into()),
+            Write::Delete(key) => Trace::Delete(key.clone()),
+        };
+        Self {
+            at: commit.at,
+            actor: commit.actor.clone(),
+            cause: commit.cause.clone(),
+            writes: commit.writes.iter().map(trace).collect(),
+        }
+    }
+}
+
 /// A commit checked against the limits and ready for the journal. Made by the caller's thread, so that
 /// the one writer only chains and writes.
 #[derive(Debug)]
@@ -175,11 +213,16 @@ fn encode(commit: &Commit) -> Vec<u8> {
 }
 
 fn fingerprint(commit: &Commit) -> Hash {
+    Sha256::digest(skeleton_bytes(commit)).into()
+}
+
+/// The bytes of a commit's skeleton, as archived segments keep it: what its fingerprint is the hash of.
+pub(crate) fn skeleton_bytes(commit: &Commit) -> Vec<u8> {
     let mut skeleton = Vec::with_capacity(256);
     write_out(commit, &mut skeleton, |skeleton, value| {
         skeleton.extend_from_slice(&Sha256::digest(value));
     });
-    Sha256::digest(&skeleton).into()
+    skeleton
 }
 
 fn write_out(commit: &Commit, out: &mut Vec<u8>, put_value: impl Fn(&mut Vec<u8>, &[u8])) {
@@ -222,24 +265,20 @@ pub(crate) fn chain(before: &Hash, sequence: u64, epoch: u64, fingerprint: &Hash
 
 /// Takes the next commit off `bytes`, with its fingerprint. `None` when they are no commit.
 pub(crate) fn decode(bytes: &mut &[u8]) -> Option<(Commit, Hash)> {
-    let at = Timestamp::from_millis(i64::from_le_bytes(take_array(bytes)?));
-    let actor = take_text(bytes, LABEL_BYTES_MAX)?;
-    let cause = take_text(bytes, LABEL_BYTES_MAX)?;
-    let count = usize::from(u16::from_le_bytes(take_array(bytes)?));
-    if count > COMMIT_KEYS_MAX {
-        return None;
-    }
+    let Labels {
+        at,
+        actor,
+        cause,
+        writes: count,
+    } = take_labels(bytes)?;
     let mut writes = Vec::with_capacity(count);
     for _ in 0..count {
-        let [tag] = take_array(bytes)?;
-        let key = Key::new(take_text(bytes, KEY_BYTES_MAX)?).ok()?;
-        writes.push(match tag {
-            PUT => {
+        writes.push(match take_change(bytes)? {
+            (PUT, key) => {
                 let length = usize::try_from(u32::from_le_bytes(take_array(bytes)?)).ok()?;
                 Write::Put(key, take(bytes, length)?.to_vec())
             }
-            DELETE => Write::Delete(key),
-            _ => return None,
+            (_, key) => Write::Delete(key),
         });
     }
     let commit = Commit {
@@ -251,6 +290,57 @@ pub(crate) fn decode(bytes: &mut &[u8]) -> Option<(Commit, Hash)> {
     };
     let fingerprint = fingerprint(&commit);
     Some((commit, fingerprint))
+}
+
+/// Takes the next skeleton off `bytes`, with its fingerprint. `None` when they are none.
+pub(crate) fn decode_skeleton(bytes: &mut &[u8]) -> Option<(Skeleton, Hash)> {
+    let all = *bytes;
+    let Labels {
+        at,
+        actor,
+        cause,
+        writes: count,
+    } = take_labels(bytes)?;
+    let mut writes = Vec::with_capacity(count);
+    for _ in 0..count {
+        writes.push(match take_change(bytes)? {
+            (PUT, key) => Trace::Put(key, take_array(bytes)?),
+            (_, key) => Trace::Delete(key),
+        });
+    }
+    let fingerprint = Sha256::digest(&all[..all.len() - bytes.len()]).into();
+    let skeleton = Skeleton {
+        at,
+        actor,
+        cause,
+        writes,
+    };
+    Some((skeleton, fingerprint))
+}
+
+/// What stands before a commit's writes.
+struct Labels {
+    at: Timestamp,
+    actor: String,
+    cause: String,
+    writes: usize,
+}
+
+fn take_labels(bytes: &mut &[u8]) -> Option<Labels> {
+    let labels = Labels {
+        at: Timestamp::from_millis(i64::from_le_bytes(take_array(bytes)?)),
+        actor: take_text(bytes, LABEL_BYTES_MAX)?,
+        cause: take_text(bytes, LABEL_BYTES_MAX)?,
+        writes: usize::from(u16::from_le_bytes(take_array(bytes)?)),
+    };
+    (labels.writes <= COMMIT_KEYS_MAX).then_some(labels)
+}
+
+/// The tag of a write, which is one of the two, and its key.
+fn take_change(bytes: &mut &[u8]) -> Option<(u8, Key)> {
+    let [tag] = take_array(bytes)?;
+    let key = Key::new(take_text(bytes, KEY_BYTES_MAX)?).ok()?;
+    matches!(tag, PUT | DELETE).then_some((tag, key))
 }
 
 fn take_text(bytes: &mut &[u8], longest: usize) -> Option<String> {

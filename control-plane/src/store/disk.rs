@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::fs::FileExt,
     path::PathBuf,
 };
@@ -23,6 +23,18 @@ pub trait Disk: Send + Sync {
     /// What the operating system says.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
+    /// Up to `length` bytes of a file from `offset` on, fewer at its end.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn read_part(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+
+    /// Bytes that a file has.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn length(&self, name: &str) -> io::Result<u64>;
+
     /// Makes an empty file. The name is durable only after [`Disk::sync_names`].
     ///
     /// # Errors
@@ -34,6 +46,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the operating system says.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives a file another name, which nothing has. Durable only after [`Disk::sync_names`].
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file. Durable only after [`Disk::sync_names`].
     ///
@@ -101,6 +119,19 @@ impl Disk for FolderDisk {
         fs::read(self.folder.join(name))
     }
 
+    fn read_part(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.folder.join(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::with_capacity(length);
+        let longest = u64::try_from(length).unwrap_or(u64::MAX);
+        file.take(longest).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.folder.join(name))?.len())
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let path = self.folder.join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
@@ -110,6 +141,10 @@ impl Disk for FolderDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let path = self.folder.join(name);
         Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.folder.join(from), self.folder.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -54,6 +54,9 @@ pub enum IndexDoubt {
     /// What it holds could not be read.
     #[error("the index could not be read through")]
     Read(#[source] ReadError),
+    /// It misses commits that are in no segment any more.
+    #[error("the index is older than what is kept of the journal")]
+    TooOld,
     /// It was built from another journal, or from another history of this one.
     #[error("the index belongs to another history")]
     OtherHistory,
@@ -90,6 +93,15 @@ pub enum JournalError {
         found: u32,
         /// The newest format this program reads.
         known: u32,
+    },
+    /// No segment holds a commit that there must have been.
+    #[error(
+        "the journal does not hold commit {sequence} nor a sound checkpoint after it: files are missing or damaged. \
+         Restore the journal from the newest backup"
+    )]
+    Missing {
+        /// The first commit that is missing.
+        sequence: u64,
     },
     /// Something other than an unfinished last batch is wrong.
     #[error(
@@ -154,6 +166,29 @@ impl std::fmt::Display for Outcome {
             Self::Unknown => "whether the commit was made is unknown until it is started again",
         })
     }
+}
+
+/// Why a turn of the upkeep did not come to its end. The journal is whole, and is longer than it need be.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// A file of the journal could not be read or written, or is damaged.
+    #[error("the journal's files could not be kept")]
+    Journal(#[from] JournalError),
+    /// The index could not be flushed.
+    #[error("the index could not be flushed")]
+    Index(#[source] EngineError),
+    /// What was done could not be said in the journal.
+    #[error("the journal did not take what was done")]
+    Commit(#[source] CommitError),
+    /// The disk has no room for another checkpoint beside what is kept for reading and sign-in.
+    #[error("the disk has no room for a checkpoint")]
+    NoRoom,
+    /// The store is closing.
+    #[error("the store is closing")]
+    Closing,
+    /// A sync has failed before: nothing is written until the store is opened anew.
+    #[error("an earlier sync failed; nothing is kept until the store is started again")]
+    Broken,
 }
 
 /// Why a read failed. The journal is not in doubt: the index is rebuilt from it at the next start.

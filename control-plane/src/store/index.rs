@@ -8,9 +8,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Head, Record,
+    checkpoint::{Merged, Source},
     commit::Write,
     engine::{Change, Direction, Engine, EngineError, Pair, Table},
-    error::ReadError,
+    error::{IndexDoubt, ReadError},
     key::Key,
 };
 
@@ -87,10 +88,7 @@ impl Index {
         for (version, write) in writes {
             match write {
                 Write::Put(key, value) => {
-                    let mut bytes = Vec::with_capacity(8 + value.len());
-                    bytes.extend_from_slice(&version.to_be_bytes());
-                    bytes.extend_from_slice(value);
-                    last.insert(key.as_str(), Some(bytes));
+                    last.insert(key.as_str(), Some(encode_record(version, value)));
                 }
                 Write::Delete(key) => {
                     last.insert(key.as_str(), None);
@@ -105,22 +103,51 @@ impl Index {
         self.engine.apply(Table::Records, changes)
     }
 
-    /// Whether the index holds exactly the records with these versions. Reads all of it, so that damage
-    /// anywhere in the engine's files shows now and not in the middle of a request.
-    pub(crate) fn matches(&self, versions: &HashMap<Key, u64>) -> Result<bool, ReadError> {
+    /// Adds records as they are, without moving the applied head: for building from a checkpoint.
+    pub(crate) fn load(&self, records: Vec<(Key, Record)>) -> Result<(), EngineError> {
+        let change = |(key, record): (Key, Record)| {
+            let bytes = encode_record(record.version, &record.value);
+            (key.as_str().as_bytes().to_vec(), Some(bytes))
+        };
+        let changes = records.into_iter().map(change).collect();
+        self.engine.apply(Table::Records, changes)
+    }
+
+    /// Moves the applied head.
+    pub(crate) fn set_applied(&self, head: &Head) -> Result<(), EngineError> {
+        let change = (APPLIED.to_vec(), Some(encode_head(head)));
+        self.engine.apply(Table::Records, vec![change])
+    }
+
+    /// How many records the index holds, when it holds exactly those of the journal: the ones of the checkpoint
+    /// to the byte, the later ones by their versions. Reads all of it, so that damage anywhere in the engine's
+    /// files shows now and not in the middle of a request.
+    pub(crate) fn compare(
+        &self,
+        mut expected: Merged<'_, u64>,
+    ) -> Result<Option<usize>, IndexDoubt> {
         let mut seen = 0;
         let mut after: Option<Key> = None;
         loop {
-            let page = self.page("", Page::After(after.as_ref()), PAGE)?;
+            let page = self
+                .page("", Page::After(after.as_ref()), PAGE)
+                .map_err(IndexDoubt::Read)?;
             for (key, record) in &page {
-                if versions.get(key) != Some(&record.version) {
-                    return Ok(false);
+                let same = match expected.next()? {
+                    Some((expected, Source::Base(base))) => expected == *key && base == *record,
+                    Some((expected, Source::Change(version))) => {
+                        expected == *key && version == record.version
+                    }
+                    None => false,
+                };
+                if !same {
+                    return Ok(None);
                 }
             }
             seen += page.len();
             match page.into_iter().last() {
                 Some((key, _)) => after = Some(key),
-                None => return Ok(seen == versions.len()),
+                None => return Ok(expected.next()?.is_none().then_some(seen)),
             }
         }
     }
@@ -172,6 +199,13 @@ pub(crate) fn malformed(key: &[u8]) -> ReadError {
 fn decode_pair((key, value): Pair) -> Result<(Key, Record), ReadError> {
     let record = decode_record(&value).ok_or_else(|| malformed(&key))?;
     Ok((decode_key(&key)?, record))
+}
+
+fn encode_record(version: u64, value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 + value.len());
+    bytes.extend_from_slice(&version.to_be_bytes());
+    bytes.extend_from_slice(value);
+    bytes
 }
 
 fn decode_record(bytes: &[u8]) -> Option<Record> {

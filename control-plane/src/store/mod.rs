@@ -5,9 +5,14 @@
 //! was acknowledged before. The typed records above call this with keys and bytes; nothing in here knows
 //! what they mean, and nothing outside knows sled or the journal's files.
 //!
-//! Folder: `lock`, `journal/<first sequence>.journal`, `index/`, and `index.damaged/` with the last
-//! index that was moved aside.
+//! Folder: `lock`, `journal/`, `index/`, and `index.damaged/` with the last index that was moved aside. In
+//! `journal/`, by the twenty digits of a sequence: `.journal` segments, the two newest `.checkpoint`s, and the
+//! `.audit` trail of the commits whose segments were dropped. A copy of `journal/` is a backup of everything
+//! that was promised; to read it, [`replay`] gives the commits that are still whole and [`replay_audit`] the
+//! skeleton of every commit there ever was (within the retention), with the chain's head after each.
 
+mod audit;
+mod checkpoint;
 mod commit;
 mod disk;
 mod engine;
@@ -17,9 +22,11 @@ mod index;
 mod journal;
 mod key;
 mod open;
+mod replay;
 mod segment;
 #[cfg(any(test, feature = "simulator"))]
 pub mod simulated;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]
@@ -29,24 +36,32 @@ use std::{
     fmt,
     fs::File,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
+use innkeeper_wire::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::{
+    audit::{AuditEntry, AuditTrail, replay_audit},
     commit::{
-        COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, LABEL_BYTES_MAX, VALUE_BYTES_MAX, Write,
+        COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, Hash, LABEL_BYTES_MAX, Skeleton, Trace,
+        VALUE_BYTES_MAX, Write,
     },
     disk::{Disk, DiskFile, FolderDisk},
     engine::EngineError,
     ephemeral::{Entry as EphemeralEntry, Ephemeral, EphemeralError, Swept},
-    error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError},
-    journal::{Entry, Replayed, Tail, replay},
+    error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError, UpkeepError},
     key::{KEY_BYTES_MAX, Key, KeyError},
-    open::{IndexFate, OpenReport},
+    open::{CheckpointDoubt, IndexFate, OpenReport},
+    replay::{Entry, Replayed, Tail, replay},
+    upkeep::Kept,
 };
-use self::{index::Page, writer::Message};
+use self::{index::Page, upkeep::Upkeep, writer::Message};
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -58,16 +73,19 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// A segment is not continued beyond this many bytes.
     pub segment_bytes: usize,
+    /// How long the audit trail is kept of commits whose segments were dropped; `None` for good.
+    pub audit_retention: Option<Duration>,
 }
 
 impl Options {
-    /// The usual limits: 256 MiB in reserve, segments of 64 MiB.
+    /// The usual limits: 256 MiB in reserve, segments of 64 MiB, five years of audit trail.
     #[must_use]
     pub fn new(identity: [u8; 16]) -> Self {
         Self {
             identity,
             reserve_bytes: 256 * 1024 * 1024,
             segment_bytes: 64 * 1024 * 1024,
+            audit_retention: Some(Duration::from_hours(5 * 365 * 24)),
         }
     }
 }
@@ -151,6 +169,8 @@ struct Inner {
     epoch: u64,
     head: Arc<Mutex<Head>>,
     applied: watch::Receiver<u64>,
+    upkeep: Mutex<Upkeep>,
+    closing: Arc<AtomicBool>,
     /// Last, so that the index is let go before somebody else may open it.
     _lock: Arc<File>,
 }
@@ -268,9 +288,25 @@ impl Store {
         *self.inner.head.lock().expect("no holder panics")
     }
 
+    /// Makes a checkpoint when one is due at `now`, moves segments that nobody needs any more into the audit
+    /// trail, and removes what of that is too old. Commits go on meanwhile. Does nothing while another turn runs.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]; the journal is whole, and the next turn goes on where this one ended.
+    pub async fn upkeep(&self, now: Timestamp) -> Result<Kept, UpkeepError> {
+        let inner = Arc::clone(&self.inner);
+        let turn = tokio::task::spawn_blocking(move || match inner.upkeep.try_lock() {
+            Ok(mut upkeep) => upkeep.turn(now),
+            Err(_) => Ok(Kept::default()),
+        });
+        // It ends without an answer only with the runtime.
+        turn.await.unwrap_or(Err(UpkeepError::Closing))
+    }
+
     /// Finishes what is being committed, refuses the rest and puts the index away. The store can be opened
     /// again when the last clone is dropped.
     pub async fn close(self) {
+        self.inner.closing.store(true, Ordering::Relaxed);
         let (done, closed) = oneshot::channel();
         if self.inner.inbox.send(Message::Close(done)).await.is_ok() {
             // An error means that the writer is gone already: as closed as it gets.

@@ -5,11 +5,11 @@
 //! that commits were lost. The index is then compared with the journal record by record.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use innkeeper_wire::error::chain;
@@ -17,14 +17,18 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Followers, Head, Inner, Options, Store,
-    commit::Write,
+    audit::Notice,
+    checkpoint::{self, Merged, Reader, Summary},
+    commit::{Commit, Hash, Write},
     disk::Disk,
     engine::{Engine, EngineError, sled::SledEngine},
     ephemeral::Ephemeral,
     error::{IndexDoubt, JournalError, OpenError},
     index::Index,
-    journal::{Entry, Journal, Tail, replay},
+    journal::Journal,
     key::Key,
+    replay::{Anchor, Entry, Replayed, Start, Stretch, Tail, replay_from, widen},
+    upkeep::{self, Newest, Upkeep},
     writer::{QUEUE, Writer},
 };
 
@@ -34,6 +38,10 @@ const CATCH_UP_WRITES: usize = 1_000;
 /// What opening found and did, for the log and for `check-store`.
 #[derive(Debug)]
 pub struct OpenReport {
+    /// Sequence of the checkpoint from which the journal was read; `None` from its beginning.
+    pub checkpoint: Option<u64>,
+    /// Checkpoints that could not be used: somebody should look at the disk. What is there of them was put aside.
+    pub doubtful: Vec<CheckpointDoubt>,
     /// Where the chain stands.
     pub head: Head,
     /// Records there are.
@@ -42,6 +50,15 @@ pub struct OpenReport {
     pub tail: Tail,
     /// What became of the index.
     pub index: IndexFate,
+}
+
+/// A checkpoint that could not be used.
+#[derive(Debug)]
+pub struct CheckpointDoubt {
+    /// Its file.
+    pub name: String,
+    /// Why.
+    pub error: JournalError,
 }
 
 /// What became of the index.
@@ -87,12 +104,12 @@ pub(crate) fn open(
         folder: dir.join("index"),
         damaged: dir.join("index.damaged"),
     };
-    assemble(disk(journal), &home, options, lock)
+    assemble(disk(journal).into(), &home, options, lock)
 }
 
 /// Brings journal and index together and starts the writer's thread.
 pub(crate) fn assemble(
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     home: &dyn IndexHome,
     options: &Options,
     lock: File,
@@ -107,14 +124,18 @@ pub(crate) fn assemble(
 
 /// Brings journal and index together, and makes a store with the writer that it talks to.
 pub(crate) fn connect(
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     home: &dyn IndexHome,
     options: &Options,
     lock: File,
 ) -> Result<(Store, Writer, OpenReport), OpenError> {
     let found = look_at_index(home);
     let applied = found.as_ref().ok().and_then(|(_, applied)| *applied);
-    let survey = survey(&*disk, applied)?;
+    let mut bases = Bases::find(&*disk, applied).map_err(OpenError::Journal)?;
+    for CheckpointDoubt { name, error } in &bases.doubtful {
+        tracing::error!(error = %chain(error), checkpoint = name, "a checkpoint cannot be used; look at the disk");
+    }
+    let survey = Survey::make(&*disk, &bases, applied)?;
     let end = survey.replayed.head.unwrap_or(Head {
         epoch: 0,
         sequence: 0,
@@ -130,25 +151,37 @@ pub(crate) fn connect(
     }
     let tail = survey.replayed.tail.clone();
     let journal = Journal::resume(disk, survey.replayed, options).map_err(OpenError::Journal)?;
+    for CheckpointDoubt { name, .. } in &bases.doubtful {
+        upkeep::set_aside(&**journal.disk(), name).map_err(OpenError::Journal)?;
+    }
+    bases.doubt_missing(&survey.announced);
     let settled = Settling {
         journal: &journal,
-        versions: &survey.versions,
+        base: bases.base(),
+        changes: &survey.changes,
         home,
     };
-    let (engine, fate) = settled.settle(found, survey.applied_is_in_chain)?;
+    let (engine, records, fate) = settled.settle(found, survey.applied_is_in_chain)?;
     let report = OpenReport {
+        checkpoint: bases.base().map(|base| base.anchor.head.sequence),
+        doubtful: bases.doubtful,
         head: journal.head(),
-        records: survey.versions.len(),
+        records,
         tail,
         index: fate,
     };
-    let (store, writer) = pair(journal, engine, options, lock);
+    let newest = bases.sound.first().map(|summary| Newest {
+        summary: *summary,
+        announced: survey.announced.contains_key(&summary.anchor.head.sequence),
+    });
+    let (store, writer) = pair(journal, engine, newest, options, lock);
     Ok((store, writer, report))
 }
 
 fn pair(
     journal: Journal,
     engine: Arc<dyn Engine>,
+    newest: Option<Newest>,
     options: &Options,
     lock: File,
 ) -> (Store, Writer) {
@@ -159,6 +192,19 @@ fn pair(
     let shared_head = Arc::new(Mutex::new(head));
     let lock = Arc::new(lock);
     let followers = Followers::default();
+    let closing = Arc::new(AtomicBool::new(false));
+    let upkeep = Upkeep {
+        disk: Arc::clone(journal.disk()),
+        index: index.clone(),
+        inbox: inbox.downgrade(),
+        growing: journal.growing(),
+        segment_bytes: widen(options.segment_bytes),
+        audit_retention: options.audit_retention,
+        newest,
+        trail_begins: None,
+        closing: Arc::clone(&closing),
+        broken: false,
+    };
     let writer = Writer {
         journal,
         index: index.clone(),
@@ -178,6 +224,8 @@ fn pair(
             epoch: head.epoch,
             head: shared_head,
             applied,
+            upkeep: Mutex::new(upkeep),
+            closing,
             _lock: lock,
         }),
     };
@@ -192,40 +240,159 @@ fn look_at_index(home: &dyn IndexHome) -> Found {
     Ok((engine, applied))
 }
 
-/// What the journal says.
+/// The checkpoints that the journal may be read from.
+struct Bases {
+    /// Whole ones, read through, newest first; the last one is read from.
+    sound: Vec<Summary>,
+    doubtful: Vec<CheckpointDoubt>,
+}
+
+impl Bases {
+    /// The newest whole checkpoint; and an older one when the index has not come as far as that.
+    fn find(disk: &dyn Disk, applied: Option<Head>) -> Result<Self, JournalError> {
+        let mut bases = Self {
+            sound: Vec::new(),
+            doubtful: Vec::new(),
+        };
+        for name in checkpoint::names(disk)?.into_iter().rev() {
+            let newest = bases
+                .sound
+                .first()
+                .map(|newest| newest.anchor.head.sequence);
+            let behind = |sequence| applied.is_some_and(|applied| applied.sequence < sequence);
+            if newest.is_some_and(|newest| !behind(newest)) {
+                break;
+            }
+            if newest.is_some() && checkpoint::sequence(&name).is_some_and(behind) {
+                continue;
+            }
+            match Reader::open(disk, &name).and_then(Reader::finish) {
+                Ok(summary) => {
+                    let start = Start::After(summary.anchor);
+                    if newest.is_none() || Stretch::journal(disk, start).is_ok() {
+                        bases.sound.push(summary);
+                    }
+                    if newest.is_some() {
+                        break;
+                    }
+                }
+                Err(error @ JournalError::NewerFormat { .. }) => return Err(error),
+                Err(error) => bases.doubtful.push(CheckpointDoubt { name, error }),
+            }
+        }
+        Ok(bases)
+    }
+
+    /// Doubts checkpoints that the journal speaks of and that are not there, although they are newer than the
+    /// newest.
+    fn doubt_missing(&mut self, announced: &BTreeMap<u64, Hash>) {
+        let newest = self.sound.first();
+        let newest = newest.map_or(0, |newest| newest.anchor.head.sequence);
+        for sequence in announced.keys().filter(|sequence| **sequence > newest) {
+            let name = checkpoint::name(*sequence);
+            if self.doubtful.iter().all(|doubt| doubt.name != name) {
+                tracing::error!(
+                    checkpoint = name,
+                    "a checkpoint is missing; look at the disk"
+                );
+                let error = JournalError::Io {
+                    deed: "find",
+                    name: name.clone(),
+                    source: io::ErrorKind::NotFound.into(),
+                };
+                self.doubtful.push(CheckpointDoubt { name, error });
+            }
+        }
+    }
+
+    /// The one that is read from.
+    fn base(&self) -> Option<&Summary> {
+        self.sound.last()
+    }
+}
+
+/// What the journal says beyond its base.
 struct Survey {
-    replayed: super::journal::Replayed,
-    /// Every record that there is, with the commit that last wrote it.
-    versions: HashMap<Key, u64>,
+    replayed: Replayed,
+    /// Every record that was changed, ascending, with the commit that last wrote it or `None` when it is gone.
+    changes: Vec<(Key, Option<u64>)>,
+    /// Checkpoints that the journal speaks of.
+    announced: BTreeMap<u64, Hash>,
     /// Whether the index's applied head is a point of this chain.
     applied_is_in_chain: bool,
 }
 
-fn survey(disk: &dyn Disk, applied: Option<Head>) -> Result<Survey, OpenError> {
-    let mut versions = HashMap::new();
-    let mut applied_is_in_chain = false;
-    let visit = |entry: Entry| {
-        applied_is_in_chain |= applied == Some(entry.head);
-        for write in entry.commit.writes {
-            match write {
-                Write::Put(key, _) => versions.insert(key, entry.head.sequence),
-                Write::Delete(key) => versions.remove(&key),
-            };
+impl Survey {
+    fn make(disk: &dyn Disk, bases: &Bases, applied: Option<Head>) -> Result<Self, OpenError> {
+        let start = match bases.base() {
+            Some(base) => Start::After(base.anchor),
+            None => Start::Beginning,
+        };
+        let is_applied = |head: &Head| {
+            applied.is_some_and(|applied| {
+                applied.sequence == head.sequence && applied.hash == head.hash
+            })
+        };
+        let mut changes = HashMap::new();
+        let mut announced = BTreeMap::new();
+        let mut applied_is_in_chain = bases
+            .base()
+            .is_some_and(|base| is_applied(&base.anchor.head));
+        let visit = |entry: Entry| {
+            let Commit {
+                actor,
+                cause,
+                writes,
+                ..
+            } = entry.commit;
+            applied_is_in_chain |= is_applied(&entry.head);
+            if let Some(Notice::Checkpoint(sequence, hash)) = Notice::parse(&actor, &cause) {
+                announced.insert(sequence, hash);
+            }
+            for write in writes {
+                match write {
+                    Write::Put(key, _) => changes.insert(key, Some(entry.head.sequence)),
+                    Write::Delete(key) => changes.insert(key, None),
+                };
+            }
+            Ok::<(), JournalError>(())
+        };
+        let replayed = replay_from(disk, start, visit).map_err(OpenError::Journal)?;
+        check_announced(&bases.sound, &announced)?;
+        let mut changes: Vec<_> = changes.into_iter().collect();
+        changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(Self {
+            replayed,
+            changes,
+            announced,
+            applied_is_in_chain,
+        })
+    }
+}
+
+/// A checkpoint is what the journal says of it.
+fn check_announced(sound: &[Summary], announced: &BTreeMap<u64, Hash>) -> Result<(), OpenError> {
+    for summary in sound {
+        let sequence = summary.anchor.head.sequence;
+        if announced
+            .get(&sequence)
+            .is_some_and(|hash| *hash != summary.hash)
+        {
+            return Err(OpenError::Journal(JournalError::Damaged {
+                segment: checkpoint::name(sequence),
+                offset: 0,
+                reason: "it is not the checkpoint that the journal announces",
+            }));
         }
-        Ok::<(), JournalError>(())
-    };
-    let replayed = replay(disk, visit).map_err(OpenError::Journal)?;
-    Ok(Survey {
-        replayed,
-        versions,
-        applied_is_in_chain,
-    })
+    }
+    Ok(())
 }
 
 /// Making the index say what the journal says.
 struct Settling<'a> {
     journal: &'a Journal,
-    versions: &'a HashMap<Key, u64>,
+    base: Option<&'a Summary>,
+    changes: &'a [(Key, Option<u64>)],
     home: &'a dyn IndexHome,
 }
 
@@ -234,17 +401,19 @@ impl Settling<'_> {
         &self,
         found: Found,
         applied_is_in_chain: bool,
-    ) -> Result<(Arc<dyn Engine>, IndexFate), OpenError> {
+    ) -> Result<(Arc<dyn Engine>, usize, IndexFate), OpenError> {
+        let base_sequence = self.base.map_or(0, |base| base.anchor.head.sequence);
         let tried = match found {
             Ok((engine, Some(applied))) if applied_is_in_chain => {
                 let commits = self.journal.head().sequence - applied.sequence;
-                self.bring_up_to_date(engine, applied.sequence)
-                    .map(|engine| (engine, IndexFate::CaughtUp { commits }))
+                self.bring_up_to_date(&engine, Some(applied))
+                    .map(|records| (engine, records, IndexFate::CaughtUp { commits }))
             }
+            Ok((_, Some(applied))) if applied.sequence < base_sequence => Err(IndexDoubt::TooOld),
             Ok((_, Some(_))) => Err(IndexDoubt::OtherHistory),
             Ok((engine, None)) => self
-                .bring_up_to_date(engine, 0)
-                .map(|engine| (engine, IndexFate::Built)),
+                .bring_up_to_date(&engine, None)
+                .map(|records| (engine, records, IndexFate::Built)),
             Err(error) => Err(IndexDoubt::Engine(error)),
         };
         let doubt = match tried {
@@ -258,32 +427,72 @@ impl Settling<'_> {
             .home
             .open()
             .map_err(|error| OpenError::Index(IndexDoubt::Engine(error)))?;
-        let engine = self.bring_up_to_date(engine, 0).map_err(OpenError::Index)?;
-        Ok((engine, IndexFate::Rebuilt { doubt }))
+        let records = self
+            .bring_up_to_date(&engine, None)
+            .map_err(OpenError::Index)?;
+        Ok((engine, records, IndexFate::Rebuilt { doubt }))
     }
 
-    /// Applies all commits after `applied` and compares the result with the journal.
+    /// Makes an index of which everything up to `applied` is right (nothing, without it) say what the journal
+    /// says, and compares it with that. Tells how many records there are.
     fn bring_up_to_date(
         &self,
-        engine: Arc<dyn Engine>,
-        applied: u64,
-    ) -> Result<Arc<dyn Engine>, IndexDoubt> {
-        let index = Index::new(Arc::clone(&engine));
-        if applied < self.journal.head().sequence {
-            catch_up(&index, self.journal, applied)?;
+        engine: &Arc<dyn Engine>,
+        applied: Option<Head>,
+    ) -> Result<usize, IndexDoubt> {
+        let index = Index::new(Arc::clone(engine));
+        let from = match (applied, self.base) {
+            (Some(head), _) => Some(head),
+            (None, Some(base)) => {
+                self.load(&index, base)?;
+                Some(base.anchor.head)
+            }
+            (None, None) => None,
+        };
+        if from.map_or(0, |from| from.sequence) < self.journal.head().sequence {
+            catch_up(&index, self.journal, from)?;
         }
-        if !index.matches(self.versions).map_err(IndexDoubt::Read)? {
-            return Err(IndexDoubt::OtherRecords);
-        }
-        Ephemeral::new(Arc::clone(&engine))
+        let expected = Merged::new(self.base_reader()?, self.changes.to_vec())?;
+        let records = index.compare(expected)?.ok_or(IndexDoubt::OtherRecords)?;
+        Ephemeral::new(Arc::clone(engine))
             .read_all()
             .map_err(IndexDoubt::Read)?;
-        Ok(engine)
+        Ok(records)
+    }
+
+    fn base_reader(&self) -> Result<Option<Reader<'_>>, JournalError> {
+        let disk = &**self.journal.disk();
+        self.base
+            .map(|base| Reader::open(disk, &checkpoint::name(base.anchor.head.sequence)))
+            .transpose()
+    }
+
+    /// Puts the records of the checkpoint into an index that holds nothing sensible yet.
+    fn load(&self, index: &Index, base: &Summary) -> Result<(), IndexDoubt> {
+        let mut waiting = Vec::with_capacity(CATCH_UP_WRITES);
+        for pair in self.base_reader()?.into_iter().flatten() {
+            waiting.push(pair?);
+            if waiting.len() == CATCH_UP_WRITES {
+                let full = std::mem::take(&mut waiting);
+                index.load(full).map_err(IndexDoubt::Engine)?;
+            }
+        }
+        index.load(waiting).map_err(IndexDoubt::Engine)?;
+        index
+            .set_applied(&base.anchor.head)
+            .map_err(IndexDoubt::Engine)
     }
 }
 
-/// Applies all commits after `applied`.
-fn catch_up(index: &Index, journal: &Journal, applied: u64) -> Result<(), IndexDoubt> {
+/// Applies all commits after `applied`, or all there are.
+fn catch_up(index: &Index, journal: &Journal, applied: Option<Head>) -> Result<(), IndexDoubt> {
+    let start = match applied {
+        Some(head) => Start::After(Anchor {
+            head,
+            ..journal.anchor()
+        }),
+        None => Start::Beginning,
+    };
     let mut waiting: Vec<(u64, Write)> = Vec::new();
     let apply = |waiting: &mut Vec<(u64, Write)>, head: &Head| {
         let writes = waiting.iter().map(|(sequence, write)| (*sequence, write));
@@ -291,22 +500,14 @@ fn catch_up(index: &Index, journal: &Journal, applied: u64) -> Result<(), IndexD
         waiting.clear();
         Ok::<(), IndexDoubt>(())
     };
-    journal.replay(|entry: Entry| {
+    replay_from(&**journal.disk(), start, |entry: Entry| {
         let sequence = entry.head.sequence;
-        if sequence <= applied {
-            return Ok::<(), IndexDoubt>(());
-        }
-        waiting.extend(
-            entry
-                .commit
-                .writes
-                .into_iter()
-                .map(|write| (sequence, write)),
-        );
+        let writes = entry.commit.writes.into_iter();
+        waiting.extend(writes.map(|write| (sequence, write)));
         if waiting.len() >= CATCH_UP_WRITES {
             apply(&mut waiting, &entry.head)?;
         }
-        Ok(())
+        Ok::<(), IndexDoubt>(())
     })?;
     apply(&mut waiting, &journal.head())?;
     index.flush().map_err(IndexDoubt::Engine)

@@ -1,11 +1,11 @@
-//! Bytes of the journal's files: the header of a segment and the frame of a batch. Pure.
+//! Bytes of the journal's files and of the audit trail's: the header of a segment and the frame of a batch. Pure.
 //!
 //! A segment is a header, batches without gaps, then zeros: files grow by zeroed steps ahead of the
 //! writes, because an `fdatasync` that must also record a new length costs a second flush of the disk.
 //! Integers are little-endian.
 //!
 //! ```text
-//! header  magic "INNKJRNL", format u32, zero u32, epoch u64, first sequence u64,
+//! header  magic "INNKJRNL" or "INNKAUDT", format u32, zero u32, epoch u64, first sequence u64,
 //!         store identity 16 bytes, head before 32 bytes, CRC-32C of all that u32        = 84 bytes
 //! batch   magic "IKB1", version u16, commits u16, payload length u32, epoch u64,
 //!         first sequence u64, CRC-32C of the payload u32, CRC-32C of all that u32       = 36 bytes
@@ -15,7 +15,10 @@
 //! A batch's checksum starts from its segment's header checksum, so that bytes of a batch that
 //! somebody stored inside a value, or that belong to another file, are never taken for a batch here.
 
-use super::commit::{COMMIT_BYTES_MAX, Hash};
+use super::{
+    Head,
+    commit::{COMMIT_BYTES_MAX, Hash},
+};
 
 /// The newest format this program reads and the one it writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -31,9 +34,50 @@ pub(crate) const BATCH_COMMITS_MAX: usize = 256;
 pub(crate) const BATCH_BYTES_MAX: usize =
     FRAME_BYTES + BATCH_BYTES_ENOUGH + COMMIT_BYTES_MAX + size_of::<Hash>();
 
-const HEADER_MAGIC: [u8; 8] = *b"INNKJRNL";
 const BATCH_MAGIC: [u8; 4] = *b"IKB1";
 const BATCH_VERSION: u16 = 1;
+
+/// What a file of batches holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Commits: a segment of the journal.
+    Journal,
+    /// Skeletons of commits: a segment of the audit trail.
+    Audit,
+}
+
+impl Kind {
+    fn magic(self) -> [u8; 8] {
+        match self {
+            Self::Journal => *b"INNKJRNL",
+            Self::Audit => *b"INNKAUDT",
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Journal => ".journal",
+            Self::Audit => ".audit",
+        }
+    }
+
+    /// The file that begins with this commit: files of a kind sort by it.
+    pub(crate) fn name(self, first_sequence: u64) -> String {
+        format!("{first_sequence:020}{}", self.suffix())
+    }
+
+    /// The first sequence that the name of a file of this kind says; `None` for other files.
+    pub(crate) fn first_sequence(self, name: &str) -> Option<u64> {
+        sequence_of(name, self.suffix())
+    }
+}
+
+/// The number in a name of twenty digits and `suffix`.
+pub(crate) fn sequence_of(name: &str, suffix: &str) -> Option<u64> {
+    let digits = name.strip_suffix(suffix)?;
+    let numeric = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    numeric.then(|| digits.parse().ok()).flatten()
+}
 
 /// What a segment says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,22 +103,20 @@ pub(crate) enum HeaderRead {
     Invalid,
 }
 
-/// A segment's file name: segments sort by it.
-pub(crate) fn segment_name(first_sequence: u64) -> String {
-    format!("{first_sequence:020}.journal")
-}
-
-/// Whether a file in the journal's folder is a segment.
-pub(crate) fn is_segment_name(name: &str) -> bool {
-    name.strip_suffix(".journal")
-        .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
-}
-
 impl Header {
+    /// Where the chain stands before its first commit.
+    pub(crate) fn start(&self) -> Head {
+        Head {
+            epoch: self.epoch,
+            sequence: self.first_sequence.wrapping_sub(1),
+            hash: self.head_before,
+        }
+    }
+
     /// Its bytes, and the checksum that seeds the batches'.
-    pub(crate) fn encode(&self) -> ([u8; HEADER_BYTES], u32) {
+    pub(crate) fn encode(&self, kind: Kind) -> ([u8; HEADER_BYTES], u32) {
         let mut bytes = [0; HEADER_BYTES];
-        bytes[..8].copy_from_slice(&HEADER_MAGIC);
+        bytes[..8].copy_from_slice(&kind.magic());
         bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.epoch.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.first_sequence.to_le_bytes());
@@ -87,12 +129,12 @@ impl Header {
 
     /// Reads the header at the start of a segment. The checksum is where it is in every format, so that
     /// a newer one is told from a damaged one.
-    pub(crate) fn decode(segment: &[u8]) -> HeaderRead {
+    pub(crate) fn decode(segment: &[u8], kind: Kind) -> HeaderRead {
         let Some(bytes) = segment.first_chunk::<HEADER_BYTES>() else {
             return HeaderRead::Invalid;
         };
         let checksum = crc32c::crc32c(&bytes[..80]);
-        if bytes[..8] != HEADER_MAGIC || array(bytes, 80) != checksum.to_le_bytes() {
+        if bytes[..8] != kind.magic() || array(bytes, 80) != checksum.to_le_bytes() {
             return HeaderRead::Invalid;
         }
         let format = u32::from_le_bytes(array(bytes, 8));
@@ -181,7 +223,8 @@ impl Frame {
     }
 }
 
-fn array<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
+/// `N` bytes of `bytes`, which has them.
+pub(crate) fn array<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
     bytes[from..from + N]
         .try_into()
         .expect("the range has N bytes")

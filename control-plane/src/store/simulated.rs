@@ -31,7 +31,7 @@ pub fn open(
     home: &MemoryHome,
     options: &Options,
 ) -> Result<(Store, OpenReport), OpenError> {
-    assemble(Box::new(disk.clone()), home, options, any_lock()?)
+    assemble(Arc::new(disk.clone()), home, options, any_lock()?)
 }
 
 /// The same without a thread: commits wait until [`Turns::take`] is called, so that a simulator decides
@@ -44,7 +44,7 @@ pub fn open_in_turns(
     home: &MemoryHome,
     options: &Options,
 ) -> Result<(Store, Turns, OpenReport), OpenError> {
-    let (store, writer, report) = connect(Box::new(disk.clone()), home, options, any_lock()?)?;
+    let (store, writer, report) = connect(Arc::new(disk.clone()), home, options, any_lock()?)?;
     Ok((store, Turns(Some(writer)), report))
 }
 
@@ -325,6 +325,20 @@ impl Disk for SimulatedDisk {
         Ok(state.files[state.file(name)?].now.clone())
     }
 
+    fn read_part(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let state = self.lock();
+        let bytes = &state.files[state.file(name)?].now;
+        let from = usize::try_from(offset).map_or(bytes.len(), |from| from.min(bytes.len()));
+        let to = from.saturating_add(length).min(bytes.len());
+        Ok(bytes[from..to].to_vec())
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        let state = self.lock();
+        let length = state.files[state.file(name)?].now.len();
+        Ok(u64::try_from(length).expect("usize is at most 64 bits"))
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.lock();
         state.operate()?;
@@ -346,6 +360,15 @@ impl Disk for SimulatedDisk {
             disk: self.clone(),
             file,
         }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.operate()?;
+        let file = state.file(from)?;
+        state.names.remove(from);
+        state.names.insert(to.to_owned(), file);
+        Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use innkeeper_wire::planted::{Bug, planted};
+use innkeeper_wire::{
+    error::chain,
+    planted::{Bug, planted},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -19,7 +22,7 @@ use super::{
     commit::{Prepared, Write},
     error::{CommitError, Outcome},
     index::Index,
-    journal::Journal,
+    journal::{AppendError, Journal},
     key::Key,
     segment::{BATCH_BYTES_ENOUGH, BATCH_COMMITS_MAX},
 };
@@ -163,19 +166,28 @@ impl Writer {
         if !requests.is_empty() {
             let commits: Vec<&Prepared> = requests.iter().map(|r| &r.prepared).collect();
             let first_sequence = self.journal.head().sequence + 1;
-            if let Err(stop) = self.make_durable(&commits, first_sequence) {
-                for (sequence, request) in (first_sequence..).zip(requests) {
-                    request.answer(if planted(Bug::AcknowledgeBeforeAppend) {
-                        Ok(Committed { sequence })
-                    } else {
-                        let outcome = Outcome::Unknown;
-                        Err(CommitError::Stopped { outcome })
-                    });
+            match self.make_durable(&commits, first_sequence) {
+                Ok(()) => {
+                    for (sequence, request) in (first_sequence..).zip(requests) {
+                        request.answer(Ok(Committed { sequence }));
+                    }
                 }
-                return Err(stop);
-            }
-            for (sequence, request) in (first_sequence..).zip(requests) {
-                request.answer(Ok(Committed { sequence }));
+                Err(Refusal::Full) => {
+                    for request in requests {
+                        request.answer(Err(CommitError::Full));
+                    }
+                }
+                Err(Refusal::Stopped) => {
+                    for (sequence, request) in (first_sequence..).zip(requests) {
+                        request.answer(if planted(Bug::AcknowledgeBeforeAppend) {
+                            Ok(Committed { sequence })
+                        } else {
+                            let outcome = Outcome::Unknown;
+                            Err(CommitError::Stopped { outcome })
+                        });
+                    }
+                    return Err(Stop);
+                }
             }
         }
         if failed { Err(Stop) } else { Ok(()) }
@@ -251,17 +263,24 @@ impl Writer {
         Ok(())
     }
 
-    fn make_durable(&mut self, commits: &[&Prepared], first_sequence: u64) -> Result<(), Stop> {
-        let head = self.journal.append(commits).map_err(|error| {
-            tracing::error!(error = %error, "the journal failed; the store takes no more commits until it is restarted");
-            Stop
-        })?;
+    fn make_durable(&mut self, commits: &[&Prepared], first_sequence: u64) -> Result<(), Refusal> {
+        let head = match self.journal.append(commits) {
+            Ok(head) => head,
+            Err(AppendError::Full(error)) => {
+                tracing::warn!(error = %chain(&error), "the disk is full; commits are refused until there is room");
+                return Err(Refusal::Full);
+            }
+            Err(AppendError::Failed(error)) => {
+                tracing::error!(error = %chain(&error), "the journal failed; the store takes no more commits until it is restarted");
+                return Err(Refusal::Stopped);
+            }
+        };
         let writes = (first_sequence..)
             .zip(commits)
             .flat_map(|(sequence, commit)| commit.writes.iter().map(move |w| (sequence, w)));
         self.index.apply(writes.clone(), &head).map_err(|error| {
-            tracing::error!(error = %error, "the index failed; the store takes no more commits until it is restarted, which rebuilds the index");
-            Stop
+            tracing::error!(error = %chain(&error), "the index failed; the store takes no more commits until it is restarted, which rebuilds the index");
+            Refusal::Stopped
         })?;
         *self.head.lock().expect("no holder panics") = head;
         let followers = self.followers.read();
@@ -278,6 +297,14 @@ impl Writer {
 
 /// The writer must not go on.
 struct Stop;
+
+/// Why a batch was not made durable.
+enum Refusal {
+    /// There is no room for it; nothing of it was written.
+    Full,
+    /// The journal or the index failed, and the writer must not go on.
+    Stopped,
+}
 
 /// What passed its guards, in order.
 struct Admitted {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub mod checkpoint;
 pub mod erasure;
 pub mod outbox;
 pub mod sweep;

@@ -218,12 +218,24 @@ impl Disk for MeasuredDisk {
         self.inner.read(name)
     }
 
+    fn read_part(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.inner.read_part(name, offset, length)
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        self.inner.length(name)
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         Ok(self.measured(self.inner.create(name)?))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         Ok(self.measured(self.inner.open(name)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

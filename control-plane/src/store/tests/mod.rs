@@ -1,5 +1,6 @@
 //! The store as a whole: what it promises to its callers, on real folders and on disks that misbehave.
 
+mod checkpoints;
 mod damage;
 mod model;
 mod power_loss;
@@ -8,10 +9,13 @@ mod writing;
 use std::sync::Arc;
 
 use innkeeper_wire::time::Timestamp;
+use sha2::Digest as _;
 
 use super::{
     engine::{Engine, EngineError},
+    index::Index,
     open::{IndexHome, OpenReport, assemble, connect},
+    segment::Kind,
     simulated::{MemoryHome, SimulatedDisk},
     *,
 };
@@ -22,6 +26,7 @@ fn options() -> Options {
         identity: [7; 16],
         reserve_bytes: 0,
         segment_bytes: 2_000,
+        audit_retention: None,
     }
 }
 
@@ -49,7 +54,7 @@ fn open_simulated(
     home: &dyn IndexHome,
 ) -> Result<(Store, OpenReport), OpenError> {
     let lock = tempfile::tempfile().expect("a file");
-    assemble(Box::new(disk.clone()), home, &options(), lock)
+    assemble(Arc::new(disk.clone()), home, &options(), lock)
 }
 
 /// Reads a journal into a list.
