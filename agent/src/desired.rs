@@ -19,7 +19,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{durable, memory::Memory};
+use crate::{durable, memory::Memory, witness::Witnesses};
 
 /// Longest spec, in bytes as it travels.
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
@@ -363,6 +363,23 @@ impl Store {
     /// When it can't be made durable.
     pub fn write_memory(&self, memory: &Memory) -> Result<(), durable::Error> {
         self.write("memory", memory)
+    }
+
+    /// The witnesses that were kept. A damaged file is set aside and counts as none: then a control plane that
+    /// is behind is not noticed here, but by other hosts.
+    ///
+    /// # Errors
+    /// When the file can't be read at all.
+    pub fn read_witnesses(&self) -> Result<Witnesses, durable::Error> {
+        Ok(Witnesses::new(self.read("witnesses")?.unwrap_or_default()))
+    }
+
+    /// Stores the witnesses.
+    ///
+    /// # Errors
+    /// When it can't be made durable.
+    pub fn write_witnesses(&self, witnesses: &Witnesses) -> Result<(), durable::Error> {
+        self.write("witnesses", witnesses.testimony())
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, durable::Error> {

@@ -25,3 +25,4 @@ pub mod plan;
 pub mod power;
 pub mod reconcile;
 pub mod seed;
+pub mod witness;

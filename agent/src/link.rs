@@ -12,7 +12,7 @@ use innkeeper_mtls::{HostRequest, client_config, tls::TlsError};
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
-    host::{Manifest, RenewAnswer, RenewRequest, Report, ReportAnswer},
+    host::{Manifest, RenewAnswer, RenewRequest, Report, ReportAnswer, Witness},
     time::{Clock, Timestamp},
 };
 use tokio::{
@@ -28,6 +28,8 @@ use crate::{
     desired::{AcceptError, Accepted, Desired, SPEC_BYTES_MAX, Store, Verdict, parse_spec},
     identity::{Enrolment, IdentityError},
     image::ImageSource,
+    metrics::Behind,
+    witness::{Standing, Witnesses, testify},
 };
 
 /// Pauses between attempts to connect are random, up to this at first ...
@@ -68,6 +70,10 @@ pub struct Link {
     pub store: Store,
     /// What was accepted last.
     pub accepted: Accepted,
+    /// What the control plane told of its journal.
+    pub witnesses: Witnesses,
+    /// 1 while the control plane is behind what it told: `innkeeper_agent_control_plane_behind`.
+    pub behind: Behind,
     /// Where it goes.
     pub desired: watch::Sender<Arc<Desired>>,
     /// The newest report.
@@ -177,9 +183,27 @@ impl Link {
         let mut driver = Driver(Some(driver));
         self.connection.send_replace(Some(connection.clone()));
         tracing::debug!(host.id = %host, url, "connected to the control plane");
-        let reporting = report(connection.clone(), self.reports.clone());
+        let standing = watch::Sender::new(if self.behind.is_so() {
+            Standing::Behind
+        } else {
+            self.witnesses.at_first()
+        });
+        let court = Court {
+            witnesses: &mut self.witnesses,
+            standing: &standing,
+            behind: &self.behind,
+            store: &self.store,
+            clock: &self.clock,
+        };
+        let reporting = report(connection.clone(), self.reports.clone(), court);
         let renewing = renew(&connection, &enrolment, &self.folder, renew_at, &self.clock);
-        let polling = poll(&connection, &mut self.accepted, &self.store, &self.desired);
+        let polling = poll(
+            &connection,
+            &mut self.accepted,
+            &self.store,
+            &self.desired,
+            standing.subscribe(),
+        );
         let ended = tokio::select! {
             // Cancel-safe, all of the following: what was asked and not answered is asked again over the next
             // connection; a manifest that was not stored and published does not count yet.
@@ -247,16 +271,20 @@ fn renewal(not_before: Timestamp, not_after: Timestamp, dice: u16) -> Timestamp 
 
 // ---- the desired state ----
 
-/// Polls until the connection breaks.
+/// Polls until the connection breaks. Takes nothing from a control plane that is behind what it told before.
 async fn poll(
     connection: &Connection,
     accepted: &mut Accepted,
     store: &Store,
     desired: &watch::Sender<Arc<Desired>>,
+    mut standing: watch::Receiver<Standing>,
 ) -> LinkError {
     // The last manifest that was no longer the newest one when its specs were fetched.
     let mut overtaken = None;
     loop {
+        let is_current = |standing: &Standing| *standing == Standing::Current;
+        let current = standing.wait_for(is_current).await;
+        drop(current.expect("the session holds the sender for longer than this"));
         let (epoch, generation) = newest(&desired.borrow());
         let path =
             format!("/agent/v1/desired?epoch={epoch}&generation={generation}&wait_s={POLL_WAIT_S}");
@@ -271,6 +299,9 @@ async fn poll(
             }
             Err(error) => return error.into(),
         };
+        if !is_current(&standing.borrow()) {
+            continue;
+        }
         let number = (offered.epoch, offered.generation);
         match accept(connection, accepted, store, offered).await {
             Ok(Some(next)) => {
@@ -363,11 +394,49 @@ async fn accept(
 
 // ---- reports ----
 
+/// Where the control plane's account of its journal is held against what it told before.
+struct Court<'a> {
+    witnesses: &'a mut Witnesses,
+    standing: &'a watch::Sender<Standing>,
+    behind: &'a Behind,
+    store: &'a Store,
+    clock: &'a Arc<dyn Clock>,
+}
+
+impl Court<'_> {
+    /// Takes in where the journal stands. Says it once when the control plane is behind, and once when that
+    /// is over.
+    async fn hear(&mut self, shown: Witness) {
+        let was_behind = self.behind.is_so();
+        let standing = self.witnesses.judge(&shown);
+        match (standing, was_behind) {
+            (Standing::Behind, false) => tracing::error!(
+                told = ?self.witnesses.newest(), ?shown,
+                "the control plane has forgotten what it told this host before: was an old copy of its store put back? Nothing is accepted from it until it is restored with a new epoch or has caught up"
+            ),
+            (Standing::Current, true) => {
+                tracing::info!(?shown, "the control plane is not behind any more");
+            }
+            _ => {}
+        }
+        self.behind.set(standing);
+        if standing == Standing::Current && self.witnesses.take(shown, self.clock.now()) {
+            let (store, witnesses) = (self.store.clone(), self.witnesses.clone());
+            let write = tokio::task::spawn_blocking(move || store.write_witnesses(&witnesses));
+            if let Err(error) = write.await.expect("writing a file does not panic") {
+                tracing::error!(error = chain(&error), "a witness can't be stored");
+            }
+        }
+        self.standing.send_replace(standing);
+    }
+}
+
 /// Posts a report after every change and at the interval that the control plane names, until the connection
 /// breaks. Without a fresh report nothing is posted: silence says that nothing is known.
 async fn report(
     connection: Connection,
     mut reports: watch::Receiver<Option<Arc<Report>>>,
+    mut court: Court<'_>,
 ) -> CallError {
     let mut posted: Option<Arc<Report>> = None;
     let mut every = REPORT_EVERY_FIRST;
@@ -379,7 +448,7 @@ async fn report(
         {
             let call = Call::post(
                 "/agent/v1/observations",
-                &*newest,
+                &testify(&newest, court.witnesses.newest()),
                 CALL_DEADLINE,
                 SMALL_BYTES_MAX,
             );
@@ -387,6 +456,7 @@ async fn report(
                 Ok(Some(answer)) => {
                     let (least, most) = REPORT_EVERY.into_inner();
                     every = Duration::from_secs(answer.next_report_s.clamp(least, most).into());
+                    court.hear(answer.witness).await;
                     if posted.is_none() {
                         tracing::info!("the control plane takes our reports");
                     }

@@ -138,6 +138,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     Enrolment::read(&folder)?.check()?;
     let store = Store::new(&folder);
     let accepted = store.read_accepted().context("read the desired state")?;
+    let witnesses = store.read_witnesses().context("read the witnesses")?;
     let clock = Arc::new(SystemClock);
     let (desired_sender, desired) = watch::channel(Arc::new(accepted.desired()));
     let (report_sender, reports) = watch::channel(None);
@@ -156,6 +157,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
         clock: clock.clone(),
         store: store.clone(),
         accepted,
+        witnesses,
+        behind: metrics.behind(),
         desired: desired_sender,
         reports: reports.clone(),
         connection: connection_sender,

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     hypervisor::{HypervisorError, libvirt::LibvirtHost, libvirt_ext::DomainStatistics},
     image::ImageSource,
+    witness::Standing,
 };
 
 use host::HostProbe;
@@ -34,8 +35,35 @@ mod host;
 pub struct Metrics {
     /// Metrics that live as long as the process; other modules register theirs here.
     registry: Registry,
+    behind: Behind,
     snapshot_age: Gauge,
     snapshot: Mutex<Option<Snapshot>>,
+}
+
+/// Whether the control plane has forgotten what it told this host. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Behind(IntGauge);
+
+impl Default for Behind {
+    fn default() -> Self {
+        let gauge = IntGauge::new(
+            "innkeeper_agent_control_plane_behind",
+            "1 while the control plane's journal does not reach what it told this host before.",
+        );
+        Self(gauge.expect("the name is valid"))
+    }
+}
+
+impl Behind {
+    /// Whether it has.
+    #[must_use]
+    pub fn is_so(&self) -> bool {
+        self.0.get() != 0
+    }
+
+    pub(crate) fn set(&self, standing: Standing) {
+        self.0.set(i64::from(standing == Standing::Behind));
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -74,10 +102,13 @@ impl Metrics {
             "Time since the figures of host and servers were collected; NaN before the first time.",
         )
         .expect("the name is valid");
+        let behind = Behind::default();
         register(&registry, build);
+        register(&registry, behind.0.clone());
         register(&registry, snapshot_age.clone());
         Self {
             registry,
+            behind,
             snapshot_age,
             snapshot: Mutex::new(None),
         }
@@ -87,6 +118,12 @@ impl Metrics {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Whether the control plane has forgotten what it told; set by the link.
+    #[must_use]
+    pub fn behind(&self) -> Behind {
+        self.behind.clone()
     }
 
     /// All metrics in Prometheus' text format.

@@ -18,7 +18,9 @@ use std::{
 };
 
 use innkeeper_wire::{
-    host::{CreateStep, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
+    host::{
+        CreateStep, HeldServer, ObservedServer, ObservedState, ServerProblem, ServerProblemCode,
+    },
     id::ServerId,
     planted::{Bug, planted},
     time::Timestamp,
@@ -33,8 +35,10 @@ use crate::{
     power::{self, PowerStep, READY_AFTER},
 };
 
-/// Most strangers that a report names.
-pub const STRANGERS_MAX: usize = 100;
+pub use unlisted::STRANGERS_MAX;
+
+mod unlisted;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Everything that a plan depends on.
@@ -74,6 +78,8 @@ pub struct Plan {
     pub observed: Vec<ObservedServer>,
     /// What exists and nobody told us of.
     pub strangers: Vec<String>,
+    /// Every server that has or gets addresses here, listed or not, and every domain that is not listed.
+    pub held: Vec<HeldServer>,
     /// The memory without what is settled.
     pub memory: Memory,
 }
@@ -94,7 +100,8 @@ pub fn plan(view: &View<'_>) -> Plan {
         network: None,
         actions: BTreeMap::new(),
         observed: Vec::new(),
-        strangers: strangers(view),
+        strangers: unlisted::strangers(view),
+        held: unlisted::held(view),
         memory: Memory::default(),
     };
     if view.desired.epoch == 0 {
@@ -193,19 +200,6 @@ fn network_step(memory: &Memory, view: &View<'_>, wanted: NetworkState) -> Optio
 }
 
 // ---- what belongs to no server of the manifest ----
-
-fn strangers(view: &View<'_>) -> Vec<String> {
-    let inventory = view.inventory;
-    let found = inventory
-        .domains
-        .keys()
-        .chain(&inventory.disks)
-        .chain(&inventory.seeds);
-    let unlisted = found.filter(|server| !view.desired.servers.contains_key(server));
-    let mut names: BTreeSet<_> = unlisted.map(ToString::to_string).collect();
-    names.extend(inventory.strangers.iter().cloned());
-    names.into_iter().take(STRANGERS_MAX).collect()
-}
 
 /// Disks that the manifest does not name.
 fn unlisted_disks<'a>(view: &View<'a>) -> impl Iterator<Item = &'a ServerId> {

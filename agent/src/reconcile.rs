@@ -17,7 +17,9 @@ use std::{
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
-    host::{FEATURES, HostCapacity, HypervisorState, ObservedServer, ObservedState, Report},
+    host::{
+        FEATURES, HeldServer, HostCapacity, HypervisorState, ObservedServer, ObservedState, Report,
+    },
     id::ServerId,
     size::Bytes,
     time::{Clock, Timestamp},
@@ -214,6 +216,7 @@ impl<H: Hypervisor> Round<H> {
                     HypervisorState::Reachable,
                     plan.observed,
                     plan.strangers,
+                    plan.held,
                 );
             }
             Err(error) => {
@@ -221,7 +224,7 @@ impl<H: Hypervisor> Round<H> {
                 self.set_reachable(false, &detail);
                 self.period = self.host.pace.period;
                 let state = HypervisorState::Unreachable { detail };
-                self.report(&desired, state, Vec::new(), Vec::new());
+                self.report(&desired, state, Vec::new(), Vec::new(), Vec::new());
             }
         }
     }
@@ -418,6 +421,7 @@ impl<H: Hypervisor> Round<H> {
         hypervisor: HypervisorState,
         servers: Vec<ObservedServer>,
         strangers: Vec<String>,
+        held: Vec<HeldServer>,
     ) {
         self.sequence += 1;
         let report = Report {
@@ -432,6 +436,9 @@ impl<H: Hypervisor> Round<H> {
             hypervisor,
             servers,
             strangers,
+            // The link knows which: see `witness::testify`.
+            witness: None,
+            held,
         };
         self.host.reports.send_replace(Some(Arc::new(report)));
     }

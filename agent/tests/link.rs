@@ -29,6 +29,7 @@ use innkeeper_agent::{
     image::ImageSource,
     join::{Invitation, JoinError, join},
     link::{Blobs, Link},
+    metrics::Behind,
 };
 use innkeeper_mtls::{
     Authorities, Ca, Fault, Peer, authority::HOST_LIFE, peer_identity, server_config,
@@ -38,7 +39,7 @@ use innkeeper_wire::{
     error::{Problem, ProblemCode},
     host::{
         DesiredQuery, HOST_HEADER, HostCapacity, HypervisorState, Intent, JoinAnswer, JoinRequest,
-        Manifest, ManifestEntry, RenewAnswer, RenewRequest, Report, ReportAnswer,
+        Manifest, ManifestEntry, RenewAnswer, RenewRequest, Report, ReportAnswer, Witness,
     },
     id::{HostId, ServerId, uuid_v7},
     size::Bytes,
@@ -110,6 +111,8 @@ struct Script {
     /// The manifest that takes its place when a spec is asked for.
     next: Mutex<Option<Manifest>>,
     reports: watch::Sender<Option<Report>>,
+    /// Where its journal stands.
+    witness: Mutex<Witness>,
     /// What it answers to everything but joining, if not what it should.
     refusal: Mutex<Option<ProblemCode>>,
     refused: watch::Sender<u32>,
@@ -214,7 +217,12 @@ async fn on_report(
         return refusal;
     }
     script.reports.send_replace(Some(report));
-    Json(ReportAnswer { next_report_s: 600 }).into_response()
+    let witness = *script.witness.lock().expect("no panics");
+    Json(ReportAnswer {
+        next_report_s: 600,
+        witness,
+    })
+    .into_response()
 }
 
 async fn on_blob(UrlPath(digest): UrlPath<String>) -> Response {
@@ -282,9 +290,19 @@ fn script() -> Arc<Script> {
         manifest: watch::Sender::new(manifest(1, 1, vec![])),
         next: Mutex::new(None),
         reports: watch::Sender::new(None),
+        witness: Mutex::new(witness(1, 10)),
         refusal: Mutex::new(None),
         refused: watch::Sender::new(0),
     })
+}
+
+fn witness(epoch: u64, sequence: u64) -> Witness {
+    Witness {
+        epoch,
+        sequence,
+        hash: Digest::of(&sequence.to_be_bytes()),
+        tag: Digest::of(b"the control plane's"),
+    }
 }
 
 fn manifest(epoch: u64, generation: u64, servers: Vec<ManifestEntry>) -> Manifest {
@@ -323,6 +341,7 @@ struct Linked {
     desired: watch::Receiver<Arc<Desired>>,
     reports: watch::Sender<Option<Arc<Report>>>,
     blobs: Blobs,
+    behind: Behind,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -334,12 +353,16 @@ fn link(script: &Script, folder: &Path) -> Linked {
     let (reports, reports_receiver) = watch::channel(None);
     let (connection, connections) = watch::channel(None);
     let stop = CancellationToken::new();
+    let witnesses = store.read_witnesses().expect("readable");
+    let behind = Behind::default();
     let link = Link {
         folder: folder.to_owned(),
         url: None,
         clock: script.clock.clone(),
         store,
         accepted,
+        witnesses,
+        behind: behind.clone(),
         desired: desired_sender,
         reports: reports_receiver,
         connection,
@@ -349,6 +372,7 @@ fn link(script: &Script, folder: &Path) -> Linked {
         desired,
         reports,
         blobs: Blobs::new(connections),
+        behind,
         stop,
         running,
     }
@@ -379,6 +403,8 @@ fn observed(sequence: u64) -> Report {
         hypervisor: HypervisorState::Reachable,
         servers: vec![],
         strangers: vec![],
+        witness: None,
+        held: vec![],
     }
 }
 
@@ -503,6 +529,8 @@ async fn the_desired_state_comes_in_and_reports_and_images_go_their_way() {
     changed.strangers = vec!["somebody".to_owned()];
     linked.reports.send_replace(Some(Arc::new(changed.clone())));
     let second = until(&mut heard, |report| *report != first).await;
+    // From the second one on with what the control plane said of itself.
+    changed.witness = Some(witness(1, 10));
     assert_eq!(second, Some(changed));
 
     let mut image = Vec::new();
@@ -604,4 +632,78 @@ async fn a_refused_agent_holds_what_it_has_and_is_let_in_again() {
     *script.refusal.lock().expect("no panics") = None;
     script.manifest.send_replace(manifest(2, 6, vec![]));
     until(&mut linked.desired, |desired| desired.generation == 6).await;
+}
+
+/// An old copy of the control plane's store was put back: the host says once that it is behind, and takes
+/// nothing from it, not even over a new connection, until its epoch is higher.
+#[tokio::test]
+async fn a_control_plane_that_forgot_what_it_told_is_not_followed() {
+    let script = script();
+    let (address, serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    join(
+        &invitation(&script, address),
+        folder.path(),
+        script.clock.clone(),
+    )
+    .await
+    .expect("joined");
+    let mut linked = link(&script, folder.path());
+    let mut heard = script.reports.subscribe();
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    until(&mut heard, Option::is_some).await;
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+
+    // The next answer comes from the old copy, which then goes on and makes another manifest.
+    *script.witness.lock().expect("no panics") = witness(1, 9);
+    let mut changed = observed(2);
+    changed.strangers = vec!["somebody".to_owned()];
+    linked.reports.send_replace(Some(Arc::new(changed.clone())));
+    let told = until(&mut heard, |report| {
+        report.as_ref().is_some_and(|report| report.sequence == 2)
+    });
+    assert_eq!(
+        told.await.expect("a report").witness,
+        Some(witness(1, 10)),
+        "the host testifies to what it was told"
+    );
+    let behind = linked.behind.clone();
+    let noticed = timeout(PATIENCE, async {
+        while !behind.is_so() {
+            tokio::task::yield_now().await;
+        }
+    });
+    noticed.await.expect("it notices");
+    script.manifest.send_replace(manifest(1, 2, vec![entry()]));
+
+    // Also an agent that is started anew remembers, and waits until it knows.
+    linked.stop.cancel();
+    timeout(PATIENCE, linked.running)
+        .await
+        .expect("it stops")
+        .expect("no panic");
+    let mut linked = link(&script, folder.path());
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    until(&mut heard, |report| {
+        report.as_ref().is_some_and(|report| report.sequence == 1)
+    })
+    .await;
+    let behind = linked.behind.clone();
+    timeout(PATIENCE, async {
+        while !behind.is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it notices again");
+    assert_eq!(linked.desired.borrow().generation, 1);
+
+    // Restored: fewer commits, a higher epoch.
+    *script.witness.lock().expect("no panics") = witness(2, 3);
+    script.manifest.send_replace(manifest(2, 1, vec![entry()]));
+    linked.reports.send_replace(Some(Arc::new(changed)));
+    let desired = until(&mut linked.desired, |desired| desired.epoch == 2).await;
+    assert_eq!((desired.generation, desired.servers.len()), (1, 1));
+    assert!(!linked.behind.is_so());
+    serving.abort();
 }

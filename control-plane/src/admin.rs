@@ -21,7 +21,11 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
-use crate::{api::error::Refused, app::App, domain::server::HostReach};
+use crate::{
+    api::error::Refused,
+    app::{App, witnesses::Standing},
+    domain::server::HostReach,
+};
 
 pub mod accounts;
 
@@ -73,6 +77,8 @@ pub struct HostLine {
     pub agent_version: String,
     /// Domains and disks on it that nobody knows.
     pub strangers: Vec<String>,
+    /// What it knows that the journal does not hold, if anything.
+    pub accusation: Option<String>,
 }
 
 /// The service's side.
@@ -122,6 +128,8 @@ async fn hosts(State(context): State<AdminContext>) -> Result<Json<Vec<HostLine>
             strangers: heard
                 .map(|heard| heard.strangers.clone())
                 .unwrap_or_default(),
+            accusation: (overview.standing != Standing::Agrees)
+                .then(|| overview.standing.to_string()),
         }
     };
     Ok(Json(context.app.hosts()?.into_iter().map(line).collect()))

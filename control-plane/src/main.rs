@@ -149,9 +149,13 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
                     state,
                     servers,
                     strangers,
+                    accusation,
                     ..
                 } = host;
                 text += &format!("{name:<20} {site:<12} {state:<8} {servers:>7}  {id}\n");
+                if let Some(accusation) = accusation {
+                    text += &format!("  KNOWS MORE THAN THIS STORE: it {accusation}\n");
+                }
                 for stranger in strangers {
                     text += &format!("  unknown on this host: {stranger}\n");
                 }

@@ -25,6 +25,7 @@ struct Inner {
     mails: IntCounterVec,
     hosts: IntGaugeVec,
     store_sequence: IntGauge,
+    doubts: Doubts,
     mails_queued: IntGauge,
 }
 
@@ -75,6 +76,7 @@ impl Metrics {
             "innkeeper_store_sequence",
             "Commits in the store's journal so far.",
         )?;
+        let doubts = Doubts::new(&registry)?;
         let mails_queued = gauge("innkeeper_mails_queued", "Mails that wait in the outbox.")?;
         let build = Opts::new(
             "innkeeper_control_plane_build_info",
@@ -91,6 +93,7 @@ impl Metrics {
             mails,
             hosts,
             store_sequence,
+            doubts,
             mails_queued,
         };
         Ok(Self {
@@ -153,6 +156,7 @@ impl Metrics {
         self.inner
             .store_sequence
             .set(i64::try_from(app.store().sequence()).unwrap_or(i64::MAX));
+        self.inner.doubts.set(app);
         self.inner.mails_queued.set(
             app.queued_mails(10_000)
                 .map_or(0, |mails| count(mails.len())),
@@ -162,6 +166,37 @@ impl Metrics {
             tracing::error!(%error, "metrics can't be written");
         }
         text
+    }
+}
+
+/// What says that the store is not what it should be: above 0 a person must look.
+struct Doubts {
+    accusers: IntGauge,
+    unreadable: IntGauge,
+}
+
+impl Doubts {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| register(registry, IntGauge::new(name, help)?);
+        Ok(Self {
+            accusers: gauge(
+                "innkeeper_hosts_ahead_of_store",
+                "Hosts that prove that the journal has lost commits or was changed; above 0 customers change nothing.",
+            )?,
+            unreadable: gauge(
+                "innkeeper_observations_not_taken",
+                "Observations since the start that were not taken in, since a record can't be read.",
+            )?,
+        })
+    }
+
+    fn set(&self, app: &App) {
+        let accusers = app.witnesses().accusers();
+        self.accusers
+            .set(i64::try_from(accusers).unwrap_or(i64::MAX));
+        let unreadable = app.unreadable().total();
+        self.unreadable
+            .set(i64::try_from(unreadable).unwrap_or(i64::MAX));
     }
 }
 

@@ -34,7 +34,7 @@ use crate::{
         listener::{Listener, STRANGER_LIFE},
     },
     api::{self, context::Context},
-    app::{App, Settings},
+    app::{App, Settings, witnesses::WitnessKey},
     blobs::Blobs,
     config::{self, Config},
     domain::catalogue::{Catalogue, Image},
@@ -77,7 +77,8 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     fs::set_permissions(&config.data_dir, fs::Permissions::from_mode(0o700))
         .with_context(|| format!("protect {}", config.data_dir.display()))?;
     let blobs = Blobs::open(&config.data_dir)?;
-    let settings = settings(&config, &blobs)?;
+    let witness_key = load_witness_key(&config.data_dir)?;
+    let settings = settings(&config, &blobs, witness_key)?;
     let ca = Arc::new(load_ca(
         &config.data_dir,
         &config.installation.id,
@@ -132,7 +133,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
 }
 
 /// What the configuration says, with the images taken in.
-fn settings(config: &Config, blobs: &Blobs) -> anyhow::Result<Settings> {
+fn settings(config: &Config, blobs: &Blobs, witness_key: WitnessKey) -> anyhow::Result<Settings> {
     let installation = &config.installation;
     let terms = config::read(&installation.terms_file)?;
     ensure!(
@@ -168,6 +169,7 @@ fn settings(config: &Config, blobs: &Blobs) -> anyhow::Result<Settings> {
         openings: Config::openings(),
         tombstone_days: installation.tombstone_days,
         server_quota: installation.server_quota,
+        witness_key,
     })
 }
 
@@ -221,6 +223,20 @@ fn load_ca(data_dir: &Path, install: &Code, now: Timestamp) -> anyhow::Result<Ca
     Ok(ca)
 }
 
+/// The key that tags witnesses of the journal: made at the first start, kept outside of the journal.
+fn load_witness_key(data_dir: &Path) -> anyhow::Result<WitnessKey> {
+    let path = data_dir.join("witness.key");
+    if !path.exists() {
+        let mut key = [0u8; 32];
+        OsRng
+            .try_fill_bytes(&mut key)
+            .context("randomness for the key of witnesses")?;
+        write_secret(&path, &(Digest::from_bytes(key).hex() + "\n"))?;
+    }
+    WitnessKey::parse(&config::read(&path)?)
+        .with_context(|| format!("{} does not hold 64 hex digits", path.display()))
+}
+
 /// Writes a file that only we may read: beside its place first, so that a crash leaves none half-written.
 fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let temporary = path.with_extension("new");
@@ -233,7 +249,7 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("create {}", temporary.display()))?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        .context("write the host authority")?;
+        .with_context(|| format!("write {}", temporary.display()))?;
     fs::rename(&temporary, path).with_context(|| format!("rename to {}", path.display()))?;
     let folder = path.parent().context("a file has a folder")?;
     fs::File::open(folder)

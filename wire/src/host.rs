@@ -5,6 +5,8 @@
 //! Absence from a manifest means *report it*, never *delete it*. `epoch` and `generation` only grow; both
 //! sides refuse older ones.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -140,6 +142,61 @@ pub struct Report {
     pub servers: Vec<ObservedServer>,
     /// Domains and disks that nobody told the agent of: reported, never touched. At most 100 names.
     pub strangers: Vec<String>,
+    /// The newest witness that the host was given, as it was given.
+    #[serde(default)]
+    pub witness: Option<Witness>,
+    /// What is on the host and in no manifest of the epoch of that witness: after a restore everything, until
+    /// the host has accepted a manifest of the new epoch; else what it keeps and nobody lists. At most
+    /// [`SERVERS_PER_HOST_MAX`].
+    #[serde(default)]
+    pub held: Vec<HeldServer>,
+}
+
+/// A server that a host has and that the control plane may not know, with what must be given to nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldServer {
+    /// Which server.
+    pub server: ServerId,
+    /// Its addresses, at most [`ADDRESSES_PER_SERVER_MAX`]; none when the host has lost what it knew of them.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Most addresses of one server that a report names.
+pub const ADDRESSES_PER_SERVER_MAX: usize = 16;
+
+/// A point of the control plane's journal, told to a host so that the host can testify to it: a journal that
+/// does not reach it, or has another hash there, has lost commits or was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Which history; raised by a restore.
+    pub epoch: u64,
+    /// Commits so far.
+    pub sequence: u64,
+    /// Hash over all of them.
+    pub hash: Digest,
+    /// The control plane's HMAC-SHA-256 over the rest: only what it said itself counts as testimony.
+    pub tag: Digest,
+}
+
+/// The witnesses that a host has kept, as they lie on its disk and as an operator carries them to
+/// `audit verify`. Oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Testimony {
+    /// At most a thousand, a minute apart.
+    pub kept: Vec<KeptWitness>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptWitness {
+    /// When the host was told it.
+    pub at: Timestamp,
+    /// What it was told.
+    pub witness: Witness,
 }
 
 /// Whether a host's libvirt answers.
@@ -263,4 +320,58 @@ pub enum ServerProblemCode {
 pub struct ReportAnswer {
     /// When to report next if nothing changes, in seconds.
     pub next_report_s: u32,
+    /// Where the journal stands: the host keeps it, and holds later answers against it.
+    pub witness: Witness,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::uuid_v7;
+
+    #[test]
+    fn a_witness_and_what_a_host_holds_travel_as_written_here() {
+        let witness = Witness {
+            epoch: 2,
+            sequence: 40,
+            hash: Digest::of(b"abc"),
+            tag: Digest::of(b""),
+        };
+        let answer = ReportAnswer {
+            next_report_s: 5,
+            witness,
+        };
+        let text = json!({
+            "next_report_s": 5,
+            "witness": {
+                "epoch": 2,
+                "sequence": 40,
+                "hash": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                "tag": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            },
+        });
+        assert_eq!(serde_json::to_value(answer).expect("plain values"), text);
+        assert_eq!(
+            serde_json::from_value::<ReportAnswer>(text).expect("read"),
+            answer
+        );
+        let held = HeldServer {
+            server: ServerId::from_uuid(uuid_v7(Timestamp::from_millis(0), [1; 10])),
+            addresses: vec![
+                IpAddr::from([192, 0, 2, 7]),
+                "2001:db8::7".parse().expect("an address"),
+            ],
+        };
+        let text = json!({
+            "server": "srv_00000000000071018101010101010101",
+            "addresses": ["192.0.2.7", "2001:db8::7"],
+        });
+        assert_eq!(serde_json::to_value(&held).expect("plain values"), text);
+        assert_eq!(
+            serde_json::from_value::<HeldServer>(text).expect("read"),
+            held
+        );
+    }
 }

@@ -556,6 +556,13 @@ fn what_is_not_listed_is_reported_and_keeps_its_rules() {
         ["somebody".to_owned(), server(2).to_string()]
     );
     assert_eq!(plan.observed.len(), 1);
+    let held: Vec<_> = plan
+        .held
+        .iter()
+        .map(|held| (held.server, held.addresses.clone()))
+        .collect();
+    let holds = |number| (server(number), spec(number).network.addresses);
+    assert_eq!(held, [holds(1), holds(2)]);
 
     // Also when the rules must be made anew.
     case.inventory.network = None;
@@ -578,6 +585,13 @@ fn before_the_first_manifest_nothing_is_touched() {
         (plan.observed, plan.strangers),
         (vec![], vec![server(1).to_string()])
     );
+    // A domain is never kept secret, even when nobody remembers its addresses.
+    case.memory = Memory::default();
+    let nameless = HeldServer {
+        server: server(1),
+        addresses: vec![],
+    };
+    assert_eq!(case.plan().held, [nameless]);
 }
 
 // ---- failures ----

@@ -131,16 +131,14 @@ async fn desired(
         app.check_host(host)?;
         let ours = (app.store().epoch(), app.manifest_generation(host)?);
         let theirs = (query.epoch, query.generation);
-        if ours > theirs {
-            return Ok(Json(app.manifest(host)?).into_response());
-        }
         if theirs > ours {
-            tracing::error!(
-                host.id = %host, ?theirs, ?ours,
-                "a host has a later desired state than this control plane: restored from an old copy?"
-            );
+            app.note_claim(host, query.epoch, query.generation);
             let detail = "this control plane is behind the host";
             return Err(Refused::because(ProblemCode::Unavailable, detail));
+        }
+        // Nobody is sent anywhere by a store that has lost commits.
+        if ours > theirs && app.follows(host) {
+            return Ok(Json(app.manifest(host)?).into_response());
         }
         let look_again = (tokio::time::Instant::now() + LOOK_AGAIN).min(deadline);
         match tokio::time::timeout_at(look_again, changes.changed()).await {
@@ -175,6 +173,7 @@ async fn observations(
     context.app.take_report(host, &report).await?;
     Ok(Json(ReportAnswer {
         next_report_s: REPORT_INTERVAL_S,
+        witness: context.app.witness(),
     }))
 }
 

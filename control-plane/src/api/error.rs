@@ -16,6 +16,9 @@ use innkeeper_wire::{
 
 use crate::app::error::AppError;
 
+/// Said to customers while nothing is changed.
+const RESTORING: &str = "this installation is being restored; try again later";
+
 /// A problem on its way out.
 #[derive(Debug)]
 pub struct Refused(pub Box<Problem>);
@@ -86,9 +89,9 @@ impl From<AppError> for Refused {
             AppError::InviteRefused(why) | AppError::CertificateRequest(why) => {
                 detailed(ProblemCode::BadRequest, why)
             }
-            AppError::Busy => plain(ProblemCode::Unavailable),
+            AppError::Restoring => detailed(ProblemCode::Unavailable, RESTORING.to_owned()),
+            AppError::Busy | AppError::Stopped => plain(ProblemCode::Unavailable),
             AppError::StorageFull => plain(ProblemCode::StorageFull),
-            AppError::Stopped => plain(ProblemCode::Unavailable),
             AppError::EraseRefused(refusal) => {
                 detailed(ProblemCode::InvalidState, refusal.to_string())
             }

@@ -91,6 +91,9 @@ pub enum AppError {
     /// A host's certificate request can't be signed.
     #[error("the certificate request is refused: {0}")]
     CertificateRequest(String),
+    /// The store is not what it was, or is being restored: until an operator has ended that, nothing is changed.
+    #[error("the installation is being restored")]
+    Restoring,
     /// Others changed the same things again and again.
     #[error("the same records are being changed by others")]
     Busy,

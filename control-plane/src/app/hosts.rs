@@ -4,6 +4,7 @@
 use innkeeper_mtls::{Ca, authority::HOST_LIFE};
 use innkeeper_wire::{
     digest::Digest,
+    error::chain,
     host::{
         FEATURES, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report,
         SERVERS_PER_HOST_MAX,
@@ -20,6 +21,7 @@ use super::{
     records::{Changes, HostNameClaim, OnHost, Versioned, list, read},
     secret,
     spec_owners::Owner,
+    witnesses::Standing,
 };
 use crate::domain::{
     host::{
@@ -43,6 +45,8 @@ pub struct HostOverview {
     pub reserved: Reserved,
     /// What was heard of it last.
     pub heard: Option<Heard>,
+    /// What it knows of the journal.
+    pub standing: Standing,
 }
 
 impl App {
@@ -282,23 +286,58 @@ impl App {
             .any(|server| server.image.base.digest == digest))
     }
 
-    /// Takes in a report: who is heard of, what the machine has, what its servers do.
+    /// Takes in a report: what the host knows of the journal, who is heard of, what the machine has, what its
+    /// servers do. A report from a later epoch than ours, or while the journal is in doubt, changes no record.
     pub async fn take_report(&self, host: HostId, report: &Report) -> Result<(), AppError> {
-        if report.epoch > self.store().epoch() {
-            tracing::error!(
-                host.id = %host, report.epoch, epoch = self.store().epoch(),
-                "a host has seen a later epoch than this control plane: restored from an old copy?"
-            );
-            return Err(AppError::HostRefused);
-        }
-        if !self.presence().note(host, report, self.now()) {
+        let now = self.now();
+        let generation = self.manifest_generation(host)?;
+        self.witnesses()
+            .note(host, report, self.store(), generation, now);
+        if !self.presence().note(host, report, now) || !self.follows(host) {
             return Ok(());
         }
         self.note_capacity(host, report).await?;
+        let generation = self.generation_known(report);
         for seen in report.servers.iter().take(SERVERS_PER_HOST_MAX) {
-            self.observe(host, report.generation, seen).await?;
+            match self.observe(host, generation, seen).await {
+                Ok(()) => {}
+                // One record that can't be read, or is being fought over, says nothing about the others.
+                Err(error @ (AppError::Storage(_) | AppError::NotFound | AppError::Busy)) => {
+                    if self.unreadable().count(seen.server) {
+                        tracing::error!(host.id = %host, vm.id = %seen.server, error = chain(&error), "what a host saw of a server can't be taken in");
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
+    }
+
+    /// Whether a host's desired state and observations are those of this store: it claims no later state than
+    /// there is, and nobody proves that the journal has lost commits.
+    #[must_use]
+    pub fn follows(&self, host: HostId) -> bool {
+        self.witnesses().standing(host) == Standing::Agrees && self.witnesses().accusers() == 0
+    }
+
+    /// Whether a new server may be given to a host: it is heard of, and follows.
+    pub(crate) fn takes_servers(&self, host: HostId, now: Timestamp) -> bool {
+        self.presence().is_heard(host, now) && self.follows(host)
+    }
+
+    /// Takes note of a host that asks with a later desired state than there is.
+    pub fn note_claim(&self, host: HostId, epoch: u64, generation: u64) {
+        self.witnesses().note_claim(host, epoch, generation);
+    }
+
+    /// The generation of ours that a report was made under. One of another epoch knows none of ours: what it does
+    /// not have, it was not told of yet.
+    fn generation_known(&self, report: &Report) -> u64 {
+        if report.epoch == self.store().epoch() {
+            report.generation
+        } else {
+            0
+        }
     }
 
     async fn note_capacity(&self, host: HostId, report: &Report) -> Result<(), AppError> {
@@ -328,6 +367,7 @@ impl App {
                 Ok(HostOverview {
                     reserved: reserved.map(|record| record.value).unwrap_or_default(),
                     heard: self.presence().heard(host.id),
+                    standing: self.witnesses().standing(host.id),
                     host,
                 })
             })

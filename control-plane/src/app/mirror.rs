@@ -279,6 +279,7 @@ mod tests {
             openings: vec![],
             tombstone_days: 7,
             server_quota: 5,
+            witness_key: crate::app::witnesses::WitnessKey::new([3; 32]),
         }
     }
 

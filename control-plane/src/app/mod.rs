@@ -12,6 +12,7 @@ use std::{
 };
 
 use innkeeper_wire::{
+    host::Witness,
     id::{AccountId, HostId, IdSource, RequestId},
     time::{Clock, Timestamp},
     vm::Opening,
@@ -20,8 +21,15 @@ use innkeeper_wire::{
 use tokio::sync::watch;
 
 use self::{
-    error::AppError, mirror::Mirror, passwords::Passwords, presence::Presence,
-    rate_limits::RateLimits, records::Changes, spec_owners::SpecOwners,
+    error::AppError,
+    mirror::Mirror,
+    passwords::Passwords,
+    presence::Presence,
+    rate_limits::RateLimits,
+    records::Changes,
+    spec_owners::SpecOwners,
+    unreadable::Unreadable,
+    witnesses::{WitnessKey, Witnesses},
 };
 use crate::{
     domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
@@ -46,6 +54,8 @@ pub mod servers;
 pub mod sessions;
 mod spec_owners;
 pub mod ssh_keys;
+mod unreadable;
+pub mod witnesses;
 
 /// How often a decision that lost a race is made again before the caller hears `Busy`.
 const DECISIONS_MAX: u32 = 32;
@@ -77,6 +87,8 @@ pub struct Settings {
     pub tombstone_days: u32,
     /// Most servers of a new account.
     pub server_quota: u32,
+    /// What tags the witnesses of the journal that hosts are told.
+    pub witness_key: WitnessKey,
 }
 
 /// The application. Cheap to clone.
@@ -96,6 +108,8 @@ struct Inner {
     rate_limits: RateLimits,
     mirror: Arc<Mirror>,
     spec_owners: SpecOwners,
+    witnesses: Witnesses,
+    unreadable: Unreadable,
 }
 
 /// Who asks.
@@ -165,6 +179,7 @@ impl App {
         if let Err(error) = mirror.load(&store) {
             tracing::error!(%error, "hosts and addresses can't be read; the first order tries again");
         }
+        let witnesses = Witnesses::new(settings.witness_key.clone(), store.head());
         let inner = Inner {
             store,
             vault,
@@ -176,6 +191,8 @@ impl App {
             rate_limits: RateLimits::default(),
             mirror,
             spec_owners: SpecOwners::default(),
+            witnesses,
+            unreadable: Unreadable::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -225,6 +242,38 @@ impl App {
         &self.inner.vault
     }
 
+    /// Where the journal stands, as a host shall be told it.
+    #[must_use]
+    pub fn witness(&self) -> Witness {
+        self.inner.witnesses.tell(self.store())
+    }
+
+    /// What hosts know of the journal.
+    pub(crate) fn witnesses(&self) -> &Witnesses {
+        &self.inner.witnesses
+    }
+
+    /// Records that could not be read while reports were taken in.
+    pub(crate) fn unreadable(&self) -> &Unreadable {
+        &self.inner.unreadable
+    }
+
+    /// Customers change nothing while a host proves that the journal has lost commits: what they would change is
+    /// not what they made, and is to be replaced by what they made.
+    pub(crate) fn check_changes_are_taken(&self, actor: Actor) -> Result<(), AppError> {
+        match actor {
+            Actor::Visitor | Actor::Account(_) if self.witnesses().accusers() > 0 => {
+                Err(AppError::Restoring)
+            }
+            // Hosts and duties go on with what is settled, and an operator has to mend it.
+            Actor::Visitor
+            | Actor::Account(_)
+            | Actor::Host(_)
+            | Actor::Operator
+            | Actor::System => Ok(()),
+        }
+    }
+
     /// The present instant.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -245,6 +294,7 @@ impl App {
         cause: &str,
         decision: impl Fn(&Self, Timestamp) -> Result<(Changes, T), AppError>,
     ) -> Result<T, AppError> {
+        self.check_changes_are_taken(actor)?;
         for _ in 0..DECISIONS_MAX {
             let now = self.now();
             let (changes, answer) = decision(self, now)?;

@@ -106,6 +106,7 @@ impl App {
             quote: request.quote,
         };
         let cause = format!("order {}, {}", request.quote, caller.request);
+        self.check_changes_are_taken(caller.actor)?;
         self.mirror().load(self.store())?;
         for _ in 0..PLACEMENTS_MAX {
             let quote = match self.look_up(&attempt, self.now())? {
@@ -127,7 +128,7 @@ impl App {
 
     async fn choose_host(&self, choice: &Choice) -> Result<Turn<'_>, AppError> {
         let now = self.now();
-        let is_heard = |host| self.presence().is_heard(host, now);
+        let is_heard = |host| self.takes_servers(host, now);
         let chosen = self
             .mirror()
             .choose_host(&choice.site, demand(choice), is_heard);
@@ -274,7 +275,7 @@ impl App {
             host: host.value.id,
             site: host.value.site,
             state: host.value.state,
-            reachable: self.presence().is_heard(host.value.id, now),
+            reachable: self.takes_servers(host.value.id, now),
             capacity: host.value.capacity,
             reserved: reserved.map(|record| record.value).unwrap_or_default(),
         };

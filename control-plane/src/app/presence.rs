@@ -177,6 +177,8 @@ mod tests {
             hypervisor: HypervisorState::Reachable,
             servers: vec![],
             strangers: vec![],
+            witness: None,
+            held: vec![],
         }
     }
 

@@ -11,3 +11,4 @@ mod orders;
 mod personal;
 mod servers;
 mod setting;
+mod witnesses;

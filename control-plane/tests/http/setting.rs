@@ -18,7 +18,7 @@ use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
     agent_api::{self, AgentContext, listener::Connection},
     api::{self, context::Context},
-    app::{App, Settings},
+    app::{App, Settings, witnesses::WitnessKey},
     blobs::Blobs,
     domain::{
         addresses::Pool,
@@ -34,7 +34,7 @@ use innkeeper_wire::{
     digest::Digest,
     host::{
         FEATURES, HOST_HEADER, HostCapacity, HypervisorState, JoinAnswer, Manifest, ObservedServer,
-        Report,
+        Report, ReportAnswer, Witness,
     },
     id::{HostId, IdSource},
     money::{Currency, HourlyRate, Money},
@@ -111,7 +111,7 @@ pub(crate) struct Setting {
     pub(crate) ca: Arc<Ca>,
     pub(crate) metrics: Metrics,
     pub(crate) folder: PathBuf,
-    owner: tempfile::TempDir,
+    owner: Arc<tempfile::TempDir>,
 }
 
 /// A joined host.
@@ -127,25 +127,41 @@ impl Setting {
     }
 
     /// A control plane on what `folder` holds.
-    pub(crate) fn open(folder: tempfile::TempDir) -> Self {
+    pub(crate) fn open(folder: impl Into<Arc<tempfile::TempDir>>) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
+        let install = "example".parse().expect("a code");
+        let ca = Arc::new(Ca::create(&install, clock.now()).expect("an authority"));
+        Self::assemble(folder.into(), "store", clock, ca, 1)
+    }
+
+    /// Another life of the same installation, with the store in the folder `store` beside the first one's.
+    pub(crate) fn with_store(&self, store: &str) -> Self {
+        let (clock, ca) = (Arc::clone(&self.clock), Arc::clone(&self.ca));
+        Self::assemble(Arc::clone(&self.owner), store, clock, ca, 1 << 32)
+    }
+
+    fn assemble(
+        folder: Arc<tempfile::TempDir>,
+        store: &str,
+        clock: Arc<TestClock>,
+        ca: Arc<Ca>,
+        first_id: u64,
+    ) -> Self {
         let ids = Arc::new(TestIds {
             clock: Arc::clone(&clock),
-            next: AtomicU64::new(1),
+            next: AtomicU64::new(first_id),
         });
         let options = Options {
             reserve_bytes: 0,
             ..Options::new([7; 16])
         };
-        let (store, _) = Store::open(&folder.path().join("store"), &options).expect("a store");
+        let (store, _) = Store::open(&folder.path().join(store), &options).expect("a store");
         let keys = folder.path().join("keys");
         let vault = Vault::open(&keys, None).expect("a sound vault");
         let vault = vault.unwrap_or_else(|| Vault::create(&keys).expect("a vault"));
         let clock_of_app = Arc::clone(&clock) as Arc<dyn Clock>;
         let app = App::new(store, vault.clone(), clock_of_app, ids, settings());
         let metrics = Metrics::new().expect("metrics");
-        let install = "example".parse().expect("a code");
-        let ca = Arc::new(Ca::create(&install, clock.now()).expect("an authority"));
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let portal_key = Digest::of(b"the portal's key, long enough for it");
         let rest = api::router(Context {
@@ -184,7 +200,7 @@ impl Setting {
     }
 
     /// Stops it; gives what it leaves on the disk.
-    pub(crate) async fn stop(self) -> tempfile::TempDir {
+    pub(crate) async fn stop(self) -> Arc<tempfile::TempDir> {
         self.app.store().clone().close().await;
         self.owner
     }
@@ -357,10 +373,23 @@ impl Setting {
         hypervisor: HypervisorState,
         servers: Vec<ObservedServer>,
     ) {
-        let generation = self.app.manifest_generation(host.id).expect("a generation");
         let report = Report {
+            hypervisor,
+            ..self.blank_report(host, capacity, servers)
+        };
+        self.post_report(host, &report).await;
+    }
+
+    /// A report of a host that has the present manifest.
+    pub(crate) fn blank_report(
+        &self,
+        host: &TestHost,
+        capacity: HostCapacity,
+        servers: Vec<ObservedServer>,
+    ) -> Report {
+        Report {
             epoch: self.app.store().epoch(),
-            generation,
+            generation: self.app.manifest_generation(host.id).expect("a generation"),
             boot_id: "boot".to_owned(),
             sequence: host.sequence.fetch_add(1, Ordering::SeqCst) + 1,
             started_at: Timestamp::from_millis(1),
@@ -370,20 +399,29 @@ impl Setting {
                 .map(|feature| (*feature).to_owned())
                 .collect(),
             capacity,
-            hypervisor,
+            hypervisor: HypervisorState::Reachable,
             servers,
             strangers: vec![],
-        };
+            witness: None,
+            held: vec![],
+        }
+    }
+
+    /// Posts a report; gives the witness of the answer.
+    pub(crate) async fn post_report(&self, host: &TestHost, report: &Report) -> Witness {
         let body = serde_json::to_value(report).expect("a report");
-        self.ask(
-            host.connection,
-            Some(host.id),
-            Method::POST,
-            "/observations",
-            Some(body),
-        )
-        .await
-        .expect(200);
+        let answer = self
+            .ask(
+                host.connection,
+                Some(host.id),
+                Method::POST,
+                "/observations",
+                Some(body),
+            )
+            .await
+            .expect(200);
+        let answer: ReportAnswer = serde_json::from_value(answer).expect("an answer");
+        answer.witness
     }
 }
 
@@ -491,5 +529,6 @@ fn settings() -> Settings {
         ],
         tombstone_days: 7,
         server_quota: 20,
+        witness_key: WitnessKey::new([3; 32]),
     }
 }

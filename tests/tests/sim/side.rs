@@ -19,7 +19,7 @@ use innkeeper_agent::{
     plan::{Plan, Rules, View, plan},
 };
 use innkeeper_control_plane::{
-    app::{App, Settings},
+    app::{App, Settings, witnesses::WitnessKey},
     domain::{
         addresses::Pool,
         catalogue::{Catalogue, Image, Plan as PricePlan, Site},
@@ -135,6 +135,7 @@ fn settings() -> Settings {
         openings: vec![Opening::Icmp],
         tombstone_days: 7,
         server_quota: 12,
+        witness_key: WitnessKey::new([3; 32]),
     }
 }
 
@@ -257,6 +258,8 @@ impl SimulatedHost {
             hypervisor: HypervisorState::Reachable,
             servers: plan.observed,
             strangers: plan.strangers,
+            witness: None,
+            held: plan.held,
         }
     }
 }
