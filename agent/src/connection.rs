@@ -75,13 +75,19 @@ impl CallError {
         match self {
             Self::Refused(_) => true,
             Self::Problem(problem) => {
-                matches!(problem.code, ProblemCode::Unauthenticated) || problem.status == 403
+                problem.code == ProblemCode::Unauthenticated || problem.status == 403
             }
             Self::Status(status) => {
                 matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             }
             _ => false,
         }
+    }
+
+    /// Whether operators must look at this host first.
+    #[must_use]
+    pub fn is_quarantine(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == ProblemCode::HostQuarantined)
     }
 
     /// Whether what was asked for is not there, or not for us.

@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use innkeeper_mtls::{HostRequest, pinned_client_config, tls::TlsError};
+use innkeeper_mtls::{HostRequest, RENEWAL_GRACE, pinned_client_config, tls::TlsError};
 use innkeeper_wire::{
     digest::Digest,
     host::{JoinAnswer, JoinRequest},
@@ -60,7 +60,8 @@ pub enum JoinError {
     Identity(#[source] IdentityError),
 }
 
-/// Joins, and stores the identity in `folder`, which exists.
+/// Joins, and stores the identity in `folder`, which exists. One that was there and can't be renewed any more
+/// is replaced.
 ///
 /// # Errors
 /// When anything fails; then nothing was stored.
@@ -70,7 +71,9 @@ pub async fn join(
     clock: Arc<dyn Clock>,
 ) -> Result<HostId, JoinError> {
     let present = Enrolment::read(folder).and_then(|enrolment| enrolment.check());
-    if let Ok(present) = present {
+    if let Ok(present) = present
+        && clock.now() <= present.certificate.not_after.after(RENEWAL_GRACE)
+    {
         return Err(JoinError::Joined(present.certificate.host));
     }
     let request = HostRequest::create().map_err(JoinError::Key)?;

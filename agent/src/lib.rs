@@ -24,5 +24,7 @@ pub mod network;
 pub mod plan;
 pub mod power;
 pub mod reconcile;
+pub mod renewal;
+pub mod reporting;
 pub mod seed;
 pub mod witness;

@@ -1,6 +1,6 @@
 //! The agent's one connection to the control plane: dials out, keeps it open, asks for the desired state by
-//! long poll, posts reports, renews the certificate, and hands the connection to whoever fetches base
-//! images. When it breaks, it is opened again after a pause with full jitter.
+//! long poll, posts reports with signs of life, renews the certificate, and hands the connection to whoever
+//! fetches base images. When it breaks, it is opened again after a pause with full jitter.
 //!
 //! It decides nothing about servers. While it is down the agent goes on with what it has; refusals of who
 //! we are give one line in the log until the reason changes.
@@ -8,18 +8,18 @@
 use std::{collections::BTreeMap, future::Future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use innkeeper_mtls::{HostRequest, client_config, tls::TlsError};
+use innkeeper_mtls::{Fault, RefusedBy, client_config, tls::TlsError};
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
-    host::{Manifest, RenewAnswer, RenewRequest, Report, ReportAnswer, Witness},
-    time::{Clock, Timestamp},
+    host::{Manifest, Report},
+    time::Clock,
 };
 use tokio::{
     io::AsyncRead,
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{io::StreamReader, sync::CancellationToken};
 
@@ -28,15 +28,18 @@ use crate::{
     desired::{AcceptError, Accepted, Desired, SPEC_BYTES_MAX, Store, Verdict, parse_spec},
     identity::{Enrolment, IdentityError},
     image::ImageSource,
-    metrics::Behind,
-    witness::{Standing, Witnesses, testify},
+    metrics::{Behind, LinkMetrics},
+    renewal::{Due, RenewError, Schedule, renew, renew_in_time},
+    reporting::{Court, Reporting, Speaker},
+    witness::{Standing, Witnesses},
 };
 
 /// Pauses between attempts to connect are random, up to this at first ...
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// ... and up to this after many failures (full jitter: many agents must not come back at once).
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// ... and up to this when the two sides refuse each other: only people can change that.
+/// ... and up to this when the two sides refuse each other: only people can change that. A quarantine is
+/// ended by people who are waiting for it.
 const PAUSE_MAX_REFUSED: Duration = Duration::from_secs(300);
 /// A connection that lasted this long was a good one: the next pause is a short one again.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
@@ -48,16 +51,6 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest manifest, in bytes: a thousand entries fit several times.
 const MANIFEST_BYTES_MAX: usize = 1 << 20;
-const SMALL_BYTES_MAX: usize = 64 * 1024;
-/// Reports follow each other at least at this distance: bursts of changes become one.
-const REPORT_PAUSE: Duration = Duration::from_millis(50);
-/// When to report before the control plane has said how often it wants reports.
-const REPORT_EVERY_FIRST: Duration = Duration::from_secs(10);
-/// Bounds for what it says.
-const REPORT_EVERY: std::ops::RangeInclusive<u32> = 1..=600;
-/// After a failed renewal.
-const RENEW_PAUSE: Duration = Duration::from_secs(300);
-
 /// The link and everything that it needs.
 pub struct Link {
     /// The agent's folder, with its identity.
@@ -80,6 +73,10 @@ pub struct Link {
     pub reports: watch::Receiver<Option<Arc<Report>>>,
     /// Where the open connection goes, for whoever fetches images.
     pub connection: watch::Sender<Option<Connection>>,
+    /// Who speaks: this process.
+    pub speaker: Speaker,
+    /// Where the state of link and certificate is shown.
+    pub metrics: LinkMetrics,
 }
 
 /// Why a connection was given up.
@@ -91,18 +88,44 @@ enum LinkError {
     Identity(#[from] IdentityError),
     #[error("can't set up TLS")]
     Tls(#[from] TlsError),
-    #[error("can't make a key")]
-    Key(#[source] innkeeper_mtls::authority::CaError),
-    #[error("the control plane gave no certificate")]
-    NoCertificate,
+    #[error(transparent)]
+    Renew(#[from] RenewError),
+    #[error("the certificate expired more than 7 days ago: this host must join anew")]
+    TooLate,
 }
 
 impl LinkError {
     fn is_refusal(&self) -> bool {
         match self {
-            Self::Call(error) => error.is_refusal(),
-            Self::Identity(_) | Self::Tls(_) => true,
-            Self::Key(_) | Self::NoCertificate => false,
+            Self::Call(error) | Self::Renew(RenewError::Call(error)) => error.is_refusal(),
+            Self::Identity(_) | Self::Tls(_) | Self::TooLate => true,
+            Self::Renew(_) => false,
+        }
+    }
+
+    fn is_quarantine(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_quarantine())
+    }
+
+    /// What an operator can do about it, where the two sides can't.
+    fn advice(&self) -> Option<&'static str> {
+        let (Self::Call(error) | Self::Renew(RenewError::Call(error))) = self else {
+            return None;
+        };
+        if error.is_quarantine() {
+            return Some("the guests run on as they are; see `innkeeper-control-plane host list`");
+        }
+        let CallError::Refused(refusal) = error else {
+            return None;
+        };
+        match (refusal.by, refusal.fault) {
+            (RefusedBy::Peer, Fault::Expired) => {
+                Some("it expired more than 7 days ago: this host must join anew")
+            }
+            (_, Fault::Authority) => Some(
+                "if the control plane has changed its authority while this host was away, it must join anew",
+            ),
+            _ => None,
         }
     }
 }
@@ -123,6 +146,7 @@ impl Link {
             let opened_at = Instant::now();
             let ended = self.session(&stop).await;
             self.connection.send_replace(None);
+            self.metrics.set_connected(false);
             if opened_at.elapsed() >= GOOD_AFTER {
                 failures = 0;
                 said.clear();
@@ -131,7 +155,10 @@ impl Link {
                 Ok(Ended::Stopped) => return,
                 Ok(Ended::Renewed) => continue,
                 Err(error) => {
-                    let text = chain(&error);
+                    let mut text = chain(&error);
+                    if let Some(advice) = error.advice() {
+                        text = format!("{text}; {advice}");
+                    }
                     if text != said {
                         if error.is_refusal() {
                             tracing::error!(
@@ -144,7 +171,7 @@ impl Link {
                         said = text;
                     }
                     failures = failures.saturating_add(1);
-                    if error.is_refusal() {
+                    if error.is_refusal() && !error.is_quarantine() {
                         PAUSE_MAX_REFUSED
                     } else {
                         PAUSE_MAX
@@ -166,23 +193,101 @@ impl Link {
         let url = self.url.as_ref().unwrap_or(&enrolment.url);
         let usable = enrolment.check()?;
         let (host, certificate) = (usable.certificate.host, usable.certificate.clone());
-        let clock = Arc::clone(&self.clock);
-        let tls = client_config(&usable.identity, &usable.authorities, clock)?;
-        let renew_at = renewal(
-            certificate.not_before,
-            certificate.not_after,
-            rand::random(),
-        );
+        self.metrics.set_certificate(certificate.not_after);
+        let schedule = Schedule::of(&certificate, rand::random());
+        let due = schedule.due(self.clock.now());
+        if due == Due::TooLate {
+            return Err(LinkError::TooLate);
+        }
+        let tls = client_config(
+            &usable.identity,
+            &usable.authorities,
+            Arc::clone(&self.clock),
+        )?;
         let opening = Connection::open(url, tls, Some(host));
         let (connection, driver) = tokio::select! {
             // Cancel-safe: a half-open connection is closed by dropping it.
-            opened = opening => opened?,
+            opened = opening => match opened {
+                Ok(opened) => opened,
+                Err(error) => {
+                    schedule.note_failure(self.clock.now(), &self.metrics);
+                    return Err(error.into());
+                }
+            },
             // Cancel-safe: a cancellation stays.
             () = stop.cancelled() => return Ok(Ended::Stopped),
         };
         let mut driver = Driver(Some(driver));
+        tracing::debug!(host.id = %host, url, ?due, "connected to the control plane");
+        let ended = tokio::select! {
+            // Cancel-safe: what was asked and not answered is asked again over the next connection.
+            ended = self.talk(&connection, &enrolment, schedule, due) => ended,
+            // Cancel-safe: a cancellation stays.
+            () = stop.cancelled() => return Ok(Ended::Stopped),
+        };
+        match ended {
+            Ok(Ended::Renewed) => {
+                driver.release();
+                Ok(Ended::Renewed)
+            }
+            // The connection's own error tells more than that of the call that met it first.
+            Err(
+                LinkError::Call(CallError::Http(error))
+                | LinkError::Renew(RenewError::Call(CallError::Http(error))),
+            ) => Err(driver
+                .reason()
+                .await
+                .unwrap_or(CallError::Http(error))
+                .into()),
+            ended => ended,
+        }
+    }
+
+    /// What is done over a connection.
+    async fn talk(
+        &mut self,
+        connection: &Connection,
+        enrolment: &Enrolment,
+        schedule: Schedule,
+        due: Due,
+    ) -> Result<Ended, LinkError> {
+        if due != Due::No {
+            match renew(connection, enrolment, &self.folder).await {
+                Ok(()) => {
+                    self.metrics.set_renewal_overdue(false);
+                    return Ok(Ended::Renewed);
+                }
+                Err(error) => {
+                    schedule.note_failure(self.clock.now(), &self.metrics);
+                    if due == Due::First || !error.is_passing() {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the certificate could not be renewed"
+                    );
+                }
+            }
+        }
+        let early = Notify::new();
+        let reporting = Reporting {
+            connection,
+            desired: self.desired.subscribe(),
+            authorities: Digest::of(enrolment.ca_pem.as_bytes()),
+            renew: &early,
+        };
+        reporting.prove(&mut self.speaker).await?;
         self.connection.send_replace(Some(connection.clone()));
-        tracing::debug!(host.id = %host, url, "connected to the control plane");
+        self.metrics.set_connected(true);
+        let renewing = renew_in_time(
+            connection,
+            enrolment,
+            &self.folder,
+            schedule,
+            &self.clock,
+            &early,
+            &self.metrics,
+        );
         let standing = watch::Sender::new(if self.behind.is_so() {
             Standing::Behind
         } else {
@@ -195,36 +300,23 @@ impl Link {
             store: &self.store,
             clock: &self.clock,
         };
-        let reporting = report(connection.clone(), self.reports.clone(), court);
-        let renewing = renew(&connection, &enrolment, &self.folder, renew_at, &self.clock);
         let polling = poll(
-            &connection,
+            connection,
             &mut self.accepted,
             &self.store,
             &self.desired,
             standing.subscribe(),
         );
-        let ended = tokio::select! {
+        tokio::select! {
             // Cancel-safe, all of the following: what was asked and not answered is asked again over the next
             // connection; a manifest that was not stored and published does not count yet.
             error = polling => Err(error),
-            error = reporting => Err(error.into()),
-            renewed = renewing => renewed.map(|()| Ended::Renewed),
-            // Cancel-safe: a cancellation stays.
-            () = stop.cancelled() => return Ok(Ended::Stopped),
-        };
-        match ended {
-            Ok(Ended::Renewed) => {
-                driver.release();
+            error = reporting.run(&mut self.speaker, court, self.reports.clone()) => Err(error.into()),
+            renewed = renewing => {
+                renewed?;
+                self.metrics.set_renewal_overdue(false);
                 Ok(Ended::Renewed)
             }
-            // The connection's own error tells more than that of the call that met it first.
-            Err(LinkError::Call(CallError::Http(error))) => Err(driver
-                .reason()
-                .await
-                .unwrap_or(CallError::Http(error))
-                .into()),
-            ended => ended,
         }
     }
 }
@@ -261,12 +353,6 @@ fn pause(failures: u32, longest: Duration, dice: u16) -> Duration {
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
         .min(longest);
     limit.mul_f64(f64::from(dice) / f64::from(u16::MAX))
-}
-
-/// When to renew: at half of the certificate's life, a tenth of it sooner or later.
-fn renewal(not_before: Timestamp, not_after: Timestamp, dice: u16) -> Timestamp {
-    let share = 0.4 + 0.2 * f64::from(dice) / f64::from(u16::MAX);
-    not_before.after(not_after.since(not_before).mul_f64(share))
 }
 
 // ---- the desired state ----
@@ -392,153 +478,6 @@ async fn accept(
     Ok(Some(accepted.desired()))
 }
 
-// ---- reports ----
-
-/// Where the control plane's account of its journal is held against what it told before.
-struct Court<'a> {
-    witnesses: &'a mut Witnesses,
-    standing: &'a watch::Sender<Standing>,
-    behind: &'a Behind,
-    store: &'a Store,
-    clock: &'a Arc<dyn Clock>,
-}
-
-impl Court<'_> {
-    /// Takes in where the journal stands. Says it once when the control plane is behind, and once when that
-    /// is over.
-    async fn hear(&mut self, shown: Witness) {
-        let was_behind = self.behind.is_so();
-        let standing = self.witnesses.judge(&shown);
-        match (standing, was_behind) {
-            (Standing::Behind, false) => tracing::error!(
-                told = ?self.witnesses.newest(), ?shown,
-                "the control plane has forgotten what it told this host before: was an old copy of its store put back? Nothing is accepted from it until it is restored with a new epoch or has caught up"
-            ),
-            (Standing::Current, true) => {
-                tracing::info!(?shown, "the control plane is not behind any more");
-            }
-            _ => {}
-        }
-        self.behind.set(standing);
-        if standing == Standing::Current && self.witnesses.take(shown, self.clock.now()) {
-            let (store, witnesses) = (self.store.clone(), self.witnesses.clone());
-            let write = tokio::task::spawn_blocking(move || store.write_witnesses(&witnesses));
-            if let Err(error) = write.await.expect("writing a file does not panic") {
-                tracing::error!(error = chain(&error), "a witness can't be stored");
-            }
-        }
-        self.standing.send_replace(standing);
-    }
-}
-
-/// Posts a report after every change and at the interval that the control plane names, until the connection
-/// breaks. Without a fresh report nothing is posted: silence says that nothing is known.
-async fn report(
-    connection: Connection,
-    mut reports: watch::Receiver<Option<Arc<Report>>>,
-    mut court: Court<'_>,
-) -> CallError {
-    let mut posted: Option<Arc<Report>> = None;
-    let mut every = REPORT_EVERY_FIRST;
-    let mut next_at = Instant::now();
-    loop {
-        let newest = reports.borrow_and_update().clone();
-        if let Some(newest) =
-            newest.filter(|newest| is_worth_posting(posted.as_deref(), newest, next_at))
-        {
-            let call = Call::post(
-                "/agent/v1/observations",
-                &testify(&newest, court.witnesses.newest()),
-                CALL_DEADLINE,
-                SMALL_BYTES_MAX,
-            );
-            match connection.json::<ReportAnswer>(call).await {
-                Ok(Some(answer)) => {
-                    let (least, most) = REPORT_EVERY.into_inner();
-                    every = Duration::from_secs(answer.next_report_s.clamp(least, most).into());
-                    court.hear(answer.witness).await;
-                    if posted.is_none() {
-                        tracing::info!("the control plane takes our reports");
-                    }
-                }
-                Ok(None) => {}
-                Err(error) if error.is_answer() && !error.is_refusal() => {
-                    tracing::warn!(%error, "a report was not taken");
-                }
-                Err(error) => return error,
-            }
-            posted = Some(newest);
-            next_at = Instant::now() + every;
-            sleep(REPORT_PAUSE).await;
-        }
-        // Whoever publishes reports lives as long as the process; without him the period below remains.
-        tokio::select! {
-            // Cancel-safe: a change that was not taken is seen by `borrow_and_update`.
-            Ok(()) = reports.changed() => {}
-            // Cancel-safe: only time is lost.
-            () = sleep_until(next_at.max(Instant::now() + REPORT_PAUSE)) => {}
-        }
-    }
-}
-
-/// A report that says something else than the one posted last, or a fresh one when it is time.
-fn is_worth_posting(posted: Option<&Report>, newest: &Report, next_at: Instant) -> bool {
-    let Some(posted) = posted else {
-        return true;
-    };
-    let same = Report {
-        sequence: posted.sequence,
-        ..newest.clone()
-    } == *posted;
-    newest.sequence != posted.sequence && (!same || Instant::now() >= next_at)
-}
-
-// ---- the certificate ----
-
-/// Waits for the time to renew, and renews. Ends once there is a new certificate on disk.
-async fn renew(
-    connection: &Connection,
-    enrolment: &Enrolment,
-    folder: &std::path::Path,
-    renew_at: Timestamp,
-    clock: &Arc<dyn Clock>,
-) -> Result<(), LinkError> {
-    loop {
-        let left = renew_at.since(clock.now());
-        if left > Duration::ZERO {
-            // In short steps: the wall clock may be set meanwhile.
-            sleep(left.min(RENEW_PAUSE)).await;
-            continue;
-        }
-        let request = HostRequest::create().map_err(LinkError::Key)?;
-        let ask = RenewRequest {
-            csr_pem: request.request_pem,
-        };
-        let call = Call::post("/agent/v1/renew", &ask, CALL_DEADLINE, SMALL_BYTES_MAX);
-        match connection.json::<RenewAnswer>(call).await {
-            Ok(answer) => {
-                let answer = answer.ok_or(LinkError::NoCertificate)?;
-                let next = Enrolment {
-                    url: enrolment.url.clone(),
-                    key_pem: request.key_pem,
-                    certificate_pem: answer.certificate_pem,
-                    ca_pem: answer.ca_pem,
-                };
-                let folder = folder.to_owned();
-                let write = tokio::task::spawn_blocking(move || next.write(&folder)).await;
-                write.expect("writing a file does not panic")?;
-                tracing::info!("the certificate was renewed");
-                return Ok(());
-            }
-            Err(error) if error.is_answer() && !error.is_refusal() => {
-                tracing::warn!(%error, "the certificate could not be renewed");
-                sleep(RENEW_PAUSE).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 // ---- base images ----
 
 /// Base images from the control plane, over whichever connection is open.
@@ -596,14 +535,5 @@ mod tests {
             );
             assert_eq!(pause(failures, PAUSE_MAX, 0), Duration::ZERO);
         }
-    }
-
-    #[test]
-    fn certificates_are_renewed_around_half_their_life() {
-        let hours = |count: u64| Duration::from_secs(count * 3600);
-        let start = Timestamp::from_millis(1_790_000_000_000);
-        let end = start.after(hours(10));
-        assert_eq!(renewal(start, end, 0), start.after(hours(4)));
-        assert_eq!(renewal(start, end, u16::MAX), start.after(hours(6)));
     }
 }

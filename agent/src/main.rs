@@ -19,8 +19,14 @@ use innkeeper_agent::{
     link::{Blobs, Link},
     metrics::{self, Metrics},
     reconcile::{Pace, Reconciler},
+    reporting::Speaker,
 };
-use innkeeper_wire::{digest::Digest, host::Report, time::SystemClock};
+use innkeeper_wire::{
+    digest::Digest,
+    host::Report,
+    id::{InstanceId, uuid_v7},
+    time::{Clock as _, SystemClock},
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -162,6 +168,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
         desired: desired_sender,
         reports: reports.clone(),
         connection: connection_sender,
+        speaker: Speaker::new(new_instance()),
+        metrics: metrics.link.clone(),
     };
     let reconciler = Reconciler {
         hypervisor: Arc::clone(&host),
@@ -194,6 +202,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("the agent ends; guests run on");
     ended?.context("read the agent's memory")
+}
+
+/// The name of this process.
+fn new_instance() -> InstanceId {
+    InstanceId::from_uuid(uuid_v7(SystemClock.now(), rand::random()))
 }
 
 fn end_by_signal(stop: &CancellationToken) -> anyhow::Result<()> {

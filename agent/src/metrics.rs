@@ -27,8 +27,10 @@ use crate::{
 
 use host::HostProbe;
 pub use host::HostSample;
+pub use link::LinkMetrics;
 
 mod host;
+mod link;
 
 /// The agent's metrics: those of the process, and the last snapshot of host and servers.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Metrics {
     /// Metrics that live as long as the process; other modules register theirs here.
     registry: Registry,
     behind: Behind,
+    /// Those of the link.
+    pub link: LinkMetrics,
     snapshot_age: Gauge,
     snapshot: Mutex<Option<Snapshot>>,
 }
@@ -106,9 +110,12 @@ impl Metrics {
         register(&registry, build);
         register(&registry, behind.0.clone());
         register(&registry, snapshot_age.clone());
+        let link = LinkMetrics::new();
+        link.show_in(&registry);
         Self {
             registry,
             behind,
+            link,
             snapshot_age,
             snapshot: Mutex::new(None),
         }

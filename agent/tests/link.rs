@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -29,19 +29,22 @@ use innkeeper_agent::{
     image::ImageSource,
     join::{Invitation, JoinError, join},
     link::{Blobs, Link},
-    metrics::Behind,
+    metrics::{Behind, LinkMetrics},
+    reporting::Speaker,
 };
 use innkeeper_mtls::{
-    Authorities, Ca, Fault, Peer, authority::HOST_LIFE, peer_identity, server_config,
+    Authorities, Ca, Fault, Peer, RENEWAL_GRACE, Standing, authority::HOST_LIFE, peer_identity,
+    server_config,
 };
 use innkeeper_wire::{
     digest::Digest,
     error::{Problem, ProblemCode},
     host::{
         DesiredQuery, HOST_HEADER, HostCapacity, HypervisorState, Intent, JoinAnswer, JoinRequest,
-        Manifest, ManifestEntry, RenewAnswer, RenewRequest, Report, ReportAnswer, Witness,
+        Life, LifeAnswer, Manifest, ManifestEntry, Observations, RenewAnswer, RenewRequest, Report,
+        ReportAnswer, Witness,
     },
-    id::{HostId, ServerId, uuid_v7},
+    id::{ChallengeId, HostId, InstanceId, ServerId, uuid_v7},
     size::Bytes,
     time::{Clock, Timestamp},
     vm::{BaseImage, ImageFormat, MacAddress, Nic, Power, PowerTarget, ServerSpec},
@@ -116,6 +119,21 @@ struct Script {
     /// What it answers to everything but joining, if not what it should.
     refusal: Mutex<Option<ProblemCode>>,
     refused: watch::Sender<u32>,
+    /// The signs of life that came alone, at the start of connections.
+    lives: Mutex<Vec<Life>>,
+    given: AtomicU8,
+    /// Whether hosts shall renew before it is time.
+    renew_early: AtomicBool,
+}
+
+impl Script {
+    fn answer(&self) -> LifeAnswer {
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        LifeAnswer {
+            challenge: ChallengeId::from_uuid(uuid(number)),
+            renew: self.renew_early.swap(false, Ordering::Relaxed),
+        }
+    }
 }
 
 type Shared = State<Arc<Script>>;
@@ -126,13 +144,17 @@ fn problem(code: ProblemCode) -> Response {
 }
 
 /// Refuses who is no host; his certificate and what he says of himself must agree.
-fn refuse(script: &Script, peer: Peer, headers: &HeaderMap) -> Option<Response> {
+fn refuse(script: &Script, matched: &str, peer: Peer, headers: &HeaderMap) -> Option<Response> {
     let said = headers
         .get(HOST_HEADER)
         .and_then(|value| value.to_str().ok());
     match peer {
         Peer::Host { id, .. } if said == Some(&id.to_string()) => {}
         _ => return Some(problem(ProblemCode::Unauthenticated)),
+    }
+    let is_renewal = matched == "/agent/v1/renew";
+    if !is_renewal && peer.standing(script.clock.now()) != Standing::Valid(host()) {
+        return Some(problem(ProblemCode::Unauthenticated));
     }
     match *script.refusal.lock().expect("no panics") {
         Some(code) => {
@@ -164,7 +186,7 @@ async fn on_renew(
     headers: HeaderMap,
     Json(request): Json<RenewRequest>,
 ) -> Response {
-    if let Some(refusal) = refuse(&script, peer, &headers) {
+    if let Some(refusal) = refuse(&script, "/agent/v1/renew", peer, &headers) {
         return refusal;
     }
     script.renewals.fetch_add(1, Ordering::Relaxed);
@@ -186,7 +208,7 @@ async fn on_desired(
     headers: HeaderMap,
     Query(query): Query<DesiredQuery>,
 ) -> Response {
-    if let Some(refusal) = refuse(&script, peer, &headers) {
+    if let Some(refusal) = refuse(&script, "", peer, &headers) {
         return refusal;
     }
     let mut manifests = script.manifest.subscribe();
@@ -207,13 +229,26 @@ async fn on_spec(State(script): Shared, UrlPath(digest): UrlPath<String>) -> Res
     }
 }
 
+async fn on_life(
+    State(script): Shared,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Json(life): Json<Life>,
+) -> Response {
+    if let Some(refusal) = refuse(&script, "", peer, &headers) {
+        return refusal;
+    }
+    script.lives.lock().expect("no panics").push(life);
+    Json(script.answer()).into_response()
+}
+
 async fn on_report(
     State(script): Shared,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Json(report): Json<Report>,
+    Json(Observations { report, .. }): Json<Observations>,
 ) -> Response {
-    if let Some(refusal) = refuse(&script, peer, &headers) {
+    if let Some(refusal) = refuse(&script, "", peer, &headers) {
         return refusal;
     }
     script.reports.send_replace(Some(report));
@@ -221,6 +256,7 @@ async fn on_report(
     Json(ReportAnswer {
         next_report_s: 600,
         witness,
+        life: script.answer(),
     })
     .into_response()
 }
@@ -238,6 +274,7 @@ async fn serve(script: Arc<Script>, address: SocketAddr) -> (SocketAddr, JoinHan
     let router = Router::new()
         .route("/agent/v1/join", post(on_join))
         .route("/agent/v1/renew", post(on_renew))
+        .route("/agent/v1/life", post(on_life))
         .route("/agent/v1/desired", get(on_desired))
         .route("/agent/v1/specs/{digest}", get(on_spec))
         .route("/agent/v1/observations", post(on_report))
@@ -293,6 +330,9 @@ fn script() -> Arc<Script> {
         witness: Mutex::new(witness(1, 10)),
         refusal: Mutex::new(None),
         refused: watch::Sender::new(0),
+        lives: Mutex::default(),
+        given: AtomicU8::new(1),
+        renew_early: AtomicBool::new(false),
     })
 }
 
@@ -342,11 +382,18 @@ struct Linked {
     reports: watch::Sender<Option<Arc<Report>>>,
     blobs: Blobs,
     behind: Behind,
+    metrics: LinkMetrics,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
 fn link(script: &Script, folder: &Path) -> Linked {
+    link_as(script, folder, 1)
+}
+
+/// The link of another process of the agent.
+fn link_as(script: &Script, folder: &Path, instance: u8) -> Linked {
+    let metrics = LinkMetrics::new();
     let store = Store::new(folder);
     let accepted = store.read_accepted().expect("readable");
     let (desired_sender, desired) = watch::channel(Arc::new(accepted.desired()));
@@ -366,6 +413,8 @@ fn link(script: &Script, folder: &Path) -> Linked {
         desired: desired_sender,
         reports: reports_receiver,
         connection,
+        speaker: Speaker::new(InstanceId::from_uuid(uuid(instance))),
+        metrics: metrics.clone(),
     };
     let running = tokio::spawn(link.run(stop.clone()));
     Linked {
@@ -373,6 +422,7 @@ fn link(script: &Script, folder: &Path) -> Linked {
         reports,
         blobs: Blobs::new(connections),
         behind,
+        metrics,
         stop,
         running,
     }
@@ -624,11 +674,15 @@ async fn a_refused_agent_holds_what_it_has_and_is_let_in_again() {
     let mut linked = link(&script, folder.path());
     let desired = until(&mut linked.desired, |desired| desired.generation == 5).await;
 
-    *script.refusal.lock().expect("no panics") = Some(ProblemCode::Unauthenticated);
-    // It was refused, came back, and was refused again; it holds what it has.
-    linked.reports.send_replace(Some(Arc::new(observed(1))));
-    until(&mut script.refused.subscribe(), |count| *count >= 3).await;
-    assert_eq!(*linked.desired.borrow(), desired);
+    let mut refused = script.refused.subscribe();
+    for code in [ProblemCode::HostQuarantined, ProblemCode::Unauthenticated] {
+        *script.refusal.lock().expect("no panics") = Some(code);
+        // It was refused, came back, and was refused again; it holds what it has.
+        linked.reports.send_replace(Some(Arc::new(observed(1))));
+        let seen = *refused.borrow();
+        until(&mut refused, |count| *count >= seen + 3).await;
+        assert_eq!(*linked.desired.borrow(), desired);
+    }
     *script.refusal.lock().expect("no panics") = None;
     script.manifest.send_replace(manifest(2, 6, vec![]));
     until(&mut linked.desired, |desired| desired.generation == 6).await;
@@ -706,4 +760,108 @@ async fn a_control_plane_that_forgot_what_it_told_is_not_followed() {
     assert_eq!((desired.generation, desired.servers.len()), (1, 1));
     assert!(!linked.behind.is_so());
     serving.abort();
+}
+
+/// Before it asks for anything, each process shows that it lives and what it has on disk.
+#[tokio::test]
+async fn a_process_proves_itself_before_it_asks() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let invited = invitation(&script, address);
+    join(&invited, folder.path(), script.clock.clone())
+        .await
+        .expect("joined");
+    let mut linked = link_as(&script, folder.path(), 7);
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+    linked.stop.cancel();
+    linked.running.await.expect("no panic");
+    let mut linked = link_as(&script, folder.path(), 8);
+    script.manifest.send_replace(manifest(1, 2, vec![]));
+    until(&mut linked.desired, |desired| desired.generation == 2).await;
+
+    let lives = script.lives.lock().expect("no panics").clone();
+    let said = |life: &Life| (life.instance, life.echo, life.epoch, life.generation);
+    let (first, second) = (uuid(7), uuid(8));
+    let (first, second) = (InstanceId::from_uuid(first), InstanceId::from_uuid(second));
+    let given = |number| Some(ChallengeId::from_uuid(uuid(number)));
+    assert_eq!(
+        lives.iter().map(said).collect::<Vec<_>>(),
+        [
+            (first, None, 0, 0),
+            (first, given(1), 0, 0),
+            (second, None, 1, 1),
+            (second, given(3), 1, 1),
+        ]
+    );
+    let trusted = Digest::of(script.ca.certificate_pem().as_bytes());
+    assert!(lives.iter().all(|life| life.authorities == trusted));
+}
+
+#[tokio::test]
+async fn a_host_that_was_off_for_days_renews_by_itself_and_after_a_week_must_join_anew() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let invited = invitation(&script, address);
+    join(&invited, folder.path(), script.clock.clone())
+        .await
+        .expect("joined");
+    let expired = HOST_LIFE + RENEWAL_GRACE;
+    let pass = |span: Duration| {
+        let ms = i64::try_from(span.as_millis()).expect("short");
+        script.clock.0.fetch_add(ms, Ordering::Relaxed);
+    };
+    pass(expired - Duration::from_secs(1));
+    let mut linked = link(&script, folder.path());
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+    assert_eq!(script.renewals.load(Ordering::Relaxed), 1);
+    assert!(!linked.metrics.is_renewal_overdue());
+    linked.stop.cancel();
+    linked.running.await.expect("no panic");
+
+    pass(expired + Duration::from_secs(1));
+    let again = join(&invited, folder.path(), script.clock.clone()).await;
+    assert!(
+        matches!(again, Err(JoinError::Invitation(_))),
+        "it may join, but not with a used token: {again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_can_not_be_renewed_is_an_alarm_and_an_early_renewal_is_made() {
+    let script = script();
+    let (address, serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let invited = invitation(&script, address);
+    join(&invited, folder.path(), script.clock.clone())
+        .await
+        .expect("joined");
+    serving.abort();
+    assert!(serving.await.is_err_and(|error| error.is_cancelled()));
+    let late = i64::try_from(HOST_LIFE.as_millis()).expect("short") * 3 / 4;
+    script.clock.0.fetch_add(late, Ordering::Relaxed);
+    let mut linked = link(&script, folder.path());
+    let alarm = async {
+        while !linked.metrics.is_renewal_overdue() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, alarm).await.expect("nobody answers");
+
+    let (_, _serving) = serve(Arc::clone(&script), address).await;
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+    assert!(!linked.metrics.is_renewal_overdue(), "it was renewed");
+    assert_eq!(script.renewals.load(Ordering::Relaxed), 1);
+
+    script.renew_early.store(true, Ordering::Relaxed);
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    let renewed = async {
+        while script.renewals.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, renewed).await.expect("it was told to");
+    script.manifest.send_replace(manifest(1, 2, vec![]));
+    until(&mut linked.desired, |desired| desired.generation == 2).await;
 }

@@ -24,7 +24,7 @@ use tokio::net::UnixStream;
 use crate::{
     api::error::Refused,
     app::{App, witnesses::Standing},
-    domain::server::HostReach,
+    domain::{host::HostState, server::HostReach},
 };
 
 pub mod accounts;
@@ -69,8 +69,10 @@ pub struct HostLine {
     pub name: String,
     /// Its site.
     pub site: String,
-    /// `heard`, `silent` or `revoked`.
+    /// `heard`, `silent`, `quarantined` or `revoked`.
     pub state: String,
+    /// Why it is quarantined.
+    pub quarantine: Option<String>,
     /// Servers on it.
     pub servers: u32,
     /// Version of its agent.
@@ -87,6 +89,7 @@ pub fn router(context: AdminContext) -> Router {
         .route("/hosts/invitations", post(invite))
         .route("/hosts", get(hosts))
         .route("/hosts/{name}/revoke", post(revoke))
+        .route("/hosts/{name}/release", post(release))
         .route("/accounts/erasure-plan", post(accounts::plan))
         .route("/accounts/{account}/erase", post(accounts::erase))
         .with_state(context)
@@ -111,9 +114,10 @@ async fn hosts(State(context): State<AdminContext>) -> Result<Json<Vec<HostLine>
     let line = |overview: crate::app::hosts::HostOverview| {
         let reach = context.app.presence().reach(overview.host.id, now);
         let state = match (overview.host.state, reach) {
-            (crate::domain::host::HostState::Revoked, _) => "revoked",
-            (crate::domain::host::HostState::Active, HostReach::Heard) => "heard",
-            (crate::domain::host::HostState::Active, HostReach::Silent) => "silent",
+            (HostState::Revoked, _) => "revoked",
+            (HostState::Quarantined { .. }, _) => "quarantined",
+            (HostState::Active, HostReach::Heard) => "heard",
+            (HostState::Active, HostReach::Silent) => "silent",
         };
         let heard = overview.heard.as_ref();
         HostLine {
@@ -121,6 +125,10 @@ async fn hosts(State(context): State<AdminContext>) -> Result<Json<Vec<HostLine>
             name: overview.host.name.clone(),
             site: overview.host.site.to_string(),
             state: state.to_owned(),
+            quarantine: match overview.host.state {
+                HostState::Quarantined { why } => Some(why.to_string()),
+                HostState::Active | HostState::Revoked => None,
+            },
             servers: overview.reserved.servers,
             agent_version: heard
                 .map(|heard| heard.agent_version.clone())
@@ -143,6 +151,17 @@ async fn revoke(
     let host = host.ok_or_else(|| Refused(Box::new(Problem::new(ProblemCode::NotFound))))?;
     context.app.revoke_host(host).await?;
     tracing::info!(host.id = %host, "a host was revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn release(
+    State(context): State<AdminContext>,
+    PathParam(name): PathParam<String>,
+) -> Result<StatusCode, Refused> {
+    let host = context.app.host_by_name(&name)?;
+    let host = host.ok_or_else(|| Refused(Box::new(Problem::new(ProblemCode::NotFound))))?;
+    context.app.release_host(host).await?;
+    tracing::info!(host.id = %host, "a host was released from quarantine");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -82,6 +82,11 @@ enum HostCommand {
     },
     /// Lists hosts.
     List,
+    /// Serves a quarantined host again. Before, make sure that one machine alone has its identity.
+    Release {
+        /// The host's name.
+        name: String,
+    },
     /// No longer honours a host's certificate. Its servers go on running.
     Revoke {
         /// The host's name.
@@ -138,7 +143,7 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
         HostCommand::List => {
             let hosts: Vec<HostLine> = ask(socket, Method::GET, "/hosts", &()).await?;
             let mut text = format!(
-                "{:<20} {:<12} {:<8} {:>7}  {}\n",
+                "{:<20} {:<12} {:<11} {:>7}  {}\n",
                 "NAME", "SITE", "STATE", "SERVERS", "ID"
             );
             for host in hosts {
@@ -150,9 +155,13 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
                     servers,
                     strangers,
                     accusation,
+                    quarantine,
                     ..
                 } = host;
-                text += &format!("{name:<20} {site:<12} {state:<8} {servers:>7}  {id}\n");
+                text += &format!("{name:<20} {site:<12} {state:<11} {servers:>7}  {id}\n");
+                if let Some(why) = quarantine {
+                    text += &format!("  quarantined: {why}\n");
+                }
                 if let Some(accusation) = accusation {
                     text += &format!("  KNOWS MORE THAN THIS STORE: it {accusation}\n");
                 }
@@ -161,6 +170,10 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
                 }
             }
             print(&text)
+        }
+        HostCommand::Release { name } => {
+            ask::<()>(socket, Method::POST, &format!("/hosts/{name}/release"), &()).await?;
+            print(&format!("{name} is served again\n"))
         }
         HostCommand::Revoke { name } => {
             ask::<()>(socket, Method::POST, &format!("/hosts/{name}/revoke"), &()).await?;

@@ -8,7 +8,10 @@ use prometheus::{
     core::Collector, histogram_opts,
 };
 
-use crate::app::App;
+use crate::{
+    app::{App, hosts::HostOverview},
+    domain::host::HostState,
+};
 
 /// The metrics. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +27,7 @@ struct Inner {
     refused_connections: IntCounterVec,
     mails: IntCounterVec,
     hosts: IntGaugeVec,
+    hosts_quarantined: IntGauge,
     store_sequence: IntGauge,
     doubts: Doubts,
     mails_queued: IntGauge,
@@ -78,6 +82,10 @@ impl Metrics {
         )?;
         let doubts = Doubts::new(&registry)?;
         let mails_queued = gauge("innkeeper_mails_queued", "Mails that wait in the outbox.")?;
+        let hosts_quarantined = gauge(
+            "innkeeper_hosts_quarantined",
+            "Hosts that an operator must look at before they are served again.",
+        )?;
         let build = Opts::new(
             "innkeeper_control_plane_build_info",
             "Version of the control plane; always 1.",
@@ -92,6 +100,7 @@ impl Metrics {
             refused_connections,
             mails,
             hosts,
+            hosts_quarantined,
             store_sequence,
             doubts,
             mails_queued,
@@ -153,6 +162,10 @@ impl Metrics {
             .hosts
             .with_label_values(&["silent"])
             .set(count(hosts.len() - heard));
+        let is_quarantined =
+            |host: &HostOverview| matches!(host.host.state, HostState::Quarantined { .. });
+        let quarantined = hosts.iter().filter(|host| is_quarantined(host)).count();
+        self.inner.hosts_quarantined.set(count(quarantined));
         self.inner
             .store_sequence
             .set(i64::try_from(app.store().sequence()).unwrap_or(i64::MAX));

@@ -32,6 +32,7 @@ use crate::{
     agent_api::{
         self, AgentContext,
         listener::{Listener, STRANGER_LIFE},
+        refusals::Refusals,
     },
     api::{self, context::Context},
     app::{App, Settings, witnesses::WitnessKey},
@@ -106,6 +107,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         app: app.clone(),
         ca: Arc::clone(&ca),
         blobs,
+        refusals: Refusals::new(metrics.clone()),
         metrics: metrics.clone(),
     };
     let listener = agent_listener(&config, agent_context, clock, &tasks, stop.clone()).await?;
@@ -288,7 +290,8 @@ async fn agent_listener(
         socket: bind("the agent API", config.listen.agent).await?,
         acceptor,
         install: config.installation.id.clone(),
-        metrics: context.metrics.clone(),
+        refusals: context.refusals.clone(),
+        links: Arc::clone(context.app.links()),
         stranger_life: STRANGER_LIFE,
         router: agent_api::router(context),
     })

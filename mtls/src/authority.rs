@@ -16,10 +16,10 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 use crate::{
-    peer::{Serial, host_uri},
+    peer::{KeyId, Serial, host_uri},
     tls::{Identity, provider},
 };
 
@@ -87,6 +87,7 @@ pub struct Ca {
     certificate: CertificateDer<'static>,
     certificate_pem: String,
     issuer: Issuer<'static, KeyPair>,
+    key_id: KeyId,
 }
 
 /// A certificate signed for a host.
@@ -145,6 +146,14 @@ impl Ca {
             .and_then(|organization| organization.as_str().ok())
             .and_then(|text| text.parse().ok())
             .ok_or(CaError::Damaged("its name does not hold the installation"))?;
+        let key_id = parsed
+            .extensions()
+            .iter()
+            .find_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(identifier) => KeyId::of(identifier.0),
+                _ => None,
+            })
+            .ok_or(CaError::Damaged("its certificate does not name its key"))?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key)
             .map_err(damaged("its certificate is no authority"))?;
         let certificate_pem =
@@ -154,7 +163,14 @@ impl Ca {
             certificate,
             certificate_pem,
             issuer,
+            key_id,
         })
+    }
+
+    /// What the certificates that this authority signs say of their issuer.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
     }
 
     /// Certificate and key, to be stored where only the control plane can read it.

@@ -16,6 +16,8 @@ pub mod refusal;
 pub mod tls;
 
 pub use authority::{Ca, HostRequest, SignedHost};
-pub use peer::{HostCertificate, Peer, Serial, host_certificate, peer_identity};
+pub use peer::{
+    HostCertificate, KeyId, Peer, RENEWAL_GRACE, Serial, Standing, host_certificate, peer_identity,
+};
 pub use refusal::{Fault, Refusal, RefusedBy};
 pub use tls::{Authorities, Identity, client_config, pinned_client_config, server_config};

@@ -2,22 +2,22 @@
 //! ([`crate::tls`]); this module reads the one name that counts and refuses everything that is not exactly
 //! as [`crate::Ca::sign_host`] makes it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use innkeeper_wire::{
     id::{Code, HostId},
     time::Timestamp,
 };
 use rustls_pki_types::CertificateDer;
-use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 /// Who opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// Somebody without a certificate: may only join.
     Nobody,
-    /// A host of this installation. Whether it is still allowed, and whether `not_after` has passed since
-    /// the handshake, is to be asked at every request.
+    /// A host of this installation. What its certificate is good for at this moment ([`Peer::standing`]), and
+    /// whether the host is still allowed, is to be asked at every request.
     Host {
         /// Which.
         id: HostId,
@@ -25,7 +25,56 @@ pub enum Peer {
         serial: Serial,
         /// Until when its certificate is valid.
         not_after: Timestamp,
+        /// The authority that signed it.
+        issuer: KeyId,
     },
+}
+
+/// What somebody's certificate is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none: joining.
+    Nobody,
+    /// Everything that this host may do.
+    Valid(HostId),
+    /// It has expired within [`RENEWAL_GRACE`]: renewing it, and nothing else.
+    Expired(HostId),
+    /// It has expired before that: nothing.
+    Over(HostId),
+}
+
+/// How long an expired certificate can still be renewed, with the key that it is for (security.md 4.1): a
+/// host that was off for a few days comes back by itself.
+pub const RENEWAL_GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+impl Peer {
+    /// The host of a certificate.
+    #[must_use]
+    pub fn of(certificate: &HostCertificate) -> Self {
+        Self::Host {
+            id: certificate.host,
+            serial: certificate.serial,
+            not_after: certificate.not_after,
+            issuer: certificate.issuer,
+        }
+    }
+
+    /// What the certificate is good for at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        match *self {
+            Self::Nobody => Standing::Nobody,
+            Self::Host { id, not_after, .. } => {
+                if now <= not_after {
+                    Standing::Valid(id)
+                } else if now <= not_after.after(RENEWAL_GRACE) {
+                    Standing::Expired(id)
+                } else {
+                    Standing::Over(id)
+                }
+            }
+        }
+    }
 }
 
 /// Why a certificate names no host of ours, although one of our authorities signed it.
@@ -70,6 +119,23 @@ impl fmt::Debug for Serial {
     }
 }
 
+/// Tells the keys of authorities apart, which may have the same name: the identifier that an authority's own
+/// certificate and those that it signed carry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId([u8; 20]);
+
+impl KeyId {
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// What a host's certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostCertificate {
@@ -79,6 +145,8 @@ pub struct HostCertificate {
     pub host: HostId,
     /// Its number.
     pub serial: Serial,
+    /// The authority that signed it.
+    pub issuer: KeyId,
     /// From when it is valid.
     pub not_before: Timestamp,
     /// Until when it is valid.
@@ -103,11 +171,7 @@ pub fn peer_identity(
             found: certificate.install,
         });
     }
-    Ok(Peer::Host {
-        id: certificate.host,
-        serial: certificate.serial,
-        not_after: certificate.not_after,
-    })
+    Ok(Peer::of(&certificate))
 }
 
 /// Reads a host's certificate. A host reads its own, to know who it is and when to renew.
@@ -141,9 +205,26 @@ pub fn host_certificate(der: &CertificateDer<'_>) -> Result<HostCertificate, Pee
         install,
         host,
         serial: Serial::of(certificate.raw_serial()).ok_or(PeerError::Malformed)?,
+        issuer: issuer(&certificate).ok_or(PeerError::Malformed)?,
         not_before: instant(validity.not_before),
         not_after: instant(validity.not_after),
     })
+}
+
+fn issuer(certificate: &X509Certificate<'_>) -> Option<KeyId> {
+    let mut extensions = certificate.extensions().iter();
+    extensions.find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(identifier) => {
+            KeyId::of(identifier.key_identifier.as_ref()?.0)
+        }
+        _ => None,
+    })
+}
+
+/// When a certificate expires; `None` when it can't be read.
+pub(crate) fn not_after(der: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(instant(certificate.validity().not_after))
 }
 
 /// The name of a host in its certificate.

@@ -10,18 +10,23 @@ use innkeeper_wire::{
     time::{Clock, Timestamp},
 };
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError,
+    RootCertStore, ServerConfig, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, verify_tls13_signature},
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{
+        NoServerSessionStorage, WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
     time_provider::TimeProvider,
     version::TLS13,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+
+use crate::peer::{RENEWAL_GRACE, not_after};
 
 /// Most authorities that are trusted at a time: two during a change, and room for a mistake.
 pub const AUTHORITIES_MAX: usize = 4;
@@ -97,7 +102,8 @@ impl Identity {
 }
 
 /// What the agent API listens with. A client certificate is optional, so that joining shares the port: who
-/// came without one is [`crate::Peer::Nobody`].
+/// came without one is [`crate::Peer::Nobody`]. One that has expired lately gets through the handshake, and
+/// is good for its renewal ([`crate::Peer::standing`]).
 ///
 /// # Errors
 /// When the identity's key is not that of its certificate.
@@ -111,6 +117,7 @@ pub fn server_config(
             .allow_unauthenticated()
             .build()
             .map_err(|_| TlsError::Authorities)?;
+    let verifier = Arc::new(Forbearing(verifier));
     let mut config = ServerConfig::builder_with_details(provider(), WallClock::of(clock))
         .with_protocol_versions(&[&TLS13])
         .map_err(TlsError::Unfit)?
@@ -194,6 +201,78 @@ impl fmt::Debug for WallClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WallClock")
     }
+}
+
+/// Checks the certificates of clients, and lets one that has expired within [`RENEWAL_GRACE`] through if it
+/// was good in its last second. That its holder has the key, the handshake itself proves.
+#[derive(Debug)]
+struct Forbearing(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Forbearing {
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verify = |at| self.0.verify_client_cert(end_entity, intermediates, at);
+        let refusal = match verify(now) {
+            Err(refusal) if is_expiry(&refusal) => refusal,
+            verdict => return verdict,
+        };
+        let expired_at = not_after(end_entity)
+            .map(|end| UnixTime::since_unix_epoch(end.since(Timestamp::from_millis(0))))
+            .filter(|end| now.as_secs() <= end.as_secs() + RENEWAL_GRACE.as_secs());
+        match expired_at {
+            Some(last_second) => verify(last_second),
+            None => Err(refusal),
+        }
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+fn is_expiry(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. }
+        )
+    )
 }
 
 /// The server's chain does not hold the pinned authority.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use innkeeper_mtls::{
-    Authorities, Ca, Fault, HostRequest, Identity, Peer, Refusal, RefusedBy, Serial,
+    Authorities, Ca, Fault, HostRequest, Identity, Peer, RENEWAL_GRACE, Refusal, RefusedBy, Serial,
+    Standing,
     authority::{HOST_LIFE, SERVER_LIFE, SKEW_MAX, SignError},
     client_config, host_certificate,
     peer::PeerError,
@@ -206,7 +207,14 @@ async fn dates_are_checked_with_the_given_clock() {
     for (now, expected) in [
         (NOW.after(HOST_LIFE - Duration::from_secs(1)), None),
         (
+            // It has expired, and may renew ...
             NOW.after(HOST_LIFE + Duration::from_secs(1)),
+            None,
+        ),
+        (NOW.after(HOST_LIFE + RENEWAL_GRACE), None),
+        (
+            // ... for a week.
+            NOW.after(HOST_LIFE + RENEWAL_GRACE + Duration::from_secs(1)),
             Some(Fault::Expired),
         ),
         (before(NOW, SKEW_MAX - Duration::from_secs(1)), None),
@@ -216,6 +224,13 @@ async fn dates_are_checked_with_the_given_clock() {
         ),
     ] {
         let met = meet(server(&ca, &ca, now), client(&identity, &ca)).await;
+        if let Ok(peer) = met.server {
+            let standing = match now <= NOW.after(HOST_LIFE) {
+                true => Standing::Valid(host(1)),
+                false => Standing::Expired(host(1)),
+            };
+            assert_eq!(peer.standing(now), standing, "{now}");
+        }
         assert_eq!(
             met.server.err().map(|refusal| refusal.fault),
             expected,
@@ -234,6 +249,27 @@ async fn dates_are_checked_with_the_given_clock() {
 
 fn before(instant: Timestamp, span: Duration) -> Timestamp {
     Timestamp::from_millis(instant.as_millis() - i64::try_from(span.as_millis()).expect("small"))
+}
+
+/// The grace is for the date alone: whatever else is wrong with an expired certificate is still wrong.
+#[tokio::test]
+async fn an_expired_certificate_of_another_authority_or_purpose_is_refused() {
+    let (ours, theirs) = (authority(), authority());
+    let late = NOW.after(HOST_LIFE + HOUR);
+    let identity = enrolled(&theirs, host(1));
+    let met = meet(server(&ours, &ours, late), client(&identity, &ours)).await;
+    assert_eq!(met.server, Err(refused(RefusedBy::Us, Fault::Authority)));
+
+    let names = ["localhost".to_owned()];
+    let as_client = ours.issue_server(&names, NOW).expect("a name");
+    let late = NOW.after(SERVER_LIFE + HOUR);
+    let config = {
+        let fresh = ours.issue_server(&names, late).expect("a name");
+        server_config(&fresh, &trust(&ours), clock(late)).expect("fits")
+    };
+    let config_of_client = client_config(&as_client, &trust(&ours), clock(late)).expect("fits");
+    let met = meet(config, config_of_client).await;
+    assert_eq!(met.server, Err(refused(RefusedBy::Us, Fault::Purpose)));
 }
 
 #[tokio::test]

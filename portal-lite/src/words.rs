@@ -119,7 +119,8 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::AccountLocked => "problem-account-locked",
         ProblemCode::RateLimited => "problem-rate-limited",
         ProblemCode::Internal => "problem-internal",
-        ProblemCode::Unavailable => "problem-unavailable",
+        // No customer ever meets a host's quarantine.
+        ProblemCode::Unavailable | ProblemCode::HostQuarantined => "problem-unavailable",
         ProblemCode::StorageFull => "problem-storage-full",
     }
 }

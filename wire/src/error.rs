@@ -103,6 +103,8 @@ problem_codes! {
     EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
     /// The account has as many of these as it may.
     QuotaExceeded = "quota-exceeded", 403, "The account's limit is reached";
+    /// Operators must look at this host before it is served again. Only agents see this.
+    HostQuarantined = "host-quarantined", 403, "This host is quarantined";
     /// There is no such thing, or it belongs to somebody else.
     NotFound = "not-found", 404, "There is no such thing";
     /// The path exists, the method does not.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    id::{HostId, ServerId},
+    id::{ChallengeId, HostId, InstanceId, ServerId},
     size::Bytes,
     time::Timestamp,
 };
@@ -114,6 +114,46 @@ pub enum Intent {
     },
     /// It shall be gone. Stays in the manifest until the host has reported it absent.
     Delete,
+}
+
+/// Shows which process of an agent speaks, and after what: it echoes what the control plane gave it last.
+/// What was delayed or repeated on its way can't echo a fresh challenge, so the control plane can tell two
+/// machines with one identity, and a disk that was restored from an old copy, from a bad network.
+///
+/// Posted alone at the start of each connection, before anything is asked for, and with each report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Life {
+    /// The process; a new one with each start.
+    pub instance: InstanceId,
+    /// The newest challenge that this process was given; none before the first.
+    pub echo: Option<ChallengeId>,
+    /// Epoch of the manifest that the agent has accepted last, and has on disk; 0 for none.
+    pub epoch: u64,
+    /// Its generation.
+    pub generation: u64,
+    /// SHA-256 of the list of authorities (PEM) that the agent trusts.
+    pub authorities: Digest,
+}
+
+/// What the control plane answers to a [`Life`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LifeAnswer {
+    /// To be echoed next.
+    pub challenge: ChallengeId,
+    /// The agent shall renew its certificate now: the authorities are being changed.
+    pub renew: bool,
+}
+
+/// A report with the proof that it is made now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observations {
+    /// Who reports.
+    pub life: Life,
+    /// What.
+    pub report: Report,
 }
 
 /// What a host observed, posted after every change and at the interval that the answer names.
@@ -322,6 +362,8 @@ pub struct ReportAnswer {
     pub next_report_s: u32,
     /// Where the journal stands: the host keeps it, and holds later answers against it.
     pub witness: Witness,
+    /// The next challenge.
+    pub life: LifeAnswer,
 }
 
 #[cfg(test)]
@@ -342,6 +384,10 @@ mod tests {
         let answer = ReportAnswer {
             next_report_s: 5,
             witness,
+            life: LifeAnswer {
+                challenge: ChallengeId::from_uuid(uuid_v7(Timestamp::from_millis(0), [2; 10])),
+                renew: false,
+            },
         };
         let text = json!({
             "next_report_s": 5,
@@ -351,6 +397,7 @@ mod tests {
                 "hash": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
                 "tag": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
             },
+            "life": { "challenge": "cha_00000000000072028202020202020202", "renew": false },
         });
         assert_eq!(serde_json::to_value(answer).expect("plain values"), text);
         assert_eq!(

@@ -125,6 +125,10 @@ ids! {
     HostId = "hst",
     /// A mail waiting in the outbox.
     MailId = "mai",
+    /// One process of an agent.
+    InstanceId = "ins",
+    /// What the control plane gives to an agent's process, to be shown again: see [`crate::host::Life`].
+    ChallengeId = "cha",
     /// One request, as it appears in logs and problem documents.
     RequestId = "req",
 }

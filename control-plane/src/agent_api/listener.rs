@@ -1,5 +1,5 @@
 //! The accept loop of the agent API: TCP, TLS, who is there, then HTTP/2. Bounded in connections and in the
-//! time of a handshake; every refusal is one line in the log.
+//! time of a handshake; every refusal leaves its mark.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use innkeeper_mtls::{Peer, Refusal, peer_identity};
+use innkeeper_mtls::{Fault, Peer, Refusal, peer_identity};
 use innkeeper_wire::id::Code;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -19,7 +19,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::metrics::Metrics;
+use super::refusals::Refusals;
+use crate::app::links::Links;
 
 /// Connections at a time; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 12_000;
@@ -50,8 +51,10 @@ pub struct Listener {
     pub install: Code,
     /// What answers.
     pub router: Router,
-    /// Where refusals are counted.
-    pub metrics: Metrics,
+    /// Where refusals are counted and logged.
+    pub refusals: Refusals,
+    /// Where the connections of hosts are registered, to be closed with the hosts.
+    pub links: Arc<Links>,
     /// How long somebody without a certificate may stay; [`STRANGER_LIFE`] but in tests.
     pub stranger_life: Duration,
 }
@@ -124,17 +127,26 @@ impl Listener {
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         tokio::pin!(connection);
-        let overstayed = async {
-            match peer {
-                Peer::Nobody => sleep(self.stranger_life).await,
-                Peer::Host { .. } => std::future::pending().await,
-            }
+        // Registered before the first request is read: whatever is decided about the host from then on
+        // finds this connection.
+        let link = match peer {
+            Peer::Nobody => None,
+            Peer::Host { id, .. } => Some(self.links.register(id)),
+        };
+        let unwelcome = async {
+            let Some(link) = link else {
+                sleep(self.stranger_life).await;
+                return self.refuse(address, "stranger", "no host joined in time");
+            };
+            link.closed().await;
+            tracing::info!(peer = %address, "the connection of a host was closed");
         };
         let ended = tokio::select! {
             // The connection is dropped only after it ended, or below.
             ended = &mut connection => ended,
-            // Dropping this loses nothing; when it ends, the connection is dropped on purpose.
-            () = overstayed => return self.refuse(address, "stranger", "no host joined in time"),
+            // Dropping this takes the connection off the register. When it ends, the connection is dropped on
+            // purpose, with all that is under way on it.
+            () = unwelcome => return,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -147,13 +159,16 @@ impl Listener {
 
     fn refuse_handshake(&self, address: SocketAddr, error: &std::io::Error) {
         match Refusal::of(error) {
+            Some(refusal) if refusal.fault == Fault::Expired => {
+                let detail = "it expired more than 7 days ago: the host must join anew";
+                self.refuse(address, "certificate", detail);
+            }
             Some(refusal) => self.refuse(address, "certificate", &refusal.to_string()),
             None => self.refuse(address, "handshake", &error.to_string()),
         }
     }
 
-    fn refuse(&self, address: SocketAddr, reason: &str, detail: &str) {
-        self.metrics.connection_refused(reason);
-        tracing::warn!(peer = %address, reason, detail, "a connection to the agent API was refused");
+    fn refuse(&self, address: SocketAddr, reason: &'static str, detail: &str) {
+        self.refusals.note(address.ip(), reason, detail);
     }
 }

@@ -18,13 +18,17 @@ use innkeeper_wire::{
     digest::Digest,
     error::{Problem, ProblemCode},
     host::{
-        DesiredQuery, JoinAnswer, JoinRequest, RenewAnswer, RenewRequest, Report, ReportAnswer,
+        DesiredQuery, JoinAnswer, JoinRequest, Life, LifeAnswer, Observations, RenewAnswer,
+        RenewRequest, ReportAnswer,
     },
     id::RequestId,
 };
 use tokio_util::io::ReaderStream;
 
-use self::identity::{HostCaller, Stranger};
+use self::{
+    identity::{HostCaller, RenewingHost, Stranger},
+    refusals::Refusals,
+};
 use crate::{
     api::error::Refused,
     app::{App, error::AppError},
@@ -35,6 +39,7 @@ use crate::{
 
 mod identity;
 pub mod listener;
+pub mod refusals;
 
 /// Largest body: a report of a thousand servers, each with a problem.
 const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
@@ -56,6 +61,8 @@ pub struct AgentContext {
     pub blobs: Blobs,
     /// Where requests are counted.
     pub metrics: Metrics,
+    /// Where refusals are counted and logged.
+    pub refusals: Refusals,
 }
 
 /// All routes of the agent API.
@@ -66,6 +73,7 @@ pub fn router(context: AgentContext) -> Router {
             post(join).layer(DefaultBodyLimit::max(JOIN_BYTES_MAX)),
         )
         .route("/agent/v1/renew", post(renew))
+        .route("/agent/v1/life", post(life))
         .route("/agent/v1/desired", get(desired))
         .route("/agent/v1/specs/{digest}", get(spec))
         .route("/agent/v1/observations", post(observations))
@@ -89,12 +97,17 @@ async fn join(
     Stranger(caller): Stranger,
     Json(request): Json<JoinRequest>,
 ) -> Result<Json<JoinAnswer>, Refused> {
-    let answer = context.app.join_host(&caller, &context.ca, &request).await.inspect_err(|error| {
-        if let AppError::Invitation(refusal) = error {
-            context.metrics.connection_refused("invitation");
-            tracing::warn!(peer = %caller.address, %refusal, "a host that wants to join was refused");
-        }
-    })?;
+    let answer = context
+        .app
+        .join_host(&caller, &context.ca, &request)
+        .await
+        .inspect_err(|error| {
+            if let AppError::Invitation(refusal) = error {
+                context
+                    .refusals
+                    .note(caller.address, "invitation", &refusal.to_string());
+            }
+        })?;
     tracing::info!(host.id = %answer.host, peer = %caller.address, "a host joined");
     Ok(Json(answer))
 }
@@ -102,7 +115,7 @@ async fn join(
 /// A fresh certificate for a host that proves the present one.
 async fn renew(
     State(context): State<AgentContext>,
-    HostCaller(host): HostCaller,
+    RenewingHost(host): RenewingHost,
     Json(request): Json<RenewRequest>,
 ) -> Result<Json<RenewAnswer>, Refused> {
     let certificate_pem = context
@@ -118,7 +131,7 @@ async fn renew(
 /// The desired state, once it is newer than what the host has; 204 when the wait is over before.
 async fn desired(
     State(context): State<AgentContext>,
-    HostCaller(host): HostCaller,
+    HostCaller { host, .. }: HostCaller,
     Query(query): Query<DesiredQuery>,
 ) -> Result<Response, Refused> {
     let app = &context.app;
@@ -153,7 +166,7 @@ async fn desired(
 /// A spec of one of the host's own servers.
 async fn spec(
     State(context): State<AgentContext>,
-    HostCaller(host): HostCaller,
+    HostCaller { host, .. }: HostCaller,
     Path(digest): Path<String>,
 ) -> Result<Response, Refused> {
     let spec = context.app.spec(host, parse_digest(&digest)?)?;
@@ -164,23 +177,46 @@ async fn spec(
         .into_response())
 }
 
+/// Says that an agent lives; the first thing on each of its connections.
+async fn life(
+    State(context): State<AgentContext>,
+    caller: HostCaller,
+    Json(life): Json<Life>,
+) -> Result<Json<LifeAnswer>, Refused> {
+    Ok(Json(hear(&context, &caller, &life).await?))
+}
+
+async fn hear(
+    context: &AgentContext,
+    caller: &HostCaller,
+    life: &Life,
+) -> Result<LifeAnswer, AppError> {
+    let challenge = context.app.hear_life(caller.host, life).await?;
+    Ok(LifeAnswer {
+        challenge,
+        renew: caller.issuer != context.ca.key_id(),
+    })
+}
+
 /// Takes in what a host observed.
 async fn observations(
     State(context): State<AgentContext>,
-    HostCaller(host): HostCaller,
-    Json(report): Json<Report>,
+    caller: HostCaller,
+    Json(Observations { life, report }): Json<Observations>,
 ) -> Result<Json<ReportAnswer>, Refused> {
-    context.app.take_report(host, &report).await?;
+    let life = hear(&context, &caller, &life).await?;
+    context.app.take_report(caller.host, &report).await?;
     Ok(Json(ReportAnswer {
         next_report_s: REPORT_INTERVAL_S,
         witness: context.app.witness(),
+        life,
     }))
 }
 
 /// A base image that one of the host's servers starts from.
 async fn blob(
     State(context): State<AgentContext>,
-    HostCaller(host): HostCaller,
+    HostCaller { host, .. }: HostCaller,
     Path(digest): Path<String>,
 ) -> Result<Response, Refused> {
     let digest = parse_digest(&digest)?;

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use innkeeper_wire::{
+    api::ServerState,
     error::{PROBLEM_JSON, Problem, ProblemCode},
     id::RequestId,
 };
@@ -74,19 +75,15 @@ impl From<AppError> for Refused {
             AppError::PriceChanged => plain(ProblemCode::PriceChanged),
             AppError::LinkExpired => plain(ProblemCode::LinkExpired),
             AppError::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
-            AppError::InvalidState(state) => {
-                let state = serde_json::to_value(state).ok();
-                let state = state
-                    .as_ref()
-                    .and_then(|state| state.as_str())
-                    .unwrap_or("in another state");
-                detailed(ProblemCode::InvalidState, format!("the server is {state}"))
-            }
+            AppError::InvalidState(state) => detailed(ProblemCode::InvalidState, is_now(state)),
             AppError::Invitation(refusal) => {
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
             AppError::HostRefused => plain(ProblemCode::Unauthenticated),
-            AppError::InviteRefused(why) | AppError::CertificateRequest(why) => {
+            AppError::HostQuarantined(why) => {
+                detailed(ProblemCode::HostQuarantined, why.to_string())
+            }
+            AppError::OperatorRefused(why) | AppError::CertificateRequest(why) => {
                 detailed(ProblemCode::BadRequest, why)
             }
             AppError::Restoring => detailed(ProblemCode::Unavailable, RESTORING.to_owned()),
@@ -106,6 +103,12 @@ impl From<AppError> for Refused {
         };
         Self(Box::new(problem))
     }
+}
+
+fn is_now(state: ServerState) -> String {
+    let state = serde_json::to_value(state).ok();
+    let state = state.as_ref().and_then(|state| state.as_str());
+    format!("the server is {}", state.unwrap_or("in another state"))
 }
 
 impl IntoResponse for Refused {

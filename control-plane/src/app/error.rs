@@ -8,7 +8,11 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    domain::{account::EraseRefusal, host::InvitationRefusal, placement::Refusal},
+    domain::{
+        account::EraseRefusal,
+        host::{InvitationRefusal, Quarantine},
+        placement::Refusal,
+    },
     store::{CommitError, EphemeralError, ReadError},
     vault::VaultError,
 };
@@ -79,15 +83,18 @@ pub enum AppError {
     /// Not possible in the present state.
     #[error("not possible while the server is {0:?}")]
     InvalidState(ServerState),
-    /// An operator invites a host under a name or to a site that can not be.
+    /// What an operator asks for is not possible, and why.
     #[error("{0}")]
-    InviteRefused(String),
+    OperatorRefused(String),
     /// A host's token does not let it in.
     #[error("the invitation is refused")]
     Invitation(#[source] InvitationRefusal),
     /// The host was revoked, or never joined here.
     #[error("the host may not talk to this control plane")]
     HostRefused,
+    /// An operator must look at the host first.
+    #[error("the host is quarantined")]
+    HostQuarantined(#[source] Quarantine),
     /// A host's certificate request can't be signed.
     #[error("the certificate request is refused: {0}")]
     CertificateRequest(String),

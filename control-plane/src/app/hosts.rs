@@ -59,10 +59,10 @@ impl App {
             .map(|site| site.code.clone())
             .ok_or_else(|| {
                 let detail = format!("there is no site `{site}` in the configuration");
-                AppError::InviteRefused(detail)
+                AppError::OperatorRefused(detail)
             })?;
         if !is_host_name(name) {
-            return Err(AppError::InviteRefused(format!(
+            return Err(AppError::OperatorRefused(format!(
                 "`{name}` is no name for a host: letters, digits, - and ."
             )));
         }
@@ -72,7 +72,7 @@ impl App {
             &format!("invite host {name}"),
             |app, now| {
                 if read::<HostNameClaim>(app.store(), name)?.is_some() {
-                    return Err(AppError::InviteRefused(format!(
+                    return Err(AppError::OperatorRefused(format!(
                         "there is a host called {name} already; revoke it if another one takes its place"
                     )));
                 }
@@ -157,8 +157,11 @@ impl App {
         host: HostId,
         csr_pem: &str,
     ) -> Result<String, AppError> {
-        self.check_host(host)?;
-        self.sign(ca, host, csr_pem)
+        match self.check_host(host) {
+            // Who it is, is not in question for longer than that of others: it must be able to come back.
+            Ok(_) | Err(AppError::HostQuarantined(_)) => self.sign(ca, host, csr_pem),
+            Err(error) => Err(error),
+        }
     }
 
     fn sign(&self, ca: &Ca, host: HostId, csr_pem: &str) -> Result<String, AppError> {
@@ -169,10 +172,12 @@ impl App {
 
     /// Whether a host may talk to us: asked on every request, and again before a parked one is answered.
     pub fn check_host(&self, host: HostId) -> Result<Host, AppError> {
-        let found = read::<Host>(self.store(), host)?.map(|record| record.value);
-        found
-            .filter(|host| host.state == HostState::Active)
-            .ok_or(AppError::HostRefused)
+        let found = read::<Host>(self.store(), host)?.ok_or(AppError::HostRefused)?;
+        match found.value.state {
+            HostState::Active => Ok(found.value),
+            HostState::Revoked => Err(AppError::HostRefused),
+            HostState::Quarantined { why } => Err(AppError::HostQuarantined(why)),
+        }
     }
 
     /// No longer honours a host's certificate. Its servers go on running; its name is free for the machine that
@@ -195,7 +200,9 @@ impl App {
             Ok((changes, ()))
         })
         .await?;
+        self.links().close(host);
         self.presence().forget(host);
+        self.lives().forget(host);
         Ok(())
     }
 

@@ -22,6 +22,8 @@ use tokio::sync::watch;
 
 use self::{
     error::AppError,
+    links::Links,
+    lives::Lives,
     mirror::Mirror,
     passwords::Passwords,
     presence::Presence,
@@ -41,6 +43,8 @@ pub mod accounts;
 pub mod erasure;
 pub mod error;
 pub mod hosts;
+pub mod links;
+mod lives;
 pub mod mails;
 mod mirror;
 pub mod orders;
@@ -104,6 +108,8 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     settings: Settings,
     presence: Presence,
+    lives: Lives,
+    links: Arc<Links>,
     passwords: Passwords,
     rate_limits: RateLimits,
     mirror: Arc<Mirror>,
@@ -187,6 +193,8 @@ impl App {
             ids,
             settings,
             presence: Presence::new(started_at),
+            lives: Lives::default(),
+            links: Arc::default(),
             passwords: Passwords::new(),
             rate_limits: RateLimits::default(),
             mirror,
@@ -209,6 +217,16 @@ impl App {
     #[must_use]
     pub fn presence(&self) -> &Presence {
         &self.inner.presence
+    }
+
+    /// The open connections of hosts.
+    #[must_use]
+    pub fn links(&self) -> &Arc<Links> {
+        &self.inner.links
+    }
+
+    pub(crate) fn lives(&self) -> &Lives {
+        &self.inner.lives
     }
 
     /// The store, for metrics and for duties that wait for commits.

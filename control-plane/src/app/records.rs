@@ -17,6 +17,7 @@
 //! | `srv/<account>/<server>`, `onhost/<host>/<server>` | [`Server`], [`OnHost`] |
 //! | `hst/<host>`, `hstname/<name>`, `inv/<hash of the token>` | [`Host`], [`HostNameClaim`], [`Invitation`] |
 //! | `reserved/<host>`, `manifest/<host>` | [`Reserved`], [`ManifestHead`] |
+//! | `ack/<host>` | [`Acknowledged`]: the newest desired state that the host ever had |
 //! | `addr/<address>` | [`AddressClaim`] |
 //! | `mail/<mail>` | [`OutgoingMail`] |
 //! | `erasing/<account>` | [`Erasing`]: that its key is still to be destroyed |
@@ -42,6 +43,7 @@ use crate::{
         account::{Account, Confirmation, PendingConfirmation},
         addresses::AddressClaim,
         host::{Host, Invitation, ManifestHead, Reserved},
+        host_session::Position,
         mail::OutgoingMail,
         order::{IdempotencyRecord, Order},
         sealed::Sealed,
@@ -89,6 +91,7 @@ nouns! {
     Invitation = "inv/",
     Reserved = "reserved/",
     ManifestHead = "manifest/",
+    Acknowledged = "ack/",
     AddressClaim = "addr/",
     OutgoingMail = "mail/",
     Erasing = "erasing/",
@@ -157,6 +160,10 @@ pub(crate) struct HostNameClaim {
     /// By which host.
     pub(crate) host: HostId,
 }
+
+/// The newest desired state that a host ever had.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Acknowledged(pub(crate) Position);
 
 /// A record with the version that a later write is guarded by.
 #[derive(Debug, Clone)]

@@ -43,6 +43,25 @@ pub enum HostState {
     Active,
     /// Its certificate is no longer honoured. Its servers go on running.
     Revoked,
+    /// Something is wrong with it that operators must look at: it is told nothing and not believed. Its
+    /// servers go on running.
+    Quarantined {
+        /// What.
+        why: Quarantine,
+    },
+}
+
+/// Why a host is quarantined (security.md F9, F11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Quarantine {
+    /// Two machines speak for it at the same time: its disk was cloned.
+    #[error("two machines use its identity at the same time")]
+    TwoInstances,
+    /// Its agent has forgotten a desired state that it had accepted: its disk was restored from an old copy,
+    /// or emptied.
+    #[error("its agent's folder was restored from an old copy, or lost")]
+    Rewound,
 }
 
 /// What is promised to servers on one host. One record a host, written with every order: two orders can't

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod fleet;
 pub mod free_addresses;
 pub mod host;
+pub mod host_session;
 pub mod lockout;
 pub mod mail;
 pub mod order;

@@ -49,6 +49,9 @@ pub enum Refusal {
     /// It was revoked.
     #[error("revoked")]
     Revoked,
+    /// Something is wrong with it.
+    #[error("quarantined")]
+    Quarantined,
     /// It is not heard of, or its libvirt does not answer.
     #[error("not reachable")]
     Unreachable,
@@ -115,8 +118,10 @@ pub(super) fn score(
     if candidate.site != *site {
         return Err(Refusal::OtherSite);
     }
-    if candidate.state == HostState::Revoked {
-        return Err(Refusal::Revoked);
+    match candidate.state {
+        HostState::Active => {}
+        HostState::Revoked => return Err(Refusal::Revoked),
+        HostState::Quarantined { .. } => return Err(Refusal::Quarantined),
     }
     let capacity = candidate
         .capacity
@@ -217,6 +222,12 @@ mod tests {
             with(|c| c.state = HostState::Revoked),
             Err(vec![Refusal::Revoked])
         );
+        let why = super::super::host::Quarantine::TwoInstances;
+        let quarantined = Candidate {
+            state: HostState::Quarantined { why },
+            ..candidate(1)
+        };
+        assert_eq!(choose(&[quarantined]), Err(vec![Refusal::Quarantined]));
         assert_eq!(
             with(|c| c.reachable = false),
             Err(vec![Refusal::Unreachable])

@@ -1,7 +1,10 @@
 //! The agent API: who is let in, and that a host sees nothing but its own.
 
 use axum::http::Method;
-use innkeeper_control_plane::{agent_api::listener::Connection, api::error::Refused};
+use innkeeper_control_plane::{
+    admin::AdminContext, agent_api::listener::Connection, api::error::Refused,
+    app::error::AppError, domain::host::Quarantine,
+};
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
     host::{Intent, ObservedServer, ObservedState},
@@ -10,7 +13,7 @@ use innkeeper_wire::{
 };
 use serde_json::json;
 
-use crate::setting::{Setting, room_for};
+use crate::setting::{Answer, Setting, TestHost, room_for};
 
 const DESIRED: &str = "/desired?epoch=0&generation=0&wait_s=0";
 
@@ -137,18 +140,11 @@ async fn who_is_refused() {
         misinstalled["detail"].to_string().contains("another host"),
         "{misinstalled}"
     );
-    let Peer::Host {
-        serial, not_after, ..
-    } = host.connection.peer
-    else {
-        unreachable!("a host")
-    };
+    let mut peer = host.connection.peer;
     let unknown = HostId::from_uuid(setting.app.ids().uuid());
-    let peer = Peer::Host {
-        id: unknown,
-        serial,
-        not_after,
-    };
+    if let Peer::Host { id, .. } = &mut peer {
+        *id = unknown;
+    }
     ask(
         Connection {
             peer,
@@ -169,6 +165,152 @@ async fn who_is_refused() {
         ask(other.connection, Some(other.id)).await.expect(401)["detail"]
             .to_string()
             .contains("expired")
+    );
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
+    let revoked = setting.host("h2", room_for(1)).await;
+    setting.app.revoke_host(revoked.id).await.expect("revoked");
+    let renew = async |host: &TestHost| {
+        let csr_pem = HostRequest::create().expect("a key").request_pem;
+        let body = Some(json!({ "csr_pem": csr_pem }));
+        let connection = host.connection;
+        setting
+            .ask(connection, Some(host.id), Method::POST, "/renew", body)
+            .await
+    };
+    setting.clock.advance_s(24 * 3_600 + 1);
+    renew(&host).await.expect(200);
+    renew(&revoked).await.expect(401);
+    setting.live(&host, 0).await.expect(401);
+    setting.clock.advance_s(7 * 24 * 3_600 - 1);
+    renew(&host).await.expect(200);
+    setting.clock.advance_s(1);
+    let late = renew(&host).await.expect(401);
+    assert!(late["detail"].to_string().contains("join anew"), "{late}");
+}
+
+/// What the operator's command line shows of a host.
+async fn line(setting: &Setting, name: &str) -> String {
+    let answer = admin(setting, Method::GET, "/hosts").await.expect(200);
+    let lines = answer.as_array().expect("a list");
+    let line = lines.iter().find(|line| line["name"] == name);
+    line.expect("it joined").to_string()
+}
+
+async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
+    let router = innkeeper_control_plane::admin::router(AdminContext {
+        app: setting.app.clone(),
+        ca: std::sync::Arc::clone(&setting.ca),
+        agent_url: "https://localhost:1".to_owned(),
+    });
+    let request = axum::http::Request::builder().method(method).uri(path);
+    let request = request.body(axum::body::Body::empty()).expect("a request");
+    crate::setting::answer(router, request).await
+}
+
+#[tokio::test]
+async fn two_machines_with_one_identity_are_both_quarantined_until_they_are_released() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(3)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let order = async |click: &str| {
+        let quote = setting.quote(&token, &key, click).await;
+        setting.order(&token, &quote, click).await
+    };
+    let placed = order("web-1").await.expect(201);
+    setting.live(&host, 1).await.expect(200);
+    setting.live(&host, 1).await.expect(200);
+
+    // An agent that was restarted is one machine still.
+    let restarted = host.again(&setting);
+    setting.live(&restarted, 1).await.expect(200);
+    setting.live(&restarted, 1).await.expect(200);
+    assert!(line(&setting, "h1").await.contains("heard"));
+
+    // The first one was not dead: it echoes what it was given after the other one was heard.
+    setting.live(&host, 1).await.expect(200);
+    let refused = setting.live(&host, 1).await.expect(403);
+    assert_eq!(refused["code"], "host-quarantined");
+    assert!(refused["detail"].to_string().contains("two machines"));
+    for clone in [&host, &restarted] {
+        setting.live(clone, 1).await.expect(403);
+        let (connection, id) = (clone.connection, Some(clone.id));
+        let poll = setting.ask(connection, id, Method::GET, DESIRED, None);
+        poll.await.expect(403);
+    }
+    let shown = line(&setting, "h1").await;
+    assert!(
+        shown.contains("\"quarantined\"") && shown.contains("two machines"),
+        "{shown}"
+    );
+    let metrics = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+    assert!(
+        metrics.contains("\ninnkeeper_hosts_quarantined 1\n"),
+        "{metrics}"
+    );
+    order("web-2").await.expect(409);
+    setting.clock.advance_s(16);
+    let path = format!("/servers/{}", placed["server"].as_str().expect("an id"));
+    let server = setting.get(&path, Some(&token)).await.expect(200);
+    assert_eq!(server["state"], "unknown", "nobody knows what it does");
+
+    admin(&setting, Method::POST, "/hosts/h2/release")
+        .await
+        .expect(404);
+    let release = async || admin(&setting, Method::POST, "/hosts/h1/release").await;
+    release().await.expect(204);
+    let twice = release().await.expect(400);
+    assert!(
+        twice["detail"].to_string().contains("not quarantined"),
+        "{twice}"
+    );
+    setting.live(&host, 1).await.expect(200);
+    setting.live(&host, 1).await.expect(200);
+    setting.report(&host, room_for(3), vec![]).await;
+    order("web-3").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_host_restored_from_an_old_copy_is_noticed_also_after_our_own_restart() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(3)).await;
+    let prove = async |host: &TestHost, generation, status| {
+        setting.live(host, generation).await.expect(200);
+        setting.live(host, generation).await.expect(status);
+    };
+    prove(&host, 7, 200).await;
+    let commits = setting.app.store().sequence();
+    for _ in 0..5 {
+        prove(&host, 7, 200).await;
+    }
+    assert_eq!(setting.app.store().sequence(), commits, "once a generation");
+    // A copy of last week takes its place.
+    let stale = host.again(&setting);
+    setting.live(&stale, 6).await.expect(200);
+    let refused = setting.live(&stale, 6).await.expect(403);
+    assert!(
+        refused["detail"].to_string().contains("old copy"),
+        "{refused}"
+    );
+    assert!(line(&setting, "h1").await.contains("quarantined"));
+    admin(&setting, Method::POST, "/hosts/h1/release")
+        .await
+        .expect(204);
+    prove(&stale, 6, 200).await;
+
+    // Its folder is lost but for the certificate; the sessions are lost with our restart.
+    let (restarted, emptied) = (setting.restarted_app(), host.again(&setting));
+    let mut life = emptied.life(setting.app.store().epoch(), 0);
+    life.echo = Some(restarted.hear_life(host.id, &life).await.expect("unproven"));
+    let refused = restarted.hear_life(host.id, &life).await;
+    assert!(
+        matches!(refused, Err(AppError::HostQuarantined(Quarantine::Rewound))),
+        "{refused:?}"
     );
 }
 

@@ -4,9 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::{Request, body::Bytes, client::conn::http2::SendRequest};
+use hyper::{
+    Request,
+    body::{Bytes, Incoming},
+    client::conn::http2::SendRequest,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use innkeeper_control_plane::agent_api::listener::Listener;
+use innkeeper_control_plane::agent_api::{listener::Listener, refusals::Refusals};
 use innkeeper_mtls::{
     Authorities, Ca, HostRequest, Identity, client_config, pinned_client_config, server_config,
 };
@@ -53,7 +57,8 @@ impl Door {
             acceptor,
             install: setting.ca.install().clone(),
             router: setting.agents.clone(),
-            metrics: setting.metrics.clone(),
+            refusals: Refusals::new(setting.metrics.clone()),
+            links: Arc::clone(setting.app.links()),
             stranger_life: Duration::from_secs(1),
         };
         let stop = CancellationToken::new();
@@ -103,13 +108,17 @@ struct Opened {
 }
 
 impl Opened {
+    async fn get(&mut self, claimed: HostId, path: &str) -> Option<hyper::Response<Incoming>> {
+        let request = Request::get(format!("https://localhost/agent/v1{path}"))
+            .header(HOST_HEADER, claimed.to_string())
+            .body(Empty::<Bytes>::new())
+            .expect("a request");
+        self.sender.send_request(request).await.ok()
+    }
+
     async fn ask(&mut self, claimed: HostId) -> Option<u16> {
-        let request =
-            Request::get("https://localhost/agent/v1/desired?epoch=0&generation=0&wait_s=0")
-                .header(HOST_HEADER, claimed.to_string())
-                .body(Empty::<Bytes>::new())
-                .expect("a request");
-        let response = self.sender.send_request(request).await.ok()?;
+        let path = "/desired?epoch=0&generation=0&wait_s=0";
+        let response = self.get(claimed, path).await?;
         let status = response.status().as_u16();
         response.into_body().collect().await.ok()?;
         Some(status)
@@ -174,14 +183,80 @@ async fn hosts_come_in_by_their_own_valid_certificate_only() {
     let expiring = ours();
     setting.clock.advance_s(25 * 3_600);
     assert_eq!(
-        door.ask(expiring, host).await,
-        None,
-        "an expired certificate"
+        door.ask(expiring.clone(), host).await,
+        Some(401),
+        "an expired certificate is for renewing alone"
     );
+    assert_eq!(refusals(&setting, "expired"), 1);
+    setting.clock.advance_s(7 * 24 * 3_600);
+    let late = door.ask(expiring, host).await;
+    assert_eq!(late, None, "one that can't be renewed any more");
     assert_eq!(refusals(&setting, "certificate"), 2);
 
     let fresh = door.as_host(&setting.ca, host, setting.clock.now());
     assert_eq!(door.ask(fresh, host).await, Some(200));
+}
+
+/// Security.md T21: with the host goes everything that is under way on its connections. Five seconds are
+/// allowed; nothing in it takes one.
+#[tokio::test]
+async fn revoking_a_host_ends_its_parked_polls_and_downloads_at_once() {
+    const SOON: Duration = Duration::from_secs(1);
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await.id;
+    let other = setting.host("h2", room_for(0)).await.id;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    setting.order(&token, &quote, "click").await.expect(201);
+    let image = innkeeper_wire::digest::Digest::of(b"tiny");
+    let blobs = innkeeper_control_plane::blobs::Blobs::open(&setting.folder).expect("blobs");
+    let file = std::fs::File::create(blobs.path(image)).expect("an image");
+    file.set_len(256 << 20).expect("a long one, of holes");
+
+    let door = Door::open(&setting).await;
+    let now = setting.clock.now();
+    let config = door.as_host(&setting.ca, host, now);
+    let mut polling = door.connect(config.clone()).await.expect("let in");
+    let mut fetching = door.connect(config).await.expect("let in twice");
+    let config = door.as_host(&setting.ca, other, now);
+    let mut of_other = door.connect(config).await.expect("let in");
+    assert_eq!(of_other.ask(other).await, Some(200));
+
+    let epoch = setting.app.store().epoch();
+    let path = format!("/desired?epoch={epoch}&generation=1&wait_s=60");
+    let poll = tokio::spawn(async move { polling.get(host, &path).await.map(|r| r.status()) });
+    let response = fetching.get(host, &format!("/blobs/{image}")).await;
+    let mut body = response.expect("it is wanted").into_body();
+    let first = body.frame().await.expect("a part").expect("of the image");
+    assert!(first.is_data());
+    assert_eq!(setting.app.links().count(), 3);
+
+    setting.app.revoke_host(host).await.expect("revoked");
+    let poll = timeout(SOON, poll)
+        .await
+        .expect("at once")
+        .expect("no panic");
+    // Either its own check was faster, or the connection's end.
+    assert!(poll.is_none_or(|status| status == 401), "{poll:?}");
+    let rest = timeout(SOON, body.collect()).await.expect("at once");
+    assert!(rest.is_err(), "the image must not have come through");
+    timeout(SOON, fetching.driver)
+        .await
+        .expect("closed")
+        .expect("no panic");
+    assert_eq!(of_other.ask(other).await, Some(200), "another host stays");
+    let gone = async {
+        while setting.app.links().count() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, gone)
+        .await
+        .expect("the register forgets them");
+
+    let config = door.as_host(&setting.ca, host, now);
+    assert_eq!(door.ask(config, host).await, Some(401), "nor comes it back");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -16,7 +16,7 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
-    agent_api::{self, AgentContext, listener::Connection},
+    agent_api::{self, AgentContext, listener::Connection, refusals::Refusals},
     api::{self, context::Context},
     app::{App, Settings, witnesses::WitnessKey},
     blobs::Blobs,
@@ -33,10 +33,10 @@ use innkeeper_mtls::{Ca, HostRequest, Peer, host_certificate};
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        FEATURES, HOST_HEADER, HostCapacity, HypervisorState, JoinAnswer, Manifest, ObservedServer,
-        Report, ReportAnswer, Witness,
+        FEATURES, HOST_HEADER, HostCapacity, HypervisorState, JoinAnswer, Life, LifeAnswer,
+        Manifest, Observations, ObservedServer, Report, ReportAnswer, Witness,
     },
-    id::{HostId, IdSource},
+    id::{ChallengeId, HostId, IdSource, InstanceId},
     money::{Currency, HourlyRate, Money},
     size::Bytes,
     time::{Clock, Timestamp},
@@ -119,6 +119,35 @@ pub(crate) struct TestHost {
     pub(crate) id: HostId,
     pub(crate) connection: Connection,
     sequence: AtomicU64,
+    instance: InstanceId,
+    echo: Mutex<Option<ChallengeId>>,
+}
+
+impl TestHost {
+    /// Another process of an agent that has this host's identity.
+    pub(crate) fn again(&self, setting: &Setting) -> Self {
+        Self {
+            id: self.id,
+            connection: self.connection,
+            sequence: AtomicU64::new(0),
+            instance: InstanceId::new(setting.app.ids()),
+            echo: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn life(&self, epoch: u64, generation: u64) -> Life {
+        Life {
+            instance: self.instance,
+            echo: *self.echo.lock().expect("no panics"),
+            epoch,
+            generation,
+            authorities: Digest::of(b""),
+        }
+    }
+
+    fn take(&self, answer: LifeAnswer) {
+        *self.echo.lock().expect("no panics") = Some(answer.challenge);
+    }
 }
 
 impl Setting {
@@ -174,6 +203,7 @@ impl Setting {
             ca: Arc::clone(&ca),
             blobs,
             metrics: metrics.clone(),
+            refusals: Refusals::new(metrics.clone()),
         });
         Self {
             app,
@@ -310,15 +340,13 @@ impl Setting {
             CertificateDer::from_pem_slice(joined.certificate_pem.as_bytes()).expect("PEM");
         let certificate = host_certificate(&certificate).expect("a host's certificate");
         assert_eq!(certificate.host, joined.host);
-        let peer = Peer::Host {
-            id: joined.host,
-            serial: certificate.serial,
-            not_after: certificate.not_after,
-        };
+        let peer = Peer::of(&certificate);
         let host = TestHost {
             id: joined.host,
             connection: Connection { peer, ..stranger },
             sequence: AtomicU64::new(0),
+            instance: InstanceId::new(self.app.ids()),
+            echo: Mutex::new(None),
         };
         self.report(&host, capacity, vec![]).await;
         host
@@ -409,7 +437,9 @@ impl Setting {
 
     /// Posts a report; gives the witness of the answer.
     pub(crate) async fn post_report(&self, host: &TestHost, report: &Report) -> Witness {
-        let body = serde_json::to_value(report).expect("a report");
+        let life = host.life(report.epoch, report.generation);
+        let report = report.clone();
+        let body = serde_json::to_value(Observations { life, report }).expect("a report");
         let answer = self
             .ask(
                 host.connection,
@@ -421,11 +451,26 @@ impl Setting {
             .await
             .expect(200);
         let answer: ReportAnswer = serde_json::from_value(answer).expect("an answer");
+        host.take(answer.life);
         answer.witness
+    }
+
+    /// A sign of life of a host that has this generation.
+    pub(crate) async fn live(&self, host: &TestHost, generation: u64) -> Answer {
+        let life = host.life(self.app.store().epoch(), generation);
+        let body = serde_json::to_value(life).expect("plain");
+        let connection = host.connection;
+        let answer = self
+            .ask(connection, Some(host.id), Method::POST, "/life", Some(body))
+            .await;
+        if let Ok(answer) = serde_json::from_value(answer.body.clone()) {
+            host.take(answer);
+        }
+        answer
     }
 }
 
-async fn answer(router: Router, request: Request<Body>) -> Answer {
+pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
     let response = router.oneshot(request).await.expect("infallible");
     let status = response.status();
     let bytes = response

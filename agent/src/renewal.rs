@@ -1,0 +1,240 @@
+//! Renewing the host's certificate: when, how, and what is said when it does not come about. `link` runs
+//! it beside polls and reports; it opens no connection of its own.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use innkeeper_mtls::{HostCertificate, HostRequest, RENEWAL_GRACE, authority::CaError};
+use innkeeper_wire::{
+    error::chain,
+    host::{RenewAnswer, RenewRequest},
+    time::{Clock, Timestamp},
+};
+use tokio::{sync::Notify, time::sleep};
+
+use crate::{
+    connection::{Call, CallError, Connection},
+    identity::{Enrolment, IdentityError},
+    metrics::LinkMetrics,
+};
+
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest answer, in bytes: a certificate and a few authorities.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// After a failed renewal; also the longest time between two looks at the clock.
+const PAUSE: Duration = Duration::from_secs(300);
+
+/// Why a renewal failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewError {
+    /// No key could be made.
+    #[error("can't make a key")]
+    Key(#[source] CaError),
+    /// The control plane did not do it.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The control plane gave no certificate.
+    #[error("the control plane gave no certificate")]
+    Empty,
+    /// What it gave can't be used or stored.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl RenewError {
+    /// Whether the connection is still good and another try makes sense on it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Call(error) => error.is_answer() && !error.is_refusal(),
+            Self::Identity(_) | Self::Empty => true,
+            Self::Key(_) => false,
+        }
+    }
+}
+
+/// When a certificate is to be renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// At half of its life, a tenth of it sooner or later.
+    pub renew_at: Timestamp,
+    /// At three quarters: from then on somebody should look why it was not.
+    pub late_at: Timestamp,
+    not_after: Timestamp,
+}
+
+/// What can be done with the certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Use it.
+    No,
+    /// Use it, and renew it.
+    Soon,
+    /// It has expired lately: renew it first.
+    First,
+    /// Nothing more.
+    TooLate,
+}
+
+impl Schedule {
+    /// The schedule of a certificate; `dice` is uniform.
+    #[must_use]
+    pub fn of(certificate: &HostCertificate, dice: u16) -> Self {
+        let (start, end) = (certificate.not_before, certificate.not_after);
+        let life = end.since(start);
+        let share = 0.4 + 0.2 * f64::from(dice) / f64::from(u16::MAX);
+        Self {
+            renew_at: start.after(life.mul_f64(share)),
+            late_at: start.after(life.mul_f64(0.75)),
+            not_after: end,
+        }
+    }
+
+    /// What is due at `now`.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Due {
+        if now > self.not_after.after(RENEWAL_GRACE) {
+            Due::TooLate
+        } else if now > self.not_after {
+            Due::First
+        } else if now >= self.renew_at {
+            Due::Soon
+        } else {
+            Due::No
+        }
+    }
+
+    /// Takes note of a failure: one line when it has become serious.
+    pub fn note_failure(&self, now: Timestamp, metrics: &LinkMetrics) {
+        let is_late = now >= self.late_at;
+        if is_late && !metrics.is_renewal_overdue() {
+            tracing::error!(
+                expires_at = %self.not_after,
+                "the certificate can't be renewed; when it has expired for 7 days, this host must join anew"
+            );
+        }
+        metrics.set_renewal_overdue(is_late);
+    }
+}
+
+/// Asks for a fresh certificate for a fresh key, and stores it.
+///
+/// # Errors
+/// When any of it fails; then the present certificate is as it was.
+pub async fn renew(
+    connection: &Connection,
+    enrolment: &Enrolment,
+    folder: &Path,
+) -> Result<(), RenewError> {
+    let request = HostRequest::create().map_err(RenewError::Key)?;
+    let ask = RenewRequest {
+        csr_pem: request.request_pem,
+    };
+    let call = Call::post("/agent/v1/renew", &ask, CALL_DEADLINE, ANSWER_BYTES_MAX);
+    let answer = connection.json::<RenewAnswer>(call).await?;
+    let answer = answer.ok_or(RenewError::Empty)?;
+    let next = Enrolment {
+        url: enrolment.url.clone(),
+        key_pem: request.key_pem,
+        certificate_pem: answer.certificate_pem,
+        ca_pem: answer.ca_pem,
+    };
+    let folder = folder.to_owned();
+    let write = tokio::task::spawn_blocking(move || next.write(&folder)).await;
+    write.expect("writing a file does not panic")?;
+    tracing::info!("the certificate was renewed");
+    Ok(())
+}
+
+/// Waits until it is time, or until `early` says so, and renews. Ends once there is a new certificate on
+/// disk, or when the connection is of no use any more.
+///
+/// # Errors
+/// When the connection broke or was refused.
+pub async fn renew_in_time(
+    connection: &Connection,
+    enrolment: &Enrolment,
+    folder: &Path,
+    schedule: Schedule,
+    clock: &Arc<dyn Clock>,
+    early: &Notify,
+    metrics: &LinkMetrics,
+) -> Result<(), RenewError> {
+    loop {
+        let left = schedule.renew_at.since(clock.now());
+        if left > Duration::ZERO {
+            tokio::select! {
+                // Cancel-safe: only time is lost. In short steps: the wall clock may be set meanwhile.
+                () = sleep(left.min(PAUSE)) => continue,
+                // Cancel-safe: a notification that was not taken stays.
+                () = early.notified() => {}
+            }
+        }
+        match renew(connection, enrolment, folder).await {
+            Err(error) if error.is_passing() => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "the certificate could not be renewed"
+                );
+                schedule.note_failure(clock.now(), metrics);
+                sleep(PAUSE).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_mtls::{Ca, Identity, host_certificate};
+    use innkeeper_wire::id::{HostId, uuid_v7};
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+    fn hours(count: u64) -> Duration {
+        Duration::from_secs(count * 3600)
+    }
+
+    fn schedule(dice: u16) -> Schedule {
+        let ca = Ca::create(&"demo".parse().expect("a code"), START).expect("a CA");
+        let request = HostRequest::create().expect("a key");
+        let host = HostId::from_uuid(uuid_v7(START, [1; 10]));
+        let signed = ca.sign_host(&request.request_pem, host, START, hours(10));
+        let pem = signed.expect("good").certificate_pem;
+        let identity = Identity::from_pem(&pem, &request.key_pem).expect("fits");
+        let certificate = host_certificate(identity.leaf()).expect("a host's");
+        let certificate = HostCertificate {
+            not_before: START,
+            ..certificate
+        };
+        Schedule::of(&certificate, dice)
+    }
+
+    #[test]
+    fn certificates_are_renewed_around_half_their_life() {
+        assert_eq!(schedule(0).renew_at, START.after(hours(4)));
+        assert_eq!(schedule(u16::MAX).renew_at, START.after(hours(6)));
+        let schedule = schedule(0);
+        let second = Duration::from_secs(1);
+        for (after, due) in [
+            (hours(4) - second, Due::No),
+            (hours(4), Due::Soon),
+            (hours(10), Due::Soon),
+            (hours(10) + second, Due::First),
+            (hours(10) + RENEWAL_GRACE, Due::First),
+            (hours(10) + RENEWAL_GRACE + second, Due::TooLate),
+        ] {
+            assert_eq!(schedule.due(START.after(after)), due, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_becomes_serious_at_three_quarters() {
+        let (schedule, metrics) = (schedule(0), LinkMetrics::new());
+        schedule.note_failure(START.after(hours(7)), &metrics);
+        assert!(!metrics.is_renewal_overdue());
+        schedule.note_failure(START.after(hours(8)), &metrics);
+        assert!(metrics.is_renewal_overdue());
+    }
+}

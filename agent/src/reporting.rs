@@ -1,0 +1,218 @@
+//! What this agent says over a connection: that it lives, which desired state it has, what it observed.
+//! `link` runs it; what is observed is `reconcile`'s.
+
+use std::{sync::Arc, time::Duration};
+
+use innkeeper_wire::{
+    digest::Digest,
+    error::chain,
+    host::{Life, LifeAnswer, Observations, Report, ReportAnswer, Witness},
+    id::{ChallengeId, InstanceId},
+    time::Clock,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    connection::{Call, CallError, Connection},
+    desired::{Desired, Store},
+    metrics::Behind,
+    witness::{Standing, Witnesses, testify},
+};
+
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Reports follow each other at least at this distance: bursts of changes become one.
+const REPORT_PAUSE: Duration = Duration::from_millis(50);
+/// When to report before the control plane has said how often it wants reports.
+const REPORT_EVERY_FIRST: Duration = Duration::from_secs(10);
+/// Bounds for what it says.
+const REPORT_EVERY: std::ops::RangeInclusive<u32> = 1..=600;
+
+/// This process as the control plane knows it.
+#[derive(Debug)]
+pub struct Speaker {
+    instance: InstanceId,
+    /// The newest challenge that we were given. Answers are taken in the order of the calls, so it never
+    /// becomes an older one.
+    echo: Option<ChallengeId>,
+}
+
+impl Speaker {
+    /// A process that was given nothing yet.
+    #[must_use]
+    pub fn new(instance: InstanceId) -> Self {
+        Self {
+            instance,
+            echo: None,
+        }
+    }
+
+    /// What is said now. `desired` is what is on disk.
+    fn life(&self, desired: &Desired, authorities: Digest) -> Life {
+        Life {
+            instance: self.instance,
+            echo: self.echo,
+            epoch: desired.epoch,
+            generation: desired.generation,
+            authorities,
+        }
+    }
+}
+
+/// Signs of life and reports over one connection.
+pub(crate) struct Reporting<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) desired: watch::Receiver<Arc<Desired>>,
+    pub(crate) authorities: Digest,
+    /// Told when the control plane wants the certificate renewed early.
+    pub(crate) renew: &'a Notify,
+}
+
+impl Reporting<'_> {
+    /// Proves that this process is alive, with the desired state that it has on disk, before it asks for a
+    /// newer one: only so can the control plane notice that the disk went back in time.
+    pub(crate) async fn prove(&self, speaker: &mut Speaker) -> Result<(), CallError> {
+        // The first answer brings a challenge, the second call echoes it.
+        for _ in 0..2 {
+            let life = self.life(speaker);
+            let call = Call::post("/agent/v1/life", &life, CALL_DEADLINE, SMALL_BYTES_MAX);
+            if let Some(answer) = self.connection.json::<LifeAnswer>(call).await? {
+                self.take(speaker, answer);
+            }
+        }
+        Ok(())
+    }
+
+    fn life(&self, speaker: &Speaker) -> Life {
+        speaker.life(&self.desired.borrow(), self.authorities)
+    }
+
+    fn take(&self, speaker: &mut Speaker, answer: LifeAnswer) {
+        speaker.echo = Some(answer.challenge);
+        if answer.renew {
+            self.renew.notify_one();
+        }
+    }
+
+    /// Posts a report after every change and at the interval that the control plane names, until the
+    /// connection breaks. Without a fresh report nothing is posted: silence says that nothing is known.
+    pub(crate) async fn run(
+        &self,
+        speaker: &mut Speaker,
+        mut court: Court<'_>,
+        mut reports: watch::Receiver<Option<Arc<Report>>>,
+    ) -> CallError {
+        let mut posted: Option<Arc<Report>> = None;
+        let mut every = REPORT_EVERY_FIRST;
+        let mut next_at = Instant::now();
+        loop {
+            let newest = reports.borrow_and_update().clone();
+            if let Some(newest) =
+                newest.filter(|newest| is_worth_posting(posted.as_deref(), newest, next_at))
+            {
+                match self
+                    .post(speaker, testify(&newest, court.witnesses.newest()))
+                    .await
+                {
+                    Ok(Some(answer)) => {
+                        let (least, most) = REPORT_EVERY.into_inner();
+                        every = Duration::from_secs(answer.next_report_s.clamp(least, most).into());
+                        court.hear(answer.witness).await;
+                        if posted.is_none() {
+                            tracing::info!("the control plane takes our reports");
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(error) if error.is_answer() && !error.is_refusal() => {
+                        tracing::warn!(%error, "a report was not taken");
+                    }
+                    Err(error) => return error,
+                }
+                posted = Some(newest);
+                next_at = Instant::now() + every;
+                sleep(REPORT_PAUSE).await;
+            }
+            // Whoever publishes reports lives as long as the process; without him the period below remains.
+            tokio::select! {
+                // Cancel-safe: a change that was not taken is seen by `borrow_and_update`.
+                Ok(()) = reports.changed() => {}
+                // Cancel-safe: only time is lost.
+                () = sleep_until(next_at.max(Instant::now() + REPORT_PAUSE)) => {}
+            }
+        }
+    }
+
+    async fn post(
+        &self,
+        speaker: &mut Speaker,
+        report: Report,
+    ) -> Result<Option<ReportAnswer>, CallError> {
+        let observations = Observations {
+            life: self.life(speaker),
+            report,
+        };
+        let call = Call::post(
+            "/agent/v1/observations",
+            &observations,
+            CALL_DEADLINE,
+            SMALL_BYTES_MAX,
+        );
+        let answer = self.connection.json::<ReportAnswer>(call).await?;
+        if let Some(answer) = &answer {
+            self.take(speaker, answer.life);
+        }
+        Ok(answer)
+    }
+}
+
+/// Where the control plane's account of its journal is held against what it told before.
+pub(crate) struct Court<'a> {
+    pub(crate) witnesses: &'a mut Witnesses,
+    pub(crate) standing: &'a watch::Sender<Standing>,
+    pub(crate) behind: &'a Behind,
+    pub(crate) store: &'a Store,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+}
+
+impl Court<'_> {
+    /// Takes in where the journal stands. Says it once when the control plane is behind, and once when that
+    /// is over.
+    async fn hear(&mut self, shown: Witness) {
+        let was_behind = self.behind.is_so();
+        let standing = self.witnesses.judge(&shown);
+        match (standing, was_behind) {
+            (Standing::Behind, false) => tracing::error!(
+                told = ?self.witnesses.newest(), ?shown,
+                "the control plane has forgotten what it told this host before: was an old copy of its store put back? Nothing is accepted from it until it is restored with a new epoch or has caught up"
+            ),
+            (Standing::Current, true) => {
+                tracing::info!(?shown, "the control plane is not behind any more");
+            }
+            _ => {}
+        }
+        self.behind.set(standing);
+        if standing == Standing::Current && self.witnesses.take(shown, self.clock.now()) {
+            let (store, witnesses) = (self.store.clone(), self.witnesses.clone());
+            let write = tokio::task::spawn_blocking(move || store.write_witnesses(&witnesses));
+            if let Err(error) = write.await.expect("writing a file does not panic") {
+                tracing::error!(error = chain(&error), "a witness can't be stored");
+            }
+        }
+        self.standing.send_replace(standing);
+    }
+}
+
+/// A report that says something else than the one posted last, or a fresh one when it is time.
+fn is_worth_posting(posted: Option<&Report>, newest: &Report, next_at: Instant) -> bool {
+    let Some(posted) = posted else {
+        return true;
+    };
+    let same = Report {
+        sequence: posted.sequence,
+        ..newest.clone()
+    } == *posted;
+    newest.sequence != posted.sequence && (!same || Instant::now() >= next_at)
+}
