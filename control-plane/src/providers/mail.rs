@@ -33,12 +33,12 @@ pub enum MailError {
     /// It can't be written as a mail: it will never go out.
     #[error("the mail can't be written")]
     Compose(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The mail server refused it for good.
-    #[error("the mail server refuses the mail for good")]
-    Refused(#[source] lettre::transport::smtp::Error),
-    /// The mail server did not take it now; whether it has is not always known.
-    #[error("the mail server did not take the mail")]
-    Failed(#[source] lettre::transport::smtp::Error),
+    /// The mail server refused it for good. What it said, without addresses.
+    #[error("the mail server refuses the mail for good: {0}")]
+    Refused(String),
+    /// The mail server did not take it now; whether it has is not always known. What it said.
+    #[error("the mail server did not take the mail: {0}")]
+    Failed(String),
 }
 
 impl MailError {
@@ -108,8 +108,14 @@ impl Mailer {
         let message = self.compose(id, to, letter).map_err(MailError::Compose)?;
         match self.transport.send(message).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(MailError::Refused(error)),
-            Err(error) => Err(MailError::Failed(error)),
+            Err(error) => {
+                let said = without_addresses(&error.to_string());
+                Err(if error.is_permanent() {
+                    MailError::Refused(said)
+                } else {
+                    MailError::Failed(said)
+                })
+            }
         }
     }
 
@@ -131,11 +137,80 @@ impl Mailer {
     }
 }
 
+/// Mail servers like to repeat whom they refuse; that must not reach the log.
+fn without_addresses(said: &str) -> String {
+    let word = |word| {
+        if str::contains(word, '@') {
+            "(address)"
+        } else {
+            word
+        }
+    };
+    let words: Vec<&str> = said.split_whitespace().map(word).collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::{id::uuid_v7, time::Timestamp};
+    use innkeeper_wire::{error::chain, id::uuid_v7, time::Timestamp};
+    use tokio::{
+        io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+        net::TcpListener,
+    };
 
     use super::*;
+
+    /// A mail server that refuses every recipient and repeats whom.
+    async fn refuse_recipients(socket: TcpListener, reply: &'static str) {
+        let (mut stream, _) = socket.accept().await.expect("a client");
+        let (reader, mut writer) = stream.split();
+        let mut lines = BufReader::new(reader).lines();
+        writer
+            .write_all(b"220 mail.example\r\n")
+            .await
+            .expect("sent");
+        while let Some(line) = lines.next_line().await.expect("text") {
+            let answer = if line.starts_with("RCPT") {
+                reply
+            } else {
+                "250 well\r\n"
+            };
+            writer.write_all(answer.as_bytes()).await.expect("sent");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_mail_server_says_is_told_without_the_address() {
+        for (reply, is_final) in [
+            ("550 5.1.1 <minji@example.com>: no such user\r\n", true),
+            ("450 4.2.0 minji@example.com is greylisted\r\n", false),
+        ] {
+            let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let port = socket.local_addr().expect("an address").port();
+            let config = config::Mail {
+                host: "127.0.0.1".to_owned(),
+                port,
+                encryption: MailEncryption::None,
+                from: "Example Cloud <noreply@cloud.example>".to_owned(),
+                username: None,
+                password_file: None,
+            };
+            let server = tokio::spawn(refuse_recipients(socket, reply));
+            let mailer = Mailer::new(&config).expect("good settings");
+            let id = MailId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
+            let letter = Letter {
+                subject: "Confirm".to_owned(),
+                body: "Link".to_owned(),
+            };
+            let failed = mailer.send(id, "minji@example.com", &letter).await;
+            let failed = failed.expect_err("refused");
+            assert_eq!(failed.is_final(), is_final);
+            let told = chain(&failed);
+            assert!(told.contains(&reply[..3]), "{told}");
+            assert!(!told.contains("minji"), "{told}");
+            server.abort();
+        }
+    }
 
     #[test]
     fn a_mail_is_marked_as_automatic_and_keeps_its_id() {
