@@ -14,6 +14,7 @@ use innkeeper_control_plane::{
     api,
     config::Config,
     service,
+    vault::{Mirrored, mirror},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -51,10 +52,26 @@ enum Command {
         #[command(subcommand)]
         command: HostCommand,
     },
+    /// Looks after the keys that personal data is sealed with.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Manages customers' accounts; needs the running service.
     Account {
         #[command(subcommand)]
         command: AccountCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Makes a folder equal to the key folder: copies new keys, destroys those that are gone. For another disk
+    /// or machine; never keep older states of it.
+    Mirror {
+        /// The folder; empty, or an earlier mirror of the same keys.
+        #[arg(long)]
+        to: PathBuf,
     },
 }
 
@@ -116,6 +133,19 @@ async fn run(arguments: CommandLine) -> anyhow::Result<()> {
         Command::Serve { json_log } => {
             log_to_stderr(json_log);
             service::serve(Config::load(&arguments.config)?, stop_on_signal()?).await
+        }
+        Command::Keys { command } => {
+            let KeysCommand::Mirror { to } = command;
+            let from = Config::load(&arguments.config)?.key_dir();
+            let Mirrored {
+                keys,
+                written,
+                removed,
+            } = mirror(&from, &to)?;
+            let to = to.display();
+            print(&format!(
+                "{to} has {keys} keys: {written} written, {removed} destroyed\n"
+            ))
         }
         Command::Account { command } => {
             let AccountCommand::Erase { who, confirm } = command;

@@ -13,6 +13,7 @@ mod cipher;
 mod files;
 #[cfg(any(test, feature = "simulator"))]
 mod memory;
+mod mirror;
 
 use std::{
     collections::HashMap,
@@ -24,7 +25,11 @@ use innkeeper_wire::{digest::Digest, id::AccountId};
 use rand::{TryRngCore as _, rngs::OsRng};
 use zeroize::Zeroizing;
 
-pub use self::{cipher::Place, files::FileError};
+pub use self::{
+    cipher::Place,
+    files::FileError,
+    mirror::{MirrorError, Mirrored, mirror},
+};
 use self::{
     cipher::{KEY_BYTES, NONCE_BYTES, Secret},
     files::{KeyFiles, KeyFolder, UNFINISHED},
@@ -268,9 +273,6 @@ impl Vault {
         let mut cached = self.cached();
         let name = account.to_string();
         let wrapped = self.inner.files.read(&name)?;
-        // Nothing but zeros: a crash came between overwriting and removing.
-        let is_erased =
-            |wrapped: &[u8]| !wrapped.is_empty() && wrapped.iter().all(|byte| *byte == 0);
         let wrapped = wrapped.filter(|wrapped| !is_erased(wrapped));
         let wrapped = wrapped.ok_or(VaultError::NoKey { account })?;
         let key = cipher::open(&self.inner.wrapping, place_of(&name), &wrapped);
@@ -289,6 +291,11 @@ impl Vault {
     fn cached(&self) -> std::sync::MutexGuard<'_, HashMap<AccountId, Arc<Secret>>> {
         self.inner.cached.lock().expect("no holder panics")
     }
+}
+
+/// Nothing but zeros: destroyed, though a crash came before the file was removed.
+fn is_erased(content: &[u8]) -> bool {
+    !content.is_empty() && content.iter().all(|byte| *byte == 0)
 }
 
 fn keep(cached: &mut HashMap<AccountId, Arc<Secret>>, account: AccountId, key: &Arc<Secret>) {
