@@ -201,3 +201,85 @@ async fn nothing_acknowledged_is_lost_when_the_service_is_killed() {
         }
     }
 }
+
+/// Runs the program to its end, or until it says that it is up; gives what it said.
+fn run(config: &Path, arguments: &[&str]) -> (bool, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_innkeeper-control-plane"))
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = String::new();
+    for line in BufReader::new(process.stderr.take().expect("piped")).lines() {
+        said += &line.expect("text");
+        if said.contains("the control plane is up") {
+            process.kill().expect("killed");
+        }
+    }
+    let output = process.wait_with_output().expect("it ended");
+    said += &String::from_utf8_lossy(&output.stdout);
+    (output.status.success(), said)
+}
+
+#[test]
+fn a_store_without_its_own_keys_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    Service::start(&config).kill();
+    let (keys, aside) = (folder.path().join("data/keys"), folder.path().join("aside"));
+    fs::rename(&keys, &aside).expect("moved");
+    let (_, said) = run(&config, &["serve"]);
+    assert!(
+        said.contains("put back the copy of the key folder"),
+        "{said}"
+    );
+    assert!(!said.contains("is up"), "{said}");
+    assert!(!keys.exists(), "no new keys are made for an old store");
+
+    let other = tempfile::tempdir().expect("a folder");
+    Service::start(&write_config(other.path())).kill();
+    fs::rename(other.path().join("data/keys"), &keys).expect("moved");
+    let (_, said) = run(&config, &["serve"]);
+    assert!(
+        said.contains("the keys are not those of this store"),
+        "{said}"
+    );
+    assert!(!said.contains("is up"), "{said}");
+
+    fs::remove_dir_all(&keys).expect("removed");
+    fs::rename(&aside, &keys).expect("moved back");
+    Service::start(&config).kill();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let service = Service::start(&config);
+    for number in [1, 2] {
+        let (status, body) = sign_up(service.api, number).await.expect("an answer");
+        assert_eq!(status, 201, "{body}");
+    }
+    let mirror = folder.path().join("mirror").display().to_string();
+    let mirrored = |expected: &str| {
+        let (fine, said) = run(&config, &["keys", "mirror", "--to", &mirror]);
+        assert!(fine && said.contains(expected), "{said}");
+    };
+    mirrored("has 2 keys: 2 written, 0 destroyed");
+    let (fine, said) = run(&config, &["account", "erase", "load1"]);
+    assert!(fine && said.contains("Nothing was done"), "{said}");
+    let (fine, said) = run(&config, &["account", "erase", "load1", "--confirm"]);
+    assert!(fine && said.contains("is erased"), "{said}");
+    mirrored("has 1 keys: 0 written, 1 destroyed");
+    let mut codes = Vec::new();
+    for number in [1, 2] {
+        let login = json!({ "login": login_id(number), "password": PASSWORD });
+        let answer = post(service.api, "/sessions", number, &login).await;
+        codes.push(answer.expect("an answer").1["code"].clone());
+    }
+    assert_eq!(codes, ["bad-credentials", "email-unconfirmed"]);
+    service.kill();
+}
