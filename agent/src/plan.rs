@@ -305,6 +305,10 @@ impl<'a> Eyes<'a> {
     }
 
     fn creation(&self, spec: &ServerSpec) -> Vec<Action> {
+        if !self.disk && self.view.inventory.tombstones.contains_key(&self.server) {
+            // It was deleted: only a manifest from before that, out of an old copy of our folder, says otherwise.
+            return Vec::new();
+        }
         let mut steps = Vec::new();
         if !self.disk {
             if !self.has_image(spec) {
