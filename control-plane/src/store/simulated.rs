@@ -118,10 +118,26 @@ struct State {
     lies: bool,
     /// Operations until everything fails.
     operations_left: Option<usize>,
+    /// Operations until the disk is full.
+    room_for: Option<usize>,
+    /// How a full disk behaves.
+    when_full: WhenFull,
     fail_next_sync: bool,
     gate_closed: bool,
     free_bytes: Option<u64>,
     counts: Counts,
+}
+
+/// How a full disk behaves.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// What a file already has can be written over.
+    #[default]
+    OverwritesInPlace,
+    /// Every write needs room, as on a file system that copies on write.
+    CopiesOnWrite,
+    /// Writes are taken, and it is the sync that finds no room.
+    FailsAtSync,
 }
 
 #[derive(Default, Clone)]
@@ -163,6 +179,18 @@ impl SimulatedDisk {
     /// Everything fails after this many more operations.
     pub fn die_after(&self, operations: usize) {
         self.lock().operations_left = Some(operations);
+    }
+
+    /// The disk is full after this many more operations: what needs room then fails, having done a part.
+    pub fn fill_after(&self, operations: usize, when_full: WhenFull) {
+        let mut state = self.lock();
+        state.room_for = Some(operations);
+        state.when_full = when_full;
+    }
+
+    /// There is room again.
+    pub fn make_room(&self) {
+        self.lock().room_for = None;
     }
 
     /// Everything works again; nothing was lost.
@@ -309,6 +337,18 @@ impl State {
         }
     }
 
+    /// Counts an operation that takes room when `needs_room`, and says whether there is some.
+    fn take_room(&mut self, needs_room: bool) -> io::Result<()> {
+        match &mut self.room_for {
+            Some(0) if needs_room => Err(io::ErrorKind::StorageFull.into()),
+            Some(left) => {
+                *left = left.saturating_sub(1);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn file(&self, name: &str) -> io::Result<usize> {
         let found = self.names.get(name).copied();
         found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
@@ -342,6 +382,7 @@ impl Disk for SimulatedDisk {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.lock();
         state.operate()?;
+        state.take_room(true)?;
         if state.names.contains_key(name) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
@@ -404,11 +445,19 @@ impl DiskFile for SimulatedFile {
         let died = state.operate();
         state.counts.writes += 1;
         let offset = usize::try_from(offset).expect("test files are small");
+        let grows = offset + bytes.len() > state.files[self.file].now.len();
+        let room = match state.when_full {
+            WhenFull::OverwritesInPlace => state.take_room(grows),
+            WhenFull::CopiesOnWrite => state.take_room(true),
+            WhenFull::FailsAtSync => Ok(()),
+        };
+        // Where there is no room for all of it, there may be some for a part.
+        let bytes = if room.is_err() { &bytes[..bytes.len() / 2] } else { bytes };
         let file = &mut state.files[self.file];
         write_into(&mut file.now, offset, bytes);
         // The write during which the disk dies may still reach it in part.
         file.unsynced.push(Change::Write(offset, bytes.to_vec()));
-        died
+        died.and(room)
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
@@ -429,10 +478,14 @@ impl DiskFile for SimulatedFile {
             .expect("no holder panics");
         state.operate()?;
         state.counts.syncs += 1;
-        if std::mem::take(&mut state.fail_next_sync) {
+        let needs_room = state.when_full == WhenFull::FailsAtSync;
+        let room = state.take_room(needs_room);
+        if std::mem::take(&mut state.fail_next_sync) || room.is_err() {
             // The kernel marks the pages clean all the same: they will never be written.
             state.files[self.file].unsynced.clear();
-            return Err(io::Error::other("input/output error"));
+            return Err(room
+                .err()
+                .unwrap_or_else(|| io::Error::other("input/output error")));
         }
         if !state.lies {
             let file = &mut state.files[self.file];

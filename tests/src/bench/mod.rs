@@ -2,6 +2,7 @@
 //! judges: the targets stand in the project's documents.
 
 pub mod provision;
+pub mod rebuild;
 pub mod store;
 
 /// A line that the bench prints.

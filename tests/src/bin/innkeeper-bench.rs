@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use innkeeper_tests::{
-    bench::{Figure, provision, store},
+    bench::{Figure, provision, rebuild, store},
     lab::{Run, enclosure::enclosed, product::Options},
 };
 
@@ -54,6 +54,13 @@ async fn measure(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
         let figures = tokio::task::spawn_blocking(move || store::figures(&scratch))
             .await
             .context("the store's bench panicked")??;
+        arguments.print(&figures)?;
+    }
+    if arguments.wants(&rebuild::NAMES) {
+        let scratch = run.folder().to_owned();
+        let figures = tokio::task::spawn_blocking(move || rebuild::figures(&scratch))
+            .await
+            .context("the bench of rebuilding panicked")??;
         arguments.print(&figures)?;
     }
     if arguments.wants(&provision::NAMES) {
