@@ -85,6 +85,10 @@ pub struct Installation {
     /// setting of their own that must agree.
     #[serde(default = "default_tombstone_days")]
     pub tombstone_days: u32,
+    /// Days for which it can be proven who changed what; 0 for ever. The audit trail takes some hundred bytes a
+    /// commit.
+    #[serde(default = "default_audit_days")]
+    pub audit_days: u32,
 }
 
 /// Where we listen.
@@ -201,6 +205,10 @@ const fn default_password_length_min() -> usize {
 
 const fn default_server_quota() -> u32 {
     innkeeper_wire::api::SERVERS_PER_ACCOUNT_DEFAULT
+}
+
+const fn default_audit_days() -> u32 {
+    1_826
 }
 
 const fn default_tombstone_days() -> u32 {

@@ -11,6 +11,7 @@ use prometheus::{
 use crate::{
     app::{App, hosts::HostOverview},
     domain::host::HostState,
+    store::Store,
 };
 
 /// The metrics. Cheap to clone.
@@ -28,7 +29,7 @@ struct Inner {
     mails: IntCounterVec,
     hosts: IntGaugeVec,
     hosts_quarantined: IntGauge,
-    store_sequence: IntGauge,
+    store: StoreGauges,
     doubts: Doubts,
     mails_queued: IntGauge,
 }
@@ -76,10 +77,7 @@ impl Metrics {
         let hosts = Opts::new("innkeeper_hosts", "Hosts by whether they are heard of.");
         let hosts = register(&registry, IntGaugeVec::new(hosts, &["reach"])?)?;
         let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
-        let store_sequence = gauge(
-            "innkeeper_store_sequence",
-            "Commits in the store's journal so far.",
-        )?;
+        let store = StoreGauges::new(&registry)?;
         let doubts = Doubts::new(&registry)?;
         let mails_queued = gauge("innkeeper_mails_queued", "Mails that wait in the outbox.")?;
         let hosts_quarantined = gauge(
@@ -101,7 +99,7 @@ impl Metrics {
             mails,
             hosts,
             hosts_quarantined,
-            store_sequence,
+            store,
             doubts,
             mails_queued,
         };
@@ -166,9 +164,7 @@ impl Metrics {
             |host: &HostOverview| matches!(host.host.state, HostState::Quarantined { .. });
         let quarantined = hosts.iter().filter(|host| is_quarantined(host)).count();
         self.inner.hosts_quarantined.set(count(quarantined));
-        self.inner
-            .store_sequence
-            .set(i64::try_from(app.store().sequence()).unwrap_or(i64::MAX));
+        self.inner.store.set(app.store());
         self.inner.doubts.set(app);
         self.inner.mails_queued.set(
             app.queued_mails(10_000)
@@ -210,6 +206,53 @@ impl Doubts {
         let unreadable = app.unreadable().total();
         self.unreadable
             .set(i64::try_from(unreadable).unwrap_or(i64::MAX));
+    }
+}
+
+/// How large the store is, and whether it takes commits.
+struct StoreGauges {
+    sequence: IntGauge,
+    checkpoint: IntGauge,
+    full: IntGauge,
+    bytes: IntGaugeVec,
+}
+
+impl StoreGauges {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| register(registry, IntGauge::new(name, help)?);
+        let bytes = Opts::new(
+            "innkeeper_store_bytes",
+            "Bytes of the store's files, as of the last minute.",
+        );
+        Ok(Self {
+            sequence: gauge(
+                "innkeeper_store_sequence",
+                "Commits in the store's journal so far.",
+            )?,
+            checkpoint: gauge(
+                "innkeeper_store_checkpoint_sequence",
+                "Commits that the store's newest checkpoint holds.",
+            )?,
+            full: gauge(
+                "innkeeper_store_disk_full",
+                "1 while commits are refused because the disk is full.",
+            )?,
+            bytes: register(registry, IntGaugeVec::new(bytes, &["part"])?)?,
+        })
+    }
+
+    fn set(&self, store: &Store) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let measures = store.measures();
+        self.sequence.set(number(store.sequence()));
+        self.checkpoint.set(number(measures.checkpoint));
+        self.full.set(i64::from(measures.is_full));
+        for (part, bytes) in [
+            ("journal", measures.journal_bytes),
+            ("audit", measures.audit_bytes),
+        ] {
+            self.bytes.with_label_values(&[part]).set(number(bytes));
+        }
     }
 }
 

@@ -85,7 +85,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         &config.installation.id,
         clock.now(),
     )?);
-    let store = open_store(&config.data_dir)?;
+    let store = open_store(&config)?;
     let ids = Arc::new(SystemIds { clock: SystemClock });
     let vault = open_vault(&config.key_dir(), &store)?;
     let app = App::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
@@ -175,13 +175,18 @@ fn settings(config: &Config, blobs: &Blobs, witness_key: WitnessKey) -> anyhow::
     })
 }
 
-fn open_store(data_dir: &Path) -> anyhow::Result<Store> {
+fn open_store(config: &Config) -> anyhow::Result<Store> {
     let mut identity = [0u8; 16];
     OsRng
         .try_fill_bytes(&mut identity)
         .context("randomness for the store's identity")?;
+    let days = u64::from(config.installation.audit_days);
+    let options = Options {
+        audit_retention: (days > 0).then(|| Duration::from_hours(24 * days)),
+        ..Options::new(identity)
+    };
     let (store, report) =
-        Store::open(&data_dir.join("store"), &Options::new(identity)).context("open the store")?;
+        Store::open(&config.data_dir.join("store"), &options).context("open the store")?;
     tracing::info!(?report, "the store is open");
     Ok(store)
 }

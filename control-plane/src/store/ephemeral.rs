@@ -15,6 +15,7 @@ use super::{
     error::ReadError,
     index::{Page, bounds, decode_key, malformed},
     key::Key,
+    room::Room,
 };
 
 /// Entries read at a time.
@@ -24,6 +25,7 @@ const PAGE: usize = 1_000;
 #[derive(Clone)]
 pub struct Ephemeral {
     engine: Arc<dyn Engine>,
+    room: Arc<Room>,
 }
 
 /// A value with an end.
@@ -65,8 +67,8 @@ pub struct Swept {
 }
 
 impl Ephemeral {
-    pub(crate) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Arc<dyn Engine>, room: Arc<Room>) -> Self {
+        Self { engine, room }
     }
 
     /// The entry at `key`, unless it has expired.
@@ -188,33 +190,13 @@ impl Ephemeral {
             .map_err(ReadError::Engine)
     }
 
-    /// Reads every entry, so that damage shows now.
-    pub(crate) fn read_all(&self) -> Result<(), ReadError> {
-        let mut after = None;
-        loop {
-            let page = self.scan("", after.as_ref(), PAGE)?;
-            match page.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => return Ok(()),
-            }
-        }
-    }
-
     fn scan(
         &self,
         prefix: &str,
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Entry)>, ReadError> {
-        let (from, to, direction) = bounds(prefix, Page::After(after));
-        let pairs = self
-            .engine
-            .scan(Table::Ephemeral, &from, &to, direction, limit)
-            .map_err(ReadError::Engine)?;
-        pairs
-            .into_iter()
-            .map(|(key, value): Pair| Ok((decode_key(&key)?, decode(&key, &value)?)))
-            .collect()
+        scan(&*self.engine, prefix, after, limit)
     }
 
     /// Makes a change on a thread that may block, and flushes it.
@@ -223,7 +205,10 @@ impl Ephemeral {
         work: impl FnOnce(&dyn Engine) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EphemeralError> {
         let engine = Arc::clone(&self.engine);
+        let room = Arc::clone(&self.room);
         tokio::task::spawn_blocking(move || {
+            // The engine may find no room where there was some a moment ago: the reserve is for that.
+            room.look();
             let done = work(&*engine)?;
             engine.flush()?;
             Ok(done)
@@ -232,6 +217,34 @@ impl Ephemeral {
         .map_err(|_| EphemeralError::Stopping)?
         .map_err(EphemeralError::Engine)
     }
+}
+
+/// Reads every entry, so that damage shows now.
+pub(crate) fn read_all(engine: &dyn Engine) -> Result<(), ReadError> {
+    let mut after = None;
+    loop {
+        let page = scan(engine, "", after.as_ref(), PAGE)?;
+        match page.into_iter().last() {
+            Some((key, _)) => after = Some(key),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn scan(
+    engine: &dyn Engine,
+    prefix: &str,
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<Vec<(Key, Entry)>, ReadError> {
+    let (from, to, direction) = bounds(prefix, Page::After(after));
+    let pairs = engine
+        .scan(Table::Ephemeral, &from, &to, direction, limit)
+        .map_err(ReadError::Engine)?;
+    pairs
+        .into_iter()
+        .map(|(key, value): Pair| Ok((decode_key(&key)?, decode(&key, &value)?)))
+        .collect()
 }
 
 fn encode(key: &Key, entry: &Entry) -> Result<Vec<u8>, EphemeralError> {

@@ -109,16 +109,6 @@ impl Journal {
         Arc::clone(&self.growing)
     }
 
-    /// Bytes that the disk can still take.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`].
-    pub(crate) fn free_bytes(&self) -> Result<u64, JournalError> {
-        self.disk
-            .free_bytes()
-            .map_err(io_error("ask for the free space of", "the journal"))
-    }
-
     /// What it is written to.
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk

@@ -7,7 +7,8 @@
 //!
 //! Folder: `lock`, `journal/`, `index/`, and `index.damaged/` with the last index that was moved aside. In
 //! `journal/`, by the twenty digits of a sequence: `.journal` segments, the two newest `.checkpoint`s, and the
-//! `.audit` trail of the commits whose segments were dropped. A copy of `journal/` is a backup of everything
+//! `.audit` trail of the commits whose segments were dropped; and `reserve`, zeros of which nobody needs a copy.
+//! A copy of `journal/` is a backup of everything
 //! that was promised; to read it, [`replay`] gives the commits that are still whole and [`replay_audit`] the
 //! skeleton of every commit there ever was (within the retention), with the chain's head after each.
 
@@ -23,6 +24,7 @@ mod journal;
 mod key;
 mod open;
 mod replay;
+mod room;
 mod segment;
 #[cfg(any(test, feature = "simulator"))]
 pub mod simulated;
@@ -59,7 +61,7 @@ pub use self::{
     key::{KEY_BYTES_MAX, Key, KeyError},
     open::{CheckpointDoubt, IndexFate, OpenReport},
     replay::{Entry, Replayed, Tail, replay},
-    upkeep::Kept,
+    upkeep::{Kept, Measures},
 };
 use self::{index::Page, upkeep::Upkeep, writer::Message};
 
@@ -69,7 +71,8 @@ pub struct Options {
     /// Random bytes that a store made by this open begins its hash chain with, so that no two stores have
     /// the same chain; an existing store keeps its own.
     pub identity: [u8; 16],
-    /// Bytes of the disk that commits leave free, for reading, sign-in and the index.
+    /// Bytes of the disk that commits leave free, for reading, sign-in and the index. A quarter as much is kept
+    /// beside it in a file, which is given back when the disk is full.
     pub reserve_bytes: u64,
     /// A segment is not continued beyond this many bytes.
     pub segment_bytes: usize,
@@ -170,6 +173,8 @@ struct Inner {
     head: Arc<Mutex<Head>>,
     applied: watch::Receiver<u64>,
     upkeep: Mutex<Upkeep>,
+    room: Arc<room::Room>,
+    measures: Arc<Mutex<Measures>>,
     closing: Arc<AtomicBool>,
     /// Last, so that the index is let go before somebody else may open it.
     _lock: Arc<File>,
@@ -207,7 +212,11 @@ impl Store {
     pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let prepared = commit::prepare(commit)?;
         let (reply, answer) = oneshot::channel();
-        let request = Message::Commit(writer::Request { prepared, reply });
+        let request = Message::Commit(writer::Request {
+            prepared,
+            room: writer::Allowance::Nothing,
+            reply,
+        });
         let stopped = |outcome| CommitError::Stopped { outcome };
         let sent = self.inner.inbox.send(request).await;
         sent.map_err(|_| stopped(Outcome::NotCommitted))?;
@@ -301,6 +310,15 @@ impl Store {
         });
         // It ends without an answer only with the runtime.
         turn.await.unwrap_or(Err(UpkeepError::Closing))
+    }
+
+    /// How large it is, and whether it takes commits.
+    #[must_use]
+    pub fn measures(&self) -> Measures {
+        Measures {
+            is_full: self.inner.room.is_full(),
+            ..*self.inner.measures.lock().expect("no holder panics")
+        }
     }
 
     /// Finishes what is being committed, refuses the rest and puts the index away. The store can be opened

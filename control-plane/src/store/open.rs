@@ -22,12 +22,13 @@ use super::{
     commit::{Commit, Hash, Write},
     disk::Disk,
     engine::{Engine, EngineError, sled::SledEngine},
-    ephemeral::Ephemeral,
+    ephemeral::{self, Ephemeral},
     error::{IndexDoubt, JournalError, OpenError},
     index::Index,
     journal::Journal,
     key::Key,
     replay::{Anchor, Entry, Replayed, Start, Stretch, Tail, replay_from, widen},
+    room::Room,
     upkeep::{self, Newest, Upkeep},
     writer::{QUEUE, Writer},
 };
@@ -129,6 +130,8 @@ pub(crate) fn connect(
     options: &Options,
     lock: File,
 ) -> Result<(Store, Writer, OpenReport), OpenError> {
+    // Before the index is opened, which may need room.
+    let room = Arc::new(Room::new(Arc::clone(&disk), options.reserve_bytes));
     let found = look_at_index(home);
     let applied = found.as_ref().ok().and_then(|(_, applied)| *applied);
     let mut bases = Bases::find(&*disk, applied).map_err(OpenError::Journal)?;
@@ -174,7 +177,7 @@ pub(crate) fn connect(
         summary: *summary,
         announced: survey.announced.contains_key(&summary.anchor.head.sequence),
     });
-    let (store, writer) = pair(journal, engine, newest, options, lock);
+    let (store, writer) = pair(journal, engine, newest, room, options, lock);
     Ok((store, writer, report))
 }
 
@@ -182,6 +185,7 @@ fn pair(
     journal: Journal,
     engine: Arc<dyn Engine>,
     newest: Option<Newest>,
+    room: Arc<Room>,
     options: &Options,
     lock: File,
 ) -> (Store, Writer) {
@@ -193,15 +197,19 @@ fn pair(
     let lock = Arc::new(lock);
     let followers = Followers::default();
     let closing = Arc::new(AtomicBool::new(false));
+    room.look();
+    let measures = Arc::default();
     let upkeep = Upkeep {
         disk: Arc::clone(journal.disk()),
         index: index.clone(),
         inbox: inbox.downgrade(),
         growing: journal.growing(),
+        room: Arc::clone(&room),
         segment_bytes: widen(options.segment_bytes),
         audit_retention: options.audit_retention,
         newest,
         trail_begins: None,
+        measures: Arc::clone(&measures),
         closing: Arc::clone(&closing),
         broken: false,
     };
@@ -212,7 +220,7 @@ fn pair(
         head: Arc::clone(&shared_head),
         applied: publish,
         followers: Arc::clone(&followers),
-        reserve_bytes: options.reserve_bytes,
+        room: Arc::clone(&room),
         _lock: Arc::clone(&lock),
     };
     let store = Store {
@@ -220,11 +228,13 @@ fn pair(
             inbox,
             followers,
             index,
-            ephemeral: Ephemeral::new(engine),
+            ephemeral: Ephemeral::new(engine, Arc::clone(&room)),
             epoch: head.epoch,
             head: shared_head,
             applied,
             upkeep: Mutex::new(upkeep),
+            room,
+            measures,
             closing,
             _lock: lock,
         }),
@@ -454,9 +464,7 @@ impl Settling<'_> {
         }
         let expected = Merged::new(self.base_reader()?, self.changes.to_vec())?;
         let records = index.compare(expected)?.ok_or(IndexDoubt::OtherRecords)?;
-        Ephemeral::new(Arc::clone(engine))
-            .read_all()
-            .map_err(IndexDoubt::Read)?;
+        ephemeral::read_all(&**engine).map_err(IndexDoubt::Read)?;
         Ok(records)
     }
 

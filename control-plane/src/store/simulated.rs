@@ -452,7 +452,11 @@ impl DiskFile for SimulatedFile {
             WhenFull::FailsAtSync => Ok(()),
         };
         // Where there is no room for all of it, there may be some for a part.
-        let bytes = if room.is_err() { &bytes[..bytes.len() / 2] } else { bytes };
+        let bytes = if room.is_err() {
+            &bytes[..bytes.len() / 2]
+        } else {
+            bytes
+        };
         let file = &mut state.files[self.file];
         write_into(&mut file.now, offset, bytes);
         // The write during which the disk dies may still reach it in part.

@@ -9,7 +9,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -26,9 +26,11 @@ use super::{
     disk::Disk,
     error::{CommitError, JournalError, Outcome, UpkeepError},
     index::Index,
+    journal::is_full,
     replay::{Anchor, End, Start, Stretch, io_error, names, widen},
+    room::Room,
     segment::{HEADER_BYTES, Kind},
-    writer::{Message, Request},
+    writer::{Allowance, Message, Request},
 };
 
 /// Files that are being written have this after their name.
@@ -53,6 +55,19 @@ pub struct Kept {
     pub removed: usize,
 }
 
+/// What is worth watching of a store.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Measures {
+    /// Bytes of segments and checkpoints at the last turn of the upkeep.
+    pub journal_bytes: u64,
+    /// Bytes of the audit trail then.
+    pub audit_bytes: u64,
+    /// Sequence of the newest checkpoint then; 0 without one.
+    pub checkpoint: u64,
+    /// Whether commits are refused for lack of room.
+    pub is_full: bool,
+}
+
 /// The newest checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Newest {
@@ -68,11 +83,13 @@ pub(crate) struct Upkeep {
     pub(crate) inbox: mpsc::WeakSender<Message>,
     /// First sequence of the segment that grows.
     pub(crate) growing: Arc<AtomicU64>,
+    pub(crate) room: Arc<Room>,
     pub(crate) segment_bytes: u64,
     pub(crate) audit_retention: Option<Duration>,
     pub(crate) newest: Option<Newest>,
     /// The oldest file of the audit trail and when its last commit was made, once looked at.
     pub(crate) trail_begins: Option<(String, Timestamp)>,
+    pub(crate) measures: Arc<Mutex<Measures>>,
     pub(crate) closing: Arc<AtomicBool>,
     /// A sync has failed: what is on the disk is unknown until the journal is opened anew.
     pub(crate) broken: bool,
@@ -87,11 +104,23 @@ impl Upkeep {
         if self.broken {
             return Err(UpkeepError::Broken);
         }
+        self.room.look();
         let kept = self.work(now);
-        if let Err(UpkeepError::Journal(JournalError::Io { deed, .. })) = &kept {
-            self.broken = deed.starts_with("sync");
+        self.measure()?;
+        match &kept {
+            Err(UpkeepError::Journal(JournalError::Io { deed, .. }))
+                if deed.starts_with("sync") =>
+            {
+                self.broken = true;
+                kept
+            }
+            // Not the fault of the disk; what was begun is gone again.
+            Err(UpkeepError::Journal(JournalError::Io { source, .. })) if is_full(source) => {
+                self.room.ran_out();
+                Err(UpkeepError::NoRoom)
+            }
+            _ => kept,
         }
-        kept
     }
 
     fn work(&mut self, now: Timestamp) -> Result<Kept, UpkeepError> {
@@ -108,6 +137,32 @@ impl Upkeep {
         kept.archived = self.drop_old()?;
         kept.removed = self.remove_trail(now)?;
         Ok(kept)
+    }
+
+    fn measure(&self) -> Result<(), JournalError> {
+        let mut measures = Measures {
+            checkpoint: self
+                .newest
+                .map_or(0, |newest| newest.summary.anchor.head.sequence),
+            ..Measures::default()
+        };
+        let all = self.disk.list().map_err(io_error("list", "the journal"))?;
+        for name in &all {
+            let counted = if Kind::Audit.first_sequence(name).is_some() {
+                &mut measures.audit_bytes
+            } else if Kind::Journal
+                .first_sequence(name)
+                .or(checkpoint::sequence(name))
+                .is_some()
+            {
+                &mut measures.journal_bytes
+            } else {
+                continue;
+            };
+            *counted += self.disk.length(name).map_err(io_error("measure", name))?;
+        }
+        *self.measures.lock().expect("no holder panics") = measures;
+        Ok(())
     }
 
     /// Removes what was cut off half-way, or the damaged checkpoints that a newer one makes up for.
@@ -135,7 +190,7 @@ impl Upkeep {
     }
 
     /// The sealed segments that a new checkpoint takes in, when they are enough for one.
-    fn due(&self) -> Result<Option<Vec<String>>, JournalError> {
+    fn due(&self) -> Result<Option<Vec<String>>, UpkeepError> {
         let (from, last_bytes) = self.newest.map_or((0, 0), |newest| {
             (newest.summary.anchor.head.sequence, newest.summary.bytes)
         });
@@ -150,8 +205,14 @@ impl Upkeep {
         for name in &sealed {
             bytes += self.disk.length(name).map_err(io_error("measure", name))?;
         }
-        let due = bytes >= due_bytes(self.segment_bytes, last_bytes);
-        Ok(due.then_some(sealed))
+        if bytes < due_bytes(self.segment_bytes, last_bytes) {
+            return Ok(None);
+        }
+        // At worst the new one holds all of both.
+        if !self.room.has(bytes + last_bytes) {
+            return Err(UpkeepError::NoRoom);
+        }
+        Ok(Some(sealed))
     }
 
     /// Makes a checkpoint at the end of `sealed`, and reads it through.
@@ -357,7 +418,11 @@ impl Upkeep {
             .ok_or_else(|| stopped(Outcome::NotCommitted))?;
         let (reply, answer) = oneshot::channel();
         inbox
-            .blocking_send(Message::Commit(Request { prepared, reply }))
+            .blocking_send(Message::Commit(Request {
+                prepared,
+                room: Allowance::Reserve,
+                reply,
+            }))
             .map_err(|_| stopped(Outcome::NotCommitted))?;
         drop(inbox);
         let answer = answer.blocking_recv();

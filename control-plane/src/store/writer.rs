@@ -24,6 +24,7 @@ use super::{
     index::Index,
     journal::{AppendError, Journal},
     key::Key,
+    room::Room,
     segment::{BATCH_BYTES_ENOUGH, BATCH_COMMITS_MAX},
 };
 
@@ -38,9 +39,19 @@ pub(crate) enum Message {
     Close(oneshot::Sender<()>),
 }
 
+/// What a commit may take of a disk that is nearly full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Allowance {
+    /// Nothing.
+    Nothing,
+    /// A few bytes of the reserve, because it makes room.
+    Reserve,
+}
+
 /// A commit and who waits for it.
 pub(crate) struct Request {
     pub(crate) prepared: Prepared,
+    pub(crate) room: Allowance,
     pub(crate) reply: oneshot::Sender<Result<Committed, CommitError>>,
 }
 
@@ -55,8 +66,8 @@ pub(crate) struct Writer {
     pub(crate) applied: watch::Sender<u64>,
     /// Those who are told of each write.
     pub(crate) followers: Followers,
-    /// Bytes of the disk that commits leave free.
-    pub(crate) reserve_bytes: u64,
+    /// The room on the disk.
+    pub(crate) room: Arc<Room>,
     /// Last, so that it is released last.
     pub(crate) _lock: Arc<File>,
 }
@@ -156,12 +167,7 @@ impl Writer {
 
     /// Commits what of `batch` passes its guards; an error means that this writer must stop.
     fn commit(&mut self, batch: Vec<Request>) -> Result<(), Stop> {
-        if !self.has_room() {
-            for request in batch {
-                request.answer(Err(CommitError::Full));
-            }
-            return Ok(());
-        }
+        let batch = self.refuse_without_room(batch);
         let Admitted { requests, failed } = self.admit(batch);
         if !requests.is_empty() {
             let commits: Vec<&Prepared> = requests.iter().map(|r| &r.prepared).collect();
@@ -193,12 +199,18 @@ impl Writer {
         if failed { Err(Stop) } else { Ok(()) }
     }
 
-    /// Whether the disk has more than the reserve left. A disk that cannot be asked is left to fail in
-    /// the write itself.
-    fn has_room(&self) -> bool {
-        self.journal
-            .free_bytes()
-            .map_or(true, |free| free >= self.reserve_bytes)
+    /// On a full disk, answers those that are not allowed to use the reserve; gives the others.
+    fn refuse_without_room(&self, batch: Vec<Request>) -> Vec<Request> {
+        if self.room.look() {
+            return batch;
+        }
+        let (allowed, refused): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|request| request.room == Allowance::Reserve);
+        for request in refused {
+            request.answer(Err(CommitError::Full));
+        }
+        allowed
     }
 
     /// Checks guards against the index and the commits before it in the batch, and answers those that
@@ -268,6 +280,7 @@ impl Writer {
             Ok(head) => head,
             Err(AppendError::Full(error)) => {
                 tracing::warn!(error = %chain(&error), "the disk is full; commits are refused until there is room");
+                self.room.ran_out();
                 return Err(Refusal::Full);
             }
             Err(AppendError::Failed(error)) => {

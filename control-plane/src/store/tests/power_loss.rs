@@ -11,7 +11,7 @@ use super::{simulated::WhenFull, *};
 /// Cuts of one history.
 const CUTS: u64 = 5;
 /// Histories of the short run; `INNKEEPER_LONG` asks for ten thousand cuts.
-const HISTORIES: u64 = 420;
+const HISTORIES: u64 = 400;
 const HISTORIES_LONG: u64 = 2_000;
 
 /// Commits that were asked for, by their cause, and those that were acknowledged, by sequence.
@@ -132,9 +132,7 @@ fn check(disk: &SimulatedDisk, store: &Store, history: &mut History) -> Result<(
             return Err(format!("{} was never asked for like that", commit.cause));
         }
         // What is in the journal now counts, whether somebody was told or not: it must not go away later.
-        history
-            .acknowledged
-            .insert(*sequence, commit.cause.clone());
+        history.acknowledged.insert(*sequence, commit.cause.clone());
     }
     let mut expected: BTreeMap<Key, Record> = BTreeMap::new();
     for (sequence, cause) in &history.acknowledged {
@@ -191,7 +189,13 @@ async fn run(seed: u64, mut disk: SimulatedDisk) -> Result<Seen, Fault> {
         if let Ok(store) = open(&disk, &home) {
             for part in 0..3 {
                 let acknowledged = history.acknowledged.len();
-                work(&store, &mut history, &format!("{round}/{part}"), &mut random).await;
+                work(
+                    &store,
+                    &mut history,
+                    &format!("{round}/{part}"),
+                    &mut random,
+                )
+                .await;
                 let made = history.acknowledged.len() > acknowledged;
                 if when_full.is_some() && part == 1 {
                     disk.make_room();
