@@ -15,8 +15,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
+    fs::Permissions,
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -64,11 +65,10 @@ impl StateDir {
         }
         for name in DIRECTORIES {
             let directory = root.join(name);
-            // QEMU's own user must be able to pass through, but not to look around.
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o711)
-                .create(&directory)?;
+            std::fs::create_dir_all(&directory)?;
+            // QEMU's own user must be able to pass through, but not to look around. Said expressly, since the
+            // service's umask would take it away.
+            std::fs::set_permissions(&directory, Permissions::from_mode(0o711))?;
             for entry in std::fs::read_dir(&directory)? {
                 let entry = entry?;
                 if is_temporary(&entry.file_name()) {
@@ -305,6 +305,22 @@ mod tests {
         let reopened = StateDir::open(folder.path()).expect("usable");
         assert!(!temporary(&dirs.disk(spec.server)).exists());
         assert_eq!(reopened.scan().expect("readable"), expected);
+    }
+
+    /// systemd starts the agent with a umask that takes every right from others.
+    #[test]
+    fn qemu_passes_through_whatever_the_directories_were_made_with() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in DIRECTORIES {
+            let directory = folder.path().join(name);
+            std::fs::create_dir(&directory).expect("writable");
+            std::fs::set_permissions(&directory, Permissions::from_mode(0o700)).expect("ours");
+        }
+        StateDir::open(folder.path()).expect("usable");
+        for name in DIRECTORIES {
+            let made = std::fs::metadata(folder.path().join(name)).expect("is there");
+            assert_eq!(made.permissions().mode() & 0o777, 0o711, "{name}");
+        }
     }
 
     #[test]
