@@ -36,7 +36,8 @@ group_lint() {
   check "format" cargo fmt --all --check
   check "clippy" cargo clippy --quiet --workspace --all-targets -- -D warnings
   check "clippy, simulator" cargo clippy --quiet --package innkeeper-tests --features simulator --test sim -- -D warnings
-  check "shell scripts parse" bash -n dev tests/groups.sh tests/guest/build tests/src/lab/hypervisor.sh .ci/run
+  check "shell scripts parse" each bash -n -- dev tests/groups.sh tests/guest/build tests/src/lab/hypervisor.sh .ci/run \
+    tests/tests/packaging/boot.sh packaging/deb/*/post*
   test_files lint
 }
 
@@ -78,6 +79,39 @@ group_browser() {
   count_tally
 }
 
+# The packages in a Debian of their own. Of debug programs, which the other groups have built as well.
+group_package() {
+  local codename
+  codename=$(. /etc/os-release && [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:-}") || true
+  if [ -z "$codename" ]; then
+    skip "packages in a minimal Debian" "this machine is not a Debian"
+    return
+  fi
+  need $packages_package $packages_run $packages_guest
+  if ! as_root unshare --net --mount --pid --cgroup --fork true 2>>"$log"; then
+    skip "packages in a minimal Debian" "this machine lets nobody make namespaces"
+    return
+  fi
+  check "programs are built" build_programs
+  check "packages are made" make_packages dev "$target/package-test"
+  check "a minimal Debian is made" minimal_debian "$codename"
+  guest=$(tests/guest/build "$target/guest" 2>>"$log") || fail "the test guest could not be built"
+  INNKEEPER_PACKAGES=$target/package-test INNKEEPER_PROGRAMS=$target/debug INNKEEPER_MACHINE=$machine \
+    INNKEEPER_GUEST_IMAGE=$guest test_files package
+}
+
+# minimal_debian CODENAME: a root with systemd and what the packages depend upon, in $machine; kept until its
+# list changes.
+minimal_debian() {
+  local packages=systemd-sysv,dbus,iproute2,libvirt-daemon-system,libvirt-daemon-driver-qemu,qemu-system-x86,nftables
+  machine=$target/machine/$(echo "$1 $packages" | sha256sum | cut -c1-16)
+  [ -e "$machine" ] && return
+  as_root rm -rf "$target/machine"
+  mkdir -p "$target/machine"
+  as_root mmdebstrap --quiet --variant=minbase --include="$packages" "$1" "$machine.part" &&
+    as_root mv "$machine.part" "$machine"
+}
+
 # check NAME COMMAND...: one thing that is right or not.
 check() {
   local name=$1
@@ -88,6 +122,15 @@ check() {
   else
     result_failed "$name"
   fi
+}
+
+# each COMMAND... -- ARGUMENT...: the command once for each argument, until it fails.
+each() {
+  local command=()
+  while [ "$1" != -- ]; do command+=("$1") && shift; done
+  shift
+  local argument
+  for argument; do "${command[@]}" "$argument" || return; done
 }
 
 skip() {
@@ -109,7 +152,8 @@ test_name() {
 # group_of NAME: the group of an integration test, by the beginning of its name. None is forgotten.
 group_of() {
   case $1 in
-    tidy* | systemd* | packaging*) echo lint ;;
+    tidy* | systemd*) echo lint ;;
+    packaging*) echo package ;;
     sim*) echo sim ;;
     http*) echo http ;;
     crash*) echo crash ;;

@@ -16,6 +16,7 @@ use innkeeper_wire::{
 use crate::lab::{
     Run,
     client::Client,
+    mail::MailSink,
     product::{IMAGE, Installation, PLAN, SITE},
     report::Steps,
     ssh::Key,
@@ -87,7 +88,16 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
 
 /// Makes the demo's account through the API and the mailed link; gives a client that is signed in.
 pub async fn sign_up(installation: &mut Installation) -> anyhow::Result<Client> {
-    let mut client = installation.api();
+    let portal_url = installation.ports.portal_url();
+    sign_up_with(installation.api(), &portal_url, &mut installation.mail).await
+}
+
+/// The same at any installation of which these are known.
+pub async fn sign_up_with(
+    mut client: Client,
+    portal_url: &str,
+    mail: &mut MailSink,
+) -> anyhow::Result<Client> {
     let welcome: Welcome = client.get("/api/v1/installation").await?;
     let request = SignupRequest {
         login_id: LOGIN.to_owned(),
@@ -98,8 +108,8 @@ pub async fn sign_up(installation: &mut Installation) -> anyhow::Result<Client> 
         locale: Locale::En,
     };
     let _: SignupAnswer = client.post("/api/v1/signups", &request).await?;
-    let prefix = format!("{}/confirm?token=", installation.ports.portal_url());
-    let link = installation.mail.link(EMAIL, &prefix).await?;
+    let prefix = format!("{portal_url}/confirm?token=");
+    let link = mail.link(EMAIL, &prefix).await?;
     let token = link
         .strip_prefix(&prefix)
         .context("the link has no token")?

@@ -25,7 +25,8 @@ pub fn reserve() -> anyhow::Result<(TcpListener, u16)> {
     Ok((listener, port))
 }
 
-/// Carries every connection to `listener` on to `target` in `namespace`, until this process ends.
+/// Carries every connection to `listener` on to `target` in `namespace`, a name or the path of one, until this
+/// process ends.
 pub fn forward(listener: TcpListener, namespace: &str, target: SocketAddr) -> anyhow::Result<()> {
     let path = Path::new("/run/netns").join(namespace);
     let namespace = File::open(&path).with_context(|| format!("open {}", path.display()))?;

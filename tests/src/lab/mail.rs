@@ -1,10 +1,19 @@
 //! A mail server that keeps everything it is given in a Maildir, and the reading of it.
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::Context;
 
-use super::{Run, network, process::Program, wait::until};
+use super::{process::Program, wait::until};
+
+/// Debian's own Python has Debian's aiosmtpd, whatever other Python comes first in PATH.
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// How long a mail may be under way.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(30);
@@ -17,16 +26,14 @@ pub struct MailSink {
 }
 
 impl MailSink {
-    /// Starts it in the world's namespace.
-    pub fn start(run: &Run, listen: SocketAddr) -> anyhow::Result<Self> {
-        let maildir = run.folder().join("mails");
-        // Debian's own Python has Debian's aiosmtpd, whatever other Python comes first in PATH.
-        let mut command = network::command(&run.world(), "/usr/bin/python3");
+    /// Starts it; `command` is [`PYTHON`] in the namespace where it shall listen, and mails go below `folder`.
+    pub fn start(mut command: Command, folder: &Path, listen: SocketAddr) -> anyhow::Result<Self> {
+        let maildir = folder.join("mails");
         command
             .args(["-m", "aiosmtpd", "-n", "-c", "aiosmtpd.handlers.Mailbox"])
             .arg(&maildir)
             .args(["-l", &listen.to_string()]);
-        let program = Program::start("mail", command, run.folder())?;
+        let program = Program::start("mail", command, folder)?;
         Ok(Self { maildir, program })
     }
 

@@ -9,6 +9,7 @@ pub mod client;
 pub mod enclosure;
 pub mod forward;
 pub mod hypervisor;
+pub mod logs;
 pub mod mail;
 pub mod network;
 pub mod process;

@@ -16,7 +16,7 @@ use super::{
     client::Client,
     forward::{forward, reserve},
     hypervisor::Hypervisor,
-    mail::MailSink,
+    mail::{MailSink, PYTHON},
     network::{self, UPLINK, WORLD_V4, host_v4, output},
     process::Program,
     wait::until,
@@ -99,7 +99,8 @@ impl Installation {
     pub fn start(run: &Run, options: &Options) -> anyhow::Result<Self> {
         let world = run.world();
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mail = MailSink::start(run, local(MAIL_PORT))?;
+        let python = network::command(&world, PYTHON);
+        let mail = MailSink::start(python, run.folder(), local(MAIL_PORT))?;
         let (portal_listener, portal_port) = reserve()?;
         let (api_listener, api_port) = reserve()?;
         let (metrics_listener, metrics_port) = reserve()?;

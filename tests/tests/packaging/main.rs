@@ -1,0 +1,427 @@
+//! The packages as an operator meets them: installed into a minimal Debian with systemd, configured, started,
+//! upgraded and purged. `./dev test package` makes packages and machine and names them in two variables.
+
+mod machine;
+mod manual;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use innkeeper_tests::{
+    demo,
+    lab::{
+        client::Client,
+        forward::{forward, reserve},
+        logs::unexpected_complaints,
+        mail::{MailSink, PYTHON},
+        product::SITE,
+        ssh::Key,
+        wait::until,
+    },
+};
+use innkeeper_wire::{
+    api::{Server, ServerState},
+    id::ServerId,
+};
+
+use machine::Machine;
+
+/// Packages, and so units, in the order of their installation.
+const PACKAGES: [&str; 3] = [
+    "innkeeper-agent",
+    "innkeeper-control-plane",
+    "innkeeper-portal",
+];
+const AGENT: &str = PACKAGES[0];
+const CONTROL_PLANE: &str = PACKAGES[1];
+const PORTAL: &str = PACKAGES[2];
+
+/// Until a host is heard of, or a page answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Until a guest runs, under TCG on a slow machine.
+const GUEST_LIMIT: Duration = Duration::from_secs(120);
+const MAIL_PORT: u16 = 25;
+/// As in packaging/control-plane.toml and packaging/portal.toml.
+const API_PORT: u16 = 8081;
+const PORTAL_PORT: u16 = 8080;
+const PORTAL_URL: &str = "https://portal.cloud.example";
+
+/// What may stand in the journal at WARN or above, and why.
+const COMPLAINTS_EXPECTED: [(&str, &str); 5] = [
+    ("KVM does not work", "the machine has none"),
+    (
+        "libvirt does not answer; guests are not affected",
+        "libvirt is stopped",
+    ),
+    ("servers can't be measured", "libvirt is stopped"),
+    (
+        "no link to the control plane",
+        "it is restarted while the agent runs",
+    ),
+    (
+        "a mail waits for its next try",
+        "the mail server of the test may still be starting",
+    ),
+];
+
+/// What a purge leaves: customers' data, what their disks need, and the guest that runs. Everything else must be
+/// gone.
+const LEFT_BY_PURGE: [&str; 12] = [
+    "/var/lib/innkeeper/store/",
+    "/var/lib/innkeeper/images/",
+    "/var/lib/innkeeper/keys/",
+    "/var/lib/innkeeper/host-authority.pem",
+    "/var/lib/innkeeper/witness.key",
+    "/var/lib/innkeeper-images/",
+    "/var/lib/innkeeper-agent/disks/",
+    "/var/lib/innkeeper-agent/images/",
+    "/var/lib/innkeeper-agent/seeds/",
+    "/var/lib/innkeeper-agent/consoles/",
+    "/etc/libvirt/qemu/srv_",
+    "/var/lib/libvirt/qemu/",
+];
+const FOLDERS_LEFT: [&str; 11] = [
+    "/var/lib/innkeeper",
+    "/var/lib/innkeeper/store",
+    "/var/lib/innkeeper/images",
+    "/var/lib/innkeeper/keys",
+    "/var/lib/innkeeper-images",
+    "/var/lib/innkeeper-agent",
+    "/var/lib/innkeeper-agent/disks",
+    "/var/lib/innkeeper-agent/images",
+    "/var/lib/innkeeper-agent/seeds",
+    "/var/lib/innkeeper-agent/consoles",
+    "/var/lib/innkeeper-agent/tombstones",
+];
+
+/// What `./dev test package` has made.
+struct Made {
+    packages: PathBuf,
+    machine: PathBuf,
+    guest_image: PathBuf,
+}
+
+#[expect(clippy::print_stdout, reason = "a test that can't run says why")]
+fn made() -> Option<Made> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    let made = (|| {
+        Some(Made {
+            packages: folder("INNKEEPER_PACKAGES")?,
+            machine: folder("INNKEEPER_MACHINE")?,
+            guest_image: folder("INNKEEPER_GUEST_IMAGE")?,
+        })
+    })();
+    if made.is_none() {
+        println!("skipped: packages and machine are made by `./dev test package`");
+        return None;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: a machine in namespaces needs root");
+        return None;
+    }
+    made
+}
+
+#[tokio::test]
+async fn packages_install_run_upgrade_and_purge() {
+    let Some(made) = made() else { return };
+    if let Err(error) = live(&made).await {
+        panic!("{error:#}");
+    }
+}
+
+async fn live(made: &Made) -> anyhow::Result<()> {
+    let machine = Machine::boot(&made.machine).await?;
+    let files_before = machine.files()?;
+    install(&machine, made)?;
+    installed_but_not_started(&machine)?;
+    configure(&machine, made)?;
+    machine.start(CONTROL_PLANE)?;
+    join(&machine).await?;
+    portal_answers(&machine).await?;
+
+    let folder = tempfile::tempdir().context("a folder")?;
+    let (client, server) = order(&machine, folder.path()).await?;
+    let qemu = running_guest(&machine, &client, server).await?;
+    upgrade(&machine).await?;
+    libvirt_goes_and_comes(&machine).await?;
+    let still = running_guest(&machine, &client, server).await?;
+    ensure!(still == qemu, "the guest was {qemu} and is {still}");
+    no_unexpected_complaint(&machine)?;
+    purge(&machine, &files_before, &qemu)
+}
+
+fn install(machine: &Machine, made: &Made) -> anyhow::Result<()> {
+    let debs = machine.path("/tmp/debs");
+    fs::create_dir_all(&debs).context("a folder for the packages")?;
+    for entry in fs::read_dir(&made.packages).context("the packages")? {
+        let deb = entry.context("a package")?;
+        fs::copy(deb.path(), debs.join(deb.file_name())).context("copy a package")?;
+    }
+    // apt, so that what a package needs must be there.
+    let command = "apt-get -q -y install /tmp/debs/*.deb";
+    machine.run(&["sh", "-c", command]).map(|_| ())
+}
+
+fn installed_but_not_started(machine: &Machine) -> anyhow::Result<()> {
+    for unit in PACKAGES {
+        let state = machine.run(&["sh", "-c", &format!("systemctl is-active {unit} || true")])?;
+        ensure!(state.trim() == "inactive", "{unit} is {state}");
+        machine.run(&["systemctl", "is-enabled", unit])?;
+        machine.run(&[
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            &format!("{unit}.service"),
+        ])?;
+    }
+    let key = machine.run(&["stat", "-c", "%a %U %G %s", "/etc/innkeeper/portal.key"])?;
+    ensure!(key.trim() == "640 root innkeeper 64", "portal.key is {key}");
+    let folder = machine.run(&["stat", "-c", "%a %U %G", "/etc/innkeeper"])?;
+    ensure!(
+        folder.trim() == "750 root innkeeper",
+        "the folder is {folder}"
+    );
+    Ok(())
+}
+
+/// The least that an operator must edit; all else stays as shipped.
+fn configure(machine: &Machine, made: &Made) -> anyhow::Result<()> {
+    let etc = machine.path("/etc/innkeeper");
+    edit(
+        &etc.join("control-plane.toml"),
+        &[
+            ("[\"control.cloud.example\"]", "[\"127.0.0.1\"]"),
+            ("code = \"debian-12\"", "code = \"tiny\""),
+            (
+                "memory_mib = 1024\ndisk_mib = 20480",
+                "memory_mib = 128\ndisk_mib = 64",
+            ),
+        ],
+    )?;
+    edit(
+        &etc.join("agent.toml"),
+        &[
+            ("#accelerator = \"kvm\"", "accelerator = \"tcg-allowed\""),
+            ("#memory_reserved_mib = 1024", "memory_reserved_mib = 0"),
+            ("#disk_reserved_gib = 10", "disk_reserved_gib = 0"),
+        ],
+    )?;
+    fs::write(etc.join("terms.txt"), "Be good.\n").context("write the terms")?;
+    let image = machine.path("/var/lib/innkeeper-images/debian-12.qcow2");
+    fs::copy(&made.guest_image, image).context("put the base image there")?;
+    for program in [CONTROL_PLANE, AGENT] {
+        machine.run(&[program, "check-config"])?;
+    }
+    machine
+        .run(&[
+            PORTAL,
+            "check-config",
+            "--config",
+            "/etc/innkeeper/portal.toml",
+        ])
+        .map(|_| ())
+}
+
+fn edit(file: &Path, changes: &[(&str, &str)]) -> anyhow::Result<()> {
+    let mut text = fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    for (from, to) in changes {
+        ensure!(text.contains(from), "{} lacks {from}", file.display());
+        text = text.replacen(from, to, 1);
+    }
+    fs::write(file, text).with_context(|| format!("write {}", file.display()))
+}
+
+async fn join(machine: &Machine) -> anyhow::Result<()> {
+    let line = machine.run(&[CONTROL_PLANE, "host", "invite", "h1", "--site", SITE])?;
+    let line: Vec<_> = line.split_whitespace().collect();
+    machine.run(&line)?;
+    machine.start(AGENT)?;
+    heard(machine).await
+}
+
+/// Joining alone makes a host known; a report shows that its agent runs.
+async fn heard(machine: &Machine) -> anyhow::Result<()> {
+    until("the agent reports", ANSWER_LIMIT, async || {
+        let pid = machine.main_pid(AGENT)?;
+        let log = machine.run(&["journalctl", &format!("_PID={}", pid.trim())])?;
+        ensure!(log.contains("the control plane takes our reports"), "{log}");
+        let list = machine.run(&[CONTROL_PLANE, "host", "list"])?;
+        let known = list
+            .lines()
+            .any(|line| line.starts_with("h1 ") && line.contains(" heard "));
+        ensure!(known, "{list}");
+        Ok(())
+    })
+    .await
+}
+
+async fn portal_answers(machine: &Machine) -> anyhow::Result<()> {
+    machine.start(PORTAL)?;
+    let portal = client(machine, PORTAL_PORT)?;
+    until("the portal answers", ANSWER_LIMIT, async || {
+        let (status, page) = portal.page("/").await?;
+        // The name and the terms come from the API: key, group and both services fit together.
+        ensure!(
+            status == 200 && page.contains("Example Cloud"),
+            "{status}: {page}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+fn client(machine: &Machine, port: u16) -> anyhow::Result<Client> {
+    let (listener, near) = reserve()?;
+    let far = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    forward(listener, &machine.network(), far)?;
+    Ok(Client::new(near))
+}
+
+async fn order(machine: &Machine, folder: &Path) -> anyhow::Result<(Client, ServerId)> {
+    let mut python = Command::new("nsenter");
+    python
+        .arg(format!("--net={}", machine.network()))
+        .arg(PYTHON);
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, MAIL_PORT));
+    let mut mail = MailSink::start(python, folder, listen)?;
+    let api = client(machine, API_PORT)?;
+    let client = demo::sign_up_with(api, PORTAL_URL, &mut mail).await?;
+    let key = demo::add_key(&client, &Key::generate(folder)?).await?;
+    let server = demo::order(&client, key).await?;
+    Ok((client, server))
+}
+
+/// Waits until the server runs; gives pid and user of its QEMU.
+async fn running_guest(machine: &Machine, client: &Client, id: ServerId) -> anyhow::Result<String> {
+    until("the server runs", GUEST_LIMIT, async || {
+        let server: Server = client.get(&format!("/api/v1/servers/{id}")).await?;
+        let (state, problem) = (server.state, server.problem);
+        ensure!(state == ServerState::Running, "it is {state:?} {problem:?}");
+        Ok(())
+    })
+    .await?;
+    qemu(machine)
+}
+
+fn qemu(machine: &Machine) -> anyhow::Result<String> {
+    let find = "for p in /proc/[0-9]*; do case $(readlink $p/exe) in */qemu-system-x86_64)
+        echo ${p#/proc/} $(stat -c %U $p);; esac; done";
+    let found = machine.run(&["sh", "-c", find])?;
+    ensure!(found.lines().count() == 1, "QEMU processes: {found:?}");
+    Ok(found)
+}
+
+/// The same packages once more, as an upgrade would be: services are new processes afterwards, guests are not.
+async fn upgrade(machine: &Machine) -> anyhow::Result<()> {
+    let pids = |machine: &Machine| PACKAGES.map(|unit| machine.main_pid(unit).unwrap_or_default());
+    let before = pids(machine);
+    let guest = qemu(machine)?;
+    machine.run(&["sh", "-c", "dpkg -i /tmp/debs/*.deb"])?;
+    for ((unit, before), after) in PACKAGES.iter().zip(before).zip(pids(machine)) {
+        ensure!(
+            before != after && after.trim() != "0",
+            "{unit} was not restarted"
+        );
+    }
+    ensure!(qemu(machine)? == guest, "the guest was touched");
+    let kept = fs::read_to_string(machine.path("/etc/innkeeper/agent.toml"));
+    ensure!(
+        kept.context("the configuration")?.contains("tcg-allowed"),
+        "it was overwritten"
+    );
+    heard(machine).await
+}
+
+async fn libvirt_goes_and_comes(machine: &Machine) -> anyhow::Result<()> {
+    let units = [
+        "libvirtd.socket",
+        "libvirtd-ro.socket",
+        "libvirtd-admin.socket",
+        "libvirtd",
+    ];
+    let all = |verb| [&["systemctl", verb][..], &units].concat();
+    machine.run(&all("stop"))?;
+    machine.run(&["systemctl", "restart", AGENT])?;
+    until(
+        "the agent says that libvirt is away",
+        ANSWER_LIMIT,
+        async || said_last(machine, "libvirt does not answer; guests are not affected"),
+    )
+    .await?;
+    machine.run(&["systemctl", "is-active", AGENT])?;
+    machine.run(&all("start"))?;
+    until("the agent finds libvirt again", ANSWER_LIMIT, async || {
+        said_last(machine, "libvirt answers again")
+    })
+    .await
+}
+
+fn said_last(machine: &Machine, words: &str) -> anyhow::Result<()> {
+    let pid = machine.main_pid(AGENT)?;
+    let log = machine.run(&["journalctl", &format!("_PID={}", pid.trim())])?;
+    ensure!(log.contains(words), "{log}");
+    Ok(())
+}
+
+fn no_unexpected_complaint(machine: &Machine) -> anyhow::Result<()> {
+    let mut command = vec!["journalctl", "--no-pager", "-o", "cat"];
+    command.extend(PACKAGES.iter().flat_map(|unit| ["-u", unit]));
+    let log = machine.run(&command)?;
+    let complaints = unexpected_complaints(&log, &COMPLAINTS_EXPECTED);
+    ensure!(complaints.is_empty(), "in the journal: {complaints:#?}");
+    let failed = machine.run(&["systemctl", "--failed", "--no-legend"])?;
+    ensure!(failed.is_empty(), "failed: {failed}");
+    Ok(())
+}
+
+fn purge(machine: &Machine, before: &BTreeSet<String>, guest: &str) -> anyhow::Result<()> {
+    machine.run(&[&["apt-get", "-q", "-y", "remove"][..], &PACKAGES].concat())?;
+    for kept in [
+        "/etc/innkeeper/control-plane.toml",
+        "/var/lib/innkeeper-agent/agent/identity",
+    ] {
+        ensure!(machine.path(kept).exists(), "remove took {kept}");
+    }
+    let said = machine.run(&[&["apt-get", "-q", "-y", "purge"][..], &PACKAGES].concat())?;
+    for kept in [
+        "/var/lib/innkeeper ",
+        "/var/lib/innkeeper-images ",
+        "/var/lib/innkeeper-agent;",
+    ] {
+        ensure!(
+            said.contains(kept),
+            "purge does not say that {kept}stays: {said}"
+        );
+    }
+    ensure!(
+        qemu(machine)? == guest,
+        "the guest did not outlive the purge"
+    );
+
+    let after = machine.files()?;
+    let left: Vec<_> = after
+        .difference(before)
+        .filter(|file| !FOLDERS_LEFT.contains(&file.as_str()))
+        .filter(|file| !LEFT_BY_PURGE.iter().any(|kept| file.starts_with(kept)))
+        .collect();
+    ensure!(left.is_empty(), "left behind: {left:#?}");
+    for kept in LEFT_BY_PURGE {
+        let is_there = after.iter().any(|file| file.starts_with(kept));
+        ensure!(is_there, "{kept} should have stayed");
+    }
+    let gone: Vec<_> = before.difference(&after).collect();
+    ensure!(gone.is_empty(), "taken from others: {gone:#?}");
+    let users = machine.run(&["cat", "/etc/passwd", "/etc/group"])?;
+    ensure!(!users.contains("innkeeper"), "a user is left: {users}");
+    let owners = machine.run(&["find", "/var/lib/innkeeper", "!", "-user", "root"])?;
+    ensure!(owners.is_empty(), "owned by nobody that exists: {owners}");
+    Ok(())
+}
