@@ -63,6 +63,57 @@ fn every_unit_is_judged() {
     }
 }
 
+/// Programs, files, pages and users that units name come with their packages.
+#[test]
+fn what_units_name_is_in_their_packages() {
+    for (name, _) in UNITS {
+        let unit = fs::read_to_string(source(name)).expect("the unit is there");
+        let values =
+            |key: &'static str| unit.lines().filter_map(move |line| line.strip_prefix(key));
+        let program = name.trim_end_matches(".service");
+        let crate_folder = match program {
+            "innkeeper-portal" => "portal-lite",
+            other => other.trim_start_matches("innkeeper-"),
+        };
+        let manifest = fs::read_to_string(source("..").join(crate_folder).join("Cargo.toml"));
+        let manifest = manifest.expect("each program is a crate");
+        let page = fs::read_to_string(source("../packaging/man").join(format!("{program}.8")));
+        let page = page.expect("each program has a manual page");
+
+        let start = values("ExecStart=").next().expect("it starts something");
+        let [path, command, option, config] = start.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{name}: {start}");
+        };
+        assert_eq!(path, format!("/usr/bin/{program}"));
+        assert!(manifest.contains(&format!("target/release/{program}\", \"usr/bin/")));
+        assert!(
+            page.contains(&format!(".It Ic {command}\n")),
+            "{name}: {command}"
+        );
+        assert!(
+            page.contains(&option.replacen("--", "Fl -", 1)),
+            "{name}: {option}"
+        );
+        assert!(
+            manifest.contains(&format!("conf-files = [\"{config}\"]")),
+            "{name}: {config}"
+        );
+        assert!(values("ConditionPathExists=").all(|needed| needed == config));
+        assert!(values("Documentation=").eq([format!("man:{program}(8)")]));
+        assert!(manifest.contains(&format!("packaging/man/{program}.8")));
+        for user in ["User=", "Group=", "SupplementaryGroups="]
+            .into_iter()
+            .flat_map(values)
+        {
+            let is_made = manifest.contains(&format!("../systemd/{program}.sysusers"));
+            assert!(
+                user == "root" || (user == "innkeeper" && is_made),
+                "{name}: {user}"
+            );
+        }
+    }
+}
+
 /// A copy of the unit whose program is one that this machine has: verify wants it to exist.
 fn with_installed_program(unit: &Path, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(unit).expect("the unit is there");

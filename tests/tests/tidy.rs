@@ -31,6 +31,61 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("agent_api", &["api", "app", "blobs", "domain", "metrics"]),
 ];
 
+/// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
+/// decided, through `durable` alone.
+const DECIDING: [(&str, &[&str]); 6] = [
+    (
+        "agent/src/plan.rs",
+        &["action", "desired", "hypervisor", "memory", "plan", "power"],
+    ),
+    (
+        "agent/src/plan/unlisted.rs",
+        &["action", "desired", "hypervisor", "memory", "plan", "power"],
+    ),
+    ("agent/src/desired.rs", &["durable", "memory", "witness"]),
+    (
+        "agent/src/memory.rs",
+        &["action", "desired", "hypervisor", "plan", "power"],
+    ),
+    (
+        "agent/src/power.rs",
+        &["action", "desired", "hypervisor", "memory", "plan"],
+    ),
+    ("agent/src/action.rs", &[]),
+];
+
+/// What nothing that decides may know: a hypervisor's own ways, threads and
+/// time, files and sockets, chance, HTTP, stores.
+const IMPURE: [&str; 14] = [
+    "libvirt::",
+    "simulated::",
+    "tokio::",
+    "std::fs",
+    "fs::",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "SystemClock",
+    "SystemTime",
+    "Instant::now",
+    "rand::",
+    "axum::",
+    "sled::",
+];
+
+/// Each program's configuration: its example, and the sources whose structures it is read into.
+const CONFIGURATIONS: [(&str, &[&str]); 3] = [
+    ("packaging/agent.toml", &["agent/src/config.rs"]),
+    (
+        "packaging/control-plane.toml",
+        &[
+            "control-plane/src/config.rs",
+            "control-plane/src/domain/placement.rs",
+        ],
+    ),
+    ("packaging/portal.toml", &["portal-lite/src/config.rs"]),
+];
+
 /// Text that may stand below these places only, and why.
 const ONE_PLACE: [(&str, &[&str], &str); 10] = [
     (
@@ -139,6 +194,55 @@ fn layers_of_the_control_plane_use_each_other_as_drawn() {
         }
     }
     assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn what_decides_knows_neither_clock_nor_files_nor_chance() {
+    let mut breaches = Vec::new();
+    let mut deciding = sources(&root().join("control-plane/src/domain"));
+    for (name, allowed) in DECIDING {
+        let file = root().join(name);
+        let used = modules_used(code_of(&read(&file)));
+        let wrong = used.iter().filter(|used| !allowed.contains(&used.as_str()));
+        breaches.extend(wrong.map(|used| format!("{name} must not use {used}")));
+        deciding.push(file);
+    }
+    for file in deciding {
+        let text = read(&file);
+        let known = IMPURE.iter().filter(|word| has_word(code_of(&text), word));
+        breaches.extend(known.map(|word| format!("{} has `{word}`", shown(&file))));
+    }
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn every_configuration_key_is_in_the_example_and_the_reverse() {
+    for (example, sources) in CONFIGURATIONS {
+        let text = read(&root().join(example));
+        let shown: BTreeSet<_> = text.lines().filter_map(key_of).collect();
+        let known: BTreeSet<_> = sources
+            .iter()
+            .flat_map(|source| keys_read(&read(&root().join(source))))
+            .collect();
+        let unknown: Vec<_> = shown.difference(&known).collect();
+        let missing: Vec<_> = known.difference(&shown).collect();
+        assert!(
+            known.len() > 5 && missing.is_empty(),
+            "{example}: {missing:?}"
+        );
+        assert!(unknown.is_empty(), "{example}: nobody reads {unknown:?}");
+
+        let mut explained = BTreeSet::new();
+        for paragraph in text.split("\n\n").map(str::trim) {
+            let first = paragraph.lines().next().unwrap_or_default();
+            // A further entry of a list needs no explanation anew.
+            assert!(
+                first.starts_with("# ") || explained.contains(first),
+                "{example}: nothing explains {first}"
+            );
+            explained.extend(paragraph.lines().filter(|line| line.starts_with('[')));
+        }
+    }
 }
 
 #[test]
@@ -264,11 +368,54 @@ fn the_rules_see_what_they_shall_see() {
     assert_eq!(used, ["app", "domain", "store"]);
     assert!(has_word("use virt::domain", "virt::"));
     assert!(!has_word("use libvirt::domain", "virt::"));
+    assert_eq!(key_of("#log = \"text\"").as_deref(), Some("log"));
+    assert_eq!(key_of("[[site]]").as_deref(), Some("site"));
+    assert_eq!(key_of("# So it is: a = b is no key"), None);
+    let source = "#[derive(Deserialize)]\npub struct A {\n    #[serde(rename = \"b\")]\n    pub a: u8,\n}\n\
+                  #[derive(Debug)]\npub struct C {\n    pub c: u8,\n}\n";
+    assert_eq!(keys_read(source), ["b".to_owned()].into());
     assert_eq!(code_of("a\n#[cfg(test)]\nmod tests {}"), "a\n");
     assert_eq!(
         code_of("a\n#[cfg(test)]\nmod tests;\nb"),
         "a\n#[cfg(test)]\nmod tests;\nb"
     );
+}
+
+/// The key or table of a line of TOML, in use or commented out.
+fn key_of(line: &str) -> Option<String> {
+    let line = line.trim_start_matches('#').trim();
+    if let Some(table) = line.strip_prefix('[') {
+        return Some(table.trim_matches(['[', ']']).to_owned());
+    }
+    let (key, _) = line.split_once(" = ")?;
+    let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    is_key.then(|| key.to_owned())
+}
+
+/// The fields of all structures that serde reads, by the names that it reads them under.
+fn keys_read(source: &str) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    let mut renamed = None;
+    let (mut is_read, mut is_inside) = (false, false);
+    for line in code_of(source).lines() {
+        let rename = line.trim().strip_prefix("#[serde(rename = \"");
+        if line.starts_with("#[derive") {
+            is_read = line.contains("Deserialize");
+        } else if line.contains("struct ") {
+            is_inside = is_read;
+        } else if line == "}" {
+            (is_read, is_inside) = (false, false);
+        } else if let Some((name, _)) = rename.and_then(|rest| rest.split_once('"')) {
+            renamed = Some(name.to_owned());
+        } else if let Some((name, _)) = line
+            .strip_prefix("    pub ")
+            .filter(|_| is_inside)
+            .and_then(|field| field.split_once(':'))
+        {
+            keys.insert(renamed.take().unwrap_or_else(|| name.to_owned()));
+        }
+    }
+    keys
 }
 
 /// The modules of its own crate that a file uses: what follows `crate::`, alone or first in braces.
