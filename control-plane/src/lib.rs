@@ -14,6 +14,7 @@ pub mod app;
 pub mod blobs;
 pub mod config;
 pub mod domain;
+pub mod maintenance;
 pub mod metrics;
 pub mod providers;
 pub mod service;

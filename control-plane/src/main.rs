@@ -1,20 +1,31 @@
 //! `innkeeper-control-plane`: the service, and the operator's command line that talks to it.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write as _,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use axum::http::Method;
 use clap::{Parser, Subcommand};
 use innkeeper_control_plane::{
     admin::{
-        HostLine, InviteRequest, Invited,
+        FinishRequest, HostLine, InviteRequest, Invited, RecoveryView, ReleaseRequest,
         accounts::{Confirmed, erase_by_command},
         ask,
     },
     api,
     config::Config,
+    maintenance::{self, Soundness},
     service,
     vault::{Mirrored, mirror},
+};
+use innkeeper_wire::{
+    host::Testimony,
+    id::HostId,
+    time::{Clock as _, SystemClock},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +58,35 @@ enum Command {
     CheckConfig,
     /// Prints the OpenAPI document of the REST API.
     Openapi,
+    /// Says what there is in the store, and what is wrong with it. Changes nothing; the service must not run.
+    /// Ends with 0: sound, 1: the next start repairs it, 2: damaged.
+    CheckStore {
+        /// The store's folder; that of the configuration when not given.
+        #[arg(long)]
+        store: Option<PathBuf>,
+    },
+    /// Verifies the audit trail.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Copies the store of the running service, without any key, and verifies the copy.
+    Backup {
+        /// A new or empty folder.
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Makes the store from a backup, in a new epoch. There must be no store, and the service must not run.
+    Restore {
+        /// A backup, or a store's folder that was moved aside.
+        #[arg(long)]
+        from: PathBuf,
+    },
+    /// After a restore: compares hosts with the records; needs the running service.
+    Recovery {
+        #[command(subcommand)]
+        command: RecoveryCommand,
+    },
     /// Manages hosts; needs the running service.
     Host {
         #[command(subcommand)]
@@ -88,6 +128,34 @@ enum AccountCommand {
 }
 
 #[derive(Subcommand)]
+enum AuditCommand {
+    /// Walks the whole hash chain and holds it against what hosts were told. The service may run; if it does, what
+    /// hosts have reported is used too. Ends with 2 when something is wrong.
+    Verify {
+        /// A host's file of witnesses (`witnesses` in the agent's folder), copied here; may be given again.
+        #[arg(long)]
+        witness: Vec<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum RecoveryCommand {
+    /// Shows which hosts have reported since the restore, and what differs from the records.
+    Show,
+    /// Holds the addresses of unknown servers, ends servers that are gone, and opens the installation.
+    Finish {
+        /// A host that is left behind: it gets no orders from us before it was compared, too.
+        #[arg(long)]
+        without: Vec<String>,
+    },
+    /// Gives back the address of an unknown server, once that is removed from its host.
+    Release {
+        /// The address.
+        address: std::net::IpAddr,
+    },
+}
+
+#[derive(Subcommand)]
 enum HostCommand {
     /// Prints the line with which a host joins: one use, ten minutes.
     Invite {
@@ -114,7 +182,7 @@ enum HostCommand {
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(CommandLine::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell when even this can't be written.
             writeln!(std::io::stderr(), "innkeeper-control-plane: {error:#}").ok();
@@ -123,20 +191,95 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: CommandLine) -> anyhow::Result<()> {
+async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
+    let file = &arguments.config;
     match arguments.command {
+        Command::CheckStore { store } => {
+            let store = match store {
+                Some(store) => store,
+                None => Config::load(file)?.data_dir.join("store"),
+            };
+            let scratch = Scratch::make()?;
+            judged(maintenance::check_store(&store, &scratch.0)?)
+        }
+        Command::Audit {
+            command: AuditCommand::Verify { witness },
+        } => verify(&Config::load(file)?, witness).await,
+        other => run_plain(other, file).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn judged((text, soundness): (String, Soundness)) -> anyhow::Result<ExitCode> {
+    print(&text)?;
+    Ok(ExitCode::from(soundness.code()))
+}
+
+/// A folder that goes away with this.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("innkeeper-check-{}", std::process::id()));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .with_context(|| format!("make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left is in the system's folder for such things.
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+async fn verify(config: &Config, files: Vec<PathBuf>) -> anyhow::Result<ExitCode> {
+    let mut testimonies = Vec::new();
+    for file in files {
+        let testimony = maintenance::read_testimony(&file)?;
+        testimonies.push((file.display().to_string(), testimony));
+    }
+    if config.admin_socket.exists() {
+        let told: Vec<(HostId, Testimony)> =
+            ask(&config.admin_socket, Method::GET, "/testimonies", &()).await?;
+        testimonies.extend(
+            told.into_iter()
+                .map(|(host, told)| (host.to_string(), told)),
+        );
+    } else {
+        print("The service does not run: only witnesses from files are used.\n")?;
+    }
+    let key = service::read_witness_key(&config.data_dir)?;
+    let journal = config.data_dir.join("store/journal");
+    judged(maintenance::verify(&journal, &testimonies, key.as_ref())?)
+}
+
+async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
+    match command {
+        Command::CheckStore { .. } | Command::Audit { .. } => unreachable!("`run` keeps these"),
+        Command::Backup { to } => {
+            let store = Config::load(file)?.data_dir.join("store");
+            print(&maintenance::backup(&store, &to, SystemClock.now())?)
+        }
+        Command::Restore { from } => {
+            let data_dir = Config::load(file)?.data_dir;
+            print(&maintenance::restore(&from, &data_dir, SystemClock.now()).await?)
+        }
+        Command::Recovery { command } => recovery(&Config::load(file)?, command).await,
         Command::Openapi => print(&(api::openapi().to_pretty_json()? + "\n")),
         Command::CheckConfig => {
-            Config::load(&arguments.config)?;
-            print(&format!("{} is valid\n", arguments.config.display()))
+            Config::load(file)?;
+            print(&format!("{} is valid\n", file.display()))
         }
         Command::Serve { json_log } => {
             log_to_stderr(json_log);
-            service::serve(Config::load(&arguments.config)?, stop_on_signal()?).await
+            service::serve(Config::load(file)?, stop_on_signal()?).await
         }
         Command::Keys { command } => {
             let KeysCommand::Mirror { to } = command;
-            let from = Config::load(&arguments.config)?.key_dir();
+            let from = Config::load(file)?.key_dir();
             let Mirrored {
                 keys,
                 written,
@@ -149,7 +292,7 @@ async fn run(arguments: CommandLine) -> anyhow::Result<()> {
         }
         Command::Account { command } => {
             let AccountCommand::Erase { who, confirm } = command;
-            let socket = Config::load(&arguments.config)?.admin_socket;
+            let socket = Config::load(file)?.admin_socket;
             let confirmed = if confirm {
                 Confirmed::Yes
             } else {
@@ -157,7 +300,27 @@ async fn run(arguments: CommandLine) -> anyhow::Result<()> {
             };
             print(&erase_by_command(&socket, &who, confirmed).await?)
         }
-        Command::Host { command } => host(&Config::load(&arguments.config)?, command).await,
+        Command::Host { command } => host(&Config::load(file)?, command).await,
+    }
+}
+
+async fn recovery(config: &Config, command: RecoveryCommand) -> anyhow::Result<()> {
+    let socket = &config.admin_socket;
+    match command {
+        RecoveryCommand::Show => {
+            let view: RecoveryView = ask(socket, Method::GET, "/recovery", &()).await?;
+            print(&view.to_string())
+        }
+        RecoveryCommand::Finish { without } => {
+            let request = FinishRequest { without };
+            ask::<()>(socket, Method::POST, "/recovery/finish", &request).await?;
+            print("the installation is open\n")
+        }
+        RecoveryCommand::Release { address } => {
+            let request = ReleaseRequest { address };
+            ask::<()>(socket, Method::POST, "/recovery/release", &request).await?;
+            print(&format!("{address} rests for an hour and is free then\n"))
+        }
     }
 }
 

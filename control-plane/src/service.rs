@@ -240,8 +240,18 @@ fn load_witness_key(data_dir: &Path) -> anyhow::Result<WitnessKey> {
             .context("randomness for the key of witnesses")?;
         write_secret(&path, &(Digest::from_bytes(key).hex() + "\n"))?;
     }
-    WitnessKey::parse(&config::read(&path)?)
-        .with_context(|| format!("{} does not hold 64 hex digits", path.display()))
+    read_witness_key(data_dir)?.with_context(|| format!("{} is gone", path.display()))
+}
+
+/// The same key, if there is one yet.
+pub fn read_witness_key(data_dir: &Path) -> anyhow::Result<Option<WitnessKey>> {
+    let path = data_dir.join("witness.key");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let key = WitnessKey::parse(&config::read(&path)?);
+    let key = key.with_context(|| format!("{} does not hold 64 hex digits", path.display()))?;
+    Ok(Some(key))
 }
 
 /// Writes a file that only we may read: beside its place first, so that a crash leaves none half-written.

@@ -7,7 +7,7 @@ use innkeeper_wire::{
     error::chain,
     host::{
         FEATURES, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report,
-        SERVERS_PER_HOST_MAX,
+        SERVERS_PER_HOST_MAX, Testimony,
     },
     id::HostId,
     time::Timestamp,
@@ -250,7 +250,7 @@ impl App {
         Ok(entries)
     }
 
-    fn servers_on(&self, host: HostId) -> Result<Vec<Server>, AppError> {
+    pub(crate) fn servers_on(&self, host: HostId) -> Result<Vec<Server>, AppError> {
         let bound = list::<OnHost>(self.store(), format!("{host}/"), SERVERS_PER_HOST_MAX)?;
         let mut servers = Vec::with_capacity(bound.len());
         for (server, owner) in bound {
@@ -300,7 +300,11 @@ impl App {
         let generation = self.manifest_generation(host)?;
         self.witnesses()
             .note(host, report, self.store(), generation, now);
-        if !self.presence().note(host, report, now) || !self.follows(host) {
+        if !self.presence().note(host, report, now) {
+            return Ok(());
+        }
+        self.note_inventory(host, report, now);
+        if !self.follows(host) {
             return Ok(());
         }
         self.note_capacity(host, report).await?;
@@ -321,15 +325,23 @@ impl App {
     }
 
     /// Whether a host's desired state and observations are those of this store: it claims no later state than
-    /// there is, and nobody proves that the journal has lost commits.
+    /// there is, nobody proves that the journal has lost commits, and after a restore it was compared.
     #[must_use]
     pub fn follows(&self, host: HostId) -> bool {
-        self.witnesses().standing(host) == Standing::Agrees && self.witnesses().accusers() == 0
+        self.witnesses().standing(host) == Standing::Agrees
+            && self.witnesses().accusers() == 0
+            && self.is_settled(host)
     }
 
     /// Whether a new server may be given to a host: it is heard of, and follows.
     pub(crate) fn takes_servers(&self, host: HostId, now: Timestamp) -> bool {
         self.presence().is_heard(host, now) && self.follows(host)
+    }
+
+    /// What hosts have testified to since the start, for holding the journal against it.
+    #[must_use]
+    pub fn testimonies(&self) -> Vec<(HostId, Testimony)> {
+        self.witnesses().testimonies()
     }
 
     /// Takes note of a host that asks with a later desired state than there is.

@@ -29,12 +29,13 @@ use self::{
     presence::Presence,
     rate_limits::RateLimits,
     records::Changes,
+    recovery::Inventories,
     spec_owners::SpecOwners,
     unreadable::Unreadable,
     witnesses::{WitnessKey, Witnesses},
 };
 use crate::{
-    domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
+    domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit, recovery::Phase},
     store::{Commit, CommitError, Store},
     vault::Vault,
 };
@@ -53,6 +54,7 @@ mod personal;
 pub mod presence;
 mod rate_limits;
 pub(crate) mod records;
+pub mod recovery;
 mod secret;
 pub mod servers;
 pub mod sessions;
@@ -115,6 +117,7 @@ struct Inner {
     mirror: Arc<Mirror>,
     spec_owners: SpecOwners,
     witnesses: Witnesses,
+    inventories: Inventories,
     unreadable: Unreadable,
 }
 
@@ -200,6 +203,7 @@ impl App {
             mirror,
             spec_owners: SpecOwners::default(),
             witnesses,
+            inventories: Inventories::default(),
             unreadable: Unreadable::default(),
         };
         Self {
@@ -271,16 +275,23 @@ impl App {
         &self.inner.witnesses
     }
 
+    /// What hosts have, as far as they know of the present epoch.
+    pub(crate) fn inventories(&self) -> &Inventories {
+        &self.inner.inventories
+    }
+
     /// Records that could not be read while reports were taken in.
     pub(crate) fn unreadable(&self) -> &Unreadable {
         &self.inner.unreadable
     }
 
-    /// Customers change nothing while a host proves that the journal has lost commits: what they would change is
-    /// not what they made, and is to be replaced by what they made.
+    /// Customers change nothing while a host proves that the journal has lost commits, and after a restore until
+    /// an operator has opened the installation again: what they would change is not what they made.
     pub(crate) fn check_changes_are_taken(&self, actor: Actor) -> Result<(), AppError> {
         match actor {
-            Actor::Visitor | Actor::Account(_) if self.witnesses().accusers() > 0 => {
+            Actor::Visitor | Actor::Account(_)
+                if self.witnesses().accusers() > 0 || self.phase()? == Phase::Recovering =>
+            {
                 Err(AppError::Restoring)
             }
             // Hosts and duties go on with what is settled, and an operator has to mend it.

@@ -19,6 +19,7 @@
 //! | `reserved/<host>`, `manifest/<host>` | [`Reserved`], [`ManifestHead`] |
 //! | `ack/<host>` | [`Acknowledged`]: the newest desired state that the host ever had |
 //! | `addr/<address>` | [`AddressClaim`] |
+//! | `recovery/state` | [`Recovery`] |
 //! | `mail/<mail>` | [`OutgoingMail`] |
 //! | `erasing/<account>` | [`Erasing`]: that its key is still to be destroyed |
 //! | `vault/claim` | [`KeysClaim`]: whose keys open this store |
@@ -46,6 +47,7 @@ use crate::{
         host_session::Position,
         mail::OutgoingMail,
         order::{IdempotencyRecord, Order},
+        recovery::Recovery,
         sealed::Sealed,
         server::Server,
         ssh_key::SshKeys,
@@ -93,6 +95,7 @@ nouns! {
     ManifestHead = "manifest/",
     Acknowledged = "ack/",
     AddressClaim = "addr/",
+    Recovery = "recovery/",
     OutgoingMail = "mail/",
     Erasing = "erasing/",
     KeysClaim = "vault/",

@@ -228,6 +228,30 @@ impl App {
         )
     }
 
+    /// Ends a server of which its host says, after a restore, that it had it and has it no more: it was deleted in
+    /// the time that the restore lost.
+    pub(crate) async fn end_gone(&self, host: HostId, server: ServerId) -> Result<(), AppError> {
+        let cause = format!("gone at the restore: {server}");
+        self.decide(Actor::Operator, &cause, |app, now| {
+            let mut changes = Changes::default();
+            let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{server}"))? else {
+                return Ok((changes, ()));
+            };
+            let found = app.find_server(bound.value.account, server)?;
+            let next = found.value.gone_at_restore(now);
+            app.end_contract(&mut changes, &next, now)?;
+            app.settle_order(&mut changes, &next, OrderState::Cancelled)?;
+            app.give_back(&mut changes, &next, &bound, now)?;
+            changes.replace(
+                format!("{}/{}", next.account, next.id),
+                Some(found.version),
+                &next,
+            )?;
+            Ok((changes, ()))
+        })
+        .await
+    }
+
     /// Everything that a server took: room, quota, addresses (after a rest), its place in the manifest.
     fn give_back(
         &self,

@@ -251,6 +251,12 @@ impl Witnesses {
         }
     }
 
+    /// The epoch that a host has heard of from us.
+    pub(crate) fn heard_epoch(&self, report: &Report) -> Option<u64> {
+        let head = self.key.verify(report.witness.as_ref()?)?;
+        Some(head.epoch)
+    }
+
     /// Takes in that a host asks with a later desired state than there is.
     pub(crate) fn note_claim(&self, host: HostId, epoch: u64, generation: u64) {
         let mut hosts = self.hosts.write().expect("no holder of this lock panics");
@@ -265,6 +271,15 @@ impl Witnesses {
         hosts
             .get(&host)
             .map_or(Standing::Agrees, |known| known.standing)
+    }
+
+    /// What the hosts have testified to since the start.
+    pub(crate) fn testimonies(&self) -> Vec<(HostId, Testimony)> {
+        let hosts = self.hosts.read().expect("no holder of this lock panics");
+        hosts
+            .iter()
+            .map(|(host, known)| (*host, known.testimony.clone()))
+            .collect()
     }
 
     /// Hosts that prove that the journal is not what it was.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use innkeeper_wire::{
-    id::{Code, ServerId},
+    id::{Code, HostId, ServerId},
     planted::{Bug, planted},
     time::Timestamp,
 };
@@ -122,6 +122,13 @@ pub enum AddressClaim {
         /// Which.
         server: ServerId,
     },
+    /// A server uses it that no record knows: made after the copy from which the store was restored.
+    Unlisted {
+        /// Which, as its host says.
+        server: ServerId,
+        /// Where.
+        host: HostId,
+    },
     /// Nobody has it yet again.
     Resting {
         /// Until when.
@@ -134,7 +141,7 @@ impl AddressClaim {
     #[must_use]
     pub fn is_free(self, now: Timestamp) -> bool {
         match self {
-            Self::Held { .. } => false,
+            Self::Held { .. } | Self::Unlisted { .. } => false,
             Self::Resting { until } => now >= until || planted(Bug::ReuseAddressEarly),
         }
     }

@@ -84,7 +84,7 @@ impl Circle {
         self.known.insert(position, (version, claim));
         match claim {
             None => self.give(position),
-            Some(AddressClaim::Held { .. }) => self.take(position),
+            Some(AddressClaim::Held { .. } | AddressClaim::Unlisted { .. }) => self.take(position),
             Some(AddressClaim::Resting { until }) => {
                 self.take(position);
                 self.resting.insert((until, position));

@@ -12,6 +12,7 @@ pub mod lockout;
 pub mod mail;
 pub mod order;
 pub mod placement;
+pub mod recovery;
 pub mod sealed;
 pub mod server;
 pub mod ssh_key;

@@ -365,6 +365,18 @@ impl Server {
         (next != *self).then_some((next, milestone))
     }
 
+    /// The server after a restore, when its host had it and has it no more.
+    #[must_use]
+    pub fn gone_at_restore(&self, now: Timestamp) -> Self {
+        Self {
+            lifecycle: Lifecycle::Gone {
+                why: Farewell::Deleted,
+                since: now,
+            },
+            ..self.clone()
+        }
+    }
+
     fn creation_is_hopeless(&self, now: Timestamp) -> bool {
         let Some(problem) = self
             .observed
@@ -405,6 +417,10 @@ pub fn allowed_actions(state: ServerState) -> &'static [ServerAction] {
     }
 }
 
+/// For tests of what deals with servers.
+#[cfg(test)]
+pub(super) use tests::server as any_server;
+
 #[cfg(test)]
 mod tests {
     use innkeeper_wire::{
@@ -422,7 +438,7 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    fn server() -> Server {
+    pub(in crate::domain) fn server() -> Server {
         let uuid = uuid_v7(at(0), [1; 10]);
         let id = ServerId::from_uuid(uuid);
         Server {

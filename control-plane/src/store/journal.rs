@@ -210,7 +210,11 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-fn begin_segment(
+/// Begins the segment after `head`.
+///
+/// # Errors
+/// [`AppendError`].
+pub(super) fn begin_segment(
     disk: &dyn Disk,
     identity: [u8; 16],
     head: &Head,
@@ -262,7 +266,11 @@ fn remove_if_there(disk: &dyn Disk, name: &str) -> io::Result<()> {
     }
 }
 
-fn cut(disk: &dyn Disk, tail: &Tail) -> Result<(), JournalError> {
+/// Takes away what a crash left unfinished.
+///
+/// # Errors
+/// [`JournalError::Io`].
+pub(super) fn cut(disk: &dyn Disk, tail: &Tail) -> Result<(), JournalError> {
     match tail {
         Tail::Clean => Ok(()),
         Tail::UnfinishedBatch {

@@ -13,6 +13,7 @@
 //! skeleton of every commit there ever was (within the retention), with the chain's head after each.
 
 mod audit;
+mod check;
 mod checkpoint;
 mod commit;
 mod disk;
@@ -24,6 +25,7 @@ mod journal;
 mod key;
 mod open;
 mod replay;
+mod restore;
 mod room;
 mod segment;
 #[cfg(any(test, feature = "simulator"))]
@@ -50,6 +52,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::{
     audit::{AuditEntry, AuditTrail, replay_audit},
+    check::{ChainFound, CheckpointFound, Findings, IndexFound, check, check_files},
     commit::{
         COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, Hash, LABEL_BYTES_MAX, Skeleton, Trace,
         VALUE_BYTES_MAX, Write,
@@ -61,6 +64,7 @@ pub use self::{
     key::{KEY_BYTES_MAX, Key, KeyError},
     open::{CheckpointDoubt, IndexFate, OpenReport},
     replay::{Entry, Replayed, Tail, replay},
+    restore::{FIRST_EPOCH, RestoreError, begin_epoch, next_epoch},
     upkeep::{Kept, Measures},
 };
 use self::{index::Page, upkeep::Upkeep, writer::Message};

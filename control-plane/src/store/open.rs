@@ -543,7 +543,11 @@ impl IndexHome for SledHome {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+/// Takes the store's lock: it is held for as long as the file is open.
+///
+/// # Errors
+/// [`OpenError::Locked`] and [`OpenError::Io`].
+pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .write(true)

@@ -2,11 +2,11 @@
 
 use innkeeper_control_plane::{
     app::witnesses::Standing,
-    store::{Commit, Key, Write},
+    store::{Commit, FolderDisk, Key, Write, begin_epoch, next_epoch},
 };
 use innkeeper_wire::{
     digest::Digest,
-    host::{HypervisorState, ObservedServer, ObservedState, Report, Witness},
+    host::{HeldServer, HypervisorState, ObservedServer, ObservedState, Report, Witness},
     id::ServerId,
 };
 use serde_json::{Value, json};
@@ -229,4 +229,210 @@ async fn a_record_that_cannot_be_read_is_in_the_way_of_no_other() {
         metric(&setting, "innkeeper_observations_not_taken"),
         "innkeeper_observations_not_taken 1"
     );
+}
+
+fn text(id: &Value) -> &str {
+    id.as_str().expect("an id")
+}
+
+async fn shown(setting: &Setting, token: &str, server: &Value) -> Value {
+    let path = format!("/servers/{}", text(server));
+    setting.get(&path, Some(token)).await.expect(200)
+}
+
+async fn order(setting: &Setting, token: &str, key: &str, name: &str) -> Value {
+    let quote = setting.quote(token, key, name).await;
+    setting.order(token, &quote, name).await.expect(201)["server"].clone()
+}
+
+async fn poll(setting: &Setting, host: &TestHost) -> crate::setting::Answer {
+    let path = "/desired?epoch=1&generation=2&wait_s=0";
+    let get = axum::http::Method::GET;
+    setting
+        .ask(host.connection, Some(host.id), get, path, None)
+        .await
+}
+
+const RUNNING: ObservedState = ObservedState::Running { ready: true };
+
+/// An old copy of the store that was restored. In the time that is lost one server was deleted, and another one was
+/// made on an address that seems to be free again.
+struct Restored {
+    /// The life that is lost; kept, since its folder goes with it.
+    _lost: Setting,
+    setting: Setting,
+    host: TestHost,
+    silent: TestHost,
+    token: String,
+    key: String,
+    stays: Value,
+    goes: Value,
+    held: HeldServer,
+    /// What the host was told in the life that is lost.
+    witness: Witness,
+}
+
+impl Restored {
+    async fn new() -> Self {
+        let lost = Setting::new();
+        let host = lost.host("h1", room_for(9)).await;
+        let token = lost.customer("minji90").await;
+        let key = lost.key(&token, 1).await;
+        let stays = order(&lost, &token, &key, "stays").await;
+        let goes = order(&lost, &token, &key, "goes").await;
+        let all = vec![seen(&stays, RUNNING), seen(&goes, RUNNING)];
+        lost.report(&host, room_for(9), all).await;
+        let silent = lost.host("h2", room_for(0)).await;
+        copy_journal(&lost, "old");
+
+        let path = format!("/servers/{}", text(&goes));
+        let delete = lost.send(axum::http::Method::DELETE, &path, Some(&token), &[], None);
+        delete.await.expect(202);
+        let server = order(&lost, &token, &key, "lost").await;
+        let address = shown(&lost, &token, &server).await["addresses"][0].clone();
+        let held = HeldServer {
+            server: text(&server).parse().expect("an id"),
+            addresses: vec![text(&address).parse().expect("an address")],
+        };
+        let blank = lost.blank_report(&host, room_for(9), vec![]);
+        let witness = lost.post_report(&host, &blank).await;
+
+        let disk = FolderDisk::new(lost.folder.join("old/journal"));
+        begin_epoch(&disk, next_epoch(1, 1_790_000_000)).expect("a new epoch");
+        let setting = lost.with_store("old");
+        let body = json!({ "login": "minji90", "password": PASSWORD });
+        let session = setting.post("/sessions", None, body).await.expect(201);
+        Self {
+            token: text(&session["token"]).to_owned(),
+            _lost: lost,
+            setting,
+            host,
+            silent,
+            key,
+            stays,
+            goes,
+            held,
+            witness,
+        }
+    }
+
+    /// What the host reports that follows the lost life, having been told `witness`.
+    async fn report_of_old(&self, witness: Witness) -> Witness {
+        let seen = vec![seen(&self.stays, RUNNING)];
+        let report = Report {
+            epoch: 1,
+            generation: 90,
+            witness: Some(witness),
+            held: vec![self.held.clone()],
+            ..self.setting.blank_report(&self.host, room_for(9), seen)
+        };
+        self.setting.post_report(&self.host, &report).await
+    }
+
+    /// What it reports when it follows the restored records.
+    async fn report_of_new(&self, held: Vec<HeldServer>) {
+        let seen = vec![seen(&self.stays, RUNNING)];
+        let report = Report {
+            witness: Some(self.setting.app.witness()),
+            held,
+            ..self.setting.blank_report(&self.host, room_for(9), seen)
+        };
+        self.setting.post_report(&self.host, &report).await;
+    }
+
+    /// Tries to open it; why not, if it stays closed.
+    async fn finish(&self, without: &[&str]) -> Option<String> {
+        let without: Vec<_> = without.iter().map(|name| (*name).to_owned()).collect();
+        let finished = self.setting.app.finish_recovery(&without).await;
+        finished.err().map(|error| error.to_string())
+    }
+}
+
+#[tokio::test]
+async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
+    let story = Restored::new().await;
+    let Restored { setting, host, .. } = &story;
+    // Hosts go on with what they have, customers change nothing, and nobody opens it too early.
+    let told = story.report_of_old(story.witness).await;
+    assert_eq!(standing(setting, host), Standing::Agrees);
+    poll(setting, host).await.expect(204);
+    let quote = setting.quote(&story.token, &story.key, "early").await;
+    setting
+        .order(&story.token, &quote, "early")
+        .await
+        .expect(503);
+    let why = story.finish(&[]).await.expect("nobody was compared");
+    assert!(why.starts_with("h1 has not reported"), "{why}");
+
+    // The host has heard of the new epoch; the other one stays away, and is left behind.
+    story.report_of_old(told).await;
+    let why = story.finish(&[]).await.expect("one is silent");
+    assert!(why.starts_with("h2 has not reported"), "{why}");
+    assert_eq!(story.finish(&["h2"]).await, None);
+    poll(setting, host).await.expect(200);
+    poll(setting, &story.silent).await.expect(204);
+
+    // It comes back, and is compared too.
+    let mut told = None;
+    for _ in 0..2 {
+        let blank = setting.blank_report(&story.silent, room_for(0), vec![]);
+        let report = Report {
+            epoch: 0,
+            generation: 0,
+            witness: told,
+            ..blank
+        };
+        told = Some(setting.post_report(&story.silent, &report).await);
+    }
+    assert_eq!(story.finish(&[]).await, None);
+    poll(setting, &story.silent).await.expect(200);
+    let over = story.finish(&[]).await.expect("it is open");
+    assert!(over.starts_with("nothing is being restored"), "{over}");
+}
+
+#[tokio::test]
+async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
+    let story = Restored::new().await;
+    let Restored {
+        setting,
+        host,
+        token,
+        held,
+        ..
+    } = &story;
+    let told = story.report_of_old(story.witness).await;
+    story.report_of_old(told).await;
+    assert_eq!(story.finish(&["h2"]).await, None);
+
+    // What was deleted is not made again, and what no record knows keeps its address.
+    assert_eq!(shown(setting, token, &story.goes).await["state"], "deleted");
+    assert_eq!(
+        shown(setting, token, &story.stays).await["state"],
+        "running"
+    );
+    let manifest = poll(setting, host).await.expect(200);
+    assert_eq!(manifest["servers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(manifest["servers"][0]["server"], story.stays);
+    assert_eq!(manifest["servers"][0]["intent"]["intent"], "present");
+    let mut given = Vec::new();
+    for number in 0..6 {
+        let server = order(setting, token, &story.key, &format!("new-{number}")).await;
+        given.push(shown(setting, token, &server).await["addresses"][0].clone());
+    }
+    let address = held.addresses[0];
+    assert!(!given.contains(&json!(address.to_string())), "{given:?}");
+    let unlisted = setting.app.unlisted_addresses().expect("claims");
+    let kept: Vec<_> = unlisted
+        .iter()
+        .map(|kept| (kept.server, kept.address))
+        .collect();
+    assert_eq!(kept, [(held.server, address)]);
+
+    // It is given back when its host has it no more.
+    story.report_of_new(vec![held.clone()]).await;
+    let release = || setting.app.release_address(address);
+    release().await.expect_err("it is still in use");
+    story.report_of_new(vec![]).await;
+    release().await.expect("released");
+    assert!(setting.app.unlisted_addresses().expect("claims").is_empty());
 }

@@ -5,6 +5,7 @@ mod damage;
 mod full;
 mod model;
 mod power_loss;
+mod restore;
 mod writing;
 
 use std::sync::Arc;

@@ -1,0 +1,316 @@
+//! After a restore: what hosts report under the new epoch, the differences, and opening the installation again.
+//!
+//! A store of a later epoch than the first is closed (`domain::recovery`): customers change nothing, hosts get no
+//! desired state and go on with what they have. [`App::finish_recovery`] holds the addresses of servers that no
+//! record knows, ends servers that their hosts had and have no more, and only then opens.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{
+        RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use innkeeper_wire::{
+    host::{ADDRESSES_PER_SERVER_MAX, HeldServer, HypervisorState, Report, SERVERS_PER_HOST_MAX},
+    id::{HostId, ServerId},
+    time::Timestamp,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Actor, App,
+    error::AppError,
+    hosts::HostOverview,
+    records::{Changes, list, read},
+};
+use crate::{
+    domain::{
+        addresses::{AddressClaim, QUARANTINE},
+        host::{Host, HostState},
+        recovery::{Differences, Inventory, Phase, Recovery, compare, phase},
+    },
+    store::FIRST_EPOCH,
+};
+
+/// Name of the one record.
+const RECORD: &str = "state";
+/// Address claims that a list looks at.
+const CLAIMS_MAX: usize = 1_000_000;
+
+/// What hosts have reported since they heard of the present epoch. In memory: each brings it again.
+#[derive(Debug, Default)]
+pub(crate) struct Inventories {
+    hosts: RwLock<HashMap<HostId, Inventory>>,
+    /// Once open, an installation stays open in this process.
+    is_open: AtomicBool,
+}
+
+impl Inventories {
+    fn of(&self, host: HostId) -> Option<Inventory> {
+        let hosts = self.hosts.read().expect("no holder of this lock panics");
+        hosts.get(&host).cloned()
+    }
+}
+
+/// A host during a recovery, for the operator.
+#[derive(Debug, Clone)]
+pub struct HostInRecovery {
+    /// The host.
+    pub overview: HostOverview,
+    /// Whether it follows the records already.
+    pub is_settled: bool,
+    /// What differs; `None` before it has reported under the new epoch.
+    pub differences: Option<Differences>,
+}
+
+/// An address that a server uses which no record knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnlistedAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Which server.
+    pub server: ServerId,
+    /// Where.
+    pub host: HostId,
+}
+
+impl App {
+    /// Whether the installation is open.
+    pub fn phase(&self) -> Result<Phase, AppError> {
+        if self.inventories().is_open.load(Ordering::SeqCst) {
+            return Ok(Phase::Open);
+        }
+        let record = read::<Recovery>(self.store(), RECORD)?;
+        let record = record.map(|record| record.value);
+        let phase = phase(self.store().epoch(), FIRST_EPOCH, record.as_ref());
+        if phase == Phase::Open {
+            self.inventories().is_open.store(true, Ordering::SeqCst);
+        }
+        Ok(phase)
+    }
+
+    /// Whether a host was compared with the records, or never had to be.
+    pub(crate) fn is_settled(&self, host: HostId) -> bool {
+        match self.phase() {
+            Ok(Phase::Open) => true,
+            Ok(Phase::OpenWithout(without)) => !without.contains(&host),
+            Ok(Phase::Recovering) => false,
+            Err(error) => {
+                tracing::error!(%error, "whether the installation is open can't be read");
+                false
+            }
+        }
+    }
+
+    /// Takes in what a host has, once it has heard of the present epoch.
+    pub(crate) fn note_inventory(&self, host: HostId, report: &Report, now: Timestamp) {
+        let heard = self.witnesses().heard_epoch(report) == Some(self.store().epoch());
+        if !heard || report.hypervisor != HypervisorState::Reachable {
+            return;
+        }
+        let held = report.held.iter().take(SERVERS_PER_HOST_MAX);
+        let addresses = |held: &HeldServer| {
+            let addresses = held.addresses.iter().take(ADDRESSES_PER_SERVER_MAX);
+            addresses.copied().collect()
+        };
+        let held = held.map(|held| HeldServer {
+            server: held.server,
+            addresses: addresses(held),
+        });
+        let listed = report.servers.iter().take(SERVERS_PER_HOST_MAX);
+        let is_settled = self.is_settled(host);
+        let inventory = Inventory {
+            at: now,
+            held: held.collect(),
+            listed: listed
+                .filter(|_| !is_settled)
+                .map(|seen| (seen.server, seen.state))
+                .collect(),
+        };
+        let mut hosts = self.inventories().hosts.write();
+        let hosts = hosts.as_mut().expect("no holder of this lock panics");
+        hosts.insert(host, inventory);
+    }
+
+    /// All active hosts, with what differs from the records.
+    pub fn recovery(&self) -> Result<Vec<HostInRecovery>, AppError> {
+        let active = self.hosts()?.into_iter();
+        active
+            .filter(|overview| overview.host.state == HostState::Active)
+            .map(|overview| {
+                let host = overview.host.id;
+                let is_settled = self.is_settled(host);
+                Ok(HostInRecovery {
+                    differences: self.differences(host, is_settled)?,
+                    is_settled,
+                    overview,
+                })
+            })
+            .collect()
+    }
+
+    fn differences(&self, host: HostId, is_settled: bool) -> Result<Option<Differences>, AppError> {
+        let Some(inventory) = self.inventories().of(host) else {
+            return Ok(None);
+        };
+        let recorded = self.servers_on(host)?;
+        let differences = compare(&recorded, &inventory);
+        Ok(Some(if is_settled {
+            // It follows the records, so what it lacks is being made.
+            Differences {
+                gone: Vec::new(),
+                ..differences
+            }
+        } else {
+            differences
+        }))
+    }
+
+    /// Addresses that are held for servers which no record knows.
+    pub fn unlisted_addresses(&self) -> Result<Vec<UnlistedAddress>, AppError> {
+        let mut unlisted = Vec::new();
+        for (name, claim) in list::<AddressClaim>(self.store(), "", CLAIMS_MAX)? {
+            if let AddressClaim::Unlisted { server, host } = claim.value
+                && let Ok(address) = name.parse()
+            {
+                unlisted.push(UnlistedAddress {
+                    address,
+                    server,
+                    host,
+                });
+            }
+        }
+        Ok(unlisted)
+    }
+
+    /// Opens the installation after a restore, but for the hosts called `without`. Every other active host must
+    /// have reported under the new epoch. Can be called again for hosts that were left behind.
+    pub async fn finish_recovery(&self, without: &[String]) -> Result<(), AppError> {
+        let before = self.phase()?;
+        if before == Phase::Open {
+            let detail = "nothing is being restored: the installation is open";
+            return Err(AppError::OperatorRefused(detail.to_owned()));
+        }
+        let hosts = self.recovery()?;
+        let mut left_behind = BTreeSet::new();
+        for name in without {
+            let found = hosts.iter().find(|host| host.overview.host.name == *name);
+            let found = found.filter(|host| !host.is_settled).ok_or_else(|| {
+                AppError::OperatorRefused(format!("there is no host `{name}` to leave behind"))
+            })?;
+            left_behind.insert(found.overview.host.id);
+        }
+        let compared: Vec<_> = hosts
+            .iter()
+            .filter(|host| !host.is_settled && !left_behind.contains(&host.overview.host.id))
+            .collect();
+        self.check_all_compared(&compared)?;
+        for host in &compared {
+            let differences = host.differences.clone().unwrap_or_default();
+            for server in differences.gone {
+                self.end_gone(host.overview.host.id, server).await?;
+            }
+        }
+        for host in &compared {
+            let differences = host.differences.clone().unwrap_or_default();
+            for held in &differences.unknown {
+                self.hold_addresses(host.overview.host.id, held).await?;
+            }
+        }
+        self.decide(Actor::Operator, "open after a restore", |app, now| {
+            let version = read::<Recovery>(app.store(), RECORD)?.map(|record| record.version);
+            let opened = Recovery {
+                epoch: app.store().epoch(),
+                finished_at: now,
+                without: left_behind.clone(),
+            };
+            let mut changes = Changes::default();
+            changes.replace(RECORD, version, &opened)?;
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    fn check_all_compared(&self, hosts: &[&HostInRecovery]) -> Result<(), AppError> {
+        let now = self.now();
+        for host in hosts {
+            let Host { name, id, .. } = &host.overview.host;
+            let refused = |why: String| Err(AppError::OperatorRefused(why));
+            let differences = match &host.differences {
+                Some(differences) if self.presence().is_heard(*id, now) => differences,
+                _ => {
+                    return refused(format!(
+                        "{name} has not reported since the restore: wait for it, or leave it behind with --without {name}"
+                    ));
+                }
+            };
+            let nameless = differences
+                .unknown
+                .iter()
+                .find(|held| held.addresses.is_empty());
+            if let Some(HeldServer { server, .. }) = nameless {
+                return refused(format!(
+                    "{name} has {server} and does not know its addresses: they could be given away. Look at it there, or leave {name} behind with --without {name}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the addresses of a server that no record knows. One that a record knows of is not taken away: the
+    /// records of a server that is still there win.
+    async fn hold_addresses(&self, host: HostId, held: &HeldServer) -> Result<(), AppError> {
+        let cause = format!("found {} on {host}", held.server);
+        self.decide(Actor::Operator, &cause, |app, _| {
+            let mut changes = Changes::default();
+            for address in &held.addresses {
+                let claim = read::<AddressClaim>(app.store(), address)?;
+                let version = claim.as_ref().map(|claim| claim.version);
+                match claim.map(|claim| claim.value) {
+                    Some(AddressClaim::Held { server }) => tracing::error!(
+                        host.id = %host, vm.id = %held.server, other.id = %server, %address,
+                        "a server that no record knows uses the address of another one"
+                    ),
+                    Some(AddressClaim::Unlisted { .. }) => {}
+                    Some(AddressClaim::Resting { .. }) | None => {
+                        let server = held.server;
+                        let unlisted = AddressClaim::Unlisted { server, host };
+                        changes.replace(address, version, &unlisted)?;
+                    }
+                }
+            }
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// Gives back an address that was held for a server which no record knows, once that server is gone.
+    pub async fn release_address(&self, address: IpAddr) -> Result<(), AppError> {
+        let cause = format!("release {address}");
+        self.decide(Actor::Operator, &cause, |app, now| {
+            let claim = read::<AddressClaim>(app.store(), address)?;
+            let Some((version, AddressClaim::Unlisted { server, host })) =
+                claim.map(|claim| (claim.version, claim.value))
+            else {
+                let detail = format!("{address} is not held for a server that no record knows");
+                return Err(AppError::OperatorRefused(detail));
+            };
+            let uses = |held: &HeldServer| held.server == server;
+            let inventory = app.inventories().of(host);
+            if inventory.is_none_or(|inventory| inventory.held.iter().any(uses)) {
+                return Err(AppError::OperatorRefused(format!(
+                    "{server} may still use {address} on {host}: remove it there, and wait for the host's next report"
+                )));
+            }
+            let until = now.after(QUARANTINE);
+            let mut changes = Changes::default();
+            changes.replace(address, Some(version), &AddressClaim::Resting { until })?;
+            Ok((changes, ()))
+        })
+        .await
+    }
+}
