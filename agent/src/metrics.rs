@@ -20,17 +20,29 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    hypervisor::{HypervisorError, libvirt::LibvirtHost, libvirt_ext::DomainStatistics},
+    hypervisor::{
+        HypervisorError,
+        libvirt::{LibvirtHost, Measured, SHARES_MAX},
+        libvirt_ext::DomainStatistics,
+    },
     image::ImageSource,
     witness::Standing,
 };
 
+use figures::{FIGURES, Figure, Kind};
 use host::HostProbe;
 pub use host::HostSample;
 pub use link::LinkMetrics;
 
+mod figures;
 mod host;
 mod link;
+
+/// Figures that are older than this are left out, so that nobody takes them for those of the moment. The longest
+/// collection that goes well ends far below.
+const SNAPSHOT_AGE_MAX: Duration = Duration::from_secs(60);
+/// Up to this many servers are measured by one call; sharing them out would cost more than it saves.
+const SERVERS_A_CALL: usize = 8;
 
 /// The agent's metrics: those of the process, and the last snapshot of host and servers.
 #[derive(Debug)]
@@ -83,6 +95,8 @@ pub struct Sample {
     pub host: HostSample,
     /// Whether libvirt answered; without it nothing is known of servers.
     pub libvirt_up: bool,
+    /// Shares of the servers of which nothing is known, because a guest in each of them hangs.
+    pub shares_failed: usize,
     /// The servers' domains.
     pub servers: Vec<DomainStatistics>,
 }
@@ -136,6 +150,10 @@ impl Metrics {
     /// All metrics in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
+        self.render_at(Instant::now())
+    }
+
+    fn render_at(&self, now: Instant) -> String {
         let snapshot = self
             .snapshot
             .lock()
@@ -143,10 +161,13 @@ impl Metrics {
             .clone();
         let age = snapshot
             .as_ref()
-            .map(|snapshot| snapshot.taken_at.elapsed().as_secs_f64());
-        self.snapshot_age.set(age.unwrap_or(f64::NAN));
+            .map(|snapshot| now.duration_since(snapshot.taken_at));
+        self.snapshot_age
+            .set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
         let mut text = encode(&self.registry);
-        if let Some(snapshot) = snapshot {
+        if let Some(snapshot) = snapshot
+            && age.is_some_and(|age| age < SNAPSHOT_AGE_MAX)
+        {
             text.push_str(&snapshot.text);
         }
         text
@@ -178,21 +199,33 @@ pub async fn collect<S: ImageSource>(
     };
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_up = true;
+    let mut all_known = true;
+    let mut servers = 0;
     loop {
         // Cancel-safe: a tick that is dropped comes again, and a cancellation stays.
         tokio::select! {
             _ = ticks.tick() => {}
             () = cancelled.cancelled() => return,
         }
-        let statistics = host.statistics().await;
-        log_change(&statistics, &mut was_up);
+        let shares = if servers > SERVERS_A_CALL {
+            SHARES_MAX
+        } else {
+            1
+        };
+        let measured = host.statistics(shares).await;
+        log_change(&measured, &mut all_known);
+        let libvirt_up = measured.is_ok();
+        let Measured {
+            servers: statistics,
+            shares_failed,
+        } = measured.unwrap_or_default();
+        servers = statistics.len();
         let directory = host.state_dir().to_owned();
-        let measured = tokio::task::spawn_blocking(move || {
+        let probed = tokio::task::spawn_blocking(move || {
             let sample = probe.sample(&directory);
             (probe, sample)
         });
-        let Ok((returned, sample)) = measured.await else {
+        let Ok((returned, sample)) = probed.await else {
             tracing::error!(
                 "reading the machine's figures panicked: no more metrics of host and servers"
             );
@@ -201,19 +234,31 @@ pub async fn collect<S: ImageSource>(
         probe = returned;
         metrics.publish(&Sample {
             host: sample,
-            libvirt_up: statistics.is_ok(),
-            servers: statistics.unwrap_or_default(),
+            libvirt_up,
+            shares_failed,
+            servers: statistics,
         });
     }
 }
 
-fn log_change(statistics: &Result<Vec<DomainStatistics>, HypervisorError>, was_up: &mut bool) {
-    match statistics {
-        Err(error) if *was_up => tracing::warn!(%error, "servers can't be measured"),
-        Ok(_) if !*was_up => tracing::info!("servers can be measured again"),
+fn log_change(measured: &Result<Measured, HypervisorError>, all_known: &mut bool) {
+    let know_all = matches!(
+        measured,
+        Ok(Measured {
+            shares_failed: 0,
+            ..
+        })
+    );
+    match measured {
+        Err(error) if *all_known => tracing::warn!(%error, "servers can't be measured"),
+        Ok(_) if know_all && !*all_known => tracing::info!("servers can be measured again"),
+        Ok(measured) if !know_all && *all_known => {
+            let shares_failed = measured.shares_failed;
+            tracing::warn!(shares_failed, "some servers can't be measured");
+        }
         _ => {}
     }
-    *was_up = statistics.is_ok();
+    *all_known = know_all;
 }
 
 fn sample_registry(sample: &Sample) -> Registry {
@@ -223,6 +268,12 @@ fn sample_registry(sample: &Sample) -> Registry {
         "innkeeper_libvirt_up",
         "Whether libvirt answered at the last collection.",
         u64::from(sample.libvirt_up),
+    );
+    gauge(
+        &registry,
+        "innkeeper_metrics_shares_failed",
+        "Shares of the servers whose figures are missing, since they could not be had in time.",
+        u64::try_from(sample.shares_failed).unwrap_or(u64::MAX),
     );
     register_host(&registry, &sample.host);
     register_servers(&registry, &sample.servers);
@@ -340,86 +391,6 @@ const HOST_NETWORK: [(&str, &str); 4] = [
         "innkeeper_host_network_transmit_packets_total",
         "Packets sent by a device of the host.",
     ),
-];
-
-/// How one of libvirt's figures is exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A number that can fall, in KiB; exported in bytes.
-    GaugeKib,
-    /// A number that can fall.
-    Gauge,
-    /// A number that only grows.
-    Counter,
-    /// KiB that only grow; exported in bytes.
-    CounterKib,
-    /// Nanoseconds that only grow; exported in seconds.
-    CounterNanoseconds,
-}
-
-/// One exported figure of a server.
-struct Figure {
-    /// libvirt's name; `*` stands for the number of a disk or processor.
-    source: &'static str,
-    /// Our name.
-    name: &'static str,
-    help: &'static str,
-    kind: Kind,
-}
-
-const fn figure(
-    source: &'static str,
-    name: &'static str,
-    kind: Kind,
-    help: &'static str,
-) -> Figure {
-    Figure {
-        source,
-        name,
-        help,
-        kind,
-    }
-}
-
-/// What is exported of each server. Disk 0 is the system disk, disk 1 the seed.
-#[rustfmt::skip]
-const FIGURES: [Figure; 36] = [
-    figure("cpu.time", "innkeeper_server_cpu_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server."),
-    figure("cpu.user", "innkeeper_server_cpu_user_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in user space of the host."),
-    figure("cpu.system", "innkeeper_server_cpu_system_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in the host's kernel."),
-    figure("vcpu.current", "innkeeper_server_vcpus", Kind::Gauge, "Virtual processors of the server."),
-    figure("vcpu.*.time", "innkeeper_server_vcpu_seconds_total", Kind::CounterNanoseconds, "Time for which a virtual processor ran."),
-    figure("vcpu.*.wait", "innkeeper_server_vcpu_wait_seconds_total", Kind::CounterNanoseconds, "Time for which a virtual processor waited for I/O."),
-    figure("vcpu.*.delay", "innkeeper_server_vcpu_delay_seconds_total", Kind::CounterNanoseconds, "Time for which a virtual processor was ready and did not get a processor of the host."),
-    figure("balloon.maximum", "innkeeper_server_memory_size_bytes", Kind::GaugeKib, "Memory of the server."),
-    figure("balloon.current", "innkeeper_server_memory_assigned_bytes", Kind::GaugeKib, "Memory that the server has at present."),
-    figure("balloon.rss", "innkeeper_server_memory_resident_bytes", Kind::GaugeKib, "Memory of the host that the server's process occupies."),
-    figure("balloon.available", "innkeeper_server_memory_guest_size_bytes", Kind::GaugeKib, "Memory that the guest sees, as it says."),
-    figure("balloon.unused", "innkeeper_server_memory_guest_free_bytes", Kind::GaugeKib, "Memory that the guest does not use at all, as it says."),
-    figure("balloon.usable", "innkeeper_server_memory_guest_available_bytes", Kind::GaugeKib, "Memory that the guest could have without swapping, as it says."),
-    figure("balloon.disk_caches", "innkeeper_server_memory_guest_cache_bytes", Kind::GaugeKib, "Memory that caches the guest's files, as it says."),
-    figure("balloon.swap_in", "innkeeper_server_memory_guest_swap_in_bytes_total", Kind::CounterKib, "Memory swapped in by the guest, as it says."),
-    figure("balloon.swap_out", "innkeeper_server_memory_guest_swap_out_bytes_total", Kind::CounterKib, "Memory swapped out by the guest, as it says."),
-    figure("balloon.major_fault", "innkeeper_server_memory_guest_major_faults_total", Kind::Counter, "Page faults of the guest that needed its disk, as it says."),
-    figure("balloon.minor_fault", "innkeeper_server_memory_guest_minor_faults_total", Kind::Counter, "Other page faults of the guest, as it says."),
-    figure("block.*.rd.reqs", "innkeeper_server_disk_reads_total", Kind::Counter, "Read requests to a disk."),
-    figure("block.*.rd.bytes", "innkeeper_server_disk_read_bytes_total", Kind::Counter, "Bytes read from a disk."),
-    figure("block.*.rd.times", "innkeeper_server_disk_read_seconds_total", Kind::CounterNanoseconds, "Time that read requests took."),
-    figure("block.*.wr.reqs", "innkeeper_server_disk_writes_total", Kind::Counter, "Write requests to a disk."),
-    figure("block.*.wr.bytes", "innkeeper_server_disk_written_bytes_total", Kind::Counter, "Bytes written to a disk."),
-    figure("block.*.wr.times", "innkeeper_server_disk_write_seconds_total", Kind::CounterNanoseconds, "Time that write requests took."),
-    figure("block.*.fl.reqs", "innkeeper_server_disk_flushes_total", Kind::Counter, "Flush requests to a disk."),
-    figure("block.*.fl.times", "innkeeper_server_disk_flush_seconds_total", Kind::CounterNanoseconds, "Time that flush requests took."),
-    figure("block.*.capacity", "innkeeper_server_disk_size_bytes", Kind::Gauge, "Size of a disk as the guest sees it."),
-    figure("block.*.allocation", "innkeeper_server_disk_allocated_bytes", Kind::Gauge, "Highest place written in a disk's file."),
-    figure("net.*.rx.bytes", "innkeeper_server_network_receive_bytes_total", Kind::Counter, "Bytes received by the server."),
-    figure("net.*.rx.pkts", "innkeeper_server_network_receive_packets_total", Kind::Counter, "Packets received by the server."),
-    figure("net.*.rx.errs", "innkeeper_server_network_receive_errors_total", Kind::Counter, "Packets for the server that were faulty."),
-    figure("net.*.rx.drop", "innkeeper_server_network_receive_dropped_total", Kind::Counter, "Packets for the server that were dropped at its tap."),
-    figure("net.*.tx.bytes", "innkeeper_server_network_transmit_bytes_total", Kind::Counter, "Bytes sent by the server."),
-    figure("net.*.tx.pkts", "innkeeper_server_network_transmit_packets_total", Kind::Counter, "Packets sent by the server."),
-    figure("net.*.tx.errs", "innkeeper_server_network_transmit_errors_total", Kind::Counter, "Packets from the server that were faulty."),
-    figure("net.*.tx.drop", "innkeeper_server_network_transmit_dropped_total", Kind::Counter, "Packets from the server that were dropped at its tap."),
 ];
 
 /// libvirt's number for a running domain, see `virDomainState`; 2 is blocked, 3 paused.
@@ -600,6 +571,7 @@ mod tests {
                 devices: [("uplink".to_owned(), [1, 2, 3, 4])].into(),
             },
             libvirt_up: true,
+            shares_failed: 0,
             servers: vec![statistics(1, 1), statistics(2, 5)],
         }
     }
@@ -661,6 +633,22 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("innkeeper_libvirt_up 0"), "{text}");
         assert!(!text.contains("srv_"), "{text}");
+    }
+
+    #[test]
+    fn figures_that_nobody_renews_are_left_out_and_their_age_says_so() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.publish(&sample());
+        let now = Instant::now();
+        let after = |seconds| metrics.render_at(now + Duration::from_secs(seconds));
+        let text = after(59);
+        assert!(text.contains("snapshot_age_seconds 59"), "{text}");
+        assert!(text.contains("innkeeper_server_running{server="), "{text}");
+        let text = after(61);
+        assert!(text.contains("snapshot_age_seconds 61"), "{text}");
+        for gone in ["innkeeper_server", "innkeeper_host", "innkeeper_libvirt_up"] {
+            assert!(!text.contains(gone), "{text}");
+        }
     }
 
     #[test]

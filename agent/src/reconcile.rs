@@ -1,5 +1,5 @@
 //! The loop that brings the host to its desired state: look, plan, act, report. Woken by a new desired
-//! state, by every action that ends, and by a period. `main` runs one of it; it decides nothing that
+//! state, by every action that ends and is not followed by the next of its server, and by a period. `main` runs one of it; it decides nothing that
 //! [`crate::plan`] does not say, and retries nothing by itself: the next round is the retry.
 //!
 //! This task alone owns the memory. Actions run in tasks of their own, one at a time for a server, each with
@@ -27,7 +27,7 @@ use innkeeper_wire::{
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -118,18 +118,36 @@ impl<H: Hypervisor> Reconciler<H> {
         };
         loop {
             round.look().await;
-            tokio::select! {
-                // Cancel-safe: a task whose end was not taken stays in the set.
-                Some(ended) = round.tasks.join_next_with_id() => round.end(ended).await,
-                // Cancel-safe: a change that was not taken is seen again, here or in `look`.
-                changed = round.host.desired.changed() => if changed.is_err() { return Ok(()) },
-                // Cancel-safe: only time is lost.
-                () = sleep(round.period) => {}
-                // Cancel-safe: a cancellation stays.
-                () = stop.cancelled() => return Ok(()),
+            let next_look = Instant::now() + round.period;
+            loop {
+                let progress = tokio::select! {
+                    // Cancel-safe: a task whose end was not taken stays in the set.
+                    Some(ended) = round.tasks.join_next_with_id() => round.end(ended).await,
+                    // Cancel-safe: a change that was not taken is seen again, here or in `look`.
+                    changed = round.host.desired.changed() => match changed {
+                        Ok(()) => Progress::Stands,
+                        Err(_) => return Ok(()),
+                    },
+                    // Cancel-safe: only time is lost.
+                    () = sleep_until(next_look) => Progress::Stands,
+                    // Cancel-safe: a cancellation stays.
+                    () = stop.cancelled() => return Ok(()),
+                };
+                if progress == Progress::Stands {
+                    break;
+                }
             }
         }
     }
+}
+
+/// How it is with a server once an action has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Its next action has begun. A look in between would tell nothing, and hold that action's end up.
+    GoesOn,
+    /// Nothing more was planned: it is time for a look.
+    Stands,
 }
 
 /// What the loop knows from one round to the next.
@@ -355,7 +373,10 @@ impl<H: Hypervisor> Round<H> {
     }
 
     /// Takes in the end of a task, and goes on with its server.
-    async fn end(&mut self, ended: Result<(Id, Result<(), HypervisorError>), JoinError>) {
+    async fn end(
+        &mut self,
+        ended: Result<(Id, Result<(), HypervisorError>), JoinError>,
+    ) -> Progress {
         let (id, result) = match ended {
             Ok(ended) => ended,
             Err(error) => {
@@ -386,6 +407,7 @@ impl<H: Hypervisor> Round<H> {
                 {
                     self.jobs.insert(server, job);
                     self.start(vec![(server, next)]).await;
+                    return Progress::GoesOn;
                 }
             }
             Err(error) => {
@@ -395,6 +417,7 @@ impl<H: Hypervisor> Round<H> {
                 tracing::warn!(server.id = name, ?step, duration_ms, attempts, %error, "failed");
             }
         }
+        Progress::Stands
     }
 
     async fn store_memory(&mut self) {

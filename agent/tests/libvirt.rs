@@ -23,7 +23,8 @@ use innkeeper_agent::{
     hypervisor::{
         Domain, DomainRun, Hypervisor, HypervisorError, OffReason,
         accelerator::AcceleratorPolicy,
-        libvirt::{HostConfig, LibvirtHost},
+        libvirt::{HostConfig, LibvirtHost, SHARES_MAX},
+        libvirt_ext::DomainStatistics,
     },
     image::ImageSource,
     metrics::{Metrics, Sample},
@@ -331,8 +332,19 @@ async fn runs(host: &Host, spec: &ServerSpec, boots: bool) {
         })
         .await;
     }
-    let statistics = host.statistics().await.expect("measurable");
+    let statistics = host.statistics(1).await.expect("measurable").servers;
     assert_eq!(statistics.len(), 1);
+    let shared = host.statistics(SHARES_MAX).await.expect("measurable");
+    assert_eq!(shared.shares_failed, 0);
+    let names = |servers: &[DomainStatistics]| -> Vec<_> {
+        let values = servers.iter().flat_map(|server| &server.values);
+        values.map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(
+        names(&shared.servers),
+        names(&statistics),
+        "the same figures"
+    );
     let metrics = Metrics::new("test");
     metrics.publish(&Sample {
         libvirt_up: true,

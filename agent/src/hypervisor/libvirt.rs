@@ -14,12 +14,15 @@ use innkeeper_wire::{
     error::chain, host::HostCapacity, id::ServerId, size::Bytes, time::Clock, vm::ServerSpec,
 };
 
+use tokio::task::JoinSet;
+
 use super::{
     Hypervisor, HypervisorError, Inventory,
     accelerator::{self, AcceleratorError, AcceleratorPolicy},
     domain_xml::{self, Accelerator, DomainDescription, Notes},
     domains::{domains, find, need},
     lane::{CallError, Lane},
+    libvirt_ext::{self, DomainStatistics, Share},
 };
 use crate::{
     action::{Action, tap_name},
@@ -41,6 +44,18 @@ const DEFINE_DEADLINE: Duration = Duration::from_secs(40);
 const POWER_DEADLINE: Duration = Duration::from_secs(90);
 /// Asking a guest; libvirt waits for a guest agent for up to 60 s.
 const ASK_DEADLINE: Duration = Duration::from_secs(75);
+
+/// Shares of the domains that can be measured at the same time.
+pub const SHARES_MAX: usize = 4;
+
+/// What one collection found.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// The servers' domains.
+    pub servers: Vec<DomainStatistics>,
+    /// Shares that could not be measured; nothing is known of the servers in them.
+    pub shares_failed: usize,
+}
 
 /// What a host's configuration says of it.
 #[derive(Debug, Clone)]
@@ -75,7 +90,7 @@ pub struct LibvirtHost<S> {
     observing: Lane,
     changing: Lane,
     asking: Lane,
-    measuring: Lane,
+    measuring: Vec<Arc<Lane>>,
 }
 
 /// Why a host can't be used.
@@ -133,7 +148,9 @@ impl<S: ImageSource> LibvirtHost<S> {
             observing: lane("observe", 2)?,
             changing: lane("change", 4)?,
             asking: lane("ask", 4)?,
-            measuring: lane("measure", 1)?,
+            measuring: (0..SHARES_MAX)
+                .map(|_| lane("measure", 1).map(Arc::new))
+                .collect::<Result<_, _>>()?,
             network: Network::new(config.network.clone()),
             boot_id: boot_id.trim().to_owned(),
             downloading: tokio::sync::Mutex::new(()),
@@ -145,18 +162,39 @@ impl<S: ImageSource> LibvirtHost<S> {
         })
     }
 
-    /// Statistics of all running domains of ours, in one call on a lane of its own.
+    /// Statistics of all domains of ours, measured in `shares` shares at a time (at most [`SHARES_MAX`]), each with
+    /// a connection of its own. A share in which a guest hangs is left out.
     ///
     /// # Errors
-    /// As [`Hypervisor::observe`].
-    pub async fn statistics(
-        &self,
-    ) -> Result<Vec<super::libvirt_ext::DomainStatistics>, HypervisorError> {
-        self.measuring
-            .call("collect statistics", OBSERVE_DEADLINE, |connection| {
-                super::libvirt_ext::statistics(connection).map_err(CallError::Libvirt)
-            })
-            .await
+    /// As [`Hypervisor::observe`], when no share could be measured.
+    pub async fn statistics(&self, shares: usize) -> Result<Measured, HypervisorError> {
+        let of = shares.clamp(1, self.measuring.len());
+        let mut measured = Measured::default();
+        let mut failure = None;
+        let mut asked = JoinSet::new();
+        for (number, lane) in self.measuring[..of].iter().cloned().enumerate() {
+            let share = Share { number, of };
+            asked.spawn(async move {
+                let what = "collect statistics";
+                lane.call(what, OBSERVE_DEADLINE, move |connection| {
+                    libvirt_ext::statistics(connection, share).map_err(CallError::Libvirt)
+                })
+                .await
+            });
+        }
+        for outcome in asked.join_all().await {
+            match outcome {
+                Ok(mut servers) => measured.servers.append(&mut servers),
+                Err(error) => {
+                    measured.shares_failed += 1;
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(error) if measured.shares_failed == of => Err(error),
+            _ => Ok(measured),
+        }
     }
 
     /// The directory that carries the disks: for the metrics of its file system.

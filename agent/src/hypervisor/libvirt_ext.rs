@@ -1,7 +1,7 @@
-//! The calls of libvirt that the `virt` crate does not offer safely: statistics of all domains at once.
+//! The calls of libvirt that the `virt` crate does not offer safely: statistics of many domains at once.
 //!
 //! JUSTIFICATION: `virt` 0.5's `all_domain_stats` gives records without accessors and leaks them, with a
-//! reference on each domain. One bulk call is the cheapest way to measure all guests, so it is made through
+//! reference on each domain. A bulk call is the cheapest way to measure guests, so it is made through
 //! `virt-sys` here. The only file of the project that may hold `unsafe`.
 
 #![expect(unsafe_code, reason = "libvirt's statistics have no safe binding")]
@@ -10,7 +10,7 @@ use std::{ffi::CStr, ptr};
 
 use innkeeper_wire::id::ServerId;
 use uuid::Uuid;
-use virt::{connect::Connect, error::Error};
+use virt::{connect::Connect, domain::Domain as VirtDomain, error::Error};
 use virt_sys as sys;
 
 /// Statistics of one domain of ours. Names and units are those of `virsh domstats`.
@@ -32,17 +32,73 @@ const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
 /// All domains; one that is busy is left out of what only QEMU can tell, instead of being waited for.
 const FLAGS: u32 = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
 
-/// Asks for the statistics of all domains that bear a server's name and UUID.
+/// One of the parts into which domains are divided, to be measured at the same time: libvirt goes through the
+/// domains of one call one after the other, and waits for each QEMU's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    /// Which part, counted from 0.
+    pub(super) number: usize,
+    /// How many parts there are.
+    pub(super) of: usize,
+}
+
+impl Share {
+    /// Whether a domain is in it. The end of a UUID is random, and the same in every list.
+    fn holds(self, domain: &VirtDomain) -> bool {
+        let last = domain.uuid().map(|uuid| uuid.as_bytes()[15]);
+        // One without a UUID has just gone.
+        last.is_ok_and(|last| usize::from(last) % self.of == self.number)
+    }
+}
+
+/// Asks for the statistics of those domains of a share that bear a server's name and UUID.
 ///
 /// # Errors
 /// When libvirt refuses or can't be reached.
-pub(super) fn statistics(connection: &Connect) -> Result<Vec<DomainStatistics>, Error> {
+pub(super) fn statistics(
+    connection: &Connect,
+    share: Share,
+) -> Result<Vec<DomainStatistics>, Error> {
+    if share.of == 1 {
+        return all(connection);
+    }
+    let mut domains = connection.list_all_domains(0)?;
+    domains.retain(|domain| share.holds(domain));
+    if domains.is_empty() {
+        return Ok(Vec::new());
+    }
+    some(&domains)
+}
+
+fn all(connection: &Connect) -> Result<Vec<DomainStatistics>, Error> {
     let mut records: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
     // SAFETY: the connection is alive while `connection` is borrowed; `records` is written only on success,
     // and then belongs to us until it is freed below.
     let count = unsafe {
         sys::virConnectGetAllDomainStats(connection.as_ptr(), GROUPS, &raw mut records, FLAGS)
     };
+    read(records, count)
+}
+
+/// Asks for the statistics of these; there is at least one.
+fn some(domains: &[VirtDomain]) -> Result<Vec<DomainStatistics>, Error> {
+    // SAFETY: the pointers are used below only, while `domains` is borrowed.
+    let pointer = |domain: &VirtDomain| unsafe { domain.as_ptr() };
+    let mut pointers: Vec<sys::virDomainPtr> = domains.iter().map(pointer).collect();
+    pointers.push(ptr::null_mut());
+    let mut records: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
+    // SAFETY: the domains are alive while `domains` is borrowed, and of one connection; their list ends with a
+    // null pointer. `records` is as above.
+    let count = unsafe {
+        sys::virDomainListGetStats(pointers.as_mut_ptr(), GROUPS, &raw mut records, FLAGS)
+    };
+    read(records, count)
+}
+
+fn read(
+    records: *mut sys::virDomainStatsRecordPtr,
+    count: std::ffi::c_int,
+) -> Result<Vec<DomainStatistics>, Error> {
     let Ok(count) = usize::try_from(count) else {
         return Err(Error::last_error());
     };
