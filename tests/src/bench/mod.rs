@@ -1,8 +1,11 @@
 //! What `./dev bench` measures: one file per area, each with its floors in the same run. Nothing in here
 //! judges: the targets stand in the project's documents.
 
+pub mod metrics;
+pub mod orders;
 pub mod provision;
 pub mod rebuild;
+pub mod schedule;
 pub mod store;
 
 /// A line that the bench prints.
@@ -14,6 +17,37 @@ pub struct Figure {
     pub value: f64,
     /// `per_s`, `ms`, ...
     pub unit: &'static str,
+}
+
+/// What is printed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// A figure.
+    Figure(Figure),
+    /// What this machine can't run.
+    Skipped {
+        /// The figure's name.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Line {
+    /// The figure's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Figure(figure) => figure.name,
+            Self::Skipped { name, .. } => name,
+        }
+    }
+}
+
+impl From<Figure> for Line {
+    fn from(figure: Figure) -> Self {
+        Self::Figure(figure)
+    }
 }
 
 /// The middle one of `values`; of an even number, the upper of the two.

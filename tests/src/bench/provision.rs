@@ -6,14 +6,14 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, ensure};
 use innkeeper_wire::{
-    id::ServerId,
+    id::{ServerId, SshKeyId},
     time::{Clock, SystemClock},
 };
 use tokio::time::Instant;
@@ -33,10 +33,19 @@ use crate::{
 };
 
 /// Names of the figures.
-pub const NAMES: [&str; 3] = ["provision_ms", "floor_provision_ms", "order_to_ssh_s"];
+pub const NAMES: [&str; 5] = [
+    "provision_ms",
+    "floor_provision_ms",
+    "order_to_ssh_s",
+    "provision_8",
+    "floor_provision_8",
+];
 /// Hypervisors that the bench needs.
 pub const HOSTS: usize = 1;
 const ROUNDS: usize = 5;
+/// Servers that are ordered at once, and how often.
+const AT_ONCE: u8 = 8;
+const ROUNDS_AT_ONCE: usize = 3;
 const EVENT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs an installation and measures; rounds of product and floor are interleaved.
@@ -59,7 +68,7 @@ pub async fn figures(run: &Run, options: &Options) -> anyhow::Result<Vec<Figure>
         let started_at = starts.of(server).await?;
         demo::wait_for_ssh(run, &client, &key, server).await?;
         let reached = accepted.elapsed();
-        let floor = floor(hypervisor, server, &state, &run.folder().join("floor"))?;
+        let floor = floor(hypervisor, &[server], &state, &run.folder().join("floor"))?;
         remove(&client, server).await?;
         if round > 0 {
             started_ms.push(millis(started_at - accepted_at));
@@ -67,9 +76,12 @@ pub async fn figures(run: &Run, options: &Options) -> anyhow::Result<Vec<Figure>
             ssh_s.push(reached.as_secs_f64());
         }
     }
+    let by_hand =
+        |servers: &[ServerId]| floor(hypervisor, servers, &state, &run.folder().join("floor"));
+    let (rates, floor_rates) = at_once(&client, key_id, &mut starts, by_hand).await?;
     starts.stop();
     installation.stop().await?;
-    let [provision, by_hand, to_ssh] = NAMES;
+    let [provision, started_by_hand, to_ssh, eight, eight_by_hand] = NAMES;
     let figure = |name, values, unit| Figure {
         name,
         value: median(values),
@@ -77,9 +89,39 @@ pub async fn figures(run: &Run, options: &Options) -> anyhow::Result<Vec<Figure>
     };
     Ok(vec![
         figure(provision, started_ms, "ms"),
-        figure(by_hand, floor_ms, "ms"),
+        figure(started_by_hand, floor_ms, "ms"),
         figure(to_ssh, ssh_s, "s"),
+        figure(eight, rates, "per_s"),
+        figure(eight_by_hand, floor_rates, "per_s"),
     ])
+}
+
+/// Servers a second when several are ordered at once, and when as many are started by hand at once.
+async fn at_once(
+    client: &Client,
+    key: SshKeyId,
+    starts: &mut Starts,
+    by_hand: impl Fn(&[ServerId]) -> anyhow::Result<Duration>,
+) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+    let (mut rates, mut floor_rates) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS_AT_ONCE {
+        let (mut servers, mut first_at) = (Vec::new(), None);
+        for _ in 0..AT_ONCE {
+            servers.push(demo::order(client, key).await?);
+            first_at.get_or_insert_with(|| SystemClock.now().as_millis());
+        }
+        let mut last_at = 0;
+        for server in &servers {
+            last_at = starts.of(*server).await?.max(last_at);
+        }
+        let first_at = first_at.context("none was ordered")?;
+        rates.push(per_second(millis(last_at - first_at) / 1e3));
+        floor_rates.push(per_second(by_hand(&servers)?.as_secs_f64()));
+        for server in servers {
+            remove(client, server).await?;
+        }
+    }
+    Ok((rates, floor_rates))
 }
 
 /// libvirt's own word for when a domain started, with its time stamp.
@@ -131,57 +173,104 @@ fn time_of(line: &str) -> Option<i64> {
     seconds.trim().parse().ok()
 }
 
-/// Starts a copy of the server's domain by hand and takes it away again; gives the time up to its start.
+/// A copy of a server's domain that is made by hand, with the usual tools.
+struct Copy {
+    uuid: String,
+    base: String,
+    disk: PathBuf,
+    seed: PathBuf,
+    seed_of_server: PathBuf,
+    definition: PathBuf,
+}
+
+impl Copy {
+    /// Writes the definition of another domain of the same shape: the last digits of id and tap are changed, and
+    /// the folder.
+    fn prepare(
+        hypervisor: &Hypervisor,
+        server: ServerId,
+        state: &Path,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let uuid = server.uuid().to_string();
+        let simple = server.uuid().simple().to_string();
+        let tap = &simple[20..];
+        let other = |text: &str| {
+            text.replace(&uuid, &changed(&uuid))
+                .replace(&simple, &changed(&simple))
+                .replace(&format!("ik{tap}"), &format!("fl{tap}"))
+                .replace(&state.display().to_string(), &folder.display().to_string())
+        };
+        let xml = other(&hypervisor.virsh(&["dumpxml", "--inactive", &uuid])?);
+        for name in ["disks", "seeds", "consoles"] {
+            fs::create_dir_all(folder.join(name)).context("make the floor's folder")?;
+        }
+        let images = folder.join("images");
+        if !images.exists() {
+            symlink(state.join("images"), images).context("link the images")?;
+        }
+        let disk = state.join(format!("disks/{server}.qcow2"));
+        let mut info = Command::new("qemu-img");
+        info.args(["info", "--force-share", "--output=json"]);
+        let info = output(info.arg(&disk))?;
+        let info: serde_json::Value =
+            serde_json::from_str(&info).context("read qemu-img's answer")?;
+        let base = info["full-backing-filename"].as_str();
+        let base = base.context("the disk has no base image")?.to_owned();
+        let seed = state.join(format!("seeds/{server}.img"));
+        let copy = changed(&uuid);
+        let definition = folder.join(format!("{copy}.xml"));
+        fs::write(&definition, xml).context("write the domain")?;
+        Ok(Self {
+            uuid: copy,
+            base,
+            disk: other(&disk.display().to_string()).into(),
+            seed: other(&seed.display().to_string()).into(),
+            seed_of_server: seed,
+            definition,
+        })
+    }
+
+    /// Overlay, seed, define, start.
+    fn start(&self, hypervisor: &Hypervisor) -> anyhow::Result<()> {
+        let mut overlay = Command::new("qemu-img");
+        overlay.args([
+            "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", &self.base,
+        ]);
+        output(overlay.arg(&self.disk))?;
+        fs::copy(&self.seed_of_server, &self.seed).context("copy the seed")?;
+        let both = format!("define {}; start {}", self.definition.display(), self.uuid);
+        hypervisor.virsh(&[&both]).map(drop)
+    }
+
+    fn remove(&self, hypervisor: &Hypervisor) -> anyhow::Result<()> {
+        let both = format!("destroy {0}; undefine {0}", self.uuid);
+        hypervisor.virsh(&[&both]).map(drop)
+    }
+}
+
+/// Starts copies of the servers by hand, all at once, and takes them away again; gives the time up to the last
+/// one's start.
 fn floor(
     hypervisor: &Hypervisor,
-    server: ServerId,
+    servers: &[ServerId],
     state: &Path,
     folder: &Path,
 ) -> anyhow::Result<Duration> {
-    let uuid = server.uuid().to_string();
-    let simple = server.uuid().simple().to_string();
-    let tap = &simple[20..];
-    // Another domain of the same shape: the last digits of id and tap are changed, and the folder.
-    let other = |text: &str| {
-        text.replace(&uuid, &changed(&uuid))
-            .replace(&simple, &changed(&simple))
-            .replace(&format!("ik{tap}"), "floor0")
-            .replace(&state.display().to_string(), &folder.display().to_string())
-    };
-    let xml = other(&hypervisor.virsh(&["dumpxml", "--inactive", &uuid])?);
-    for name in ["disks", "seeds", "consoles"] {
-        fs::create_dir_all(folder.join(name)).context("make the floor's folder")?;
-    }
-    let images = folder.join("images");
-    if !images.exists() {
-        symlink(state.join("images"), images).context("link the images")?;
-    }
-    let disk = state.join(format!("disks/{server}.qcow2"));
-    let disk_info = output(
-        Command::new("qemu-img")
-            .args(["info", "--force-share", "--output=json"])
-            .arg(&disk),
-    )?;
-    let disk_info: serde_json::Value =
-        serde_json::from_str(&disk_info).context("read qemu-img's answer")?;
-    let base = disk_info["full-backing-filename"].as_str();
-    let base = base.context("the disk has no base image")?;
-    let seed = state.join(format!("seeds/{server}.img"));
-    let definition = folder.join("domain.xml");
-    fs::write(&definition, xml).context("write the domain")?;
-
+    let prepare = |server: &ServerId| Copy::prepare(hypervisor, *server, state, folder);
+    let copies: Vec<Copy> = servers.iter().map(prepare).collect::<Result<_, _>>()?;
     let begun = Instant::now();
-    output(
-        Command::new("qemu-img")
-            .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base])
-            .arg(other(&disk.display().to_string())),
-    )?;
-    fs::copy(&seed, other(&seed.display().to_string())).context("copy the seed")?;
-    let copy = changed(&uuid);
-    let both = format!("define {}; start {copy}", definition.display());
-    hypervisor.virsh(&[&both])?;
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = copies
+            .iter()
+            .map(|copy| scope.spawn(|| copy.start(hypervisor)))
+            .collect();
+        starts
+            .into_iter()
+            .try_for_each(|start| start.join().expect("a start does not panic"))
+    })?;
     let elapsed = begun.elapsed();
-    hypervisor.virsh(&[&format!("destroy {copy}; undefine {copy}")])?;
+    copies.iter().try_for_each(|copy| copy.remove(hypervisor))?;
     Ok(elapsed)
 }
 
@@ -202,6 +291,10 @@ async fn remove(client: &Client, server: ServerId) -> anyhow::Result<()> {
         Ok(())
     })
     .await
+}
+
+fn per_second(seconds: f64) -> f64 {
+    f64::from(AT_ONCE) / seconds
 }
 
 fn millis(value: i64) -> f64 {

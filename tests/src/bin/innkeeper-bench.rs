@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use innkeeper_tests::{
-    bench::{Figure, provision, rebuild, store},
+    bench::{Figure, Line, metrics, orders, provision, rebuild, schedule, store},
     lab::{Run, enclosure::enclosed, product::Options},
 };
 
@@ -27,13 +27,19 @@ impl Arguments {
         self.names.is_empty() || self.names.iter().any(|name| names.contains(&name.as_str()))
     }
 
-    fn print(&self, figures: &[Figure]) -> anyhow::Result<()> {
+    fn print(&self, lines: Vec<impl Into<Line>>) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
-        for figure in figures.iter().filter(|figure| self.wants(&[figure.name])) {
-            // Below ten, one decimal would hide what matters.
-            let decimals = if figure.value < 10.0 { 3 } else { 1 };
-            let Figure { name, value, unit } = figure;
-            writeln!(stdout, "{name} {value:.decimals$} {unit}").context("print a figure")?;
+        let lines = lines.into_iter().map(Into::into);
+        for line in lines.filter(|line| self.wants(&[line.name()])) {
+            match line {
+                Line::Figure(Figure { name, value, unit }) => {
+                    // Below ten, one decimal would hide what matters.
+                    let decimals = if value < 10.0 { 3 } else { 1 };
+                    writeln!(stdout, "{name} {value:.decimals$} {unit}")
+                }
+                Line::Skipped { name, reason } => writeln!(stdout, "{name} skipped {reason}"),
+            }
+            .context("print a figure")?;
         }
         Ok(())
     }
@@ -54,18 +60,30 @@ async fn measure(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
         let figures = tokio::task::spawn_blocking(move || store::figures(&scratch))
             .await
             .context("the store's bench panicked")??;
-        arguments.print(&figures)?;
+        arguments.print(figures)?;
+    }
+    if arguments.wants(&schedule::NAMES) {
+        let figures = tokio::task::spawn_blocking(schedule::figures)
+            .await
+            .context("the scheduler's bench panicked")??;
+        arguments.print(figures)?;
+    }
+    if arguments.wants(&orders::NAMES) {
+        arguments.print(orders::figures(run.folder()).await?)?;
+    }
+    if arguments.wants(&metrics::NAMES) {
+        arguments.print(metrics::lines(run, &arguments.options).await?)?;
     }
     if arguments.wants(&rebuild::NAMES) {
         let scratch = run.folder().to_owned();
         let figures = tokio::task::spawn_blocking(move || rebuild::figures(&scratch))
             .await
             .context("the bench of rebuilding panicked")??;
-        arguments.print(&figures)?;
+        arguments.print(figures)?;
     }
     if arguments.wants(&provision::NAMES) {
         let figures = provision::figures(run, &arguments.options).await?;
-        arguments.print(&figures)?;
+        arguments.print(figures)?;
     }
     Ok(())
 }

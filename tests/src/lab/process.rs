@@ -82,6 +82,12 @@ impl Program {
             .with_context(|| format!("kill {}", self.name))
     }
 
+    /// Its process id, as long as it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// All that the program has logged.
     #[must_use]
     pub fn logged(&self) -> String {

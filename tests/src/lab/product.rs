@@ -54,6 +54,24 @@ pub struct Options {
     pub guest_image: PathBuf,
 }
 
+/// What the laboratory sells, and how much of it to one customer.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// Sites, pools and plans, as in the control plane's configuration.
+    pub catalogue: &'static str,
+    /// Most servers of an account.
+    pub server_quota: u32,
+}
+
+impl Default for Offer {
+    fn default() -> Self {
+        Self {
+            catalogue: CATALOGUE,
+            server_quota: 20,
+        }
+    }
+}
+
 /// A whole small installation.
 #[derive(Debug)]
 pub struct Installation {
@@ -97,6 +115,11 @@ impl Ports {
 impl Installation {
     /// Starts everything but the agents: mail, control plane, portal, and the forwarders to them.
     pub fn start(run: &Run, options: &Options) -> anyhow::Result<Self> {
+        Self::start_selling(run, options, Offer::default())
+    }
+
+    /// The same with an offer of one's own.
+    pub fn start_selling(run: &Run, options: &Options, offer: Offer) -> anyhow::Result<Self> {
         let world = run.world();
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let python = network::command(&world, PYTHON);
@@ -120,7 +143,7 @@ impl Installation {
             "Servers of this laboratory live until its end.\n",
         )?;
         Ok(Self {
-            control_plane: start_control_plane(run, options, &ports)?,
+            control_plane: start_control_plane(run, options, offer, &ports)?,
             portal: start_portal(run, options, &ports)?,
             run: run.clone(),
             options: options.clone(),
@@ -234,7 +257,7 @@ impl Installation {
     }
 
     /// Waits until the control plane has heard of the host from its agent.
-    async fn wait_until_heard(&mut self, number: usize) -> anyhow::Result<()> {
+    pub async fn wait_until_heard(&mut self, number: usize) -> anyhow::Result<()> {
         let name = format!("h{number}");
         until("the host reports", START_LIMIT, async || {
             self.agents[number - 1].still_runs()?;
@@ -256,9 +279,14 @@ impl Installation {
     }
 }
 
-fn start_control_plane(run: &Run, options: &Options, ports: &Ports) -> anyhow::Result<Program> {
+fn start_control_plane(
+    run: &Run,
+    options: &Options,
+    offer: Offer,
+    ports: &Ports,
+) -> anyhow::Result<Program> {
     let config = run.folder().join("control-plane.toml");
-    write(&config, &control_plane_config(run, options, ports))?;
+    write(&config, &control_plane_config(run, options, offer, ports))?;
     let mut command = network::command(
         &run.world(),
         options.programs.join("innkeeper-control-plane"),
@@ -275,7 +303,11 @@ fn start_portal(run: &Run, options: &Options, ports: &Ports) -> anyhow::Result<P
     Program::start("portal", command, run.folder())
 }
 
-fn control_plane_config(run: &Run, options: &Options, ports: &Ports) -> String {
+fn control_plane_config(run: &Run, options: &Options, offer: Offer, ports: &Ports) -> String {
+    let Offer {
+        catalogue,
+        server_quota,
+    } = offer;
     let folder = run.folder().display();
     let image = options.guest_image.display();
     let portal = ports.portal_url();
@@ -294,7 +326,7 @@ currency = "KRW"
 terms_version = "2026-11"
 terms_file = "{folder}/terms.txt"
 password_length_min = 15
-server_quota = 20
+server_quota = {server_quota}
 tombstone_days = 7
 
 [listen]
@@ -316,7 +348,7 @@ login_user = "root"
 file = "{image}"
 format = "qcow2"
 
-{CATALOGUE}"#
+{catalogue}"#
     )
 }
 

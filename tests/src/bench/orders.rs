@@ -1,0 +1,350 @@
+//! Durable orders a second through the REST API: the real router behind a real socket, the real store on a real
+//! disk, five thousand hosts of which each waits for its manifest as an agent's parked poll does, thirty-two
+//! customers. Accounts, sessions and quotes are made before the clock starts, and time stands still for the
+//! product, so that nobody falls silent.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use innkeeper_control_plane::{
+    api::{self, context::Context},
+    app::{Actor, App, Caller, Settings, witnesses::WitnessKey},
+    domain::{
+        addresses::Pool,
+        catalogue::{Catalogue, Image, Plan, Site},
+        placement::Overcommit,
+    },
+    metrics::Metrics,
+    store::{Options, Store},
+    vault::Vault,
+};
+use innkeeper_mtls::{Ca, HostRequest};
+use innkeeper_wire::{
+    api::{
+        Locale, Order, OrderRequest, QuoteRequest, SessionRequest, SignupRequest, SshKeyRequest,
+    },
+    digest::Digest,
+    host::{HostCapacity, HypervisorState, JoinRequest, Report},
+    id::{AccountId, Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    time::{Clock, SystemClock, Timestamp},
+    vm::{BaseImage, ImageFormat},
+};
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, JoinSet},
+    time::Instant,
+};
+
+use super::{Figure, median};
+use crate::lab::{client::Client, ssh::Key};
+
+/// Names of the figures.
+pub const NAMES: [&str; 1] = ["orders_api_32"];
+const HOSTS: u32 = 5_000;
+const CUSTOMERS: u8 = 32;
+const ROUNDS: u32 = 5;
+/// Orders of one customer in one round.
+const ORDERS: u32 = 200;
+const PASSWORD: &str = "correct horse battery staple";
+
+/// Time stands still.
+struct Stopped(Timestamp);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// Ids as the service makes them.
+struct RandomIds;
+
+impl IdSource for RandomIds {
+    fn uuid(&self) -> uuid::Uuid {
+        uuid_v7(SystemClock.now(), rand::random())
+    }
+}
+
+/// Measures in a folder below `scratch`; takes about half a minute, most of it for letting hosts join.
+///
+/// # Errors
+/// When the product refuses something.
+pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
+    let folder = tempfile::tempdir_in(scratch).context("make a folder")?;
+    let now = SystemClock.now();
+    let (store, _) =
+        Store::open(folder.path(), &Options::new(rand::random())).context("open a store")?;
+    let vault = Vault::create(&folder.path().join("keys")).context("make a vault")?;
+    let app = App::new(
+        store,
+        vault,
+        Arc::new(Stopped(now)),
+        Arc::new(RandomIds),
+        settings()?,
+    );
+    let hosts = join_hosts(&app, now).await?;
+    let polls: Vec<AbortHandle> = hosts
+        .into_iter()
+        .map(|host| tokio::spawn(poll(app.clone(), host)).abort_handle())
+        .collect();
+    let port = serve(&app).await?;
+    let key = Key::generate(scratch)?;
+    let mut customers = Vec::new();
+    for number in 0..CUSTOMERS {
+        customers.push(Customer::new(&app, port, &key.public_line, number).await?);
+    }
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        rates.push(round(&app, &customers).await?);
+    }
+    for poll in polls {
+        poll.abort();
+    }
+    app.store().clone().close().await;
+    Ok(vec![Figure {
+        name: NAMES[0],
+        value: median(rates),
+        unit: "per_s",
+    }])
+}
+
+async fn round(app: &App, customers: &[Customer]) -> anyhow::Result<f64> {
+    let mut work = Vec::new();
+    for customer in customers {
+        let mut quotes = Vec::new();
+        for _ in 0..ORDERS {
+            quotes.push(app.quote(&customer.caller, &customer.wish).await?.id);
+        }
+        work.push((customer.client.clone(), quotes));
+    }
+    let start = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (client, quotes) in work {
+        tasks.spawn(order_all(client, quotes));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a customer panicked")??;
+    }
+    let orders = f64::from(ORDERS) * f64::from(CUSTOMERS);
+    Ok(orders / start.elapsed().as_secs_f64())
+}
+
+async fn order_all(client: Client, quotes: Vec<QuoteId>) -> anyhow::Result<()> {
+    for quote in quotes {
+        let request = OrderRequest {
+            quote,
+            accept_cautions: true,
+        };
+        let _: Order = client
+            .post_once("/api/v1/orders", &quote.to_string(), &request)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Waits for each new manifest of a host and makes it, as the agent API's long poll does.
+async fn poll(app: App, host: HostId) {
+    let mut changes = app.watch_host(host);
+    let mut known = 0;
+    loop {
+        changes.mark_unchanged();
+        let newest = app
+            .check_host(host)
+            .and_then(|_| app.manifest_generation(host));
+        if newest.is_ok_and(|newest| newest > known)
+            && let Ok(manifest) = app.manifest(host)
+        {
+            known = manifest.generation;
+            continue;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(app: &App) -> anyhow::Result<u16> {
+    let router = api::router(Context {
+        app: app.clone(),
+        metrics: Metrics::new().context("define metrics")?,
+        portal_key: Digest::of(b"there is no portal"),
+    });
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let socket = socket.context("listen")?;
+    let port = socket.local_addr().context("ask for the port")?.port();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(socket, service).await });
+    Ok(port)
+}
+
+async fn join_hosts(app: &App, now: Timestamp) -> anyhow::Result<Vec<HostId>> {
+    let install: Code = "bench".parse().context("a code")?;
+    let ca = Ca::create(&install, now).context("make an authority")?;
+    let caller = caller(Actor::Visitor, 0);
+    let csr_pem = HostRequest::create().context("make a key")?.request_pem;
+    let mut hosts = Vec::new();
+    for number in 0..HOSTS {
+        let token = app.invite_host(&format!("h{number}"), "lab").await?;
+        let request = JoinRequest {
+            token,
+            csr_pem: csr_pem.clone(),
+        };
+        let host = app.join_host(&caller, &ca, &request).await?.host;
+        app.take_report(host, &report(now)).await?;
+        hosts.push(host);
+    }
+    Ok(hosts)
+}
+
+fn report(now: Timestamp) -> Report {
+    Report {
+        epoch: 0,
+        generation: 0,
+        boot_id: "bench".to_owned(),
+        sequence: 1,
+        started_at: now,
+        agent_version: "bench".to_owned(),
+        features: vec![],
+        capacity: HostCapacity {
+            cpus: 64,
+            memory: Bytes::gib(256),
+            disk: Bytes::gib(4_000),
+        },
+        hypervisor: HypervisorState::Reachable,
+        servers: vec![],
+        strangers: vec![],
+        witness: None,
+        held: vec![],
+    }
+}
+
+struct Customer {
+    client: Client,
+    caller: Caller,
+    wish: QuoteRequest,
+}
+
+impl Customer {
+    /// Signs up, confirms, signs in and adds a key.
+    async fn new(app: &App, port: u16, public_key: &str, number: u8) -> anyhow::Result<Self> {
+        let visitor = caller(Actor::Visitor, number);
+        let login_id = format!("bench{number:02}");
+        let signup = SignupRequest {
+            login_id: login_id.clone(),
+            name: "Bench".to_owned(),
+            email: format!("{login_id}@example.net"),
+            password: PASSWORD.to_owned(),
+            accepted_terms: "1".to_owned(),
+            locale: Locale::En,
+        };
+        app.sign_up(&visitor, &signup).await?;
+        let mails = app.queued_mails(1)?;
+        let mail = mails.first().context("no mail was queued")?;
+        let ready = app.compose(mail).await?.context("nothing to send")?;
+        app.mail_is_done(mail.id).await?;
+        let (_, rest) = ready.letter.body.split_once("token=").context("no link")?;
+        let token = rest.split_whitespace().next().context("no token")?;
+        app.confirm_email(&visitor, token).await?;
+        let session = SessionRequest {
+            login: login_id,
+            password: PASSWORD.to_owned(),
+        };
+        let token = app.sign_in(&visitor, &session).await?.token;
+        let account: AccountId = app.authenticate(&token).await?;
+        let caller = caller(Actor::Account(account), number);
+        let key = SshKeyRequest {
+            name: "bench".to_owned(),
+            public_key: public_key.to_owned(),
+        };
+        let key = app.add_ssh_key(&caller, &key).await?.id;
+        let mut client = Client::new(port);
+        client.sign_in(token);
+        let wish = QuoteRequest {
+            site: "lab".to_owned(),
+            plan: "s1".to_owned(),
+            image: "tiny".to_owned(),
+            name: "web-1".to_owned(),
+            ssh_keys: vec![key],
+        };
+        Ok(Self {
+            client,
+            caller,
+            wish,
+        })
+    }
+}
+
+/// Customers come from different addresses, so that nobody is one too many.
+fn caller(actor: Actor, number: u8) -> Caller {
+    Caller {
+        actor,
+        address: IpAddr::V4(Ipv4Addr::new(10, number, 0, 1)),
+        request: RequestId::new(&RandomIds),
+    }
+}
+
+fn settings() -> anyhow::Result<Settings> {
+    let site: Code = "lab".parse().context("a code")?;
+    let currency = Currency::Krw;
+    let plan = Plan {
+        code: "s1".parse().context("a code")?,
+        name: "S1".to_owned(),
+        vcpus: 1,
+        memory: Bytes::gib(1),
+        disk: Bytes::gib(10),
+        hourly: HourlyRate {
+            micro_minor_per_hour: 9_000_000,
+            currency,
+        },
+        monthly_cap: Money {
+            amount: 6_000,
+            currency,
+        },
+    };
+    let image = Image {
+        code: "tiny".parse().context("a code")?,
+        name: "Tiny".to_owned(),
+        login_user: "root".to_owned(),
+        base: BaseImage {
+            digest: Digest::of(b"tiny"),
+            format: ImageFormat::Raw,
+            file_size: Bytes::mib(64),
+            virtual_size: Bytes::mib(64),
+        },
+    };
+    Ok(Settings {
+        installation: "Bench".to_owned(),
+        support_email: "help@example.net".to_owned(),
+        terms_version: "1".to_owned(),
+        terms: String::new(),
+        password_length_min: 15,
+        portal_url: "http://portal.localhost".to_owned(),
+        pools: vec![
+            Pool::parse(site.clone(), "10.64.0.0/12")?,
+            Pool::parse(site.clone(), "2001:db8::/64")?,
+        ],
+        catalogue: Catalogue {
+            sites: vec![Site {
+                code: site,
+                name: "Laboratory".to_owned(),
+            }],
+            plans: vec![plan],
+            images: vec![image],
+        },
+        overcommit: Overcommit {
+            cpu_percent: 400,
+            memory_percent: 100,
+            disk_percent: 100,
+        },
+        openings: vec![],
+        tombstone_days: 7,
+        server_quota: u32::MAX,
+        witness_key: WitnessKey::new([0; 32]),
+    })
+}
