@@ -1,11 +1,12 @@
 //! How long a control plane takes to be back: a store of a million records opened with its index, without it from
 //! the journal alone, and without it from a checkpoint.
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
 use innkeeper_control_plane::store::{Commit, Key, Options, Store, Write};
 use innkeeper_wire::time::Timestamp;
+use tokio::time::Instant;
 
 use super::Figure;
 
