@@ -17,6 +17,9 @@ use crate::{
 
 /// Longest pause between two attempts of a step. Steps are retried for as long as they are wanted.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// Longest time between two looks that is no gap. By so much a jump of the clock can go unnoticed.
+pub const LOOK_GAP_MAX: Duration = Duration::from_secs(6 * 3600);
+const LOOK_NOTED_EVERY: Duration = Duration::from_secs(3600);
 /// Longest account of a failure that is kept, in characters.
 pub const DETAIL_CHARS_MAX: usize = 500;
 
@@ -32,6 +35,19 @@ pub struct Memory {
     pub network_attempt: Option<Attempt>,
     /// When tombstones were destroyed, within the last hour.
     pub purges: Vec<Timestamp>,
+    /// Since when this host has been looked at without a gap; `None` before the first look.
+    #[serde(default)]
+    pub watched: Option<Watched>,
+}
+
+/// A time over which looks followed each other, by the host's clock. What a clock did in a gap nobody knows: it
+/// may have jumped ten years ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The first look.
+    pub from: Timestamp,
+    /// The last one, give or take an hour, so that the memory need not be stored after each.
+    pub to: Timestamp,
 }
 
 /// What is remembered of one server.
@@ -186,6 +202,27 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Notes that the host is looked at.
+    pub fn look(&mut self, now: Timestamp) {
+        let watched = self.watched.get_or_insert(Watched { from: now, to: now });
+        let distance = now.since(watched.to).max(watched.to.since(now));
+        if distance > LOOK_GAP_MAX {
+            *watched = Watched { from: now, to: now };
+        } else if now.since(watched.to) >= LOOK_NOTED_EVERY {
+            watched.to = now;
+        }
+    }
+
+    /// How long something from `then` has certainly been there: only the time counts in which the host was
+    /// watched.
+    #[must_use]
+    pub fn age(&self, then: Timestamp, now: Timestamp) -> Duration {
+        let watched = self.watched.map_or(now, |watched| watched.from);
+        now.since(then.max(watched))
+    }
+}
+
 impl Attempt {
     /// Whether the next one may be made. A clock that was set back does not stop anything.
     #[must_use]
@@ -269,6 +306,30 @@ mod tests {
         assert!(!attempt.is_due(attempt.backoff(), NOW));
         assert!(attempt.is_due(attempt.backoff(), NOW.after(BACKOFF_MAX)));
         assert!(attempt.is_due(attempt.backoff(), Timestamp::from_millis(0)));
+    }
+
+    #[test]
+    fn only_watched_time_makes_things_older() {
+        let hours = |count: u64| Duration::from_secs(count * 3_600);
+        let mut memory = Memory::default();
+        assert_eq!(memory.age(NOW, NOW.after(hours(500))), hours(0));
+        for hour in 0..=100 {
+            memory.look(NOW.after(hours(hour)));
+        }
+        let hundred = NOW.after(hours(100));
+        assert_eq!(memory.age(NOW, hundred), hours(100));
+        assert_eq!(memory.age(NOW.after(hours(60)), hundred), hours(40));
+        // Small steps happen, back and forth.
+        for now in [NOW.after(hours(99)), NOW.after(hours(104))] {
+            memory.look(now);
+            assert_eq!(memory.age(NOW, now), now.since(NOW));
+        }
+        for jump in [NOW.after(hours(87_600)), NOW, NOW.after(hours(7))] {
+            memory.look(jump);
+            assert_eq!(memory.age(NOW, jump), hours(0), "{jump}");
+        }
+        memory.look(NOW.after(hours(8)));
+        assert_eq!(memory.age(NOW, NOW.after(hours(8))), hours(1));
     }
 
     #[test]

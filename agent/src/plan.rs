@@ -10,6 +10,7 @@
 //!   then is the server reported absent. A disk is never made for a domain that lost its own.
 //! - Power: the host acts once on each serial. A guest that shut itself down stays down; one that crashed,
 //!   failed to start or lost its host is started again.
+//! - A tombstone grows older only while this agent watches: a clock that jumps destroys nothing.
 //! - A step that failed is tried again after a pause, for ever, and is reported with its attempts.
 
 use std::{
@@ -52,6 +53,8 @@ pub struct View<'a> {
     pub memory: &'a Memory,
     /// Servers of which an action is under way: they get no other one, and are never said to be absent.
     pub busy: &'a BTreeSet<ServerId>,
+    /// Rules are being installed: what is found is not yet what will be, and nobody is said to be absent.
+    pub network_busy: bool,
     /// The operator's rules.
     pub rules: &'a Rules,
     /// The present instant.
@@ -96,6 +99,7 @@ impl Plan {
 #[must_use]
 pub fn plan(view: &View<'_>) -> Plan {
     let mut memory = view.memory.clone();
+    memory.look(view.now);
     let mut plan = Plan {
         network: None,
         actions: BTreeMap::new(),
@@ -113,7 +117,9 @@ pub fn plan(view: &View<'_>) -> Plan {
     settle_network(&mut memory, view, &wanted, installed.as_ref());
     plan.network = network_step(&memory, view, wanted);
     forget_unlisted(&mut memory, view);
-    let absent = unlisted_disks(view).filter(|_| planted(Bug::TreatAbsenceAsDelete));
+    let absent = view.inventory.disks.iter().filter(|server| {
+        !view.desired.servers.contains_key(server) && planted(Bug::TreatAbsenceAsDelete)
+    });
     let absent = absent.map(|server| (server, &Wanted::Delete));
     for (server, wanted) in view.desired.servers.iter().chain(absent) {
         let eyes = Eyes::on(view, *server, installed.as_ref());
@@ -183,7 +189,9 @@ fn settle_network(
     if installed == Some(wanted) {
         memory.network_attempt = None;
     }
-    memory.purges.retain(|at| view.now.since(*at) < HOUR);
+    // Those that lie ahead by more were made before the clock was set back.
+    let purges = &mut memory.purges;
+    purges.retain(|at| view.now.since(*at) < HOUR && at.since(view.now) < HOUR);
 }
 
 fn network_step(memory: &Memory, view: &View<'_>, wanted: NetworkState) -> Option<NetworkState> {
@@ -200,13 +208,6 @@ fn network_step(memory: &Memory, view: &View<'_>, wanted: NetworkState) -> Optio
 }
 
 // ---- what belongs to no server of the manifest ----
-
-/// Disks that the manifest does not name.
-fn unlisted_disks<'a>(view: &View<'a>) -> impl Iterator<Item = &'a ServerId> {
-    let listed = &view.desired.servers;
-    let disks = view.inventory.disks.iter();
-    disks.filter(|server| !listed.contains_key(server))
-}
 
 /// Of a server that is not listed nothing counts but the attempts to destroy its tombstone.
 fn forget_unlisted(memory: &mut Memory, view: &View<'_>) {
@@ -231,7 +232,8 @@ fn purges(view: &View<'_>, memory: &Memory) -> Vec<ServerId> {
         .filter(|(server, buried)| {
             let wanted = view.desired.servers.get(server);
             let attempt = memory.attempt(Some(**server), &Action::PurgeTombstone(**server));
-            (view.now.since(**buried) >= view.rules.tombstone_keep || planted(Bug::PurgeEarly))
+            (memory.age(**buried, view.now) >= view.rules.tombstone_keep
+                || planted(Bug::PurgeEarly))
                 && !matches!(wanted, Some(Wanted::Present(_)))
                 && !view.busy.contains(server)
                 && attempt.is_none_or(|attempt| attempt.is_due(attempt.backoff(), view.now))
@@ -459,7 +461,8 @@ impl<'a> Eyes<'a> {
     }
 
     fn state_of_deleted(&self) -> ObservedState {
-        let nothing = self.domain.is_none() && !self.disk && !self.seed && !self.busy;
+        let is_busy = self.busy || self.view.network_busy;
+        let nothing = self.domain.is_none() && !self.disk && !self.seed && !is_busy;
         // The inner `None`: the installed rules are known, and it has none.
         let no_rule = matches!(self.rule, Some(None)) || planted(Bug::ReportAbsentEarly);
         if nothing && no_rule {

@@ -258,6 +258,7 @@ impl<H: Hypervisor> Round<H> {
             inventory,
             memory: &self.memory,
             busy,
+            network_busy: self.jobs.contains_key(&None),
             rules: &self.host.rules,
             now: self.host.clock.now(),
         });

@@ -186,6 +186,7 @@ impl Host {
             inventory: &self.machine.truth(),
             memory: &self.memory,
             busy: &BTreeSet::new(),
+            network_busy: false,
             rules: &RULES,
             now,
         });

@@ -17,7 +17,7 @@ use crate::{
         HypervisorError, OffReason,
         simulated::{Fault, Manners, Outcome, Simulated},
     },
-    memory::Failure,
+    memory::{Failure, Watched},
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -88,6 +88,7 @@ struct Case {
     inventory: Inventory,
     memory: Memory,
     busy: BTreeSet<ServerId>,
+    network_busy: bool,
     now: Timestamp,
 }
 
@@ -113,9 +114,11 @@ impl Case {
             inventory,
             memory: Memory {
                 network,
+                watched: Some(Watched { from: NOW, to: NOW }),
                 ..Memory::default()
             },
             busy: BTreeSet::new(),
+            network_busy: false,
             now: NOW,
         }
     }
@@ -180,6 +183,7 @@ impl Case {
             inventory: &self.inventory,
             memory: &self.memory,
             busy: &self.busy,
+            network_busy: self.network_busy,
             rules: &RULES,
             now: self.now,
         })
@@ -500,6 +504,10 @@ fn a_server_is_absent_when_its_last_rule_is_gone() {
     check(&case, &[], ObservedState::Deleting);
     case.inventory.network = Some(NetworkState::default().digest());
     check(&case, &[], ObservedState::Absent);
+    // Rules from before the deletion may be on their way still.
+    case.network_busy = true;
+    check(&case, &[], ObservedState::Deleting);
+    case.network_busy = false;
     // A disk may be in the making still.
     case.busy.insert(server(1));
     check(&case, &[], ObservedState::Deleting);
@@ -523,7 +531,9 @@ fn tombstones_are_destroyed_late_and_slowly() {
         });
         purged.collect()
     };
+    let watched = |to| Some(Watched { from: NOW, to });
     case.now = NOW.after(RULES.tombstone_keep);
+    case.memory.watched = watched(case.now);
     assert_eq!(purged(&case), []);
     case.now = NOW.after(RULES.tombstone_keep + seconds(5));
     assert_eq!(purged(&case), [server(5)]);
@@ -540,6 +550,9 @@ fn tombstones_are_destroyed_late_and_slowly() {
     assert_eq!(purged(&case), []);
     case.now = case.now.after(HOUR);
     assert_eq!(purged(&case), [server(1), server(2)]);
+    // Nobody was looking while that time passed, or said to pass.
+    case.memory.watched = watched(NOW);
+    assert_eq!(purged(&case), []);
 }
 
 // ---- strangers ----
@@ -744,6 +757,7 @@ impl Life {
             inventory: &self.host.truth(),
             memory: &self.memory,
             busy: &BTreeSet::new(),
+            network_busy: false,
             rules: &RULES,
             now,
         });
