@@ -58,7 +58,7 @@ impl Heard {
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
-        now.since(self.at) < SILENCE_MAX
+        is_near(self.at, now)
     }
 
     /// It came lately, and libvirt answered.
@@ -75,6 +75,12 @@ impl Heard {
             report.started_at < self.started_at && self.is_recent(now)
         }
     }
+}
+
+/// Whether `at` is less than [`SILENCE_MAX`] ago. What lies ahead by more was noted before the clock was set
+/// back: how long ago, nobody knows.
+fn is_near(at: Timestamp, now: Timestamp) -> bool {
+    now.since(at).max(at.since(now)) < SILENCE_MAX
 }
 
 /// The hosts that were heard of.
@@ -121,7 +127,7 @@ impl Presence {
         let hosts = self.hosts.read().expect("no holder of this lock panics");
         let fresh = match hosts.get(&host) {
             Some(heard) => heard.is_fresh(now),
-            None => now.since(self.started_at) < SILENCE_MAX,
+            None => is_near(self.started_at, now),
         };
         if fresh {
             HostReach::Heard
@@ -204,6 +210,22 @@ mod tests {
         assert!(presence.note(host(), &report(at(90), 2), at(115)));
         assert!(presence.is_heard(host(), at(116)));
         assert!(presence.note(host(), &report(at(90), 3), at(117)));
+    }
+
+    #[test]
+    fn what_was_heard_in_a_future_that_was_taken_back_is_not_fresh() {
+        let presence = Presence::new(at(90_000));
+        let reach = |now| presence.reach(host(), at(now));
+        assert_eq!(reach(89_990), HostReach::Heard, "clocks are corrected");
+        assert_eq!(reach(100), HostReach::Silent);
+        assert!(presence.note(host(), &report(at(80_000), 5), at(90_000)));
+        assert_eq!(reach(89_990), HostReach::Heard);
+        assert_eq!(reach(100), HostReach::Silent);
+        assert!(
+            presence.note(host(), &report(at(90), 1), at(100)),
+            "it restarted"
+        );
+        assert_eq!(reach(101), HostReach::Heard);
     }
 
     #[test]

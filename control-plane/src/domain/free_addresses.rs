@@ -99,16 +99,31 @@ impl Circle {
             self.resting.remove(&(until, position));
             self.give(position);
         }
-        let within = self.free.range(..=self.next).next_back();
-        let position = match within {
-            Some((_, last)) if *last >= self.next => self.next,
-            _ => {
-                let behind = self.free.range(self.next..).next();
-                *behind.or_else(|| self.free.first_key_value())?.0
+        loop {
+            let position = self.next_free()?;
+            match self.known.get(&position) {
+                // Its rest was over once; the clock was set back since.
+                Some((_, Some(claim @ AddressClaim::Resting { until }))) if !claim.is_free(now) => {
+                    self.resting.insert((*until, position));
+                    self.take(position);
+                }
+                _ => {
+                    self.next = (position + 1) % self.pool.size();
+                    return Some(self.pool.address(position));
+                }
             }
-        };
-        self.next = (position + 1) % self.pool.size();
-        Some(self.pool.address(position))
+        }
+    }
+
+    /// The first position in the ranges, from where the search begins.
+    fn next_free(&self) -> Option<u128> {
+        let within = self.free.range(..=self.next).next_back();
+        if within.is_some_and(|(_, last)| *last >= self.next) {
+            return Some(self.next);
+        }
+        let behind = self.free.range(self.next..).next();
+        let first = behind.or_else(|| self.free.first_key_value());
+        first.map(|(position, _)| *position)
     }
 
     /// Takes a position out of the range that it is in, if it is free.
@@ -230,6 +245,17 @@ mod tests {
         assert_eq!(found, "2001:db8::1".parse().ok());
         let elsewhere = "busan".parse().expect("a code");
         assert_eq!(addresses.free.propose(&elsewhere, v6, at(0)), None);
+    }
+
+    #[test]
+    fn a_rest_that_was_over_goes_on_when_the_clock_is_set_back() {
+        let mut addresses = Addresses::of(&["192.0.2.8/31"]);
+        addresses.note("192.0.2.8", resting(100));
+        addresses.note("192.0.2.9", resting(300));
+        assert_eq!(addresses.v4(200), "192.0.2.8");
+        assert_eq!(addresses.v4(50), "none");
+        assert_eq!(addresses.v4(100), "192.0.2.8");
+        assert_eq!(addresses.v4(300), "192.0.2.9");
     }
 
     #[test]

@@ -42,3 +42,39 @@ pub struct UsageInterval {
     /// End, exclusive; `None` while it goes on.
     pub until: Option<Timestamp>,
 }
+
+impl UsageInterval {
+    /// Ended at `now`. When that lies before its start, the clock was set back in between: it is empty then,
+    /// never negative.
+    #[must_use]
+    pub fn closed(self, now: Timestamp) -> Self {
+        Self {
+            until: Some(now.max(self.from)),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::id::uuid_v7;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_negative_usage() {
+        let uuid = uuid_v7(Timestamp::from_millis(1), [1; 10]);
+        let from = Timestamp::from_millis(5_000);
+        let open = UsageInterval {
+            id: UsageId::from_uuid(uuid),
+            contract: ContractId::from_uuid(uuid),
+            from,
+            until: None,
+        };
+        for (now, until) in [(9_000, 9_000), (5_000, 5_000), (4_999, 5_000), (0, 5_000)] {
+            let closed = open.closed(Timestamp::from_millis(now));
+            assert_eq!(closed.until, Some(Timestamp::from_millis(until)), "{now}");
+            assert_eq!(closed.from, from);
+        }
+    }
+}
