@@ -7,6 +7,14 @@ network_packages="nftables iproute2 procps"
 packages_unit="qemu-utils prometheus"
 
 run_groups() {
+  local argument groups=()
+  for argument; do
+    case $argument in
+      --long) export INNKEEPER_LONG=1 ;;
+      *) groups+=("$argument") ;;
+    esac
+  done
+  set -- "${groups[@]}"
   [ $# -gt 0 ] || set -- $groups_all
   local group total_passed=0 total_failed=0 total_skipped=0
   for group; do
@@ -47,8 +55,12 @@ group_unit() {
   test_files unit
 }
 
-# The simulator is built with a feature that no shipped program has; see wire/src/planted.rs.
-group_sim() { cargo_tests --package innkeeper-tests --features simulator --test sim; }
+# The simulator is built with a feature that no shipped program has; see wire/src/planted.rs. To replay one
+# history, nothing else is run.
+group_sim() {
+  cargo_tests --package innkeeper-tests --features simulator --test sim \
+    ${INNKEEPER_SIM_SEED:+what_was_promised_holds_in_every_history}
+}
 group_http() { test_files http; }
 group_crash() { test_files crash; }
 

@@ -33,8 +33,6 @@ pub enum Bug {
     ForgetPowerSerial,
     /// An agent destroys a buried disk before its time is over.
     PurgeEarly,
-    /// The room on a host is taken without looking whether somebody else took it meanwhile.
-    TakeRoomUnguarded,
 }
 
 #[cfg(feature = "simulator")]

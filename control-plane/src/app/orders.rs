@@ -8,7 +8,6 @@ use innkeeper_wire::{
     digest::Digest,
     error::FieldErrorCode,
     id::{AccountId, Code, ContractId, HostId, OrderId, QuoteId, ServerId},
-    planted::{Bug, planted},
     time::Timestamp,
     vm::{MacAddress, Nic, Power, PowerTarget},
 };
@@ -445,11 +444,7 @@ fn reserve_room(
 ) -> Result<(), AppError> {
     let host = candidate.host;
     changes.rely_on::<Host>(host, versions.host)?;
-    changes.replace(host, versions.reserved, &candidate.reserved.with(demand))?;
-    if planted(Bug::TakeRoomUnguarded) {
-        changes.guards.pop();
-    }
-    Ok(())
+    changes.replace(host, versions.reserved, &candidate.reserved.with(demand))
 }
 
 fn demand(choice: &Choice) -> Demand {

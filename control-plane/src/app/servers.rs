@@ -189,10 +189,7 @@ impl App {
         if let Some(usage) = contract.value.open_usage {
             let name = format!("{}/{usage}", server.contract);
             if let Some(open) = read::<UsageInterval>(self.store(), &name)? {
-                let closed = UsageInterval {
-                    until: Some(now),
-                    ..open.value
-                };
+                let closed = open.value.closed(now);
                 changes.replace(&name, Some(open.version), &closed)?;
             }
         }
@@ -277,7 +274,10 @@ impl App {
             if let Some(claim) =
                 claim.filter(|claim| claim.value == AddressClaim::Held { server: server.id })
             {
-                let until = now.after(QUARANTINE);
+                let until = match planted(Bug::ReuseAddressEarly) {
+                    true => now,
+                    false => now.after(QUARANTINE),
+                };
                 changes.replace(
                     address,
                     Some(claim.version),

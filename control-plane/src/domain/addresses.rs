@@ -9,7 +9,6 @@ use std::{
 
 use innkeeper_wire::{
     id::{Code, HostId, ServerId},
-    planted::{Bug, planted},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -142,7 +141,7 @@ impl AddressClaim {
     pub fn is_free(self, now: Timestamp) -> bool {
         match self {
             Self::Held { .. } | Self::Unlisted { .. } => false,
-            Self::Resting { until } => now >= until || planted(Bug::ReuseAddressEarly),
+            Self::Resting { until } => now >= until,
         }
     }
 }

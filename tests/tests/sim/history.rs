@@ -1,355 +1,582 @@
-//! One history: what customers do, what goes wrong, and the healing at its end.
+//! One history: customers, hosts and the control plane on one seed, one event after the other. After each the
+//! watch looks; at the end everything is calm for a while, and what is left must be what was promised.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-use innkeeper_agent::hypervisor::simulated::Fault;
-use innkeeper_control_plane::{
-    app::{Actor, App, Caller, servers::ServerFilter},
-    vault::Vault,
-};
-use innkeeper_mtls::{Ca, HostRequest};
+use innkeeper_agent::hypervisor::simulated::Libvirt;
+use innkeeper_control_plane::app::error::AppError;
 use innkeeper_wire::{
-    api::{Locale, OrderRequest, QuoteRequest, ServerAction, SignupRequest, SshKeyRequest},
-    host::{JoinRequest, Report},
-    id::{AccountId, RequestId, SshKeyId},
-    time::Clock as _,
+    api::ServerAction,
+    digest::Digest,
+    host::{Manifest, Report},
+    id::{OrderId, ServerId},
+    vm::ServerSpec,
 };
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tokio::runtime::Runtime;
 
-use crate::side::{SimulatedClock, SimulatedHost, SimulatedIds, open_control_plane};
+use crate::{
+    control::{Control, Done},
+    customers::Click,
+    host::{Agent, Begun, Judged, SimulatedHost},
+    installation::{HOSTS, Installation},
+    network::{Answer, Event, Network, Peer, Request, Way},
+    oracle,
+    schedule::{Millis, Schedule},
+    story::Story,
+    tally::Tally,
+    watch::{Moment, Watch},
+};
 
-const HOSTS: usize = 2;
-/// A public key that parses; nobody signs in here.
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
-
-/// What happened.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tally {
-    pub(crate) orders: u32,
-    pub(crate) deletions: u32,
-    pub(crate) lost: u32,
-    pub(crate) crashes: u32,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.orders += other.orders;
-        self.deletions += other.deletions;
-        self.lost += other.lost;
-        self.crashes += other.crashes;
-    }
-}
+/// How long things go wrong, in milliseconds of simulated time without its leaps.
+const BUSY: Millis = 100_000;
+/// How long it may take afterwards until everything is as wanted.
+const CALM_MAX: Millis = 3_600_000;
+/// Time between two looks of an agent when nothing happens.
+const LOOK_EVERY: Millis = 5_000;
+/// How long an agent waits for an answer to its poll.
+const POLL_DEADLINE: Millis = 20_000;
 
 pub(crate) struct History {
-    random: StdRng,
-    folder: tempfile::TempDir,
-    /// One for all lives of the control plane.
-    vault: Vault,
-    clock: Arc<SimulatedClock>,
-    ids: Arc<SimulatedIds>,
-    /// `None` only while it is down.
-    app: Option<App>,
-    account: AccountId,
-    key: SshKeyId,
+    pub(crate) random: StdRng,
+    pub(crate) schedule: Schedule<Event>,
+    pub(crate) network: Network,
+    pub(crate) control: Control,
     pub(crate) hosts: Vec<SimulatedHost>,
-    /// Reports that are still on their way, by host.
-    late: Vec<(usize, Report)>,
+    pub(crate) clicks: Vec<Click>,
+    pub(crate) watch: Watch,
     pub(crate) tally: Tally,
+    pub(crate) runtime: Rc<Runtime>,
+    /// Nothing goes wrong any more.
+    pub(crate) calm: bool,
+    /// When the control plane's clock jumped, and whether a host's did.
+    pub(crate) control_jumps: Vec<Millis>,
+    pub(crate) host_jumps: bool,
+    pub(crate) had_quiet_days: bool,
+    story: Rc<RefCell<Story>>,
+    /// Mean time between two troubles.
+    trouble_every: Millis,
 }
 
 impl History {
-    /// An installation with two hosts and one customer.
-    pub(crate) async fn begin(seed: u64) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(SimulatedClock(1_790_000_000_000.into()));
-        let ids = Arc::new(SimulatedIds {
-            clock: Arc::clone(&clock),
-            next: 1.into(),
-        });
-        let vault = Vault::in_memory([7; 32]);
-        let app = open_control_plane(folder.path(), &vault, &clock, &ids);
-        let visitor = caller(&app, Actor::Visitor);
-        let ca = Ca::create(&crate::side::code("sim"), clock.now()).expect("an authority");
-        let mut hosts = Vec::new();
-        for number in 0..HOSTS {
-            let token = app
-                .invite_host(&format!("h{number}"), "lab")
-                .await
-                .expect("invited");
-            let csr_pem = HostRequest::create().expect("a key").request_pem;
-            let joined = app
-                .join_host(&visitor, &ca, &JoinRequest { token, csr_pem })
-                .await
-                .expect("joined");
-            hosts.push(SimulatedHost::new(joined.host, clock.now()));
-        }
-        let account = app
-            .sign_up(&visitor, &signup())
-            .await
-            .expect("signed up")
-            .account;
-        let customer = caller(&app, Actor::Account(account));
-        let request = SshKeyRequest {
-            name: String::new(),
-            public_key: KEY.to_owned(),
-        };
-        let key = app
-            .add_ssh_key(&customer, &request)
-            .await
-            .expect("a key")
-            .id;
-        let random = StdRng::seed_from_u64(seed);
-        let (late, tally) = (Vec::new(), Tally::default());
-        let mut history = Self {
-            random,
-            folder,
-            vault,
-            clock,
-            ids,
-            app: Some(app),
-            account,
-            key,
+    pub(crate) fn new(seed: u64, runtime: Rc<Runtime>, story: Rc<RefCell<Story>>) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let number = random.random_range(1..=HOSTS);
+        let faults = [0.0, 0.02, 0.1][random.random_range(0..3)];
+        let hosts = Installation::get().hosts.iter().take(number);
+        let hosts = hosts
+            .map(|id| SimulatedHost::new(*id, random.random_range(-2_000..2_000), faults))
+            .collect();
+        let network = Network::new(number, &mut random);
+        let trouble_every = [3_000, 12_000, 60_000][random.random_range(0..3)];
+        Self {
+            schedule: Schedule::new(),
+            network,
+            control: Control::new(seed),
             hosts,
-            late,
-            tally,
-        };
-        for host in 0..HOSTS {
-            history.deliver(host).await;
+            clicks: Vec::new(),
+            watch: Watch::default(),
+            tally: Tally::default(),
+            runtime,
+            calm: false,
+            control_jumps: Vec::new(),
+            host_jumps: false,
+            had_quiet_days: false,
+            story,
+            trouble_every,
+            random,
         }
-        history
     }
 
-    pub(crate) fn app(&self) -> &App {
-        self.app
-            .as_ref()
-            .expect("it is down only within `restart_control_plane`")
-    }
-
-    pub(crate) fn customer(&self) -> Caller {
-        caller(self.app(), Actor::Account(self.account))
-    }
-
-    /// One thing happens.
-    pub(crate) async fn event(&mut self) {
-        let host = self.random.random_range(0..HOSTS);
-        match self.random.random_range(0..100) {
-            0..12 => self.order().await,
-            12..30 => self.ask().await,
-            30..45 => self.fetch(host),
-            45..62 => self.act(host),
-            62..76 => self.report(host).await,
-            76..82 => self.deliver_late().await,
-            82..90 => self.pass_time(),
-            90..95 => self.inject(host),
-            95..97 => self.hosts[host].restart_agent(),
-            97..99 => {
-                self.tally.crashes += 1;
-                self.hosts[host].machine.restart_host();
-                self.hosts[host].restart_agent();
+    /// The whole of it. What was not as promised is in the watch then.
+    pub(crate) fn run(&mut self) {
+        self.schedule.after(0, Event::ControlStarts);
+        for host in 0..self.hosts.len() {
+            self.schedule.after(1, Event::AgentStarts { host });
+        }
+        self.schedule.after(6_000, Event::CustomerActs);
+        self.schedule.after(8_000, Event::Trouble);
+        let mut busy: Millis = 0;
+        while busy < BUSY && self.watch.breaches.is_empty() {
+            let before = self.schedule.now();
+            self.step();
+            // Leaps are not counted: nothing happens in them.
+            busy += (self.schedule.now() - before).min(1_000);
+        }
+        self.calm_down();
+        let deadline = self.schedule.now() + CALM_MAX;
+        while self.watch.breaches.is_empty() && self.schedule.now() < deadline {
+            self.step();
+            if self.tally.events.is_multiple_of(64) && self.is_settled() {
+                break;
             }
-            _ => self.restart_control_plane().await,
+        }
+        if self.watch.breaches.is_empty() {
+            oracle::judge(self);
+        }
+        self.tally.lost += u64::from(self.network.lost);
+        self.tally.doubled += u64::from(self.network.doubled);
+    }
+
+    pub(crate) fn tell(&self, what: &str) {
+        self.story.borrow_mut().tell(self.schedule.now(), what);
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            at: self.schedule.now(),
+            clock: self.control.now(),
         }
     }
 
-    async fn order(&mut self) {
-        let customer = self.customer();
-        let number = self.random.random_range(0..10_000);
-        let request = QuoteRequest {
-            site: "lab".to_owned(),
-            plan: "s1".to_owned(),
-            image: "tiny".to_owned(),
-            name: format!("web-{number}"),
-            ssh_keys: vec![self.key],
-        };
-        let quote = self
-            .app()
-            .quote(&customer, &request)
-            .await
-            .expect("a quote")
-            .id;
-        let request = OrderRequest {
-            quote,
-            accept_cautions: true,
-        };
-        // Each click is doubled; a refusal (no room, no quota) is an answer too.
-        let first = self.app().place_order(&customer, "click", &request).await;
-        let key = format!("click-{quote}");
-        let first = match first {
-            Ok(order) => Ok(order),
-            Err(_) => self.app().place_order(&customer, &key, &request).await,
-        };
-        if let Ok(first) = first {
-            self.tally.orders += 1;
-            let again = self
-                .app()
-                .place_order(&customer, &key, &request)
-                .await
-                .expect("the same order");
-            assert_eq!(first.server, again.server, "a double click is one server");
-        }
-    }
-
-    async fn ask(&mut self) {
-        let customer = self.customer();
-        let page = self
-            .app()
-            .servers(&customer, &ServerFilter::default(), None, 50)
-            .expect("a list");
-        let Some(server) = page.data.choose(&mut self.random) else {
-            return;
-        };
-        let Some(action) = server.allowed_actions.choose(&mut self.random) else {
-            return;
-        };
-        // Most servers shall live long enough to see something.
-        if *action == ServerAction::Delete && self.random.random_range(0..3) > 0 {
-            return;
-        }
-        self.app()
-            .act(&customer, server.id, *action)
-            .await
-            .expect("an allowed action");
-        self.tally.deletions += u32::from(*action == ServerAction::Delete);
-    }
-
-    /// The host asks for its desired state; question or answer may be lost, also between specs.
-    fn fetch(&mut self, host: usize) {
-        let id = self.hosts[host].id;
-        let manifest = self.app().manifest(id).expect("a manifest");
-        let lost = self.random.random_range(0..5) == 0;
-        self.tally.lost += u32::from(lost);
-        let app = self.app().clone();
-        self.hosts[host].take(manifest, |digest| {
-            app.spec(id, digest).ok().filter(|_| !lost)
-        });
-    }
-
-    fn act(&mut self, host: usize) {
-        if !self.hosts[host].act() {
-            self.tally.crashes += 1;
-            self.hosts[host].restart_agent();
-        }
-    }
-
-    /// The host reports: it arrives, twice, later, or never.
-    async fn report(&mut self, host: usize) {
-        let report = self.hosts[host].report();
-        match self.random.random_range(0..10) {
-            0 => self.tally.lost += 1,
-            1..4 => self.late.push((host, report)),
-            4 => {
-                self.take_report(host, &report).await;
-                self.take_report(host, &report).await;
-            }
-            _ => self.take_report(host, &report).await,
-        }
-    }
-
-    async fn deliver_late(&mut self) {
-        if !self.late.is_empty() {
-            let index = self.random.random_range(0..self.late.len());
-            let (host, report) = self.late.swap_remove(index);
-            self.take_report(host, &report).await;
-        }
-    }
-
-    async fn take_report(&self, host: usize, report: &Report) {
-        self.app()
-            .take_report(self.hosts[host].id, report)
-            .await
-            .expect("taken in");
-    }
-
-    async fn deliver(&mut self, host: usize) {
-        let report = self.hosts[host].report();
-        self.take_report(host, &report).await;
-    }
-
-    fn pass_time(&mut self) {
-        let seconds = self.random.random_range(1..40);
-        self.advance(Duration::from_secs(seconds));
-    }
-
-    fn advance(&self, span: Duration) {
-        let millis = i64::try_from(span.as_millis()).expect("short");
-        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+    pub(crate) fn keep_time(&self) {
+        let now = self.schedule.now();
+        self.control.keep_time(now);
         for host in &self.hosts {
-            host.machine.advance(span);
+            host.keep_time(now);
         }
     }
 
-    fn inject(&mut self, host: usize) {
-        let faults = [
-            Fault::Fail,
-            Fault::FailAfterEffect,
-            Fault::Hang,
-            Fault::HangAfterEffect,
-        ];
-        let fault = *faults.choose(&mut self.random).expect("four");
-        self.hosts[host].machine.inject(None, fault);
-    }
-
-    /// The control plane stops and is started again on what is on disk.
-    async fn restart_control_plane(&mut self) {
-        self.tally.crashes += 1;
-        let app = self.app.take().expect("it runs");
-        app.store().clone().close().await;
-        drop(app);
-        self.app = Some(open_control_plane(
-            self.folder.path(),
-            &self.vault,
-            &self.clock,
-            &self.ids,
-        ));
-    }
-
-    /// Everything works again, for long enough.
-    pub(crate) async fn heal(&mut self) {
-        while !self.late.is_empty() {
-            self.deliver_late().await;
-        }
-        for host in &self.hosts {
-            host.machine.end_faults();
-        }
-        for _ in 0..40 {
-            for host in 0..HOSTS {
-                let id = self.hosts[host].id;
-                let manifest = self.app().manifest(id).expect("a manifest");
-                let app = self.app().clone();
-                self.hosts[host].take(manifest, |digest| app.spec(id, digest).ok());
-                for _ in 0..3 {
-                    self.hosts[host].act();
+    fn step(&mut self) {
+        let event = self.schedule.next().expect("agents look for ever");
+        self.tally.events += 1;
+        self.keep_time();
+        match event {
+            Event::CustomerActs => {
+                if !self.calm {
+                    self.customer_acts();
+                    let pause = self.random.random_range(100..6_000);
+                    self.schedule.after(pause, Event::CustomerActs);
                 }
-                self.deliver(host).await;
             }
-            self.advance(Duration::from_secs(30));
+            Event::Trouble => {
+                if !self.calm {
+                    self.trouble();
+                    let pause = self.random.random_range(1..=2 * self.trouble_every);
+                    self.schedule.after(pause, Event::Trouble);
+                }
+            }
+            Event::QuietHours { left } => self.quiet_hours(left),
+            Event::AnswerOverdue { click, tries } => self.answer_overdue(click, tries),
+            Event::AtCustomer { click, answer } => self.at_customer(click, &answer),
+            Event::AtControl(request) => self.at_control(request),
+            Event::WriterTurn { process } => self.writer_turn(process),
+            Event::ControlStarts => self.control_starts(),
+            Event::AtHost { to, answer } => self.at_host(to, answer),
+            event => self.host_event(event),
         }
-        for host in 0..HOSTS {
-            self.deliver(host).await;
+        self.look_at_everything();
+    }
+
+    fn look_at_everything(&mut self) {
+        let now = self.schedule.now();
+        let mut acted = false;
+        for (number, host) in self.hosts.iter().enumerate() {
+            acted |= self.watch.host(number, host, now);
+        }
+        if acted {
+            self.watch.running_guests(&self.hosts);
+        }
+        if let Some(app) = self.control.app() {
+            self.watch.removals_are_justified(app);
         }
     }
-}
 
-fn caller(app: &App, actor: Actor) -> Caller {
-    Caller {
-        actor,
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        request: RequestId::new(app.ids()),
+    fn is_settled(&mut self) -> bool {
+        self.clicks.iter().all(|click| click.is_settled)
+            && self.hosts.iter_mut().all(SimulatedHost::is_settled)
+            && oracle::is_settled(self)
     }
-}
 
-fn signup() -> SignupRequest {
-    SignupRequest {
-        login_id: "minji90".to_owned(),
-        name: "김민지".to_owned(),
-        email: "minji@example.com".to_owned(),
-        password: "violet-anchor-tundra-58".to_owned(),
-        accepted_terms: "1".to_owned(),
-        locale: Locale::Ko,
+    // ---- the control plane ----
+
+    fn control_starts(&mut self) {
+        if self.control.running.is_some() {
+            return;
+        }
+        self.tell("the control plane starts");
+        match self.control.start() {
+            Ok(false) => self.schedule.after(1_000, Event::ControlStarts),
+            Ok(true) => {
+                let app = self.control.app().expect("it has just started").clone();
+                self.watch.nothing_is_lost(&app);
+            }
+            Err(error) => self
+                .watch
+                .breach(format!("the store does not open: {error}")),
+        }
+    }
+
+    fn at_control(&mut self, request: Request) {
+        let Some(app) = self.control.app().cloned() else {
+            return; // nobody listens
+        };
+        let done = match request {
+            Request::Poll { from, has } => {
+                let running = self
+                    .control
+                    .running
+                    .as_mut()
+                    .expect("it has an application");
+                running.parked.retain(|(peer, _)| *peer != from);
+                running.parked.push((from, has));
+                return self.answer_polls();
+            }
+            Request::Specs {
+                from,
+                manifest,
+                missing,
+            } => {
+                let host = self.hosts[from.host].id;
+                let found = missing.into_iter().map(|digest| {
+                    let spec = app.spec(host, digest).ok();
+                    spec.map(|spec| (digest, spec))
+                });
+                let found = found.collect();
+                return self.send_to_host(from, Answer::Specs { manifest, found });
+            }
+            Request::Report {
+                from,
+                number,
+                report,
+            } => self.begin_report(from, number, report),
+            Request::Order { click } => self.begin_order(click),
+            Request::Act {
+                customer,
+                server,
+                action,
+            } => {
+                self.tell(&format!("customer {customer}: {action:?} {server}"));
+                self.begin_act(customer, server, action)
+            }
+            Request::ChangeKeys { customer } => self.begin_changing_keys(customer),
+        };
+        if let Some(done) = done {
+            self.done(done);
+        }
+        self.schedule_turn();
+    }
+
+    fn begin_report(&mut self, from: Peer, number: u64, report: Arc<Report>) -> Option<Done> {
+        let app = self.control.app()?.clone();
+        let id = self.hosts[from.host].id;
+        let is_late = self.control.is_late(from, number);
+        let now = self.moment();
+        if !is_late {
+            self.watch.report_begun(&report, now);
+        }
+        let done = self.control.begin(async move {
+            let result = app.take_report(id, &report).await;
+            Done::Reported {
+                from,
+                report,
+                result,
+            }
+        });
+        if is_late && self.clocks_are_even() {
+            // A newer report of the same agent was here: this one may change nothing.
+            if done.is_none() {
+                self.watch
+                    .breach(format!("h{}'s late report {number} counts", from.host + 1));
+            }
+            return None;
+        }
+        done
+    }
+
+    /// Which of two reports is the newer one is known by clocks: after a jump, only the product knows which of
+    /// them it believes.
+    fn clocks_are_even(&self) -> bool {
+        !self.host_jumps && self.control_jumps.is_empty()
+    }
+
+    fn schedule_turn(&mut self) {
+        if self.control.is_busy() && !self.control.turn_due {
+            self.control.turn_due = true;
+            let process = self.control.process;
+            let delay = self.random.random_range(1..30);
+            self.schedule.after(delay, Event::WriterTurn { process });
+        }
+    }
+
+    fn writer_turn(&mut self, process: u32) {
+        if process != self.control.process || self.control.running.is_none() {
+            return;
+        }
+        self.control.turn_due = false;
+        let before = self.control.sequence();
+        let (goes_on, done) = self.control.take_turn();
+        self.tally.shared_batches += u64::from(self.control.sequence() > before + 1);
+        for done in done {
+            self.done(done);
+        }
+        if !goes_on {
+            let doom = self.control.doom;
+            return self.control_dies(doom);
+        }
+        self.answer_polls();
+        self.schedule_turn();
+    }
+
+    fn done(&mut self, done: Done) {
+        let now = self.moment();
+        match done {
+            Done::Ordered { click, result } => {
+                let what = match &result {
+                    Ok((_, server)) => format!("click {click} is {server}"),
+                    Err(error) => format!("click {click} is refused: {error}"),
+                };
+                self.tell(&what);
+                self.ordered(click, result);
+            }
+            Done::Acted {
+                server,
+                action,
+                result,
+            } => match result {
+                Ok(()) => {
+                    self.tell(&format!("{action:?} {server} is accepted"));
+                    self.tally.deletions += u64::from(action == ServerAction::Delete);
+                    self.watch.acknowledged(server, action, now);
+                }
+                // It may have been made all the same.
+                Err(AppError::Stopped) => {}
+                Err(error) => {
+                    self.tell(&format!("{action:?} {server} is refused: {error}"));
+                    self.watch.refused(server, action);
+                }
+            },
+            Done::Reported {
+                from,
+                report,
+                result,
+            } => {
+                let app = self.control.app().cloned();
+                if let (Ok(()), Some(app)) = (result, app) {
+                    let host = &self.hosts[from.host];
+                    let counts = self.clocks_are_even();
+                    self.watch.report_taken(&report, host, &app, counts, now);
+                }
+            }
+            Done::KeysChanged => {}
+        }
+    }
+
+    fn ordered(&mut self, click: usize, result: Result<(OrderId, ServerId), AppError>) {
+        match &result {
+            Ok((order, server)) => {
+                if !self.watch.orders.contains_key(&click) {
+                    self.tally.orders += 1;
+                    if self.random.random_bool(0.05) {
+                        self.tell(&format!("no host can make a disk for {server}"));
+                        for host in &mut self.hosts {
+                            host.poisoned.insert(*server);
+                        }
+                    }
+                }
+                self.watch.ordered(click, *order, *server);
+            }
+            Err(_) => self.tally.refusals += 1,
+        }
+        let answer = result.map(|(_, server)| server);
+        let now = self.schedule.now();
+        let mut deliveries = self
+            .network
+            .deliveries(Way::Customers, now, &mut self.random);
+        if let Some(delay) = deliveries.pop() {
+            self.schedule
+                .after(delay, Event::AtCustomer { click, answer });
+        }
+    }
+
+    /// Answers the parked polls for which there is something newer.
+    fn answer_polls(&mut self) {
+        let Some(running) = self.control.running.as_mut() else {
+            return;
+        };
+        let app = running.app.clone();
+        let mut due = Vec::new();
+        let hosts = &self.hosts;
+        running.parked.retain(|(peer, has)| {
+            let id = hosts[peer.host].id;
+            let generation = app.manifest_generation(id).expect("readable");
+            let is_due = (app.store().epoch(), generation) > *has;
+            if is_due {
+                due.push((*peer, app.manifest(id).expect("nobody else writes")));
+            }
+            !is_due
+        });
+        for (peer, manifest) in due {
+            self.send_to_host(peer, Answer::Manifest(manifest));
+        }
+    }
+
+    fn send_to_host(&mut self, to: Peer, answer: Answer) {
+        let now = self.schedule.now();
+        let deliveries = self
+            .network
+            .deliveries(Way::ToHost(to.host), now, &mut self.random);
+        for delay in deliveries {
+            let answer = answer.clone();
+            self.schedule.after(delay, Event::AtHost { to, answer });
+        }
+    }
+
+    // ---- hosts ----
+
+    fn host_event(&mut self, event: Event) {
+        match event {
+            Event::AgentStarts { host } => self.agent_starts(host),
+            Event::LibvirtIsBack { host } => self.hosts[host].set_libvirt(Libvirt::Up),
+            Event::Look { at, number } if self.is_due(at, |agent| agent.look == number) => {
+                self.look(at);
+            }
+            Event::Poll { at, number } if self.is_due(at, |agent| agent.poll == number) => {
+                self.poll(at);
+            }
+            Event::Stored { at, accepted } if self.is_due(at, |_| true) => {
+                self.hosts[at.host].accept(*accepted);
+                self.look_in(at, 1);
+                self.poll_in(at, 1);
+            }
+            Event::Effect { at, action } if self.is_due(at, |_| true) => {
+                if let Some(done) = self.hosts[at.host].effect(action) {
+                    self.tell(&format!("h{}: {done}", at.host + 1));
+                }
+            }
+            Event::Ended { at, action } if self.is_due(at, |_| true) => {
+                let next = self.hosts[at.host].end(action, &mut self.random);
+                self.begun(at, next);
+                self.look_in(at, 1);
+            }
+            // Its agent is dead, or there is a newer timer.
+            _ => {}
+        }
+    }
+
+    /// Whether that agent process lives, and what it was to do is still to be done.
+    fn is_due(&mut self, at: Peer, is_wanted: impl Fn(&Agent) -> bool) -> bool {
+        self.agent(at).is_some_and(|agent| is_wanted(agent))
+    }
+
+    /// The agent process, if it is still that one.
+    fn agent(&mut self, at: Peer) -> Option<&mut Agent> {
+        let host = &mut self.hosts[at.host];
+        host.agent.as_mut().filter(|_| host.process == at.process)
+    }
+
+    fn agent_starts(&mut self, host: usize) {
+        if self.hosts[host].agent.is_some() {
+            return;
+        }
+        self.tell(&format!("the agent of h{} starts", host + 1));
+        self.hosts[host].start_agent();
+        let process = self.hosts[host].process;
+        let at = Peer { host, process };
+        self.look_in(at, 1);
+        self.poll_in(at, 2);
+    }
+
+    fn look_in(&mut self, at: Peer, delay: Millis) {
+        if let Some(agent) = self.agent(at) {
+            agent.look += 1;
+            let number = agent.look;
+            self.schedule.after(delay, Event::Look { at, number });
+        }
+    }
+
+    fn poll_in(&mut self, at: Peer, delay: Millis) {
+        if let Some(agent) = self.agent(at) {
+            agent.poll += 1;
+            let number = agent.poll;
+            self.schedule.after(delay, Event::Poll { at, number });
+        }
+    }
+
+    fn look(&mut self, at: Peer) {
+        let (begun, report) = self.hosts[at.host].look(&mut self.random);
+        let number = self.hosts[at.host].reports();
+        self.begun(at, begun);
+        let now = self.schedule.now();
+        if self.hosts[at.host].is_worth_posting(&report, now) {
+            let from = at;
+            let request = Request::Report {
+                from,
+                number,
+                report,
+            };
+            self.send_as_host(at, &request);
+        }
+        self.look_in(at, LOOK_EVERY);
+    }
+
+    fn begun(&mut self, at: Peer, begun: impl IntoIterator<Item = Begun>) {
+        for Begun {
+            action,
+            effect_in,
+            ends_in,
+        } in begun
+        {
+            self.schedule.after(effect_in, Event::Effect { at, action });
+            self.schedule.after(ends_in, Event::Ended { at, action });
+        }
+    }
+
+    fn poll(&mut self, at: Peer) {
+        if let Some(has) = self.hosts[at.host].accepted() {
+            self.send_as_host(at, &Request::Poll { from: at, has });
+        }
+        self.poll_in(at, POLL_DEADLINE);
+    }
+
+    fn send_as_host(&mut self, from: Peer, request: &Request) {
+        let now = self.schedule.now();
+        let deliveries = self
+            .network
+            .deliveries(Way::ToControl(from.host), now, &mut self.random);
+        for delay in deliveries {
+            self.schedule
+                .after(delay, Event::AtControl(request.clone()));
+        }
+    }
+
+    fn at_host(&mut self, to: Peer, answer: Answer) {
+        if self.agent(to).is_none() {
+            return;
+        }
+        match answer {
+            Answer::Manifest(manifest) => match self.hosts[to.host].judge(&manifest) {
+                Judged::Refused => self.poll_in(to, 1_000),
+                Judged::Needs(missing) if missing.is_empty() => {
+                    self.offered(to, manifest, &BTreeMap::new());
+                }
+                Judged::Needs(missing) => {
+                    let request = Request::Specs {
+                        from: to,
+                        manifest,
+                        missing,
+                    };
+                    self.send_as_host(to, &request);
+                }
+            },
+            Answer::Specs {
+                manifest,
+                found: Some(found),
+            } => self.offered(to, manifest, &found),
+            Answer::Specs { found: None, .. } => self.poll_in(to, 100),
+        }
+    }
+
+    fn offered(&mut self, at: Peer, manifest: Manifest, found: &BTreeMap<Digest, ServerSpec>) {
+        let (epoch, generation) = (manifest.epoch, manifest.generation);
+        if let Some(accepted) = self.hosts[at.host].begin_accepting(manifest, found) {
+            self.tell(&format!(
+                "h{} accepts manifest {epoch}.{generation}",
+                at.host + 1
+            ));
+            let accepted = Box::new(accepted);
+            let delay = self.random.random_range(1..40);
+            self.schedule.after(delay, Event::Stored { at, accepted });
+        }
     }
 }

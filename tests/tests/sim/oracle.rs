@@ -1,56 +1,106 @@
-//! What must hold after a history, read from the control plane's records and from the hosts themselves.
+//! What must hold after a history, read from the control plane's records, from its journal and from the hosts
+//! themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_agent::hypervisor::DomainRun;
-use innkeeper_control_plane::domain::{
-    addresses::AddressClaim,
-    host::Reserved,
-    order::Order,
-    server::{Lifecycle, Server},
-    usage::{Contract, UsageInterval},
+use innkeeper_control_plane::{
+    app::App,
+    domain::{
+        addresses::AddressClaim,
+        host::Reserved,
+        order::Order,
+        server::{Lifecycle, Server},
+        usage::{Contract, UsageInterval},
+    },
+    store::Key,
 };
-use innkeeper_wire::{api::OrderState, host::ServerProblemCode, id::ServerId, vm::PowerTarget};
+use innkeeper_wire::{
+    api::OrderState,
+    host::{ObservedState, ServerProblemCode},
+    id::ServerId,
+    vm::PowerTarget,
+};
 use serde::de::DeserializeOwned;
 
-use crate::history::History;
+use crate::{
+    audit,
+    history::History,
+    installation::Installation,
+    watch::{Facts, Moment},
+};
 
-/// Everything that is not as promised.
-pub(crate) fn breaches(history: &History) -> Vec<String> {
+/// All records of one kind.
+pub(crate) fn records<T: DeserializeOwned>(app: &App, prefix: &str) -> Vec<T> {
+    let records = app.store().range(prefix, None, 10_000).expect("readable");
+    records
+        .iter()
+        .map(|(_, record)| decode(&record.value))
+        .collect()
+}
+
+/// The record of a server.
+pub(crate) fn server_record(app: &App, server: ServerId) -> Option<Server> {
+    Installation::get().customers.iter().find_map(|customer| {
+        let key = Key::new(format!("srv/{}/{server}", customer.account)).expect("printable");
+        let record = app.store().get(&key).expect("readable")?;
+        Some(decode(&record.value))
+    })
+}
+
+/// The first byte is the schema version.
+pub(crate) fn decode<T: DeserializeOwned>(value: &[u8]) -> T {
+    serde_json::from_slice(&value[1..]).expect("JSON")
+}
+
+/// Nothing is on its way any more, as far as the control plane knows.
+pub(crate) fn is_settled(history: &History) -> bool {
+    let Some(app) = history.control.app() else {
+        return false;
+    };
+    breaches(history, app).is_empty()
+}
+
+/// Adds everything that is not as promised to the watch's breaches.
+pub(crate) fn judge(history: &mut History) {
+    let Some(app) = history.control.app().cloned() else {
+        return history.watch.breach("the control plane is down".to_owned());
+    };
+    history.watch.nothing_is_lost(&app);
+    let mut found = breaches(history, &app);
+    let unanswered = history.clicks.iter().filter(|click| !click.is_settled);
+    found.extend(unanswered.map(|click| format!("{click:?} has no answer")));
+    found.extend(audit::breaches(&app, history.control.disk()));
+    history.watch.breaches.extend(found);
+}
+
+fn breaches(history: &History, app: &App) -> Vec<String> {
     let mut breaches = Vec::new();
-    let servers: Vec<Server> = records(history, "srv/");
+    let servers: Vec<Server> = records(app, "srv/");
     let left: Vec<&Server> = servers
         .iter()
         .filter(|server| !matches!(server.lifecycle, Lifecycle::Gone { .. }))
         .collect();
-    orders_are_settled(history, &mut breaches);
+    orders_are_settled(app, &servers, &mut breaches);
     hosts_hold_what_lives(history, &servers, &mut breaches);
-    addresses_have_one_owner(history, &left, &mut breaches);
-    room_is_counted_right(history, &left, &mut breaches);
-    usage_is_what_was_observed(history, &servers, &mut breaches);
+    addresses_have_one_owner(app, &left, &mut breaches);
+    room_is_counted_right(history, app, &left, &mut breaches);
+    usage_is_what_was_observed(history, app, &servers, &mut breaches);
     breaches
 }
 
-fn records<T: DeserializeOwned>(history: &History, prefix: &str) -> Vec<T> {
-    let records = history
-        .app()
-        .store()
-        .range(prefix, None, 10_000)
-        .expect("readable");
-    // The first byte is the schema version.
-    records
-        .iter()
-        .map(|(_, record)| serde_json::from_slice(&record.value[1..]).expect("JSON"))
-        .collect()
-}
-
-fn orders_are_settled(history: &History, breaches: &mut Vec<String>) {
-    for order in records::<Order>(history, "ord/") {
-        if order.state == OrderState::Provisioning {
-            breaches.push(format!(
-                "{} of {} is still provisioning",
-                order.id, order.server
-            ));
+/// Every order was carried out or given up; but one whose guest went down before it was ready waits for its
+/// owner, who is charged nothing.
+fn orders_are_settled(app: &App, servers: &[Server], breaches: &mut Vec<String>) {
+    for order in records::<Order>(app, "ord/") {
+        let server = servers.iter().find(|server| server.id == order.server);
+        let waits = server.is_some_and(|server| {
+            server.lifecycle == Lifecycle::Live
+                && server.observed.state == Some(ObservedState::Stopped)
+        });
+        if order.state == OrderState::Provisioning && !waits {
+            let (id, server) = (order.id, order.server);
+            breaches.push(format!("{id} of {server} is still provisioning"));
         }
     }
 }
@@ -58,16 +108,12 @@ fn orders_are_settled(history: &History, breaches: &mut Vec<String>) {
 fn hosts_hold_what_lives(history: &History, servers: &[Server], breaches: &mut Vec<String>) {
     let mut where_it_is: BTreeMap<ServerId, usize> = BTreeMap::new();
     for host in &history.hosts {
-        breaches.extend(host.machine.violations());
         let truth = host.machine.truth();
         for server in truth.domains.keys() {
             *where_it_is.entry(*server).or_default() += 1;
         }
-        let on_it: BTreeSet<ServerId> = servers
-            .iter()
-            .filter(|s| s.host == host.id)
-            .map(|s| s.id)
-            .collect();
+        let on_it = servers.iter().filter(|server| server.host == host.id);
+        let known: BTreeSet<ServerId> = on_it.clone().map(|server| server.id).collect();
         let found: BTreeSet<ServerId> = truth
             .domains
             .keys()
@@ -75,64 +121,67 @@ fn hosts_hold_what_lives(history: &History, servers: &[Server], breaches: &mut V
             .chain(&truth.seeds)
             .copied()
             .collect();
-        for server in found.difference(&on_it) {
+        if let Some(lost) = host.strangers.iter().find(|server| !found.contains(server)) {
+            breaches.push(format!("the stranger {lost} was taken away"));
+        }
+        let unknown = found.difference(&known);
+        for server in unknown.filter(|server| !host.strangers.contains(server)) {
             breaches.push(format!("{server} is on a host that it was not placed on"));
         }
-        for server in servers.iter().filter(|server| server.host == host.id) {
+        for server in on_it.clone() {
             let domain = truth.domains.get(&server.id);
-            let runs = domain.is_some_and(|domain| domain.run == DomainRun::Running);
-            let ignored = server.problem() == Some(ServerProblemCode::ShutdownIgnored);
-            let wanted = server.power.target == PowerTarget::On;
-            match server.lifecycle {
-                Lifecycle::Live if runs != wanted && !ignored => {
-                    breaches.push(format!("{} runs: {runs}, wanted: {wanted}", server.id));
-                }
-                Lifecycle::Live => {}
-                Lifecycle::Leaving { .. } => breaches.push(format!("{} has not left", server.id)),
-                Lifecycle::Gone { .. } if found.contains(&server.id) => {
-                    breaches.push(format!("{} is gone and still there", server.id));
-                }
-                Lifecycle::Gone { .. } => {}
-            }
+            let run = domain.map(|domain| domain.run);
+            breaches.extend(is_as_wanted(server, run, found.contains(&server.id)));
         }
         let guests = host.machine.network().unwrap_or_default().guests;
         let ruled: BTreeSet<ServerId> = guests.iter().map(|guest| guest.server).collect();
-        let live: BTreeSet<ServerId> = servers
-            .iter()
-            .filter(|server| server.host == host.id && server.lifecycle == Lifecycle::Live)
+        let live: BTreeSet<ServerId> = on_it
+            .filter(|server| server.lifecycle == Lifecycle::Live)
             .map(|server| server.id)
             .collect();
         if ruled != live {
             breaches.push(format!("rules for {ruled:?}, live are {live:?}"));
         }
     }
-    breaches.extend(
-        where_it_is
-            .into_iter()
-            .filter(|(_, hosts)| *hosts > 1)
-            .map(|(server, hosts)| format!("{server} is on {hosts} hosts")),
-    );
+    let twice = where_it_is.into_iter().filter(|(_, hosts)| *hosts > 1);
+    breaches.extend(twice.map(|(server, hosts)| format!("{server} is on {hosts} hosts")));
 }
 
-fn addresses_have_one_owner(history: &History, left: &[&Server], breaches: &mut Vec<String>) {
-    let store = history.app().store();
+/// What is wrong with one server on its host.
+fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Option<String> {
+    let runs = run == Some(DomainRun::Running);
+    match server.lifecycle {
+        Lifecycle::Live => {
+            let ignores = server.problem() == Some(ServerProblemCode::ShutdownIgnored);
+            let is_right = match server.power.target {
+                // One that shut itself down stays down.
+                PowerTarget::On => run.is_some(),
+                PowerTarget::Off => !runs || ignores,
+                PowerTarget::OffForced => !runs,
+            };
+            (!is_right).then(|| format!("{} is {run:?}, wanted: {:?}", server.id, server.power))
+        }
+        Lifecycle::Leaving { .. } => Some(format!("{} has not left", server.id)),
+        Lifecycle::Gone { .. } => {
+            is_there.then(|| format!("{} is gone and still there", server.id))
+        }
+    }
+}
+
+fn addresses_have_one_owner(app: &App, left: &[&Server], breaches: &mut Vec<String>) {
     let mut held = BTreeSet::new();
-    for (key, record) in store.range("addr/", None, 10_000).expect("readable") {
-        let claim: AddressClaim = serde_json::from_slice(&record.value[1..]).expect("JSON");
-        if let AddressClaim::Held { server } = claim {
+    let claims = app.store().range("addr/", None, 10_000).expect("readable");
+    for (key, record) in claims {
+        if let AddressClaim::Held { server } = decode(&record.value) {
             held.insert((key.strip("addr/").expect("the prefix").to_owned(), server));
         }
     }
-    let expected: BTreeSet<_> = left
-        .iter()
-        .flat_map(|server| {
-            server
-                .nic
-                .addresses
-                .iter()
-                .map(|address| (address.to_string(), server.id))
-        })
-        .collect();
+    let has = |server: &&Server| {
+        let id = server.id;
+        let addresses = server.nic.addresses.clone().into_iter();
+        addresses.map(move |address| (address.to_string(), id))
+    };
+    let expected: BTreeSet<_> = left.iter().flat_map(has).collect();
     if held != expected {
         breaches.push(format!(
             "held addresses {held:?}, servers have {expected:?}"
@@ -140,11 +189,16 @@ fn addresses_have_one_owner(history: &History, left: &[&Server], breaches: &mut 
     }
 }
 
-fn room_is_counted_right(history: &History, left: &[&Server], breaches: &mut Vec<String>) {
+fn room_is_counted_right(
+    history: &History,
+    app: &App,
+    left: &[&Server],
+    breaches: &mut Vec<String>,
+) {
     for host in &history.hosts {
         let on_it = left.iter().filter(|server| server.host == host.id);
         let expected = on_it.fold(Reserved::default(), |sum, server| sum.with(server.demand()));
-        let counted: Vec<Reserved> = records(history, &format!("reserved/{}", host.id));
+        let counted: Vec<Reserved> = records(app, &format!("reserved/{}", host.id));
         if counted != [expected] {
             breaches.push(format!(
                 "{} has {counted:?} reserved, its servers take {expected:?}",
@@ -152,7 +206,7 @@ fn room_is_counted_right(history: &History, left: &[&Server], breaches: &mut Vec
             ));
         }
     }
-    let quota: Vec<serde_json::Value> = records(history, "quota/");
+    let quota: Vec<serde_json::Value> = records(app, "quota/");
     let used: u64 = quota
         .iter()
         .filter_map(|quota| quota["servers"].as_u64())
@@ -165,37 +219,83 @@ fn room_is_counted_right(history: &History, left: &[&Server], breaches: &mut Vec
     }
 }
 
-fn usage_is_what_was_observed(history: &History, servers: &[Server], breaches: &mut Vec<String>) {
-    let contracts: Vec<Contract> = records(history, "ctr/");
-    let intervals: Vec<UsageInterval> = records(history, "use/");
+fn usage_is_what_was_observed(
+    history: &History,
+    app: &App,
+    servers: &[Server],
+    breaches: &mut Vec<String>,
+) {
+    let contracts: Vec<Contract> = records(app, "ctr/");
+    let intervals: Vec<UsageInterval> = records(app, "use/");
     for server in servers {
+        let is_live = server.lifecycle == Lifecycle::Live;
+        let id = server.id;
         let contract = contracts
             .iter()
             .find(|contract| contract.id == server.contract);
-        let of_it: Vec<_> = intervals
-            .iter()
-            .filter(|usage| usage.contract == server.contract)
-            .collect();
-        let started: Vec<_> = of_it.iter().map(|usage| Some(usage.from)).collect();
-        let expected: Vec<_> = server.ready_at.iter().map(|at| Some(*at)).collect();
-        if started != expected {
-            breaches.push(format!(
-                "{} was ready at {expected:?} and charged from {started:?}",
-                server.id
-            ));
-        }
-        let is_live = server.lifecycle == Lifecycle::Live;
-        if of_it.iter().any(|usage| usage.until.is_none() != is_live) {
-            breaches.push(format!(
-                "{} is live: {is_live}, its usage is {of_it:?}",
-                server.id
-            ));
-        }
         if contract.is_none_or(|contract| contract.ended_at.is_none() != is_live) {
             breaches.push(format!(
-                "{} is live: {is_live}, its contract is {contract:?}",
-                server.id
+                "{id} is live: {is_live}, its contract is {contract:?}"
             ));
         }
+        let mut of_it = intervals
+            .iter()
+            .filter(|usage| usage.contract == server.contract);
+        let usage = of_it.next();
+        if of_it.next().is_some() {
+            breaches.push(format!("{id} is charged twice"));
+        }
+        if usage.map(|usage| usage.from) != server.ready_at
+            || usage.is_some_and(|usage| usage.until.is_none() != is_live)
+        {
+            breaches.push(format!(
+                "{id} was ready at {:?}, is live: {is_live}, and its usage is {usage:?}",
+                server.ready_at
+            ));
+        }
+        let facts = history.watch.facts.get(&id).cloned().unwrap_or_default();
+        if let Some(wrong) = not_as_observed(&facts, usage, &history.control_jumps) {
+            breaches.push(format!("{id}: {wrong}: {usage:?}, {facts:?}"));
+        }
     }
+}
+
+/// Compares the usage of a server with what reports and customers said.
+fn not_as_observed(
+    facts: &Facts,
+    usage: Option<&UsageInterval>,
+    jumps: &[u64],
+) -> Option<&'static str> {
+    let Some(usage) = usage else {
+        let was_ready = facts
+            .ready_taken
+            .is_some_and(|ready| facts.delete_begun.is_none_or(|deleted| ready.at < deleted));
+        return was_ready.then_some("it was ready and is not charged");
+    };
+    if usage.until.is_some_and(|until| until < usage.from) {
+        return Some("its usage ends before it begins");
+    }
+    let Some(begun) = facts.ready_begun else {
+        return Some("it is charged and was never ready");
+    };
+    let end = |moment: Option<Moment>| moment.map_or(u64::MAX, |moment| moment.at);
+    let jumped = |from, to| jumps.iter().any(|at| (from..=to).contains(at));
+    if !jumped(begun.at, end(facts.ready_taken))
+        && (usage.from < begun.clock
+            || facts
+                .ready_taken
+                .is_some_and(|taken| usage.from > taken.clock))
+    {
+        return Some("its usage does not begin when it was ready first");
+    }
+    let (Some((first, last)), Some(until)) = (facts.deleted_at, usage.until) else {
+        return None;
+    };
+    let asked = (facts.delete_begun, facts.delete_acknowledged);
+    let (Some(begun), Some(acknowledged)) = asked else {
+        return None;
+    };
+    let (first, last) = (first.max(usage.from), last.max(usage.from));
+    (!jumped(begun, acknowledged) && !(first..=last).contains(&until))
+        .then_some("its usage does not end with its deletion")
 }

@@ -1,0 +1,229 @@
+//! The control plane of a history: the real application on a store whose disk loses what was not synced.
+//! Requests are futures that wait for commits; the history says when the store's writer takes its turn, so
+//! requests overlap and commits share batches as the seed has it.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use innkeeper_control_plane::{
+    app::{App, error::AppError},
+    store::{
+        JournalError, OpenError,
+        simulated::{MemoryHome, SimulatedDisk, Turns, open_in_turns},
+    },
+};
+use innkeeper_wire::{
+    api::ServerAction,
+    error::chain,
+    host::Report,
+    id::{OrderId, ServerId},
+    time::{Clock as _, Timestamp},
+};
+use rand::{Rng as _, rngs::StdRng};
+
+use crate::{
+    installation::{BEGIN, Installation, SimulatedClock, SimulatedIds, options, settings},
+    network::Peer,
+    schedule::Millis,
+};
+
+/// A request that was carried out.
+pub(crate) enum Done {
+    Ordered {
+        click: usize,
+        result: Result<(OrderId, ServerId), AppError>,
+    },
+    Acted {
+        server: ServerId,
+        action: ServerAction,
+        result: Result<(), AppError>,
+    },
+    Reported {
+        from: Peer,
+        report: Arc<Report>,
+        result: Result<(), AppError>,
+    },
+    KeysChanged,
+}
+
+type Work = Pin<Box<dyn Future<Output = Done>>>;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// It is killed; the machine goes on, with all that was written.
+    Killed,
+    /// The power goes: of what was not synced, any part is left.
+    PowerLost,
+}
+
+/// A running control plane.
+pub(crate) struct Running {
+    pub(crate) app: App,
+    /// Polls that wait for something newer than this.
+    pub(crate) parked: Vec<(Peer, (u64, u64))>,
+    turns: Turns,
+    works: Vec<Work>,
+    /// The newest report of each host that came in, with its agent's process.
+    newest: BTreeMap<usize, (u32, u64)>,
+}
+
+pub(crate) struct Control {
+    pub(crate) clock_offset: i64,
+    /// `None` while it is down.
+    pub(crate) running: Option<Running>,
+    pub(crate) process: u32,
+    /// How it ends when its disk fails it.
+    pub(crate) doom: Death,
+    /// A turn of the writer is scheduled.
+    pub(crate) turn_due: bool,
+    clock: Arc<SimulatedClock>,
+    ids: Arc<SimulatedIds>,
+    disk: SimulatedDisk,
+    home: MemoryHome,
+}
+
+impl Control {
+    /// Stopped, with the journal of the installation that every history begins with.
+    pub(crate) fn new(seed: u64) -> Self {
+        let clock = SimulatedClock::showing(BEGIN);
+        // Far from the ids of the installation, and elsewhere in the address pool for each seed.
+        let first_id = 1_000_000 + seed.wrapping_mul(0x9e37_79b9) % 1_000_000_000;
+        Self {
+            clock_offset: 0,
+            running: None,
+            process: 0,
+            doom: Death::Killed,
+            turn_due: false,
+            ids: SimulatedIds::from(first_id, &clock),
+            clock,
+            disk: Installation::get().disk(),
+            home: MemoryHome::default(),
+        }
+    }
+
+    /// Sets its clock by the true time.
+    pub(crate) fn keep_time(&self, now: Millis) {
+        let shown = BEGIN.as_millis() + now.cast_signed() + self.clock_offset;
+        self.clock.show(Timestamp::from_millis(shown));
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn app(&self) -> Option<&App> {
+        Some(&self.running.as_ref()?.app)
+    }
+
+    pub(crate) fn disk(&self) -> &SimulatedDisk {
+        &self.disk
+    }
+
+    // ---- life and death ----
+
+    /// Starts it on what its disk holds. False when the disk fails once more: it is started again, as systemd
+    /// does.
+    ///
+    /// # Errors
+    /// The store does not open: nothing that can happen here may lead to that.
+    pub(crate) fn start(&mut self) -> Result<bool, String> {
+        let opened = open_in_turns(&self.disk, &self.home, &options());
+        let (store, turns, _) = match opened {
+            Ok(opened) => opened,
+            Err(OpenError::Journal(JournalError::Io { .. })) => return Ok(false),
+            Err(error) => return Err(chain(&error)),
+        };
+        let vault = Installation::get().vault.clone();
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let app = App::new(store, vault, clock, ids, settings());
+        self.process += 1;
+        self.turn_due = false;
+        self.running = Some(Running {
+            app,
+            parked: Vec::new(),
+            turns,
+            works: Vec::new(),
+            newest: BTreeMap::new(),
+        });
+        Ok(true)
+    }
+
+    pub(crate) fn die(&mut self, how: Death, random: &mut StdRng) {
+        self.running = None;
+        match how {
+            Death::Killed => self.disk.revive(),
+            Death::PowerLost => {
+                self.disk = self.disk.after_power_loss(random);
+                // sled is synced by nobody: it may be as it was, or good for nothing.
+                if random.random() {
+                    self.home = MemoryHome::default();
+                }
+            }
+        }
+    }
+
+    // ---- requests ----
+
+    /// Begins a request; what is done at once comes back at once.
+    pub(crate) fn begin(&mut self, request: impl Future<Output = Done> + 'static) -> Option<Done> {
+        let mut work: Work = Box::pin(request);
+        match poll(&mut work) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => {
+                let running = self.running.as_mut().expect("only a running one is asked");
+                running.works.push(work);
+                None
+            }
+        }
+    }
+
+    /// Whether a report comes after a newer one of the same agent, or after itself. Notes it.
+    pub(crate) fn is_late(&mut self, from: Peer, number: u64) -> bool {
+        let running = self.running.as_mut().expect("only a running one is asked");
+        let newest = running.newest.entry(from.host).or_default();
+        let (process, last) = *newest;
+        *newest = (*newest).max((from.process, number));
+        process == from.process && number <= last
+    }
+
+    /// Sequence of the last commit.
+    pub(crate) fn sequence(&self) -> u64 {
+        let running = self.running.as_ref();
+        running.map_or(0, |running| running.app.store().sequence())
+    }
+
+    /// Whether requests wait for a commit.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| !running.works.is_empty())
+    }
+
+    /// The writer takes what is waiting, and those go on whose commits were made or refused. The flag: the
+    /// store goes on.
+    pub(crate) fn take_turn(&mut self) -> (bool, Vec<Done>) {
+        let Some(running) = self.running.as_mut() else {
+            return (true, Vec::new());
+        };
+        let goes_on = running.turns.take();
+        let mut done = Vec::new();
+        running.works.retain_mut(|work| match poll(work) {
+            Poll::Ready(answer) => {
+                done.push(answer);
+                false
+            }
+            Poll::Pending => true,
+        });
+        (goes_on, done)
+    }
+}
+
+fn poll(work: &mut Work) -> Poll<Done> {
+    // Nobody needs to be woken: everything is polled again after every turn.
+    work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}

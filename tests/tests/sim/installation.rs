@@ -1,0 +1,261 @@
+//! The installation that every history begins with: four hosts that joined, three customers with a key each.
+//! Made once in a process, since passwords are hashed as in production; a history gets a copy of its disk.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use innkeeper_control_plane::{
+    app::{Actor, App, Caller, Settings, witnesses::WitnessKey},
+    domain::{
+        addresses::Pool,
+        catalogue::{Catalogue, Image, Plan as PricePlan, Site},
+        placement::Overcommit,
+    },
+    store::{
+        Options,
+        simulated::{MemoryHome, SimulatedDisk, open},
+    },
+    vault::Vault,
+};
+use innkeeper_mtls::{Ca, HostRequest};
+use innkeeper_wire::{
+    api::{Locale, SignupRequest, SshKeyRequest},
+    digest::Digest,
+    host::{HostCapacity, JoinRequest},
+    id::{AccountId, Code, HostId, IdSource, RequestId, SshKeyId},
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    time::{Clock, Timestamp},
+    vm::{BaseImage, ImageFormat, Opening},
+};
+use tokio::runtime::Runtime;
+
+/// When every history begins, by all clocks that are right.
+pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+/// Hosts that joined; a history uses the first few.
+pub(crate) const HOSTS: usize = 4;
+const CUSTOMERS: usize = 3;
+/// Room for three servers of the one plan on each host: the last room is always near.
+pub(crate) const CAPACITY: HostCapacity = HostCapacity {
+    cpus: 16,
+    memory: Bytes::gib(3),
+    disk: Bytes::gib(1_000),
+};
+/// Public keys that parse; nobody signs in here.
+pub(crate) const KEYS: [&str; 2] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC",
+];
+
+/// A clock that shows what it is told to.
+pub(crate) struct SimulatedClock(AtomicI64);
+
+impl SimulatedClock {
+    pub(crate) fn showing(now: Timestamp) -> Arc<Self> {
+        Arc::new(Self(now.as_millis().into()))
+    }
+
+    pub(crate) fn show(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Ids that a seed decides.
+pub(crate) struct SimulatedIds {
+    clock: Arc<SimulatedClock>,
+    next: AtomicU64,
+}
+
+impl SimulatedIds {
+    pub(crate) fn from(first: u64, clock: &Arc<SimulatedClock>) -> Arc<Self> {
+        let clock = Arc::clone(clock);
+        let next = first.into();
+        Arc::new(Self { clock, next })
+    }
+}
+
+impl IdSource for SimulatedIds {
+    fn uuid(&self) -> uuid::Uuid {
+        let mut random = [0u8; 10];
+        random[2..].copy_from_slice(&self.next.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+        innkeeper_wire::id::uuid_v7(self.clock.now(), random)
+    }
+}
+
+/// A customer's account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Customer {
+    pub(crate) account: AccountId,
+    pub(crate) key: SshKeyId,
+}
+
+pub(crate) struct Installation {
+    disk: SimulatedDisk,
+    /// Keys of the accounts; no history changes them.
+    pub(crate) vault: Vault,
+    pub(crate) hosts: Vec<HostId>,
+    pub(crate) customers: Vec<Customer>,
+}
+
+impl Installation {
+    /// The one of this process.
+    pub(crate) fn get() -> &'static Self {
+        static MADE: OnceLock<Installation> = OnceLock::new();
+        MADE.get_or_init(|| {
+            let runtime = Runtime::new().expect("a runtime");
+            runtime.block_on(Self::make())
+        })
+    }
+
+    /// A copy of its journal.
+    pub(crate) fn disk(&self) -> SimulatedDisk {
+        self.disk.copy()
+    }
+
+    async fn make() -> Self {
+        let clock = SimulatedClock::showing(BEGIN);
+        let ids = SimulatedIds::from(1, &clock);
+        let disk = SimulatedDisk::default();
+        let (store, _) = open(&disk, &MemoryHome::default(), &options()).expect("an empty disk");
+        let vault = Vault::in_memory([7; 32]);
+        let app = App::new(store, vault.clone(), clock, ids, settings());
+        let visitor = caller(&app, Actor::Visitor);
+        let ca = Ca::create(&code("sim"), BEGIN).expect("an authority");
+        let mut hosts = Vec::new();
+        for number in 1..=HOSTS {
+            let invited = app.invite_host(&format!("h{number}"), "lab").await;
+            let csr_pem = HostRequest::create().expect("a key").request_pem;
+            let token = invited.expect("a name and a site");
+            let request = JoinRequest { token, csr_pem };
+            let joined = app.join_host(&visitor, &ca, &request).await;
+            hosts.push(joined.expect("invited").host);
+        }
+        let mut customers = Vec::new();
+        for number in 1..=CUSTOMERS {
+            let signed_up = app.sign_up(&visitor, &signup(number)).await;
+            let account = signed_up.expect("a free ID").account;
+            let customer = caller(&app, Actor::Account(account));
+            let added = app.add_ssh_key(&customer, &key(KEYS[0])).await;
+            let key = added.expect("a good key").id;
+            customers.push(Customer { account, key });
+        }
+        app.store().clone().close().await;
+        Self {
+            disk,
+            vault,
+            hosts,
+            customers,
+        }
+    }
+}
+
+pub(crate) fn caller(app: &App, actor: Actor) -> Caller {
+    Caller {
+        actor,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        request: RequestId::new(app.ids()),
+    }
+}
+
+pub(crate) fn key(public_key: &str) -> SshKeyRequest {
+    SshKeyRequest {
+        name: String::new(),
+        public_key: public_key.to_owned(),
+    }
+}
+
+fn signup(number: usize) -> SignupRequest {
+    SignupRequest {
+        login_id: format!("minji{number}"),
+        name: "김민지".to_owned(),
+        email: format!("minji{number}@example.com"),
+        password: "violet-anchor-tundra-58".to_owned(),
+        accepted_terms: "1".to_owned(),
+        locale: Locale::Ko,
+    }
+}
+
+/// Small segments, so that histories cross several.
+pub(crate) fn options() -> Options {
+    Options {
+        reserve_bytes: 0,
+        segment_bytes: 48 * 1_024,
+        ..Options::new([7; 16])
+    }
+}
+
+fn code(text: &str) -> Code {
+    text.parse().expect("a code")
+}
+
+/// Six addresses and five servers an account, so that both run out.
+pub(crate) fn settings() -> Settings {
+    let pool = Pool::parse(code("lab"), "203.0.113.0/29").expect("a network");
+    Settings {
+        installation: "Simulation".to_owned(),
+        support_email: "help@cloud.example".to_owned(),
+        terms_version: "1".to_owned(),
+        terms: String::new(),
+        password_length_min: 15,
+        portal_url: "https://portal.cloud.example".to_owned(),
+        catalogue: catalogue(),
+        pools: vec![pool],
+        overcommit: Overcommit {
+            cpu_percent: 400,
+            memory_percent: 100,
+            disk_percent: 100,
+        },
+        openings: vec![Opening::Icmp],
+        tombstone_days: 7,
+        server_quota: 5,
+        witness_key: WitnessKey::new([3; 32]),
+    }
+}
+
+fn catalogue() -> Catalogue {
+    let (name, currency) = ("Laboratory".to_owned(), Currency::Krw);
+    let base = BaseImage {
+        digest: Digest::of(b"tiny"),
+        format: ImageFormat::Raw,
+        file_size: Bytes::mib(64),
+        virtual_size: Bytes::mib(64),
+    };
+    let plan = PricePlan {
+        code: code("s1"),
+        name: "S1".to_owned(),
+        vcpus: 1,
+        memory: Bytes::gib(1),
+        disk: Bytes::gib(10),
+        hourly: HourlyRate {
+            micro_minor_per_hour: 9_000_000,
+            currency,
+        },
+        monthly_cap: Money {
+            amount: 6_000,
+            currency,
+        },
+    };
+    let image = Image {
+        code: code("tiny"),
+        name: "Tiny".to_owned(),
+        login_user: "root".to_owned(),
+        base,
+    };
+    let code = code("lab");
+    Catalogue {
+        sites: vec![Site { code, name }],
+        plans: vec![plan],
+        images: vec![image],
+    }
+}

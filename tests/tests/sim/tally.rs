@@ -1,0 +1,44 @@
+//! How much happened: histories in which nothing did would show nothing.
+
+/// What happened, over many histories: a run in which nothing did shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) events: u64,
+    pub(crate) orders: u64,
+    pub(crate) refusals: u64,
+    pub(crate) deletions: u64,
+    pub(crate) shared_batches: u64,
+    pub(crate) agent_deaths: u64,
+    pub(crate) control_deaths: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.orders += other.orders;
+        self.refusals += other.refusals;
+        self.deletions += other.deletions;
+        self.shared_batches += other.shared_batches;
+        self.agent_deaths += other.agent_deaths;
+        self.control_deaths += other.control_deaths;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+    }
+
+    /// A run in which nothing happened would show nothing.
+    pub(crate) fn check(&self) {
+        let all = [
+            self.orders,
+            self.refusals,
+            self.deletions,
+            self.shared_batches,
+            self.agent_deaths,
+            self.control_deaths,
+            self.lost,
+            self.doubled,
+        ];
+        assert!(all.iter().all(|count| *count > 0), "{self:?}");
+    }
+}

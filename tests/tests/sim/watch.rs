@@ -1,0 +1,304 @@
+//! What must hold at every step of a history. It knows what customers asked for and what hosts really did, and
+//! believes neither side's records alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use innkeeper_agent::{
+    action::Action,
+    hypervisor::{DomainRun, simulated::Simulated},
+};
+use innkeeper_control_plane::{
+    app::App,
+    domain::server::{Farewell, Lifecycle, Server},
+};
+use innkeeper_wire::{
+    api::ServerAction,
+    host::{ObservedState, Report},
+    id::{OrderId, ServerId},
+    time::Timestamp,
+};
+
+use crate::{
+    host::{RULES, SimulatedHost},
+    oracle::{records, server_record},
+    schedule::Millis,
+};
+
+/// A disk may be destroyed early by this much: what a clock may be off without anybody noticing.
+const PURGE_TOLERANCE: Millis = 24 * 3_600 * 1_000;
+
+/// What is known of a server from outside the product.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// How often its owner may have asked for its end, a reboot, its deletion.
+    stops: usize,
+    reboots: u32,
+    /// When its deletion may have been asked for first, and when that was acknowledged.
+    pub(crate) delete_begun: Option<Millis>,
+    pub(crate) delete_acknowledged: Option<Millis>,
+    /// When a report may have said first that it is ready, and when such a report was certainly taken in.
+    pub(crate) ready_begun: Option<Moment>,
+    pub(crate) ready_taken: Option<Moment>,
+    pub(crate) deleted_at: Option<(Timestamp, Timestamp)>,
+    /// Power changes by which its host ended it.
+    stopped_for: BTreeSet<u32>,
+}
+
+/// An instant by true time and by the control plane's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) at: Millis,
+    pub(crate) clock: Timestamp,
+}
+
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) breaches: Vec<String>,
+    pub(crate) facts: BTreeMap<ServerId, Facts>,
+    /// Orders that were acknowledged, by click.
+    pub(crate) orders: BTreeMap<usize, (OrderId, ServerId)>,
+    /// Steps of hosts that took something away, to be justified by the records.
+    removals: Vec<(ServerId, String)>,
+    /// By host: actions that were looked at, what it accepted, when disks were buried.
+    seen: BTreeMap<usize, usize>,
+    accepted: BTreeMap<usize, (u64, u64)>,
+    buried: BTreeMap<(usize, ServerId), Millis>,
+}
+
+impl Watch {
+    pub(crate) fn breach(&mut self, what: String) {
+        self.breaches.push(what);
+    }
+
+    // ---- what customers ask ----
+
+    /// A request to a server was begun: it may have been accepted from now on.
+    pub(crate) fn asked(&mut self, server: ServerId, action: ServerAction, now: Moment) {
+        let facts = self.facts.entry(server).or_default();
+        match action {
+            ServerAction::Shutdown | ServerAction::PowerOff => facts.stops += 1,
+            ServerAction::Reboot => facts.reboots += 1,
+            ServerAction::Delete => {
+                facts.delete_begun.get_or_insert(now.at);
+                let (first, _) = facts.deleted_at.get_or_insert((now.clock, now.clock));
+                *first = (*first).min(now.clock);
+            }
+            ServerAction::Start => {}
+        }
+    }
+
+    /// It was certainly refused.
+    pub(crate) fn refused(&mut self, server: ServerId, action: ServerAction) {
+        let facts = self.facts.entry(server).or_default();
+        match action {
+            ServerAction::Shutdown | ServerAction::PowerOff => facts.stops -= 1,
+            ServerAction::Reboot => facts.reboots -= 1,
+            ServerAction::Start | ServerAction::Delete => {}
+        }
+    }
+
+    /// It was acknowledged.
+    pub(crate) fn acknowledged(&mut self, server: ServerId, action: ServerAction, now: Moment) {
+        if action == ServerAction::Delete {
+            let facts = self.facts.entry(server).or_default();
+            if facts.delete_acknowledged.is_none() {
+                facts.delete_acknowledged = Some(now.at);
+                let (_, last) = facts.deleted_at.get_or_insert((now.clock, now.clock));
+                *last = (*last).max(now.clock);
+            }
+        }
+    }
+
+    /// An order was acknowledged: it is there from now on, and stays the same one.
+    pub(crate) fn ordered(&mut self, click: usize, order: OrderId, server: ServerId) {
+        let first = *self.orders.entry(click).or_insert((order, server));
+        if first != (order, server) {
+            self.breach(format!(
+                "click {click} was answered with {} and with {order}",
+                first.0
+            ));
+        }
+    }
+
+    /// Everything that was acknowledged is still there. For a control plane that has just started.
+    pub(crate) fn nothing_is_lost(&mut self, app: &App) {
+        let servers = records::<Server>(app, "srv/");
+        let known: BTreeMap<_, _> = servers.iter().map(|server| (server.id, server)).collect();
+        for (order, server) in self.orders.values() {
+            if known.get(server).is_none_or(|found| found.order != *order) {
+                self.breaches
+                    .push(format!("the acknowledged {order} of {server} is lost"));
+            }
+        }
+        for (server, facts) in &self.facts {
+            let is_live = known
+                .get(server)
+                .is_some_and(|found| found.lifecycle == Lifecycle::Live);
+            if facts.delete_acknowledged.is_some() && is_live {
+                self.breaches
+                    .push(format!("the acknowledged deletion of {server} is lost"));
+            }
+        }
+    }
+
+    // ---- what hosts report ----
+
+    /// A report reaches the control plane.
+    pub(crate) fn report_begun(&mut self, report: &Report, now: Moment) {
+        for seen in &report.servers {
+            if seen.state == (ObservedState::Running { ready: true }) {
+                let facts = self.facts.entry(seen.server).or_default();
+                facts.ready_begun.get_or_insert(now);
+            }
+        }
+    }
+
+    /// It was taken in, and `host` is what it came from.
+    pub(crate) fn report_taken(
+        &mut self,
+        report: &Report,
+        host: &SimulatedHost,
+        app: &App,
+        counts: bool,
+        now: Moment,
+    ) {
+        for seen in &report.servers {
+            match seen.state {
+                // What was given up before it was ready stays so.
+                ObservedState::Running { ready: true } if counts && is_live(app, seen.server) => {
+                    let facts = self.facts.entry(seen.server).or_default();
+                    facts.ready_taken.get_or_insert(now);
+                }
+                ObservedState::Absent => self.gone_is_gone(seen.server, &host.machine, app),
+                _ => {}
+            }
+        }
+    }
+
+    /// What was given back is not in use.
+    fn gone_is_gone(&mut self, server: ServerId, machine: &Simulated, app: &App) {
+        let record = server_record(app, server);
+        let is_gone =
+            record.is_some_and(|record| matches!(record.lifecycle, Lifecycle::Gone { .. }));
+        let truth = machine.truth();
+        let is_there = truth.domains.contains_key(&server)
+            || truth.disks.contains(&server)
+            || truth.seeds.contains(&server);
+        let network = machine.network().unwrap_or_default();
+        let is_ruled = network.guests.iter().any(|guest| guest.server == server);
+        if is_gone && (is_there || is_ruled) {
+            self.breach(format!("{server} counts as gone while its host has it"));
+        }
+    }
+
+    // ---- what hosts do ----
+
+    /// Looks at everything that a host did since the last time; whether there was anything.
+    pub(crate) fn host(&mut self, number: usize, host: &SimulatedHost, now: Millis) -> bool {
+        let seen = self.seen.entry(number).or_default();
+        let done = host.machine.done_since(*seen);
+        *seen += done.len();
+        for action in &done {
+            self.action(number, action, now);
+        }
+        if !done.is_empty() {
+            self.breaches.extend(host.machine.violations());
+        }
+        if let Some(accepted) = host.accepted() {
+            let before = self.accepted.insert(number, accepted).unwrap_or_default();
+            if accepted < before {
+                self.breach(format!(
+                    "h{} went back from manifest {before:?} to {accepted:?}",
+                    number + 1
+                ));
+            }
+        }
+        !done.is_empty()
+    }
+
+    fn action(&mut self, number: usize, action: &Action, now: Millis) {
+        match action {
+            Action::Shutdown { server, serial } | Action::PowerOff { server, serial } => {
+                let facts = self.facts.entry(*server).or_default();
+                facts.stopped_for.insert(*serial);
+                if facts.stopped_for.len() > facts.stops {
+                    self.breach(format!("{action:?}, which nobody asked for"));
+                }
+            }
+            Action::Reboot { server, reboots }
+                if *reboots > self.facts.entry(*server).or_default().reboots =>
+            {
+                self.breach(format!("{action:?}, which nobody asked for"));
+            }
+            Action::RemoveDomain(server) | Action::RemoveSeed(server) => {
+                self.removals.push((*server, format!("{action:?}")));
+            }
+            Action::BuryDisk(server) => {
+                self.removals.push((*server, format!("{action:?}")));
+                self.buried.entry((number, *server)).or_insert(now);
+            }
+            Action::PurgeTombstone(server) => {
+                let buried = self.buried.remove(&(number, *server));
+                let kept = buried.map_or(0, |buried| now - buried);
+                let promised = RULES.tombstone_keep.as_millis();
+                if u128::from(kept + PURGE_TOLERANCE) < promised {
+                    self.breach(format!("{server} was destroyed after {kept} ms"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was taken away was to be taken away: its owner asked for it, or it could not be made.
+    pub(crate) fn removals_are_justified(&mut self, app: &App) {
+        for (server, action) in std::mem::take(&mut self.removals) {
+            let asked = self
+                .facts
+                .get(&server)
+                .is_some_and(|facts| facts.delete_begun.is_some());
+            let found = server_record(app, server);
+            let is_leaving = found.is_some_and(|found| match found.lifecycle {
+                Lifecycle::Live => false,
+                Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } => {
+                    asked || why == Farewell::CreateFailed && found.ready_at.is_none()
+                }
+            });
+            if !is_leaving {
+                self.breach(format!("{action}, which nobody asked for"));
+            }
+        }
+    }
+
+    /// Every running guest has its rules, and no address is used twice.
+    pub(crate) fn running_guests(&mut self, hosts: &[SimulatedHost]) {
+        let mut users = BTreeMap::new();
+        for host in hosts {
+            let network = host.machine.network().unwrap_or_default();
+            let truth = host.machine.truth();
+            let running = truth
+                .domains
+                .iter()
+                .filter(|(_, domain)| domain.run == DomainRun::Running);
+            for (server, _) in running {
+                if host.strangers.contains(server) {
+                    continue;
+                }
+                let Some(guest) = network.guests.iter().find(|guest| guest.server == *server)
+                else {
+                    self.breaches.push(format!("{server} runs without rules"));
+                    continue;
+                };
+                for address in &guest.nic.addresses {
+                    if let Some(other) = users.insert(*address, *server) {
+                        self.breaches
+                            .push(format!("{address} is used by {other} and by {server}"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_live(app: &App, server: ServerId) -> bool {
+    server_record(app, server).is_some_and(|server| server.lifecycle == Lifecycle::Live)
+}
