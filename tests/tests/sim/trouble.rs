@@ -1,5 +1,8 @@
 //! What goes wrong: cuts, crashes at any step, disks that fail, clocks that jump, guests with a will of their
 //! own. Each history draws how often.
+//!
+//! Not in here yet: an agent or a control plane that is restored from an old copy, cloned hosts, and a disk that
+//! is full. Those are shown by tests of their own, not in histories.
 
 use innkeeper_agent::hypervisor::{
     DomainRun, OffReason,
