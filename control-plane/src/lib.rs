@@ -19,5 +19,6 @@ pub mod metrics;
 pub mod providers;
 pub mod service;
 pub mod store;
+mod tasks;
 pub mod vault;
 pub mod work;

@@ -25,7 +25,7 @@ use tokio::{
     sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, AdminContext},
@@ -42,6 +42,7 @@ use crate::{
     metrics::Metrics,
     providers::mail::Mailer,
     store::{Options, Store},
+    tasks::Tasks,
     vault::{INSTALLATION_KEY, Vault},
     work,
 };
@@ -93,16 +94,14 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let metrics = Metrics::new().context("define metrics")?;
     let mailer = Mailer::new(&config.mail)?;
 
-    let tasks = TaskTracker::new();
-    tasks.spawn(work::outbox::deliver(
-        app.clone(),
-        mailer,
-        metrics.clone(),
-        stop.clone(),
-    ));
-    tasks.spawn(work::checkpoint::keep(app.clone(), stop.clone()));
-    tasks.spawn(work::sweep::sweep(app.clone(), stop.clone()));
-    tasks.spawn(work::erasure::finish(app.clone(), stop.clone()));
+    let tasks = Tasks::new(stop.clone());
+    let outbox = work::outbox::deliver(app.clone(), mailer, metrics.clone(), stop.clone());
+    tasks.spawn("the outbox", outbox);
+    let checkpoints = work::checkpoint::keep(app.clone(), stop.clone());
+    tasks.spawn("the duty of checkpoints", checkpoints);
+    tasks.spawn("the sweep", work::sweep::sweep(app.clone(), stop.clone()));
+    let erasure = work::erasure::finish(app.clone(), stop.clone());
+    tasks.spawn("the duty of erasing", erasure);
     let agent_context = AgentContext {
         app: app.clone(),
         ca: Arc::clone(&ca),
@@ -111,27 +110,24 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         metrics: metrics.clone(),
     };
     let listener = agent_listener(&config, agent_context, clock, &tasks, stop.clone()).await?;
-    tasks.spawn(listener.run(stop.clone()));
-    tasks.spawn(rest_listener(&config, &app, &metrics, stop.clone()).await?);
-    tasks.spawn(metrics_listener(&config, app.clone(), metrics, stop.clone()).await?);
-    tasks.spawn(admin_listener(&config, app, ca, stop.clone())?);
-    tasks.close();
+    tasks.spawn("the agent API", listener.run(stop.clone()));
+    let rest = rest_listener(&config, &app, &metrics, stop.clone()).await?;
+    tasks.spawn("the REST API", rest);
+    let exporter = metrics_listener(&config, app.clone(), metrics, stop.clone()).await?;
+    tasks.spawn("the metrics", exporter);
+    tasks.spawn("the admin socket", admin_listener(&config, app, ca, stop)?);
     tracing::info!("the control plane is up");
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::debug!(%error, "no service manager to tell");
     }
 
-    stop.cancelled().await;
-    tracing::info!("stopping");
-    if tokio::time::timeout(STOP_LIMIT, tasks.wait())
-        .await
-        .is_err()
-    {
+    let ended = tasks.run(STOP_LIMIT).await;
+    if let Ok(false) = ended {
         tracing::warn!("not everything ended in time");
     }
     store.close().await;
     fs::remove_file(&config.admin_socket).ok();
-    Ok(())
+    ended.map(drop).context("the service can't go on")
 }
 
 /// What the configuration says, with the images taken in.
@@ -288,19 +284,14 @@ async fn agent_listener(
     config: &Config,
     context: AgentContext,
     clock: Arc<dyn Clock>,
-    tasks: &TaskTracker,
+    tasks: &Tasks,
     stop: CancellationToken,
 ) -> anyhow::Result<Listener> {
     let names = config.listen.agent_names.clone();
     let acceptor = agent_tls(&context.ca, &names, &clock).context("listen.agent_names")?;
     let (sender, acceptor) = watch::channel(acceptor);
-    tasks.spawn(renew_agent_tls(
-        Arc::clone(&context.ca),
-        names,
-        clock,
-        sender,
-        stop,
-    ));
+    let renewal = renew_agent_tls(Arc::clone(&context.ca), names, clock, sender, stop);
+    tasks.spawn("the renewal of the agent API's certificate", renewal);
     Ok(Listener {
         socket: bind("the agent API", config.listen.agent).await?,
         acceptor,
