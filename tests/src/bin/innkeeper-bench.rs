@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use innkeeper_tests::{
-    bench::{Figure, Line, metrics, orders, provision, rebuild, schedule, store},
+    bench::{Figure, Line, agents, metrics, orders, provision, rebuild, schedule, store},
     lab::{Run, enclosure::enclosed, product::Options},
 };
 
@@ -46,6 +46,19 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os(agents::SERVE_VARIABLE) {
+        return match agents::serve(folder.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // The bench that started this process tells that it did not start; this tells why.
+                drop(writeln!(
+                    io::stderr(),
+                    "the agent API of the bench: {error:#}"
+                ));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let arguments = Arguments::parse();
     enclosed(provision::HOSTS, |run| {
         tokio::runtime::Runtime::new()
@@ -80,6 +93,9 @@ async fn measure(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
             .await
             .context("the bench of rebuilding panicked")??;
         arguments.print(figures)?;
+    }
+    if arguments.wants(&agents::NAMES) {
+        arguments.print(agents::figures(run.folder()).await?)?;
     }
     if arguments.wants(&provision::NAMES) {
         let figures = provision::figures(run, &arguments.options).await?;

@@ -1,0 +1,396 @@
+//! What a host costs the control plane: processor time of a connection with a request, memory of an idle agent,
+//! and a whole fleet that comes back at once. The agent API runs in a process of its own (this program again),
+//! so that only its own time and memory are counted; the agents are the agent's own connections, on loopback.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use innkeeper_agent::connection::{Call, Connection};
+use innkeeper_control_plane::{
+    agent_api::{
+        self, AgentContext,
+        listener::{Listener, STRANGER_LIFE},
+        refusals::Refusals,
+    },
+    app::{Actor, App, Caller, Settings, witnesses::WitnessKey},
+    blobs::Blobs,
+    domain::{
+        catalogue::{Catalogue, Site},
+        placement::Overcommit,
+    },
+    metrics::Metrics,
+    store::{Options, Store},
+    vault::Vault,
+};
+use innkeeper_mtls::{Authorities, Ca, HostRequest, Identity, client_config, server_config};
+use innkeeper_wire::{
+    digest::Digest,
+    host::{JoinRequest, Life, LifeAnswer},
+    id::{HostId, IdSource, InstanceId, RequestId, uuid_v7},
+    time::{Clock, SystemClock},
+};
+use rustls::ClientConfig;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{Figure, median};
+
+/// Names of the figures.
+pub const NAMES: [&str; 3] = [
+    "tls_request_us",
+    "agent_idle_kib",
+    "agents_1000_back_core_s",
+];
+/// Makes this program the agent API, with its data in the folder that is named.
+pub const SERVE_VARIABLE: &str = "INNKEEPER_BENCH_AGENTS";
+const AGENTS: u32 = 1_000;
+/// Agents that connect at a time.
+const AT_ONCE: usize = 16;
+const ROUNDS: usize = 5;
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What the two processes share.
+#[derive(Serialize, Deserialize)]
+struct Fleet {
+    url: String,
+    ca_pem: String,
+    hosts: Vec<Enrolled>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Enrolled {
+    host: HostId,
+    certificate_pem: String,
+    key_pem: String,
+}
+
+/// Measures with its data below `scratch`.
+///
+/// # Errors
+/// When the other process or a connection fails.
+pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
+    let mut server = Server::start(&scratch.join("agents"))?;
+    let agents: Vec<Agent> = server.agents()?;
+    // The first connections warm up what is made once.
+    each(&agents[..AT_ONCE], Agent::request).await?;
+
+    let (memory, time) = (server.memory_kib()?, server.cpu_us()?);
+    let mut parked = Vec::new();
+    for connection in each(&agents, Agent::come_back).await? {
+        let poll = connection.clone();
+        parked.push(tokio::spawn(async move {
+            let path = "/agent/v1/desired?epoch=1&generation=0&wait_s=60";
+            drop(poll.bytes(Call::get(path, DEADLINE, 1_024)).await);
+        }));
+    }
+    server.settle().await?;
+    let back_us = server.cpu_us()? - time;
+    let idle_kib = (server.memory_kib()? - memory) / f64::from(AGENTS);
+    for poll in parked {
+        poll.abort();
+    }
+
+    let mut request_us = Vec::new();
+    for _ in 0..ROUNDS {
+        server.settle().await?;
+        let before = server.cpu_us()?;
+        each(&agents, Agent::request).await?;
+        server.settle().await?;
+        request_us.push((server.cpu_us()? - before) / f64::from(AGENTS));
+    }
+    let [request, idle, back] = NAMES;
+    let figure = |name, value, unit| Figure { name, value, unit };
+    Ok(vec![
+        figure(request, median(request_us), "us"),
+        figure(idle, idle_kib, "KiB"),
+        figure(back, back_us / 1e6, "s"),
+    ])
+}
+
+/// Does the same for all agents, some at a time.
+async fn each<F, T>(agents: &[Agent], deed: impl Fn(Agent) -> F) -> anyhow::Result<Vec<T>>
+where
+    F: Future<Output = anyhow::Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let (mut running, mut done) = (JoinSet::new(), Vec::new());
+    for agent in agents {
+        if running.len() == AT_ONCE {
+            let ended = running.join_next().await.context("there are some")?;
+            done.push(ended.context("an agent panicked")??);
+        }
+        running.spawn(deed(agent.clone()));
+    }
+    while let Some(ended) = running.join_next().await {
+        done.push(ended.context("an agent panicked")??);
+    }
+    Ok(done)
+}
+
+/// A host of the fleet.
+#[derive(Clone)]
+struct Agent {
+    url: Arc<str>,
+    host: HostId,
+    tls: ClientConfig,
+}
+
+impl Agent {
+    async fn open(&self) -> anyhow::Result<Connection> {
+        let tls = self.tls.clone();
+        let opened = Connection::open(&self.url, tls, Some(self.host)).await;
+        Ok(opened.context("an agent could not connect")?.0)
+    }
+
+    /// One connection with one request.
+    async fn request(self) -> anyhow::Result<()> {
+        let path = "/agent/v1/desired?epoch=1&generation=0&wait_s=0";
+        let call = Call::get(path, DEADLINE, 1_024);
+        let answer = self.open().await?.bytes(call).await;
+        answer.context("an agent was not answered").map(drop)
+    }
+
+    /// Connects and proves itself, as an agent does before it parks its poll.
+    async fn come_back(self) -> anyhow::Result<Connection> {
+        let connection = self.open().await?;
+        let mut life = Life {
+            instance: InstanceId::new(&SystemIds),
+            echo: None,
+            epoch: 1,
+            generation: 0,
+            authorities: Digest::of(b""),
+        };
+        for _ in 0..2 {
+            let call = Call::post("/agent/v1/life", &life, DEADLINE, 1_024);
+            let answer = connection.json::<LifeAnswer>(call).await;
+            let answer = answer.context("an agent's life was not heard")?;
+            life.echo = answer.map(|answer| answer.challenge);
+        }
+        Ok(connection)
+    }
+}
+
+/// The other process.
+struct Server {
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Server {
+    fn start(folder: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder).context("make the folder of the agents' bench")?;
+        let process = Command::new(env::current_exe().context("find this program")?)
+            .env(SERVE_VARIABLE, folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start the agent API")?;
+        Ok(Self {
+            process,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Waits until it listens.
+    fn agents(&mut self) -> anyhow::Result<Vec<Agent>> {
+        let stdout = self.process.stdout.take().context("it has an output")?;
+        let mut line = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .context("hear of the agent API")?;
+        ensure!(line == "ready\n", "the agent API did not start");
+        let fleet = fs::read(self.folder.join("fleet.json")).context("read the fleet")?;
+        let fleet: Fleet = serde_json::from_slice(&fleet).context("read the fleet")?;
+        let authorities = Authorities::from_pem(&fleet.ca_pem)?;
+        let url: Arc<str> = fleet.url.into();
+        let agent = |enrolled: Enrolled| {
+            let identity = Identity::from_pem(&enrolled.certificate_pem, &enrolled.key_pem)?;
+            Ok(Agent {
+                url: Arc::clone(&url),
+                host: enrolled.host,
+                tls: client_config(&identity, &authorities, Arc::new(SystemClock))?,
+            })
+        };
+        fleet.hosts.into_iter().map(agent).collect()
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.process.id()))
+    }
+
+    /// Processor time that it took so far, of all its threads. None of them ends meanwhile.
+    fn cpu_us(&self) -> anyhow::Result<f64> {
+        let mut nanos = 0.0;
+        for task in fs::read_dir(self.proc("task")).context("read its threads")? {
+            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            let first = text.split(' ').next().unwrap_or_default();
+            nanos += first.parse::<f64>().context("read its time")?;
+        }
+        Ok(nanos / 1e3)
+    }
+
+    /// Memory that is its own.
+    fn memory_kib(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(self.proc("status")).context("read its status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let text = line.context("its memory")?.trim().trim_end_matches(" kB");
+        text.parse().context("read its memory")
+    }
+
+    /// Waits until it has nothing to do.
+    async fn settle(&self) -> anyhow::Result<()> {
+        let mut before = self.cpu_us()?;
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = self.cpu_us()?;
+            if now - before < 1_000.0 {
+                return Ok(());
+            }
+            before = now;
+        }
+        anyhow::bail!("the agent API does not come to rest")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+struct SystemIds;
+
+impl IdSource for SystemIds {
+    fn uuid(&self) -> uuid::Uuid {
+        uuid_v7(SystemClock.now(), rand::random())
+    }
+}
+
+/// The other process's side: enrols the fleet, then serves until it is killed.
+///
+/// # Errors
+/// When anything can't be set up.
+pub fn serve(folder: &Path) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start a runtime")?
+        .block_on(serve_in(folder))
+}
+
+async fn serve_in(folder: &Path) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (store, _) = Store::open(&folder.join("store"), &Options::new([0; 16]))?;
+    let vault = Vault::create(&folder.join("keys"))?;
+    let app = App::new(
+        store,
+        vault,
+        Arc::clone(&clock),
+        Arc::new(SystemIds),
+        settings()?,
+    );
+    let ca = Arc::new(Ca::create(&"bench".parse()?, clock.now())?);
+    let hosts = enrol(&app, &ca).await?;
+
+    let identity = ca.issue_server(&["127.0.0.1".to_owned()], clock.now())?;
+    let authorities = Authorities::from_pem(ca.certificate_pem())?;
+    let tls = server_config(&identity, &authorities, clock)?;
+    let (_acceptor, acceptor) = watch::channel(TlsAcceptor::from(Arc::new(tls)));
+    let socket = TcpListener::bind("127.0.0.1:0").await?;
+    let fleet = Fleet {
+        url: format!("https://{}", socket.local_addr()?),
+        ca_pem: ca.certificate_pem().to_owned(),
+        hosts,
+    };
+    fs::write(folder.join("fleet.json"), serde_json::to_vec(&fleet)?)?;
+    let metrics = Metrics::new()?;
+    let refusals = Refusals::new(metrics.clone());
+    let listener = Listener {
+        socket,
+        acceptor,
+        install: ca.install().clone(),
+        refusals: refusals.clone(),
+        links: Arc::clone(app.links()),
+        stranger_life: STRANGER_LIFE,
+        router: agent_api::router(AgentContext {
+            app,
+            ca,
+            blobs: Blobs::open(folder)?,
+            metrics,
+            refusals,
+        }),
+    };
+    writeln!(std::io::stdout(), "ready")?;
+    listener.run(CancellationToken::new()).await;
+    Ok(())
+}
+
+async fn enrol(app: &App, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
+    let mut hosts = Vec::new();
+    for number in 0..AGENTS {
+        let token = app.invite_host(&format!("h{number}"), "lab").await?;
+        let HostRequest {
+            key_pem,
+            request_pem,
+        } = HostRequest::create()?;
+        let caller = Caller {
+            actor: Actor::Visitor,
+            address: [127, 0, 0, 1].into(),
+            request: RequestId::new(app.ids()),
+        };
+        let request = JoinRequest {
+            token,
+            csr_pem: request_pem,
+        };
+        let joined = app.join_host(&caller, ca, &request).await?;
+        hosts.push(Enrolled {
+            host: joined.host,
+            certificate_pem: joined.certificate_pem,
+            key_pem,
+        });
+    }
+    Ok(hosts)
+}
+
+fn settings() -> anyhow::Result<Settings> {
+    let sites = vec![Site {
+        code: "lab".parse()?,
+        name: "Laboratory".to_owned(),
+    }];
+    Ok(Settings {
+        installation: "Bench".to_owned(),
+        support_email: "help@cloud.example".to_owned(),
+        terms_version: "1".to_owned(),
+        terms: String::new(),
+        password_length_min: 15,
+        portal_url: "https://portal.cloud.example".to_owned(),
+        catalogue: Catalogue {
+            sites,
+            plans: vec![],
+            images: vec![],
+        },
+        pools: vec![],
+        overcommit: Overcommit {
+            cpu_percent: 400,
+            memory_percent: 100,
+            disk_percent: 100,
+        },
+        openings: vec![],
+        tombstone_days: 7,
+        server_quota: 20,
+        witness_key: WitnessKey::new([0; 32]),
+    })
+}
