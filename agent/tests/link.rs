@@ -364,6 +364,15 @@ fn entry() -> ManifestEntry {
     }
 }
 
+/// The folder of an agent that has joined.
+async fn joined(script: &Script, address: SocketAddr) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let invitation = invitation(script, address);
+    let join = join(&invitation, folder.path(), script.clock.clone());
+    join.await.expect("joined");
+    folder
+}
+
 fn invitation(script: &Script, address: SocketAddr) -> Invitation {
     Invitation {
         url: format!("https://{address}"),
@@ -519,14 +528,7 @@ async fn only_the_right_invitation_makes_a_host_and_only_once() {
 async fn a_spec_that_was_overtaken_is_asked_for_no_longer() {
     let script = script();
     let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    join(
-        &invitation(&script, address),
-        folder.path(),
-        script.clock.clone(),
-    )
-    .await
-    .expect("joined");
+    let folder = joined(&script, address).await;
     let overtaken = ManifestEntry {
         server: spec().server,
         intent: Intent::Present {
@@ -548,14 +550,7 @@ async fn a_spec_that_was_overtaken_is_asked_for_no_longer() {
 async fn the_desired_state_comes_in_and_reports_and_images_go_their_way() {
     let script = script();
     let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    join(
-        &invitation(&script, address),
-        folder.path(),
-        script.clock.clone(),
-    )
-    .await
-    .expect("joined");
+    let folder = joined(&script, address).await;
     let mut linked = link(&script, folder.path());
     until(&mut linked.desired, |desired| desired.generation == 1).await;
 
@@ -611,14 +606,7 @@ async fn the_desired_state_comes_in_and_reports_and_images_go_their_way() {
 async fn a_link_comes_back_after_a_restart_and_renews_its_certificate() {
     let script = script();
     let (address, serving) = serve(Arc::clone(&script), any_port()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    join(
-        &invitation(&script, address),
-        folder.path(),
-        script.clock.clone(),
-    )
-    .await
-    .expect("joined");
+    let folder = joined(&script, address).await;
     let first = Enrolment::read(folder.path())
         .expect("stored")
         .check()
@@ -663,14 +651,7 @@ async fn a_refused_agent_holds_what_it_has_and_is_let_in_again() {
     let script = script();
     script.manifest.send_replace(manifest(2, 5, vec![entry()]));
     let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    join(
-        &invitation(&script, address),
-        folder.path(),
-        script.clock.clone(),
-    )
-    .await
-    .expect("joined");
+    let folder = joined(&script, address).await;
     let mut linked = link(&script, folder.path());
     let desired = until(&mut linked.desired, |desired| desired.generation == 5).await;
 
@@ -694,14 +675,7 @@ async fn a_refused_agent_holds_what_it_has_and_is_let_in_again() {
 async fn a_control_plane_that_forgot_what_it_told_is_not_followed() {
     let script = script();
     let (address, serving) = serve(Arc::clone(&script), any_port()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    join(
-        &invitation(&script, address),
-        folder.path(),
-        script.clock.clone(),
-    )
-    .await
-    .expect("joined");
+    let folder = joined(&script, address).await;
     let mut linked = link(&script, folder.path());
     let mut heard = script.reports.subscribe();
     linked.reports.send_replace(Some(Arc::new(observed(1))));

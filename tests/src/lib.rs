@@ -6,3 +6,4 @@ pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod lab;
+pub mod small_cloud;

@@ -318,10 +318,7 @@ async fn a_host_restored_from_an_old_copy_is_noticed_also_after_our_own_restart(
 async fn a_host_reads_and_reports_only_what_is_its_own() {
     let setting = Setting::new();
     let host = setting.host("h1", room_for(1)).await;
-    let token = setting.customer("minji90").await;
-    let key = setting.key(&token, 1).await;
-    let quote = setting.quote(&token, &key, "web-1").await;
-    let order = setting.order(&token, &quote, "click").await.expect(201);
+    let (token, order) = setting.ordered_server().await;
     let other = setting.host("h2", room_for(1)).await;
 
     let manifest = setting.manifest(&host).await;
@@ -388,10 +385,7 @@ async fn a_parked_poll_answers_when_something_changes() {
 async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
     let setting = Setting::new();
     let host = setting.host("h1", room_for(1)).await;
-    let token = setting.customer("minji90").await;
-    let key = setting.key(&token, 1).await;
-    let quote = setting.quote(&token, &key, "web-1").await;
-    let order = setting.order(&token, &quote, "click").await.expect(201);
+    let (token, order) = setting.ordered_server().await;
     let server = order["server"].as_str().expect("an id");
     let wanted = async || {
         let manifest = setting.manifest(&host).await;

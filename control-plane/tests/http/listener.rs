@@ -205,10 +205,7 @@ async fn revoking_a_host_ends_its_parked_polls_and_downloads_at_once() {
     let setting = Setting::new();
     let host = setting.host("h1", room_for(1)).await.id;
     let other = setting.host("h2", room_for(0)).await.id;
-    let token = setting.customer("minji90").await;
-    let key = setting.key(&token, 1).await;
-    let quote = setting.quote(&token, &key, "web-1").await;
-    setting.order(&token, &quote, "click").await.expect(201);
+    setting.ordered_server().await;
     let image = innkeeper_wire::digest::Digest::of(b"tiny");
     let blobs = innkeeper_control_plane::blobs::Blobs::open(&setting.folder).expect("blobs");
     let file = std::fs::File::create(blobs.path(image)).expect("an image");

@@ -24,10 +24,7 @@ impl Story {
     pub(crate) async fn begin() -> Self {
         let setting = Setting::new();
         let host = setting.host("h1", room_for(1)).await;
-        let token = setting.customer("minji90").await;
-        let key = setting.key(&token, 1).await;
-        let quote = setting.quote(&token, &key, "web-1").await;
-        let order = setting.order(&token, &quote, "click").await.expect(201);
+        let (token, order) = setting.ordered_server().await;
         let server: ServerId = order["server"]
             .as_str()
             .expect("an id")

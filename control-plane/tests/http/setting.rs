@@ -322,6 +322,15 @@ impl Setting {
             .await
     }
 
+    /// A customer's token and his first order, which was accepted.
+    pub(crate) async fn ordered_server(&self) -> (String, Value) {
+        let token = self.customer("minji90").await;
+        let key = self.key(&token, 1).await;
+        let quote = self.quote(&token, &key, "web-1").await;
+        let order = self.order(&token, &quote, "click").await.expect(201);
+        (token, order)
+    }
+
     /// A host that joined and reported `capacity`.
     pub(crate) async fn host(&self, name: &str, capacity: HostCapacity) -> TestHost {
         let token = self.app.invite_host(name, "lab").await.expect("invited");

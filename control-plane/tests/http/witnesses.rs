@@ -168,10 +168,7 @@ async fn what_nobody_can_prove_concerns_nobody_else() {
 async fn a_report_of_another_epoch_is_no_answer_to_the_present_state() {
     let setting = Setting::new();
     let host = setting.host("h1", room_for(1)).await;
-    let token = setting.customer("minji90").await;
-    let key = setting.key(&token, 1).await;
-    let quote = setting.quote(&token, &key, "web-1").await;
-    let order = setting.order(&token, &quote, "click").await.expect(201);
+    let (token, order) = setting.ordered_server().await;
     let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
     let delete = setting.send(axum::http::Method::DELETE, &path, Some(&token), &[], None);
     delete.await.expect(202);

@@ -19,12 +19,8 @@ use innkeeper_control_plane::{
         listener::{Listener, STRANGER_LIFE},
         refusals::Refusals,
     },
-    app::{Actor, App, Caller, Settings, witnesses::WitnessKey},
+    app::{Actor, App, Caller},
     blobs::Blobs,
-    domain::{
-        catalogue::{Catalogue, Site},
-        placement::Overcommit,
-    },
     metrics::Metrics,
     store::{Options, Store},
     vault::Vault,
@@ -43,6 +39,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{Figure, median};
+use crate::small_cloud;
 
 /// Names of the figures.
 pub const NAMES: [&str; 3] = [
@@ -300,7 +297,7 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
         vault,
         Arc::clone(&clock),
         Arc::new(SystemIds),
-        settings()?,
+        small_cloud::settings(&[]),
     );
     let ca = Arc::new(Ca::create(&"bench".parse()?, clock.now())?);
     let hosts = enrol(&app, &ca).await?;
@@ -363,34 +360,4 @@ async fn enrol(app: &App, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
         });
     }
     Ok(hosts)
-}
-
-fn settings() -> anyhow::Result<Settings> {
-    let sites = vec![Site {
-        code: "lab".parse()?,
-        name: "Laboratory".to_owned(),
-    }];
-    Ok(Settings {
-        installation: "Bench".to_owned(),
-        support_email: "help@cloud.example".to_owned(),
-        terms_version: "1".to_owned(),
-        terms: String::new(),
-        password_length_min: 15,
-        portal_url: "https://portal.cloud.example".to_owned(),
-        catalogue: Catalogue {
-            sites,
-            plans: vec![],
-            images: vec![],
-        },
-        pools: vec![],
-        overcommit: Overcommit {
-            cpu_percent: 400,
-            memory_percent: 100,
-            disk_percent: 100,
-        },
-        openings: vec![],
-        tombstone_days: 7,
-        server_quota: 20,
-        witness_key: WitnessKey::new([0; 32]),
-    })
 }

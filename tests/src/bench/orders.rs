@@ -12,12 +12,7 @@ use std::{
 use anyhow::Context as _;
 use innkeeper_control_plane::{
     api::{self, context::Context},
-    app::{Actor, App, Caller, Settings, witnesses::WitnessKey},
-    domain::{
-        addresses::Pool,
-        catalogue::{Catalogue, Image, Plan, Site},
-        placement::Overcommit,
-    },
+    app::{Actor, App, Caller, Settings},
     metrics::Metrics,
     store::{Options, Store},
     vault::Vault,
@@ -30,10 +25,8 @@ use innkeeper_wire::{
     digest::Digest,
     host::{HostCapacity, HypervisorState, JoinRequest, Report},
     id::{AccountId, Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
-    money::{Currency, HourlyRate, Money},
     size::Bytes,
     time::{Clock, SystemClock, Timestamp},
-    vm::{BaseImage, ImageFormat},
 };
 use tokio::{
     net::TcpListener,
@@ -42,7 +35,10 @@ use tokio::{
 };
 
 use super::{Figure, median};
-use crate::lab::{client::Client, ssh::Key};
+use crate::{
+    lab::{client::Client, ssh::Key},
+    small_cloud,
+};
 
 /// Names of the figures.
 pub const NAMES: [&str; 1] = ["orders_api_32"];
@@ -86,7 +82,7 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
         vault,
         Arc::new(Stopped(now)),
         Arc::new(RandomIds),
-        settings()?,
+        settings(),
     );
     let hosts = join_hosts(&app, now).await?;
     let polls: Vec<AbortHandle> = hosts
@@ -289,62 +285,9 @@ fn caller(actor: Actor, number: u8) -> Caller {
     }
 }
 
-fn settings() -> anyhow::Result<Settings> {
-    let site: Code = "lab".parse().context("a code")?;
-    let currency = Currency::Krw;
-    let plan = Plan {
-        code: "s1".parse().context("a code")?,
-        name: "S1".to_owned(),
-        vcpus: 1,
-        memory: Bytes::gib(1),
-        disk: Bytes::gib(10),
-        hourly: HourlyRate {
-            micro_minor_per_hour: 9_000_000,
-            currency,
-        },
-        monthly_cap: Money {
-            amount: 6_000,
-            currency,
-        },
-    };
-    let image = Image {
-        code: "tiny".parse().context("a code")?,
-        name: "Tiny".to_owned(),
-        login_user: "root".to_owned(),
-        base: BaseImage {
-            digest: Digest::of(b"tiny"),
-            format: ImageFormat::Raw,
-            file_size: Bytes::mib(64),
-            virtual_size: Bytes::mib(64),
-        },
-    };
-    Ok(Settings {
-        installation: "Bench".to_owned(),
-        support_email: "help@example.net".to_owned(),
-        terms_version: "1".to_owned(),
-        terms: String::new(),
-        password_length_min: 15,
-        portal_url: "http://portal.localhost".to_owned(),
-        pools: vec![
-            Pool::parse(site.clone(), "10.64.0.0/12")?,
-            Pool::parse(site.clone(), "2001:db8::/64")?,
-        ],
-        catalogue: Catalogue {
-            sites: vec![Site {
-                code: site,
-                name: "Laboratory".to_owned(),
-            }],
-            plans: vec![plan],
-            images: vec![image],
-        },
-        overcommit: Overcommit {
-            cpu_percent: 400,
-            memory_percent: 100,
-            disk_percent: 100,
-        },
-        openings: vec![],
-        tombstone_days: 7,
+fn settings() -> Settings {
+    Settings {
         server_quota: u32::MAX,
-        witness_key: WitnessKey::new([0; 32]),
-    })
+        ..small_cloud::settings(&["10.64.0.0/12", "2001:db8::/64"])
+    }
 }

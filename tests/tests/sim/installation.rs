@@ -10,12 +10,7 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    app::{Actor, App, Caller, Settings, witnesses::WitnessKey},
-    domain::{
-        addresses::Pool,
-        catalogue::{Catalogue, Image, Plan as PricePlan, Site},
-        placement::Overcommit,
-    },
+    app::{Actor, App, Caller, Settings},
     store::{
         Options,
         simulated::{MemoryHome, SimulatedDisk, open},
@@ -23,15 +18,14 @@ use innkeeper_control_plane::{
     vault::Vault,
 };
 use innkeeper_mtls::{Ca, HostRequest};
+use innkeeper_tests::small_cloud;
 use innkeeper_wire::{
     api::{Locale, SignupRequest, SshKeyRequest},
-    digest::Digest,
     host::{HostCapacity, JoinRequest},
     id::{AccountId, Code, HostId, IdSource, RequestId, SshKeyId},
-    money::{Currency, HourlyRate, Money},
     size::Bytes,
     time::{Clock, Timestamp},
-    vm::{BaseImage, ImageFormat, Opening},
+    vm::Opening,
 };
 use tokio::runtime::Runtime;
 
@@ -201,61 +195,9 @@ fn code(text: &str) -> Code {
 
 /// Six addresses and five servers an account, so that both run out.
 pub(crate) fn settings() -> Settings {
-    let pool = Pool::parse(code("lab"), "203.0.113.0/29").expect("a network");
     Settings {
-        installation: "Simulation".to_owned(),
-        support_email: "help@cloud.example".to_owned(),
-        terms_version: "1".to_owned(),
-        terms: String::new(),
-        password_length_min: 15,
-        portal_url: "https://portal.cloud.example".to_owned(),
-        catalogue: catalogue(),
-        pools: vec![pool],
-        overcommit: Overcommit {
-            cpu_percent: 400,
-            memory_percent: 100,
-            disk_percent: 100,
-        },
         openings: vec![Opening::Icmp],
-        tombstone_days: 7,
         server_quota: 5,
-        witness_key: WitnessKey::new([3; 32]),
-    }
-}
-
-fn catalogue() -> Catalogue {
-    let (name, currency) = ("Laboratory".to_owned(), Currency::Krw);
-    let base = BaseImage {
-        digest: Digest::of(b"tiny"),
-        format: ImageFormat::Raw,
-        file_size: Bytes::mib(64),
-        virtual_size: Bytes::mib(64),
-    };
-    let plan = PricePlan {
-        code: code("s1"),
-        name: "S1".to_owned(),
-        vcpus: 1,
-        memory: Bytes::gib(1),
-        disk: Bytes::gib(10),
-        hourly: HourlyRate {
-            micro_minor_per_hour: 9_000_000,
-            currency,
-        },
-        monthly_cap: Money {
-            amount: 6_000,
-            currency,
-        },
-    };
-    let image = Image {
-        code: code("tiny"),
-        name: "Tiny".to_owned(),
-        login_user: "root".to_owned(),
-        base,
-    };
-    let code = code("lab");
-    Catalogue {
-        sites: vec![Site { code, name }],
-        plans: vec![plan],
-        images: vec![image],
+        ..small_cloud::settings(&["203.0.113.0/29"])
     }
 }

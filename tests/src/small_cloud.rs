@@ -1,0 +1,87 @@
+//! The smallest cloud in which something can be ordered: one site, one plan, one image. The benches and the
+//! simulator change of it what they are about.
+
+use innkeeper_control_plane::{
+    app::{Settings, witnesses::WitnessKey},
+    domain::{
+        addresses::Pool,
+        catalogue::{Catalogue, Image, Plan, Site},
+        placement::Overcommit,
+    },
+};
+use innkeeper_wire::{
+    digest::Digest,
+    id::Code,
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    vm::{BaseImage, ImageFormat},
+};
+
+/// Its settings, with these address pools.
+///
+/// # Panics
+/// When one of `networks` is no network.
+#[must_use]
+pub fn settings(networks: &[&str]) -> Settings {
+    let pool = |network: &&str| Pool::parse(code("lab"), network).expect("a network");
+    Settings {
+        installation: "Small Cloud".to_owned(),
+        support_email: "help@cloud.example".to_owned(),
+        terms_version: "1".to_owned(),
+        terms: String::new(),
+        password_length_min: 15,
+        portal_url: "https://portal.cloud.example".to_owned(),
+        catalogue: catalogue(),
+        pools: networks.iter().map(pool).collect(),
+        overcommit: Overcommit {
+            cpu_percent: 400,
+            memory_percent: 100,
+            disk_percent: 100,
+        },
+        openings: vec![],
+        tombstone_days: 7,
+        server_quota: 20,
+        witness_key: WitnessKey::new([3; 32]),
+    }
+}
+
+fn catalogue() -> Catalogue {
+    let (name, currency) = ("Laboratory".to_owned(), Currency::Krw);
+    let base = BaseImage {
+        digest: Digest::of(b"tiny"),
+        format: ImageFormat::Raw,
+        file_size: Bytes::mib(64),
+        virtual_size: Bytes::mib(64),
+    };
+    let plan = Plan {
+        code: code("s1"),
+        name: "S1".to_owned(),
+        vcpus: 1,
+        memory: Bytes::gib(1),
+        disk: Bytes::gib(10),
+        hourly: HourlyRate {
+            micro_minor_per_hour: 9_000_000,
+            currency,
+        },
+        monthly_cap: Money {
+            amount: 6_000,
+            currency,
+        },
+    };
+    let image = Image {
+        code: code("tiny"),
+        name: "Tiny".to_owned(),
+        login_user: "root".to_owned(),
+        base,
+    };
+    let code = code("lab");
+    Catalogue {
+        sites: vec![Site { code, name }],
+        plans: vec![plan],
+        images: vec![image],
+    }
+}
+
+fn code(text: &str) -> Code {
+    text.parse().expect("a code")
+}
