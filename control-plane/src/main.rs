@@ -59,7 +59,7 @@ enum Command {
     /// Prints the OpenAPI document of the REST API.
     Openapi,
     /// Says what there is in the store, and what is wrong with it. Changes nothing; the service must not run.
-    /// Ends with 0: sound, 1: the next start repairs it, 2: damaged.
+    /// Ends with 0: sound, 1: the next start repairs it, 2: damaged, 3: not checked.
     CheckStore {
         /// The store's folder; that of the configuration when not given.
         #[arg(long)]
@@ -179,16 +179,23 @@ enum HostCommand {
     },
 }
 
+/// Exit code of a check that could not be made: says nothing about the store, unlike the others.
+const UNCHECKED: u8 = 3;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(CommandLine::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when even this can't be written.
-            writeln!(std::io::stderr(), "innkeeper-control-plane: {error:#}").ok();
+            complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn complain(error: &anyhow::Error) {
+    // Nobody is left to tell when even this can't be written.
+    writeln!(std::io::stderr(), "innkeeper-control-plane: {error:#}").ok();
 }
 
 async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
@@ -200,7 +207,13 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
                 None => Config::load(file)?.data_dir.join("store"),
             };
             let scratch = Scratch::make()?;
-            judged(maintenance::check_store(&store, &scratch.0)?)
+            match maintenance::check_store(&store, &scratch.0) {
+                Ok(checked) => judged(checked),
+                Err(error) => {
+                    complain(&error);
+                    Ok(ExitCode::from(UNCHECKED))
+                }
+            }
         }
         Command::Audit {
             command: AuditCommand::Verify { witness },

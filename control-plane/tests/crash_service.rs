@@ -254,6 +254,39 @@ fn a_store_without_its_own_keys_is_refused() {
     Service::start(&config).kill();
 }
 
+/// The runbook of the README, with the program itself.
+#[test]
+fn a_store_is_checked_verified_backed_up_and_restored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let service = Service::start(&config);
+    let backup = folder.path().join("backup").display().to_string();
+    let expect = |arguments: &[&str], expected: bool, text: &str| {
+        let (fine, said) = run(&config, arguments);
+        assert!(
+            fine == expected && said.contains(text),
+            "{arguments:?}: {said}"
+        );
+    };
+    expect(&["backup", "--to", &backup], true, "verified");
+    expect(&["audit", "verify"], true, "0 contradict");
+    expect(&["check-store"], false, "the service runs: stop it first");
+    service.kill();
+    let repairs = "Starting the service repairs this; nothing that was promised is lost.";
+    expect(&["check-store"], false, repairs);
+
+    let restore = ["restore", "--from", &backup];
+    expect(&restore, false, "move that folder aside first");
+    let store = folder.path().join("data/store");
+    fs::rename(&store, folder.path().join("store.old")).expect("moved");
+    expect(&restore, true, "are restored, in epoch");
+    let service = Service::start(&config);
+    expect(&["recovery", "show"], true, "closed: being restored");
+    expect(&["recovery", "finish"], true, "");
+    expect(&["recovery", "show"], true, ": open");
+    service.kill();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
     let folder = tempfile::tempdir().expect("a folder");
