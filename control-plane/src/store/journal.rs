@@ -68,11 +68,7 @@ impl Journal {
                 let mut file = disk
                     .open(&last.name)
                     .map_err(io_error("open", &last.name))?;
-                // What was read may be in the page cache only: a batch or a segment's name that was written
-                // but not synced when the process was killed. It counts from now on, so it must be durable.
-                file.sync().map_err(io_error("sync", &last.name))?;
-                disk.sync_names()
-                    .map_err(io_error("sync the folder of", &last.name))?;
+                settle(&*disk, &mut *file, &last, replayed.last_write)?;
                 (file, last, head)
             } else {
                 let head = genesis(&options.identity, 1);
@@ -264,6 +260,29 @@ fn remove_if_there(disk: &dyn Disk, name: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => disk.sync_names(),
     }
+}
+
+/// Makes what is behind `last_write` durable, which may be in the page cache only: not synced when the process was
+/// killed, or, after a sync that failed, marked clean by the kernel without having reached the disk. Syncing alone
+/// would not help the latter, so it is written anew; everything before it was synced when it was written.
+///
+/// # Errors
+/// [`JournalError::Io`].
+fn settle(
+    disk: &dyn Disk,
+    file: &mut dyn DiskFile,
+    last: &Last,
+    last_write: usize,
+) -> Result<(), JournalError> {
+    let offset = widen(last_write);
+    let bytes = disk
+        .read_part(&last.name, offset, last.end - last_write)
+        .map_err(io_error("read", &last.name))?;
+    file.write_at(offset, &bytes)
+        .map_err(io_error("write", &last.name))?;
+    file.sync().map_err(io_error("sync", &last.name))?;
+    disk.sync_names()
+        .map_err(io_error("sync the folder of", &last.name))
 }
 
 /// Takes away what a crash left unfinished.

@@ -35,6 +35,8 @@ pub struct Replayed {
     /// What follows the last valid batch.
     pub tail: Tail,
     pub(crate) last: Option<Last>,
+    /// Where the last write into the last segment began: its last batch, or its header.
+    pub(crate) last_write: usize,
 }
 
 /// What follows the last valid batch.
@@ -154,6 +156,7 @@ impl Stretch {
             segments: 0,
             tail: Tail::Clean,
             last: None,
+            last_write: 0,
         };
         for (position, name) in self.names.iter().enumerate() {
             let bytes = disk.read(name).map_err(io_error("read", name))?;
@@ -243,7 +246,7 @@ impl<T> Segment<'_, T> {
         let mut head = self.follow(so_far, &header)?;
         so_far.start.get_or_insert(head);
         let used = self.bytes.len() - trailing_zeros(self.bytes);
-        let mut offset = HEADER_BYTES;
+        let (mut offset, mut last_write) = (HEADER_BYTES, 0);
         while offset < used {
             let rest = &self.bytes[offset..];
             let batch = Frame::decode(rest, seed)
@@ -253,10 +256,12 @@ impl<T> Segment<'_, T> {
                 break;
             };
             head = self.walk_batch(offset, &frame, payload, head, visit)?;
+            last_write = offset;
             offset += frame.end();
         }
         so_far.head = Some(head);
         so_far.segments += 1;
+        so_far.last_write = last_write;
         so_far.last = Some(Last {
             name: self.name.to_owned(),
             identity: header.identity,

@@ -154,6 +154,15 @@ enum Change {
     Truncate(usize),
 }
 
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Write(offset, written) => write_into(bytes, *offset, written),
+            Self::Truncate(length) => bytes.truncate(*length),
+        }
+    }
+}
+
 /// How often what was called.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
@@ -198,7 +207,8 @@ impl SimulatedDisk {
         self.lock().operations_left = None;
     }
 
-    /// The next sync fails, once; those after it claim to succeed, as Linux does.
+    /// The next sync fails, once, and what it should have written stays readable and never reaches the disk:
+    /// syncs after it succeed without it, as on Linux.
     pub fn fail_next_sync(&self) {
         self.lock().fail_next_sync = true;
     }
@@ -493,8 +503,9 @@ impl DiskFile for SimulatedFile {
         }
         if !state.lies {
             let file = &mut state.files[self.file];
-            file.synced = file.now.clone();
-            file.unsynced.clear();
+            for change in std::mem::take(&mut file.unsynced) {
+                change.apply(&mut file.synced);
+            }
         }
         Ok(())
     }

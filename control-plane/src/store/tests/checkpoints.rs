@@ -26,10 +26,6 @@ async fn filled(disk: &SimulatedDisk, home: &MemoryHome) -> Store {
     store
 }
 
-fn records(store: &Store) -> Vec<(Key, Record)> {
-    store.range("", None, usize::MAX).expect("readable")
-}
-
 fn ending(disk: &SimulatedDisk, suffix: &str) -> Vec<String> {
     let mut names = disk.list().expect("listed");
     names.retain(|name| name.ends_with(suffix));

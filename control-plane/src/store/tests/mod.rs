@@ -59,6 +59,10 @@ fn open_simulated(
     assemble(Arc::new(disk.clone()), home, &options(), lock)
 }
 
+fn records(store: &Store) -> Vec<(Key, Record)> {
+    store.range("", None, usize::MAX).expect("readable")
+}
+
 /// Reads a journal into a list.
 fn entries(disk: &dyn Disk) -> Result<(Vec<Entry>, Replayed), JournalError> {
     let mut entries = Vec::new();

@@ -1,5 +1,7 @@
 //! Committing: guards, batches, limits, and stopping.
 
+use rand::{SeedableRng as _, rngs::StdRng};
+
 use super::{simulated::Counts, *};
 
 fn open(disk: &SimulatedDisk) -> Store {
@@ -150,6 +152,37 @@ async fn a_failed_sync_stops_the_store_for_good() {
     assert_eq!(disk.counts(), counts, "the disk is left alone");
     let record = store.get(&key("a")).expect("readable").expect("there");
     assert_eq!(record.version, 1, "reads go on, with what was acknowledged");
+}
+
+#[tokio::test]
+async fn what_a_failed_sync_left_readable_is_written_anew() {
+    // With 1 the batch is the first of its segment, with 40 the segment is begun in it.
+    for (before, bytes) in [(0, 10), (1, 10), (3, 10), (3, 1_900)] {
+        let (disk, home) = (SimulatedDisk::default(), MemoryHome::default());
+        let (store, _) = open_simulated(&disk, &home).expect("opens");
+        for _ in 0..before {
+            let first = commit(Vec::new(), vec![put("a", b"acknowledged")]);
+            store.commit(first).await.expect("committed");
+        }
+        disk.fail_next_sync();
+        let value = vec![b'x'; bytes];
+        let unknown = commit(Vec::new(), vec![put("b", &value)]);
+        assert!(store.commit(unknown).await.is_err());
+        store.close().await;
+
+        let (store, report) = open_simulated(&disk, &home).expect("opens");
+        let next = commit(Vec::new(), vec![put("c", b"acknowledged")]);
+        let next = store.commit(next).await.expect("committed");
+        assert!(next.sequence > report.head.sequence);
+        let all = records(&store);
+        drop(store);
+
+        let mut random = StdRng::seed_from_u64(0);
+        let disk = disk.after_power_loss(&mut random);
+        let (store, _) = open_simulated(&disk, &MemoryHome::default())
+            .unwrap_or_else(|error| panic!("{before} before, {bytes} bytes: {error}"));
+        assert_eq!(records(&store), all);
+    }
 }
 
 #[tokio::test]
