@@ -1,7 +1,7 @@
 //! The operator's command line and the service's side of it: HTTP over a unix socket that only the service's
 //! user can open. The service holds the store's lock, so every command goes through it.
 
-use std::{fmt, net::IpAddr, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use axum::{
@@ -24,19 +24,12 @@ use tokio::net::UnixStream;
 
 use crate::{
     api::error::Refused,
-    app::{
-        App,
-        recovery::{HostInRecovery, UnlistedAddress},
-        witnesses::Standing,
-    },
-    domain::{
-        host::HostState,
-        recovery::{Differences, Phase},
-        server::HostReach,
-    },
+    app::{App, witnesses::Standing},
+    domain::{host::HostState, server::HostReach},
 };
 
 pub mod accounts;
+pub mod recovery;
 
 /// Largest answer that the command line reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
@@ -92,92 +85,6 @@ pub struct HostLine {
     pub accusation: Option<String>,
 }
 
-/// How a recovery stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RecoveryView {
-    /// Epoch of the store.
-    pub epoch: u64,
-    /// Whether the installation is open, in words.
-    pub phase: String,
-    /// Active hosts.
-    pub hosts: Vec<RecoveringHost>,
-    /// Addresses that are held for servers which no record knows.
-    pub unlisted: Vec<UnlistedAddress>,
-}
-
-/// A host in it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RecoveringHost {
-    /// Its name.
-    pub name: String,
-    /// Whether it follows the records.
-    pub is_settled: bool,
-    /// Whether it has reported under the epoch of the store.
-    pub has_reported: bool,
-    /// What differs.
-    pub differences: Differences,
-}
-
-impl fmt::Display for RecoveryView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "epoch {}: {}", self.epoch, self.phase)?;
-        for host in &self.hosts {
-            let state = match (host.is_settled, host.has_reported) {
-                (true, _) => "follows the records",
-                (false, true) => "has reported since the restore",
-                (false, false) => "HAS NOT REPORTED since the restore",
-            };
-            writeln!(f, "{}: {state}", host.name)?;
-            for held in &host.differences.unknown {
-                let addresses: Vec<_> = held.addresses.iter().map(IpAddr::to_string).collect();
-                let addresses = match addresses.as_slice() {
-                    [] => "no addresses that it knows of".to_owned(),
-                    addresses => addresses.join(", "),
-                };
-                writeln!(
-                    f,
-                    "  no record knows {}, which has {addresses}",
-                    held.server
-                )?;
-            }
-            for server in &host.differences.gone {
-                writeln!(
-                    f,
-                    "  it had {server} and has it no more: the records end it"
-                )?;
-            }
-        }
-        for UnlistedAddress {
-            address,
-            server,
-            host,
-        } in &self.unlisted
-        {
-            writeln!(
-                f,
-                "held: {address} for {server} on {host}, which no record knows"
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// Asks to open the installation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FinishRequest {
-    /// Names of hosts that are left behind.
-    pub without: Vec<String>,
-}
-
-/// Asks to release an address.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReleaseRequest {
-    /// Which.
-    pub address: IpAddr,
-}
-
 /// The service's side.
 pub fn router(context: AdminContext) -> Router {
     Router::new()
@@ -188,52 +95,16 @@ pub fn router(context: AdminContext) -> Router {
         .route("/accounts/erasure-plan", post(accounts::plan))
         .route("/accounts/{account}/erase", post(accounts::erase))
         .route("/testimonies", get(testimonies))
-        .route("/recovery", get(recovery))
-        .route("/recovery/finish", post(finish_recovery))
-        .route("/recovery/release", post(release_address))
+        .route("/recovery", get(recovery::show))
+        .route("/recovery/finish", post(recovery::finish))
+        .route("/recovery/release", post(recovery::release))
+        .route("/recovery/readmit", post(recovery::readmit))
+        .route("/recovery/dismiss", post(recovery::dismiss))
         .with_state(context)
 }
 
 async fn testimonies(State(context): State<AdminContext>) -> Json<Vec<(HostId, Testimony)>> {
     Json(context.app.testimonies())
-}
-
-async fn recovery(State(context): State<AdminContext>) -> Result<Json<RecoveryView>, Refused> {
-    let app = &context.app;
-    let view = |host: HostInRecovery| RecoveringHost {
-        name: host.overview.host.name,
-        is_settled: host.is_settled,
-        has_reported: host.differences.is_some(),
-        differences: host.differences.unwrap_or_default(),
-    };
-    Ok(Json(RecoveryView {
-        epoch: app.store().epoch(),
-        phase: match app.phase()? {
-            Phase::Open => "open".to_owned(),
-            Phase::OpenWithout(left) => format!("open, with {} hosts left behind", left.len()),
-            Phase::Recovering => "closed: being restored".to_owned(),
-        },
-        hosts: app.recovery()?.into_iter().map(view).collect(),
-        unlisted: app.unlisted_addresses()?,
-    }))
-}
-
-async fn finish_recovery(
-    State(context): State<AdminContext>,
-    Json(request): Json<FinishRequest>,
-) -> Result<StatusCode, Refused> {
-    context.app.finish_recovery(&request.without).await?;
-    tracing::info!(without = ?request.without, "the installation was opened after a restore");
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn release_address(
-    State(context): State<AdminContext>,
-    Json(request): Json<ReleaseRequest>,
-) -> Result<StatusCode, Refused> {
-    context.app.release_address(request.address).await?;
-    tracing::info!(address = %request.address, "an address was released");
-    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn invite(

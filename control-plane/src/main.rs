@@ -12,9 +12,10 @@ use axum::http::Method;
 use clap::{Parser, Subcommand};
 use innkeeper_control_plane::{
     admin::{
-        FinishRequest, HostLine, InviteRequest, Invited, RecoveryView, ReleaseRequest,
+        HostLine, InviteRequest, Invited,
         accounts::{Confirmed, erase_by_command},
         ask,
+        recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
     },
     api,
     config::Config,
@@ -142,13 +143,34 @@ enum AuditCommand {
 enum RecoveryCommand {
     /// Shows which hosts have reported since the restore, and what differs from the records.
     Show,
-    /// Holds the addresses of unknown servers, ends servers that are gone, and opens the installation.
+    /// Holds the addresses of unknown servers, ends servers that are gone, and opens the installation. Refuses while
+    /// a host that is in no record is undecided.
     Finish {
-        /// A host that is left behind: it gets no orders from us before it was compared, too.
+        /// A host that is left behind: it gets no orders from us before it was compared, too, and its site gives no
+        /// addresses away before that, or before it is revoked.
         #[arg(long)]
         without: Vec<String>,
     },
-    /// Gives back the address of an unknown server, once that is removed from its host.
+    /// Makes a host of one that joined after the copy was taken and is in no record. It goes on with the certificate
+    /// that it has.
+    Readmit {
+        /// Its id, as `recovery show` tells it.
+        host: HostId,
+        /// Its name from now on.
+        #[arg(long)]
+        name: String,
+        /// Code of the site where it stands.
+        #[arg(long)]
+        site: String,
+    },
+    /// Refuses the certificate of a host that is in no record, for good. Its addresses stay held until they are
+    /// released.
+    Dismiss {
+        /// Its id, as `recovery show` tells it.
+        host: HostId,
+    },
+    /// Gives back the address of an unknown server, once that is removed from its host; if the host was revoked or
+    /// dismissed, once the operator knows that nobody uses it.
     Release {
         /// The address.
         address: std::net::IpAddr,
@@ -328,6 +350,21 @@ async fn recovery(config: &Config, command: RecoveryCommand) -> anyhow::Result<(
             let request = FinishRequest { without };
             ask::<()>(socket, Method::POST, "/recovery/finish", &request).await?;
             print("the installation is open\n")
+        }
+        RecoveryCommand::Readmit { host, name, site } => {
+            let request = ReadmitRequest { host, name, site };
+            ask::<()>(socket, Method::POST, "/recovery/readmit", &request).await?;
+            let name = request.name;
+            print(&format!(
+                "{host} is {name} from now on; `recovery show` tells whether it was compared\n"
+            ))
+        }
+        RecoveryCommand::Dismiss { host } => {
+            let request = DismissRequest { host };
+            ask::<()>(socket, Method::POST, "/recovery/dismiss", &request).await?;
+            print(&format!(
+                "{host} is refused from now on; its servers go on running, and its addresses are held until they are released\n"
+            ))
         }
         RecoveryCommand::Release { address } => {
             let request = ReleaseRequest { address };

@@ -19,10 +19,11 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::witnesses::WitnessKey,
+    app::{Actor, records::Changes, witnesses::WitnessKey},
+    domain::recovery::RestoredFrom,
     store::{
-        AuditTrail, Findings, FolderDisk, Head, IndexFound, JournalError, OpenError, Options,
-        Store, Tail, begin_epoch, check, check_files, next_epoch, replay_audit,
+        AuditTrail, Commit, Findings, FolderDisk, Head, IndexFound, JournalError, OpenError,
+        Options, Store, Tail, begin_epoch, check, check_files, next_epoch, replay_audit,
     },
 };
 
@@ -461,7 +462,9 @@ pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Re
     copy_files(&from.join("journal"), &journal)
         .with_context(|| format!("copy {}", from.display()))?;
     let disk = FolderDisk::new(journal);
-    let head = whole(check_files(&disk)?).context("what is to be restored is not sound")?;
+    let findings = check_files(&disk)?;
+    let last = findings.chain.last;
+    let head = whole(findings).context("what is to be restored is not sound")?;
     let note = fs::read(from.join(BACKUP_NOTE)).ok();
     if let Some(note) = note {
         let note: BackupNote = serde_json::from_slice(&note).context("read the backup's note")?;
@@ -477,6 +480,15 @@ pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Re
     begin_epoch(&disk, epoch).context("begin the new epoch")?;
     let opened = Store::open(&staging, &Options::new([0; 16]));
     let (opened, report) = opened.context("open what was restored")?;
+    if let Some((_, until)) = last {
+        let from = RestoredFrom {
+            epoch: head.epoch,
+            sequence: head.sequence,
+            until,
+            restored_at: now,
+        };
+        note_origin(&opened, &from).await?;
+    }
     opened.close().await;
     fs::rename(&staging, &store).with_context(|| format!("rename to {}", store.display()))?;
     File::open(data_dir)
@@ -486,6 +498,24 @@ pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Re
         "{} records as of commit {} are restored, in epoch {epoch}.\nStart the service. It is closed until `recovery finish`: hosts report, customers change nothing.\n",
         report.records, head.sequence
     ))
+}
+
+/// The first commit of the new epoch: from what it was made.
+async fn note_origin(store: &Store, from: &RestoredFrom) -> anyhow::Result<()> {
+    let mut changes = Changes::default();
+    changes.insert(store.epoch(), from)?;
+    let commit = Commit {
+        at: from.restored_at,
+        actor: Actor::Operator.to_string(),
+        cause: "restore".to_owned(),
+        guards: changes.guards,
+        writes: changes.writes,
+    };
+    store
+        .commit(commit)
+        .await
+        .context("write down from what the store was made")?;
+    Ok(())
 }
 
 #[cfg(test)]

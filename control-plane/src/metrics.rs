@@ -181,6 +181,7 @@ impl Metrics {
 /// What says that the store is not what it should be: above 0 a person must look.
 struct Doubts {
     accusers: IntGauge,
+    unrecorded: IntGauge,
     unreadable: IntGauge,
 }
 
@@ -191,6 +192,10 @@ impl Doubts {
             accusers: gauge(
                 "innkeeper_hosts_ahead_of_store",
                 "Hosts that prove that the journal has lost commits or was changed; above 0 customers change nothing.",
+            )?,
+            unrecorded: gauge(
+                "innkeeper_hosts_unrecorded",
+                "Hosts that joined here and that no record knows; an operator must decide about each.",
             )?,
             unreadable: gauge(
                 "innkeeper_observations_not_taken",
@@ -203,6 +208,9 @@ impl Doubts {
         let accusers = app.witnesses().accusers();
         self.accusers
             .set(i64::try_from(accusers).unwrap_or(i64::MAX));
+        let unrecorded = app.undecided_hosts().map_or(0, |hosts| hosts.len());
+        self.unrecorded
+            .set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
         let unreadable = app.unreadable().total();
         self.unreadable
             .set(i64::try_from(unreadable).unwrap_or(i64::MAX));

@@ -23,6 +23,8 @@ pub enum Peer {
         id: HostId,
         /// Number of its certificate.
         serial: Serial,
+        /// From when its certificate is valid.
+        not_before: Timestamp,
         /// Until when its certificate is valid.
         not_after: Timestamp,
         /// The authority that signed it.
@@ -54,6 +56,7 @@ impl Peer {
         Self::Host {
             id: certificate.host,
             serial: certificate.serial,
+            not_before: certificate.not_before,
             not_after: certificate.not_after,
             issuer: certificate.issuer,
         }

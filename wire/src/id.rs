@@ -33,6 +33,16 @@ pub fn uuid_v7(at: Timestamp, random: [u8; 10]) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
+/// When an id was made, as it says itself; `None` when it is no UUIDv7.
+#[must_use]
+pub fn made_at(id: Uuid) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    let millis = i64::try_from(seconds).ok()?.checked_mul(1_000)?;
+    Some(Timestamp::from_millis(
+        millis + i64::from(nanoseconds / 1_000_000),
+    ))
+}
+
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, ParseIdError> {
     let refused = || ParseIdError {
         prefix,
@@ -189,6 +199,8 @@ mod tests {
         assert!(text.starts_with("srv_"), "{text}");
         assert_eq!(text.parse::<ServerId>(), Ok(server()));
         assert_eq!(server().uuid().get_version_num(), 7);
+        let made_at = Timestamp::from_millis(1_790_000_000_000);
+        assert_eq!(super::made_at(server().uuid()), Some(made_at));
     }
 
     #[test]

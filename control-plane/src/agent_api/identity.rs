@@ -5,13 +5,14 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
-use innkeeper_mtls::{KeyId, Peer, Standing};
+use innkeeper_mtls::{KeyId, Peer, Standing, authority::SKEW_MAX};
 use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId};
 
 use super::{AgentContext, listener::Connection, request_id};
 use crate::{
     api::error::Refused,
-    app::{Actor, Caller, error::AppError},
+    app::{Actor, Caller, error::AppError, unrecorded::Contact},
+    domain::unrecorded::Presented,
 };
 
 /// A host, by its certificate, allowed at this moment.
@@ -21,9 +22,26 @@ pub(super) struct HostCaller {
     pub(super) issuer: KeyId,
 }
 
+/// A host that reports, by its certificate.
+pub(super) enum Reporter {
+    /// It is allowed at this moment.
+    Host(HostCaller, Contact),
+    /// No record knows it, and nobody has decided about it: it is heard, and told nothing.
+    Unrecorded(HostId, Contact),
+}
+
+impl Reporter {
+    pub(super) fn host(&self) -> HostId {
+        match self {
+            Self::Host(caller, _) => caller.host,
+            Self::Unrecorded(host, _) => *host,
+        }
+    }
+}
+
 /// A host that wants a fresh certificate. The present one may have expired lately, and the host may be
 /// quarantined; a revoked one is refused by the application.
-pub(super) struct RenewingHost(pub(super) HostId);
+pub(super) struct RenewingHost(pub(super) HostId, pub(super) Contact);
 
 /// Somebody on the agent port; whether he has a certificate does not matter.
 pub(super) struct Stranger(pub(super) Caller);
@@ -36,32 +54,89 @@ impl FromRequestParts<AgentContext> for HostCaller {
         context: &AgentContext,
     ) -> Result<Self, Refused> {
         let connection = connection(parts)?;
-        let (host, issuer) = match (connection.peer.standing(context.app.now()), connection.peer) {
-            (Standing::Valid(host), Peer::Host { issuer, .. }) => (host, issuer),
-            (Standing::Expired(_), _) => {
-                let detail = "the certificate has expired; it can only be renewed";
-                return Err(refuse(context, connection, "expired", detail));
-            }
-            _ => return Err(no_certificate(context, connection)),
-        };
-        if names_another(&parts.headers, host) {
-            return Err(another_host(context, connection));
+        let caller = identify(parts, context, connection)?;
+        match context.app.check_host(caller.host) {
+            Ok(_) => Ok(caller),
+            Err(error) => Err(turn_away(context, connection, error)),
         }
-        match context.app.check_host(host) {
-            Ok(_) => Ok(Self { host, issuer }),
-            Err(AppError::HostRefused) => {
-                let detail = "this host is revoked or unknown here";
-                Err(refuse(context, connection, "revoked", detail))
-            }
-            Err(error) => {
-                if let AppError::HostQuarantined(why) = error {
-                    let detail = why.to_string();
-                    let peer = connection.address.ip();
-                    context.refusals.note(peer, "quarantined", &detail);
-                }
-                Err(error.into())
-            }
+    }
+}
+
+impl FromRequestParts<AgentContext> for Reporter {
+    type Rejection = Refused;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        context: &AgentContext,
+    ) -> Result<Self, Refused> {
+        let connection = connection(parts)?;
+        let caller = identify(parts, context, connection)?;
+        let contact = contact(connection)?;
+        match context.app.check_host(caller.host) {
+            Ok(_) => Ok(Self::Host(caller, contact)),
+            Err(AppError::HostUnrecorded) => Ok(Self::Unrecorded(caller.host, contact)),
+            Err(error) => Err(turn_away(context, connection, error)),
         }
+    }
+}
+
+/// Who has a valid certificate, whatever the records say.
+fn identify(
+    parts: &Parts,
+    context: &AgentContext,
+    connection: Connection,
+) -> Result<HostCaller, Refused> {
+    let (host, issuer) = match (connection.peer.standing(context.app.now()), connection.peer) {
+        (Standing::Valid(host), Peer::Host { issuer, .. }) => (host, issuer),
+        (Standing::Expired(_), _) => {
+            let detail = "the certificate has expired; it can only be renewed";
+            return Err(refuse(context, connection, "expired", detail));
+        }
+        _ => return Err(no_certificate(context, connection)),
+    };
+    if names_another(&parts.headers, host) {
+        return Err(another_host(context, connection));
+    }
+    Ok(HostCaller { host, issuer })
+}
+
+/// The answer to a host that may not do what it asks for.
+fn turn_away(context: &AgentContext, connection: Connection, error: AppError) -> Refused {
+    match error {
+        AppError::HostRefused => {
+            let detail = "this host is revoked or was dismissed";
+            refuse(context, connection, "revoked", detail)
+        }
+        AppError::HostUnrecorded => {
+            let detail = "no record knows this host: an operator must readmit it first";
+            refuse(context, connection, "unrecorded", detail)
+        }
+        AppError::HostQuarantined(why) => {
+            let detail = why.to_string();
+            let peer = connection.address.ip();
+            context.refusals.note(peer, "quarantined", &detail);
+            error.into()
+        }
+        error => error.into(),
+    }
+}
+
+fn contact(connection: Connection) -> Result<Contact, Refused> {
+    match connection.peer {
+        Peer::Host {
+            serial,
+            not_before,
+            not_after,
+            ..
+        } => Ok(Contact {
+            from: connection.address.ip(),
+            certificate: Presented {
+                serial: serial.to_string(),
+                signed_at: not_before.after(SKEW_MAX),
+                expires_at: not_after,
+            },
+        }),
+        Peer::Nobody => Err(AppError::Unauthenticated.into()),
     }
 }
 
@@ -78,7 +153,7 @@ impl FromRequestParts<AgentContext> for RenewingHost {
                 if names_another(&parts.headers, host) {
                     return Err(another_host(context, connection));
                 }
-                Ok(Self(host))
+                Ok(Self(host, contact(connection)?))
             }
             Standing::Over(_) | Standing::Nobody => Err(no_certificate(context, connection)),
         }

@@ -21,12 +21,12 @@ use innkeeper_wire::{
         DesiredQuery, JoinAnswer, JoinRequest, Life, LifeAnswer, Observations, RenewAnswer,
         RenewRequest, ReportAnswer,
     },
-    id::RequestId,
+    id::{ChallengeId, RequestId},
 };
 use tokio_util::io::ReaderStream;
 
 use self::{
-    identity::{HostCaller, RenewingHost, Stranger},
+    identity::{HostCaller, RenewingHost, Reporter, Stranger},
     refusals::Refusals,
 };
 use crate::{
@@ -115,12 +115,20 @@ async fn join(
 /// A fresh certificate for a host that proves the present one.
 async fn renew(
     State(context): State<AgentContext>,
-    RenewingHost(host): RenewingHost,
+    RenewingHost(host, contact): RenewingHost,
     Json(request): Json<RenewRequest>,
 ) -> Result<Json<RenewAnswer>, Refused> {
-    let certificate_pem = context
+    let renewed = context
         .app
-        .renew_certificate(&context.ca, host, &request.csr_pem)?;
+        .renew_certificate(&context.ca, host, &request.csr_pem);
+    let certificate_pem = match renewed {
+        // It can't report when its certificate has expired, so this is how it is heard of.
+        Err(AppError::HostUnrecorded) => {
+            context.app.note_unrecorded(host, contact).await?;
+            return Err(undecided());
+        }
+        renewed => renewed?,
+    };
     tracing::info!(host.id = %host, "a host's certificate was renewed");
     Ok(Json(RenewAnswer {
         certificate_pem,
@@ -131,26 +139,31 @@ async fn renew(
 /// The desired state, once it is newer than what the host has; 204 when the wait is over before.
 async fn desired(
     State(context): State<AgentContext>,
-    HostCaller { host, .. }: HostCaller,
+    reporter: Reporter,
     Query(query): Query<DesiredQuery>,
 ) -> Result<Response, Refused> {
     let app = &context.app;
+    let host = reporter.host();
     let wait = Duration::from_secs(query.wait_s.into()).min(POLL_MAX);
     let deadline = tokio::time::Instant::now() + wait;
     let mut changes = app.watch_host(host);
     loop {
         // Marked before reading, so that a commit in between wakes us.
         changes.mark_unchanged();
-        app.check_host(host)?;
+        let is_member = match app.check_host(host) {
+            // It waits until somebody has decided, without asking again and again.
+            Err(AppError::HostUnrecorded) => false,
+            found => found.map(|_| true)?,
+        };
         let ours = (app.store().epoch(), app.manifest_generation(host)?);
         let theirs = (query.epoch, query.generation);
-        if theirs > ours {
+        if is_member && theirs > ours {
             app.note_claim(host, query.epoch, query.generation);
             let detail = "this control plane is behind the host";
             return Err(Refused::because(ProblemCode::Unavailable, detail));
         }
         // Nobody is sent anywhere by a store that has lost commits.
-        if ours > theirs && app.follows(host) {
+        if is_member && ours > theirs && app.follows(host) {
             return Ok(Json(app.manifest(host)?).into_response());
         }
         let look_again = (tokio::time::Instant::now() + LOOK_AGAIN).min(deadline);
@@ -180,10 +193,26 @@ async fn spec(
 /// Says that an agent lives; the first thing on each of its connections.
 async fn life(
     State(context): State<AgentContext>,
-    caller: HostCaller,
+    reporter: Reporter,
     Json(life): Json<Life>,
 ) -> Result<Json<LifeAnswer>, Refused> {
-    Ok(Json(hear(&context, &caller, &life).await?))
+    Ok(Json(match reporter {
+        Reporter::Host(caller, _) => hear(&context, &caller, &life).await?,
+        Reporter::Unrecorded(..) => hear_unrecorded(&context),
+    }))
+}
+
+/// Nothing is judged of a host that no record knows, and nothing kept.
+fn hear_unrecorded(context: &AgentContext) -> LifeAnswer {
+    LifeAnswer {
+        challenge: ChallengeId::new(context.app.ids()),
+        renew: false,
+    }
+}
+
+fn undecided() -> Refused {
+    let detail = "no record knows this host: an operator must readmit it first";
+    Refused::because(ProblemCode::Unauthenticated, detail)
 }
 
 async fn hear(
@@ -201,11 +230,22 @@ async fn hear(
 /// Takes in what a host observed.
 async fn observations(
     State(context): State<AgentContext>,
-    caller: HostCaller,
+    reporter: Reporter,
     Json(Observations { life, report }): Json<Observations>,
 ) -> Result<Json<ReportAnswer>, Refused> {
-    let life = hear(&context, &caller, &life).await?;
-    context.app.take_report(caller.host, &report).await?;
+    let app = &context.app;
+    let life = match reporter {
+        Reporter::Host(caller, contact) => {
+            let life = hear(&context, &caller, &life).await?;
+            app.note_contact(caller.host, contact);
+            app.take_report(caller.host, &report).await?;
+            life
+        }
+        Reporter::Unrecorded(host, contact) => {
+            app.take_unrecorded(host, contact, &report).await?;
+            hear_unrecorded(&context)
+        }
+    };
     Ok(Json(ReportAnswer {
         next_report_s: REPORT_INTERVAL_S,
         witness: context.app.witness(),

@@ -79,7 +79,7 @@ impl From<AppError> for Refused {
             AppError::Invitation(refusal) => {
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
-            AppError::HostRefused => plain(ProblemCode::Unauthenticated),
+            AppError::HostRefused | AppError::HostUnrecorded => plain(ProblemCode::Unauthenticated),
             AppError::HostQuarantined(why) => {
                 detailed(ProblemCode::HostQuarantined, why.to_string())
             }

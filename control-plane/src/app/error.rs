@@ -92,6 +92,9 @@ pub enum AppError {
     /// The host was revoked, or never joined here.
     #[error("the host may not talk to this control plane")]
     HostRefused,
+    /// The host proves that it joined here, and no record knows it: an operator must decide.
+    #[error("no record knows the host; see `recovery show`")]
+    HostUnrecorded,
     /// An operator must look at the host first.
     #[error("the host is quarantined")]
     HostQuarantined(#[source] Quarantine),

@@ -9,7 +9,7 @@ use innkeeper_wire::{
         FEATURES, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report,
         SERVERS_PER_HOST_MAX, Testimony,
     },
-    id::HostId,
+    id::{Code, HostId},
     time::Timestamp,
     vm::ServerSpec,
 };
@@ -52,15 +52,7 @@ pub struct HostOverview {
 impl App {
     /// Invites a host: makes a one-time token, valid for ten minutes, bound to a name and a site.
     pub async fn invite_host(&self, name: &str, site: &str) -> Result<String, AppError> {
-        let site = self
-            .settings()
-            .catalogue
-            .site(site)
-            .map(|site| site.code.clone())
-            .ok_or_else(|| {
-                let detail = format!("there is no site `{site}` in the configuration");
-                AppError::OperatorRefused(detail)
-            })?;
+        let site = self.site_called(site)?;
         if !is_host_name(name) {
             return Err(AppError::OperatorRefused(format!(
                 "`{name}` is no name for a host: letters, digits, - and ."
@@ -89,6 +81,14 @@ impl App {
         )
         .await?;
         Ok(token)
+    }
+
+    pub(super) fn site_called(&self, code: &str) -> Result<Code, AppError> {
+        let site = self.settings().catalogue.site(code);
+        site.map(|site| site.code.clone()).ok_or_else(|| {
+            let detail = format!("there is no site `{code}` in the configuration");
+            AppError::OperatorRefused(detail)
+        })
     }
 
     /// Lets a host in: its token is used up in the same commit that makes it a host.
@@ -143,11 +143,16 @@ impl App {
         };
         let mut changes = Changes::default();
         changes.replace(token_hash, Some(invitation.version), &used)?;
-        changes.insert(&name, &HostNameClaim { host: id })?;
-        changes.insert(id, &host)?;
-        changes.insert(id, &Reserved::default())?;
-        changes.insert(id, &ManifestHead::default())?;
+        self.enter_host(&mut changes, &host)?;
         Ok((changes, ()))
+    }
+
+    /// Everything that a host begins with.
+    pub(super) fn enter_host(&self, changes: &mut Changes, host: &Host) -> Result<(), AppError> {
+        changes.insert(&host.name, &HostNameClaim { host: host.id })?;
+        changes.insert(host.id, host)?;
+        changes.insert(host.id, &Reserved::default())?;
+        changes.insert(host.id, &ManifestHead::default())
     }
 
     /// A fresh certificate for a host that has one.
@@ -172,7 +177,13 @@ impl App {
 
     /// Whether a host may talk to us: asked on every request, and again before a parked one is answered.
     pub fn check_host(&self, host: HostId) -> Result<Host, AppError> {
-        let found = read::<Host>(self.store(), host)?.ok_or(AppError::HostRefused)?;
+        let Some(found) = read::<Host>(self.store(), host)? else {
+            return Err(if self.is_dismissed(host)? {
+                AppError::HostRefused
+            } else {
+                AppError::HostUnrecorded
+            });
+        };
         match found.value.state {
             HostState::Active => Ok(found.value),
             HostState::Revoked => Err(AppError::HostRefused),

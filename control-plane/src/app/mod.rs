@@ -32,6 +32,7 @@ use self::{
     recovery::Inventories,
     spec_owners::SpecOwners,
     unreadable::Unreadable,
+    unrecorded::Contacts,
     witnesses::{WitnessKey, Witnesses},
 };
 use crate::{
@@ -61,6 +62,7 @@ pub mod sessions;
 mod spec_owners;
 pub mod ssh_keys;
 mod unreadable;
+pub mod unrecorded;
 pub mod witnesses;
 
 /// How often a decision that lost a race is made again before the caller hears `Busy`.
@@ -118,6 +120,7 @@ struct Inner {
     spec_owners: SpecOwners,
     witnesses: Witnesses,
     inventories: Inventories,
+    contacts: Contacts,
     unreadable: Unreadable,
 }
 
@@ -204,6 +207,7 @@ impl App {
             spec_owners: SpecOwners::default(),
             witnesses,
             inventories: Inventories::default(),
+            contacts: Contacts::default(),
             unreadable: Unreadable::default(),
         };
         Self {
@@ -278,6 +282,11 @@ impl App {
     /// What hosts have, as far as they know of the present epoch.
     pub(crate) fn inventories(&self) -> &Inventories {
         &self.inner.inventories
+    }
+
+    /// What hosts show of themselves, while somebody may ask.
+    pub(crate) fn contacts(&self) -> &Contacts {
+        &self.inner.contacts
     }
 
     /// Records that could not be read while reports were taken in.

@@ -112,6 +112,7 @@ impl App {
                 Standing::Ordered(order) => return Ok(view_order(order)),
                 Standing::Open(quote) => quote,
             };
+            self.check_addresses_are_given(&quote.choice.site)?;
             let turn = self.choose_host(&quote.choice).await?;
             let decided = self
                 .decide(caller.actor, &cause, |app, now| {

@@ -19,7 +19,8 @@
 //! | `reserved/<host>`, `manifest/<host>` | [`Reserved`], [`ManifestHead`] |
 //! | `ack/<host>` | [`Acknowledged`]: the newest desired state that the host ever had |
 //! | `addr/<address>` | [`AddressClaim`] |
-//! | `recovery/state` | [`Recovery`] |
+//! | `recovery/state`, `restored/<epoch>` | [`Recovery`], [`RestoredFrom`] |
+//! | `unrecorded/<host>` | [`Unrecorded`]: a host that no other record knows |
 //! | `mail/<mail>` | [`OutgoingMail`] |
 //! | `erasing/<account>` | [`Erasing`]: that its key is still to be destroyed |
 //! | `vault/claim` | [`KeysClaim`]: whose keys open this store |
@@ -47,10 +48,11 @@ use crate::{
         host_session::Position,
         mail::OutgoingMail,
         order::{IdempotencyRecord, Order},
-        recovery::Recovery,
+        recovery::{Recovery, RestoredFrom},
         sealed::Sealed,
         server::Server,
         ssh_key::SshKeys,
+        unrecorded::Unrecorded,
         usage::{Contract, UsageInterval},
     },
     store::{EphemeralEntry, Guard, Key, Record, Store, Write},
@@ -96,6 +98,8 @@ nouns! {
     Acknowledged = "ack/",
     AddressClaim = "addr/",
     Recovery = "recovery/",
+    RestoredFrom = "restored/",
+    Unrecorded = "unrecorded/",
     OutgoingMail = "mail/",
     Erasing = "erasing/",
     KeysClaim = "vault/",

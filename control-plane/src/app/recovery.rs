@@ -2,20 +2,18 @@
 //!
 //! A store of a later epoch than the first is closed (`domain::recovery`): customers change nothing, hosts get no
 //! desired state and go on with what they have. [`App::finish_recovery`] holds the addresses of servers that no
-//! record knows, ends servers that their hosts had and have no more, and only then opens.
+//! record knows, ends servers that their hosts had and have no more, and only then opens. Hosts that no record knows
+//! are [`super::unrecorded`]'s; none may be undecided then.
 
 use std::{
     collections::{BTreeSet, HashMap},
     net::IpAddr,
-    sync::{
-        RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::RwLock,
 };
 
 use innkeeper_wire::{
     host::{ADDRESSES_PER_SERVER_MAX, HeldServer, HypervisorState, Report, SERVERS_PER_HOST_MAX},
-    id::{HostId, ServerId},
+    id::{Code, HostId, ServerId},
     time::Timestamp,
 };
 
@@ -26,18 +24,20 @@ use super::{
     error::AppError,
     hosts::HostOverview,
     records::{Changes, list, read},
+    unrecorded::Contact,
 };
 use crate::{
     domain::{
         addresses::{AddressClaim, QUARANTINE},
         host::{Host, HostState},
-        recovery::{Differences, Inventory, Phase, Recovery, compare, phase},
+        recovery::{Differences, Inventory, Phase, Recovery, RestoredFrom, compare, phase},
+        unrecorded::{Giving, UNRECORDED_MAX, Unrecorded},
     },
-    store::FIRST_EPOCH,
+    store::{FIRST_EPOCH, Head},
 };
 
 /// Name of the one record.
-const RECORD: &str = "state";
+pub(super) const RECORD: &str = "state";
 /// Address claims that a list looks at.
 const CLAIMS_MAX: usize = 1_000_000;
 
@@ -45,14 +45,28 @@ const CLAIMS_MAX: usize = 1_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Inventories {
     hosts: RwLock<HashMap<HostId, Inventory>>,
-    /// Once open, an installation stays open in this process.
-    is_open: AtomicBool,
+    /// That it was found to be open without limits; taken back by whoever commits a limit.
+    is_open: RwLock<bool>,
 }
 
 impl Inventories {
-    fn of(&self, host: HostId) -> Option<Inventory> {
+    pub(super) fn of(&self, host: HostId) -> Option<Inventory> {
         let hosts = self.hosts.read().expect("no holder of this lock panics");
         hosts.get(&host).cloned()
+    }
+
+    pub(super) fn forget(&self, host: HostId) {
+        let hosts = self.hosts.write();
+        hosts.expect("no holder of this lock panics").remove(&host);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        *self.is_open.read().expect("no holder of this lock panics")
+    }
+
+    /// A commit that was made has put a limit to what is open.
+    pub(super) fn look_again(&self) {
+        *self.is_open.write().expect("no holder of this lock panics") = false;
     }
 }
 
@@ -65,6 +79,10 @@ pub struct HostInRecovery {
     pub is_settled: bool,
     /// What differs; `None` before it has reported under the new epoch.
     pub differences: Option<Differences>,
+    /// What it showed of itself last, since the start of this process.
+    pub contact: Option<Contact>,
+    /// What it had been told last before the restore, since the start of this process.
+    pub told: Option<Head>,
 }
 
 /// An address that a server uses which no record knows.
@@ -81,16 +99,59 @@ pub struct UnlistedAddress {
 impl App {
     /// Whether the installation is open.
     pub fn phase(&self) -> Result<Phase, AppError> {
-        if self.inventories().is_open.load(Ordering::SeqCst) {
+        if self.inventories().is_open() {
             return Ok(Phase::Open);
         }
+        Ok(self.read_phase()?.0)
+    }
+
+    fn read_phase(&self) -> Result<(Phase, Option<Recovery>), AppError> {
         let record = read::<Recovery>(self.store(), RECORD)?;
         let record = record.map(|record| record.value);
-        let phase = phase(self.store().epoch(), FIRST_EPOCH, record.as_ref());
-        if phase == Phase::Open {
-            self.inventories().is_open.store(true, Ordering::SeqCst);
+        let epoch = self.store().epoch();
+        let phase = phase(epoch, FIRST_EPOCH, record.as_ref());
+        Ok((phase, record.filter(|record| record.epoch == epoch)))
+    }
+
+    /// Whether addresses of this site may be given away: nobody may use them whom we do not know of.
+    pub(crate) fn check_addresses_are_given(&self, site: &Code) -> Result<(), AppError> {
+        if self.inventories().is_open() {
+            return Ok(());
         }
-        Ok(phase)
+        let (phase, giving) = self.read_openness()?;
+        let is_unlimited = |phase: &Phase, giving: &Giving| {
+            *phase == Phase::Open && giving.is_unlimited(self.now())
+        };
+        if is_unlimited(&phase, &giving) {
+            // Read again under the lock: whoever commits a limit meanwhile takes this back afterwards.
+            let flag = self.inventories().is_open.write();
+            let mut flag = flag.expect("no holder of this lock panics");
+            let (phase, giving) = self.read_openness()?;
+            *flag = is_unlimited(&phase, &giving);
+        }
+        if giving.is_allowed(site, self.now()) {
+            return Ok(());
+        }
+        tracing::warn!(%site, "no address is given away: a host may use it that was not compared; see `recovery show`");
+        Err(AppError::Restoring)
+    }
+
+    fn read_openness(&self) -> Result<(Phase, Giving), AppError> {
+        let (phase, opened) = self.read_phase()?;
+        let mut left_behind = Vec::new();
+        if let Phase::OpenWithout(without) = &phase {
+            for host in without {
+                let found = read::<Host>(self.store(), host)?;
+                left_behind.extend(found.map(|found| (found.value.site, found.value.state)));
+            }
+        }
+        let unrecorded = list::<Unrecorded>(self.store(), "", UNRECORDED_MAX)?;
+        let giving = Giving::new(
+            opened.map(|opened| opened.finished_at),
+            left_behind.iter().map(|(site, state)| (site, *state)),
+            unrecorded.iter().map(|(_, record)| &record.value),
+        );
+        Ok((phase, giving))
     }
 
     /// Whether a host was compared with the records, or never had to be.
@@ -112,20 +173,11 @@ impl App {
         if !heard || report.hypervisor != HypervisorState::Reachable {
             return;
         }
-        let held = report.held.iter().take(SERVERS_PER_HOST_MAX);
-        let addresses = |held: &HeldServer| {
-            let addresses = held.addresses.iter().take(ADDRESSES_PER_SERVER_MAX);
-            addresses.copied().collect()
-        };
-        let held = held.map(|held| HeldServer {
-            server: held.server,
-            addresses: addresses(held),
-        });
         let listed = report.servers.iter().take(SERVERS_PER_HOST_MAX);
         let is_settled = self.is_settled(host);
         let inventory = Inventory {
             at: now,
-            held: held.collect(),
+            held: bounded(&report.held),
             listed: listed
                 .filter(|_| !is_settled)
                 .map(|seen| (seen.server, seen.state))
@@ -136,16 +188,24 @@ impl App {
         hosts.insert(host, inventory);
     }
 
-    /// All active hosts, with what differs from the records.
+    /// From what the store was restored, if it was and says so.
+    pub fn restored_from(&self) -> Result<Option<RestoredFrom>, AppError> {
+        let record = read::<RestoredFrom>(self.store(), self.store().epoch())?;
+        Ok(record.map(|record| record.value))
+    }
+
+    /// All hosts but those that are revoked, with what differs from the records.
     pub fn recovery(&self) -> Result<Vec<HostInRecovery>, AppError> {
-        let active = self.hosts()?.into_iter();
-        active
-            .filter(|overview| overview.host.state == HostState::Active)
+        let hosts = self.hosts()?.into_iter();
+        hosts
+            .filter(|overview| overview.host.state != HostState::Revoked)
             .map(|overview| {
                 let host = overview.host.id;
                 let is_settled = self.is_settled(host);
                 Ok(HostInRecovery {
                     differences: self.differences(host, is_settled)?,
+                    contact: self.contacts().of(host).map(|(_, contact)| contact),
+                    told: self.witnesses().told_before(host),
                     is_settled,
                     overview,
                 })
@@ -187,14 +247,16 @@ impl App {
         Ok(unlisted)
     }
 
-    /// Opens the installation after a restore, but for the hosts called `without`. Every other active host must
-    /// have reported under the new epoch. Can be called again for hosts that were left behind.
+    /// Opens the installation after a restore, but for the hosts called `without`. Every other host that is not
+    /// revoked must have reported under the new epoch, and every one that is in no record must be decided. Can be
+    /// called again for hosts that were left behind.
     pub async fn finish_recovery(&self, without: &[String]) -> Result<(), AppError> {
         let before = self.phase()?;
         if before == Phase::Open {
             let detail = "nothing is being restored: the installation is open";
             return Err(AppError::OperatorRefused(detail.to_owned()));
         }
+        self.check_all_decided()?;
         let hosts = self.recovery()?;
         let mut left_behind = BTreeSet::new();
         for name in without {
@@ -218,7 +280,8 @@ impl App {
         for host in &compared {
             let differences = host.differences.clone().unwrap_or_default();
             for held in &differences.unknown {
-                self.hold_addresses(host.overview.host.id, held).await?;
+                let id = host.overview.host.id;
+                self.hold_addresses(Actor::Operator, id, held).await?;
             }
         }
         self.decide(Actor::Operator, "open after a restore", |app, now| {
@@ -240,6 +303,11 @@ impl App {
         for host in hosts {
             let Host { name, id, .. } = &host.overview.host;
             let refused = |why: String| Err(AppError::OperatorRefused(why));
+            if let HostState::Quarantined { .. } = host.overview.host.state {
+                return refused(format!(
+                    "{name} is quarantined, so it can't say what it uses: release or revoke it, or leave it behind with --without {name}"
+                ));
+            }
             let differences = match &host.differences {
                 Some(differences) if self.presence().is_heard(*id, now) => differences,
                 _ => {
@@ -263,14 +331,21 @@ impl App {
 
     /// Holds the addresses of a server that no record knows. One that a record knows of is not taken away: the
     /// records of a server that is still there win.
-    async fn hold_addresses(&self, host: HostId, held: &HeldServer) -> Result<(), AppError> {
+    pub(super) async fn hold_addresses(
+        &self,
+        actor: Actor,
+        host: HostId,
+        held: &HeldServer,
+    ) -> Result<(), AppError> {
         let cause = format!("found {} on {host}", held.server);
-        self.decide(Actor::Operator, &cause, |app, _| {
+        self.decide(actor, &cause, |app, _| {
             let mut changes = Changes::default();
             for address in &held.addresses {
                 let claim = read::<AddressClaim>(app.store(), address)?;
                 let version = claim.as_ref().map(|claim| claim.version);
                 match claim.map(|claim| claim.value) {
+                    // The host has joined anew, and a record has the server at its former id.
+                    Some(AddressClaim::Held { server }) if server == held.server => {}
                     Some(AddressClaim::Held { server }) => tracing::error!(
                         host.id = %host, vm.id = %held.server, other.id = %server, %address,
                         "a server that no record knows uses the address of another one"
@@ -288,7 +363,8 @@ impl App {
         .await
     }
 
-    /// Gives back an address that was held for a server which no record knows, once that server is gone.
+    /// Gives back an address that was held for a server which no record knows, once that server is gone: as its host
+    /// says, or the operator of one that is not heard any more.
     pub async fn release_address(&self, address: IpAddr) -> Result<(), AppError> {
         let cause = format!("release {address}");
         self.decide(Actor::Operator, &cause, |app, now| {
@@ -301,7 +377,8 @@ impl App {
             };
             let uses = |held: &HeldServer| held.server == server;
             let inventory = app.inventories().of(host);
-            if inventory.is_none_or(|inventory| inventory.held.iter().any(uses)) {
+            let may_use = inventory.is_none_or(|inventory| inventory.held.iter().any(uses));
+            if may_use && !app.is_out(host)? {
                 return Err(AppError::OperatorRefused(format!(
                     "{server} may still use {address} on {host}: remove it there, and wait for the host's next report"
                 )));
@@ -313,4 +390,18 @@ impl App {
         })
         .await
     }
+}
+
+/// What a host says that it has, within the limits.
+pub(super) fn bounded(held: &[HeldServer]) -> Vec<HeldServer> {
+    let addresses = |held: &HeldServer| {
+        let addresses = held.addresses.iter().take(ADDRESSES_PER_SERVER_MAX);
+        addresses.copied().collect()
+    };
+    let servers = held.iter().take(SERVERS_PER_HOST_MAX);
+    let bounded = servers.map(|held| HeldServer {
+        server: held.server,
+        addresses: addresses(held),
+    });
+    bounded.collect()
 }

@@ -185,6 +185,8 @@ pub(crate) struct Witnesses {
 struct Known {
     standing: Standing,
     testimony: Testimony,
+    /// The newest that it was told before the present epoch.
+    before: Option<Head>,
 }
 
 impl Witnesses {
@@ -242,9 +244,18 @@ impl Witnesses {
         let known = hosts.entry(host).or_insert_with(|| Known {
             standing: Standing::Agrees,
             testimony: Testimony::default(),
+            before: None,
         });
         if known.stand(host, standing) {
             self.accusers.fetch_add(1, Ordering::SeqCst);
+        }
+        if let Some(told) = told.filter(|told| told.epoch < store.epoch()) {
+            let newest = known
+                .before
+                .is_none_or(|known| (known.epoch, known.sequence) < (told.epoch, told.sequence));
+            if newest {
+                known.before = Some(told);
+            }
         }
         if let Some(witness) = report.witness.filter(|_| told.is_some()) {
             known.keep(witness, now);
@@ -255,6 +266,13 @@ impl Witnesses {
     pub(crate) fn heard_epoch(&self, report: &Report) -> Option<u64> {
         let head = self.key.verify(report.witness.as_ref()?)?;
         Some(head.epoch)
+    }
+
+    /// The newest that a host says it was told before the present epoch. It says nothing of what it was not told: one
+    /// that was revoked was told nothing afterwards.
+    pub(crate) fn told_before(&self, host: HostId) -> Option<Head> {
+        let hosts = self.hosts.read().expect("no holder of this lock panics");
+        hosts.get(&host)?.before
     }
 
     /// Takes in that a host asks with a later desired state than there is.

@@ -16,4 +16,5 @@ pub mod recovery;
 pub mod sealed;
 pub mod server;
 pub mod ssh_key;
+pub mod unrecorded;
 pub mod usage;

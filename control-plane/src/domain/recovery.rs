@@ -24,6 +24,19 @@ pub struct Recovery {
     pub without: BTreeSet<HostId>,
 }
 
+/// From what a store of a later epoch than the first was made, written by the restore itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredFrom {
+    /// Epoch of the copy.
+    pub epoch: u64,
+    /// The last commit of the copy.
+    pub sequence: u64,
+    /// When that was made: what was done afterwards is lost.
+    pub until: Timestamp,
+    /// When it was restored.
+    pub restored_at: Timestamp,
+}
+
 /// Whether the installation is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {

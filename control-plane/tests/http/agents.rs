@@ -7,6 +7,7 @@ use innkeeper_control_plane::{
 };
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
+    digest::Digest,
     host::{Intent, ObservedServer, ObservedState},
     id::HostId,
     vm::ServerSpec,
@@ -145,15 +146,20 @@ async fn who_is_refused() {
     if let Peer::Host { id, .. } = &mut peer {
         *id = unknown;
     }
-    ask(
-        Connection {
-            peer,
-            ..host.connection
-        },
-        Some(unknown),
-    )
-    .await
-    .expect(401);
+    // One that no record knows waits for what an operator decides; there is nothing else for it.
+    let connection = Connection {
+        peer,
+        ..host.connection
+    };
+    ask(connection, Some(unknown)).await.expect(204);
+    let nothing = Digest::of(b"any");
+    for path in [format!("/specs/{nothing}"), format!("/blobs/{nothing}")] {
+        let refused = setting
+            .ask(connection, Some(unknown), Method::GET, &path, None)
+            .await;
+        let detail = refused.expect(401)["detail"].to_string();
+        assert!(detail.contains("no record knows this host"), "{detail}");
+    }
     setting.app.revoke_host(host.id).await.expect("revoked");
     assert!(
         ask(host.connection, Some(host.id)).await.expect(401)["detail"]

@@ -34,14 +34,14 @@ use crate::setting::{Setting, room_for};
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A listener in front of the setting's agent API.
-struct Door {
+pub(crate) struct Door {
     address: std::net::SocketAddr,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 }
 
 impl Door {
-    async fn open(setting: &Setting) -> Self {
+    pub(crate) async fn open(setting: &Setting) -> Self {
         let clock = Arc::clone(&setting.clock) as Arc<dyn Clock>;
         let identity = setting
             .ca
@@ -70,7 +70,7 @@ impl Door {
         }
     }
 
-    fn as_host(&self, ca: &Ca, host: HostId, at: Timestamp) -> ClientConfig {
+    pub(crate) fn as_host(&self, ca: &Ca, host: HostId, at: Timestamp) -> ClientConfig {
         let request = HostRequest::create().expect("a key");
         let signed = ca
             .sign_host(&request.request_pem, host, at, DAY)
@@ -81,7 +81,7 @@ impl Door {
     }
 
     /// An open HTTP/2 connection; `None` when the listener does not let it come about.
-    async fn connect(&self, config: ClientConfig) -> Option<Opened> {
+    pub(crate) async fn connect(&self, config: ClientConfig) -> Option<Opened> {
         let stream = TcpStream::connect(self.address).await.expect("connected");
         let name = ServerName::try_from("localhost").expect("a name");
         let stream = TlsConnector::from(Arc::new(config))
@@ -97,14 +97,14 @@ impl Door {
     }
 
     /// The status of a request for the desired state; `None` when the connection does not last that long.
-    async fn ask(&self, config: ClientConfig, claimed: HostId) -> Option<u16> {
+    pub(crate) async fn ask(&self, config: ClientConfig, claimed: HostId) -> Option<u16> {
         self.connect(config).await?.ask(claimed).await
     }
 }
 
-struct Opened {
+pub(crate) struct Opened {
     sender: SendRequest<Empty<Bytes>>,
-    driver: JoinHandle<()>,
+    pub(crate) driver: JoinHandle<()>,
 }
 
 impl Opened {
@@ -116,7 +116,7 @@ impl Opened {
         self.sender.send_request(request).await.ok()
     }
 
-    async fn ask(&mut self, claimed: HostId) -> Option<u16> {
+    pub(crate) async fn ask(&mut self, claimed: HostId) -> Option<u16> {
         let path = "/desired?epoch=0&generation=0&wait_s=0";
         let response = self.get(claimed, path).await?;
         let status = response.status().as_u16();

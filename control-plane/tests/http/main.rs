@@ -9,6 +9,7 @@ mod erasure;
 mod listener;
 mod orders;
 mod personal;
+mod recovery;
 mod servers;
 mod setting;
 mod witnesses;

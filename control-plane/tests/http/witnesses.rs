@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::setting::{PASSWORD, Setting, TestHost, public_key, room_for, signup};
 
 /// Copies the journal as a backup of files would have it: without the index.
-fn copy_journal(setting: &Setting, to: &str) {
+pub(crate) fn copy_journal(setting: &Setting, to: &str) {
     let journal = setting.folder.join("store/journal");
     let copy = setting.folder.join(to).join("journal");
     std::fs::create_dir_all(&copy).expect("a folder");
@@ -30,13 +30,13 @@ fn standing(setting: &Setting, host: &TestHost) -> Standing {
     found.expect("the host").standing
 }
 
-fn metric(setting: &Setting, name: &str) -> String {
+pub(crate) fn metric(setting: &Setting, name: &str) -> String {
     let text = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
     let line = text.lines().find(|line| line.starts_with(name));
     line.expect("the metric").to_owned()
 }
 
-fn seen(server: &Value, state: ObservedState) -> ObservedServer {
+pub(crate) fn seen(server: &Value, state: ObservedState) -> ObservedServer {
     let text = server.as_str().expect("an id");
     ObservedServer {
         server: text.parse::<ServerId>().expect("an id"),
@@ -228,16 +228,16 @@ async fn a_record_that_cannot_be_read_is_in_the_way_of_no_other() {
     );
 }
 
-fn text(id: &Value) -> &str {
+pub(crate) fn text(id: &Value) -> &str {
     id.as_str().expect("an id")
 }
 
-async fn shown(setting: &Setting, token: &str, server: &Value) -> Value {
+pub(crate) async fn shown(setting: &Setting, token: &str, server: &Value) -> Value {
     let path = format!("/servers/{}", text(server));
     setting.get(&path, Some(token)).await.expect(200)
 }
 
-async fn order(setting: &Setting, token: &str, key: &str, name: &str) -> Value {
+pub(crate) async fn order(setting: &Setting, token: &str, key: &str, name: &str) -> Value {
     let quote = setting.quote(token, key, name).await;
     setting.order(token, &quote, name).await.expect(201)["server"].clone()
 }
@@ -250,7 +250,7 @@ async fn poll(setting: &Setting, host: &TestHost) -> crate::setting::Answer {
         .await
 }
 
-const RUNNING: ObservedState = ObservedState::Running { ready: true };
+pub(crate) const RUNNING: ObservedState = ObservedState::Running { ready: true };
 
 /// An old copy of the store that was restored. In the time that is lost one server was deleted, and another one was
 /// made on an address that seems to be free again.
@@ -368,6 +368,12 @@ async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
     assert_eq!(story.finish(&["h2"]).await, None);
     poll(setting, host).await.expect(200);
     poll(setting, &story.silent).await.expect(204);
+    setting.clock.advance_s(60);
+    story.report_of_new(vec![story.held.clone()]).await;
+    let quote = setting.quote(&story.token, &story.key, "early").await;
+    let refused = setting.order(&story.token, &quote, "early").await;
+    // What the host uses that was left behind, nobody knows.
+    refused.expect(503);
 
     // It comes back, and is compared too.
     let mut told = None;
@@ -400,6 +406,10 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     let told = story.report_of_old(story.witness).await;
     story.report_of_old(told).await;
     assert_eq!(story.finish(&["h2"]).await, None);
+    let silent = story.silent.id;
+    setting.app.revoke_host(silent).await.expect("revoked");
+    setting.clock.advance_s(60);
+    story.report_of_new(vec![held.clone()]).await;
 
     // What was deleted is not made again, and what no record knows keeps its address.
     assert_eq!(shown(setting, token, &story.goes).await["state"], "deleted");
