@@ -276,7 +276,7 @@ async fn verify(config: &Config, files: Vec<PathBuf>) -> anyhow::Result<ExitCode
         let testimony = maintenance::read_testimony(&file)?;
         testimonies.push((file.display().to_string(), testimony));
     }
-    if config.admin_socket.exists() {
+    if service_may_run(&config.admin_socket).await {
         let told: Vec<(HostId, Testimony)> =
             ask(&config.admin_socket, Method::GET, "/testimonies", &()).await?;
         testimonies.extend(
@@ -289,6 +289,18 @@ async fn verify(config: &Config, files: Vec<PathBuf>) -> anyhow::Result<ExitCode
     let key = service::read_witness_key(&config.data_dir)?;
     let journal = config.data_dir.join("store/journal");
     judged(maintenance::verify(&journal, &testimonies, key.as_ref())?)
+}
+
+/// Whether somebody listens there, or that can't be told. A service that was killed leaves its socket.
+async fn service_may_run(socket: &Path) -> bool {
+    let gone = [
+        std::io::ErrorKind::NotFound,
+        std::io::ErrorKind::ConnectionRefused,
+    ];
+    match tokio::net::UnixStream::connect(socket).await {
+        Ok(_) => true,
+        Err(error) => !gone.contains(&error.kind()),
+    }
 }
 
 async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {

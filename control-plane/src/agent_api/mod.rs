@@ -210,9 +210,10 @@ fn hear_unrecorded(context: &AgentContext) -> LifeAnswer {
     }
 }
 
+/// Not a refusal: it goes on reporting, and asks again.
 fn undecided() -> Refused {
     let detail = "no record knows this host: an operator must readmit it first";
-    Refused::because(ProblemCode::Unauthenticated, detail)
+    Refused::because(ProblemCode::Unavailable, detail)
 }
 
 async fn hear(

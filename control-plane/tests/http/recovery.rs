@@ -207,7 +207,7 @@ async fn a_host_that_joined_in_the_lost_time_is_heard_and_readmitted_as_it_is() 
     let spec = format!("/specs/{}", innkeeper_wire::digest::Digest::of(b"any"));
     let spec = setting.ask(joined.connection, Some(joined.id), Method::GET, &spec, None);
     spec.await.expect(401);
-    renew(setting, joined).await.expect(401);
+    renew(setting, joined).await.expect(503);
 
     // It does not open by itself, and the operator can't mistake it for another one.
     let why = story.finish(&[]).await.expect("nobody has decided");
@@ -309,7 +309,7 @@ async fn a_host_whose_certificate_has_expired_is_seen_when_it_wants_another() {
     let Story {
         setting, joined, ..
     } = &story;
-    renew(setting, joined).await.expect(401);
+    renew(setting, joined).await.expect(503);
     assert_eq!(story.undecided(), [joined.id]);
     assert_eq!(story.readmit("h7", "lab").await, None);
     renew(setting, joined).await.expect(200);
@@ -415,7 +415,7 @@ async fn a_host_that_no_record_knows_proves_that_an_old_copy_was_put_back() {
     assert!(shown.sequence < story.told.sequence, "it is told the truth");
     story.order("early").await.expect(503);
     poll(setting, joined).await.expect(204);
-    renew(setting, joined).await.expect(401);
+    renew(setting, joined).await.expect(503);
     assert_eq!(setting.app.store().sequence(), before, "nothing is written");
     let why = story.readmit("h7", "lab").await.expect("nothing was lost");
     assert!(why.contains("never restored"), "{why}");

@@ -1,0 +1,172 @@
+//! The real service under load, killed with SIGKILL twenty times: what it acknowledged is there when it is
+//! started again. And the operator's commands, with the program itself.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use service::{PASSWORD, Service, run, write_config};
+
+mod host;
+mod restore;
+mod service;
+
+const KILLS: usize = 20;
+const WORKERS: u32 = 8;
+
+/// Each request comes from a network of its own: the limits on sign-ups are not what is tried here.
+async fn post(api: SocketAddr, path: &str, from: u32, body: &Value) -> Option<(u16, Value)> {
+    let [_, a, b, c] = from.to_be_bytes();
+    let from = format!("{}.{b}.{c}.1", 10 + a);
+    service::ask(api, path, &[("x-forwarded-for", &from)], Some(body)).await
+}
+
+async fn sign_up(api: SocketAddr, number: u32) -> Option<(u16, Value)> {
+    let body = json!({
+        "login_id": login_id(number),
+        "name": "Load",
+        "email": format!("load{number}@example.com"),
+        "password": PASSWORD,
+        "accepted_terms": "2026-11",
+        "locale": "en",
+    });
+    post(api, "/signups", number, &body).await
+}
+
+fn login_id(number: u32) -> String {
+    format!("load{number}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_service_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let acknowledged = Arc::new(Mutex::new(Vec::<u32>::new()));
+    let next = Arc::new(AtomicU32::new(1));
+    let progress = Arc::new(Notify::new());
+    let mut random = StdRng::seed_from_u64(7);
+    for _ in 0..KILLS {
+        let service = Service::start(&config);
+        let wanted = acknowledged.lock().expect("sound").len() + random.random_range(1..12);
+        let api = service.api;
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|_| {
+                let (acknowledged, next) = (Arc::clone(&acknowledged), Arc::clone(&next));
+                let progress = Arc::clone(&progress);
+                tokio::spawn(async move {
+                    // Ends with the first answer that does not come: the service is dead.
+                    loop {
+                        let number = next.fetch_add(1, Ordering::SeqCst);
+                        match sign_up(api, number).await {
+                            Some((201, _)) => {
+                                acknowledged.lock().expect("sound").push(number);
+                                progress.notify_one();
+                            }
+                            Some((status, body)) => panic!("{status}: {body}"),
+                            None => return,
+                        }
+                    }
+                })
+            })
+            .collect();
+        while acknowledged.lock().expect("sound").len() < wanted {
+            progress.notified().await;
+        }
+        service.kill();
+        for worker in workers {
+            worker.await.expect("a worker ends");
+        }
+    }
+    let service = Service::start(&config);
+    let acknowledged = acknowledged.lock().expect("sound").clone();
+    assert!(acknowledged.len() >= KILLS, "there was load");
+    for (index, number) in acknowledged.iter().enumerate() {
+        let (status, problem) = sign_up(service.api, *number).await.expect("an answer");
+        assert_eq!(
+            (status, problem["errors"][0]["code"].as_str()),
+            (422, Some("taken")),
+            "lost: {number}"
+        );
+        // A sample is signed in to as well: the account is whole, not only its claim.
+        if index % 10 == 0 {
+            let login = json!({ "login": login_id(*number), "password": PASSWORD });
+            let (status, problem) = post(service.api, "/sessions", *number, &login)
+                .await
+                .expect("an answer");
+            assert_eq!(
+                (status, problem["code"].as_str()),
+                (403, Some("email-unconfirmed")),
+                "half: {number}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_store_without_its_own_keys_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    Service::start(&config).kill();
+    let (keys, aside) = (folder.path().join("data/keys"), folder.path().join("aside"));
+    fs::rename(&keys, &aside).expect("moved");
+    let (_, said) = run(&config, &["serve"]);
+    assert!(
+        said.contains("put back the copy of the key folder"),
+        "{said}"
+    );
+    assert!(!said.contains("is up"), "{said}");
+    assert!(!keys.exists(), "no new keys are made for an old store");
+
+    let other = tempfile::tempdir().expect("a folder");
+    Service::start(&write_config(other.path())).kill();
+    fs::rename(other.path().join("data/keys"), &keys).expect("moved");
+    let (_, said) = run(&config, &["serve"]);
+    assert!(
+        said.contains("the keys are not those of this store"),
+        "{said}"
+    );
+    assert!(!said.contains("is up"), "{said}");
+
+    fs::remove_dir_all(&keys).expect("removed");
+    fs::rename(&aside, &keys).expect("moved back");
+    Service::start(&config).kill();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let service = Service::start(&config);
+    for number in [1, 2] {
+        let (status, body) = sign_up(service.api, number).await.expect("an answer");
+        assert_eq!(status, 201, "{body}");
+    }
+    let mirror = folder.path().join("mirror").display().to_string();
+    let mirrored = |expected: &str| {
+        let (fine, said) = run(&config, &["keys", "mirror", "--to", &mirror]);
+        assert!(fine && said.contains(expected), "{said}");
+    };
+    mirrored("has 2 keys: 2 written, 0 destroyed");
+    let (fine, said) = run(&config, &["account", "erase", "load1"]);
+    assert!(fine && said.contains("Nothing was done"), "{said}");
+    let (fine, said) = run(&config, &["account", "erase", "load1", "--confirm"]);
+    assert!(fine && said.contains("is erased"), "{said}");
+    mirrored("has 1 keys: 0 written, 1 destroyed");
+    let mut codes = Vec::new();
+    for number in [1, 2] {
+        let login = json!({ "login": login_id(number), "password": PASSWORD });
+        let answer = post(service.api, "/sessions", number, &login).await;
+        codes.push(answer.expect("an answer").1["code"].clone());
+    }
+    assert_eq!(codes, ["bad-credentials", "email-unconfirmed"]);
+    service.kill();
+}
