@@ -2,7 +2,13 @@
 //! made over it. Every call has a deadline and a limit to its answer. Used by `link` and `join`; it stores
 //! nothing and repeats nothing.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -20,8 +26,13 @@ use innkeeper_wire::{
 };
 use rustls::{ClientConfig, pki_types::ServerName};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// How long connecting may take, name to handshake.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -181,20 +192,27 @@ impl Connection {
                 .map_err(|_| CallError::Url(url.to_owned()))?;
             let connector = TlsConnector::from(Arc::new(tls));
             let stream = connector.connect(server, stream).await.map_err(failed)?;
+            let refusal = Arc::new(OnceLock::new());
+            let stream = Remembering {
+                stream,
+                refusal: Arc::clone(&refusal),
+            };
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder
                 .timer(TokioTimer::new())
                 .keep_alive_interval(KEEP_ALIVE)
                 .keep_alive_timeout(KEEP_ALIVE)
                 .keep_alive_while_idle(true);
-            builder
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(broken)
+            match builder.handshake(TokioIo::new(stream)).await {
+                Ok((sender, driver)) => Ok((sender, driver, refusal)),
+                Err(error) => Err(broken(error, &refusal)),
+            }
         };
         let connected = timeout(CONNECT_DEADLINE, connecting).await;
-        let (sender, driver) = connected.map_err(|_| CallError::Deadline(CONNECT_DEADLINE))??;
-        let driver = tokio::spawn(async move { driver.await.map_err(broken) });
+        let (sender, driver, refusal) =
+            connected.map_err(|_| CallError::Deadline(CONNECT_DEADLINE))??;
+        let driver =
+            tokio::spawn(async move { driver.await.map_err(|error| broken(error, &refusal)) });
         let authority = Arc::from(bracketed(name, port));
         Ok((
             Self {
@@ -262,7 +280,7 @@ impl Connection {
             .clone()
             .send_request(request)
             .await
-            .map_err(broken)?;
+            .map_err(CallError::Http)?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -279,7 +297,7 @@ async fn collect(body: Incoming, bytes_max: usize) -> Result<Vec<u8>, CallError>
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes().to_vec()),
         Err(error) => Err(match error.downcast::<hyper::Error>() {
-            Ok(error) => broken(*error),
+            Ok(error) => CallError::Http(*error),
             Err(error) => {
                 debug_assert!(
                     error.is::<LengthLimitError>(),
@@ -301,11 +319,52 @@ fn failed_connect(address: &str, source: io::Error) -> CallError {
     }
 }
 
-/// In TLS 1.3 a server's refusal of our certificate arrives after the handshake, as a broken connection.
-fn broken(error: hyper::Error) -> CallError {
-    match Refusal::of(&error) {
-        Some(refusal) => CallError::Refused(refusal),
+fn broken(error: hyper::Error, refusal: &OnceLock<Refusal>) -> CallError {
+    match refusal.get() {
+        Some(refusal) => CallError::Refused(*refusal),
         None => CallError::Http(error),
+    }
+}
+
+/// Remembers that the peer refused us. In TLS 1.3 a server's refusal of our certificate arrives after the handshake,
+/// as a broken connection, and HTTP/2 keeps no more of it than a text.
+struct Remembering {
+    stream: TlsStream<TcpStream>,
+    refusal: Arc<OnceLock<Refusal>>,
+}
+
+impl AsyncRead for Remembering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(refusal) = Refusal::of(error)
+        {
+            // The first one counts.
+            self.refusal.set(refusal).ok();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Remembering {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
