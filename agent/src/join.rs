@@ -3,16 +3,21 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use innkeeper_mtls::{HostRequest, RENEWAL_GRACE, pinned_client_config, tls::TlsError};
+use innkeeper_mtls::{
+    CaCertificate, Fault, HostCertificate, HostRequest, RENEWAL_GRACE, pinned_client_config,
+    tls::TlsError,
+};
 use innkeeper_wire::{
     digest::Digest,
     host::{JoinAnswer, JoinRequest},
     id::HostId,
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 
 use crate::{
     connection::{Call, CallError, Connection},
+    desired::{Accepted, Store},
+    durable,
     identity::{Enrolment, IdentityError},
 };
 
@@ -35,7 +40,8 @@ pub struct Invitation {
 pub enum JoinError {
     /// This machine is a host already.
     #[error(
-        "this machine is {0} already; remove its state directory before it joins as another host"
+        "this machine is {0} already; if its control plane does not take it any more, move the file `identity` in the \
+         agent's folder aside"
     )]
     Joined(HostId),
     /// No key could be made.
@@ -49,6 +55,14 @@ pub enum JoinError {
         "the invitation was not accepted: it was used, has expired or is another one; ask for a new one"
     )]
     Invitation(#[source] CallError),
+    /// The control plane's authority is another one.
+    #[error(
+        "the control plane's authority is not the one of the invitation: if it was changed since, ask for a new one"
+    )]
+    Pin(#[source] CallError),
+    /// What the former host was told could not be taken away.
+    #[error("can't store the desired state")]
+    Store(#[source] durable::Error),
     /// The control plane could not be asked.
     #[error("can't join")]
     Call(#[source] CallError),
@@ -60,8 +74,8 @@ pub enum JoinError {
     Identity(#[source] IdentityError),
 }
 
-/// Joins, and stores the identity in `folder`, which exists. One that was there and can't be renewed any more
-/// is replaced.
+/// Joins, and stores the identity in `folder`, which exists. One that was there and is of no use any more is
+/// replaced.
 ///
 /// # Errors
 /// When anything fails; then nothing was stored.
@@ -70,17 +84,21 @@ pub async fn join(
     folder: &Path,
     clock: Arc<dyn Clock>,
 ) -> Result<HostId, JoinError> {
-    let present = Enrolment::read(folder).and_then(|enrolment| enrolment.check());
-    if let Ok(present) = present
-        && clock.now() <= present.certificate.not_after.after(RENEWAL_GRACE)
+    if let Ok(enrolment) = Enrolment::read(folder)
+        && let Ok(present) = enrolment.check()
+        && is_of_use(&enrolment, &present.certificate, invitation, clock.now())
     {
         return Err(JoinError::Joined(present.certificate.host));
     }
     let request = HostRequest::create().map_err(JoinError::Key)?;
     let tls = pinned_client_config(invitation.ca_fingerprint, clock).map_err(JoinError::Tls)?;
-    let (connection, driver) = Connection::open(&invitation.url, tls, None)
-        .await
-        .map_err(JoinError::Call)?;
+    let (connection, driver) =
+        Connection::open(&invitation.url, tls, None)
+            .await
+            .map_err(|error| match error {
+                CallError::Refused(refusal) if refusal.fault == Fault::Pin => JoinError::Pin(error),
+                error => JoinError::Call(error),
+            })?;
     let ask = JoinRequest {
         token: invitation.token.clone(),
         csr_pem: request.request_pem,
@@ -101,8 +119,29 @@ pub async fn join(
         certificate_pem: answer.certificate_pem,
         ca_pem: answer.ca_pem,
     };
+    // What another host was told is not for this one, and would make it look as if it had gone back in time.
+    let store = Store::new(folder);
+    store
+        .write_accepted(&Accepted::default())
+        .map_err(JoinError::Store)?;
     enrolment.write(folder).map_err(JoinError::Identity)?;
     Ok(answer.host)
+}
+
+/// Whether an identity can still be used: not when its certificate has expired for too long, nor when it was signed
+/// by another authority than the one that its own control plane invites with now.
+fn is_of_use(
+    enrolment: &Enrolment,
+    certificate: &HostCertificate,
+    invitation: &Invitation,
+    now: Timestamp,
+) -> bool {
+    let known = CaCertificate::all_from_pem(&enrolment.ca_pem).unwrap_or_default();
+    let signed_it = |ca: &CaCertificate| {
+        ca.fingerprint() == invitation.ca_fingerprint && ca.key_id() == certificate.issuer
+    };
+    let is_over = now > certificate.not_after.after(RENEWAL_GRACE);
+    !is_over && (enrolment.url != invitation.url || known.iter().any(signed_it))
 }
 
 fn is_about_the_invitation(error: &CallError) -> bool {

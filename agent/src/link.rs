@@ -13,11 +13,12 @@ use innkeeper_wire::{
     digest::Digest,
     error::chain,
     host::{Manifest, Report},
+    id::HostId,
     time::Clock,
 };
 use tokio::{
     io::AsyncRead,
-    sync::{Notify, watch},
+    sync::{Mutex, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -29,7 +30,7 @@ use crate::{
     identity::{Enrolment, IdentityError},
     image::ImageSource,
     metrics::{Behind, LinkMetrics},
-    renewal::{Due, RenewError, Schedule, renew, renew_in_time},
+    renewal::{Asked, Due, Keeper, RenewError, Schedule},
     reporting::{Court, Reporting, Speaker},
     witness::{Standing, Witnesses},
 };
@@ -92,13 +93,15 @@ enum LinkError {
     Renew(#[from] RenewError),
     #[error("the certificate expired more than 7 days ago: this host must join anew")]
     TooLate,
+    #[error("this machine has joined as {now}, and this agent was started as {before}: restart it")]
+    Rejoined { before: HostId, now: HostId },
 }
 
 impl LinkError {
     fn is_refusal(&self) -> bool {
         match self {
             Self::Call(error) | Self::Renew(RenewError::Call(error)) => error.is_refusal(),
-            Self::Identity(_) | Self::Tls(_) | Self::TooLate => true,
+            Self::Identity(_) | Self::Tls(_) | Self::TooLate | Self::Rejoined { .. } => true,
             Self::Renew(_) => false,
         }
     }
@@ -142,9 +145,10 @@ impl Link {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0_u32;
         let mut said = String::new();
+        let mut started_as = None;
         loop {
             let opened_at = Instant::now();
-            let ended = self.session(&stop).await;
+            let ended = self.session(&mut started_as, &stop).await;
             self.connection.send_replace(None);
             self.metrics.set_connected(false);
             if opened_at.elapsed() >= GOOD_AFTER {
@@ -188,11 +192,20 @@ impl Link {
     }
 
     /// One connection, from its opening to its end.
-    async fn session(&mut self, stop: &CancellationToken) -> Result<Ended, LinkError> {
+    async fn session(
+        &mut self,
+        started_as: &mut Option<HostId>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, LinkError> {
         let enrolment = Enrolment::read(&self.folder)?;
         let url = self.url.as_ref().unwrap_or(&enrolment.url);
         let usable = enrolment.check()?;
         let (host, certificate) = (usable.certificate.host, usable.certificate.clone());
+        let before = *started_as.get_or_insert(host);
+        if before != host {
+            // What we have was told to another host.
+            return Err(LinkError::Rejoined { before, now: host });
+        }
         self.metrics.set_certificate(certificate.not_after);
         let schedule = Schedule::of(&certificate, rand::random());
         let due = schedule.due(self.clock.now());
@@ -221,7 +234,7 @@ impl Link {
         tracing::debug!(host.id = %host, url, ?due, "connected to the control plane");
         let ended = tokio::select! {
             // Cancel-safe: what was asked and not answered is asked again over the next connection.
-            ended = self.talk(&connection, &enrolment, schedule, due) => ended,
+            ended = self.talk(&connection, enrolment, schedule, due) => ended,
             // Cancel-safe: a cancellation stays.
             () = stop.cancelled() => return Ok(Ended::Stopped),
         };
@@ -247,12 +260,21 @@ impl Link {
     async fn talk(
         &mut self,
         connection: &Connection,
-        enrolment: &Enrolment,
+        enrolment: Enrolment,
         schedule: Schedule,
         due: Due,
     ) -> Result<Ended, LinkError> {
+        let asked = Asked::new(&enrolment.ca_pem);
+        let keeper = Keeper {
+            connection,
+            folder: &self.folder,
+            clock: &self.clock,
+            metrics: &self.metrics,
+            schedule,
+            enrolment: Mutex::new(enrolment),
+        };
         if due != Due::No {
-            match renew(connection, enrolment, &self.folder).await {
+            match keeper.renew().await {
                 Ok(()) => {
                     self.metrics.set_renewal_overdue(false);
                     return Ok(Ended::Renewed);
@@ -269,25 +291,14 @@ impl Link {
                 }
             }
         }
-        let early = Notify::new();
         let reporting = Reporting {
             connection,
             desired: self.desired.subscribe(),
-            authorities: Digest::of(enrolment.ca_pem.as_bytes()),
-            renew: &early,
+            asked: &asked,
         };
         reporting.prove(&mut self.speaker).await?;
         self.connection.send_replace(Some(connection.clone()));
         self.metrics.set_connected(true);
-        let renewing = renew_in_time(
-            connection,
-            enrolment,
-            &self.folder,
-            schedule,
-            &self.clock,
-            &early,
-            &self.metrics,
-        );
         let standing = watch::Sender::new(if self.behind.is_so() {
             Standing::Behind
         } else {
@@ -312,11 +323,12 @@ impl Link {
             // connection; a manifest that was not stored and published does not count yet.
             error = polling => Err(error),
             error = reporting.run(&mut self.speaker, court, self.reports.clone()) => Err(error.into()),
-            renewed = renewing => {
+            renewed = keeper.renew_in_time(&asked) => {
                 renewed?;
                 self.metrics.set_renewal_overdue(false);
                 Ok(Ended::Renewed)
             }
+            never = keeper.keep_trust(&asked) => match never {},
         }
     }
 }

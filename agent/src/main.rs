@@ -117,7 +117,7 @@ async fn join(arguments: Join) -> anyhow::Result<()> {
     };
     let host = join::join(&invitation, &folder, Arc::new(SystemClock)).await?;
     say(&format!(
-        "joined as {host}; start the agent with `systemctl start innkeeper-agent`"
+        "joined as {host}; start the agent with `systemctl restart innkeeper-agent`"
     ));
     Ok(())
 }

@@ -1,15 +1,19 @@
-//! Renewing the host's certificate: when, how, and what is said when it does not come about. `link` runs
-//! it beside polls and reports; it opens no connection of its own.
+//! Keeping the host's identity: when its certificate is renewed, how, what is said when that does not come about, and
+//! which authorities it trusts. `link` runs it beside polls and reports; it opens no connection of its own.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
 
 use innkeeper_mtls::{HostCertificate, HostRequest, RENEWAL_GRACE, authority::CaError};
 use innkeeper_wire::{
+    digest::Digest,
     error::chain,
-    host::{RenewAnswer, RenewRequest},
+    host::{LifeAnswer, RenewAnswer, RenewRequest},
     time::{Clock, Timestamp},
 };
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Mutex, Notify, watch},
+    time::sleep,
+};
 
 use crate::{
     connection::{Call, CallError, Connection},
@@ -116,70 +120,151 @@ impl Schedule {
     }
 }
 
-/// Asks for a fresh certificate for a fresh key, and stores it.
-///
-/// # Errors
-/// When any of it fails; then the present certificate is as it was.
-pub async fn renew(
-    connection: &Connection,
-    enrolment: &Enrolment,
-    folder: &Path,
-) -> Result<(), RenewError> {
-    let request = HostRequest::create().map_err(RenewError::Key)?;
-    let ask = RenewRequest {
-        csr_pem: request.request_pem,
-    };
-    let call = Call::post("/agent/v1/renew", &ask, CALL_DEADLINE, ANSWER_BYTES_MAX);
-    let answer = connection.json::<RenewAnswer>(call).await?;
-    let answer = answer.ok_or(RenewError::Empty)?;
-    let next = Enrolment {
-        url: enrolment.url.clone(),
-        key_pem: request.key_pem,
-        certificate_pem: answer.certificate_pem,
-        ca_pem: answer.ca_pem,
-    };
-    let folder = folder.to_owned();
-    let write = tokio::task::spawn_blocking(move || next.write(&folder)).await;
-    write.expect("writing a file does not panic")?;
-    tracing::info!("the certificate was renewed");
-    Ok(())
+/// What the control plane asks of our identity, over one connection.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    early: Notify,
+    offered: watch::Sender<Option<String>>,
+    trusted: watch::Sender<Digest>,
 }
 
-/// Waits until it is time, or until `early` says so, and renews. Ends once there is a new certificate on
-/// disk, or when the connection is of no use any more.
-///
-/// # Errors
-/// When the connection broke or was refused.
-pub async fn renew_in_time(
-    connection: &Connection,
-    enrolment: &Enrolment,
-    folder: &Path,
-    schedule: Schedule,
-    clock: &Arc<dyn Clock>,
-    early: &Notify,
-    metrics: &LinkMetrics,
-) -> Result<(), RenewError> {
-    loop {
-        let left = schedule.renew_at.since(clock.now());
-        if left > Duration::ZERO {
-            tokio::select! {
-                // Cancel-safe: only time is lost. In short steps: the wall clock may be set meanwhile.
-                () = sleep(left.min(PAUSE)) => continue,
-                // Cancel-safe: a notification that was not taken stays.
-                () = early.notified() => {}
+impl Asked {
+    /// Nothing yet, of an agent that trusts `ca_pem`.
+    pub(crate) fn new(ca_pem: &str) -> Self {
+        Self {
+            early: Notify::new(),
+            offered: watch::Sender::new(None),
+            trusted: watch::Sender::new(Digest::of(ca_pem.as_bytes())),
+        }
+    }
+
+    /// What is told of the authorities that we trust: those on disk.
+    pub(crate) fn trusted(&self) -> Digest {
+        *self.trusted.borrow()
+    }
+
+    /// Takes in what an answer asks for; [`Keeper`] does it.
+    pub(crate) fn take(&self, answer: LifeAnswer) {
+        if answer.renew {
+            self.early.notify_one();
+        }
+        // None takes back what was not stored yet.
+        self.offered.send_if_modified(|offered| {
+            let is_new = *offered != answer.authorities;
+            *offered = answer.authorities;
+            is_new
+        });
+    }
+}
+
+/// Keeps our identity: its certificate fresh, its authorities those that the control plane names. All that is
+/// written of it while a connection lasts goes through here, so that no part undoes another.
+pub(crate) struct Keeper<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) folder: &'a Path,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) metrics: &'a LinkMetrics,
+    pub(crate) schedule: Schedule,
+    pub(crate) enrolment: Mutex<Enrolment>,
+}
+
+impl Keeper<'_> {
+    /// Asks for a fresh certificate for a fresh key, and stores it.
+    ///
+    /// # Errors
+    /// When any of it fails; then the present certificate is as it was.
+    pub(crate) async fn renew(&self) -> Result<(), RenewError> {
+        let request = HostRequest::create().map_err(RenewError::Key)?;
+        let ask = RenewRequest {
+            csr_pem: request.request_pem,
+        };
+        let call = Call::post("/agent/v1/renew", &ask, CALL_DEADLINE, ANSWER_BYTES_MAX);
+        let answer = self.connection.json::<RenewAnswer>(call).await?;
+        let answer = answer.ok_or(RenewError::Empty)?;
+        self.write(|present| Enrolment {
+            url: present.url.clone(),
+            key_pem: request.key_pem,
+            certificate_pem: answer.certificate_pem,
+            ca_pem: answer.ca_pem,
+        })
+        .await?;
+        tracing::info!("the certificate was renewed");
+        Ok(())
+    }
+
+    /// Waits until it is time, or until the control plane says so, and renews. Ends once there is a new certificate
+    /// on disk, or when the connection is of no use any more.
+    ///
+    /// # Errors
+    /// When the connection broke or was refused.
+    pub(crate) async fn renew_in_time(&self, asked: &Asked) -> Result<(), RenewError> {
+        loop {
+            let left = self.schedule.renew_at.since(self.clock.now());
+            if left > Duration::ZERO {
+                tokio::select! {
+                    // Cancel-safe: only time is lost. In short steps: the wall clock may be set meanwhile.
+                    () = sleep(left.min(PAUSE)) => continue,
+                    // Cancel-safe: a notification that was not taken stays.
+                    () = asked.early.notified() => {}
+                }
+            }
+            match self.renew().await {
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the certificate could not be renewed"
+                    );
+                    self.schedule.note_failure(self.clock.now(), self.metrics);
+                    sleep(PAUSE).await;
+                }
+                ended => return ended,
             }
         }
-        match renew(connection, enrolment, folder).await {
-            Err(error) if error.is_passing() => {
-                tracing::warn!(
-                    error = chain(&error),
-                    "the certificate could not be renewed"
-                );
-                schedule.note_failure(clock.now(), metrics);
-                sleep(PAUSE).await;
+    }
+
+    /// Stores the authorities that the control plane names, whenever it names others. The connection goes on: the
+    /// next one is opened with them.
+    pub(crate) async fn keep_trust(&self, asked: &Asked) -> Infallible {
+        let mut offers = asked.offered.subscribe();
+        loop {
+            let offer = offers.borrow_and_update().clone();
+            let is_other = |ca_pem: &String| Digest::of(ca_pem.as_bytes()) != asked.trusted();
+            let Some(ca_pem) = offer.filter(is_other) else {
+                offers.changed().await.expect("`asked` outlives this");
+                continue;
+            };
+            let trusted = Digest::of(ca_pem.as_bytes());
+            let stored = self.write(|present| Enrolment {
+                ca_pem,
+                ..present.clone()
+            });
+            match stored.await {
+                Ok(()) => {
+                    asked.trusted.send_replace(trusted);
+                    tracing::info!(%trusted, "other authorities are trusted from now on");
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = chain(&error),
+                        "the authorities that the control plane names can't be stored"
+                    );
+                    sleep(PAUSE).await;
+                }
             }
-            ended => return ended,
         }
+    }
+
+    async fn write(
+        &self,
+        change: impl FnOnce(&Enrolment) -> Enrolment,
+    ) -> Result<(), IdentityError> {
+        let mut present = self.enrolment.lock().await;
+        let next = change(&present);
+        let (folder, stored) = (self.folder.to_owned(), next.clone());
+        let write = tokio::task::spawn_blocking(move || stored.write(&folder)).await;
+        write.expect("writing a file does not panic")?;
+        *present = next;
+        Ok(())
     }
 }
 

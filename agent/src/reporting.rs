@@ -11,7 +11,7 @@ use innkeeper_wire::{
     time::Clock,
 };
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -19,6 +19,7 @@ use crate::{
     connection::{Call, CallError, Connection},
     desired::{Desired, Store},
     metrics::Behind,
+    renewal::Asked,
     witness::{Standing, Witnesses, testify},
 };
 
@@ -66,9 +67,8 @@ impl Speaker {
 pub(crate) struct Reporting<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) desired: watch::Receiver<Arc<Desired>>,
-    pub(crate) authorities: Digest,
-    /// Told when the control plane wants the certificate renewed early.
-    pub(crate) renew: &'a Notify,
+    /// What the control plane asks of our identity goes there.
+    pub(crate) asked: &'a Asked,
 }
 
 impl Reporting<'_> {
@@ -87,14 +87,12 @@ impl Reporting<'_> {
     }
 
     fn life(&self, speaker: &Speaker) -> Life {
-        speaker.life(&self.desired.borrow(), self.authorities)
+        speaker.life(&self.desired.borrow(), self.asked.trusted())
     }
 
     fn take(&self, speaker: &mut Speaker, answer: LifeAnswer) {
         speaker.echo = Some(answer.challenge);
-        if answer.renew {
-            self.renew.notify_one();
-        }
+        self.asked.take(answer);
     }
 
     /// Posts a report after every change and at the interval that the control plane names, until the
@@ -117,10 +115,10 @@ impl Reporting<'_> {
                     .post(speaker, testify(&newest, court.witnesses.newest()))
                     .await
                 {
-                    Ok(Some(answer)) => {
+                    Ok(Some((next_report_s, witness))) => {
                         let (least, most) = REPORT_EVERY.into_inner();
-                        every = Duration::from_secs(answer.next_report_s.clamp(least, most).into());
-                        court.hear(answer.witness).await;
+                        every = Duration::from_secs(next_report_s.clamp(least, most).into());
+                        court.hear(witness).await;
                         if posted.is_none() {
                             tracing::info!("the control plane takes our reports");
                         }
@@ -145,11 +143,12 @@ impl Reporting<'_> {
         }
     }
 
+    /// Posts a report; gives when to report next, in seconds, and where the journal stands.
     async fn post(
         &self,
         speaker: &mut Speaker,
         report: Report,
-    ) -> Result<Option<ReportAnswer>, CallError> {
+    ) -> Result<Option<(u32, Witness)>, CallError> {
         let observations = Observations {
             life: self.life(speaker),
             report,
@@ -161,10 +160,10 @@ impl Reporting<'_> {
             SMALL_BYTES_MAX,
         );
         let answer = self.connection.json::<ReportAnswer>(call).await?;
-        if let Some(answer) = &answer {
+        Ok(answer.map(|answer| {
             self.take(speaker, answer.life);
-        }
-        Ok(answer)
+            (answer.next_report_s, answer.witness)
+        }))
     }
 }
 

@@ -124,6 +124,10 @@ struct Script {
     given: AtomicU8,
     /// Whether hosts shall renew before it is time.
     renew_early: AtomicBool,
+    /// What hosts shall trust, in place of what they were given.
+    authorities: Mutex<Option<String>>,
+    /// What the newest report told of the authorities that the host trusts.
+    told: watch::Sender<Digest>,
 }
 
 impl Script {
@@ -132,6 +136,7 @@ impl Script {
         LifeAnswer {
             challenge: ChallengeId::from_uuid(uuid(number)),
             renew: self.renew_early.swap(false, Ordering::Relaxed),
+            authorities: self.authorities.lock().expect("no panics").clone(),
         }
     }
 }
@@ -246,11 +251,12 @@ async fn on_report(
     State(script): Shared,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Json(Observations { report, .. }): Json<Observations>,
+    Json(Observations { life, report }): Json<Observations>,
 ) -> Response {
     if let Some(refusal) = refuse(&script, "", peer, &headers) {
         return refusal;
     }
+    script.told.send_replace(life.authorities);
     script.reports.send_replace(Some(report));
     let witness = *script.witness.lock().expect("no panics");
     Json(ReportAnswer {
@@ -333,6 +339,8 @@ fn script() -> Arc<Script> {
         lives: Mutex::default(),
         given: AtomicU8::new(1),
         renew_early: AtomicBool::new(false),
+        authorities: Mutex::default(),
+        told: watch::Sender::new(Digest::of(b"")),
     })
 }
 
@@ -480,7 +488,7 @@ async fn only_the_right_invitation_makes_a_host_and_only_once() {
     let mut wrong = invitation(&script, address);
     wrong.ca_fingerprint = Digest::of(b"another authority");
     match try_join(wrong).await {
-        Err(JoinError::Call(CallError::Refused(refusal))) => assert_eq!(refusal.fault, Fault::Pin),
+        Err(JoinError::Pin(CallError::Refused(refusal))) => assert_eq!(refusal.fault, Fault::Pin),
         other => panic!("{other:?}"),
     }
     let mut wrong = invitation(&script, address);
@@ -838,4 +846,111 @@ async fn a_certificate_that_can_not_be_renewed_is_an_alarm_and_an_early_renewal_
     timeout(PATIENCE, renewed).await.expect("it was told to");
     script.manifest.send_replace(manifest(1, 2, vec![]));
     until(&mut linked.desired, |desired| desired.generation == 2).await;
+}
+
+/// The list of authorities that is stored and that the agent tells is what the control plane named, whole or not at
+/// all, without another connection; also where an earlier process was killed while it wrote.
+#[tokio::test]
+async fn the_authorities_that_the_control_plane_names_are_stored_and_told() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = joined(&script, address).await;
+    let before = Enrolment::read(folder.path()).expect("stored");
+    std::fs::write(folder.path().join("identity.new"), "half-writ").expect("written");
+    let next = Ca::create(script.ca.install(), script.clock.now()).expect("a CA");
+    let both = before.ca_pem.clone() + next.certificate_pem();
+    *script.authorities.lock().expect("no panics") = Some(both.clone());
+    let mut linked = link(&script, folder.path());
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
+    let stored = async {
+        loop {
+            let stored = Enrolment::read(folder.path()).expect("whole");
+            if stored.ca_pem == both {
+                return stored;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let stored = timeout(PATIENCE, stored).await.expect("it is stored");
+    assert_eq!(stored.certificate_pem, before.certificate_pem);
+    assert!(*stored.key_pem == *before.key_pem, "nothing else changes");
+
+    let mut told = script.told.subscribe();
+    for sequence in 1.. {
+        let mut report = observed(sequence);
+        report.strangers = vec![sequence.to_string()];
+        linked.reports.send_replace(Some(Arc::new(report)));
+        let latest = timeout(PATIENCE, told.changed()).await;
+        latest.expect("it reports").expect("the script lives");
+        if *told.borrow_and_update() == Digest::of(both.as_bytes()) {
+            break;
+        }
+    }
+    let connections = script.lives.lock().expect("no panics").len();
+    assert_eq!(connections, 2, "still the first connection");
+
+    // What is no list of authorities is not stored, and the link stays up.
+    *script.authorities.lock().expect("no panics") = Some("rubbish".to_owned());
+    for sequence in 1_000..1_003 {
+        let mut report = observed(sequence);
+        report.strangers = vec![sequence.to_string()];
+        linked.reports.send_replace(Some(Arc::new(report)));
+        let latest = timeout(PATIENCE, told.changed()).await;
+        latest.expect("it reports").expect("the script lives");
+        assert_eq!(*told.borrow_and_update(), Digest::of(both.as_bytes()));
+    }
+    let kept = Enrolment::read(folder.path()).expect("stored");
+    assert_eq!(kept.ca_pem, both);
+}
+
+/// A host that was away while the authority was changed is refused, and a new invitation is its way back: as another
+/// host, to which nothing is left of what the former one was told.
+#[tokio::test]
+async fn a_host_that_slept_through_a_change_of_the_authority_joins_anew() {
+    let former = script();
+    former.manifest.send_replace(manifest(1, 57, vec![entry()]));
+    let (address, serving) = serve(Arc::clone(&former), any_port()).await;
+    let folder = joined(&former, address).await;
+    let mut linked = link(&former, folder.path());
+    until(&mut linked.desired, |desired| desired.generation == 57).await;
+    let invited = invitation(&former, address);
+    let again = join(&invited, folder.path(), former.clock.clone()).await;
+    let again = again.expect_err("it is of use");
+    assert!(
+        matches!(again, JoinError::Joined(id) if id == host()),
+        "{again}"
+    );
+    linked.stop.cancel();
+    linked.running.await.expect("no panic");
+    serving.abort();
+    assert!(serving.await.is_err_and(|error| error.is_cancelled()));
+
+    let changed = script();
+    let (_, _serving) = serve(Arc::clone(&changed), address).await;
+    let elsewhere = Invitation {
+        url: "https://elsewhere.example:8443".to_owned(),
+        ..invitation(&changed, address)
+    };
+    let refused = join(&elsewhere, folder.path(), changed.clock.clone()).await;
+    let refused = refused.expect_err("another installation's").to_string();
+    assert!(refused.contains("already"), "{refused}");
+    let stale = Invitation {
+        ca_fingerprint: former.ca.fingerprint(),
+        ..invitation(&changed, address)
+    };
+    let other = tempfile::tempdir().expect("a folder");
+    let refused = join(&stale, other.path(), changed.clock.clone()).await;
+    let refused = refused.expect_err("from before the change").to_string();
+    assert!(refused.contains("ask for a new one"), "{refused}");
+
+    join(
+        &invitation(&changed, address),
+        folder.path(),
+        changed.clock.clone(),
+    )
+    .await
+    .expect("the way back");
+    let mut linked = link(&changed, folder.path());
+    assert_eq!(linked.desired.borrow().generation, 0, "another host's");
+    until(&mut linked.desired, |desired| desired.generation == 1).await;
 }

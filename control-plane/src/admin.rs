@@ -1,7 +1,7 @@
 //! The operator's command line and the service's side of it: HTTP over a unix socket that only the service's
 //! user can open. The service holds the store's lock, so every command goes through it.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use axum::{
@@ -13,7 +13,6 @@ use axum::{
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use innkeeper_mtls::Ca;
 use innkeeper_wire::{
     error::{Problem, ProblemCode},
     host::Testimony,
@@ -25,10 +24,12 @@ use tokio::net::UnixStream;
 use crate::{
     api::error::Refused,
     app::{App, witnesses::Standing},
+    authority::Authority,
     domain::{host::HostState, server::HostReach},
 };
 
 pub mod accounts;
+pub mod authority;
 pub mod recovery;
 
 /// Largest answer that the command line reads.
@@ -40,7 +41,7 @@ pub struct AdminContext {
     /// The application.
     pub app: App,
     /// The authority whose fingerprint hosts pin.
-    pub ca: Arc<Ca>,
+    pub authority: Authority,
     /// Where hosts dial, such as `https://control.example:8443`.
     pub agent_url: String,
 }
@@ -100,6 +101,7 @@ pub fn router(context: AdminContext) -> Router {
         .route("/recovery/release", post(recovery::release))
         .route("/recovery/readmit", post(recovery::readmit))
         .route("/recovery/dismiss", post(recovery::dismiss))
+        .merge(authority::routes())
         .with_state(context)
 }
 
@@ -111,12 +113,16 @@ async fn invite(
     State(context): State<AdminContext>,
     Json(request): Json<InviteRequest>,
 ) -> Result<Json<Invited>, Refused> {
-    let AdminContext { app, ca, agent_url } = &context;
+    let AdminContext {
+        app,
+        authority,
+        agent_url,
+    } = &context;
     let token = app.invite_host(&request.name, &request.site).await?;
     tracing::info!(host.name = request.name, "a host was invited");
     let join_command = format!(
         "innkeeper-agent join --url {agent_url} --token {token} --ca-fingerprint {}",
-        ca.fingerprint()
+        authority.present().issuer().fingerprint()
     );
     Ok(Json(Invited { join_command }))
 }

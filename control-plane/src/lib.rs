@@ -2,8 +2,8 @@
 //! customers and the mutual-TLS API of agents, and places servers on hosts. See ARCHITECTURE.md.
 //!
 //! Arrows: `api`, `agent_api`, `admin` -> `app` -> {`domain`, `store`, `vault`}; `work` -> {`app`,
-//! `domain`, `store`, `providers`}; `store` -> `domain`; `domain` and `vault` -> the wire crate only. `service`
-//! puts all of it together and nothing depends on it.
+//! `domain`, `store`, `providers`}; `store` -> `domain`; `domain` and `vault` -> the wire crate only. `agent_api`
+//! and `admin` ask `authority`, which asks `app`. `service` puts all of it together and nothing depends on it.
 
 #![forbid(unsafe_code)]
 
@@ -11,12 +11,14 @@ pub mod admin;
 pub mod agent_api;
 pub mod api;
 pub mod app;
+pub mod authority;
 pub mod blobs;
 pub mod config;
 pub mod domain;
 pub mod maintenance;
 pub mod metrics;
 pub mod providers;
+mod secret_file;
 pub mod service;
 pub mod store;
 mod tasks;

@@ -15,10 +15,12 @@ use innkeeper_control_plane::{
         HostLine, InviteRequest, Invited,
         accounts::{Confirmed, erase_by_command},
         ask,
+        authority::{status_by_command, take_by_command},
         recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
     },
     api,
     config::Config,
+    domain::roll_over::Step,
     maintenance::{self, Soundness},
     service,
     vault::{Mirrored, mirror},
@@ -93,6 +95,11 @@ enum Command {
         #[command(subcommand)]
         command: HostCommand,
     },
+    /// Rolls the authority over that signs hosts; needs the running service.
+    Ca {
+        #[command(subcommand)]
+        command: CaCommand,
+    },
     /// Looks after the keys that personal data is sealed with.
     Keys {
         #[command(subcommand)]
@@ -114,6 +121,28 @@ enum KeysCommand {
         #[arg(long)]
         to: PathBuf,
     },
+}
+
+#[derive(Subcommand)]
+enum CaCommand {
+    /// Shows where the roll-over stands, which hosts it waits for, and what comes next.
+    Status,
+    /// Makes the next authority. Both are trusted from now on, and hosts are told so.
+    Begin,
+    /// Lets the next authority sign: the agent API's certificate, and those of hosts, which are sent to renew.
+    Switch {
+        /// A host that does not trust the next authority yet: it has to join anew.
+        #[arg(long, value_name = "HOST")]
+        without: Vec<String>,
+    },
+    /// No longer trusts the authority before.
+    Finish {
+        /// A host that has not renewed yet: it has to join anew.
+        #[arg(long, value_name = "HOST")]
+        without: Vec<String>,
+    },
+    /// Drops the next authority; only before `switch`.
+    Abort,
 }
 
 #[derive(Subcommand)]
@@ -348,6 +377,7 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
             print(&erase_by_command(&socket, &who, confirmed).await?)
         }
         Command::Host { command } => host(&Config::load(file)?, command).await,
+        Command::Ca { command } => print(&ca(&Config::load(file)?.admin_socket, command).await?),
     }
 }
 
@@ -384,6 +414,17 @@ async fn recovery(config: &Config, command: RecoveryCommand) -> anyhow::Result<(
             print(&format!("{address} rests for an hour and is free then\n"))
         }
     }
+}
+
+async fn ca(socket: &Path, command: CaCommand) -> anyhow::Result<String> {
+    let (step, without) = match command {
+        CaCommand::Status => return status_by_command(socket).await,
+        CaCommand::Begin => (Step::Begin, vec![]),
+        CaCommand::Switch { without } => (Step::Switch, without),
+        CaCommand::Finish { without } => (Step::Finish, without),
+        CaCommand::Abort => (Step::Abort, vec![]),
+    };
+    take_by_command(socket, step, without).await
 }
 
 async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {

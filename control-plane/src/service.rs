@@ -1,11 +1,10 @@
 //! Puts the running service together: store, application, three listeners, duties; and takes it apart again.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     future::Future,
-    io::Write as _,
     net::SocketAddr,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,19 +12,15 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use axum::{Router, extract::State, http::header, routing::get};
-use innkeeper_mtls::{Authorities, Ca, server_config};
 use innkeeper_wire::{
     digest::Digest,
-    id::{Code, IdSource},
-    time::{Clock, SystemClock, Timestamp},
+    id::IdSource,
+    time::{Clock, SystemClock},
 };
 use rand::{TryRngCore as _, rngs::OsRng};
-use tokio::{
-    net::{TcpListener, UnixListener},
-    sync::watch,
-};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::{
     admin::{self, AdminContext},
@@ -35,12 +30,14 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    app::{App, Settings, witnesses::WitnessKey},
+    app::{Actor, App, Settings, witnesses::WitnessKey},
+    authority::Authority,
     blobs::Blobs,
     config::{self, Config},
     domain::catalogue::{Catalogue, Image},
     metrics::Metrics,
     providers::mail::Mailer,
+    secret_file,
     store::{Options, Store},
     tasks::Tasks,
     vault::{INSTALLATION_KEY, Vault},
@@ -51,8 +48,6 @@ use crate::{
 const TERMS_BYTES_MAX: usize = 100_000;
 /// Shortest secret of the portal.
 const PORTAL_KEY_LENGTH_MIN: usize = 32;
-/// How often the agent API gets a fresh certificate.
-const SERVER_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(24 * 3_600);
 /// After a stop was asked for, everything has this long to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -81,16 +76,24 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let blobs = Blobs::open(&config.data_dir)?;
     let witness_key = load_witness_key(&config.data_dir)?;
     let settings = settings(&config, &blobs, witness_key)?;
-    let ca = Arc::new(load_ca(
+    let authority = Authority::open(
         &config.data_dir,
         &config.installation.id,
-        clock.now(),
-    )?);
+        config.listen.agent_names.clone(),
+        Arc::clone(&clock),
+    )?;
     let store = open_store(&config)?;
     let ids = Arc::new(SystemIds { clock: SystemClock });
     let vault = open_vault(&config.key_dir(), &store)?;
-    let app = App::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
+    let app = App::new(store.clone(), vault, clock, ids, settings);
     app.claim_keys().await.context("recognise the keys")?;
+    let cause = "authority: found at start";
+    if let Err(error) = app
+        .note_step(Actor::System, cause, &authority.present())
+        .await
+    {
+        tracing::error!(%error, "where the authority's roll-over stands can't be noted in the journal");
+    }
     let metrics = Metrics::new().context("define metrics")?;
     let mailer = Mailer::new(&config.mail)?;
 
@@ -104,18 +107,21 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     tasks.spawn("the duty of erasing", erasure);
     let agent_context = AgentContext {
         app: app.clone(),
-        ca: Arc::clone(&ca),
+        authority: authority.clone(),
         blobs,
         refusals: Refusals::new(metrics.clone()),
         metrics: metrics.clone(),
     };
-    let listener = agent_listener(&config, agent_context, clock, &tasks, stop.clone()).await?;
+    let listener = agent_listener(&config, agent_context, &tasks, stop.clone()).await?;
     tasks.spawn("the agent API", listener.run(stop.clone()));
     let rest = rest_listener(&config, &app, &metrics, stop.clone()).await?;
     tasks.spawn("the REST API", rest);
     let exporter = metrics_listener(&config, app.clone(), metrics, stop.clone()).await?;
     tasks.spawn("the metrics", exporter);
-    tasks.spawn("the admin socket", admin_listener(&config, app, ca, stop)?);
+    tasks.spawn(
+        "the admin socket",
+        admin_listener(&config, app, authority, stop)?,
+    );
     tracing::info!("the control plane is up");
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::debug!(%error, "no service manager to tell");
@@ -206,26 +212,6 @@ fn open_vault(folder: &Path, store: &Store) -> anyhow::Result<Vault> {
     Ok(vault)
 }
 
-/// The authority of this installation: made at the first start, kept for good.
-fn load_ca(data_dir: &Path, install: &Code, now: Timestamp) -> anyhow::Result<Ca> {
-    let path = data_dir.join("host-authority.pem");
-    let ca = if path.exists() {
-        Ca::load(&config::read(&path)?).with_context(|| format!("load {}", path.display()))?
-    } else {
-        let ca = Ca::create(install, now).context("make the host authority")?;
-        write_secret(&path, &ca.to_pem())?;
-        tracing::info!(fingerprint = %ca.fingerprint(), "made the authority that signs hosts");
-        ca
-    };
-    ensure!(
-        ca.install() == install,
-        "installation.id is `{install}`, but {} is of `{}`",
-        path.display(),
-        ca.install()
-    );
-    Ok(ca)
-}
-
 /// The key that tags witnesses of the journal: made at the first start, kept outside of the journal.
 fn load_witness_key(data_dir: &Path) -> anyhow::Result<WitnessKey> {
     let path = data_dir.join("witness.key");
@@ -234,7 +220,7 @@ fn load_witness_key(data_dir: &Path) -> anyhow::Result<WitnessKey> {
         OsRng
             .try_fill_bytes(&mut key)
             .context("randomness for the key of witnesses")?;
-        write_secret(&path, &(Digest::from_bytes(key).hex() + "\n"))?;
+        secret_file::replace(&path, &Zeroizing::new(Digest::from_bytes(key).hex() + "\n"))?;
     }
     read_witness_key(data_dir)?.with_context(|| format!("{} is gone", path.display()))
 }
@@ -245,29 +231,9 @@ pub fn read_witness_key(data_dir: &Path) -> anyhow::Result<Option<WitnessKey>> {
     if !path.exists() {
         return Ok(None);
     }
-    let key = WitnessKey::parse(&config::read(&path)?);
+    let key = WitnessKey::parse(&secret_file::read(&path)?);
     let key = key.with_context(|| format!("{} does not hold 64 hex digits", path.display()))?;
     Ok(Some(key))
-}
-
-/// Writes a file that only we may read: beside its place first, so that a crash leaves none half-written.
-fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
-    let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .with_context(|| format!("create {}", temporary.display()))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("write {}", temporary.display()))?;
-    fs::rename(&temporary, path).with_context(|| format!("rename to {}", path.display()))?;
-    let folder = path.parent().context("a file has a folder")?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .context("sync the data folder")
 }
 
 async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -283,59 +249,20 @@ async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 async fn agent_listener(
     config: &Config,
     context: AgentContext,
-    clock: Arc<dyn Clock>,
     tasks: &Tasks,
     stop: CancellationToken,
 ) -> anyhow::Result<Listener> {
-    let names = config.listen.agent_names.clone();
-    let acceptor = agent_tls(&context.ca, &names, &clock).context("listen.agent_names")?;
-    let (sender, acceptor) = watch::channel(acceptor);
-    let renewal = renew_agent_tls(Arc::clone(&context.ca), names, clock, sender, stop);
+    let renewal = context.authority.clone().keep_fresh(stop);
     tasks.spawn("the renewal of the agent API's certificate", renewal);
     Ok(Listener {
         socket: bind("the agent API", config.listen.agent).await?,
-        acceptor,
+        acceptor: context.authority.acceptor(),
         install: config.installation.id.clone(),
         refusals: context.refusals.clone(),
         links: Arc::clone(context.app.links()),
         stranger_life: STRANGER_LIFE,
         router: agent_api::router(context),
     })
-}
-
-/// TLS of the agent API, with a fresh certificate from our own authority.
-fn agent_tls(ca: &Ca, names: &[String], clock: &Arc<dyn Clock>) -> anyhow::Result<TlsAcceptor> {
-    let identity = ca
-        .issue_server(names, clock.now())
-        .context("issue the certificate of the agent API")?;
-    let authorities =
-        Authorities::from_pem(ca.certificate_pem()).context("read the host authority")?;
-    let tls = server_config(&identity, &authorities, Arc::clone(clock)).context("set up TLS")?;
-    Ok(TlsAcceptor::from(Arc::new(tls)))
-}
-
-/// The certificate is valid for months; a fresh one each day means that nobody has to think of it.
-async fn renew_agent_tls(
-    ca: Arc<Ca>,
-    names: Vec<String>,
-    clock: Arc<dyn Clock>,
-    sender: watch::Sender<TlsAcceptor>,
-    stop: CancellationToken,
-) {
-    loop {
-        tokio::select! {
-            // Both only wait; dropping one loses nothing.
-            () = tokio::time::sleep(SERVER_CERTIFICATE_RENEWAL) => {}
-            () = stop.cancelled() => return,
-        }
-        match agent_tls(&ca, &names, &clock) {
-            Ok(acceptor) => drop(sender.send_replace(acceptor)),
-            Err(error) => tracing::error!(
-                error = format!("{error:#}"),
-                "the agent API keeps its old certificate"
-            ),
-        }
-    }
 }
 
 async fn rest_listener(
@@ -392,7 +319,7 @@ async fn metrics_listener(
 fn admin_listener(
     config: &Config,
     app: App,
-    ca: Arc<Ca>,
+    authority: Authority,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let path = &config.admin_socket;
@@ -408,7 +335,11 @@ fn admin_listener(
         .first()
         .context("listen.agent_names")?;
     let agent_url = format!("https://{name}:{}", config.listen.agent.port());
-    let router = admin::router(AdminContext { app, ca, agent_url });
+    let router = admin::router(AdminContext {
+        app,
+        authority,
+        agent_url,
+    });
     Ok(async move {
         let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
         log_end("the admin socket", serving.await);

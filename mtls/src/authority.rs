@@ -19,7 +19,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::P
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 use crate::{
-    peer::{KeyId, Serial, host_uri},
+    peer::{KeyId, Serial, host_uri, instant},
     tls::{Identity, provider},
 };
 
@@ -81,13 +81,99 @@ pub enum SignError {
     Ca(#[source] CaError),
 }
 
-/// The authority of one installation, with its key.
-pub struct Ca {
+/// The certificate of an authority: what hosts trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaCertificate {
+    der: CertificateDer<'static>,
+    pem: String,
     install: Code,
-    certificate: CertificateDer<'static>,
-    certificate_pem: String,
-    issuer: Issuer<'static, KeyPair>,
     key_id: KeyId,
+    not_after: Timestamp,
+}
+
+impl CaCertificate {
+    /// Reads the first certificate of a PEM file.
+    ///
+    /// # Errors
+    /// When there is none, or it is not as [`Ca::create`] makes it.
+    pub fn from_pem(text: &str) -> Result<Self, CaError> {
+        let damaged = CaError::Damaged;
+        let pem = certificate_section(text).ok_or(damaged("it holds no certificate"))?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| damaged("it holds no certificate"))?;
+        let (_, parsed) = X509Certificate::from_der(&der)
+            .map_err(|_| damaged("its certificate can't be read"))?;
+        let install = parsed
+            .subject()
+            .iter_organization()
+            .next()
+            .and_then(|organization| organization.as_str().ok())
+            .and_then(|text| text.parse().ok())
+            .ok_or(damaged("its name does not hold the installation"))?;
+        let key_id = parsed
+            .extensions()
+            .iter()
+            .find_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(identifier) => KeyId::of(identifier.0),
+                _ => None,
+            })
+            .ok_or(damaged("its certificate does not name its key"))?;
+        let not_after = instant(parsed.validity().not_after);
+        Ok(Self {
+            der,
+            pem,
+            install,
+            key_id,
+            not_after,
+        })
+    }
+
+    /// Reads all certificates of a PEM file.
+    ///
+    /// # Errors
+    /// When one of them is not as [`Ca::create`] makes it.
+    pub fn all_from_pem(text: &str) -> Result<Vec<Self>, CaError> {
+        let starts = text.match_indices("-----BEGIN CERTIFICATE-----");
+        starts
+            .map(|(start, _)| Self::from_pem(&text[start..]))
+            .collect()
+    }
+
+    /// What the certificates that this authority signed say of their issuer.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// What `innkeeper-agent join --ca-fingerprint` pins: SHA-256 of the certificate.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(&self.der)
+    }
+
+    /// The certificate.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The installation.
+    #[must_use]
+    pub fn install(&self) -> &Code {
+        &self.install
+    }
+
+    /// Until when it is valid.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+}
+
+/// An authority of one installation, with its key.
+pub struct Ca {
+    certificate: CaCertificate,
+    issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate signed for a host.
@@ -126,75 +212,60 @@ impl Ca {
     /// When parts are missing, do not belong together or are no authority of ours.
     pub fn load(pem: &str) -> Result<Self, CaError> {
         let damaged = |what| move |_| CaError::Damaged(what);
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| CaError::Damaged("it holds no certificate"))?;
+        let certificate = CaCertificate::from_pem(pem)?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| CaError::Damaged("it holds no key"))?;
         let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
             .map_err(damaged("its key is not a P-256 key"))?;
-        let (_, parsed) = X509Certificate::from_der(&certificate)
+        let (_, parsed) = X509Certificate::from_der(&certificate.der)
             .map_err(|_| CaError::Damaged("its certificate can't be read"))?;
         if parsed.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
             return Err(CaError::Damaged(
                 "key and certificate do not belong together",
             ));
         }
-        let install = parsed
-            .subject()
-            .iter_organization()
-            .next()
-            .and_then(|organization| organization.as_str().ok())
-            .and_then(|text| text.parse().ok())
-            .ok_or(CaError::Damaged("its name does not hold the installation"))?;
-        let key_id = parsed
-            .extensions()
-            .iter()
-            .find_map(|extension| match extension.parsed_extension() {
-                ParsedExtension::SubjectKeyIdentifier(identifier) => KeyId::of(identifier.0),
-                _ => None,
-            })
-            .ok_or(CaError::Damaged("its certificate does not name its key"))?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, key)
+        let issuer = Issuer::from_ca_cert_der(&certificate.der, key)
             .map_err(damaged("its certificate is no authority"))?;
-        let certificate_pem =
-            certificate_section(pem).ok_or(CaError::Damaged("it holds no certificate"))?;
         Ok(Self {
-            install,
             certificate,
-            certificate_pem,
             issuer,
-            key_id,
         })
+    }
+
+    /// Its certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &CaCertificate {
+        &self.certificate
     }
 
     /// What the certificates that this authority signs say of their issuer.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        self.key_id
+        self.certificate.key_id
     }
 
     /// Certificate and key, to be stored where only the control plane can read it.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        self.certificate_pem.clone() + &self.issuer.key().serialize_pem()
+        self.certificate.pem.clone() + &self.issuer.key().serialize_pem()
     }
 
     /// The certificate alone: what hosts trust.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
-        &self.certificate_pem
+        &self.certificate.pem
     }
 
     /// What `innkeeper-agent join --ca-fingerprint` pins: SHA-256 of the certificate.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
-        Digest::of(&self.certificate)
+        self.certificate.fingerprint()
     }
 
     /// The installation.
     #[must_use]
     pub fn install(&self) -> &Code {
-        &self.install
+        &self.certificate.install
     }
 
     /// Makes key and certificate of the agent API. `names` are host names and addresses that agents dial.
@@ -205,7 +276,7 @@ impl Ca {
     pub fn issue_server(&self, names: &[String], now: Timestamp) -> Result<Identity, CaError> {
         let key = new_key()?;
         let mut params = CertificateParams::default();
-        params.distinguished_name = name(&self.install, "Innkeeper agent API");
+        params.distinguished_name = name(self.install(), "Innkeeper agent API");
         for name in names {
             // `CertificateParams::new` tells addresses from host names.
             let one =
@@ -217,7 +288,7 @@ impl Ca {
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let (leaf, ..) = self.sign(params, &key, now, SERVER_LIFE)?;
-        let chain = vec![leaf.into(), self.certificate.clone()];
+        let chain = vec![leaf.into(), self.certificate.der.clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(Identity::new(chain, key))
     }
@@ -242,7 +313,7 @@ impl Ca {
         if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
             return Err(SignError::KeyKind);
         }
-        let uri = host_uri(&self.install, host)
+        let uri = host_uri(self.install(), host)
             .try_into()
             .map_err(|source| SignError::Ca(crypto("write the host's name")(source)))?;
         let mut params = CertificateParams::default();

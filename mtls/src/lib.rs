@@ -13,11 +13,13 @@
 pub mod authority;
 pub mod peer;
 pub mod refusal;
+pub mod succession;
 pub mod tls;
 
-pub use authority::{Ca, HostRequest, SignedHost};
+pub use authority::{Ca, CaCertificate, HostRequest, SignedHost};
 pub use peer::{
     HostCertificate, KeyId, Peer, RENEWAL_GRACE, Serial, Standing, host_certificate, peer_identity,
 };
 pub use refusal::{Fault, Refusal, RefusedBy};
+pub use succession::{Other, Succession};
 pub use tls::{Authorities, Identity, client_config, pinned_client_config, server_config};

@@ -240,7 +240,7 @@ fn parse_uri(uri: &str) -> Option<(Code, HostId)> {
     Some((install.parse().ok()?, host.parse().ok()?))
 }
 
-fn instant(time: ASN1Time) -> Timestamp {
+pub(crate) fn instant(time: ASN1Time) -> Timestamp {
     Timestamp::from_millis(time.timestamp().saturating_mul(1_000))
 }
 

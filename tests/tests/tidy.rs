@@ -28,7 +28,10 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("work", &["app", "domain", "metrics", "providers", "store"]),
     ("api", &["app", "domain", "metrics"]),
     // Refusals of both APIs are mapped in api/error.rs.
-    ("agent_api", &["api", "app", "blobs", "domain", "metrics"]),
+    (
+        "agent_api",
+        &["api", "app", "authority", "blobs", "domain", "metrics"],
+    ),
 ];
 
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it

@@ -137,13 +137,16 @@ pub struct Life {
 }
 
 /// What the control plane answers to a [`Life`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LifeAnswer {
     /// To be echoed next.
     pub challenge: ChallengeId,
     /// The agent shall renew its certificate now: the authorities are being changed.
     pub renew: bool,
+    /// The authorities (PEM) to trust from now on, when they are others than the agent has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<String>,
 }
 
 /// A report with the proof that it is made now.
@@ -355,7 +358,7 @@ pub enum ServerProblemCode {
 }
 
 /// What the control plane answers to a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportAnswer {
     /// When to report next if nothing changes, in seconds.
@@ -387,6 +390,7 @@ mod tests {
             life: LifeAnswer {
                 challenge: ChallengeId::from_uuid(uuid_v7(Timestamp::from_millis(0), [2; 10])),
                 renew: false,
+                authorities: None,
             },
         };
         let text = json!({
@@ -399,7 +403,7 @@ mod tests {
             },
             "life": { "challenge": "cha_00000000000072028202020202020202", "renew": false },
         });
-        assert_eq!(serde_json::to_value(answer).expect("plain values"), text);
+        assert_eq!(serde_json::to_value(&answer).expect("plain values"), text);
         assert_eq!(
             serde_json::from_value::<ReportAnswer>(text).expect("read"),
             answer

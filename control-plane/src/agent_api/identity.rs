@@ -97,6 +97,7 @@ fn identify(
     if names_another(&parts.headers, host) {
         return Err(another_host(context, connection));
     }
+    check_authority(context, connection, issuer)?;
     Ok(HostCaller { host, issuer })
 }
 
@@ -153,6 +154,9 @@ impl FromRequestParts<AgentContext> for RenewingHost {
                 if names_another(&parts.headers, host) {
                     return Err(another_host(context, connection));
                 }
+                if let Peer::Host { issuer, .. } = connection.peer {
+                    check_authority(context, connection, issuer)?;
+                }
                 Ok(Self(host, contact(connection)?))
             }
             Standing::Over(_) | Standing::Nobody => Err(no_certificate(context, connection)),
@@ -189,6 +193,19 @@ fn no_certificate(context: &AgentContext, connection: Connection) -> Refused {
 fn another_host(context: &AgentContext, connection: Connection) -> Refused {
     let detail = "the certificate belongs to another host";
     refuse(context, connection, "another-host", detail)
+}
+
+/// A connection outlives the trust in the authority whose certificate opened it.
+fn check_authority(
+    context: &AgentContext,
+    connection: Connection,
+    issuer: KeyId,
+) -> Result<(), Refused> {
+    if context.authority.present().trusts(issuer) {
+        return Ok(());
+    }
+    let detail = "the certificate comes from an authority that is not trusted any more: the host must join anew";
+    Err(refuse(context, connection, "authority", detail))
 }
 
 /// The connection that the listener has put into each of its requests.

@@ -2,7 +2,7 @@
 //! digest, observations, renewal. Who the peer is, the mtls crate reads from its certificate; whether that
 //! host may still come in is asked of the application on every request.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json, Router,
@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use innkeeper_mtls::Ca;
+use innkeeper_mtls::Succession;
 use innkeeper_wire::{
     digest::Digest,
     error::{Problem, ProblemCode},
@@ -32,8 +32,9 @@ use self::{
 use crate::{
     api::error::Refused,
     app::{App, error::AppError},
+    authority::Authority,
     blobs::Blobs,
-    domain::host::REPORT_INTERVAL_S,
+    domain::{host::REPORT_INTERVAL_S, roll_over::Renewal},
     metrics::Metrics,
 };
 
@@ -56,7 +57,7 @@ pub struct AgentContext {
     /// The application.
     pub app: App,
     /// The authority that signs hosts' certificates.
-    pub ca: Arc<Ca>,
+    pub authority: Authority,
     /// Base images.
     pub blobs: Blobs,
     /// Where requests are counted.
@@ -97,9 +98,10 @@ async fn join(
     Stranger(caller): Stranger,
     Json(request): Json<JoinRequest>,
 ) -> Result<Json<JoinAnswer>, Refused> {
-    let answer = context
+    let authorities = context.authority.present();
+    let joined = context
         .app
-        .join_host(&caller, &context.ca, &request)
+        .join_host(&caller, authorities.issuer(), &request)
         .await
         .inspect_err(|error| {
             if let AppError::Invitation(refusal) = error {
@@ -108,8 +110,11 @@ async fn join(
                     .note(caller.address, "invitation", &refusal.to_string());
             }
         })?;
-    tracing::info!(host.id = %answer.host, peer = %caller.address, "a host joined");
-    Ok(Json(answer))
+    tracing::info!(host.id = %joined.host, peer = %caller.address, "a host joined");
+    Ok(Json(JoinAnswer {
+        ca_pem: authorities.trusted_pem().to_owned(),
+        ..joined
+    }))
 }
 
 /// A fresh certificate for a host that proves the present one.
@@ -118,9 +123,10 @@ async fn renew(
     RenewingHost(host, contact): RenewingHost,
     Json(request): Json<RenewRequest>,
 ) -> Result<Json<RenewAnswer>, Refused> {
+    let authorities = context.authority.present();
     let renewed = context
         .app
-        .renew_certificate(&context.ca, host, &request.csr_pem);
+        .renew_certificate(authorities.issuer(), host, &request.csr_pem);
     let certificate_pem = match renewed {
         // It can't report when its certificate has expired, so this is how it is heard of.
         Err(AppError::HostUnrecorded) => {
@@ -132,7 +138,7 @@ async fn renew(
     tracing::info!(host.id = %host, "a host's certificate was renewed");
     Ok(Json(RenewAnswer {
         certificate_pem,
-        ca_pem: context.ca.certificate_pem().to_owned(),
+        ca_pem: authorities.trusted_pem().to_owned(),
     }))
 }
 
@@ -198,16 +204,24 @@ async fn life(
 ) -> Result<Json<LifeAnswer>, Refused> {
     Ok(Json(match reporter {
         Reporter::Host(caller, _) => hear(&context, &caller, &life).await?,
-        Reporter::Unrecorded(..) => hear_unrecorded(&context),
+        Reporter::Unrecorded(..) => hear_unrecorded(&context, &life),
     }))
 }
 
-/// Nothing is judged of a host that no record knows, and nothing kept.
-fn hear_unrecorded(context: &AgentContext) -> LifeAnswer {
+/// Nothing is judged of a host that no record knows, and nothing kept. It is told whom to trust, so that a roll-over
+/// does not lock it out before somebody has decided.
+fn hear_unrecorded(context: &AgentContext, life: &Life) -> LifeAnswer {
     LifeAnswer {
         challenge: ChallengeId::new(context.app.ids()),
         renew: false,
+        authorities: other_authorities(&context.authority.present(), life),
     }
+}
+
+/// Whom to trust, for a host that trusts others.
+fn other_authorities(present: &Succession, life: &Life) -> Option<String> {
+    let is_told = life.authorities == present.trusted_digest();
+    (!is_told).then(|| present.trusted_pem().to_owned())
 }
 
 /// Not a refusal: it goes on reporting, and asks again.
@@ -222,9 +236,17 @@ async fn hear(
     life: &Life,
 ) -> Result<LifeAnswer, AppError> {
     let challenge = context.app.hear_life(caller.host, life).await?;
+    let present = context.authority.present();
+    context
+        .app
+        .note_trust(caller.host, life.authorities, caller.issuer);
+    let authorities = other_authorities(&present, life);
+    // First whom to trust, then the certificate: one of an authority that it does not trust is of no use.
+    let renews = authorities.is_none() && caller.issuer != present.issuer().key_id();
     Ok(LifeAnswer {
         challenge,
-        renew: caller.issuer != context.ca.key_id(),
+        renew: renews && context.app.renewal() == Renewal::Now,
+        authorities,
     })
 }
 
@@ -244,7 +266,7 @@ async fn observations(
         }
         Reporter::Unrecorded(host, contact) => {
             app.take_unrecorded(host, contact, &report).await?;
-            hear_unrecorded(&context)
+            hear_unrecorded(&context, &life)
         }
     };
     Ok(Json(ReportAnswer {

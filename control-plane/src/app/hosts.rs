@@ -214,6 +214,7 @@ impl App {
         self.links().close(host);
         self.presence().forget(host);
         self.lives().forget(host);
+        self.roll_over().forget(host);
         Ok(())
     }
 

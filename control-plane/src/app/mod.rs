@@ -30,6 +30,7 @@ use self::{
     rate_limits::RateLimits,
     records::Changes,
     recovery::Inventories,
+    roll_over::RollOver,
     spec_owners::SpecOwners,
     unreadable::Unreadable,
     unrecorded::Contacts,
@@ -56,6 +57,7 @@ pub mod presence;
 mod rate_limits;
 pub(crate) mod records;
 pub mod recovery;
+pub mod roll_over;
 mod secret;
 pub mod servers;
 pub mod sessions;
@@ -121,6 +123,7 @@ struct Inner {
     witnesses: Witnesses,
     inventories: Inventories,
     contacts: Contacts,
+    roll_over: RollOver,
     unreadable: Unreadable,
 }
 
@@ -208,6 +211,7 @@ impl App {
             witnesses,
             inventories: Inventories::default(),
             contacts: Contacts::default(),
+            roll_over: RollOver::default(),
             unreadable: Unreadable::default(),
         };
         Self {
@@ -287,6 +291,11 @@ impl App {
     /// What hosts show of themselves, while somebody may ask.
     pub(crate) fn contacts(&self) -> &Contacts {
         &self.inner.contacts
+    }
+
+    /// What hosts said of the authorities that they trust.
+    pub(crate) fn roll_over(&self) -> &RollOver {
+        &self.inner.roll_over
     }
 
     /// Records that could not be read while reports were taken in.

@@ -21,6 +21,7 @@
 //! | `addr/<address>` | [`AddressClaim`] |
 //! | `recovery/state`, `restored/<epoch>` | [`Recovery`], [`RestoredFrom`] |
 //! | `unrecorded/<host>` | [`Unrecorded`]: a host that no other record knows |
+//! | `authority/step` | [`StepTaken`]: where the roll-over of the authority stands |
 //! | `mail/<mail>` | [`OutgoingMail`] |
 //! | `erasing/<account>` | [`Erasing`]: that its key is still to be destroyed |
 //! | `vault/claim` | [`KeysClaim`]: whose keys open this store |
@@ -49,6 +50,7 @@ use crate::{
         mail::OutgoingMail,
         order::{IdempotencyRecord, Order},
         recovery::{Recovery, RestoredFrom},
+        roll_over::StepTaken,
         sealed::Sealed,
         server::Server,
         ssh_key::SshKeys,
@@ -100,6 +102,7 @@ nouns! {
     Recovery = "recovery/",
     RestoredFrom = "restored/",
     Unrecorded = "unrecorded/",
+    StepTaken = "authority/",
     OutgoingMail = "mail/",
     Erasing = "erasing/",
     KeysClaim = "vault/",

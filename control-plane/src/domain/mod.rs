@@ -13,6 +13,7 @@ pub mod mail;
 pub mod order;
 pub mod placement;
 pub mod recovery;
+pub mod roll_over;
 pub mod sealed;
 pub mod server;
 pub mod ssh_key;

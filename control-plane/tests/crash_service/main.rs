@@ -18,6 +18,7 @@ use service::{PASSWORD, Service, run, write_config};
 
 mod host;
 mod restore;
+mod roll_over;
 mod service;
 
 const KILLS: usize = 20;

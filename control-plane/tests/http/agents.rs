@@ -210,7 +210,7 @@ async fn line(setting: &Setting, name: &str) -> String {
 async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
     let router = innkeeper_control_plane::admin::router(AdminContext {
         app: setting.app.clone(),
-        ca: std::sync::Arc::clone(&setting.ca),
+        authority: setting.authority.clone(),
         agent_url: "https://localhost:1".to_owned(),
     });
     let request = axum::http::Request::builder().method(method).uri(path);

@@ -190,7 +190,7 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
     let socket = setting.folder.join("admin.sock");
     let router = admin::router(AdminContext {
         app: setting.app.clone(),
-        ca: setting.ca.clone(),
+        authority: setting.authority.clone(),
         agent_url: "https://control.example:8443".to_owned(),
     });
     let listener = UnixListener::bind(&socket).expect("a socket");

@@ -11,9 +11,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use innkeeper_control_plane::agent_api::{listener::Listener, refusals::Refusals};
-use innkeeper_mtls::{
-    Authorities, Ca, HostRequest, Identity, client_config, pinned_client_config, server_config,
-};
+use innkeeper_mtls::{Authorities, Ca, HostRequest, Identity, client_config, pinned_client_config};
 use innkeeper_wire::{
     host::HOST_HEADER,
     id::HostId,
@@ -22,11 +20,10 @@ use innkeeper_wire::{
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
     task::JoinHandle,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use crate::setting::{Setting, room_for};
@@ -43,18 +40,11 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) async fn open(setting: &Setting) -> Self {
         let clock = Arc::clone(&setting.clock) as Arc<dyn Clock>;
-        let identity = setting
-            .ca
-            .issue_server(&["localhost".to_owned()], clock.now())
-            .expect("issued");
-        let config =
-            server_config(&identity, &trust(&setting.ca), Arc::clone(&clock)).expect("TLS");
-        let (_, acceptor) = watch::channel(TlsAcceptor::from(Arc::new(config)));
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = socket.local_addr().expect("bound");
         let listener = Listener {
             socket,
-            acceptor,
+            acceptor: setting.authority.acceptor(),
             install: setting.ca.install().clone(),
             router: setting.agents.clone(),
             refusals: Refusals::new(setting.metrics.clone()),

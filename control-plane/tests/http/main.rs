@@ -10,6 +10,7 @@ mod listener;
 mod orders;
 mod personal;
 mod recovery;
+mod roll_over;
 mod servers;
 mod setting;
 mod witnesses;

@@ -19,6 +19,7 @@ use innkeeper_control_plane::{
     agent_api::{self, AgentContext, listener::Connection, refusals::Refusals},
     api::{self, context::Context},
     app::{App, Settings, witnesses::WitnessKey},
+    authority::Authority,
     blobs::Blobs,
     domain::{
         addresses::Pool,
@@ -108,6 +109,7 @@ pub(crate) struct Setting {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) rest: Router,
     pub(crate) agents: Router,
+    pub(crate) authority: Authority,
     pub(crate) ca: Arc<Ca>,
     pub(crate) metrics: Metrics,
     pub(crate) folder: PathBuf,
@@ -121,6 +123,7 @@ pub(crate) struct TestHost {
     sequence: AtomicU64,
     instance: InstanceId,
     echo: Mutex<Option<ChallengeId>>,
+    pub(crate) trusted: Mutex<Digest>,
 }
 
 impl TestHost {
@@ -132,6 +135,7 @@ impl TestHost {
             sequence: AtomicU64::new(0),
             instance: InstanceId::new(setting.app.ids()),
             echo: Mutex::new(None),
+            trusted: Mutex::new(*self.trusted.lock().expect("no panics")),
         }
     }
 
@@ -141,7 +145,7 @@ impl TestHost {
             echo: *self.echo.lock().expect("no panics"),
             epoch,
             generation,
-            authorities: Digest::of(b""),
+            authorities: *self.trusted.lock().expect("no panics"),
         }
     }
 
@@ -159,21 +163,23 @@ impl Setting {
     pub(crate) fn open(folder: impl Into<Arc<tempfile::TempDir>>) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
         let install = "example".parse().expect("a code");
-        let ca = Arc::new(Ca::create(&install, clock.now()).expect("an authority"));
-        Self::assemble(folder.into(), "store", clock, ca, 1)
+        let folder = folder.into();
+        let (names, of_authority) = (vec!["localhost".to_owned()], Arc::clone(&clock));
+        let authority = Authority::open(folder.path(), &install, names, of_authority);
+        Self::assemble(folder, "store", clock, authority.expect("an authority"), 1)
     }
 
     /// Another life of the same installation, with the store in the folder `store` beside the first one's.
     pub(crate) fn with_store(&self, store: &str) -> Self {
-        let (clock, ca) = (Arc::clone(&self.clock), Arc::clone(&self.ca));
-        Self::assemble(Arc::clone(&self.owner), store, clock, ca, 1 << 32)
+        let (clock, authority) = (Arc::clone(&self.clock), self.authority.clone());
+        Self::assemble(Arc::clone(&self.owner), store, clock, authority, 1 << 32)
     }
 
     fn assemble(
         folder: Arc<tempfile::TempDir>,
         store: &str,
         clock: Arc<TestClock>,
-        ca: Arc<Ca>,
+        authority: Authority,
         first_id: u64,
     ) -> Self {
         let ids = Arc::new(TestIds {
@@ -200,7 +206,7 @@ impl Setting {
         });
         let agents = agent_api::router(AgentContext {
             app: app.clone(),
-            ca: Arc::clone(&ca),
+            authority: authority.clone(),
             blobs,
             metrics: metrics.clone(),
             refusals: Refusals::new(metrics.clone()),
@@ -211,7 +217,8 @@ impl Setting {
             clock,
             rest,
             agents,
-            ca,
+            ca: Arc::clone(authority.present().issuer()),
+            authority,
             metrics,
             folder: folder.path().to_owned(),
             owner: folder,
@@ -356,6 +363,7 @@ impl Setting {
             sequence: AtomicU64::new(0),
             instance: InstanceId::new(self.app.ids()),
             echo: Mutex::new(None),
+            trusted: Mutex::new(Digest::of(joined.ca_pem.as_bytes())),
         };
         self.report(&host, capacity, vec![]).await;
         host

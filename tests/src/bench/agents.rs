@@ -20,12 +20,13 @@ use innkeeper_control_plane::{
         refusals::Refusals,
     },
     app::{Actor, App, Caller},
+    authority::Authority,
     blobs::Blobs,
     metrics::Metrics,
     store::{Options, Store},
     vault::Vault,
 };
-use innkeeper_mtls::{Authorities, Ca, HostRequest, Identity, client_config, server_config};
+use innkeeper_mtls::{Authorities, Ca, HostRequest, Identity, client_config};
 use innkeeper_wire::{
     digest::Digest,
     host::{JoinRequest, Life, LifeAnswer},
@@ -34,8 +35,7 @@ use innkeeper_wire::{
 };
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tokio_rustls::TlsAcceptor;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Figure, median};
@@ -139,6 +139,8 @@ struct Agent {
     url: Arc<str>,
     host: HostId,
     tls: ClientConfig,
+    /// What it says that it trusts.
+    trusted: Digest,
 }
 
 impl Agent {
@@ -164,7 +166,7 @@ impl Agent {
             echo: None,
             epoch: 1,
             generation: 0,
-            authorities: Digest::of(b""),
+            authorities: self.trusted,
         };
         for _ in 0..2 {
             let call = Call::post("/agent/v1/life", &life, DEADLINE, 1_024);
@@ -208,6 +210,7 @@ impl Server {
         let fleet = fs::read(self.folder.join("fleet.json")).context("read the fleet")?;
         let fleet: Fleet = serde_json::from_slice(&fleet).context("read the fleet")?;
         let authorities = Authorities::from_pem(&fleet.ca_pem)?;
+        let trusted = Digest::of(fleet.ca_pem.as_bytes());
         let url: Arc<str> = fleet.url.into();
         let agent = |enrolled: Enrolled| {
             let identity = Identity::from_pem(&enrolled.certificate_pem, &enrolled.key_pem)?;
@@ -215,6 +218,7 @@ impl Server {
                 url: Arc::clone(&url),
                 host: enrolled.host,
                 tls: client_config(&identity, &authorities, Arc::new(SystemClock))?,
+                trusted,
             })
         };
         fleet.hosts.into_iter().map(agent).collect()
@@ -299,13 +303,10 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
         Arc::new(SystemIds),
         small_cloud::settings(&[]),
     );
-    let ca = Arc::new(Ca::create(&"bench".parse()?, clock.now())?);
+    let names = vec!["127.0.0.1".to_owned()];
+    let authority = Authority::open(folder, &"bench".parse()?, names, clock)?;
+    let ca = Arc::clone(authority.present().issuer());
     let hosts = enrol(&app, &ca).await?;
-
-    let identity = ca.issue_server(&["127.0.0.1".to_owned()], clock.now())?;
-    let authorities = Authorities::from_pem(ca.certificate_pem())?;
-    let tls = server_config(&identity, &authorities, clock)?;
-    let (_acceptor, acceptor) = watch::channel(TlsAcceptor::from(Arc::new(tls)));
     let socket = TcpListener::bind("127.0.0.1:0").await?;
     let fleet = Fleet {
         url: format!("https://{}", socket.local_addr()?),
@@ -317,14 +318,14 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
     let refusals = Refusals::new(metrics.clone());
     let listener = Listener {
         socket,
-        acceptor,
+        acceptor: authority.acceptor(),
         install: ca.install().clone(),
         refusals: refusals.clone(),
         links: Arc::clone(app.links()),
         stranger_life: STRANGER_LIFE,
         router: agent_api::router(AgentContext {
             app,
-            ca,
+            authority,
             blobs: Blobs::open(folder)?,
             metrics,
             refusals,

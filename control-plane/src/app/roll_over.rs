@@ -1,0 +1,194 @@
+//! Rolling the authority over: what hosts said of their trust, whether a step may be taken, and the note of it in
+//! the journal. The authorities themselves are given: the module `authority` keeps them.
+//!
+//! What hosts said is in memory: each says it again within seconds of a restart, and one that is off is not known to
+//! be ready. A host that was restored from an old copy says so itself.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use innkeeper_mtls::{KeyId, Other, Succession};
+use innkeeper_wire::{digest::Digest, id::HostId};
+
+use super::{
+    Actor, App,
+    error::AppError,
+    records::{Changes, list_after, read},
+};
+use crate::domain::{
+    host::{Host, HostState, Reserved},
+    recovery::Phase,
+    roll_over::{
+        CertificateOf, Member, Pace, Renewal, Said, Stage, Step, StepTaken, Trusts, decide,
+    },
+};
+
+/// Name of the one record.
+const RECORD: &str = "step";
+/// Hosts that are read at a time.
+const PAGE: usize = 1_000;
+
+/// What hosts said since we started; at most one a host that joined.
+#[derive(Debug, Default)]
+pub(crate) struct RollOver {
+    heard: Mutex<HashMap<HostId, Heard>>,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    trusted: Digest,
+    issuer: KeyId,
+}
+
+impl RollOver {
+    fn heard(&self) -> MutexGuard<'_, HashMap<HostId, Heard>> {
+        self.heard.lock().expect("no holder of this lock panics")
+    }
+
+    pub(crate) fn forget(&self, host: HostId) {
+        self.heard().remove(&host);
+    }
+}
+
+/// Where an installation with these authorities stands.
+#[must_use]
+pub fn stage(authorities: &Succession) -> Stage {
+    match authorities.other() {
+        Other::None => Stage::Settled,
+        Other::Next(_) => Stage::Begun,
+        Other::Previous(_) => Stage::Switched,
+    }
+}
+
+impl App {
+    /// Takes note of what a host trusts, and who signed the certificate that it came with.
+    pub fn note_trust(&self, host: HostId, trusted: Digest, issuer: KeyId) {
+        let heard = Heard { trusted, issuer };
+        self.roll_over().heard().insert(host, heard);
+    }
+
+    /// Whether a host whose certificate is of another authority shall renew now.
+    #[must_use]
+    pub fn renewal(&self) -> Renewal {
+        let mut pace = self.roll_over().pace.lock();
+        let pace = pace.as_mut().expect("no holder of this lock panics");
+        pace.sends(self.now())
+    }
+
+    /// All hosts that are not revoked, with what they said of their trust.
+    pub fn members(&self, authorities: &Succession) -> Result<Vec<Member>, AppError> {
+        let mut members = Vec::new();
+        let mut after = None;
+        loop {
+            let page = list_after::<Host>(self.store(), after.as_deref(), PAGE)?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|(name, _)| name.clone());
+            for (_, record) in page {
+                let host = record.value;
+                if host.state == HostState::Revoked {
+                    continue;
+                }
+                let reserved = read::<Reserved>(self.store(), host.id)?;
+                members.push(Member {
+                    servers: reserved.map_or(0, |record| record.value.servers),
+                    said: self.said(host.id, authorities),
+                    host: host.id,
+                    name: host.name,
+                });
+            }
+            if is_last {
+                return Ok(members);
+            }
+        }
+    }
+
+    fn said(&self, host: HostId, authorities: &Succession) -> Option<Said> {
+        let heard = self.roll_over().heard().get(&host).copied()?;
+        Some(Said {
+            trusts: if heard.trusted == authorities.trusted_digest() {
+                Trusts::Present
+            } else {
+                Trusts::Other
+            },
+            certificate: if heard.issuer == authorities.issuer().key_id() {
+                CertificateOf::Issuer
+            } else {
+                CertificateOf::Other
+            },
+        })
+    }
+
+    /// Decides a step; gives the hosts that it leaves behind.
+    pub fn decide_step(
+        &self,
+        authorities: &Succession,
+        step: Step,
+        without: &[String],
+    ) -> Result<Vec<Member>, AppError> {
+        // Hosts that no record knows would be locked out by what nobody asked them.
+        if matches!(step, Step::Switch | Step::Finish) && self.phase()? == Phase::Recovering {
+            let detail = "the installation is being restored: `recovery finish` comes first";
+            return Err(AppError::OperatorRefused(detail.to_owned()));
+        }
+        let members = self.members(authorities)?;
+        let decided = decide(stage(authorities), step, &members, without);
+        let (_, left) =
+            decided.map_err(|refusal| AppError::OperatorRefused(refusal.to_string()))?;
+        Ok(left)
+    }
+
+    /// The last step, as it was noted.
+    pub fn step_taken(&self) -> Result<Option<StepTaken>, AppError> {
+        let record = read::<StepTaken>(self.store(), RECORD)?;
+        Ok(record.map(|record| record.value))
+    }
+
+    /// Notes in the journal where the installation stands, if that is not what it says already. A crash between a
+    /// step and its note is made up for at the next start.
+    pub async fn note_step(
+        &self,
+        actor: Actor,
+        cause: &str,
+        authorities: &Succession,
+    ) -> Result<(), AppError> {
+        let stage = stage(authorities);
+        let issuer = authorities.issuer().fingerprint();
+        let other = authorities.other().certificate();
+        let other = other.map(|other| other.fingerprint());
+        self.decide(actor, cause, |app, now| {
+            let found = read::<StepTaken>(app.store(), RECORD)?;
+            let mut changes = Changes::default();
+            let is_known = match &found {
+                Some(found) => {
+                    let noted = &found.value;
+                    (noted.stage, noted.issuer, noted.other) == (stage, issuer, other)
+                }
+                // Nothing was ever begun.
+                None => stage == Stage::Settled,
+            };
+            if !is_known {
+                let taken = StepTaken {
+                    stage,
+                    issuer,
+                    other,
+                    at: now,
+                };
+                let version = found.map(|found| found.version);
+                changes.replace(RECORD, version, &taken)?;
+            }
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// No longer serves hosts that were left behind: their connections were opened with certificates that nobody
+    /// honours any more.
+    pub fn close_links_of(&self, left: &[Member]) {
+        for member in left {
+            self.links().close(member.host);
+        }
+    }
+}

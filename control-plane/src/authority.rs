@@ -1,0 +1,186 @@
+//! The authority of this installation as the running service has it: its file, what the agent API listens with, and
+//! the steps of rolling it over. What may follow is decided by `domain::roll_over`, what hosts said is asked of
+//! [`App`].
+//!
+//! The file is the truth, and replacing it is the whole of a step: killed at any instant, the service starts again
+//! before or after it. A backup of the store has no part in it, so restoring one can't bring an authority back that
+//! hosts do not trust any more.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use innkeeper_mtls::{Ca, Succession, server_config};
+use innkeeper_wire::{id::Code, time::Clock};
+use tokio::sync::{Mutex, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::{
+    app::{Actor, App, error::AppError},
+    domain::roll_over::{Member, Step},
+    secret_file,
+};
+
+/// How often the agent API gets a fresh certificate. It is valid for months; so nobody has to think of it.
+const SERVER_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(24 * 3_600);
+
+/// The authority. Cheap to clone.
+#[derive(Clone)]
+pub struct Authority(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    names: Vec<String>,
+    clock: Arc<dyn Clock>,
+    present: watch::Sender<Arc<Succession>>,
+    acceptor: watch::Sender<TlsAcceptor>,
+    /// Held while either of the two is made anew.
+    changing: Mutex<()>,
+}
+
+impl Authority {
+    /// What `data_dir` holds; made at the first start, kept for good. `names` are those by which hosts reach the
+    /// agent API.
+    pub fn open(
+        data_dir: &Path,
+        install: &Code,
+        names: Vec<String>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let path = data_dir.join("host-authority.pem");
+        let present = if path.exists() {
+            Succession::load(&secret_file::read(&path)?)
+                .with_context(|| format!("load {}", path.display()))?
+        } else {
+            let ca = Ca::create(install, clock.now()).context("make the host authority")?;
+            secret_file::replace(&path, &ca.to_pem())?;
+            tracing::info!(fingerprint = %ca.fingerprint(), "made the authority that signs hosts");
+            Succession::of(Arc::new(ca))
+        };
+        ensure!(
+            present.issuer().install() == install,
+            "installation.id is `{install}`, but {} is of `{}`",
+            path.display(),
+            present.issuer().install()
+        );
+        let acceptor = listen_with(&present, &names, &clock)?;
+        Ok(Self(Arc::new(Inner {
+            path,
+            names,
+            clock,
+            present: watch::Sender::new(Arc::new(present)),
+            acceptor: watch::Sender::new(acceptor),
+            changing: Mutex::new(()),
+        })))
+    }
+
+    /// The authorities now.
+    #[must_use]
+    pub fn present(&self) -> Arc<Succession> {
+        Arc::clone(&self.0.present.borrow())
+    }
+
+    /// What the agent API listens with; changes when its certificate or the authorities do.
+    #[must_use]
+    pub fn acceptor(&self) -> watch::Receiver<TlsAcceptor> {
+        self.0.acceptor.subscribe()
+    }
+
+    /// Keeps the agent API's certificate fresh until `stop`.
+    pub async fn keep_fresh(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                // Both only wait; dropping one loses nothing.
+                () = tokio::time::sleep(SERVER_CERTIFICATE_RENEWAL) => {}
+                () = stop.cancelled() => return,
+            }
+            let _changing = self.0.changing.lock().await;
+            match listen_with(&self.present(), &self.0.names, &self.0.clock) {
+                Ok(acceptor) => drop(self.0.acceptor.send_replace(acceptor)),
+                Err(error) => tracing::error!(
+                    error = format!("{error:#}"),
+                    "the agent API keeps its old certificate"
+                ),
+            }
+        }
+    }
+
+    /// Takes a step; gives the hosts that it leaves behind, which must be exactly those called `without`.
+    pub async fn take(
+        &self,
+        app: &App,
+        step: Step,
+        without: Vec<String>,
+    ) -> Result<Vec<Member>, AppError> {
+        let (authority, app) = (self.clone(), app.clone());
+        // A task of its own: who asked may hang up, and half of a step must not be what is left.
+        let taking = tokio::spawn(async move { authority.take_whole(&app, step, &without).await });
+        taking.await.map_err(|_| AppError::Stopped)?
+    }
+
+    async fn take_whole(
+        &self,
+        app: &App,
+        step: Step,
+        without: &[String],
+    ) -> Result<Vec<Member>, AppError> {
+        let _changing = self.0.changing.lock().await;
+        let present = self.present();
+        let left = app.decide_step(&present, step, without)?;
+        let failed = |error: anyhow::Error| AppError::Storage(format!("{error:#}"));
+        let next = self.after(&present, step).map_err(failed)?;
+        let acceptor = listen_with(&next, &self.0.names, &self.0.clock).map_err(failed)?;
+        let (path, text) = (self.0.path.clone(), Zeroizing::new(next.to_pem()));
+        let stored = tokio::task::spawn_blocking(move || secret_file::replace(&path, &text)).await;
+        stored.map_err(|_| AppError::Stopped)?.map_err(failed)?;
+        // In this order: whoever is given a certificate of the new authority finds it here.
+        self.0.acceptor.send_replace(acceptor);
+        self.0.present.send_replace(Arc::new(next));
+        let next = self.present();
+        if step == Step::Finish {
+            app.close_links_of(&left);
+        }
+        let names: Vec<_> = left.iter().map(|member| member.name.as_str()).collect();
+        tracing::info!(
+            ?step, issuer = %next.issuer().fingerprint(), without = ?names,
+            "a step of rolling the authority over was taken"
+        );
+        let cause = format!("authority: {step:?}, without {names:?}");
+        if let Err(error) = app.note_step(Actor::Operator, &cause, &next).await {
+            tracing::error!(%error, "the step can't be noted in the journal; the next start notes it");
+        }
+        Ok(left)
+    }
+
+    /// The authorities after a step whose turn it is.
+    fn after(&self, present: &Succession, step: Step) -> anyhow::Result<Succession> {
+        let next = match step {
+            Step::Begin => present.begun(self.0.clock.now())?,
+            Step::Switch => present.switched(),
+            Step::Finish | Step::Abort => present.alone(),
+        };
+        next.context("the authorities do not allow this step")
+    }
+}
+
+/// TLS with a fresh certificate from our own authority, for hosts of all present ones.
+fn listen_with(
+    authorities: &Succession,
+    names: &[String],
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<TlsAcceptor> {
+    let identity = authorities
+        .issuer()
+        .issue_server(names, clock.now())
+        .context("listen.agent_names: issue the certificate of the agent API")?;
+    let trusted = authorities
+        .authorities()
+        .context("read the host authority")?;
+    let tls = server_config(&identity, &trusted, Arc::clone(clock)).context("set up TLS")?;
+    Ok(TlsAcceptor::from(Arc::new(tls)))
+}

@@ -1,0 +1,48 @@
+//! Files that only the service may read: the authority, the key of witnesses. Written whole or not at all.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use anyhow::{Context as _, ensure};
+use zeroize::Zeroizing;
+
+/// Largest such file, in bytes.
+const BYTES_MAX: usize = 64 * 1_024;
+
+/// The text of one.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let file = File::open(path).with_context(|| format!("read {}", path.display()))?;
+    // Room from the beginning: a buffer that grows would leave copies of a key behind.
+    let mut text = Zeroizing::new(String::with_capacity(BYTES_MAX + 1));
+    let limit = u64::try_from(BYTES_MAX + 1).context("a small number")?;
+    file.take(limit)
+        .read_to_string(&mut text)
+        .with_context(|| format!("read {}", path.display()))?;
+    ensure!(text.len() <= BYTES_MAX, "{} is too long", path.display());
+    Ok(text)
+}
+
+/// Makes or replaces one: beside its place first, so that a crash leaves the old one or the new one. When this
+/// returns, the new one is there after a power cut too.
+pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .with_context(|| format!("create {}", temporary.display()))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("write {}", temporary.display()))?;
+    fs::rename(&temporary, path).with_context(|| format!("rename to {}", path.display()))?;
+    let folder = path.parent().context("a file has a folder")?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| format!("sync {}", folder.display()))
+}
