@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod metrics;
 pub mod orders;
+pub mod postgres;
 pub mod provision;
 pub mod rebuild;
 pub mod schedule;
@@ -12,7 +13,7 @@ pub mod store;
 /// A line that the bench prints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// As listed in the documents; floors begin with `floor_`.
+    /// As listed in the documents; floors begin with `floor_`, peers with `peer_`.
     pub name: &'static str,
     /// The median of the rounds.
     pub value: f64,

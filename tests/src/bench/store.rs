@@ -1,5 +1,5 @@
 //! The store's figures: durable commits by one writer and by thirty-two, also with a flush that takes as
-//! long as on a real disk, beside what the disk alone can do.
+//! long as on a real disk, beside what the disk alone can do and what PostgreSQL does with it.
 
 use std::{
     fs::File,
@@ -20,11 +20,13 @@ use innkeeper_control_plane::store::{
 use innkeeper_wire::time::Timestamp;
 use tokio::time::Instant;
 
-use super::{Figure, median};
+use super::{Figure, Line, median, postgres::Postgres};
 
 /// Names of the figures.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 7] = [
     "floor_fdatasync",
+    "peer_postgres_1",
+    "peer_postgres_32",
     "store_commits_1",
     "store_commits_32",
     "store_commits_32_flush_2ms",
@@ -42,11 +44,11 @@ const KEYS: u64 = 500;
 /// What the floor writes before each sync: about one commit.
 const FLOOR_BYTES: usize = 512;
 
-/// Measures in folders below `scratch`, which decides which disk is measured. Takes about 12 seconds.
+/// Measures in folders below `scratch`, which decides which disk is measured. Takes about half a minute.
 ///
 /// # Errors
-/// When the disk or the store fails.
-pub fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
+/// When the disk, the store or its peer fails.
+pub fn lines(scratch: &Path) -> anyhow::Result<Vec<Line>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -55,6 +57,7 @@ pub fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     let fast = Subject::open(scratch, Duration::ZERO)?;
     let slow = Subject::open(scratch, Duration::from_millis(2))?;
     let floor = Floor::open(scratch)?;
+    let postgres = Postgres::start(scratch.join("postgres"))?;
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
         rounds.floor.push(floor.rate()?);
@@ -63,23 +66,17 @@ pub fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
         rounds.many.push(many.rate);
         rounds.syncs.push(many.syncs_per_commit);
         rounds.many_slow.push(runtime.block_on(slow.run(32))?.rate);
+        if let Some(postgres) = &postgres {
+            let rate = |clients| postgres.rate(clients, KEYS, VALUE_BYTES);
+            rounds.postgres_alone.push(rate(1)?);
+            rounds.postgres_many.push(rate(32)?);
+        }
     }
     runtime.block_on(async {
         fast.store.close().await;
         slow.store.close().await;
     });
-    let figure = |name, values, unit| Figure {
-        name,
-        value: median(values),
-        unit,
-    };
-    Ok(vec![
-        figure("floor_fdatasync", rounds.floor, "per_s"),
-        figure("store_commits_1", rounds.alone, "per_s"),
-        figure("store_commits_32", rounds.many, "per_s"),
-        figure("store_commits_32_flush_2ms", rounds.many_slow, "per_s"),
-        figure("store_fsyncs_per_commit_32", rounds.syncs, "fsyncs"),
-    ])
+    Ok(rounds.lines())
 }
 
 #[derive(Default)]
@@ -89,6 +86,30 @@ struct Rounds {
     many: Vec<f64>,
     many_slow: Vec<f64>,
     syncs: Vec<f64>,
+    postgres_alone: Vec<f64>,
+    postgres_many: Vec<f64>,
+}
+
+impl Rounds {
+    fn lines(self) -> Vec<Line> {
+        let line = |name, values: Vec<f64>, unit| {
+            if values.is_empty() {
+                let reason = "PostgreSQL is not installed".to_owned();
+                return Line::Skipped { name, reason };
+            }
+            let value = median(values);
+            Line::Figure(Figure { name, value, unit })
+        };
+        vec![
+            line("floor_fdatasync", self.floor, "per_s"),
+            line("peer_postgres_1", self.postgres_alone, "per_s"),
+            line("peer_postgres_32", self.postgres_many, "per_s"),
+            line("store_commits_1", self.alone, "per_s"),
+            line("store_commits_32", self.many, "per_s"),
+            line("store_commits_32_flush_2ms", self.many_slow, "per_s"),
+            line("store_fsyncs_per_commit_32", self.syncs, "fsyncs"),
+        ]
+    }
 }
 
 /// A store and the count of its syncs.

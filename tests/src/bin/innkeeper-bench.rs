@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 async fn measure(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.wants(&store::NAMES) {
         let scratch = run.folder().to_owned();
-        let figures = tokio::task::spawn_blocking(move || store::figures(&scratch))
+        let figures = tokio::task::spawn_blocking(move || store::lines(&scratch))
             .await
             .context("the store's bench panicked")??;
         arguments.print(figures)?;
