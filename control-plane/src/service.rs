@@ -30,7 +30,7 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    app::{Actor, App, Settings, witnesses::WitnessKey},
+    app::{App, Settings, witnesses::WitnessKey},
     authority::Authority,
     blobs::Blobs,
     config::{self, Config},
@@ -87,11 +87,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let vault = open_vault(&config.key_dir(), &store)?;
     let app = App::new(store.clone(), vault, clock, ids, settings);
     app.claim_keys().await.context("recognise the keys")?;
-    let cause = "authority: found at start";
-    if let Err(error) = app
-        .note_step(Actor::System, cause, &authority.present())
-        .await
-    {
+    if let Err(error) = app.note_at_start(&authority.present()).await {
         tracing::error!(%error, "where the authority's roll-over stands can't be noted in the journal");
     }
     let metrics = Metrics::new().context("define metrics")?;
@@ -216,11 +212,12 @@ fn open_vault(folder: &Path, store: &Store) -> anyhow::Result<Vault> {
 fn load_witness_key(data_dir: &Path) -> anyhow::Result<WitnessKey> {
     let path = data_dir.join("witness.key");
     if !path.exists() {
-        let mut key = [0u8; 32];
+        let mut key = Zeroizing::new([0u8; 32]);
         OsRng
-            .try_fill_bytes(&mut key)
+            .try_fill_bytes(&mut *key)
             .context("randomness for the key of witnesses")?;
-        secret_file::replace(&path, &Zeroizing::new(Digest::from_bytes(key).hex() + "\n"))?;
+        let hex = Zeroizing::new(Digest::from_bytes(*key).hex());
+        secret_file::replace(&path, &hex)?;
     }
     read_witness_key(data_dir)?.with_context(|| format!("{} is gone", path.display()))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use innkeeper_mtls::{
     Authorities, Ca, Fault, HostRequest, Identity, Peer, RENEWAL_GRACE, Refusal, RefusedBy, Serial,
-    Standing,
+    Standing, Succession,
     authority::{HOST_LIFE, SERVER_LIFE, SKEW_MAX, SignError},
     client_config, host_certificate,
     peer::PeerError,
@@ -270,6 +270,44 @@ async fn an_expired_certificate_of_another_authority_or_purpose_is_refused() {
     let config_of_client = client_config(&as_client, &trust(&ours), clock(late)).expect("fits");
     let met = meet(config, config_of_client).await;
     assert_eq!(met.server, Err(refused(RefusedBy::Us, Fault::Purpose)));
+}
+
+/// Through a roll-over, with a host whose clock is minutes behind: what the next authority signs is valid from before
+/// it was made. In the end the first one is refused.
+#[tokio::test]
+async fn both_authorities_count_until_the_end_of_a_roll_over() {
+    let settled = Succession::of(Arc::new(authority()));
+    let begun = settled.begun(NOW).expect("random").expect("alone");
+    let switched = begun.switched().expect("there is a next one");
+    let finished = switched.alone().expect("there is another one");
+    let id = host(1);
+    let behind = clock(before(NOW, SKEW_MAX - Duration::from_secs(1)));
+    let meet = async |server: &Succession, trusted: &Succession, signed_by: &Succession| {
+        let names = ["localhost".to_owned()];
+        let identity = server.issuer().issue_server(&names, NOW).expect("a name");
+        let authorities = server.authorities().expect("read before");
+        let server = server_config(&identity, &authorities, clock(NOW)).expect("fits");
+        let identity = enrolled(signed_by.issuer(), id);
+        let authorities = trusted.authorities().expect("read before");
+        let client = client_config(&identity, &authorities, Arc::clone(&behind)).expect("fits");
+        meet(server, client).await
+    };
+    for (server, trusted, signed_by) in [
+        (&begun, &settled, &settled),
+        (&begun, &begun, &settled),
+        (&switched, &begun, &settled),
+        (&switched, &begun, &switched),
+        (&finished, &begun, &switched),
+        (&finished, &finished, &switched),
+    ] {
+        let met = meet(server, trusted, signed_by).await;
+        assert!(matches!(met.server, Ok(Peer::Host { id: found, .. }) if found == id));
+        assert_eq!(met.client, Ok(()));
+    }
+    let late = meet(&finished, &begun, &settled).await;
+    assert_eq!(late.server, Err(refused(RefusedBy::Us, Fault::Authority)));
+    let asleep = meet(&switched, &settled, &settled).await;
+    assert_eq!(asleep.client, Err(refused(RefusedBy::Us, Fault::Authority)));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use innkeeper_mtls::{KeyId, Other, Succession};
-use innkeeper_wire::{digest::Digest, id::HostId};
+use innkeeper_wire::{digest::Digest, id::HostId, time::Timestamp};
 
 use super::{
     Actor, App,
@@ -154,34 +154,51 @@ impl App {
         cause: &str,
         authorities: &Succession,
     ) -> Result<(), AppError> {
-        let stage = stage(authorities);
-        let issuer = authorities.issuer().fingerprint();
-        let other = authorities.other().certificate();
-        let other = other.map(|other| other.fingerprint());
         self.decide(actor, cause, |app, now| {
             let found = read::<StepTaken>(app.store(), RECORD)?;
-            let mut changes = Changes::default();
+            let noted = found.as_ref().map(|found| &found.value);
+            let taken = app.standing_now(authorities, now).since(noted);
             let is_known = match &found {
-                Some(found) => {
-                    let noted = &found.value;
-                    (noted.stage, noted.issuer, noted.other) == (stage, issuer, other)
-                }
+                Some(found) => found.value == taken,
                 // Nothing was ever begun.
-                None => stage == Stage::Settled,
+                None => taken.stage == Stage::Settled,
             };
+            let mut changes = Changes::default();
             if !is_known {
-                let taken = StepTaken {
-                    stage,
-                    issuer,
-                    other,
-                    at: now,
-                };
                 let version = found.map(|found| found.version);
                 changes.replace(RECORD, version, &taken)?;
             }
             Ok((changes, ()))
         })
         .await
+    }
+
+    /// Notes at the start what was not noted of the last step. Authorities that can't follow what the journal says are
+    /// those of an old copy; that is said at each start, and not noted.
+    pub async fn note_at_start(&self, authorities: &Succession) -> Result<(), AppError> {
+        let now = self.standing_now(authorities, self.now());
+        let noted = self.step_taken()?;
+        if let Some(noted) = noted.filter(|noted| !noted.leads_to(&now)) {
+            tracing::error!(
+                ?noted,
+                ?now,
+                "an old copy of host-authority.pem was put back: hosts refuse an authority that they have dropped, so put the newest one back"
+            );
+            return Ok(());
+        }
+        let cause = "authority: found at start";
+        self.note_step(Actor::System, cause, authorities).await
+    }
+
+    fn standing_now(&self, authorities: &Succession, now: Timestamp) -> StepTaken {
+        let other = authorities.other().certificate();
+        StepTaken {
+            stage: stage(authorities),
+            issuer: authorities.issuer().fingerprint(),
+            other: other.map(|other| other.fingerprint()),
+            epoch: self.store().epoch(),
+            at: now,
+        }
     }
 
     /// No longer serves hosts that were left behind: their connections were opened with certificates that nobody

@@ -54,8 +54,41 @@ pub struct StepTaken {
     pub issuer: Digest,
     /// Fingerprint of the other one.
     pub other: Option<Digest>,
+    /// Epoch of the store that it was noted in.
+    pub epoch: u64,
     /// Since when.
     pub at: Timestamp,
+}
+
+impl StepTaken {
+    /// The same, for as long as `noted` says that it has been so.
+    #[must_use]
+    pub fn since(self, noted: Option<&Self>) -> Self {
+        let is_same = |noted: &&Self| {
+            (noted.stage, noted.issuer, noted.other) == (self.stage, self.issuer, self.other)
+        };
+        let at = noted.filter(is_same).map_or(self.at, |noted| noted.at);
+        Self { at, ..self }
+    }
+
+    /// Whether an installation that stood like this can stand like `now`: the same, or a step further, since a crash
+    /// may come between a step and its note. In another epoch of the store the note may be older than that.
+    ///
+    /// When it can't, an old copy of the authorities' file was put back.
+    #[must_use]
+    pub fn leads_to(&self, now: &Self) -> bool {
+        let is_same = (self.stage, self.issuer, self.other) == (now.stage, now.issuer, now.other);
+        let is_next = match (self.stage, now.stage) {
+            (Stage::Begun, Stage::Switched) => {
+                self.other == Some(now.issuer) && now.other == Some(self.issuer)
+            }
+            (Stage::Settled, Stage::Begun) | (Stage::Begun | Stage::Switched, Stage::Settled) => {
+                self.issuer == now.issuer
+            }
+            _ => false,
+        };
+        is_same || is_next || self.epoch != now.epoch
+    }
 }
 
 /// What a host said last of its trust, compared with what it should be.
@@ -352,6 +385,34 @@ mod tests {
             let why = stage.after(step).expect_err("not its turn").to_string();
             assert!(why.contains(expected), "{why}");
         }
+    }
+
+    #[test]
+    fn an_old_copy_of_the_file_is_told_from_a_step_that_was_not_noted() {
+        let [a, b] = [Digest::of(b"a"), Digest::of(b"b")];
+        let stood = |stage, issuer, other| StepTaken {
+            stage,
+            issuer,
+            other,
+            epoch: 1,
+            at: Timestamp::from_millis(1),
+        };
+        let before = stood(Stage::Settled, a, None);
+        let begun = stood(Stage::Begun, a, Some(b));
+        let switched = stood(Stage::Switched, b, Some(a));
+        let after = stood(Stage::Settled, b, None);
+        let all = [&before, &begun, &switched, &after];
+        let leads_to = |from: &StepTaken| all.map(|to| from.leads_to(to));
+        assert_eq!(leads_to(&before), [true, true, false, false]);
+        // From here the first is what `abort` leaves.
+        assert_eq!(leads_to(&begun), [true, true, true, false]);
+        assert_eq!(leads_to(&switched), [false, false, true, true]);
+        assert_eq!(leads_to(&after), [false, false, false, true]);
+        let restored = StepTaken {
+            epoch: 2,
+            ..after.clone()
+        };
+        assert!(before.leads_to(&restored));
     }
 
     #[test]

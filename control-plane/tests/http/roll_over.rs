@@ -223,13 +223,10 @@ async fn each_stage_survives_a_restart_and_hosts_say_anew_what_they_have() {
 /// Killed after the file was replaced and before the journal noted it.
 #[tokio::test]
 async fn a_step_that_the_journal_does_not_know_is_noted_at_the_next_start() {
-    use innkeeper_control_plane::app::Actor;
     let setting = Setting::new();
     let note = async |setting: &Setting| {
         let present = setting.authority.present();
-        let noting = setting
-            .app
-            .note_step(Actor::System, "found at start", &present);
+        let noting = setting.app.note_at_start(&present);
         noting.await.expect("noted");
     };
     note(&setting).await;
@@ -332,6 +329,26 @@ async fn hosts_are_sent_to_renew_at_a_pace() {
     assert_eq!(sent().await, 0, "in the same second");
     setting.clock.advance_s(1);
     assert_eq!(sent().await, 50);
+}
+
+/// Then hosts refuse us, and an operator has to hear why; what the journal says stays as it is.
+#[tokio::test]
+async fn an_old_copy_of_the_file_does_not_become_the_truth() {
+    let setting = Setting::new();
+    for step in ["begin", "switch"] {
+        take(&setting, step, &[]).await.expect(200);
+    }
+    let old = fs::read(setting.folder.join("host-authority.pem")).expect("there");
+    take(&setting, "finish", &[]).await.expect(200);
+    let noted = setting.app.step_taken().expect("readable");
+    fs::write(setting.folder.join("host-authority.pem"), old).expect("put back");
+    let setting = Setting::open(setting.stop().await);
+    let present = setting.authority.present();
+    let noting = setting.app.note_at_start(&present);
+    noting.await.expect("readable");
+    assert_eq!(setting.app.step_taken().expect("readable"), noted);
+    let since = &status(&setting).await["since"];
+    assert_eq!(*since, Value::Null, "it is not that");
 }
 
 /// The file decides, not the store; and hosts that a restore has forgotten are told whom to trust like all others.
