@@ -5,11 +5,15 @@ use std::path::Path;
 
 use innkeeper_mtls::{Authorities, HostCertificate, Identity, host_certificate, tls::TlsError};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::durable;
 
 /// Name of the file in the agent's folder.
 const FILE: &str = "identity";
+
+/// Room for what is written, in bytes: a key, a certificate and a few authorities.
+const ROOM: usize = 64 * 1024;
 
 /// The contents of the file.
 #[derive(Clone, Serialize, Deserialize)]
@@ -18,7 +22,7 @@ pub struct Enrolment {
     /// The control plane's address, `https://HOST:PORT`.
     pub url: String,
     /// The own key, PKCS#8. It has never left this host.
-    pub key_pem: String,
+    pub key_pem: Zeroizing<String>,
     /// The own certificate.
     pub certificate_pem: String,
     /// The authorities to trust.
@@ -62,6 +66,7 @@ impl Enrolment {
     /// When this host has not joined, or the file is damaged.
     pub fn read(folder: &Path) -> Result<Self, IdentityError> {
         let contents = durable::read(&folder.join(FILE))?.ok_or(IdentityError::None)?;
+        let contents = Zeroizing::new(contents);
         serde_json::from_slice(&contents).map_err(IdentityError::Damaged)
     }
 
@@ -71,7 +76,9 @@ impl Enrolment {
     /// When it is not, or can't be made durable; then the stored one is as it was.
     pub fn write(&self, folder: &Path) -> Result<(), IdentityError> {
         self.check()?;
-        let contents = serde_json::to_vec(self).expect("four texts");
+        // Room from the beginning: a buffer that grows would leave copies of the key behind.
+        let mut contents = Zeroizing::new(Vec::with_capacity(ROOM));
+        serde_json::to_writer(&mut *contents, self).expect("four texts");
         Ok(durable::write(
             &folder.join(FILE),
             &contents,

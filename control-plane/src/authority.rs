@@ -18,7 +18,6 @@ use innkeeper_wire::{id::Code, time::Clock};
 use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::{
     app::{Actor, App, error::AppError},
@@ -135,7 +134,7 @@ impl Authority {
         let failed = |error: anyhow::Error| AppError::Storage(format!("{error:#}"));
         let next = self.after(&present, step).map_err(failed)?;
         let acceptor = listen_with(&next, &self.0.names, &self.0.clock).map_err(failed)?;
-        let (path, text) = (self.0.path.clone(), Zeroizing::new(next.to_pem()));
+        let (path, text) = (self.0.path.clone(), next.to_pem());
         let stored = tokio::task::spawn_blocking(move || secret_file::replace(&path, &text)).await;
         stored.map_err(|_| AppError::Stopped)?.map_err(failed)?;
         // In this order: whoever is given a certificate of the new authority finds it here.

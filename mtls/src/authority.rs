@@ -2,6 +2,9 @@
 //!
 //! Keys are P-256. The authority may sign leaves only (path length 0). A host's key is made on the host and
 //! never leaves it; of a request only the public key is used, and only after its signature was checked.
+//!
+//! Keys that are held here are overwritten when they are dropped. What `ring`, `rcgen` and `rustls` make of them while
+//! they are in use is theirs, and is not.
 
 use std::time::Duration;
 
@@ -13,10 +16,11 @@ use innkeeper_wire::{
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
+use zeroize::Zeroizing;
 
 use crate::{
     peer::{KeyId, Serial, host_uri, instant},
@@ -173,7 +177,26 @@ impl CaCertificate {
 /// An authority of one installation, with its key.
 pub struct Ca {
     certificate: CaCertificate,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Issuer<'static, CaKey>,
+}
+
+/// An authority's key, overwritten when it is dropped; what `ring` made of it is not.
+struct CaKey(Zeroizing<KeyPair>);
+
+impl PublicKeyData for CaKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl SigningKey for CaKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.0.sign(message)
+    }
 }
 
 /// A certificate signed for a host.
@@ -201,9 +224,9 @@ impl Ca {
         let (serial, _) = set_life(&mut params, now, CA_LIFE)?;
         params.serial_number = Some(serial);
         let certificate = params
-            .self_signed(&key)
+            .self_signed(&*key)
             .map_err(crypto("sign the authority's own certificate"))?;
-        Self::load(&(certificate.pem() + &key.serialize_pem()))
+        Self::load(&with_key(&certificate.pem(), &key))
     }
 
     /// Loads what [`Ca::to_pem`] gave: one certificate and its key.
@@ -214,8 +237,10 @@ impl Ca {
         let damaged = |what| move |_| CaError::Damaged(what);
         let certificate = CaCertificate::from_pem(pem)?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
+            .map(Zeroizing::new)
             .map_err(|_| CaError::Damaged("it holds no key"))?;
         let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
+            .map(Zeroizing::new)
             .map_err(damaged("its key is not a P-256 key"))?;
         let (_, parsed) = X509Certificate::from_der(&certificate.der)
             .map_err(|_| CaError::Damaged("its certificate can't be read"))?;
@@ -224,7 +249,7 @@ impl Ca {
                 "key and certificate do not belong together",
             ));
         }
-        let issuer = Issuer::from_ca_cert_der(&certificate.der, key)
+        let issuer = Issuer::from_ca_cert_der(&certificate.der, CaKey(key))
             .map_err(damaged("its certificate is no authority"))?;
         Ok(Self {
             certificate,
@@ -246,8 +271,8 @@ impl Ca {
 
     /// Certificate and key, to be stored where only the control plane can read it.
     #[must_use]
-    pub fn to_pem(&self) -> String {
-        self.certificate.pem.clone() + &self.issuer.key().serialize_pem()
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        with_key(&self.certificate.pem, &self.issuer.key().0)
     }
 
     /// The certificate alone: what hosts trust.
@@ -287,7 +312,7 @@ impl Ca {
             params.subject_alt_names.extend(one.subject_alt_names);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let (leaf, ..) = self.sign(params, &key, now, SERVER_LIFE)?;
+        let (leaf, ..) = self.sign(params, &*key, now, SERVER_LIFE)?;
         let chain = vec![leaf.into(), self.certificate.der.clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(Identity::new(chain, key))
@@ -354,7 +379,7 @@ impl Ca {
 /// A host's key and its request for a certificate, both made on the host.
 pub struct HostRequest {
     /// The key, PKCS#8; for a file that only its owner can read.
-    pub key_pem: String,
+    pub key_pem: Zeroizing<String>,
     /// The request; it carries no names.
     pub request_pem: String,
 }
@@ -369,18 +394,25 @@ impl HostRequest {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         let request_pem = params
-            .serialize_request(&key)
+            .serialize_request(&*key)
             .and_then(|request| request.pem())
             .map_err(crypto("make a certificate request"))?;
         Ok(Self {
-            key_pem: key.serialize_pem(),
+            key_pem: Zeroizing::new(key.serialize_pem()),
             request_pem,
         })
     }
 }
 
-fn new_key() -> Result<KeyPair, CaError> {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(crypto("make a key"))
+fn new_key() -> Result<Zeroizing<KeyPair>, CaError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256);
+    key.map(Zeroizing::new).map_err(crypto("make a key"))
+}
+
+/// A certificate and its key, one after the other.
+fn with_key(certificate_pem: &str, key: &KeyPair) -> Zeroizing<String> {
+    let key = Zeroizing::new(key.serialize_pem());
+    Zeroizing::new([certificate_pem, &key].concat())
 }
 
 fn crypto(deed: &'static str) -> impl FnOnce(rcgen::Error) -> CaError {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use innkeeper_wire::{digest::Digest, time::Timestamp};
+use zeroize::Zeroizing;
 
 use crate::{
     authority::{Ca, CaCertificate, CaError},
@@ -90,13 +91,13 @@ impl Succession {
 
     /// All of it, keys too, to be stored where only the control plane can read it.
     #[must_use]
-    pub fn to_pem(&self) -> String {
-        self.issuer.to_pem()
-            + &match &self.other {
-                Other::None => String::new(),
-                Other::Next(next) => next.to_pem(),
-                Other::Previous(previous) => previous.pem().to_owned(),
-            }
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        let ours = self.issuer.to_pem();
+        match &self.other {
+            Other::None => ours,
+            Other::Next(next) => Zeroizing::new([ours.as_str(), &next.to_pem()].concat()),
+            Other::Previous(previous) => Zeroizing::new([&ours, previous.pem()].concat()),
+        }
     }
 
     /// The one that signs.
@@ -247,12 +248,14 @@ mod tests {
         let (one, two) = (first(), first());
         let install = "another".parse().expect("a code");
         let foreign = Ca::create(&install, NOW).expect("an authority");
-        let begun = one.begun(NOW).expect("random").expect("alone").to_pem();
+        let pem = one.to_pem().to_string();
+        let begun = one.begun(NOW).expect("random").expect("alone");
+        let begun = begun.to_pem().to_string();
         for (pem, what) in [
             (String::new(), "empty"),
             (one.trusted_pem().to_owned(), "no key"),
-            (one.to_pem() + one.trusted_pem(), "one twice"),
-            (one.to_pem() + foreign.certificate_pem(), "a foreign one"),
+            (pem.clone() + one.trusted_pem(), "one twice"),
+            (pem.clone() + foreign.certificate_pem(), "a foreign one"),
             (begun.clone() + two.trusted_pem(), "three"),
             (begun[..begun.len() / 3].to_owned(), "cut off"),
             (

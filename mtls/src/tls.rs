@@ -25,6 +25,7 @@ use rustls::{
     version::TLS13,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use zeroize::Zeroize as _;
 
 use crate::peer::{RENEWAL_GRACE, not_after};
 
@@ -73,6 +74,12 @@ pub struct Identity {
     key: PrivateKeyDer<'static>,
 }
 
+impl Drop for Identity {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
 impl Identity {
     pub(crate) fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         Self { chain, key }
@@ -86,11 +93,11 @@ impl Identity {
         let chain = CertificateDer::pem_slice_iter(chain_pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| TlsError::Identity)?;
-        let key =
-            PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(|_| TlsError::Identity)?;
         if chain.is_empty() {
             return Err(TlsError::Identity);
         }
+        let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes());
+        let key = key.map_err(|_| TlsError::Identity)?;
         Ok(Self { chain, key })
     }
 

@@ -22,6 +22,7 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::store::{Head, Store};
 
@@ -35,25 +36,25 @@ const KEPT_APART: Duration = Duration::from_secs(60);
 
 /// The key that tags witnesses. It lies outside the journal: who can write only that can't make witnesses.
 #[derive(Clone)]
-pub struct WitnessKey([u8; 32]);
+pub struct WitnessKey(Zeroizing<[u8; 32]>);
 
 impl WitnessKey {
     /// The key of these bytes.
     #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
     }
 
     /// The key as its file holds it: 64 hex digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digest: Digest = format!("sha256:{}", text.trim_end()).parse().ok()?;
-        Some(Self(*digest.as_bytes()))
+        Some(Self::new(*digest.as_bytes()))
     }
 
     fn mac(&self, epoch: u64, sequence: u64, hash: &[u8; 32]) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice())
+            .expect("HMAC takes keys of any length");
         mac.update(b"innkeeper witness 1");
         mac.update(&epoch.to_be_bytes());
         mac.update(&sequence.to_be_bytes());

@@ -357,7 +357,7 @@ async fn enrol(app: &App, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
         hosts.push(Enrolled {
             host: joined.host,
             certificate_pem: joined.certificate_pem,
-            key_pem,
+            key_pem: String::clone(&key_pem),
         });
     }
     Ok(hosts)
