@@ -21,14 +21,17 @@ use innkeeper_control_plane::{
     api,
     config::Config,
     domain::roll_over::Step,
-    maintenance::{self, Soundness},
+    maintenance::{
+        self, Soundness,
+        trail::{self, LISTED_MAX, Wanted},
+    },
     service,
     vault::{Mirrored, mirror},
 };
 use innkeeper_wire::{
     host::Testimony,
     id::HostId,
-    time::{Clock as _, SystemClock},
+    time::{Clock as _, SystemClock, Timestamp},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +71,7 @@ enum Command {
         #[arg(long)]
         store: Option<PathBuf>,
     },
-    /// Verifies the audit trail.
+    /// Verifies and shows the audit trail.
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
@@ -166,6 +169,29 @@ enum AuditCommand {
         #[arg(long)]
         witness: Vec<PathBuf>,
     },
+    /// Lists commits: which number, when, by whom and why, and which records were written or removed; the newest
+    /// last. Values are not in it, nor anything that names a person. The service may run. Ends with 2 when not all
+    /// of it can be read.
+    List {
+        /// Only those that somebody or something had a part in: an id, the name of a host, `operator`, a record.
+        #[arg(long)]
+        about: Option<String>,
+        /// Only those that were made then or later, such as 2026-11-21T10:00:00Z.
+        #[arg(long)]
+        since: Option<Timestamp>,
+        /// Only those that were made before then.
+        #[arg(long)]
+        until: Option<Timestamp>,
+        /// Only those with smaller numbers: to go back further than a list.
+        #[arg(long)]
+        before: Option<u64>,
+        /// How many of the last ones.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=i64::from(LISTED_MAX)))]
+        limit: u16,
+        /// The store's folder; that of the configuration when not given.
+        #[arg(long)]
+        store: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -253,10 +279,7 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
     let file = &arguments.config;
     match arguments.command {
         Command::CheckStore { store } => {
-            let store = match store {
-                Some(store) => store,
-                None => Config::load(file)?.data_dir.join("store"),
-            };
+            let store = store_folder(store, file)?;
             let scratch = Scratch::make()?;
             match maintenance::check_store(&store, &scratch.0) {
                 Ok(checked) => judged(checked),
@@ -269,7 +292,34 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Audit {
             command: AuditCommand::Verify { witness },
         } => verify(&Config::load(file)?, witness).await,
+        Command::Audit {
+            command:
+                AuditCommand::List {
+                    about,
+                    since,
+                    until,
+                    before,
+                    limit,
+                    store,
+                },
+        } => {
+            let wanted = Wanted {
+                since,
+                until,
+                about,
+                before,
+                limit,
+            };
+            judged(trail::list(&store_folder(store, file)?, &wanted)?)
+        }
         other => run_plain(other, file).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn store_folder(given: Option<PathBuf>, config: &Path) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(store) => Ok(store),
+        None => Ok(Config::load(config)?.data_dir.join("store")),
     }
 }
 

@@ -22,10 +22,12 @@ use crate::{
     app::{Actor, records::Changes, witnesses::WitnessKey},
     domain::recovery::RestoredFrom,
     store::{
-        AuditTrail, Commit, Findings, FolderDisk, Head, IndexFound, JournalError, OpenError,
-        Options, Store, Tail, begin_epoch, check, check_files, next_epoch, replay_audit,
+        AuditTrail, CheckpointFound, Commit, Findings, FolderDisk, Head, IndexFound, JournalError,
+        OpenError, Options, Store, Tail, begin_epoch, check, check_files, next_epoch, replay_audit,
     },
 };
+
+pub mod trail;
 
 /// How often a file that grows while it is read is read again.
 const READS_MAX: u32 = 5;
@@ -93,18 +95,9 @@ pub fn explain(findings: &Findings) -> (String, Soundness) {
         findings.segments.len()
     ));
     for checkpoint in &findings.checkpoints {
-        let name = &checkpoint.name;
-        match &checkpoint.records {
-            Ok(records) => say(format!("checkpoint:  {name}, {records} records")),
-            Err(error) => {
-                say(format!(
-                    "checkpoint:  {name} CAN'T BE USED: {}",
-                    chain(error)
-                ));
-                say("             way out: none needed as long as the journal reaches behind it; the next start sets it aside. Look at the disk.".to_owned());
-                soundness = soundness.max(Soundness::Repairable);
-            }
-        }
+        let (line, found) = explain_checkpoint(checkpoint, findings.start.is_ok());
+        say(line);
+        soundness = soundness.max(found);
     }
     if let Some((head, at)) = &findings.chain.last {
         say(format!(
@@ -112,30 +105,86 @@ pub fn explain(findings: &Findings) -> (String, Soundness) {
             findings.chain.commits, head.sequence
         ));
     }
-    match &findings.chain.trail {
-        Ok(trail) => {
-            say(format!("head:        {}", trail.end));
-            let (line, found) = explain_tail(&trail.tail);
+    if let Some((line, found)) = explain_trail(findings) {
+        say(line);
+        soundness = soundness.max(found);
+    }
+    match &findings.start {
+        Ok(start) => {
+            say(format!("head:        {}", start.end));
+            let (line, found) = explain_tail(&start.tail);
             say(line);
             soundness = soundness.max(found);
         }
         Err(error) => {
             say(format!("DAMAGE:      {}", chain(error)));
-            say("             way out: keep this folder, and `restore` the newest backup into an empty one.".to_owned());
+            say("             way out: if no file can be put back, keep this folder, and `restore` the newest backup into an empty one.".to_owned());
             soundness = Soundness::Damaged;
         }
     }
     let (line, found) = explain_index(&findings.index, findings.chain.commits);
     say(line);
     soundness = soundness.max(found);
+    let is_started = findings.start.is_ok() && found != Soundness::Damaged;
     say(match soundness {
         Soundness::Sound => "The store is sound.".to_owned(),
         Soundness::Repairable => {
             "Starting the service repairs this; nothing that was promised is lost.".to_owned()
         }
+        Soundness::Damaged if is_started => {
+            "The service starts on it; what is DAMAGED is told above.".to_owned()
+        }
         Soundness::Damaged => "The store is DAMAGED. The service will not start on it.".to_owned(),
     });
     (text, soundness)
+}
+
+/// `reached`: whether the journal can be read from another one, or from its beginning.
+fn explain_checkpoint(checkpoint: &CheckpointFound, reached: bool) -> (String, Soundness) {
+    let name = &checkpoint.name;
+    match &checkpoint.records {
+        Ok(records) => (
+            format!("checkpoint:  {name}, {records} records"),
+            Soundness::Sound,
+        ),
+        Err(error) => {
+            let way_out = if reached {
+                "none needed, the journal reaches behind it; the next start sets it aside. Look at the disk."
+            } else {
+                "put this file back from any backup that has it (`journal` in its folder): checkpoints never change."
+            };
+            let error = chain(error);
+            (
+                format!(
+                    "checkpoint:  {name} CAN'T BE USED: {error}\n             way out: {way_out}"
+                ),
+                Soundness::Repairable,
+            )
+        }
+    }
+}
+
+/// The audit trail, where there is more to say of it than of the journal.
+fn explain_trail(findings: &Findings) -> Option<(String, Soundness)> {
+    match &findings.chain.trail {
+        Ok(trail) if trail.archived > 0 => Some((
+            format!(
+                "audit trail: from commit {}, {} archived segments",
+                trail.start.sequence + 1,
+                trail.archived
+            ),
+            Soundness::Sound,
+        )),
+        Ok(_) => None,
+        Err(_) if findings.start.is_err() => None,
+        Err(error) => Some((
+            format!(
+                "audit trail: DAMAGED: {}\n             way out: put what is missing or damaged back from any backup that has it (`journal` in its folder): archived files never change. The records are whole, and no older state is to be restored for this.",
+                chain(error)
+            ),
+            Soundness::Damaged,
+        )),
+    }
 }
 
 fn explain_tail(tail: &Tail) -> (String, Soundness) {
@@ -192,7 +241,7 @@ fn explain_index(index: &IndexFound, commits: u64) -> (String, Soundness) {
             Soundness::Repairable,
         ),
         IndexFound::NotCompared => (
-            "index:       not compared, since the journal is damaged".to_owned(),
+            "index:       not compared, since the chain can't be followed to its end".to_owned(),
             Soundness::Sound,
         ),
         IndexFound::NotSeen(error) => (
@@ -300,7 +349,10 @@ impl<'a> Bench<'a> {
             }
             Err(error) => {
                 soundness = Soundness::Damaged;
-                let next = self.last.map_or(1, |head| head.sequence + 1);
+                let next = match error {
+                    JournalError::TrailMissing { .. } => 1,
+                    _ => self.last.map_or(1, |head| head.sequence + 1),
+                };
                 writeln!(text, "FIRST BAD COMMIT: {next}: {}", chain(error))
                     .expect("text takes anything");
                 let nothing = Head {
@@ -311,8 +363,12 @@ impl<'a> Bench<'a> {
                 (0, self.last.unwrap_or(nothing))
             }
         };
-        let beyond = std::mem::take(&mut self.by_sequence);
-        self.doubted.extend(beyond.into_values().flatten());
+        let unseen = std::mem::take(&mut self.by_sequence);
+        let unseen: Vec<_> = unseen.into_values().flatten().collect();
+        let unread = if trail.is_ok() { 0 } else { unseen.len() };
+        if trail.is_ok() {
+            self.doubted.extend(unseen);
+        }
         let (mut restored, mut not_kept, mut shown) = (0, 0, 0);
         self.doubted.sort_by_key(|(_, witness)| witness.sequence);
         for (who, witness) in &self.doubted {
@@ -326,17 +382,8 @@ impl<'a> Bench<'a> {
                 soundness = Soundness::Damaged;
                 shown += 1;
                 if shown == 1 {
-                    let from = self
-                        .agreed
-                        .map_or(start, |agreed| agreed.min(witness.sequence))
-                        + 1;
-                    let what = if witness.sequence > end.sequence {
-                        format!("the journal ends at {}: its end was CUT OFF", end.sequence)
-                    } else {
-                        "its hash is another one: the journal was CHANGED".to_owned()
-                    };
-                    writeln!(text, "FIRST CONTRADICTION: {who} was told of commit {} of epoch {}; {what}. What is wrong lies between commits {from} and {}.", witness.sequence, witness.epoch, witness.sequence)
-                        .expect("text takes anything");
+                    let agreed = self.agreed.unwrap_or(start);
+                    text += &contradiction(who, witness, agreed, end);
                 }
             }
         }
@@ -346,8 +393,31 @@ impl<'a> Bench<'a> {
             self.agreements, self.not_ours
         )
         .expect("text takes anything");
+        if unread > 0 {
+            writeln!(
+                text,
+                "{unread} more are of commits that can't be read, so they say nothing."
+            )
+            .expect("text takes anything");
+        }
         (text, soundness)
     }
+}
+
+/// What a witness says against a journal that ends at `end`, of which the commit `agreed` was confirmed by another.
+fn contradiction(who: &str, witness: &Witness, agreed: u64, end: Head) -> String {
+    let Witness {
+        epoch, sequence, ..
+    } = witness;
+    let from = agreed.min(*sequence) + 1;
+    let what = if *sequence > end.sequence {
+        format!("the journal ends at {}: its end was CUT OFF", end.sequence)
+    } else {
+        "its hash is another one: the journal was CHANGED".to_owned()
+    };
+    format!(
+        "FIRST CONTRADICTION: {who} was told of commit {sequence} of epoch {epoch}; {what}. What is wrong lies between commits {from} and {sequence}.\n"
+    )
 }
 
 /// Reads witnesses as they lie on a host's disk: a seal, and JSON.

@@ -7,6 +7,8 @@ use innkeeper_wire::host::KeptWitness;
 use super::*;
 use crate::store::{Commit, Key, Write};
 
+mod archived;
+
 const KEY: [u8; 32] = [3; 32];
 const HEADER_BYTES: usize = 84;
 const FRAME_BYTES: usize = 36;

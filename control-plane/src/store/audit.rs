@@ -147,8 +147,8 @@ pub fn replay_audit<E: From<JournalError>>(
         return Err(JournalError::Missing { sequence: 1 }.into());
     };
     if start.sequence > removed {
-        let sequence = start.sequence;
-        return Err(JournalError::Missing { sequence }.into());
+        let until = start.sequence;
+        return Err(JournalError::TrailMissing { until }.into());
     }
     Ok(AuditTrail {
         start,

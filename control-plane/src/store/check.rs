@@ -10,14 +10,14 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{
     Head,
-    audit::{AuditTrail, replay_audit},
-    checkpoint::{self, Reader},
+    audit::{AuditTrail, Notice, replay_audit},
+    checkpoint::{self, Reader, Summary},
     disk::{Disk, FolderDisk},
     engine::{EngineError, sled::SledEngine},
     error::{JournalError, OpenError},
     index::Index,
     open::lock,
-    replay::{self},
+    replay::{self, Start, Tail, replay_from},
     segment::Kind,
 };
 
@@ -30,6 +30,8 @@ pub struct Findings {
     pub checkpoints: Vec<CheckpointFound>,
     /// What was read of the journal, with the audit trail before it.
     pub chain: ChainFound,
+    /// Where a start would begin to read, or why it can't. The audit trail is no part of that.
+    pub start: Result<StartFound, JournalError>,
     /// What the index is.
     pub index: IndexFound,
 }
@@ -41,6 +43,15 @@ pub struct CheckpointFound {
     pub name: String,
     /// How many records it holds, or what is wrong with it.
     pub records: Result<u64, JournalError>,
+}
+
+/// What a start would read.
+#[derive(Debug)]
+pub struct StartFound {
+    /// Where it ends.
+    pub end: Head,
+    /// What follows the last valid batch.
+    pub tail: Tail,
 }
 
 /// The hash chain.
@@ -138,15 +149,18 @@ fn check_journal(disk: &dyn Disk, index: Applied) -> Result<Findings, JournalErr
         Ok((name, bytes))
     };
     let segments = replay::names(disk, Kind::Journal)?.into_iter().map(length);
-    let checkpoints = checkpoint::names(disk)?.into_iter().map(|name| {
+    let (mut checkpoints, mut newest) = (Vec::new(), None);
+    for name in checkpoint::names(disk)? {
         let read = Reader::open(disk, &name).and_then(Reader::finish);
-        CheckpointFound {
+        newest = read.as_ref().ok().copied().or(newest);
+        checkpoints.push(CheckpointFound {
             records: read.map(|summary| summary.records),
             name,
-        }
-    });
+        });
+    }
     Ok(Findings {
-        checkpoints: checkpoints.collect(),
+        checkpoints,
+        start: check_start(disk, newest),
         segments: segments.collect::<Result<_, JournalError>>()?,
         chain: ChainFound {
             commits,
@@ -155,6 +169,34 @@ fn check_journal(disk: &dyn Disk, index: Applied) -> Result<Findings, JournalErr
         },
         index,
     })
+}
+
+/// Reads what a start would: the journal after the newest checkpoint that is whole.
+fn check_start(disk: &dyn Disk, newest: Option<Summary>) -> Result<StartFound, JournalError> {
+    let start = match newest {
+        Some(newest) => Start::After(newest.anchor),
+        None => Start::Beginning,
+    };
+    let mut is_another = false;
+    let replayed = replay_from::<JournalError>(disk, start, |entry| {
+        let notice = Notice::parse(&entry.commit.actor, &entry.commit.cause);
+        if let (Some(Notice::Checkpoint(sequence, hash)), Some(newest)) = (notice, newest) {
+            is_another |= sequence == newest.anchor.head.sequence && hash != newest.hash;
+        }
+        Ok(())
+    })?;
+    match (replayed.head, newest) {
+        (_, Some(newest)) if is_another => Err(JournalError::Damaged {
+            segment: checkpoint::name(newest.anchor.head.sequence),
+            offset: 0,
+            reason: "it is not the checkpoint that the journal announces",
+        }),
+        (Some(end), _) => Ok(StartFound {
+            end,
+            tail: replayed.tail,
+        }),
+        (None, _) => Err(JournalError::Missing { sequence: 1 }),
+    }
 }
 
 fn look_at_index(folder: &Path, scratch: &Path) -> Applied {

@@ -94,6 +94,12 @@ pub enum JournalError {
         /// The newest format this program reads.
         known: u32,
     },
+    /// Archived files at the beginning of the audit trail are missing, although no retention has removed them.
+    #[error("the audit trail up to commit {until} is missing, and no retention has removed it")]
+    TrailMissing {
+        /// The last commit that is missing.
+        until: u64,
+    },
     /// No segment holds a commit that there must have been.
     #[error(
         "the journal does not hold commit {sequence} nor a sound checkpoint after it: files are missing or damaged. \

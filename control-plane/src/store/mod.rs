@@ -52,7 +52,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::{
     audit::{AuditEntry, AuditTrail, replay_audit},
-    check::{ChainFound, CheckpointFound, Findings, IndexFound, check, check_files},
+    check::{ChainFound, CheckpointFound, Findings, IndexFound, StartFound, check, check_files},
     commit::{
         COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, Hash, LABEL_BYTES_MAX, Skeleton, Trace,
         VALUE_BYTES_MAX, Write,

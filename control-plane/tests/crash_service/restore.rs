@@ -336,6 +336,7 @@ async fn what_joined_in_the_lost_time_is_seen_and_decided_and_its_addresses_stay
     }
     operator.refused(&["recovery", "finish"], "is in no record");
     let (id, bad_id) = (joined.id.to_string(), bad.id.to_string());
+    lost_store_tells_who_was_revoked(&operator, &id, &bad_id);
     operator.run(&["recovery", "dismiss", &bad_id]);
     assert_eq!(bad.report(agents).await, 401);
     let readmit = ["recovery", "readmit", &id, "--site", "seoul-1", "--name"];
@@ -371,6 +372,17 @@ async fn what_joined_in_the_lost_time_is_seen_and_decided_and_its_addresses_stay
 
     release(&operator, &service, &mut joined).await;
     service.kill();
+}
+
+fn lost_store_tells_who_was_revoked(operator: &Installation, good: &str, bad: &str) {
+    let lost = operator.path("store.lost");
+    let list = ["audit", "list", "--store", &lost, "--about"];
+    for (host, was_revoked) in [(good, false), (bad, true)] {
+        let said = operator.run(&[&list[..], &[host]].concat());
+        assert!(said.contains(&format!("{host}: join, req_")), "{said}");
+        let revoked = format!("operator: revoke {host}");
+        assert_eq!(said.contains(&revoked), was_revoked, "{said}");
+    }
 }
 
 /// An address is given back once the server is removed, and not before.
