@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{Actor, App, error::AppError},
-    domain::roll_over::{Member, Step},
+    domain::roll_over::{Member, Step, is_expiring},
     secret_file,
 };
 
@@ -93,6 +93,7 @@ impl Authority {
     /// Keeps the agent API's certificate fresh until `stop`.
     pub async fn keep_fresh(self, stop: CancellationToken) {
         loop {
+            self.remind();
             tokio::select! {
                 // Both only wait; dropping one loses nothing.
                 () = tokio::time::sleep(SERVER_CERTIFICATE_RENEWAL) => {}
@@ -106,6 +107,13 @@ impl Authority {
                     "the agent API keeps its old certificate"
                 ),
             }
+        }
+    }
+
+    fn remind(&self) {
+        let until = self.present().issuer().certificate().not_after();
+        if is_expiring(until, self.0.clock.now()) {
+            tracing::error!(%until, "the authority that signs hosts expires: roll it over, beginning with `ca begin`");
         }
     }
 

@@ -25,6 +25,7 @@ pub struct Succession {
     issuer: Arc<Ca>,
     other: Other,
     trusted_pem: String,
+    trusted_digest: Digest,
 }
 
 /// The second one, if there is one.
@@ -56,6 +57,7 @@ impl Succession {
         Self {
             issuer,
             other,
+            trusted_digest: Digest::of(trusted_pem.as_bytes()),
             trusted_pem,
         }
     }
@@ -121,7 +123,7 @@ impl Succession {
     /// What a host tells that trusts exactly this.
     #[must_use]
     pub fn trusted_digest(&self) -> Digest {
-        Digest::of(self.trusted_pem.as_bytes())
+        self.trusted_digest
     }
 
     /// The same for TLS.

@@ -95,6 +95,7 @@ impl App {
                 members.push(Member {
                     servers: reserved.map_or(0, |record| record.value.servers),
                     said: self.said(host.id, authorities),
+                    state: host.state,
                     host: host.id,
                     name: host.name,
                 });
@@ -185,6 +186,9 @@ impl App {
                 "an old copy of host-authority.pem was put back: hosts refuse an authority that they have dropped, so put the newest one back"
             );
             return Ok(());
+        }
+        if now.stage != Stage::Settled {
+            tracing::info!(stage = ?now.stage, "a roll-over of the authority is under way");
         }
         let cause = "authority: found at start";
         self.note_step(Actor::System, cause, authorities).await

@@ -12,9 +12,13 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 use innkeeper_wire::{digest::Digest, id::HostId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::host::HostState;
+
 /// Hosts that are sent to renew in a second. A renewal costs a signature and two handshakes; ten thousand hosts are
 /// through in a few minutes.
 pub const RENEWALS_PER_SECOND: u32 = 50;
+/// How long before an authority expires operators are told, each day and at each start.
+const REMINDED_BEFORE: Duration = Duration::from_hours(90 * 24);
 /// Hosts that a refusal names.
 const NAMES_MAX: usize = 10;
 
@@ -129,11 +133,16 @@ pub struct Member {
     pub servers: u32,
     /// What it said last; `None` when it was not heard of since the service started.
     pub said: Option<Said>,
+    /// Whether it is served.
+    pub state: HostState,
 }
 
 /// What a host lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Lack {
+    /// It is told nothing, so it can't follow.
+    #[error("is quarantined")]
+    Quarantined,
     /// Nobody knows.
     #[error("was not heard of since the service started")]
     Unheard,
@@ -181,13 +190,17 @@ impl Stage {
     /// What `member` lacks of this stage.
     #[must_use]
     pub fn lack(self, member: &Member) -> Option<Lack> {
-        let Some(said) = member.said else {
-            return Some(Lack::Unheard);
+        let lack = match member.said {
+            None => Lack::Unheard,
+            Some(said) => match (self, said.trusts, said.certificate) {
+                (_, Trusts::Other, _) => Lack::Trust,
+                (Self::Switched, Trusts::Present, CertificateOf::Other) => Lack::Certificate,
+                _ => return None,
+            },
         };
-        match (self, said.trusts, said.certificate) {
-            (_, Trusts::Other, _) => Some(Lack::Trust),
-            (Self::Switched, Trusts::Present, CertificateOf::Other) => Some(Lack::Certificate),
-            _ => None,
+        match member.state {
+            HostState::Active | HostState::Revoked => Some(lack),
+            HostState::Quarantined { .. } => Some(Lack::Quarantined),
         }
     }
 
@@ -281,6 +294,12 @@ fn not_ready(lacking: &[(Member, Lack)]) -> String {
             and it has to be invited and to join anew"
 }
 
+/// Whether operators are told that the authority which signs expires at `until`.
+#[must_use]
+pub fn is_expiring(until: Timestamp, now: Timestamp) -> bool {
+    until.since(now) < REMINDED_BEFORE
+}
+
 /// Servers on `members`.
 pub fn total_servers<'a>(members: impl Iterator<Item = &'a Member>) -> u64 {
     members.map(|member| u64::from(member.servers)).sum()
@@ -337,6 +356,7 @@ mod tests {
             name: format!("h{number}"),
             servers: number.into(),
             said,
+            state: HostState::Active,
         }
     }
 
@@ -430,6 +450,28 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("h11"), "{text}");
+    }
+
+    #[test]
+    fn a_quarantined_host_is_waited_for_unless_it_is_ready() {
+        let why = super::super::host::Quarantine::Rewound;
+        let quarantined = |said| Member {
+            state: HostState::Quarantined { why },
+            ..member(1, said)
+        };
+        let stage = Stage::Begun;
+        assert_eq!(stage.lack(&quarantined(None)), Some(Lack::Quarantined));
+        let ready = quarantined(said(Trusts::Present, CertificateOf::Other));
+        assert_eq!(stage.lack(&ready), None);
+    }
+
+    #[test]
+    fn operators_are_told_in_time() {
+        let day = Duration::from_hours(24);
+        let now = Timestamp::from_millis(1);
+        assert!(!is_expiring(now.after(90 * day), now));
+        assert!(is_expiring(now.after(89 * day), now));
+        assert!(is_expiring(now, now.after(day)));
     }
 
     #[test]

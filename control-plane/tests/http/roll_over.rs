@@ -299,7 +299,21 @@ async fn hosts_that_are_not_served_do_not_hide() {
     let told = setting.live(&host, 0).await.expect(200);
     assert!(told["authorities"].is_string(), "it is told anew: {told}");
     refused(&setting, "switch", &[], "h1 (0 servers; it does not trust").await;
-    setting.app.revoke_host(host.id).await.expect("revoked");
+    let quarantined = setting.host("h2", room_for(1)).await;
+    *quarantined.trusted.lock().expect("no panics") = Digest::of(old.as_bytes());
+    for (host, generation, status) in [
+        (&quarantined, 7, [200, 200]),
+        (&quarantined.again(&setting), 6, [200, 403]),
+    ] {
+        for status in status {
+            setting.live(host, generation).await.expect(status);
+        }
+    }
+    let both = "h2 (0 servers; it is quarantined)";
+    refused(&setting, "switch", &[], both).await;
+    for host in [host.id, quarantined.id] {
+        setting.app.revoke_host(host).await.expect("revoked");
+    }
     take(&setting, "switch", &[]).await.expect(200);
     assert_eq!(status(&setting).await["hosts"], 0);
 }
