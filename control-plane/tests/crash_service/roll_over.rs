@@ -135,5 +135,12 @@ async fn the_authority_is_rolled_over_without_hosts_that_are_named() {
     let left = "left behind, with 0 servers: h1, h2";
     expect(&named, true, &[left, "settled"]);
     assert_eq!(authorities(join(agents, &invite("h3")).await), 1);
+    let trail = ["audit", "list", "--about", "operator"];
+    let taken = [
+        "authority: Begin, without []",
+        "authority: Switch, without [\"h1\"]",
+        "authority: Finish, without [\"h1\", \"h2\"]",
+    ];
+    expect(&trail, true, &taken);
     service.kill();
 }
