@@ -175,6 +175,7 @@ impl Keeper<'_> {
     /// When any of it fails; then the present certificate is as it was.
     pub(crate) async fn renew(&self) -> Result<(), RenewError> {
         let request = HostRequest::create().map_err(RenewError::Key)?;
+        let trusted = self.enrolment.lock().await.ca_pem.clone();
         let ask = RenewRequest {
             csr_pem: request.request_pem,
         };
@@ -185,7 +186,12 @@ impl Keeper<'_> {
             url: present.url.clone(),
             key_pem: request.key_pem,
             certificate_pem: answer.certificate_pem,
-            ca_pem: answer.ca_pem,
+            // What was stored, and told, while the answer was on its way is newer.
+            ca_pem: if present.ca_pem == trusted {
+                answer.ca_pem
+            } else {
+                present.ca_pem.clone()
+            },
         })
         .await?;
         tracing::info!("the certificate was renewed");

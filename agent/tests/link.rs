@@ -128,6 +128,8 @@ struct Script {
     authorities: Mutex<Option<String>>,
     /// What the newest report told of the authorities that the host trusts.
     told: watch::Sender<Digest>,
+    /// Authorities that are named while a renewal is under way, which is answered after the host has told them.
+    names_meanwhile: Mutex<Option<String>>,
 }
 
 impl Script {
@@ -193,6 +195,14 @@ async fn on_renew(
 ) -> Response {
     if let Some(refusal) = refuse(&script, "/agent/v1/renew", peer, &headers) {
         return refusal;
+    }
+    let meanwhile = script.names_meanwhile.lock().expect("no panics").clone();
+    if let Some(pem) = meanwhile {
+        let named = Digest::of(pem.as_bytes());
+        *script.authorities.lock().expect("no panics") = Some(pem);
+        let mut told = script.told.subscribe();
+        let is_told = told.wait_for(|told| *told == named).await;
+        drop(is_told.expect("the script lives"));
     }
     script.renewals.fetch_add(1, Ordering::Relaxed);
     let signed = script
@@ -341,6 +351,7 @@ fn script() -> Arc<Script> {
         renew_early: AtomicBool::new(false),
         authorities: Mutex::default(),
         told: watch::Sender::new(Digest::of(b"")),
+        names_meanwhile: Mutex::default(),
     })
 }
 
@@ -901,6 +912,35 @@ async fn the_authorities_that_the_control_plane_names_are_stored_and_told() {
     }
     let kept = Enrolment::read(folder.path()).expect("stored");
     assert_eq!(kept.ca_pem, both);
+}
+
+/// The list in the answer to a renewal may be older than one that was told meanwhile: what the host has said that it
+/// trusts, the control plane relies upon.
+#[tokio::test]
+async fn a_late_answer_to_a_renewal_takes_back_no_authorities() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = joined(&script, address).await;
+    let before = Enrolment::read(folder.path()).expect("stored");
+    let next = Ca::create(script.ca.install(), script.clock.now()).expect("a CA");
+    let both = before.ca_pem.clone() + next.certificate_pem();
+    *script.names_meanwhile.lock().expect("no panics") = Some(both.clone());
+    script.renew_early.store(true, Ordering::Relaxed);
+    let linked = link(&script, folder.path());
+    let renewed = async {
+        for sequence in 1.. {
+            let mut report = observed(sequence);
+            report.strangers = vec![sequence.to_string()];
+            linked.reports.send_replace(Some(Arc::new(report)));
+            let stored = Enrolment::read(folder.path()).expect("whole");
+            if stored.certificate_pem != before.certificate_pem {
+                assert_eq!(stored.ca_pem, both);
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, renewed).await.expect("it renews");
 }
 
 /// A host that was away while the authority was changed is refused, and a new invitation is its way back: as another

@@ -65,7 +65,7 @@ pub struct Lacking {
 
 /// What a step left behind.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StepTaken {
+pub struct Taken {
     /// Names of the hosts.
     pub left_behind: Vec<String>,
     /// Servers on them.
@@ -115,7 +115,7 @@ impl fmt::Display for AuthorityView {
     }
 }
 
-impl fmt::Display for StepTaken {
+impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.left_behind.is_empty() {
             let Self {
@@ -144,10 +144,10 @@ async fn take(
     State(context): State<AdminContext>,
     PathParam(step): PathParam<Step>,
     Json(request): Json<StepRequest>,
-) -> Result<Json<StepTaken>, Refused> {
+) -> Result<Json<Taken>, Refused> {
     let AdminContext { app, authority, .. } = &context;
     let left = authority.take(app, step, request.without).await?;
-    Ok(Json(StepTaken {
+    Ok(Json(Taken {
         servers: total_servers(left.iter()),
         left_behind: left.into_iter().map(|member| member.name).collect(),
         view: view(&context)?,
@@ -204,6 +204,6 @@ pub async fn take_by_command(
         Step::Abort => "/authority/abort",
     };
     let request = StepRequest { without };
-    let taken: StepTaken = ask(socket, Method::POST, path, &request).await?;
+    let taken: Taken = ask(socket, Method::POST, path, &request).await?;
     Ok(taken.to_string())
 }

@@ -130,9 +130,12 @@ impl App {
         without: &[String],
     ) -> Result<Vec<Member>, AppError> {
         // Hosts that no record knows would be locked out by what nobody asked them.
-        if matches!(step, Step::Switch | Step::Finish) && self.phase()? == Phase::Recovering {
-            let detail = "the installation is being restored: `recovery finish` comes first";
-            return Err(AppError::OperatorRefused(detail.to_owned()));
+        if matches!(step, Step::Switch | Step::Finish) {
+            if self.phase()? == Phase::Recovering {
+                let detail = "the installation is being restored: `recovery finish` comes first";
+                return Err(AppError::OperatorRefused(detail.to_owned()));
+            }
+            self.check_all_decided()?;
         }
         let members = self.members(authorities)?;
         let decided = decide(stage(authorities), step, &members, without);
