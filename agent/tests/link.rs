@@ -124,6 +124,8 @@ struct Script {
     given: AtomicU8,
     /// Whether hosts shall renew before it is time.
     renew_early: AtomicBool,
+    /// Whether it signs nothing for now.
+    renew_later: AtomicBool,
     /// What hosts shall trust, in place of what they were given.
     authorities: Mutex<Option<String>>,
     /// What the newest report told of the authorities that the host trusts.
@@ -195,6 +197,9 @@ async fn on_renew(
 ) -> Response {
     if let Some(refusal) = refuse(&script, "/agent/v1/renew", peer, &headers) {
         return refusal;
+    }
+    if script.renew_later.load(Ordering::Relaxed) {
+        return problem(ProblemCode::Unavailable);
     }
     let meanwhile = script.names_meanwhile.lock().expect("no panics").clone();
     if let Some(pem) = meanwhile {
@@ -349,6 +354,7 @@ fn script() -> Arc<Script> {
         lives: Mutex::default(),
         given: AtomicU8::new(1),
         renew_early: AtomicBool::new(false),
+        renew_later: AtomicBool::new(false),
         authorities: Mutex::default(),
         told: watch::Sender::new(Digest::of(b"")),
         names_meanwhile: Mutex::default(),
@@ -819,6 +825,27 @@ async fn a_host_that_was_off_for_days_renews_by_itself_and_after_a_week_must_joi
         matches!(again, Err(JoinError::Invitation(_))),
         "it may join, but not with a used token: {again:?}"
     );
+}
+
+/// After a restore a host may be in no record, and its operator may take his time to decide about it.
+#[tokio::test]
+async fn a_host_that_gets_no_certificate_yet_goes_on_reporting() {
+    let script = script();
+    script.renew_later.store(true, Ordering::Relaxed);
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let invited = invitation(&script, address);
+    join(&invited, folder.path(), script.clock.clone())
+        .await
+        .expect("joined");
+    let late = i64::try_from(HOST_LIFE.as_millis()).expect("short") * 3 / 4;
+    script.clock.0.fetch_add(late, Ordering::Relaxed);
+    let linked = link(&script, folder.path());
+    let mut heard = script.reports.subscribe();
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    until(&mut heard, Option::is_some).await;
+    assert!(linked.metrics.is_renewal_overdue());
+    assert_eq!(script.renewals.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]

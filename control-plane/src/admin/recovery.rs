@@ -386,6 +386,7 @@ mod tests {
                     expires_at: at(80_000),
                 },
                 uses: Uses::Held,
+                contested: std::collections::BTreeMap::new(),
                 verdict,
             },
             heard: None,

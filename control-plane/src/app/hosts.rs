@@ -108,6 +108,10 @@ impl App {
             let found = read::<Invitation>(app.store(), &hash)?;
             let found = found.ok_or(refused(InvitationRefusal::Unknown))?;
             found.value.check(now).map_err(refused)?;
+            let origin = app.restored_from()?;
+            if origin.is_some_and(|origin| found.version <= origin.sequence) {
+                return Err(refused(InvitationRefusal::BeforeRestore));
+            }
             if read::<HostNameClaim>(app.store(), &found.value.name)?.is_some() {
                 return Err(refused(InvitationRefusal::NameTaken));
             }

@@ -277,18 +277,23 @@ impl App {
                 self.end_gone(host.overview.host.id, server).await?;
             }
         }
-        for host in &compared {
+        // Of those that were compared before, too: what has just ended may have an address that one of theirs uses.
+        for host in &hosts {
             let differences = host.differences.clone().unwrap_or_default();
             for held in &differences.unknown {
                 let id = host.overview.host.id;
                 self.hold_addresses(Actor::Operator, id, held).await?;
             }
         }
+        self.hold_contested().await?;
         self.decide(Actor::Operator, "open after a restore", |app, now| {
-            let version = read::<Recovery>(app.store(), RECORD)?.map(|record| record.version);
+            let found = read::<Recovery>(app.store(), RECORD)?;
+            let version = found.as_ref().map(|record| record.version);
+            let epoch = app.store().epoch();
+            let before = found.filter(|found| found.value.epoch == epoch);
             let opened = Recovery {
-                epoch: app.store().epoch(),
-                finished_at: now,
+                epoch,
+                finished_at: before.map_or(now, |before| before.value.finished_at),
                 without: left_behind.clone(),
             };
             let mut changes = Changes::default();
@@ -330,26 +335,29 @@ impl App {
     }
 
     /// Holds the addresses of a server that no record knows. One that a record knows of is not taken away: the
-    /// records of a server that is still there win.
+    /// records of a server that is still there win. Gives those.
     pub(super) async fn hold_addresses(
         &self,
         actor: Actor,
         host: HostId,
         held: &HeldServer,
-    ) -> Result<(), AppError> {
+    ) -> Result<Vec<IpAddr>, AppError> {
         let cause = format!("found {} on {host}", held.server);
         self.decide(actor, &cause, |app, _| {
-            let mut changes = Changes::default();
+            let (mut changes, mut contested) = (Changes::default(), Vec::new());
             for address in &held.addresses {
                 let claim = read::<AddressClaim>(app.store(), address)?;
                 let version = claim.as_ref().map(|claim| claim.version);
                 match claim.map(|claim| claim.value) {
                     // The host has joined anew, and a record has the server at its former id.
                     Some(AddressClaim::Held { server }) if server == held.server => {}
-                    Some(AddressClaim::Held { server }) => tracing::error!(
-                        host.id = %host, vm.id = %held.server, other.id = %server, %address,
-                        "a server that no record knows uses the address of another one"
-                    ),
+                    Some(AddressClaim::Held { server }) => {
+                        contested.push(*address);
+                        tracing::error!(
+                            host.id = %host, vm.id = %held.server, other.id = %server, %address,
+                            "a server that no record knows uses the address of another one"
+                        );
+                    }
                     Some(AddressClaim::Unlisted { .. }) => {}
                     Some(AddressClaim::Resting { .. }) | None => {
                         let server = held.server;
@@ -358,7 +366,7 @@ impl App {
                     }
                 }
             }
-            Ok((changes, ()))
+            Ok((changes, contested))
         })
         .await
     }

@@ -1,11 +1,15 @@
 //! Hosts that no record knows (`domain::unrecorded`): hearing them, holding what they use, and the operator's decision.
 //! The agent API lets them report, and nothing else.
 
-use std::{collections::HashMap, net::IpAddr, sync::RwLock};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    sync::RwLock,
+};
 
 use innkeeper_wire::{
     host::{HeldServer, HypervisorState, Report},
-    id::HostId,
+    id::{HostId, ServerId},
     time::Timestamp,
 };
 
@@ -20,8 +24,8 @@ use crate::{
         host::{Host, HostState, is_host_name},
         recovery::{Phase, Recovery},
         unrecorded::{
-            Presented, Readmission, ReadmissionRefusal, UNRECORDED_MAX, Unrecorded, Uses, Verdict,
-            check_readmission, says_all,
+            CONTESTED_MAX, Presented, Readmission, ReadmissionRefusal, UNRECORDED_MAX, Unrecorded,
+            Uses, Verdict, check_readmission, says_all,
         },
     },
     store::{FIRST_EPOCH, Head},
@@ -96,9 +100,12 @@ impl App {
         let held = bounded(&report.held);
         let before = self.inventories().of(host);
         if before.is_none_or(|before| before.held != held) {
+            let mut contested = BTreeMap::new();
             for held in &held {
-                self.hold_addresses(Actor::Host(host), host, held).await?;
+                let taken = self.hold_addresses(Actor::Host(host), host, held).await?;
+                contested.extend(taken.into_iter().map(|address| (address, held.server)));
             }
+            self.note_contested(host, contested).await?;
         }
         let epoch = self.witnesses().heard_epoch(report);
         let is_all = epoch == Some(self.store().epoch())
@@ -146,6 +153,7 @@ impl App {
                             seen_at: now,
                             certificate: certificate.clone(),
                             uses: Uses::Unknown,
+                            contested: BTreeMap::new(),
                             verdict: Verdict::Undecided,
                         }
                     }
@@ -162,6 +170,45 @@ impl App {
             );
         }
         self.contacts().note(host, contact, self.now());
+        Ok(())
+    }
+
+    /// Remembers what such a host uses and others have, until that is settled.
+    async fn note_contested(
+        &self,
+        host: HostId,
+        found: BTreeMap<IpAddr, ServerId>,
+    ) -> Result<(), AppError> {
+        self.decide(Actor::Host(host), "contested addresses", |app, _| {
+            let mut changes = Changes::default();
+            if let Some(record) = read::<Unrecorded>(app.store(), host)? {
+                let mut contested = record.value.contested.clone();
+                contested.extend(found.iter().map(|(address, server)| (*address, *server)));
+                let contested: BTreeMap<_, _> = contested.into_iter().take(CONTESTED_MAX).collect();
+                if contested != record.value.contested {
+                    let next = Unrecorded {
+                        contested,
+                        ..record.value
+                    };
+                    changes.replace(host, Some(record.version), &next)?;
+                }
+            }
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// Holds what hosts use that are in no record, after others have ended who had it.
+    pub(super) async fn hold_contested(&self) -> Result<(), AppError> {
+        for host in self.unrecorded_hosts()? {
+            for (address, server) in host.record.contested {
+                let held = HeldServer {
+                    server,
+                    addresses: vec![address],
+                };
+                self.hold_addresses(Actor::Operator, host.id, &held).await?;
+            }
+        }
         Ok(())
     }
 

@@ -156,6 +156,9 @@ pub enum InvitationRefusal {
     /// A host joined with it already. Two holders of one token are an alarm.
     #[error("the token was used already, by {0}")]
     Used(HostId),
+    /// It was made before the store was restored: whether it was used since, nobody knows.
+    #[error("the token is older than the restored store; the host must be invited again")]
+    BeforeRestore,
     /// Two invitations were made for one name, and the other one was used.
     #[error("another host has joined under this name since")]
     NameTaken,

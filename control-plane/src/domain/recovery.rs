@@ -18,7 +18,7 @@ use super::server::{Lifecycle, Server};
 pub struct Recovery {
     /// The epoch that was opened.
     pub epoch: u64,
-    /// When.
+    /// When, for the first time.
     pub finished_at: Timestamp,
     /// Hosts that were left behind: they get no desired state before they, too, were compared.
     pub without: BTreeSet<HostId>,

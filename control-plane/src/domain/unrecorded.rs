@@ -3,11 +3,15 @@
 //! but an operator can tell what to do with them. Until he has, they are heard and told nothing, and what they use is
 //! given to nobody.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use innkeeper_wire::{
     host::{ObservedState, Report},
-    id::{Code, HostId},
+    id::{Code, HostId, ServerId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +24,8 @@ use super::{
 /// Most of them that are remembered, those that were dismissed among them. One that is readmitted gives its place to
 /// another one.
 pub const UNRECORDED_MAX: usize = 1_000;
+/// Most addresses of one host that are remembered as given to others.
+pub const CONTESTED_MAX: usize = 1_000;
 /// After a restored installation was opened, no address is given away for this long: a host that no record knows
 /// comes back within it (an agent without a link tries again after 30 s at the latest), and says what it uses.
 pub const LATECOMERS: Duration = Duration::from_secs(60);
@@ -34,6 +40,9 @@ pub struct Unrecorded {
     pub certificate: Presented,
     /// Whether its addresses are known.
     pub uses: Uses,
+    /// Addresses that it uses and that the records give to another server, which may be one that is no more: they are
+    /// held for it once that has ended. At most [`CONTESTED_MAX`].
+    pub contested: BTreeMap<IpAddr, ServerId>,
     /// What was decided.
     pub verdict: Verdict,
 }
@@ -216,7 +225,7 @@ pub fn check_readmission(
 mod tests {
     use innkeeper_wire::{
         host::{HeldServer, HostCapacity, HypervisorState, ObservedServer},
-        id::{ServerId, uuid_v7},
+        id::uuid_v7,
         size::Bytes,
     };
 
@@ -240,6 +249,7 @@ mod tests {
                 expires_at: at(86_400),
             },
             uses,
+            contested: BTreeMap::new(),
             verdict,
         }
     }

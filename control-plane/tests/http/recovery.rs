@@ -1,10 +1,14 @@
 //! After a restore: hosts that joined in the time that is lost, and addresses that somebody may use whom no record
 //! knows.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use axum::http::Method;
 use innkeeper_control_plane::{
+    agent_api::listener::Connection,
     domain::{
         host::HostState,
+        recovery::RestoredFrom,
         unrecorded::{Presented, UNRECORDED_MAX, Unrecorded, Uses, Verdict},
     },
     store::{Commit, FolderDisk, Key, Write, begin_epoch, next_epoch},
@@ -24,8 +28,8 @@ use crate::{
     witnesses::{RUNNING, copy_journal, metric, order, seen, shown, text},
 };
 
-/// An installation that was restored from a copy which knows `h1` alone. In the time that is lost `h7` joined, and
-/// got a server.
+/// An installation that was restored from a copy which knows `h1` alone, with one server. In the time that is lost
+/// that one ended, and `h7` joined and got another one.
 struct Story {
     /// The life that is lost; kept, since its folder goes with it.
     _lost: Setting,
@@ -34,6 +38,8 @@ struct Story {
     joined: TestHost,
     token: String,
     key: String,
+    /// Addresses of the server that is no more.
+    ended: Vec<IpAddr>,
     server: Value,
     held: HeldServer,
     /// What both hosts were told last in the life that is lost.
@@ -44,21 +50,21 @@ impl Story {
     /// `epoch` is that of the restore; none when the copy was only put back.
     async fn new(epoch: Option<u64>) -> Self {
         let lost = Setting::new();
-        let known = lost.host("h1", room_for(0)).await;
+        let known = lost.host("h1", room_for(1)).await;
         let token = lost.customer("minji90").await;
         let key = lost.key(&token, 1).await;
+        let ended = order(&lost, &token, &key, "ended").await;
+        lost.report(&known, room_for(1), vec![seen(&ended, RUNNING)])
+            .await;
+        let ended = addresses(&shown(&lost, &token, &ended).await);
         copy_journal(&lost, "old");
         let joined = lost.host("h7", room_for(9)).await;
         let server = order(&lost, &token, &key, "lost").await;
         lost.report(&joined, room_for(9), vec![seen(&server, RUNNING)])
             .await;
-        let addresses = shown(&lost, &token, &server).await["addresses"].clone();
-        let addresses = addresses.as_array().expect("a list").iter();
         let held = HeldServer {
             server: text(&server).parse().expect("an id"),
-            addresses: addresses
-                .map(|address| text(address).parse().expect("an address"))
-                .collect(),
+            addresses: addresses(&shown(&lost, &token, &server).await),
         };
         let blank = lost.blank_report(&known, room_for(0), vec![]);
         let told = lost.post_report(&known, &blank).await;
@@ -76,6 +82,7 @@ impl Story {
             known,
             joined,
             key,
+            ended,
             server,
             held,
             told,
@@ -116,7 +123,7 @@ impl Story {
         for _ in 0..2 {
             let report = Report {
                 epoch: 1,
-                generation: 0,
+                generation: 1,
                 witness: Some(told),
                 ..self.setting.blank_report(&self.known, room_for(0), vec![])
             };
@@ -145,7 +152,7 @@ impl Story {
         self.setting.app.undecided_hosts().expect("records")
     }
 
-    fn held_addresses(&self) -> Vec<std::net::IpAddr> {
+    fn held_addresses(&self) -> Vec<IpAddr> {
         let unlisted = self.setting.app.unlisted_addresses().expect("claims");
         let ours = unlisted
             .iter()
@@ -171,6 +178,13 @@ impl Story {
             }
         }
     }
+}
+
+fn addresses(server: &Value) -> Vec<IpAddr> {
+    let addresses = server["addresses"].as_array().expect("a list").iter();
+    addresses
+        .map(|address| text(address).parse().expect("an address"))
+        .collect()
 }
 
 async fn poll(setting: &Setting, host: &TestHost) -> Answer {
@@ -255,7 +269,7 @@ async fn a_host_that_joined_in_the_lost_time_is_heard_and_readmitted_as_it_is() 
     story.orders_get_others().await;
 }
 
-fn sorted(held: &HeldServer) -> Vec<std::net::IpAddr> {
+fn sorted(held: &HeldServer) -> Vec<IpAddr> {
     let mut addresses = held.addresses.clone();
     addresses.sort_unstable();
     addresses
@@ -295,7 +309,7 @@ async fn a_dismissed_host_is_out_for_good_and_its_addresses_rest_when_the_operat
         let release = setting.app.release_address(*address);
         release.await.expect("nobody else can say that it is free");
     }
-    assert_eq!(story.held_addresses(), [] as [std::net::IpAddr; 0]);
+    assert_eq!(story.held_addresses(), [] as [IpAddr; 0]);
 }
 
 /// The control plane was away for longer than certificates last.
@@ -320,8 +334,8 @@ async fn a_host_whose_certificate_has_expired_is_seen_when_it_wants_another() {
     for _ in 0..2 {
         let blank = setting.blank_report(&known, room_for(9), vec![]);
         let report = Report {
-            epoch: 0,
-            generation: 0,
+            epoch: 1,
+            generation: 1,
             witness: told,
             ..blank
         };
@@ -421,6 +435,79 @@ async fn a_host_that_no_record_knows_proves_that_an_old_copy_was_put_back() {
     assert!(why.contains("never restored"), "{why}");
 }
 
+/// The records give the address to a server that has ended since; it was given away anew, on a host that is dismissed.
+#[tokio::test]
+async fn an_address_that_becomes_free_by_the_recovery_is_held_for_who_uses_it() {
+    let story = Story::restored().await;
+    let Story {
+        setting, joined, ..
+    } = &story;
+    let told = setting
+        .post_report(joined, &story.report_of_joined(story.told))
+        .await;
+    let reused = HeldServer {
+        addresses: story.ended.clone(),
+        ..story.held.clone()
+    };
+    let report = Report {
+        held: vec![reused.clone()],
+        ..story.report_of_joined(told)
+    };
+    setting.post_report(joined, &report).await;
+    assert_eq!(story.held_addresses(), [] as [IpAddr; 0]);
+    let dismissed = setting.app.dismiss_host(joined.id);
+    dismissed.await.expect("dismissed");
+    story.known_reports().await;
+    assert_eq!(story.finish(&[]).await, None);
+    assert_eq!(story.held_addresses(), sorted(&reused));
+}
+
+/// Whether it was used in the lost time, nobody knows.
+#[tokio::test]
+async fn an_invitation_of_the_copy_lets_nobody_in() {
+    let lost = Setting::new();
+    let token = lost.app.invite_host("h7", "lab").await.expect("invited");
+    let head = lost.app.store().head();
+    copy_journal(&lost, "old");
+    let disk = FolderDisk::new(lost.folder.join("old/journal"));
+    begin_epoch(&disk, 1_790_000_000).expect("a new epoch");
+    let setting = lost.with_store("old");
+    let origin = RestoredFrom {
+        epoch: head.epoch,
+        sequence: head.sequence,
+        until: setting.clock.now(),
+        restored_at: setting.clock.now(),
+    };
+    let value = [&[2], serde_json::to_vec(&origin).expect("plain").as_slice()].concat();
+    let key = Key::new("restored/1790000000").expect("a key");
+    let commit = Commit {
+        at: setting.clock.now(),
+        actor: "operator".to_owned(),
+        cause: "restore".to_owned(),
+        guards: vec![],
+        writes: vec![Write::Put(key, value)],
+    };
+    setting.app.store().commit(commit).await.expect("committed");
+    let join = async |token: String| {
+        let request = HostRequest::create().expect("a key").request_pem;
+        let body = Some(json!({ "token": token, "csr_pem": request }));
+        let stranger = Connection {
+            peer: Peer::Nobody,
+            address: "192.0.2.9:1".parse().expect("an address"),
+        };
+        setting
+            .ask(stranger, None, Method::POST, "/join", body)
+            .await
+    };
+    let refused = join(token).await.expect(401)["detail"].to_string();
+    assert!(
+        refused.contains("older than the restored store"),
+        "{refused}"
+    );
+    let again = setting.app.invite_host("h7", "lab").await.expect("invited");
+    join(again).await.expect(200);
+}
+
 #[tokio::test]
 async fn a_quarantined_host_is_waited_for_as_well() {
     let story = Story::restored().await;
@@ -450,6 +537,7 @@ async fn no_more_than_a_thousand_wait_for_a_decision() {
             expires_at: setting.clock.now(),
         },
         uses: Uses::Held,
+        contested: BTreeMap::new(),
         verdict: Verdict::Undecided,
     };
     let value = serde_json::to_vec(&record).expect("plain");

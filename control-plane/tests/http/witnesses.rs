@@ -389,6 +389,11 @@ async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
     }
     assert_eq!(story.finish(&[]).await, None);
     poll(setting, &story.silent).await.expect(200);
+    // Customers don't wait a second time.
+    setting
+        .order(&story.token, &quote, "click")
+        .await
+        .expect(201);
     let over = story.finish(&[]).await.expect("it is open");
     assert!(over.starts_with("nothing is being restored"), "{over}");
 }
