@@ -63,6 +63,10 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, stop: Cancellat
 }
 
 async fn answer(stream: TcpStream, router: Router) {
+    // The last piece of a long answer must not wait until the one before it is acknowledged.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_DEADLINE)

@@ -11,14 +11,20 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use axum::{Router, extract::State, http::header, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::header,
+    routing::get,
+    serve::{ListenerExt as _, TapIo},
+};
 use innkeeper_wire::{
     digest::Digest,
     id::IdSource,
     time::{Clock, SystemClock},
 };
 use rand::{TryRngCore as _, rngs::OsRng};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -243,6 +249,16 @@ async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(socket)
 }
 
+/// Whose connections send at once: the last piece of an answer must not wait until the one before it is
+/// acknowledged.
+fn prompt(socket: TcpListener) -> TapIo<TcpListener, impl FnMut(&mut TcpStream)> {
+    socket.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+    })
+}
+
 async fn agent_listener(
     config: &Config,
     context: AgentContext,
@@ -280,7 +296,7 @@ async fn rest_listener(
         metrics: metrics.clone(),
         portal_key,
     });
-    let socket = bind("the REST API", config.listen.api).await?;
+    let socket = prompt(bind("the REST API", config.listen.api).await?);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok(async move {
         let serving = axum::serve(socket, service).with_graceful_shutdown(stop.cancelled_owned());
@@ -306,7 +322,7 @@ async fn metrics_listener(
     let router = Router::new()
         .route("/metrics", get(render))
         .with_state((app, metrics));
-    let socket = bind("metrics", config.listen.metrics).await?;
+    let socket = prompt(bind("metrics", config.listen.metrics).await?);
     Ok(async move {
         let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
         log_end("the metrics", serving.await);

@@ -74,6 +74,10 @@ async fn accept(
 ) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.expect("never closed");
     let (stream, peer) = listener.accept().await?;
+    // The last piece of a page must not wait until the one before it is acknowledged.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%peer, %error, "no TCP_NODELAY");
+    }
     Ok((stream, Peer(peer), place))
 }
 

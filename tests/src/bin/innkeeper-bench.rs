@@ -85,7 +85,8 @@ async fn measure(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
         arguments.print(orders::figures(run.folder()).await?)?;
     }
     if arguments.wants(&metrics::NAMES) {
-        arguments.print(metrics::lines(run, &arguments.options).await?)?;
+        let wanted = |name: &str| arguments.wants(&[name]);
+        arguments.print(metrics::lines(run, &arguments.options, wanted).await?)?;
     }
     if arguments.wants(&rebuild::NAMES) {
         let scratch = run.folder().to_owned();
