@@ -39,6 +39,10 @@ use tracing_subscriber::{
     filter::LevelFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
+/// The index, which allocates much and frees it on other threads, is twice as fast with it as with the C library's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
 
 /// Innkeeper's control plane.

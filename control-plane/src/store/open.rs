@@ -16,7 +16,7 @@ use innkeeper_wire::error::chain;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Followers, Head, Inner, Options, Store,
+    Followers, Head, Inner, Options, Record, Store,
     audit::Notice,
     checkpoint::{self, Merged, Reader, Summary},
     commit::{Commit, Hash, Write},
@@ -33,8 +33,10 @@ use super::{
     writer::{QUEUE, Writer},
 };
 
-/// Writes that catching up applies to the index at a time.
-const CATCH_UP_WRITES: usize = 1_000;
+/// Memory that catching up takes for writes before it puts them into the index, sorted.
+const CATCH_UP_BYTES: usize = 96 * 1024 * 1024;
+/// Memory that a write takes beside its key and value, about.
+const CATCH_UP_RECORD_BYTES: usize = 128;
 
 /// What opening found and did, for the log and for `check-store`.
 #[derive(Debug)]
@@ -477,18 +479,12 @@ impl Settling<'_> {
 
     /// Puts the records of the checkpoint into an index that holds nothing sensible yet.
     fn load(&self, index: &Index, base: &Summary) -> Result<(), IndexDoubt> {
-        let mut waiting = Vec::with_capacity(CATCH_UP_WRITES);
-        for pair in self.base_reader()?.into_iter().flatten() {
-            waiting.push(pair?);
-            if waiting.len() == CATCH_UP_WRITES {
-                let full = std::mem::take(&mut waiting);
-                index.load(full).map_err(IndexDoubt::Engine)?;
-            }
-        }
-        index.load(waiting).map_err(IndexDoubt::Engine)?;
-        index
-            .set_applied(&base.anchor.head)
-            .map_err(IndexDoubt::Engine)
+        let records = self.base_reader()?.into_iter().flatten();
+        let records = records.map(|pair| {
+            let (key, record) = pair?;
+            Ok((key, Some(record)))
+        });
+        index.load(records, &base.anchor.head)
     }
 }
 
@@ -501,23 +497,32 @@ fn catch_up(index: &Index, journal: &Journal, applied: Option<Head>) -> Result<(
         }),
         None => Start::Beginning,
     };
-    let mut waiting: Vec<(u64, Write)> = Vec::new();
-    let apply = |waiting: &mut Vec<(u64, Write)>, head: &Head| {
-        let writes = waiting.iter().map(|(sequence, write)| (*sequence, write));
-        index.apply(writes, head).map_err(IndexDoubt::Engine)?;
-        waiting.clear();
-        Ok::<(), IndexDoubt>(())
+    let mut waiting = BTreeMap::new();
+    let mut bytes = 0;
+    let load = |waiting: &mut BTreeMap<_, _>, head: &Head| {
+        index.load(std::mem::take(waiting).into_iter().map(Ok), head)
     };
     replay_from(&**journal.disk(), start, |entry: Entry| {
-        let sequence = entry.head.sequence;
-        let writes = entry.commit.writes.into_iter();
-        waiting.extend(writes.map(|write| (sequence, write)));
-        if waiting.len() >= CATCH_UP_WRITES {
-            apply(&mut waiting, &entry.head)?;
+        let version = entry.head.sequence;
+        for write in entry.commit.writes {
+            bytes += write.key().as_str().len() + CATCH_UP_RECORD_BYTES;
+            match write {
+                Write::Put(key, value) => {
+                    bytes += value.len();
+                    waiting.insert(key, Some(Record { version, value }));
+                }
+                Write::Delete(key) => {
+                    waiting.insert(key, None);
+                }
+            }
+        }
+        if bytes >= CATCH_UP_BYTES {
+            bytes = 0;
+            load(&mut waiting, &entry.head)?;
         }
         Ok::<(), IndexDoubt>(())
     })?;
-    apply(&mut waiting, &journal.head())?;
+    load(&mut waiting, &journal.head())?;
     index.flush().map_err(IndexDoubt::Engine)
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -12,6 +13,10 @@ use innkeeper_tests::{
     bench::{Figure, Line, agents, metrics, orders, provision, rebuild, schedule, store},
     lab::{Run, enclosure::enclosed, product::Options},
 };
+
+/// That of the control plane, of which some parts are measured in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures Innkeeper on this machine.
 #[derive(Debug, Parser)]
@@ -46,15 +51,21 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    if let Some(folder) = std::env::var_os(agents::SERVE_VARIABLE) {
-        return match agents::serve(folder.as_ref()) {
+    // This program is also the other process of some benches.
+    type Side = fn(&Path) -> anyhow::Result<()>;
+    let sides: [(&str, Side); 2] = [
+        (agents::SERVE_VARIABLE, agents::serve),
+        (rebuild::OPEN_VARIABLE, rebuild::open_and_tell),
+    ];
+    for (variable, side) in sides {
+        let Some(folder) = std::env::var_os(variable) else {
+            continue;
+        };
+        return match side(folder.as_ref()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // The bench that started this process tells that it did not start; this tells why.
-                drop(writeln!(
-                    io::stderr(),
-                    "the agent API of the bench: {error:#}"
-                ));
+                // The bench that started this process tells that it failed; this tells why.
+                drop(writeln!(io::stderr(), "{variable}: {error:#}"));
                 ExitCode::FAILURE
             }
         };

@@ -239,6 +239,44 @@ async fn a_damaged_index_is_moved_aside_and_rebuilt() {
     }
 }
 
+/// Catching up puts records in by their keys and moves the head last: a process that dies in between leaves an index
+/// that says less than it holds.
+#[tokio::test]
+async fn catching_up_that_was_cut_off_is_done_again() {
+    let disk = SimulatedDisk::default();
+    let home = MemoryHome::default();
+    let (store, _) = open_simulated(&disk, &home).expect("opens");
+    let make = async |writes| store.commit(commit(Vec::new(), writes)).await;
+    make(vec![put("k/a", b"1"), put("k/gone", b"1")])
+        .await
+        .expect("commits");
+    let before = store.head();
+    make(vec![put("k/a", b"2"), put("k/b", b"1")])
+        .await
+        .expect("commits");
+    make(vec![put("k/b", b"2"), Write::Delete(key("k/gone"))])
+        .await
+        .expect("commits");
+    let (head, expected) = (store.head(), records(&store));
+    store.close().await;
+
+    // Of `a`, `b` and `gone` the first two were put in already.
+    let index = Index::new(home.open().expect("opens"));
+    let older = Record {
+        version: before.sequence,
+        value: b"1".to_vec(),
+    };
+    let left = vec![Ok((key("k/gone"), Some(older)))];
+    index.load(left, &before).expect("applies");
+    drop(index);
+    let (store, report) = open_simulated(&disk, &home).expect("opens");
+    assert!(
+        matches!(report.index, IndexFate::CaughtUp { commits: 2 }),
+        "{report:?}"
+    );
+    assert_eq!((store.head(), records(&store)), (head, expected));
+}
+
 #[tokio::test]
 async fn one_process_at_a_time() {
     let dir = tempfile::tempdir().expect("a folder");
