@@ -3,11 +3,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Extension, Router};
+use axum::Router;
+use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
-    service::TowerToHyperService,
 };
 use innkeeper_mtls::{Fault, Peer, Refusal, peer_identity};
 use innkeeper_wire::id::Code;
@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 
 use super::refusals::Refusals;
 use crate::app::links::Links;
@@ -100,7 +101,9 @@ impl Listener {
             tracing::debug!(peer = %address, %error, "no TCP_NODELAY");
         }
         let acceptor = self.acceptor.borrow().clone();
-        let stream = match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        // In boxes, so that a connection does not keep the room for its handshake for as long as it lives.
+        let accepted = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))).await;
+        let stream = match accepted {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return self.refuse_handshake(address, &error),
             Err(_) => return self.refuse(address, "timeout", "no TLS handshake within 10 s"),
@@ -109,10 +112,14 @@ impl Listener {
             Ok(peer) => peer,
             Err(error) => return self.refuse(address, "identity", &error.to_string()),
         };
-        let router = self
-            .router
-            .clone()
-            .layer(Extension(Connection { peer, address }));
+        // Not `Router::layer`, which makes all routes anew: 10 KiB for each connection.
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request
+                .extensions_mut()
+                .insert(Connection { peer, address });
+            router.clone().oneshot(request)
+        });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http2()
@@ -124,9 +131,7 @@ impl Listener {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HANDSHAKE_TIMEOUT);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-        tokio::pin!(connection);
+        let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
         // Registered before the first request is read: whatever is decided about the host from then on
         // finds this connection.
         let link = match peer {

@@ -1,10 +1,12 @@
 //! What a host costs the control plane: processor time of a connection with a request, memory of an idle agent,
 //! and a whole fleet that comes back at once. The agent API runs in a process of its own (this program again),
 //! so that only its own time and memory are counted; the agents are the agent's own connections, on loopback.
+//! The floor is bare TLS with the same configuration in the same process: a handshake, some bytes in, some out.
 
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -33,32 +35,46 @@ use innkeeper_wire::{
     id::{HostId, IdSource, InstanceId, RequestId, uuid_v7},
     time::{Clock, SystemClock},
 };
-use rustls::ClientConfig;
+use rustls::{ClientConfig, pki_types::ServerName};
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 use super::{Figure, median};
 use crate::small_cloud;
 
 /// Names of the figures.
-pub const NAMES: [&str; 3] = [
+pub const NAMES: [&str; 4] = [
     "tls_request_us",
+    "floor_tls_request_us",
     "agent_idle_kib",
-    "agents_1000_back_core_s",
+    "agents_10000_back_core_s",
 ];
 /// Makes this program the agent API, with its data in the folder that is named.
 pub const SERVE_VARIABLE: &str = "INNKEEPER_BENCH_AGENTS";
-const AGENTS: u32 = 1_000;
+const AGENTS: u32 = 10_000;
+/// Agents of which each makes one request in a round.
+const AGENTS_ASKING: u16 = 1_000;
 /// Agents that connect at a time.
 const AT_ONCE: usize = 16;
 const ROUNDS: usize = 5;
+/// Processor time in a tenth of a second that counts as rest: signs of life of ten thousand connections take some.
+const REST_US: f64 = 5_000.0;
+/// What the floor's client sends, and what it is answered: about what a request for the desired state takes.
+const BARE_REQUEST: [u8; 300] = [b'q'; 300];
+const BARE_ANSWER: [u8; 300] = [b'a'; 300];
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the two processes share.
 #[derive(Serialize, Deserialize)]
 struct Fleet {
     url: String,
+    bare: SocketAddr,
     ca_pem: String,
     hosts: Vec<Enrolled>,
 }
@@ -70,16 +86,17 @@ struct Enrolled {
     key_pem: String,
 }
 
-/// Measures with its data below `scratch`.
+/// Measures with its data below `scratch`; takes about two minutes, half of it to let the hosts join.
 ///
 /// # Errors
 /// When the other process or a connection fails.
 pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     let mut server = Server::start(&scratch.join("agents"))?;
     let agents: Vec<Agent> = server.agents()?;
-    // The first connections warm up what is made once.
-    each(&agents[..AT_ONCE], Agent::request).await?;
+    // All were there before: what they have accepted is on record, and what is made once is made.
+    each(&agents, |agent| async { agent.come_back().await.map(drop) }).await?;
 
+    server.settle().await?;
     let (memory, time) = (server.memory_kib()?, server.cpu_us()?);
     let mut parked = Vec::new();
     for connection in each(&agents, Agent::come_back).await? {
@@ -96,18 +113,17 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
         poll.abort();
     }
 
-    let mut request_us = Vec::new();
+    let asking = &agents[..usize::from(AGENTS_ASKING)];
+    let (mut request_us, mut bare_us) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        server.settle().await?;
-        let before = server.cpu_us()?;
-        each(&agents, Agent::request).await?;
-        server.settle().await?;
-        request_us.push((server.cpu_us()? - before) / f64::from(AGENTS));
+        request_us.push(server.cost_us(asking, Agent::request).await?);
+        bare_us.push(server.cost_us(asking, Agent::bare).await?);
     }
-    let [request, idle, back] = NAMES;
+    let [request, bare, idle, back] = NAMES;
     let figure = |name, value, unit| Figure { name, value, unit };
     Ok(vec![
         figure(request, median(request_us), "us"),
+        figure(bare, median(bare_us), "us"),
         figure(idle, idle_kib, "KiB"),
         figure(back, back_us / 1e6, "s"),
     ])
@@ -137,6 +153,8 @@ where
 #[derive(Clone)]
 struct Agent {
     url: Arc<str>,
+    /// Where the floor listens.
+    bare: SocketAddr,
     host: HostId,
     tls: ClientConfig,
     /// What it says that it trusts.
@@ -156,6 +174,18 @@ impl Agent {
         let call = Call::get(path, DEADLINE, 1_024);
         let answer = self.open().await?.bytes(call).await;
         answer.context("an agent was not answered").map(drop)
+    }
+
+    /// The same without HTTP and without us.
+    async fn bare(self) -> anyhow::Result<()> {
+        let stream = TcpStream::connect(self.bare).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::IpAddress(self.bare.ip().into());
+        let connector = TlsConnector::from(Arc::new(self.tls));
+        let mut stream = connector.connect(name, stream).await?;
+        stream.write_all(&BARE_REQUEST).await?;
+        stream.read_exact(&mut [0; BARE_ANSWER.len()]).await?;
+        Ok(())
     }
 
     /// Connects and proves itself, as an agent does before it parks its poll.
@@ -216,6 +246,7 @@ impl Server {
             let identity = Identity::from_pem(&enrolled.certificate_pem, &enrolled.key_pem)?;
             Ok(Agent {
                 url: Arc::clone(&url),
+                bare: fleet.bare,
                 host: enrolled.host,
                 tls: client_config(&identity, &authorities, Arc::new(SystemClock))?,
                 trusted,
@@ -239,6 +270,18 @@ impl Server {
         Ok(nanos / 1e3)
     }
 
+    /// Processor time that it takes for one deed of each of `agents`.
+    async fn cost_us<F>(&self, agents: &[Agent], deed: impl Fn(Agent) -> F) -> anyhow::Result<f64>
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.settle().await?;
+        let before = self.cpu_us()?;
+        each(agents, deed).await?;
+        self.settle().await?;
+        Ok((self.cpu_us()? - before) / f64::from(AGENTS_ASKING))
+    }
+
     /// Memory that is its own.
     fn memory_kib(&self) -> anyhow::Result<f64> {
         let status = fs::read_to_string(self.proc("status")).context("read its status")?;
@@ -255,7 +298,7 @@ impl Server {
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let now = self.cpu_us()?;
-            if now - before < 1_000.0 {
+            if now - before < REST_US {
                 return Ok(());
             }
             before = now;
@@ -308,14 +351,17 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
     let ca = Arc::clone(authority.present().issuer());
     let hosts = enrol(&app, &ca).await?;
     let socket = TcpListener::bind("127.0.0.1:0").await?;
+    let bare = TcpListener::bind("127.0.0.1:0").await?;
     let fleet = Fleet {
         url: format!("https://{}", socket.local_addr()?),
+        bare: bare.local_addr()?,
         ca_pem: ca.certificate_pem().to_owned(),
         hosts,
     };
     fs::write(folder.join("fleet.json"), serde_json::to_vec(&fleet)?)?;
     let metrics = Metrics::new()?;
     let refusals = Refusals::new(metrics.clone());
+    let bare_tls = authority.acceptor().borrow().clone();
     let listener = Listener {
         socket,
         acceptor: authority.acceptor(),
@@ -331,9 +377,25 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
             refusals,
         }),
     };
+    tokio::spawn(serve_bare(bare, bare_tls));
     writeln!(std::io::stdout(), "ready")?;
     listener.run(CancellationToken::new()).await;
     Ok(())
+}
+
+/// The floor's side.
+async fn serve_bare(socket: TcpListener, tls: TlsAcceptor) {
+    while let Ok((stream, _)) = socket.accept().await {
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            stream.set_nodelay(true)?;
+            let mut stream = tls.accept(stream).await?;
+            stream.read_exact(&mut [0; BARE_REQUEST.len()]).await?;
+            stream.write_all(&BARE_ANSWER).await?;
+            // Until the other side closes, as an agent's connection is held.
+            stream.read(&mut [0; 1]).await
+        });
+    }
 }
 
 async fn enrol(app: &App, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
