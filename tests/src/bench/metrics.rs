@@ -32,11 +32,13 @@ use crate::{
 };
 
 /// Names of the figures.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 14] = [
     "metrics_scrape_ms_1",
     "agent_rss_mib_1",
+    "agent_own_mib_1",
     "metrics_scrape_ms_50",
     "agent_rss_mib_50",
+    "agent_own_mib_50",
     "metrics_cpu_ms_50",
     "floor_metrics_cpu_ms_50",
     "metrics_agent_cpu_ms_50",
@@ -44,6 +46,7 @@ pub const NAMES: [&str; 11] = [
     "floor_metrics_wall_ms_50",
     "metrics_scrape_ms_200",
     "agent_rss_mib_200",
+    "agent_own_mib_200",
 ];
 /// Scrapes of one figure.
 const SCRAPES: usize = 21;
@@ -118,12 +121,12 @@ pub async fn lines(
         started: 0,
     };
     let free_before = memory_available()?;
-    let [scrape_1, rss_1, scrape_50, rss_50, .., scrape_200, rss_200] = NAMES;
+    let [scrape_1, rss_1, own_1, scrape_50, rss_50, own_50, .., scrape_200, rss_200, own_200] = NAMES;
     guests.start(&installation, 1).await?;
-    let mut lines = look(&installation, scrape_1, rss_1).await?;
+    let mut lines = look(&installation, [scrape_1, rss_1, own_1]).await?;
     if wants_with("50") || wants_with("200") {
         guests.start(&installation, 50).await?;
-        lines.append(&mut look(&installation, scrape_50, rss_50).await?);
+        lines.append(&mut look(&installation, [scrape_50, rss_50, own_50]).await?);
     }
     if wants_with("50") {
         installation.agents[0].stop().await?;
@@ -136,13 +139,13 @@ pub async fn lines(
         // Nobody asked.
     } else if memory_available()? < needed {
         let reason = "150 more guests need more memory than this machine has free";
-        lines.extend([scrape_200, rss_200].map(|name| Line::Skipped {
+        lines.extend([scrape_200, rss_200, own_200].map(|name| Line::Skipped {
             name,
             reason: reason.to_owned(),
         }));
     } else {
         guests.start(&installation, 200).await?;
-        lines.append(&mut look(&installation, scrape_200, rss_200).await?);
+        lines.append(&mut look(&installation, [scrape_200, rss_200, own_200]).await?);
     }
     installation.stop().await?;
     Ok(lines)
@@ -177,11 +180,11 @@ impl Guests {
     }
 }
 
-/// Scrapes of the agent, and its memory.
+/// Scrapes of the agent, and its memory: all that is resident, most of which is libvirt's libraries and shared
+/// with libvirtd, and what is its own alone.
 async fn look(
     installation: &Installation,
-    scrape: &'static str,
-    rss: &'static str,
+    [scrape, rss, own]: [&'static str; 3],
 ) -> anyhow::Result<Vec<Line>> {
     let agent = Client::new(installation.ports.agents[0]);
     let mut scrapes_ms = Vec::new();
@@ -194,9 +197,11 @@ async fn look(
     let process = installation.agents[0].id().context("the agent has ended")?;
     let status = fs::read_to_string(format!("/proc/{process}/status")).context("look at it")?;
     let resident_kib: f64 = field(&status, "VmRSS:")?;
+    let own_kib: f64 = field(&status, "RssAnon:")?;
     Ok(vec![
         line(scrape, median(scrapes_ms), "ms"),
         line(rss, resident_kib / 1_024.0, "MiB"),
+        line(own, own_kib / 1_024.0, "MiB"),
     ])
 }
 
@@ -256,6 +261,7 @@ async fn collect(run: &Run, installation: &Installation) -> anyhow::Result<Vec<L
         ours_own,
         ours_wall,
         floor_wall,
+        _,
         _,
         _,
     ] = NAMES;
