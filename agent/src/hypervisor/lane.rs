@@ -210,7 +210,7 @@ fn spawn_event_loop() -> std::io::Result<()> {
 mod tests {
     use std::sync::{
         atomic::{AtomicBool, Ordering},
-        mpsc::sync_channel,
+        mpsc::{SyncSender, sync_channel},
     };
 
     use super::*;
@@ -222,6 +222,23 @@ mod tests {
 
     fn count(connection: &Connect) -> Result<usize, CallError> {
         Ok(connection.list_all_domains(0)?.len())
+    }
+
+    /// A thread of the lane hangs, from now until what this gives is dropped.
+    async fn hang(lane: &Arc<Lane>) -> SyncSender<()> {
+        let (release, released) = sync_channel::<()>(0);
+        let (begun, has_begun) = oneshot::channel();
+        let lane = Arc::clone(lane);
+        tokio::spawn(async move {
+            let call = lane.call("hang", LONG, move |_| {
+                begun.send(()).ok();
+                released.recv().ok();
+                Ok(())
+            });
+            call.await.ok();
+        });
+        has_begun.await.expect("a thread takes it");
+        release
     }
 
     #[tokio::test]
@@ -247,13 +264,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_lane_whose_threads_all_hang_misses_deadlines_until_they_return() {
-        let lane = Lane::start("test", URI, 1).expect("threads");
-        let (release, released) = sync_channel::<()>(0);
-        let hung = lane.call("hang", SHORT, move |_| {
-            released.recv().ok();
-            Ok(())
-        });
-        assert!(hung.await.is_err());
+        let lane = Arc::new(Lane::start("test", URI, 1).expect("threads"));
+        let release = hang(&lane).await;
         let waiting = lane.call("count", SHORT, count).await;
         assert!(
             matches!(waiting, Err(HypervisorError::Deadline(_))),
@@ -268,13 +280,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_missed_its_deadline_in_the_queue_is_never_made() {
-        let lane = Lane::start("test", URI, 1).expect("threads");
-        let (release, released) = sync_channel::<()>(0);
-        let hung = lane.call("hang", SHORT, move |_| {
-            released.recv().ok();
-            Ok(())
-        });
-        assert!(hung.await.is_err());
+        let lane = Arc::new(Lane::start("test", URI, 1).expect("threads"));
+        let release = hang(&lane).await;
         let made = Arc::new(AtomicBool::new(false));
         let mark = Arc::clone(&made);
         let late = lane.call("power off", SHORT, move |_| {
