@@ -528,7 +528,24 @@ impl ImageSource for Blobs {
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_mtls::Refusal;
+
     use super::*;
+
+    /// What a host says that slept through a change of the authority, whichever side notices it.
+    #[test]
+    fn a_host_of_another_authority_says_what_to_do() {
+        let fault = Fault::Authority;
+        for by in [RefusedBy::Us, RefusedBy::Peer] {
+            let refused = || CallError::Refused(Refusal { by, fault });
+            let renewing = LinkError::Renew(RenewError::Call(refused()));
+            for error in [LinkError::Call(refused()), renewing] {
+                assert!(error.is_refusal());
+                let advice = error.advice().expect("people can help");
+                assert!(advice.contains("must join anew"), "{advice}");
+            }
+        }
+    }
 
     #[test]
     fn pauses_are_short_at_first_and_spread_in_the_end() {
