@@ -52,7 +52,8 @@ impl Speaker {
     }
 
     /// What is said now. `desired` is what is on disk.
-    fn life(&self, desired: &Desired, authorities: Digest) -> Life {
+    #[must_use]
+    pub fn life(&self, desired: &Desired, authorities: Digest) -> Life {
         Life {
             instance: self.instance,
             echo: self.echo,
@@ -60,6 +61,11 @@ impl Speaker {
             generation: desired.generation,
             authorities,
         }
+    }
+
+    /// Takes in the challenge of an answer.
+    pub fn hear(&mut self, challenge: ChallengeId) {
+        self.echo = Some(challenge);
     }
 }
 
@@ -91,7 +97,7 @@ impl Reporting<'_> {
     }
 
     fn take(&self, speaker: &mut Speaker, answer: LifeAnswer) {
-        speaker.echo = Some(answer.challenge);
+        speaker.hear(answer.challenge);
         self.asked.take(answer);
     }
 

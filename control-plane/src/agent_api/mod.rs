@@ -31,10 +31,10 @@ use self::{
 };
 use crate::{
     api::error::Refused,
-    app::{App, error::AppError},
+    app::{App, error::AppError, hosts::Offer},
     authority::Authority,
     blobs::Blobs,
-    domain::{host::REPORT_INTERVAL_S, roll_over::Renewal},
+    domain::{host::REPORT_INTERVAL_S, host_session::Position, roll_over::Renewal},
     metrics::Metrics,
 };
 
@@ -152,25 +152,21 @@ async fn desired(
     let host = reporter.host();
     let wait = Duration::from_secs(query.wait_s.into()).min(POLL_MAX);
     let deadline = tokio::time::Instant::now() + wait;
+    let has = Position {
+        epoch: query.epoch,
+        generation: query.generation,
+    };
     let mut changes = app.watch_host(host);
     loop {
         // Marked before reading, so that a commit in between wakes us.
         changes.mark_unchanged();
-        let is_member = match app.check_host(host) {
-            // It waits until somebody has decided, without asking again and again.
-            Err(AppError::HostUnrecorded) => false,
-            found => found.map(|_| true)?,
-        };
-        let ours = (app.store().epoch(), app.manifest_generation(host)?);
-        let theirs = (query.epoch, query.generation);
-        if is_member && theirs > ours {
-            app.note_claim(host, query.epoch, query.generation);
-            let detail = "this control plane is behind the host";
-            return Err(Refused::because(ProblemCode::Unavailable, detail));
-        }
-        // Nobody is sent anywhere by a store that has lost commits.
-        if is_member && ours > theirs && app.follows(host) {
-            return Ok(Json(app.manifest(host)?).into_response());
+        match app.offer(host, has)? {
+            Offer::Newer(manifest) => return Ok(Json(manifest).into_response()),
+            Offer::Nothing => {}
+            Offer::Behind => {
+                let detail = "this control plane is behind the host";
+                return Err(Refused::because(ProblemCode::Unavailable, detail));
+            }
         }
         let look_again = (tokio::time::Instant::now() + LOOK_AGAIN).min(deadline);
         match tokio::time::timeout_at(look_again, changes.changed()).await {

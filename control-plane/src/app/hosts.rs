@@ -28,6 +28,7 @@ use crate::domain::{
         Host, HostState, INVITATION_VALID, Invitation, InvitationRefusal, ManifestHead, Reserved,
         is_host_name,
     },
+    host_session::Position,
     server::Server,
 };
 
@@ -47,6 +48,17 @@ pub struct HostOverview {
     pub heard: Option<Heard>,
     /// What it knows of the journal.
     pub standing: Standing,
+}
+
+/// What a host is told that asks for its desired state.
+#[derive(Debug)]
+pub enum Offer {
+    /// A newer one than it has.
+    Newer(Manifest),
+    /// There is none that it may be told now.
+    Nothing,
+    /// It says that it has a later one than there is.
+    Behind,
 }
 
 impl App {
@@ -228,6 +240,28 @@ impl App {
         Ok(head.map_or(0, |record| record.value.generation))
     }
 
+    /// What to tell a host that has the desired state `has`. Nobody is sent anywhere by a store that has lost
+    /// commits.
+    pub fn offer(&self, host: HostId, has: Position) -> Result<Offer, AppError> {
+        match self.check_host(host) {
+            // It waits until somebody has decided, without asking again and again.
+            Err(AppError::HostUnrecorded) => return Ok(Offer::Nothing),
+            found => found?,
+        };
+        let ours = Position {
+            epoch: self.store().epoch(),
+            generation: self.manifest_generation(host)?,
+        };
+        if has > ours {
+            self.witnesses().note_claim(host, has.epoch, has.generation);
+            return Ok(Offer::Behind);
+        }
+        if ours > has && self.follows(host) {
+            return self.manifest(host).map(Offer::Newer);
+        }
+        Ok(Offer::Nothing)
+    }
+
     /// The desired state of a host. Its servers are several records, so they are read again when the
     /// generation moved meanwhile.
     pub fn manifest(&self, host: HostId) -> Result<Manifest, AppError> {
@@ -358,11 +392,6 @@ impl App {
     #[must_use]
     pub fn testimonies(&self) -> Vec<(HostId, Testimony)> {
         self.witnesses().testimonies()
-    }
-
-    /// Takes note of a host that asks with a later desired state than there is.
-    pub fn note_claim(&self, host: HostId, epoch: u64, generation: u64) {
-        self.witnesses().note_claim(host, epoch, generation);
     }
 
     /// The generation of ours that a report was made under. One of another epoch knows none of ours: what it does
