@@ -20,7 +20,8 @@ use std::{
 
 use innkeeper_wire::{
     host::{
-        CreateStep, HeldServer, ObservedServer, ObservedState, ServerProblem, ServerProblemCode,
+        CreateStep, HeldServer, NOT_TRIED_AGAIN, ObservedServer, ObservedState, ServerProblem,
+        ServerProblemCode,
     },
     id::ServerId,
     planted::{Bug, planted},
@@ -32,12 +33,15 @@ use crate::{
     action::{Action, GuestNetwork, NetworkState},
     desired::{Desired, Wanted},
     hypervisor::{Domain, DomainRun, Inventory},
-    memory::{Attempt, FailureKind, Memory, ServerMemory, Step},
+    memory::{Attempt, Memory, ServerMemory, Step},
     power::{self, PowerStep, READY_AFTER},
 };
 
 pub use unlisted::STRANGERS_MAX;
 
+use trouble::{trouble, worst};
+
+mod trouble;
 mod unlisted;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -295,6 +299,10 @@ impl<'a> Eyes<'a> {
         self.view.inventory.images.contains(&spec.image.digest)
     }
 
+    fn is_buried(&self) -> bool {
+        !self.disk && self.view.inventory.tombstones.contains_key(&self.server)
+    }
+
     /// Everything that is left to be done now, whether or not it is due.
     fn steps(&self, wanted: &Wanted, memory: &ServerMemory) -> Vec<Action> {
         match wanted {
@@ -307,8 +315,9 @@ impl<'a> Eyes<'a> {
     }
 
     fn creation(&self, spec: &ServerSpec) -> Vec<Action> {
-        if !self.disk && self.view.inventory.tombstones.contains_key(&self.server) {
-            // It was deleted: only a manifest from before that, out of an old copy of our folder, says otherwise.
+        if self.is_buried() {
+            // It was deleted: only a manifest from before that says otherwise, out of an old copy of our folder or
+            // of the control plane's store.
             return Vec::new();
         }
         let mut steps = Vec::new();
@@ -486,6 +495,16 @@ impl<'a> Eyes<'a> {
                 attempts: 0,
             });
         }
+        if self.domain.is_none() && self.is_buried() {
+            // Said, so that whoever waits for it gives up.
+            let detail =
+                "it was deleted here and its disk is kept; it is not made again".to_owned();
+            return Some(ServerProblem {
+                code: ServerProblemCode::DiskFailed,
+                detail,
+                attempts: NOT_TRIED_AGAIN,
+            });
+        }
         worst(steps, memory)
             .or_else(|| self.power_problem(spec, memory))
             .or_else(|| self.network_problem(spec))
@@ -550,49 +569,6 @@ fn pause(action: &Action, attempt: &Attempt) -> Duration {
     match action {
         Action::Shutdown { .. } => power::SHUTDOWN_ASK_EVERY,
         _ => attempt.backoff(),
-    }
-}
-
-/// The trouble with the first step that has any: the later ones wait for it.
-fn worst(steps: &[Action], memory: &ServerMemory) -> Option<ServerProblem> {
-    steps.iter().find_map(|action| {
-        let (step, _) = Step::of(action);
-        // A guest may be asked several times; that has a time limit of its own (`power_problem`).
-        let attempt = attempt_at(memory, action).filter(|_| step != Step::Shutdown)?;
-        trouble(attempt, code_of(step))
-    })
-}
-
-/// One attempt without a known failure is merely under way; a second one means that the first came to
-/// nothing, and perhaps the agent with it.
-fn trouble(attempt: &Attempt, code: ServerProblemCode) -> Option<ServerProblem> {
-    let (code, detail) = match &attempt.failure {
-        Some(failure) => match failure.kind {
-            FailureKind::Failed => (code, failure.detail.clone()),
-            FailureKind::Deadline => (ServerProblemCode::DeadlineMissed, failure.detail.clone()),
-        },
-        None if attempt.count >= 2 => (code, "tried before, without lasting success".to_owned()),
-        None => return None,
-    };
-    Some(ServerProblem {
-        code,
-        detail,
-        attempts: attempt.count,
-    })
-}
-
-fn code_of(step: Step) -> ServerProblemCode {
-    match step {
-        Step::FetchImage => ServerProblemCode::ImageUnavailable,
-        Step::CreateDisk | Step::WriteSeed => ServerProblemCode::DiskFailed,
-        Step::ApplyNetwork => ServerProblemCode::NetworkFailed,
-        Step::Define | Step::Start | Step::Reboot | Step::NotePower => {
-            ServerProblemCode::StartFailed
-        }
-        Step::Shutdown | Step::PowerOff => ServerProblemCode::ShutdownIgnored,
-        Step::RemoveDomain | Step::RemoveSeed | Step::BuryDisk | Step::PurgeTombstone => {
-            ServerProblemCode::DeleteFailed
-        }
     }
 }
 

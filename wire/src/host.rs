@@ -331,9 +331,12 @@ pub struct ServerProblem {
     pub code: ServerProblemCode,
     /// For operators; never shown to customers.
     pub detail: String,
-    /// How often the step was tried.
+    /// How often the step was tried; [`NOT_TRIED_AGAIN`] when no further try is made.
     pub attempts: u32,
 }
+
+/// Stands for the number of attempts where nothing is tried any more.
+pub const NOT_TRIED_AGAIN: u32 = u32::MAX;
 
 /// Kinds of trouble with one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -33,6 +33,14 @@ pub enum Bug {
     ForgetPowerSerial,
     /// An agent destroys a buried disk before its time is over.
     PurgeEarly,
+    /// A store that was put back goes on in its epoch, as if nothing had been lost.
+    KeepEpoch,
+    /// After a restore the addresses of servers that no record knows are not held.
+    ForgetUnlisted,
+    /// A restored installation is open before an operator has opened it.
+    OpenUnasked,
+    /// A host whose disks went back in time is told what to do as if nothing had happened.
+    MissRewound,
 }
 
 #[cfg(feature = "simulator")]

@@ -70,6 +70,17 @@ pub enum Outcome {
 /// The host.
 pub struct Simulated(Mutex<State>);
 
+/// What lay on a host's disks.
+#[derive(Debug, Clone)]
+pub struct HostCopy {
+    domains: BTreeMap<ServerId, Domain>,
+    disks: BTreeSet<ServerId>,
+    seeds: BTreeSet<ServerId>,
+    images: BTreeSet<Digest>,
+    tombstones: BTreeMap<ServerId, Timestamp>,
+    strangers: BTreeSet<ServerId>,
+}
+
 struct State {
     now: Timestamp,
     boots: u32,
@@ -200,6 +211,42 @@ impl Simulated {
         state.disks.insert(server);
         state.seeds.insert(server);
         state.strangers.insert(server);
+    }
+
+    /// Somebody takes a server away by hand.
+    pub fn take_away(&self, server: ServerId) {
+        let mut state = self.state();
+        state.domains.remove(&server);
+        state.disks.remove(&server);
+        state.seeds.remove(&server);
+        state.strangers.remove(&server);
+    }
+
+    /// A copy of its disks.
+    #[must_use]
+    pub fn copy(&self) -> HostCopy {
+        let state = self.state();
+        HostCopy {
+            domains: state.domains.clone(),
+            disks: state.disks.clone(),
+            seeds: state.seeds.clone(),
+            images: state.images.clone(),
+            tombstones: state.tombstones.clone(),
+            strangers: state.strangers.clone(),
+        }
+    }
+
+    /// An old copy of its disks is put back, and the machine restarts.
+    pub fn put_back(&self, copy: &HostCopy) {
+        let mut state = self.state();
+        state.domains.clone_from(&copy.domains);
+        state.disks.clone_from(&copy.disks);
+        state.seeds.clone_from(&copy.seeds);
+        state.images.clone_from(&copy.images);
+        state.tombstones.clone_from(&copy.tombstones);
+        state.strangers.clone_from(&copy.strangers);
+        drop(state);
+        self.restart_host();
     }
 
     // ---- what is there ----
@@ -415,6 +462,10 @@ impl State {
             .get_mut(&server)
             .ok_or("there is no such domain")?;
         let running = domain.run == DomainRun::Running;
+        if matches!(action, Action::Reboot { .. }) && !running {
+            // It ended after the look that led to this.
+            return Err("it does not run");
+        }
         let acted_before = match action {
             // Whether the guest or its owner ended it, that was the end of this serial.
             Action::Start { serial, .. } => {
@@ -454,7 +505,6 @@ impl State {
             _ => {}
         }
         domain.guest_agent &= domain.run == DomainRun::Running;
-        self.forbid(matches!(action, Action::Reboot { .. }) && !running, action);
         self.forbid(acted_before, action);
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::{
         HypervisorError, OffReason,
         simulated::{Fault, Manners, Outcome, Simulated},
     },
-    memory::{Failure, Watched},
+    memory::{Failure, FailureKind, Watched},
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -511,6 +511,15 @@ fn a_server_is_absent_when_its_last_rule_is_gone() {
     // A disk may be in the making still.
     case.busy.insert(server(1));
     check(&case, &[], ObservedState::Deleting);
+}
+
+#[test]
+fn what_was_deleted_here_is_not_made_again_and_that_is_said() {
+    let mut case = Case::empty(&[spec(1)]);
+    case.inventory.tombstones.insert(server(1), NOW);
+    check(&case, &[], creating(CreateStep::Queued));
+    let said = (ServerProblemCode::DiskFailed, NOT_TRIED_AGAIN);
+    assert_eq!(case.problem(), Some(said));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::{
 use innkeeper_wire::{
     host::{ADDRESSES_PER_SERVER_MAX, HeldServer, HypervisorState, Report, SERVERS_PER_HOST_MAX},
     id::{Code, HostId, ServerId},
+    planted::{Bug, planted},
     time::Timestamp,
 };
 
@@ -30,7 +31,10 @@ use crate::{
     domain::{
         addresses::{AddressClaim, QUARANTINE},
         host::{Host, HostState},
-        recovery::{Differences, Inventory, Phase, Recovery, RestoredFrom, compare, phase},
+        recovery::{
+            Differences, Inventory, Listed, Phase, Recovery, RestoredFrom, compare, phase, unknown,
+        },
+        server::Lifecycle,
         unrecorded::{Giving, UNRECORDED_MAX, Unrecorded},
     },
     store::{FIRST_EPOCH, Head},
@@ -180,7 +184,12 @@ impl App {
             held: bounded(&report.held),
             listed: listed
                 .filter(|_| !is_settled)
-                .map(|seen| (seen.server, seen.state))
+                .map(|seen| Listed {
+                    server: seen.server,
+                    state: seen.state,
+                    power_serial: seen.power_serial,
+                    reboots: seen.reboots,
+                })
                 .collect(),
         };
         let mut hosts = self.inventories().hosts.write();
@@ -197,13 +206,23 @@ impl App {
     /// All hosts but those that are revoked, with what differs from the records.
     pub fn recovery(&self) -> Result<Vec<HostInRecovery>, AppError> {
         let hosts = self.hosts()?.into_iter();
+        let hosts = hosts.filter(|overview| overview.host.state != HostState::Revoked);
+        let hosts: Vec<_> = hosts.collect();
+        let mut reused = BTreeSet::new();
+        for overview in &hosts {
+            let host = overview.host.id;
+            if let Some(inventory) = self.inventories().of(host) {
+                let unknown = unknown(&self.servers_on(host)?, &inventory);
+                reused.extend(unknown.into_iter().flat_map(|held| held.addresses));
+            }
+        }
         hosts
-            .filter(|overview| overview.host.state != HostState::Revoked)
+            .into_iter()
             .map(|overview| {
                 let host = overview.host.id;
                 let is_settled = self.is_settled(host);
                 Ok(HostInRecovery {
-                    differences: self.differences(host, is_settled)?,
+                    differences: self.differences(host, is_settled, &reused)?,
                     contact: self.contacts().of(host).map(|(_, contact)| contact),
                     told: self.witnesses().told_before(host),
                     is_settled,
@@ -213,12 +232,17 @@ impl App {
             .collect()
     }
 
-    fn differences(&self, host: HostId, is_settled: bool) -> Result<Option<Differences>, AppError> {
+    fn differences(
+        &self,
+        host: HostId,
+        is_settled: bool,
+        reused: &BTreeSet<IpAddr>,
+    ) -> Result<Option<Differences>, AppError> {
         let Some(inventory) = self.inventories().of(host) else {
             return Ok(None);
         };
         let recorded = self.servers_on(host)?;
-        let differences = compare(&recorded, &inventory);
+        let differences = compare(&recorded, &inventory, reused);
         Ok(Some(if is_settled {
             // It follows the records, so what it lacks is being made.
             Differences {
@@ -271,21 +295,7 @@ impl App {
             .filter(|host| !host.is_settled && !left_behind.contains(&host.overview.host.id))
             .collect();
         self.check_all_compared(&compared)?;
-        for host in &compared {
-            let differences = host.differences.clone().unwrap_or_default();
-            for server in differences.gone {
-                self.end_gone(host.overview.host.id, server).await?;
-            }
-        }
-        // Of those that were compared before, too: what has just ended may have an address that one of theirs uses.
-        for host in &hosts {
-            let differences = host.differences.clone().unwrap_or_default();
-            for held in &differences.unknown {
-                let id = host.overview.host.id;
-                self.hold_addresses(Actor::Operator, id, held).await?;
-            }
-        }
-        self.hold_contested().await?;
+        self.settle(&hosts, &compared).await?;
         self.decide(Actor::Operator, "open after a restore", |app, now| {
             let found = read::<Recovery>(app.store(), RECORD)?;
             let version = found.as_ref().map(|record| record.version);
@@ -301,6 +311,44 @@ impl App {
             Ok((changes, ()))
         })
         .await
+    }
+
+    /// Ends what was deleted, holds what unknown servers use, and counts on from what hosts have carried out.
+    async fn settle(
+        &self,
+        hosts: &[HostInRecovery],
+        compared: &[&HostInRecovery],
+    ) -> Result<(), AppError> {
+        for host in compared {
+            let differences = host.differences.clone().unwrap_or_default();
+            for server in differences.gone {
+                self.end_gone(host.overview.host.id, server).await?;
+            }
+        }
+        let mut leaving = BTreeSet::new();
+        for host in hosts {
+            let servers = self.servers_on(host.overview.host.id)?.into_iter();
+            let of_it = servers.filter(|server| server.lifecycle != Lifecycle::Live);
+            leaving.extend(of_it.map(|server| server.id));
+        }
+        // Of those that were compared before, too: what is leaving now may have an address that one of theirs uses.
+        for host in hosts {
+            let differences = host.differences.clone().unwrap_or_default();
+            for held in &differences.unknown {
+                let id = host.overview.host.id;
+                self.hold_addresses(Actor::Operator, id, held, &leaving)
+                    .await?;
+            }
+        }
+        self.hold_contested(&leaving).await?;
+        for host in compared {
+            let id = host.overview.host.id;
+            let inventory = self.inventories().of(id);
+            for listed in inventory.iter().flat_map(|inventory| &inventory.listed) {
+                self.catch_up(id, listed).await?;
+            }
+        }
+        Ok(())
     }
 
     fn check_all_compared(&self, hosts: &[&HostInRecovery]) -> Result<(), AppError> {
@@ -335,12 +383,14 @@ impl App {
     }
 
     /// Holds the addresses of a server that no record knows. One that a record knows of is not taken away: the
-    /// records of a server that is still there win. Gives those.
+    /// records of a server that is still there win; one that is leaving has no use for it any more. Gives those that
+    /// others have.
     pub(super) async fn hold_addresses(
         &self,
         actor: Actor,
         host: HostId,
         held: &HeldServer,
+        leaving: &BTreeSet<ServerId>,
     ) -> Result<Vec<IpAddr>, AppError> {
         let cause = format!("found {} on {host}", held.server);
         self.decide(actor, &cause, |app, _| {
@@ -351,7 +401,7 @@ impl App {
                 match claim.map(|claim| claim.value) {
                     // The host has joined anew, and a record has the server at its former id.
                     Some(AddressClaim::Held { server }) if server == held.server => {}
-                    Some(AddressClaim::Held { server }) => {
+                    Some(AddressClaim::Held { server }) if !leaving.contains(&server) => {
                         contested.push(*address);
                         tracing::error!(
                             host.id = %host, vm.id = %held.server, other.id = %server, %address,
@@ -359,7 +409,8 @@ impl App {
                         );
                     }
                     Some(AddressClaim::Unlisted { .. }) => {}
-                    Some(AddressClaim::Resting { .. }) | None => {
+                    _ if planted(Bug::ForgetUnlisted) => {}
+                    Some(AddressClaim::Held { .. } | AddressClaim::Resting { .. }) | None => {
                         let server = held.server;
                         let unlisted = AddressClaim::Unlisted { server, host };
                         changes.replace(address, version, &unlisted)?;

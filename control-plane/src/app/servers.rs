@@ -17,7 +17,8 @@ use crate::domain::{
     addresses::{AddressClaim, QUARANTINE},
     host::{ManifestHead, Reserved},
     order::Order,
-    server::{Milestone, NotNow, Server, allowed_actions},
+    recovery::Listed,
+    server::{Lifecycle, Milestone, NotNow, Server, allowed_actions},
     usage::{Contract, UsageInterval},
 };
 
@@ -80,6 +81,10 @@ impl App {
         let server = self
             .decide(caller.actor, &cause, |app, now| {
                 let found = app.find_server(account, id)?;
+                // Of a host that was left behind at a restore, nobody knows yet what it has and did.
+                if !app.is_settled(found.value.host) {
+                    return Err(AppError::Restoring);
+                }
                 let reach = app.presence().reach(found.value.host, now);
                 let mut changes = Changes::default();
                 let generation = app.advance_manifest(&mut changes, found.value.host)?;
@@ -226,7 +231,7 @@ impl App {
     }
 
     /// Ends a server of which its host says, after a restore, that it had it and has it no more: it was deleted in
-    /// the time that the restore lost.
+    /// the time that the restore lost. What it took is given back when its host has nothing of it.
     pub(crate) async fn end_gone(&self, host: HostId, server: ServerId) -> Result<(), AppError> {
         let cause = format!("gone at the restore: {server}");
         self.decide(Actor::Operator, &cause, |app, now| {
@@ -235,15 +240,39 @@ impl App {
                 return Ok((changes, ()));
             };
             let found = app.find_server(bound.value.account, server)?;
-            let next = found.value.gone_at_restore(now);
+            if found.value.lifecycle != Lifecycle::Live {
+                return Ok((changes, ()));
+            }
+            let generation = app.advance_manifest(&mut changes, host)?;
+            let next = found.value.ended_at_restore(generation, now);
             app.end_contract(&mut changes, &next, now)?;
             app.settle_order(&mut changes, &next, OrderState::Cancelled)?;
-            app.give_back(&mut changes, &next, &bound, now)?;
             changes.replace(
                 format!("{}/{}", next.account, next.id),
                 Some(found.version),
                 &next,
             )?;
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// Counts on from what a host has carried out of a server's power changes and reboots. The restore may have lost
+    /// some of them, and the host would take the next ones for those.
+    pub(crate) async fn catch_up(&self, host: HostId, listed: &Listed) -> Result<(), AppError> {
+        let server = listed.server;
+        let cause = format!("carried out before the restore: {server}");
+        self.decide(Actor::Operator, &cause, |app, _| {
+            let mut changes = Changes::default();
+            let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{server}"))? else {
+                return Ok((changes, ()));
+            };
+            let found = app.find_server(bound.value.account, server)?;
+            let Some(next) = found.value.caught_up(listed.power_serial, listed.reboots) else {
+                return Ok((changes, ()));
+            };
+            let name = format!("{}/{}", next.account, next.id);
+            changes.replace(name, Some(found.version), &next)?;
             Ok((changes, ()))
         })
         .await

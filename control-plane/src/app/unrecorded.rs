@@ -2,7 +2,7 @@
 //! The agent API lets them report, and nothing else.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::RwLock,
 };
@@ -102,7 +102,9 @@ impl App {
         if before.is_none_or(|before| before.held != held) {
             let mut contested = BTreeMap::new();
             for held in &held {
-                let taken = self.hold_addresses(Actor::Host(host), host, held).await?;
+                let taken = self
+                    .hold_addresses(Actor::Host(host), host, held, &BTreeSet::new())
+                    .await?;
                 contested.extend(taken.into_iter().map(|address| (address, held.server)));
             }
             self.note_contested(host, contested).await?;
@@ -198,15 +200,19 @@ impl App {
         .await
     }
 
-    /// Holds what hosts use that are in no record, after others have ended who had it.
-    pub(super) async fn hold_contested(&self) -> Result<(), AppError> {
+    /// Holds what hosts use that are in no record, after others who had it were ended: those are `leaving`.
+    pub(super) async fn hold_contested(
+        &self,
+        leaving: &BTreeSet<ServerId>,
+    ) -> Result<(), AppError> {
         for host in self.unrecorded_hosts()? {
             for (address, server) in host.record.contested {
                 let held = HeldServer {
                     server,
                     addresses: vec![address],
                 };
-                self.hold_addresses(Actor::Operator, host.id, &held).await?;
+                self.hold_addresses(Actor::Operator, host.id, &held, leaving)
+                    .await?;
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use innkeeper_wire::{
     host::Life,
     id::{ChallengeId, InstanceId},
+    planted::{Bug, planted},
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +107,7 @@ impl HostSession {
         };
         match self.newest {
             Some((newest, heard_at)) if position < newest => {
-                if given_at > heard_at {
+                if given_at > heard_at && !planted(Bug::MissRewound) {
                     return Verdict::Wrong(Quarantine::Rewound);
                 }
                 Verdict::Unproven

@@ -1,11 +1,12 @@
 //! After a restore: what hosts have and the records don't, and the other way round. Until an operator has seen it
 //! and opened the installation again, nothing new is made and no host is sent anywhere.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use innkeeper_wire::{
     host::{HeldServer, ObservedState},
     id::{HostId, ServerId},
+    planted::{Bug, planted},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ pub enum Phase {
 #[must_use]
 pub fn phase(epoch: u64, first: u64, recovery: Option<&Recovery>) -> Phase {
     match recovery {
-        _ if epoch == first => Phase::Open,
+        _ if epoch == first || planted(Bug::OpenUnasked) => Phase::Open,
         Some(recovery) if recovery.epoch == epoch && recovery.without.is_empty() => Phase::Open,
         Some(recovery) if recovery.epoch == epoch => Phase::OpenWithout(recovery.without.clone()),
         Some(_) | None => Phase::Recovering,
@@ -65,9 +66,22 @@ pub struct Inventory {
     /// When it said so.
     pub at: Timestamp,
     /// Servers of the manifest that it follows.
-    pub listed: Vec<(ServerId, ObservedState)>,
+    pub listed: Vec<Listed>,
     /// Servers that have something there, with the addresses that they use.
     pub held: Vec<HeldServer>,
+}
+
+/// A server of the manifest that a host follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Which.
+    pub server: ServerId,
+    /// What it does.
+    pub state: ObservedState,
+    /// The power change that was carried out last.
+    pub power_serial: u32,
+    /// The reboots that were made.
+    pub reboots: u32,
 }
 
 /// What differs between a host and the records.
@@ -80,34 +94,37 @@ pub struct Differences {
     pub gone: Vec<ServerId>,
 }
 
-/// Compares a host with the records of its servers.
+/// What a host has and the records of its servers don't.
 #[must_use]
-pub fn compare(recorded: &[Server], inventory: &Inventory) -> Differences {
+pub fn unknown(recorded: &[Server], inventory: &Inventory) -> Vec<HeldServer> {
     let known: BTreeSet<_> = recorded.iter().map(|server| server.id).collect();
-    let unknown: Vec<_> = inventory
-        .held
-        .iter()
-        .filter(|held| !known.contains(&held.server))
+    let held = inventory.held.iter();
+    held.filter(|held| !known.contains(&held.server))
         .cloned()
-        .collect();
+        .collect()
+}
+
+/// Compares a host with the records of its servers. `reused` are the addresses that unknown servers use on any host:
+/// who had one of them before was deleted, also where nobody has seen it yet.
+#[must_use]
+pub fn compare(
+    recorded: &[Server],
+    inventory: &Inventory,
+    reused: &BTreeSet<IpAddr>,
+) -> Differences {
     let left: BTreeSet<_> = inventory
         .listed
         .iter()
-        .filter(|(_, state)| !is_leaving(*state))
-        .map(|(server, _)| *server)
+        .filter(|listed| !is_leaving(listed.state))
+        .map(|listed| listed.server)
         .collect();
     let leaving: BTreeSet<_> = inventory
         .listed
         .iter()
-        .filter(|(_, state)| is_leaving(*state))
-        .map(|(server, _)| *server)
+        .filter(|listed| is_leaving(listed.state))
+        .map(|listed| listed.server)
         .collect();
     let held: BTreeSet<_> = inventory.held.iter().map(|held| held.server).collect();
-    let reused = |server: &Server| {
-        let addresses = &server.nic.addresses;
-        let uses = |held: &HeldServer| held.addresses.iter().any(|a| addresses.contains(a));
-        unknown.iter().any(uses)
-    };
     let is_gone = |server: &&Server| {
         let was_there = server
             .observed
@@ -115,12 +132,15 @@ pub fn compare(recorded: &[Server], inventory: &Inventory) -> Differences {
             .is_some_and(|state| !is_leaving(state));
         let is_there = left.contains(&server.id)
             || (held.contains(&server.id) && !leaving.contains(&server.id));
-        server.lifecycle == Lifecycle::Live && !is_there && (was_there || reused(server))
+        let is_ended = was_there
+            || leaving.contains(&server.id)
+            || server.nic.addresses.iter().any(|own| reused.contains(own));
+        server.lifecycle == Lifecycle::Live && !is_there && is_ended
     };
     let gone = recorded.iter().filter(is_gone).map(|server| server.id);
     Differences {
         gone: gone.collect(),
-        unknown,
+        unknown: unknown(recorded, inventory),
     }
 }
 
@@ -173,37 +193,46 @@ mod tests {
             server
         };
         let running = Some(ObservedState::Running { ready: true });
-        // 1 runs, 2 is gone, 3 is being deleted, 4 was never made, 5 was never made and its address is used.
+        // 1 runs, 2 is gone, 3 is being deleted, 4 was never made, 5 was never made and its address is used, and so is
+        // that of 6, on another host.
         let recorded = [
             seen(1, running),
             seen(2, running),
             seen(3, Some(ObservedState::Stopped)),
             seen(4, None),
             seen(5, None),
+            seen(6, None),
         ];
         let held = |number: u8, address: u8| HeldServer {
             server: seen(number, None).id,
             addresses: vec![std::net::IpAddr::from([192, 0, 2, address])],
         };
+        let listed = |at: usize, state| Listed {
+            server: recorded[at].id,
+            state,
+            power_serial: 1,
+            reboots: 0,
+        };
         let inventory = Inventory {
             at: Timestamp::from_millis(1),
             listed: vec![
-                (recorded[0].id, ObservedState::Stopped),
-                (recorded[2].id, ObservedState::Deleting),
+                listed(0, ObservedState::Stopped),
+                listed(2, ObservedState::Deleting),
             ],
             held: vec![held(1, 1), held(9, 5), held(8, 80)],
         };
-        let differences = compare(&recorded, &inventory);
+        let reused = [5, 6].map(|number| std::net::IpAddr::from([192, 0, 2, number]));
+        let differences = compare(&recorded, &inventory, &reused.into());
         assert_eq!(differences.unknown, [held(9, 5), held(8, 80)]);
-        assert_eq!(
-            differences.gone,
-            [recorded[1].id, recorded[2].id, recorded[4].id]
-        );
+        assert_eq!(differences.gone, [1, 2, 4, 5].map(|at| recorded[at].id));
         let empty = Inventory {
             listed: vec![],
             held: vec![],
             ..inventory
         };
-        assert_eq!(compare(&[], &empty), Differences::default());
+        assert_eq!(
+            compare(&[], &empty, &BTreeSet::new()),
+            Differences::default()
+        );
     }
 }

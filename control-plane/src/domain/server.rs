@@ -365,14 +365,24 @@ impl Server {
         (next != *self).then_some((next, milestone))
     }
 
-    /// The server after a restore, when its host had it and has it no more.
+    /// The server after a restore, when its host has carried out more of what its owner asked than the record knows:
+    /// what is asked next must count as something new there. `None` when it has not.
     #[must_use]
-    pub fn gone_at_restore(&self, now: Timestamp) -> Self {
+    pub fn caught_up(&self, power_serial: u32, reboots: u32) -> Option<Self> {
+        let mut next = self.clone();
+        next.power.serial = self.power.serial.max(power_serial);
+        next.reboots = self.reboots.max(reboots);
+        next.observed.power_serial = power_serial;
+        next.observed.reboots = reboots;
+        (next != *self).then_some(next)
+    }
+
+    /// The server after a restore, when it was deleted in the time that was lost. Its host is told so with the
+    /// manifest of `generation`: parts of it may still be there.
+    #[must_use]
+    pub fn ended_at_restore(&self, generation: u64, now: Timestamp) -> Self {
         Self {
-            lifecycle: Lifecycle::Gone {
-                why: Farewell::Deleted,
-                since: now,
-            },
+            lifecycle: self.lifecycle.deleted(generation, now),
             ..self.clone()
         }
     }
@@ -549,6 +559,19 @@ mod tests {
             None,
             "nothing new, nothing written"
         );
+    }
+
+    #[test]
+    fn what_is_asked_after_a_restore_is_new_to_the_host() {
+        let server = running();
+        assert_eq!(server.caught_up(1, 0), None, "it did no more");
+        let caught_up = server.caught_up(4, 2).expect("its host did more");
+        assert_eq!((caught_up.power.serial, caught_up.reboots), (4, 2));
+        assert_eq!(caught_up.power.target, server.power.target);
+        let asked = caught_up.after(ServerAction::PowerOff, HostReach::Heard, 7, at(20));
+        assert_eq!(asked.expect("allowed").power.serial, 5);
+        let asked = caught_up.after(ServerAction::Reboot, HostReach::Heard, 7, at(20));
+        assert_eq!(asked.expect("allowed").reboots, 3);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! told under an earlier epoch is history. Used on a copy that nobody has open; the service then opens it as any
 //! other.
 
+use innkeeper_wire::planted::{Bug, planted};
+
 use super::{
     Head,
     disk::Disk,
@@ -55,6 +57,9 @@ pub fn begin_epoch(disk: &dyn Disk, epoch: u64) -> Result<Head, RestoreError> {
             wanted: epoch,
             found: head.epoch,
         });
+    }
+    if planted(Bug::KeepEpoch) {
+        return Ok(head);
     }
     cut(disk, &replayed.tail)?;
     if last.end == HEADER_BYTES {

@@ -257,6 +257,21 @@ impl SimulatedDisk {
         disk
     }
 
+    /// Another disk with the same files, all of them synced: a copy that was made with care.
+    #[must_use]
+    pub fn copied_out(&self) -> Self {
+        let copy = self.copy();
+        {
+            let mut state = copy.lock();
+            state.synced_names = state.names.clone();
+            for file in &mut state.files {
+                file.synced = file.now.clone();
+                file.unsynced.clear();
+            }
+        }
+        copy
+    }
+
     /// A disk with what is left after the power went: all that was synced, and any part of the rest.
     #[must_use]
     pub fn after_power_loss(&self, random: &mut StdRng) -> Self {

@@ -328,7 +328,10 @@ impl Restored {
 
     /// What it reports when it follows the restored records.
     async fn report_of_new(&self, held: Vec<HeldServer>) {
-        let seen = vec![seen(&self.stays, RUNNING)];
+        let seen = vec![
+            seen(&self.stays, RUNNING),
+            seen(&self.goes, ObservedState::Absent),
+        ];
         let report = Report {
             witness: Some(self.setting.app.witness()),
             held,
@@ -414,10 +417,24 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     let silent = story.silent.id;
     setting.app.revoke_host(silent).await.expect("revoked");
     setting.clock.advance_s(60);
-    story.report_of_new(vec![held.clone()]).await;
 
-    // What was deleted is not made again, and what no record knows keeps its address.
+    // What was deleted is not made again: its host takes away what may be left of it.
+    assert_eq!(
+        shown(setting, token, &story.goes).await["state"],
+        "deleting"
+    );
+    let manifest = poll(setting, host).await.expect(200);
+    let entries = manifest["servers"].as_array().expect("a list");
+    let intent = |server: &Value| {
+        let mut of_it = entries.iter().filter(|entry| entry["server"] == *server);
+        of_it.next().expect("listed")["intent"]["intent"].clone()
+    };
+    assert_eq!(intent(&story.goes), "delete");
+    assert_eq!(intent(&story.stays), "present");
+    story.report_of_new(vec![held.clone()]).await;
     assert_eq!(shown(setting, token, &story.goes).await["state"], "deleted");
+
+    // What no record knows keeps its address.
     assert_eq!(
         shown(setting, token, &story.stays).await["state"],
         "running"
