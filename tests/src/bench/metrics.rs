@@ -55,7 +55,7 @@ const ROUNDS: usize = 7;
 /// Collections of one kind in one round: the kernel counts processor time in hundredths of a second.
 const COLLECTIONS: u32 = 10;
 /// All guests run, and are measured, within this time.
-const START_LIMIT: Duration = Duration::from_secs(600);
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// Memory that is left to the machine.
 const MEMORY_LEFT_BYTES: u64 = 3 << 30;
 /// Servers with next to no memory, and addresses for all of them.
@@ -121,7 +121,18 @@ pub async fn lines(
         started: 0,
     };
     let free_before = memory_available()?;
-    let [scrape_1, rss_1, own_1, scrape_50, rss_50, own_50, .., scrape_200, rss_200, own_200] = NAMES;
+    let [
+        scrape_1,
+        rss_1,
+        own_1,
+        scrape_50,
+        rss_50,
+        own_50,
+        ..,
+        scrape_200,
+        rss_200,
+        own_200,
+    ] = NAMES;
     guests.start(&installation, 1).await?;
     let mut lines = look(&installation, [scrape_1, rss_1, own_1]).await?;
     if wants_with("50") || wants_with("200") {

@@ -80,11 +80,16 @@ impl Audit {
         let now = entry.commit.at;
         let before = self.addresses.insert(key.clone(), (next, now));
         let is_right = match (before, next) {
-            (None, AddressClaim::Held { .. }) => true,
+            (None, AddressClaim::Held { .. } | AddressClaim::Unlisted { .. }) => true,
             (Some((AddressClaim::Resting { .. }, since)), AddressClaim::Held { .. }) => {
                 now.since(since) >= REST
             }
             (Some((AddressClaim::Held { .. }, _)), AddressClaim::Resting { .. }) => true,
+            // Somebody whom a restore made unknown uses it.
+            (
+                Some((AddressClaim::Held { .. } | AddressClaim::Resting { .. }, _)),
+                AddressClaim::Unlisted { .. },
+            ) => true,
             (None | Some(_), _) => false,
         };
         if !is_right {

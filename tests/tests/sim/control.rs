@@ -3,31 +3,34 @@
 //! requests overlap and commits share batches as the seed has it.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use innkeeper_control_plane::{
     app::{App, error::AppError},
+    domain::host_session::Position,
     store::{
-        JournalError, OpenError,
+        JournalError, OpenError, begin_epoch, next_epoch, replay,
         simulated::{MemoryHome, SimulatedDisk, Turns, open_in_turns},
     },
 };
 use innkeeper_wire::{
     api::ServerAction,
     error::chain,
-    host::Report,
-    id::{OrderId, ServerId},
+    host::{Report, Witness},
+    id::{ChallengeId, HostId, OrderId, ServerId},
     time::{Clock as _, Timestamp},
 };
 use rand::{Rng as _, rngs::StdRng};
 
 use crate::{
     installation::{BEGIN, Installation, SimulatedClock, SimulatedIds, options, settings},
-    network::Peer,
+    network::{Line, Peer},
     schedule::Millis,
 };
 
@@ -42,12 +45,31 @@ pub(crate) enum Done {
         action: ServerAction,
         result: Result<(), AppError>,
     },
-    Reported {
-        from: Peer,
-        report: Arc<Report>,
-        result: Result<(), AppError>,
+    Heard {
+        from: Line,
+        call: u64,
+        result: Result<ChallengeId, AppError>,
     },
+    Reported(Reported),
     KeysChanged,
+    /// The operator did this.
+    Operated(String, Result<(), AppError>),
+}
+
+/// A report that was taken in, or not.
+pub(crate) struct Reported {
+    pub(crate) from: Line,
+    pub(crate) call: u64,
+    pub(crate) report: Arc<Report>,
+    pub(crate) result: Result<Taken, AppError>,
+}
+
+/// What becomes of a report that was not refused.
+pub(crate) struct Taken {
+    pub(crate) challenge: ChallengeId,
+    pub(crate) witness: Witness,
+    /// Whether what it says of servers counts.
+    pub(crate) counts: bool,
 }
 
 type Work = Pin<Box<dyn Future<Output = Done>>>;
@@ -65,11 +87,33 @@ pub(crate) enum Death {
 pub(crate) struct Running {
     pub(crate) app: App,
     /// Polls that wait for something newer than this.
-    pub(crate) parked: Vec<(Peer, (u64, u64))>,
+    pub(crate) parked: Vec<(Line, Position)>,
+    /// Open connections, with whose they are.
+    pub(crate) sessions: BTreeMap<u64, HostId>,
     turns: Turns,
     works: Vec<Work>,
-    /// The newest report of each host that came in, with its agent's process.
-    newest: BTreeMap<usize, (u32, u64)>,
+    came_in: Rc<CameIn>,
+}
+
+/// The newest report of each host that was taken in, with its agent's process.
+#[derive(Default)]
+pub(crate) struct CameIn(RefCell<BTreeMap<usize, (u32, u64)>>);
+
+impl CameIn {
+    /// Whether a report comes after a newer one of the same agent, or after itself.
+    pub(crate) fn is_late(&self, from: Peer, call: u64) -> bool {
+        let newest = self.0.borrow().get(&from.host).copied();
+        newest.is_some_and(|(process, last)| process == from.process && call <= last)
+    }
+
+    /// The same; and notes it.
+    pub(crate) fn take(&self, from: Peer, call: u64) -> bool {
+        let is_late = self.is_late(from, call);
+        let mut newest = self.0.borrow_mut();
+        let newest = newest.entry(from.host).or_default();
+        *newest = (*newest).max((from.process, call));
+        is_late
+    }
 }
 
 pub(crate) struct Control {
@@ -81,6 +125,7 @@ pub(crate) struct Control {
     pub(crate) doom: Death,
     /// A turn of the writer is scheduled.
     pub(crate) turn_due: bool,
+    sessions: u64,
     clock: Arc<SimulatedClock>,
     ids: Arc<SimulatedIds>,
     disk: SimulatedDisk,
@@ -89,7 +134,7 @@ pub(crate) struct Control {
 
 impl Control {
     /// Stopped, with the journal of the installation that every history begins with.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, hosts: usize) -> Self {
         let clock = SimulatedClock::showing(BEGIN);
         // Far from the ids of the installation, and elsewhere in the address pool for each seed.
         let first_id = 1_000_000 + seed.wrapping_mul(0x9e37_79b9) % 1_000_000_000;
@@ -99,9 +144,10 @@ impl Control {
             process: 0,
             doom: Death::Killed,
             turn_due: false,
+            sessions: 0,
             ids: SimulatedIds::from(first_id, &clock),
             clock,
-            disk: Installation::get().disk(),
+            disk: Installation::get().disk(hosts),
             home: MemoryHome::default(),
         }
     }
@@ -146,9 +192,10 @@ impl Control {
         self.running = Some(Running {
             app,
             parked: Vec::new(),
+            sessions: BTreeMap::new(),
             turns,
             works: Vec::new(),
-            newest: BTreeMap::new(),
+            came_in: Rc::default(),
         });
         Ok(true)
     }
@@ -167,6 +214,43 @@ impl Control {
         }
     }
 
+    /// Puts a copy in the place of its store, whose index is gone with it; what the store said until then.
+    pub(crate) fn put_back(&mut self, copy: &SimulatedDisk) -> SimulatedDisk {
+        self.home = MemoryHome::default();
+        std::mem::replace(&mut self.disk, copy.copied_out())
+    }
+
+    /// What an operator does to a store that was put back: a new epoch begins.
+    pub(crate) fn begin_epoch(&mut self, now_s: u64) -> Result<u64, String> {
+        let found = replay(&self.disk, |_| Ok::<(), JournalError>(())).map_err(|e| chain(&e))?;
+        let head = found.head.ok_or("there is nothing to restore from")?;
+        let epoch = next_epoch(head.epoch, now_s);
+        begin_epoch(&self.disk, epoch).map_err(|error| chain(&error))?;
+        self.home = MemoryHome::default();
+        Ok(epoch)
+    }
+
+    // ---- connections ----
+
+    /// Opens a connection of a host.
+    pub(crate) fn connect(&mut self, host: HostId) -> Option<u64> {
+        let running = self.running.as_mut()?;
+        self.sessions += 1;
+        running.sessions.insert(self.sessions, host);
+        Some(self.sessions)
+    }
+
+    /// Closes all connections of a host.
+    pub(crate) fn disconnect(&mut self, host: HostId) {
+        if let Some(running) = &mut self.running {
+            running.sessions.retain(|_, whose| *whose != host);
+            let open = &running.sessions;
+            running
+                .parked
+                .retain(|(line, _)| open.contains_key(&line.session));
+        }
+    }
+
     // ---- requests ----
 
     /// Begins a request; what is done at once comes back at once.
@@ -182,13 +266,10 @@ impl Control {
         }
     }
 
-    /// Whether a report comes after a newer one of the same agent, or after itself. Notes it.
-    pub(crate) fn is_late(&mut self, from: Peer, number: u64) -> bool {
-        let running = self.running.as_mut().expect("only a running one is asked");
-        let newest = running.newest.entry(from.host).or_default();
-        let (process, last) = *newest;
-        *newest = (*newest).max((from.process, number));
-        process == from.process && number <= last
+    /// The reports that came in so far.
+    pub(crate) fn came_in(&self) -> Rc<CameIn> {
+        let running = self.running.as_ref().expect("only a running one is asked");
+        Rc::clone(&running.came_in)
     }
 
     /// Sequence of the last commit.

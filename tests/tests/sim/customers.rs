@@ -103,7 +103,9 @@ impl History {
     pub(crate) fn at_customer(&mut self, click: usize, answer: &Result<ServerId, AppError>) {
         match answer {
             // The order may have been made all the same: only trying again tells.
-            Err(AppError::Stopped | AppError::Busy | AppError::StorageFull) => {}
+            Err(
+                AppError::Stopped | AppError::Busy | AppError::StorageFull | AppError::Restoring,
+            ) => {}
             Ok(_) | Err(_) => self.clicks[click].is_settled = true,
         }
     }

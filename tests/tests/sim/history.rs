@@ -1,16 +1,13 @@
 //! One history: customers, hosts and the control plane on one seed, one event after the other. After each the
 //! watch looks; at the end everything is calm for a while, and what is left must be what was promised.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 use innkeeper_agent::hypervisor::simulated::Libvirt;
 use innkeeper_control_plane::app::error::AppError;
 use innkeeper_wire::{
     api::ServerAction,
-    digest::Digest,
-    host::{Manifest, Report},
-    id::{OrderId, ServerId},
-    vm::ServerSpec,
+    id::{InstanceId, OrderId, ServerId, uuid_v7},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::runtime::Runtime;
@@ -18,9 +15,10 @@ use tokio::runtime::Runtime;
 use crate::{
     control::{Control, Done},
     customers::Click,
-    host::{Agent, Begun, Judged, SimulatedHost},
+    host::{Agent, Begun, SimulatedHost},
     installation::{HOSTS, Installation},
-    network::{Answer, Event, Network, Peer, Request, Way},
+    network::{Event, Network, Peer, Request, Way},
+    operator::{BACKUP_EVERY, Backup, OPERATOR_EVERY, Operator},
     oracle,
     schedule::{Millis, Schedule},
     story::Story,
@@ -34,8 +32,6 @@ const BUSY: Millis = 100_000;
 const CALM_MAX: Millis = 3_600_000;
 /// Time between two looks of an agent when nothing happens.
 const LOOK_EVERY: Millis = 5_000;
-/// How long an agent waits for an answer to its poll.
-const POLL_DEADLINE: Millis = 20_000;
 
 pub(crate) struct History {
     pub(crate) random: StdRng,
@@ -53,6 +49,11 @@ pub(crate) struct History {
     pub(crate) control_jumps: Vec<Millis>,
     pub(crate) host_jumps: bool,
     pub(crate) had_quiet_days: bool,
+    /// Copies of the control plane's store, oldest first.
+    pub(crate) backups: Vec<Backup>,
+    pub(crate) restores: u32,
+    pub(crate) hosts_were_put_back: bool,
+    pub(crate) operator: Operator,
     story: Rc<RefCell<Story>>,
     /// Mean time between two troubles.
     trouble_every: Millis,
@@ -72,7 +73,7 @@ impl History {
         Self {
             schedule: Schedule::new(),
             network,
-            control: Control::new(seed),
+            control: Control::new(seed, number),
             hosts,
             clicks: Vec::new(),
             watch: Watch::default(),
@@ -82,6 +83,10 @@ impl History {
             control_jumps: Vec::new(),
             host_jumps: false,
             had_quiet_days: false,
+            backups: Vec::new(),
+            restores: 0,
+            hosts_were_put_back: false,
+            operator: Operator::default(),
             story,
             trouble_every,
             random,
@@ -96,6 +101,8 @@ impl History {
         }
         self.schedule.after(6_000, Event::CustomerActs);
         self.schedule.after(8_000, Event::Trouble);
+        self.schedule.after(BACKUP_EVERY, Event::Backup);
+        self.schedule.after(OPERATOR_EVERY, Event::OperatorLooks);
         let mut busy: Millis = 0;
         while busy < BUSY && self.watch.breaches.is_empty() {
             let before = self.schedule.now();
@@ -129,6 +136,12 @@ impl History {
         }
     }
 
+    /// Bytes for an id, as the seed has it.
+    pub(crate) fn fresh_uuid(&mut self) -> uuid::Uuid {
+        let random: [u8; 10] = self.random.random();
+        uuid_v7(self.control.now(), random)
+    }
+
     pub(crate) fn keep_time(&self) {
         let now = self.schedule.now();
         self.control.keep_time(now);
@@ -156,6 +169,12 @@ impl History {
                     self.schedule.after(pause, Event::Trouble);
                 }
             }
+            Event::Backup => {
+                if !self.calm {
+                    self.back_up();
+                }
+            }
+            Event::OperatorLooks => self.operator_looks(),
             Event::QuietHours { left } => self.quiet_hours(left),
             Event::AnswerOverdue { click, tries } => self.answer_overdue(click, tries),
             Event::AtCustomer { click, answer } => self.at_customer(click, &answer),
@@ -185,6 +204,7 @@ impl History {
     fn is_settled(&mut self) -> bool {
         self.clicks.iter().all(|click| click.is_settled)
             && self.hosts.iter_mut().all(SimulatedHost::is_settled)
+            && self.is_in_order()
             && oracle::is_settled(self)
     }
 
@@ -208,38 +228,11 @@ impl History {
     }
 
     fn at_control(&mut self, request: Request) {
-        let Some(app) = self.control.app().cloned() else {
+        if self.control.running.is_none() {
             return; // nobody listens
-        };
+        }
         let done = match request {
-            Request::Poll { from, has } => {
-                let running = self
-                    .control
-                    .running
-                    .as_mut()
-                    .expect("it has an application");
-                running.parked.retain(|(peer, _)| *peer != from);
-                running.parked.push((from, has));
-                return self.answer_polls();
-            }
-            Request::Specs {
-                from,
-                manifest,
-                missing,
-            } => {
-                let host = self.hosts[from.host].id;
-                let found = missing.into_iter().map(|digest| {
-                    let spec = app.spec(host, digest).ok();
-                    spec.map(|spec| (digest, spec))
-                });
-                let found = found.collect();
-                return self.send_to_host(from, Answer::Specs { manifest, found });
-            }
-            Request::Report {
-                from,
-                number,
-                report,
-            } => self.begin_report(from, number, report),
+            Request::Host { from, ask } => self.host_asks(from, ask),
             Request::Order { click } => self.begin_order(click),
             Request::Act {
                 customer,
@@ -257,40 +250,13 @@ impl History {
         self.schedule_turn();
     }
 
-    fn begin_report(&mut self, from: Peer, number: u64, report: Arc<Report>) -> Option<Done> {
-        let app = self.control.app()?.clone();
-        let id = self.hosts[from.host].id;
-        let is_late = self.control.is_late(from, number);
-        let now = self.moment();
-        if !is_late {
-            self.watch.report_begun(&report, now);
-        }
-        let done = self.control.begin(async move {
-            let result = app.take_report(id, &report).await;
-            Done::Reported {
-                from,
-                report,
-                result,
-            }
-        });
-        if is_late && self.clocks_are_even() {
-            // A newer report of the same agent was here: this one may change nothing.
-            if done.is_none() {
-                self.watch
-                    .breach(format!("h{}'s late report {number} counts", from.host + 1));
-            }
-            return None;
-        }
-        done
-    }
-
     /// Which of two reports is the newer one is known by clocks: after a jump, only the product knows which of
     /// them it believes.
-    fn clocks_are_even(&self) -> bool {
+    pub(crate) fn clocks_are_even(&self) -> bool {
         !self.host_jumps && self.control_jumps.is_empty()
     }
 
-    fn schedule_turn(&mut self) {
+    pub(crate) fn schedule_turn(&mut self) {
         if self.control.is_busy() && !self.control.turn_due {
             self.control.turn_due = true;
             let process = self.control.process;
@@ -318,7 +284,7 @@ impl History {
         self.schedule_turn();
     }
 
-    fn done(&mut self, done: Done) {
+    pub(crate) fn done(&mut self, done: Done) {
         let now = self.moment();
         match done {
             Done::Ordered { click, result } => {
@@ -346,18 +312,9 @@ impl History {
                     self.watch.refused(server, action);
                 }
             },
-            Done::Reported {
-                from,
-                report,
-                result,
-            } => {
-                let app = self.control.app().cloned();
-                if let (Ok(()), Some(app)) = (result, app) {
-                    let host = &self.hosts[from.host];
-                    let counts = self.clocks_are_even();
-                    self.watch.report_taken(&report, host, &app, counts, now);
-                }
-            }
+            Done::Heard { from, call, result } => self.heard(from, call, result),
+            Done::Reported(reported) => self.reported(reported),
+            Done::Operated(what, result) => self.operated(&what, &result),
             Done::KeysChanged => {}
         }
     }
@@ -386,39 +343,6 @@ impl History {
         if let Some(delay) = deliveries.pop() {
             self.schedule
                 .after(delay, Event::AtCustomer { click, answer });
-        }
-    }
-
-    /// Answers the parked polls for which there is something newer.
-    fn answer_polls(&mut self) {
-        let Some(running) = self.control.running.as_mut() else {
-            return;
-        };
-        let app = running.app.clone();
-        let mut due = Vec::new();
-        let hosts = &self.hosts;
-        running.parked.retain(|(peer, has)| {
-            let id = hosts[peer.host].id;
-            let generation = app.manifest_generation(id).expect("readable");
-            let is_due = (app.store().epoch(), generation) > *has;
-            if is_due {
-                due.push((*peer, app.manifest(id).expect("nobody else writes")));
-            }
-            !is_due
-        });
-        for (peer, manifest) in due {
-            self.send_to_host(peer, Answer::Manifest(manifest));
-        }
-    }
-
-    fn send_to_host(&mut self, to: Peer, answer: Answer) {
-        let now = self.schedule.now();
-        let deliveries = self
-            .network
-            .deliveries(Way::ToHost(to.host), now, &mut self.random);
-        for delay in deliveries {
-            let answer = answer.clone();
-            self.schedule.after(delay, Event::AtHost { to, answer });
         }
     }
 
@@ -460,7 +384,7 @@ impl History {
     }
 
     /// The agent process, if it is still that one.
-    fn agent(&mut self, at: Peer) -> Option<&mut Agent> {
+    pub(crate) fn agent(&mut self, at: Peer) -> Option<&mut Agent> {
         let host = &mut self.hosts[at.host];
         host.agent.as_mut().filter(|_| host.process == at.process)
     }
@@ -470,14 +394,15 @@ impl History {
             return;
         }
         self.tell(&format!("the agent of h{} starts", host + 1));
-        self.hosts[host].start_agent();
+        let instance = InstanceId::from_uuid(self.fresh_uuid());
+        self.hosts[host].start_agent(instance);
         let process = self.hosts[host].process;
         let at = Peer { host, process };
         self.look_in(at, 1);
         self.poll_in(at, 2);
     }
 
-    fn look_in(&mut self, at: Peer, delay: Millis) {
+    pub(crate) fn look_in(&mut self, at: Peer, delay: Millis) {
         if let Some(agent) = self.agent(at) {
             agent.look += 1;
             let number = agent.look;
@@ -485,7 +410,7 @@ impl History {
         }
     }
 
-    fn poll_in(&mut self, at: Peer, delay: Millis) {
+    pub(crate) fn poll_in(&mut self, at: Peer, delay: Millis) {
         if let Some(agent) = self.agent(at) {
             agent.poll += 1;
             let number = agent.poll;
@@ -495,17 +420,10 @@ impl History {
 
     fn look(&mut self, at: Peer) {
         let (begun, report) = self.hosts[at.host].look(&mut self.random);
-        let number = self.hosts[at.host].reports();
         self.begun(at, begun);
         let now = self.schedule.now();
-        if self.hosts[at.host].is_worth_posting(&report, now) {
-            let from = at;
-            let request = Request::Report {
-                from,
-                number,
-                report,
-            };
-            self.send_as_host(at, &request);
+        if let Some(report) = self.hosts[at.host].post(&report, now) {
+            self.send_report(at, report);
         }
         self.look_in(at, LOOK_EVERY);
     }
@@ -519,64 +437,6 @@ impl History {
         {
             self.schedule.after(effect_in, Event::Effect { at, action });
             self.schedule.after(ends_in, Event::Ended { at, action });
-        }
-    }
-
-    fn poll(&mut self, at: Peer) {
-        if let Some(has) = self.hosts[at.host].accepted() {
-            self.send_as_host(at, &Request::Poll { from: at, has });
-        }
-        self.poll_in(at, POLL_DEADLINE);
-    }
-
-    fn send_as_host(&mut self, from: Peer, request: &Request) {
-        let now = self.schedule.now();
-        let deliveries = self
-            .network
-            .deliveries(Way::ToControl(from.host), now, &mut self.random);
-        for delay in deliveries {
-            self.schedule
-                .after(delay, Event::AtControl(request.clone()));
-        }
-    }
-
-    fn at_host(&mut self, to: Peer, answer: Answer) {
-        if self.agent(to).is_none() {
-            return;
-        }
-        match answer {
-            Answer::Manifest(manifest) => match self.hosts[to.host].judge(&manifest) {
-                Judged::Refused => self.poll_in(to, 1_000),
-                Judged::Needs(missing) if missing.is_empty() => {
-                    self.offered(to, manifest, &BTreeMap::new());
-                }
-                Judged::Needs(missing) => {
-                    let request = Request::Specs {
-                        from: to,
-                        manifest,
-                        missing,
-                    };
-                    self.send_as_host(to, &request);
-                }
-            },
-            Answer::Specs {
-                manifest,
-                found: Some(found),
-            } => self.offered(to, manifest, &found),
-            Answer::Specs { found: None, .. } => self.poll_in(to, 100),
-        }
-    }
-
-    fn offered(&mut self, at: Peer, manifest: Manifest, found: &BTreeMap<Digest, ServerSpec>) {
-        let (epoch, generation) = (manifest.epoch, manifest.generation);
-        if let Some(accepted) = self.hosts[at.host].begin_accepting(manifest, found) {
-            self.tell(&format!(
-                "h{} accepts manifest {epoch}.{generation}",
-                at.host + 1
-            ));
-            let accepted = Box::new(accepted);
-            let delay = self.random.random_range(1..40);
-            self.schedule.after(delay, Event::Stored { at, accepted });
         }
     }
 }

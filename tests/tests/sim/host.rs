@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -12,16 +13,18 @@ use innkeeper_agent::{
     action::Action,
     desired::{Accepted, Desired, Verdict, Wanted},
     hypervisor::{
-        HypervisorError, Inventory,
-        simulated::{Libvirt, Outcome, Simulated},
+        DomainRun, HypervisorError, Inventory,
+        simulated::{HostCopy, Libvirt, Outcome, Simulated},
     },
     memory::{Memory, Step},
     plan::{Plan, Rules, View, plan},
+    witness::testify,
 };
+use innkeeper_control_plane::domain::host_session::Position;
 use innkeeper_wire::{
     digest::Digest,
-    host::{FEATURES, HypervisorState, Manifest, Report},
-    id::{HostId, ServerId},
+    host::{FEATURES, HypervisorState, Life, Manifest, Report, Testimony, Witness},
+    id::{ChallengeId, HostId, InstanceId, ServerId},
     time::{Clock as _, Timestamp},
     vm::ServerSpec,
 };
@@ -29,6 +32,7 @@ use rand::{Rng as _, rngs::StdRng};
 
 use crate::{
     installation::{BEGIN, CAPACITY},
+    link::Link,
     schedule::Millis,
 };
 
@@ -57,8 +61,24 @@ pub(crate) struct SimulatedHost {
     pub(crate) strangers: BTreeSet<ServerId>,
     /// How likely it is that an action goes wrong.
     pub(crate) faults: f64,
+    /// Servers that came back with an old copy of its disks: nobody may know them any more.
+    pub(crate) returned: BTreeSet<ServerId>,
     files: Files,
-    reports: u64,
+    /// A copy of everything on its disks.
+    copy: Option<Copy>,
+    /// The farthest point of a journal that it was told and can know.
+    told: (u64, u64),
+    /// The same when an old copy of the control plane's store was put back, and when that was.
+    told_before: Option<((u64, u64), Millis)>,
+    calls: u64,
+}
+
+/// A copy of a host's disks.
+#[derive(Clone)]
+struct Copy {
+    machine: HostCopy,
+    files: Files,
+    strangers: BTreeSet<ServerId>,
 }
 
 /// What an agent keeps on disk. Each file is replaced as a whole.
@@ -66,6 +86,7 @@ pub(crate) struct SimulatedHost {
 struct Files {
     accepted: Accepted,
     memory: Memory,
+    witnesses: Testimony,
 }
 
 /// A running agent.
@@ -74,6 +95,7 @@ pub(crate) struct Agent {
     /// The newest timers; older ones do not count.
     pub(crate) look: u64,
     pub(crate) poll: u64,
+    pub(crate) link: Link,
     desired: Desired,
     accepted: Accepted,
     /// On its way to the disk.
@@ -136,8 +158,12 @@ impl SimulatedHost {
             poisoned: BTreeSet::new(),
             strangers: BTreeSet::new(),
             faults,
+            returned: BTreeSet::new(),
             files: Files::default(),
-            reports: 0,
+            copy: None,
+            told: (0, 0),
+            told_before: None,
+            calls: 0,
         }
     }
 
@@ -154,13 +180,19 @@ impl SimulatedHost {
 
     // ---- the agent's life ----
 
-    pub(crate) fn start_agent(&mut self) {
+    pub(crate) fn start_agent(&mut self, instance: InstanceId) {
         self.process += 1;
-        let Files { accepted, memory } = self.files.clone();
+        let Files {
+            accepted,
+            memory,
+            witnesses,
+        } = self.files.clone();
+        self.told = place(witnesses.kept.last().map(|last| last.witness));
         self.agent = Some(Agent {
             started_at: self.machine.now(),
             look: 0,
             poll: 0,
+            link: Link::new(instance, witnesses),
             desired: accepted.desired(),
             accepted,
             writing: None,
@@ -190,16 +222,105 @@ impl SimulatedHost {
         }
     }
 
+    /// Copies everything that is on its disks.
+    pub(crate) fn back_up(&mut self) {
+        self.copy = Some(Copy {
+            machine: self.machine.copy(),
+            files: self.files.clone(),
+            strangers: self.strangers.clone(),
+        });
+    }
+
+    /// The last copy of its disks is put back, and the machine restarts; what its agent had accepted then. `None`
+    /// without a copy.
+    pub(crate) fn put_back(&mut self, random: &mut StdRng) -> Option<Position> {
+        let copy = self.copy.clone()?;
+        self.kill_agent(random);
+        let before = self.machine.truth();
+        self.machine.put_back(&copy.machine);
+        let after = self.machine.truth();
+        let is_new = |server: &&ServerId| {
+            let was_there = before.domains.contains_key(*server)
+                || before.disks.contains(*server)
+                || before.seeds.contains(*server);
+            !was_there
+        };
+        self.files = copy.files;
+        self.strangers = copy.strangers;
+        let desired = self.files.accepted.desired();
+        let all = after.domains.keys().chain(&after.disks).chain(&after.seeds);
+        // What the agent had to make then, it makes again.
+        let all = all.chain(desired.servers.keys());
+        self.returned.extend(all.filter(is_new));
+        Some(Position {
+            epoch: desired.epoch,
+            generation: desired.generation,
+        })
+    }
+
     /// Epoch and generation of what its agent accepted.
-    pub(crate) fn accepted(&self) -> Option<(u64, u64)> {
+    pub(crate) fn accepted(&self) -> Option<Position> {
         let desired = &self.agent.as_ref()?.desired;
-        Some((desired.epoch, desired.generation))
+        Some(Position {
+            epoch: desired.epoch,
+            generation: desired.generation,
+        })
+    }
+
+    // ---- the link ----
+
+    /// A number for the next call.
+    pub(crate) fn next_call(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
+    pub(crate) fn connected(&mut self, session: u64) {
+        if let Some(agent) = &mut self.agent {
+            agent.link.open(session);
+            // Over a new connection the newest report goes out at once.
+            agent.posted = None;
+        }
+    }
+
+    /// What the agent says of itself.
+    pub(crate) fn life(&self) -> Option<Life> {
+        let agent = self.agent.as_ref()?;
+        Some(agent.link.life(&agent.desired))
+    }
+
+    /// The agent takes in the answer to a call.
+    pub(crate) fn hear(&mut self, call: u64, challenge: ChallengeId, witness: Option<Witness>) {
+        let now = self.machine.now();
+        if let Some(agent) = &mut self.agent {
+            if let Some(kept) = agent.link.hear(call, challenge, witness, now) {
+                self.files.witnesses = kept;
+            }
+            self.told = self.told.max(place(agent.link.newest()));
+        }
+    }
+
+    /// An old copy of the control plane's store is put back.
+    pub(crate) fn store_is_put_back(&mut self, now: Millis) {
+        self.told_before = Some((self.told, now));
+    }
+
+    /// Whether a store in this epoch, with this many commits, that sent something at `sent`, has forgotten what this
+    /// host was told and still knows.
+    pub(crate) fn was_forgotten(&self, store: (u64, u64), sent: Millis) -> bool {
+        self.told_before.is_some_and(|(told, since)| {
+            sent > since && self.told >= told && store.0 == told.0 && store.1 < told.1
+        })
     }
 
     // ---- the desired state ----
 
     pub(crate) fn judge(&self, offered: &Manifest) -> Judged {
-        let Some(agent) = &self.agent else {
+        let Some(agent) = self
+            .agent
+            .as_ref()
+            .filter(|agent| agent.link.takes_manifests())
+        else {
             return Judged::Refused;
         };
         match agent.accepted.judge(offered) {
@@ -399,7 +520,6 @@ impl SimulatedHost {
         boot_id: String,
         plan: Option<Plan>,
     ) -> Arc<Report> {
-        self.reports += 1;
         let agent = self.agent.as_mut().expect("only a running agent reports");
         agent.sequence += 1;
         let (servers, strangers, held) = plan
@@ -422,9 +542,12 @@ impl SimulatedHost {
         })
     }
 
-    /// Whether a report says something new, or it is time to say the same again. Then it counts as posted.
-    pub(crate) fn is_worth_posting(&mut self, report: &Arc<Report>, now: Millis) -> bool {
+    /// The report as it is posted, when it says something new, or it is time to say the same again.
+    pub(crate) fn post(&mut self, report: &Arc<Report>, now: Millis) -> Option<Arc<Report>> {
         let agent = self.agent.as_mut().expect("only a running agent reports");
+        if !agent.link.is_proven() {
+            return None;
+        }
         let says_the_same = |(posted, at): &(Arc<Report>, Millis)| {
             let sequence = posted.sequence;
             let same = Report {
@@ -434,15 +557,34 @@ impl SimulatedHost {
             now < at + POST_EVERY && same == **posted
         };
         if agent.posted.as_ref().is_some_and(says_the_same) {
-            return false;
+            return None;
         }
         agent.posted = Some((Arc::clone(report), now));
-        true
+        Some(Arc::new(testify(report, agent.link.newest())))
     }
 
-    /// The number of its newest report, over all its agents.
-    pub(crate) fn reports(&self) -> u64 {
-        self.reports
+    /// Whether the control plane need not know of a server: it is somebody else's, or came back with an old copy.
+    pub(crate) fn is_anybodys(&self, server: ServerId) -> bool {
+        self.strangers.contains(&server) || self.returned.contains(&server)
+    }
+
+    /// Addresses of the servers that run here, but for those which nobody need know.
+    pub(crate) fn addresses_in_use(&self) -> Vec<(ServerId, IpAddr)> {
+        let network = self.machine.network().unwrap_or_default();
+        let truth = self.machine.truth();
+        let runs = |server| {
+            let domain = truth.domains.get(&server);
+            domain.is_some_and(|domain| domain.run == DomainRun::Running)
+        };
+        let guests = network.guests.into_iter();
+        let running = guests.filter(|guest| runs(guest.server));
+        running
+            .filter(|guest| !self.is_anybodys(guest.server))
+            .flat_map(|guest| {
+                let addresses = guest.nic.addresses.into_iter();
+                addresses.map(move |address| (guest.server, address))
+            })
+            .collect()
     }
 
     fn is_at_rest(&mut self) -> bool {
@@ -459,6 +601,11 @@ impl SimulatedHost {
                 .is_some_and(|agent| agent.running.is_empty())
             && self.is_at_rest()
     }
+}
+
+/// Epoch and commits of the journal that a witness speaks of.
+fn place(witness: Option<Witness>) -> (u64, u64) {
+    witness.map_or((0, 0), |witness| (witness.epoch, witness.sequence))
 }
 
 fn carry_out(machine: &Simulated, action: &Action) -> Result<(), HypervisorError> {

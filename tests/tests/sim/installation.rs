@@ -1,4 +1,4 @@
-//! The installation that every history begins with: four hosts that joined, three customers with a key each.
+//! The installation that every history begins with: up to four hosts that joined, three customers with a key each.
 //! Made once in a process, since passwords are hashed as in production; a history gets a copy of its disk.
 
 use std::{
@@ -95,7 +95,8 @@ pub(crate) struct Customer {
 }
 
 pub(crate) struct Installation {
-    disk: SimulatedDisk,
+    /// Its store as it was when the first host had joined, the second, and so on.
+    disks: Vec<SimulatedDisk>,
     /// Keys of the accounts; no history changes them.
     pub(crate) vault: Vault,
     pub(crate) hosts: Vec<HostId>,
@@ -112,9 +113,9 @@ impl Installation {
         })
     }
 
-    /// A copy of its journal.
-    pub(crate) fn disk(&self) -> SimulatedDisk {
-        self.disk.copy()
+    /// A copy of its journal, with so many hosts.
+    pub(crate) fn disk(&self, hosts: usize) -> SimulatedDisk {
+        self.disks[hosts - 1].copy()
     }
 
     async fn make() -> Self {
@@ -126,15 +127,6 @@ impl Installation {
         let app = App::new(store, vault.clone(), clock, ids, settings());
         let visitor = caller(&app, Actor::Visitor);
         let ca = Ca::create(&code("sim"), BEGIN).expect("an authority");
-        let mut hosts = Vec::new();
-        for number in 1..=HOSTS {
-            let invited = app.invite_host(&format!("h{number}"), "lab").await;
-            let csr_pem = HostRequest::create().expect("a key").request_pem;
-            let token = invited.expect("a name and a site");
-            let request = JoinRequest { token, csr_pem };
-            let joined = app.join_host(&visitor, &ca, &request).await;
-            hosts.push(joined.expect("invited").host);
-        }
         let mut customers = Vec::new();
         for number in 1..=CUSTOMERS {
             let signed_up = app.sign_up(&visitor, &signup(number)).await;
@@ -144,9 +136,19 @@ impl Installation {
             let key = added.expect("a good key").id;
             customers.push(Customer { account, key });
         }
+        let (mut hosts, mut disks) = (Vec::new(), Vec::new());
+        for number in 1..=HOSTS {
+            let invited = app.invite_host(&format!("h{number}"), "lab").await;
+            let csr_pem = HostRequest::create().expect("a key").request_pem;
+            let token = invited.expect("a name and a site");
+            let request = JoinRequest { token, csr_pem };
+            let joined = app.join_host(&visitor, &ca, &request).await;
+            hosts.push(joined.expect("invited").host);
+            disks.push(disk.copied_out());
+        }
         app.store().clone().close().await;
         Self {
-            disk,
+            disks,
             vault,
             hosts,
             customers,

@@ -16,7 +16,10 @@ mod customers;
 mod history;
 mod host;
 mod installation;
+mod lines;
+mod link;
 mod network;
+mod operator;
 mod oracle;
 mod schedule;
 mod story;
@@ -196,4 +199,8 @@ hunts! {
     finds_a_second_charge: ChargeTwice,
     finds_a_forgotten_power_serial: ForgetPowerSerial,
     finds_an_early_purge: PurgeEarly,
+    finds_an_epoch_that_goes_on: KeepEpoch,
+    finds_forgotten_unlisted_addresses: ForgetUnlisted,
+    finds_an_opening_that_nobody_asked_for: OpenUnasked,
+    finds_a_host_from_the_past: MissRewound,
 }

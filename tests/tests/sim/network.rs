@@ -5,12 +5,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use innkeeper_agent::desired::Accepted;
-use innkeeper_control_plane::app::error::AppError;
+use innkeeper_control_plane::{app::error::AppError, domain::host_session::Position};
 use innkeeper_wire::{
     api::ServerAction,
     digest::Digest,
-    host::{Manifest, Report},
-    id::ServerId,
+    host::{Life, Manifest, Report, Witness},
+    id::{ChallengeId, ServerId},
     vm::ServerSpec,
 };
 use rand::{Rng as _, rngs::StdRng};
@@ -24,23 +24,38 @@ pub(crate) struct Peer {
     pub(crate) process: u32,
 }
 
+/// A connection of an agent process. What was sent over another one reaches nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) peer: Peer,
+    pub(crate) session: u64,
+}
+
+/// What an agent asks; `call` counts all calls of the host.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    /// Nothing: it says that it lives.
+    Life { call: u64, life: Life },
+    /// What is newer than this?
+    Poll { has: Position },
+    /// The specs that this manifest needs.
+    Specs {
+        offered: Offered,
+        missing: Vec<Digest>,
+    },
+    /// What it observed.
+    Report {
+        call: u64,
+        life: Life,
+        report: Arc<Report>,
+    },
+}
+
 /// To the control plane.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
-    /// What is newer than this epoch and generation?
-    Poll { from: Peer, has: (u64, u64) },
-    /// The specs that this manifest needs.
-    Specs {
-        from: Peer,
-        manifest: Manifest,
-        missing: Vec<Digest>,
-    },
-    /// What a host observed; `number` counts all reports of the host.
-    Report {
-        from: Peer,
-        number: u64,
-        report: Arc<Report>,
-    },
+    /// Of an agent.
+    Host { from: Line, ask: Ask },
     /// A click on *order*, by its number.
     Order { click: usize },
     /// Something asked of a server.
@@ -53,12 +68,28 @@ pub(crate) enum Request {
     ChangeKeys { customer: usize },
 }
 
+/// A manifest, and when it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Offered {
+    pub(crate) manifest: Manifest,
+    pub(crate) at: Millis,
+}
+
 /// From the control plane to a host.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    Manifest(Manifest),
+    /// The connection is closed, or never was one of this process.
+    Broken,
+    /// To a sign of life or a report.
+    Heard {
+        call: u64,
+        challenge: ChallengeId,
+        /// To a report: where the journal stands.
+        witness: Option<Witness>,
+    },
+    Manifest(Offered),
     Specs {
-        manifest: Manifest,
+        offered: Offered,
         /// `None` when one of them was not there.
         found: Option<BTreeMap<Digest, ServerSpec>>,
     },
@@ -81,7 +112,7 @@ pub(crate) enum Event {
     },
     AtControl(Request),
     AtHost {
-        to: Peer,
+        to: Line,
         answer: Answer,
     },
     /// The store's writer takes what is waiting.
@@ -122,6 +153,10 @@ pub(crate) enum Event {
     },
     /// Something goes wrong.
     Trouble,
+    /// Copies are made of the control plane's store and of a host.
+    Backup,
+    /// The operator looks at the installation and does what is his.
+    OperatorLooks,
     /// Time passes in which nothing happens.
     QuietHours {
         left: u32,
@@ -185,6 +220,12 @@ impl Network {
         if ways != 1 {
             cut.to_host_until = until;
         }
+    }
+
+    /// Whether a connection can be made: both directions work.
+    pub(crate) fn connects(&self, host: usize, now: Millis) -> bool {
+        let cut = &self.cuts[host];
+        now >= cut.to_control_until && now >= cut.to_host_until
     }
 
     /// From now on everything arrives, soon and once.

@@ -10,10 +10,10 @@ use innkeeper_control_plane::{
         addresses::AddressClaim,
         host::Reserved,
         order::Order,
-        server::{Lifecycle, Server},
+        server::{Farewell, Lifecycle, Server},
         usage::{Contract, UsageInterval},
     },
-    store::Key,
+    store::{Key, Store},
 };
 use innkeeper_wire::{
     api::OrderState,
@@ -32,7 +32,12 @@ use crate::{
 
 /// All records of one kind.
 pub(crate) fn records<T: DeserializeOwned>(app: &App, prefix: &str) -> Vec<T> {
-    let records = app.store().range(prefix, None, 10_000).expect("readable");
+    records_in(app.store(), prefix)
+}
+
+/// The same of a store without an application.
+pub(crate) fn records_in<T: DeserializeOwned>(store: &Store, prefix: &str) -> Vec<T> {
+    let records = store.range(prefix, None, 10_000).expect("readable");
     records
         .iter()
         .map(|(_, record)| decode(&record.value))
@@ -83,8 +88,9 @@ fn breaches(history: &History, app: &App) -> Vec<String> {
         .collect();
     orders_are_settled(app, &servers, &mut breaches);
     hosts_hold_what_lives(history, &servers, &mut breaches);
-    addresses_have_one_owner(app, &left, &mut breaches);
+    addresses_have_one_owner(history, app, &left, &mut breaches);
     room_is_counted_right(history, app, &left, &mut breaches);
+    what_ended_was_to_end(history, &servers, &mut breaches);
     usage_is_what_was_observed(history, app, &servers, &mut breaches);
     breaches
 }
@@ -124,14 +130,17 @@ fn hosts_hold_what_lives(history: &History, servers: &[Server], breaches: &mut V
         if let Some(lost) = host.strangers.iter().find(|server| !found.contains(server)) {
             breaches.push(format!("the stranger {lost} was taken away"));
         }
+        let lost = &history.watch.lost.placed;
         let unknown = found.difference(&known);
-        for server in unknown.filter(|server| !host.strangers.contains(server)) {
+        let unknown = unknown.filter(|server| !host.is_anybodys(**server));
+        for server in unknown.filter(|server| lost.get(server) != Some(&host.id)) {
             breaches.push(format!("{server} is on a host that it was not placed on"));
         }
         for server in on_it.clone() {
             let domain = truth.domains.get(&server.id);
             let run = domain.map(|domain| domain.run);
-            breaches.extend(is_as_wanted(server, run, found.contains(&server.id)));
+            let is_there = found.contains(&server.id) && !host.returned.contains(&server.id);
+            breaches.extend(is_as_wanted(server, run, is_there));
         }
         let guests = host.machine.network().unwrap_or_default().guests;
         let ruled: BTreeSet<ServerId> = guests.iter().map(|guest| guest.server).collect();
@@ -139,7 +148,10 @@ fn hosts_hold_what_lives(history: &History, servers: &[Server], breaches: &mut V
             .filter(|server| server.lifecycle == Lifecycle::Live)
             .map(|server| server.id)
             .collect();
-        if ruled != live {
+        // What a restore made unknown keeps its rules.
+        let unknown =
+            |server: &ServerId| lost.contains_key(server) || host.returned.contains(server);
+        if !ruled.is_superset(&live) || !ruled.difference(&live).all(unknown) {
             breaches.push(format!("rules for {ruled:?}, live are {live:?}"));
         }
     }
@@ -157,7 +169,8 @@ fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Opti
                 // One that shut itself down stays down.
                 PowerTarget::On => run.is_some(),
                 PowerTarget::Off => !runs || ignores,
-                PowerTarget::OffForced => !runs,
+                // What was started in a time that a restore lost is left running, and said.
+                PowerTarget::OffForced => !runs || ignores,
             };
             (!is_right).then(|| format!("{} is {run:?}, wanted: {:?}", server.id, server.power))
         }
@@ -168,13 +181,21 @@ fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Opti
     }
 }
 
-fn addresses_have_one_owner(app: &App, left: &[&Server], breaches: &mut Vec<String>) {
-    let mut held = BTreeSet::new();
+fn addresses_have_one_owner(
+    history: &History,
+    app: &App,
+    left: &[&Server],
+    breaches: &mut Vec<String>,
+) {
+    let (mut held, mut unlisted) = (BTreeSet::new(), BTreeSet::new());
     let claims = app.store().range("addr/", None, 10_000).expect("readable");
     for (key, record) in claims {
-        if let AddressClaim::Held { server } = decode(&record.value) {
-            held.insert((key.strip("addr/").expect("the prefix").to_owned(), server));
-        }
+        let address = key.strip("addr/").expect("the prefix").to_owned();
+        match decode(&record.value) {
+            AddressClaim::Held { server } => held.insert((address, server)),
+            AddressClaim::Unlisted { server, .. } => unlisted.insert((address, server)),
+            AddressClaim::Resting { .. } => false,
+        };
     }
     let has = |server: &&Server| {
         let id = server.id;
@@ -186,6 +207,28 @@ fn addresses_have_one_owner(app: &App, left: &[&Server], breaches: &mut Vec<Stri
         breaches.push(format!(
             "held addresses {held:?}, servers have {expected:?}"
         ));
+    }
+    // What runs and no record knows keeps its addresses.
+    for host in &history.hosts {
+        for (server, address) in host.addresses_in_use() {
+            let used = (address.to_string(), server);
+            let is_guarded = !history.watch.lost.unguarded.contains(&server);
+            if is_guarded && !held.contains(&used) && !unlisted.contains(&used) {
+                breaches.push(format!("{server} uses {address}, which is not held for it"));
+            }
+        }
+    }
+}
+
+/// Nothing was ended that nobody asked to end: neither by its host nor by a recovery.
+fn what_ended_was_to_end(history: &History, servers: &[Server], breaches: &mut Vec<String>) {
+    for server in servers {
+        if let Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } = server.lifecycle
+            && why == Farewell::Deleted
+            && !history.watch.may_end(server.id)
+        {
+            breaches.push(format!("{} was ended, and nobody asked for it", server.id));
+        }
     }
 }
 

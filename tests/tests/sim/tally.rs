@@ -12,6 +12,8 @@ pub(crate) struct Tally {
     pub(crate) control_deaths: u64,
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
+    pub(crate) restores: u64,
+    pub(crate) host_restores: u64,
 }
 
 impl Tally {
@@ -25,6 +27,8 @@ impl Tally {
         self.control_deaths += other.control_deaths;
         self.lost += other.lost;
         self.doubled += other.doubled;
+        self.restores += other.restores;
+        self.host_restores += other.host_restores;
     }
 
     /// A run in which nothing happened would show nothing.
@@ -38,6 +42,8 @@ impl Tally {
             self.control_deaths,
             self.lost,
             self.doubled,
+            self.restores,
+            self.host_restores,
         ];
         assert!(all.iter().all(|count| *count > 0), "{self:?}");
     }

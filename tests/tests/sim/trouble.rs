@@ -1,8 +1,8 @@
 //! What goes wrong: cuts, crashes at any step, disks that fail, clocks that jump, guests with a will of their
-//! own. Each history draws how often.
+//! own, old copies that are put back. Each history draws how often.
 //!
-//! Not in here yet: an agent or a control plane that is restored from an old copy, cloned hosts, and a disk that
-//! is full. Those are shown by tests of their own, not in histories.
+//! Old copies of the store and of a host are not put back in one history. Not in here yet: cloned hosts, a disk that
+//! is full, torn files of an agent, hosts that join, and the duties. Those are shown by tests of their own.
 
 use innkeeper_agent::hypervisor::{
     DomainRun, OffReason,
@@ -50,7 +50,9 @@ impl History {
                 self.schedule.after(outage, Event::LibvirtIsBack { host });
             }
             80..83 => self.stranger_appears(host),
-            83..86 if !self.had_quiet_days => {
+            83..87 => self.store_is_put_back(),
+            87..89 => self.host_is_put_back(host),
+            89..92 if !self.had_quiet_days => {
                 self.tell("some quiet days");
                 self.had_quiet_days = true;
                 self.quiet_hours(QUIET_SLICES);

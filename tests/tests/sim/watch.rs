@@ -9,12 +9,15 @@ use innkeeper_agent::{
 };
 use innkeeper_control_plane::{
     app::App,
-    domain::server::{Farewell, Lifecycle, Server},
+    domain::{
+        host_session::Position,
+        server::{Farewell, Lifecycle, Server},
+    },
 };
 use innkeeper_wire::{
     api::ServerAction,
     host::{ObservedState, Report},
-    id::{OrderId, ServerId},
+    id::{HostId, OrderId, ServerId},
     time::Timestamp,
 };
 
@@ -51,23 +54,122 @@ pub(crate) struct Moment {
     pub(crate) clock: Timestamp,
 }
 
+/// What had been acknowledged at some time.
+#[derive(Debug, Clone)]
+pub(crate) struct Promised {
+    orders: BTreeMap<usize, (OrderId, ServerId)>,
+    facts: BTreeMap<ServerId, Facts>,
+}
+
+/// What stores said that were given up for older copies.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// Where servers were.
+    pub(crate) placed: BTreeMap<ServerId, HostId>,
+    /// Servers that were to go, and whether because they could not be made.
+    pub(crate) leaving: BTreeMap<ServerId, bool>,
+    /// Servers whose addresses are nobody's: an old copy was put back and nobody was told, and before a host that
+    /// knows them has spoken their addresses can be given away.
+    pub(crate) unguarded: BTreeSet<ServerId>,
+}
+
 #[derive(Default)]
 pub(crate) struct Watch {
     pub(crate) breaches: Vec<String>,
     pub(crate) facts: BTreeMap<ServerId, Facts>,
     /// Orders that were acknowledged, by click.
     pub(crate) orders: BTreeMap<usize, (OrderId, ServerId)>,
+    pub(crate) lost: Lost,
     /// Steps of hosts that took something away, to be justified by the records.
     removals: Vec<(ServerId, String)>,
     /// By host: actions that were looked at, what it accepted, when disks were buried.
     seen: BTreeMap<usize, usize>,
-    accepted: BTreeMap<usize, (u64, u64)>,
+    accepted: BTreeMap<usize, Position>,
     buried: BTreeMap<(usize, ServerId), Millis>,
+    /// The same when a host's disks were copied.
+    buried_then: BTreeMap<(usize, ServerId), Millis>,
+    /// Hosts whose disks went back behind what they had acknowledged.
+    rewound: BTreeSet<usize>,
 }
 
 impl Watch {
     pub(crate) fn breach(&mut self, what: String) {
         self.breaches.push(what);
+    }
+
+    // ---- what a restore loses ----
+
+    /// What is promised now.
+    pub(crate) fn promised(&self) -> Promised {
+        Promised {
+            orders: self.orders.clone(),
+            facts: self.facts.clone(),
+        }
+    }
+
+    /// What was acknowledged after `then` may be lost. That it was asked for stays.
+    pub(crate) fn rewind(&mut self, then: &Promised) {
+        self.orders.clone_from(&then.orders);
+        for (server, facts) in &mut self.facts {
+            let before = then.facts.get(server).cloned().unwrap_or_default();
+            facts.delete_acknowledged = before.delete_acknowledged;
+            facts.deleted_at = before.deleted_at;
+            facts.ready_taken = before.ready_taken;
+        }
+    }
+
+    /// A store is given up that said this.
+    pub(crate) fn lose(&mut self, lost: Lost) {
+        self.lost.placed.extend(lost.placed);
+        self.lost.unguarded.extend(lost.unguarded);
+        for (server, failed) in lost.leaving {
+            *self.lost.leaving.entry(server).or_default() |= failed;
+        }
+    }
+
+    /// Whether a server may be ended: its owner asked for it, or it could not be made, by a store that was lost.
+    pub(crate) fn may_end(&self, server: ServerId) -> bool {
+        self.lost.leaving.get(&server) == Some(&true) || self.is_asked_to_end(server)
+    }
+
+    fn is_asked_to_end(&self, server: ServerId) -> bool {
+        let facts = self.facts.get(&server);
+        facts.is_some_and(|facts| facts.delete_begun.is_some())
+    }
+
+    /// The disks of a host are copied.
+    pub(crate) fn host_is_copied(&mut self, number: usize) {
+        self.buried_then.retain(|(host, _), _| *host != number);
+        let buried = self.buried.iter().filter(|((host, _), _)| *host == number);
+        self.buried_then
+            .extend(buried.map(|(which, at)| (*which, *at)));
+    }
+
+    /// The copy is put back.
+    pub(crate) fn host_is_put_back(&mut self, number: usize, is_behind: bool) {
+        self.accepted.remove(&number);
+        self.buried.retain(|(host, _), _| *host != number);
+        let buried = self.buried_then.iter();
+        let buried = buried.filter(|((host, _), _)| *host == number);
+        self.buried.extend(buried.map(|(which, at)| (*which, *at)));
+        if is_behind {
+            self.rewound.insert(number);
+        }
+    }
+
+    /// An operator has looked at a host.
+    pub(crate) fn host_is_released(&mut self, number: usize) {
+        self.rewound.remove(&number);
+    }
+
+    /// A host accepts a manifest. One whose disks went back is told nothing before an operator has looked at it.
+    pub(crate) fn host_accepts(&mut self, number: usize) {
+        if self.rewound.contains(&number) {
+            self.breach(format!(
+                "h{} went back in time and is told what to do",
+                number + 1
+            ));
+        }
     }
 
     // ---- what customers ask ----
@@ -169,6 +271,7 @@ impl Watch {
                     let facts = self.facts.entry(seen.server).or_default();
                     facts.ready_taken.get_or_insert(now);
                 }
+                ObservedState::Absent if host.returned.contains(&seen.server) => {}
                 ObservedState::Absent => self.gone_is_gone(seen.server, &host.machine, app),
                 _ => {}
             }
@@ -252,10 +355,7 @@ impl Watch {
     /// What was taken away was to be taken away: its owner asked for it, or it could not be made.
     pub(crate) fn removals_are_justified(&mut self, app: &App) {
         for (server, action) in std::mem::take(&mut self.removals) {
-            let asked = self
-                .facts
-                .get(&server)
-                .is_some_and(|facts| facts.delete_begun.is_some());
+            let asked = self.is_asked_to_end(server);
             let found = server_record(app, server);
             let is_leaving = found.is_some_and(|found| match found.lifecycle {
                 Lifecycle::Live => false,
@@ -263,6 +363,9 @@ impl Watch {
                     asked || why == Farewell::CreateFailed && found.ready_at.is_none()
                 }
             });
+            // By a store that was lost since.
+            let was_leaving = self.lost.leaving.get(&server);
+            let is_leaving = is_leaving || was_leaving.is_some_and(|failed| *failed || asked);
             if !is_leaving {
                 self.breach(format!("{action}, which nobody asked for"));
             }
@@ -280,7 +383,7 @@ impl Watch {
                 .iter()
                 .filter(|(_, domain)| domain.run == DomainRun::Running);
             for (server, _) in running {
-                if host.strangers.contains(server) {
+                if host.is_anybodys(*server) || self.lost.unguarded.contains(server) {
                     continue;
                 }
                 let Some(guest) = network.guests.iter().find(|guest| guest.server == *server)

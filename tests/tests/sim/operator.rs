@@ -1,0 +1,293 @@
+//! The operator of a history: backs the store up, restores it, ends the recovery, and mends what the product leaves
+//! to people. He sees what the command line shows him and nothing else.
+
+use innkeeper_control_plane::{
+    app::{
+        App, error::AppError, hosts::HostOverview, recovery::HostInRecovery, witnesses::Standing,
+    },
+    domain::{
+        host::HostState,
+        host_session::Position,
+        recovery::Phase,
+        server::{Farewell, Lifecycle, Server},
+    },
+    store::{
+        Key,
+        simulated::{MemoryHome, SimulatedDisk, open_in_turns},
+    },
+};
+use innkeeper_wire::{error::chain, id::HostId};
+use rand::Rng as _;
+
+use crate::{
+    control::{Death, Done},
+    history::History,
+    installation::{BEGIN, options},
+    network::Event,
+    oracle::{decode, records_in},
+    schedule::Millis,
+    watch::{Lost, Promised},
+};
+
+/// How often the store is backed up, and the operator looks, in milliseconds.
+pub(crate) const BACKUP_EVERY: Millis = 15_000;
+pub(crate) const OPERATOR_EVERY: Millis = 7_000;
+/// Backups that are kept.
+const BACKUPS: usize = 3;
+/// Restores in one history.
+const RESTORES_MAX: u32 = 3;
+/// How long he waits for hosts after a restore before he opens without them.
+const PATIENCE: Millis = 60_000;
+/// How long it takes until he believes an alarm.
+const ALARM: Millis = 30_000;
+
+/// A copy of the store, and what had been promised when it was made.
+pub(crate) struct Backup {
+    disk: SimulatedDisk,
+    promised: Promised,
+}
+
+/// What the operator remembers.
+#[derive(Default)]
+pub(crate) struct Operator {
+    recovering_since: Option<Millis>,
+    alarmed_since: Option<Millis>,
+}
+
+/// How a copy is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PutBack {
+    /// As the manual says: with a new epoch.
+    Restored,
+    /// By somebody who told nobody, as a snapshot of the machine does.
+    Unannounced,
+}
+
+impl History {
+    pub(crate) fn back_up(&mut self) {
+        let pause = self.random.random_range(BACKUP_EVERY..3 * BACKUP_EVERY);
+        self.schedule.after(pause, Event::Backup);
+        if self.backups.len() == BACKUPS {
+            self.backups.remove(0);
+        }
+        let host = self.random.random_range(0..self.hosts.len());
+        self.hosts[host].back_up();
+        self.watch.host_is_copied(host);
+        self.backups.push(Backup {
+            disk: self.control.disk().copied_out(),
+            promised: self.watch.promised(),
+        });
+    }
+
+    /// An old copy of the store is put in its place.
+    pub(crate) fn store_is_put_back(&mut self) {
+        // Which of two was put back where both were, nobody can tell.
+        if self.backups.is_empty() || self.restores == RESTORES_MAX || self.hosts_were_put_back {
+            return;
+        }
+        self.restores += 1;
+        self.tally.restores += 1;
+        let how = match self.random.random_bool(0.3) {
+            true => PutBack::Unannounced,
+            false => PutBack::Restored,
+        };
+        let which = self.random.random_range(0..self.backups.len());
+        self.tell(&format!("copy {which} of the store is put back: {how:?}"));
+        self.control.die(Death::Killed, &mut self.random);
+        let Backup { disk, promised } = &self.backups[which];
+        let given_up = self.control.put_back(disk);
+        for host in &mut self.hosts {
+            host.store_is_put_back(self.schedule.now());
+        }
+        self.watch.rewind(promised);
+        let read = said_by(&given_up).and_then(|lost| Ok((lost, said_by(disk)?)));
+        self.backups.truncate(which + 1);
+        match read {
+            Ok((mut lost, kept)) => {
+                if how == PutBack::Unannounced {
+                    let unknown = lost.placed.keys().copied();
+                    let unknown = unknown.filter(|server| !kept.placed.contains_key(server));
+                    lost.unguarded = unknown.collect();
+                }
+                self.watch.lose(lost);
+            }
+            Err(error) => self.watch.breach(error),
+        }
+        if how == PutBack::Restored {
+            self.begin_epoch();
+        }
+        self.schedule.after(1_000, Event::ControlStarts);
+    }
+
+    /// An old copy of a host's disks is put back.
+    pub(crate) fn host_is_put_back(&mut self, host: usize) {
+        if self.restores > 0 {
+            return;
+        }
+        let id = self.hosts[host].id;
+        let acknowledged = self.control.app().and_then(|app| acknowledged(app, id));
+        let Some(accepted) = self.hosts[host].put_back(&mut self.random) else {
+            return;
+        };
+        self.tell(&format!("an old copy of h{}'s disks is put back", host + 1));
+        self.hosts_were_put_back = true;
+        self.tally.host_restores += 1;
+        let is_behind = acknowledged.is_some_and(|acknowledged| accepted < acknowledged);
+        self.watch.host_is_put_back(host, is_behind);
+        let delay = self.random.random_range(10_000..60_000);
+        self.schedule.after(delay, Event::AgentStarts { host });
+    }
+
+    fn begin_epoch(&mut self) {
+        let now_ms = BEGIN.as_millis().unsigned_abs() + self.schedule.now();
+        // Where a disk fails him once, he tries again.
+        let begun = self.control.begin_epoch(now_ms / 1_000);
+        match begun.or_else(|_| self.control.begin_epoch(now_ms / 1_000)) {
+            Ok(epoch) => self.tell(&format!("epoch {epoch} begins")),
+            Err(error) => self.watch.breach(format!("no epoch was begun: {error}")),
+        }
+    }
+
+    /// He looks, and does what is to be done.
+    pub(crate) fn operator_looks(&mut self) {
+        self.schedule.after(OPERATOR_EVERY, Event::OperatorLooks);
+        let Some(app) = self.control.app().cloned() else {
+            return;
+        };
+        let hosts = app.hosts().expect("readable");
+        let now = self.schedule.now();
+        if hosts.iter().any(is_alarming) {
+            let since = *self.operator.alarmed_since.get_or_insert(now);
+            if now >= since + ALARM {
+                self.answer_the_alarm();
+            }
+            return;
+        }
+        self.operator.alarmed_since = None;
+        self.release_quarantined(&app, &hosts);
+        match app.phase().expect("readable") {
+            Phase::Open => self.operator.recovering_since = None,
+            Phase::Recovering => self.end_recovery(&app, true),
+            Phase::OpenWithout(_) => self.end_recovery(&app, false),
+        }
+    }
+
+    /// Hosts know more than the store, and nobody has a newer one: it goes on as it is, with a new epoch.
+    fn answer_the_alarm(&mut self) {
+        self.tell("the operator restores the store that he has");
+        self.operator.alarmed_since = None;
+        self.control.die(Death::Killed, &mut self.random);
+        self.begin_epoch();
+        self.schedule.after(1_000, Event::ControlStarts);
+    }
+
+    /// Looks at the hosts that are quarantined, and lets them go on with what they have.
+    fn release_quarantined(&mut self, app: &App, hosts: &[HostOverview]) {
+        let quarantined = hosts.iter().filter(|overview| is_quarantined(overview));
+        for id in quarantined.map(|overview| overview.host.id) {
+            let number = self.hosts.iter().position(|host| host.id == id);
+            self.watch.host_is_released(number.expect("it reported"));
+            let app = app.clone();
+            let done = self.control.begin(async move {
+                let result = app.release_host(id).await;
+                Done::Operated(format!("host release {id}"), result)
+            });
+            if let Some(done) = done {
+                self.done(done);
+            }
+        }
+        self.schedule_turn();
+    }
+
+    /// Opens the installation, or what of it is still closed.
+    fn end_recovery(&mut self, app: &App, is_closed: bool) {
+        let now = self.schedule.now();
+        let since = *self.operator.recovering_since.get_or_insert(now);
+        let waiting = app.recovery().expect("readable");
+        self.take_nameless_away(&waiting);
+        let waiting = waiting.into_iter();
+        let (heard, silent): (Vec<_>, Vec<_>) = waiting
+            .filter(|host| !host.is_settled)
+            .partition(|host| host.differences.is_some());
+        let waits = !silent.is_empty() && (self.calm || now < since + PATIENCE);
+        if waits || !is_closed && heard.is_empty() {
+            return;
+        }
+        let without: Vec<_> = silent
+            .iter()
+            .map(|host| host.overview.host.name.clone())
+            .collect();
+        let app = app.clone();
+        let what = format!("recovery finish --without {without:?}");
+        let done = self.control.begin(async move {
+            let result = app.finish_recovery(&without).await;
+            Done::Operated(what, result)
+        });
+        if let Some(done) = done {
+            self.done(done);
+        }
+        self.schedule_turn();
+    }
+
+    /// Servers whose addresses their host does not know hold the recovery up until somebody looks there.
+    fn take_nameless_away(&mut self, waiting: &[HostInRecovery]) {
+        for waits in waiting {
+            let unknown = waits.differences.iter().flat_map(|found| &found.unknown);
+            let nameless = unknown.filter(|held| held.addresses.is_empty());
+            for server in nameless.map(|held| held.server) {
+                for host in &mut self.hosts {
+                    if host.id == waits.overview.host.id {
+                        host.machine.take_away(server);
+                        host.strangers.remove(&server);
+                    }
+                }
+                self.tell(&format!("the operator takes {server} away by hand"));
+            }
+        }
+    }
+
+    pub(crate) fn operated(&mut self, what: &str, result: &Result<(), AppError>) {
+        self.tell(&format!("the operator: {what}: {result:?}"));
+    }
+
+    /// Nothing is left for the operator to do.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let Some(app) = self.control.app() else {
+            return false;
+        };
+        let is_in_order = |host: &HostOverview| !is_alarming(host) && !is_quarantined(host);
+        app.phase().expect("readable") == Phase::Open
+            && app.hosts().expect("readable").iter().all(is_in_order)
+    }
+}
+
+fn is_quarantined(overview: &HostOverview) -> bool {
+    matches!(overview.host.state, HostState::Quarantined { .. })
+}
+
+/// The newest desired state that a host had, as the store has it.
+fn acknowledged(app: &App, host: HostId) -> Option<Position> {
+    let key = Key::new(format!("ack/{host}")).expect("printable");
+    let record = app.store().get(&key).expect("readable")?;
+    Some(decode(&record.value))
+}
+
+fn is_alarming(overview: &HostOverview) -> bool {
+    overview.standing != Standing::Agrees
+}
+
+/// What a store says.
+fn said_by(disk: &SimulatedDisk) -> Result<Lost, String> {
+    let home = MemoryHome::default();
+    let (store, _, _) = open_in_turns(&disk.copied_out(), &home, &options())
+        .map_err(|error| format!("a copy of the store does not open: {}", chain(&error)))?;
+    let mut lost = Lost::default();
+    for server in records_in::<Server>(&store, "srv/") {
+        lost.placed.insert(server.id, server.host);
+        if let Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } = server.lifecycle {
+            let is_failure = why == Farewell::CreateFailed && server.ready_at.is_none();
+            lost.leaving.insert(server.id, is_failure);
+        }
+    }
+    Ok(lost)
+}
