@@ -402,6 +402,52 @@ async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
 }
 
 #[tokio::test]
+async fn what_is_asked_of_a_server_after_a_restore_is_new_to_its_host() {
+    let story = Restored::new().await;
+    let Restored {
+        setting,
+        host,
+        token,
+        stays,
+        ..
+    } = &story;
+    let path = format!("/servers/{}/actions", text(stays));
+    let reboot = || setting.post(&path, Some(token), json!({ "action": "reboot" }));
+    // Its host is left behind: nobody knows what it did in the lost time.
+    story.report_of_old(story.witness).await;
+    let without = ["h1".to_owned(), "h2".to_owned()];
+    let opened = setting.app.finish_recovery(&without).await;
+    opened.expect("open for nobody yet");
+    reboot().await.expect(503);
+
+    // It has made seven reboots that no record knows.
+    let mut told = story.witness;
+    for _ in 0..2 {
+        let seen = ObservedServer {
+            reboots: 7,
+            ..seen(stays, RUNNING)
+        };
+        let report = Report {
+            epoch: 1,
+            generation: 90,
+            witness: Some(told),
+            ..setting.blank_report(host, room_for(9), vec![seen])
+        };
+        told = setting.post_report(host, &report).await;
+    }
+    assert_eq!(story.finish(&["h2"]).await, None);
+    reboot().await.expect(202);
+    let manifest = poll(setting, host).await.expect(200);
+    let mut entries = manifest["servers"].as_array().expect("a list").iter();
+    let entry = entries.find(|entry| entry["server"] == *stays);
+    let spec: Digest = text(&entry.expect("listed")["intent"]["spec"])
+        .parse()
+        .expect("a digest");
+    let spec = setting.app.spec(host.id, spec).expect("its spec");
+    assert_eq!(spec.reboots, 8);
+}
+
+#[tokio::test]
 async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     let story = Restored::new().await;
     let Restored {
