@@ -31,6 +31,8 @@ pub struct Heard {
     pub started_at: Timestamp,
     /// Its number within that process.
     pub sequence: u64,
+    /// The same two of the process that was heard before this one.
+    before: Option<(Timestamp, u64)>,
     /// The manifest that the host has.
     pub generation: u64,
     /// Version of the agent.
@@ -48,6 +50,7 @@ impl Heard {
             at: now,
             started_at: report.started_at,
             sequence: report.sequence,
+            before: None,
             generation: report.generation,
             agent_version: plain(&report.agent_version, VERSION_CHARS_MAX),
             libvirt_answers: report.hypervisor == HypervisorState::Reachable,
@@ -55,6 +58,16 @@ impl Heard {
                 .map(|name| plain(name, STRANGER_CHARS_MAX))
                 .collect(),
         }
+    }
+
+    /// With what is to be remembered of `earlier`, after which it came.
+    fn after(self, earlier: Option<&Self>) -> Self {
+        let before = match earlier {
+            Some(earlier) if earlier.started_at == self.started_at => earlier.before,
+            Some(earlier) => Some((earlier.started_at, earlier.sequence)),
+            None => None,
+        };
+        Self { before, ..self }
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
@@ -67,8 +80,15 @@ impl Heard {
     }
 
     /// Whether `report`, which comes after this one, was made before it. A process that started earlier is
-    /// the one before; but when the later one has fallen silent, the host's clock was set back in between.
+    /// the one before; but when the later one has fallen silent, the host's clock was set back in between, or the
+    /// report was held up for long. The later one is then known well enough to tell its own late reports.
     fn overtook(&self, report: &Report, now: Timestamp) -> bool {
+        if let Some((started_at, sequence)) = self.before
+            && report.started_at == started_at
+            && report.sequence <= sequence
+        {
+            return true;
+        }
         if report.started_at == self.started_at {
             report.sequence <= self.sequence
         } else {
@@ -107,7 +127,8 @@ impl Presence {
         {
             return false;
         }
-        hosts.insert(host, Heard::of(report, now));
+        let heard = Heard::of(report, now).after(hosts.get(&host));
+        hosts.insert(host, heard);
         true
     }
 
@@ -199,6 +220,20 @@ mod tests {
         assert!(note(190, 1, 202), "the next process");
         assert!(!note(100, 8, 203), "the process before");
         assert!(!note(190, 1, 900), "twice, however long after");
+    }
+
+    #[test]
+    fn a_report_that_was_held_up_for_long_lets_no_other_late_one_in() {
+        let presence = Presence::new(at(0));
+        let note =
+            |started, sequence, now| presence.note(host(), &report(at(started), sequence), at(now));
+        assert!(note(100, 7, 200));
+        assert!(note(190, 8, 202), "the next process");
+        assert!(note(100, 9, 900), "the clock may have been set back");
+        assert!(!note(190, 4, 901), "late");
+        assert!(!note(190, 8, 901), "twice");
+        assert!(note(190, 9, 902), "it goes on");
+        assert!(!note(100, 9, 1_800), "twice");
     }
 
     #[test]
