@@ -126,13 +126,21 @@ impl History {
         }
         let id = self.hosts[host].id;
         let acknowledged = self.control.app().and_then(|app| acknowledged(app, id));
+        let is_quarantined = self.control.app().is_some_and(|app| {
+            let hosts = app.hosts().expect("readable");
+            let mut quarantined = hosts.iter().filter(|overview| is_quarantined(overview));
+            quarantined.any(|overview| overview.host.id == id)
+        });
         let Some(accepted) = self.hosts[host].put_back(&mut self.random) else {
             return;
         };
         self.tell(&format!("an old copy of h{}'s disks is put back", host + 1));
         self.hosts_were_put_back = true;
         self.tally.host_restores += 1;
-        let is_behind = acknowledged.is_some_and(|acknowledged| accepted < acknowledged);
+        // A quarantined host is told nothing, and what it had acknowledged is forgotten when it is released, which
+        // may be under way.
+        let is_behind =
+            !is_quarantined && acknowledged.is_some_and(|acknowledged| accepted < acknowledged);
         self.watch.host_is_put_back(host, is_behind);
         let delay = self.random.random_range(10_000..60_000);
         self.schedule.after(delay, Event::AgentStarts { host });
