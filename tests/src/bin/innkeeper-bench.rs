@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
     bench::{Figure, Line, agents, metrics, orders, provision, rebuild, schedule, store},
@@ -18,24 +18,38 @@ use innkeeper_tests::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What is measured together, with the names of the figures; in this order.
+const AREAS: [(&str, &[&str]); 7] = [
+    ("store", &store::NAMES),
+    ("schedule", &schedule::NAMES),
+    ("orders", &orders::NAMES),
+    ("metrics", &metrics::NAMES),
+    ("rebuild", &rebuild::NAMES),
+    ("agents", &agents::NAMES),
+    ("provision", &provision::NAMES),
+];
+
 /// Measures Innkeeper on this machine.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// Names of figures; without any, all.
+    /// Names of figures or of areas; without any, all.
     names: Vec<String>,
 }
 
 impl Arguments {
-    fn wants(&self, names: &[&str]) -> bool {
-        self.names.is_empty() || self.names.iter().any(|name| names.contains(&name.as_str()))
+    fn wants(&self, area: &str, names: &[&str]) -> bool {
+        let is_among = |name: &String| name == area || names.contains(&name.as_str());
+        self.names.is_empty() || self.names.iter().any(is_among)
     }
 
-    fn print(&self, lines: Vec<impl Into<Line>>) -> anyhow::Result<()> {
+    fn print(&self, area: &str, lines: Vec<Line>) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
-        let lines = lines.into_iter().map(Into::into);
-        for line in lines.filter(|line| self.wants(&[line.name()])) {
+        for line in lines
+            .into_iter()
+            .filter(|line| self.wants(area, &[line.name()]))
+        {
             match line {
                 Line::Figure(Figure { name, value, unit }) => {
                     // Below ten, one decimal would hide what matters.
@@ -79,39 +93,44 @@ fn main() -> ExitCode {
 }
 
 async fn measure(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.wants(&store::NAMES) {
-        let scratch = run.folder().to_owned();
-        let figures = tokio::task::spawn_blocking(move || store::lines(&scratch))
-            .await
-            .context("the store's bench panicked")??;
-        arguments.print(figures)?;
+    let is_known = |name: &str| {
+        AREAS
+            .iter()
+            .any(|(area, names)| *area == name || names.contains(&name))
+    };
+    if let Some(unknown) = arguments.names.iter().find(|name| !is_known(name)) {
+        bail!("there is no figure and no area called {unknown}");
     }
-    if arguments.wants(&schedule::NAMES) {
-        let figures = tokio::task::spawn_blocking(schedule::figures)
-            .await
-            .context("the scheduler's bench panicked")??;
-        arguments.print(figures)?;
-    }
-    if arguments.wants(&orders::NAMES) {
-        arguments.print(orders::figures(run.folder()).await?)?;
-    }
-    if arguments.wants(&metrics::NAMES) {
-        let wanted = |name: &str| arguments.wants(&[name]);
-        arguments.print(metrics::lines(run, &arguments.options, wanted).await?)?;
-    }
-    if arguments.wants(&rebuild::NAMES) {
-        let scratch = run.folder().to_owned();
-        let figures = tokio::task::spawn_blocking(move || rebuild::figures(&scratch))
-            .await
-            .context("the bench of rebuilding panicked")??;
-        arguments.print(figures)?;
-    }
-    if arguments.wants(&agents::NAMES) {
-        arguments.print(agents::figures(run.folder()).await?)?;
-    }
-    if arguments.wants(&provision::NAMES) {
-        let figures = provision::figures(run, &arguments.options).await?;
-        arguments.print(figures)?;
+    for (area, names) in AREAS {
+        if arguments.wants(area, names) {
+            let lines = lines_of(area, run, arguments).await;
+            arguments.print(area, lines.with_context(|| format!("measure {area}"))?)?;
+        }
     }
     Ok(())
+}
+
+async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
+    let scratch = run.folder().to_owned();
+    let figures = match area {
+        "store" => return blocking(move || store::lines(&scratch)).await,
+        "schedule" => blocking(schedule::figures).await?,
+        "orders" => orders::figures(&scratch).await?,
+        "metrics" => {
+            let wanted = |name: &str| arguments.wants(area, &[name]);
+            return metrics::lines(run, &arguments.options, wanted).await;
+        }
+        "rebuild" => blocking(move || rebuild::figures(&scratch)).await?,
+        "agents" => agents::figures(&scratch).await?,
+        "provision" => provision::figures(run, &arguments.options).await?,
+        _ => bail!("there is no such area"),
+    };
+    Ok(figures.into_iter().map(Line::from).collect())
+}
+
+async fn blocking<T: Send + 'static>(
+    measure: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let measured = tokio::task::spawn_blocking(measure).await;
+    measured.context("the bench panicked")?
 }
