@@ -56,6 +56,19 @@ pub(crate) enum Done {
     Operated(String, Result<(), AppError>),
 }
 
+impl Done {
+    /// Why it was refused.
+    pub(crate) fn error(&self) -> Option<&AppError> {
+        match self {
+            Self::Ordered { result, .. } => result.as_ref().err(),
+            Self::Acted { result, .. } | Self::Operated(_, result) => result.as_ref().err(),
+            Self::Heard { result, .. } => result.as_ref().err(),
+            Self::Reported(reported) => reported.result.as_ref().err(),
+            Self::KeysChanged => None,
+        }
+    }
+}
+
 /// A report that was taken in, or not.
 pub(crate) struct Reported {
     pub(crate) from: Line,

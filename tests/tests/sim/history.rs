@@ -169,6 +169,7 @@ impl History {
                     self.schedule.after(pause, Event::Trouble);
                 }
             }
+            Event::RoomIsMade => self.control.disk().make_room(),
             Event::Backup => {
                 if !self.calm {
                     self.back_up();
@@ -286,6 +287,7 @@ impl History {
 
     pub(crate) fn done(&mut self, done: Done) {
         let now = self.moment();
+        self.tally.without_room += u64::from(matches!(done.error(), Some(AppError::StorageFull)));
         match done {
             Done::Ordered { click, result } => {
                 let what = match &result {

@@ -151,6 +151,8 @@ pub(crate) enum Event {
     LibvirtIsBack {
         host: usize,
     },
+    /// The control plane's disk is no longer full.
+    RoomIsMade,
     /// Something goes wrong.
     Trouble,
     /// Copies are made of the control plane's store and of a host.

@@ -147,6 +147,8 @@ impl History {
     }
 
     fn begin_epoch(&mut self) {
+        // It says so when there is none.
+        self.control.disk().make_room();
         let now_ms = BEGIN.as_millis().unsigned_abs() + self.schedule.now();
         // Where a disk fails him once, he tries again.
         let begun = self.control.begin_epoch(now_ms / 1_000);

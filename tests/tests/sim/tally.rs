@@ -14,6 +14,8 @@ pub(crate) struct Tally {
     pub(crate) doubled: u64,
     pub(crate) restores: u64,
     pub(crate) host_restores: u64,
+    /// Requests and reports that were refused because the disk was full.
+    pub(crate) without_room: u64,
 }
 
 impl Tally {
@@ -29,6 +31,7 @@ impl Tally {
         self.doubled += other.doubled;
         self.restores += other.restores;
         self.host_restores += other.host_restores;
+        self.without_room += other.without_room;
     }
 
     /// A run in which nothing happened would show nothing.
@@ -44,6 +47,7 @@ impl Tally {
             self.doubled,
             self.restores,
             self.host_restores,
+            self.without_room,
         ];
         assert!(all.iter().all(|count| *count > 0), "{self:?}");
     }

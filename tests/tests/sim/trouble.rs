@@ -1,13 +1,14 @@
 //! What goes wrong: cuts, crashes at any step, disks that fail, clocks that jump, guests with a will of their
 //! own, old copies that are put back. Each history draws how often.
 //!
-//! Old copies of the store and of a host are not put back in one history. Not in here yet: cloned hosts, a disk that
-//! is full, torn files of an agent, hosts that join, and the duties. Those are shown by tests of their own.
+//! Old copies of the store and of a host are not put back in one history. Not in here yet: cloned hosts, an agent's
+//! disk that is full, hosts that join, and the duties. Those are shown by tests of their own.
 
 use innkeeper_agent::hypervisor::{
     DomainRun, OffReason,
     simulated::{Libvirt, Manners},
 };
+use innkeeper_control_plane::store::simulated::WhenFull;
 use innkeeper_wire::id::{IdSource as _, ServerId};
 use rand::{Rng as _, seq::IndexedRandom as _};
 
@@ -57,6 +58,7 @@ impl History {
                 self.had_quiet_days = true;
                 self.quiet_hours(QUIET_SLICES);
             }
+            92..95 => self.disk_fills(outage),
             _ => {
                 let span = [60_000, 600_000, 5_000_000][self.random.random_range(0..3)];
                 self.tell(&format!("nothing happens for {span} ms"));
@@ -114,6 +116,21 @@ impl History {
                 self.control.disk().die_after(operations);
             }
         }
+    }
+
+    /// The control plane's disk has room for a few operations more, and then for none until somebody makes room.
+    fn disk_fills(&mut self, outage: Millis) {
+        let operations = self.random.random_range(0..5);
+        let when_full = [
+            WhenFull::OverwritesInPlace,
+            WhenFull::CopiesOnWrite,
+            WhenFull::FailsAtSync,
+        ][self.random.random_range(0..3)];
+        self.tell(&format!(
+            "the control plane's disk is full after {operations} operations, for {outage} ms: {when_full:?}"
+        ));
+        self.control.disk().fill_after(operations, when_full);
+        self.schedule.after(outage, Event::RoomIsMade);
     }
 
     pub(crate) fn control_dies(&mut self, how: Death) {
@@ -184,6 +201,7 @@ impl History {
         self.calm = true;
         self.network.calm_down();
         self.control.disk().revive();
+        self.control.disk().make_room();
         for host in &mut self.hosts {
             host.faults = 0.0;
             host.set_libvirt(Libvirt::Up);
