@@ -88,8 +88,8 @@ async fn rounds(folder: &Path) -> (usize, u32) {
     let mut made = Vec::new();
     let (mut number, mut refused) = (0, 0);
     for round in 0..ROUNDS {
-        // With much in reserve, and with so little that the file system itself says that it is full.
-        let reserve_bytes = if round % 2 == 0 { 4 << 20 } else { 64 << 10 };
+        // With much in reserve, and with little more than the index has in memory when the disk becomes full.
+        let reserve_bytes = if round % 2 == 0 { 4 << 20 } else { 3 << 20 };
         let options = Options {
             reserve_bytes,
             segment_bytes: 256 * 1024,

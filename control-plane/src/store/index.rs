@@ -2,9 +2,10 @@
 //! to it, everybody reads from it. It never decides, and never holds what the journal does not.
 //!
 //! A record is kept as its version (u64, big-endian) and its value; how far the journal was applied is
-//! kept under a key that no record can have, so that both change in one step.
+//! kept under a key that no record can have, and changes after the records do: what was begun when the process
+//! died is applied once more by the next one.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Head, Record,
@@ -77,14 +78,14 @@ impl Index {
         pairs.into_iter().map(decode_pair).collect()
     }
 
-    /// Makes the changes of a batch and moves the applied head, as one step. `writes` come in the order
-    /// of the journal, each with its commit's sequence; the last one for a key wins.
+    /// Makes the changes of a batch and moves the applied head, which for readers is one step. `writes` come in the
+    /// order of the journal, each with its commit's sequence; the last one for a key wins.
     pub(crate) fn apply<'a>(
         &self,
         writes: impl Iterator<Item = (u64, &'a Write)>,
         head: &Head,
     ) -> Result<(), EngineError> {
-        let mut last: HashMap<&str, Option<Vec<u8>>> = HashMap::new();
+        let mut last: BTreeMap<&str, Option<Vec<u8>>> = BTreeMap::new();
         for (version, write) in writes {
             match write {
                 Write::Put(key, value) => {

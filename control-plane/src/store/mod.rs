@@ -76,7 +76,8 @@ pub struct Options {
     /// the same chain; an existing store keeps its own.
     pub identity: [u8; 16],
     /// Bytes of the disk that commits leave free, for reading, sign-in and the index. A quarter as much is kept
-    /// beside it in a file, which is given back when the disk is full.
+    /// beside it in a file, which is given back when the disk is full; it has to hold the half megabyte that sled
+    /// writes at a time.
     pub reserve_bytes: u64,
     /// A segment is not continued beyond this many bytes.
     pub segment_bytes: usize,

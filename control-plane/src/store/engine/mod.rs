@@ -46,7 +46,7 @@ pub(crate) trait Engine: Send + Sync {
     /// The value of `key`.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
 
-    /// Up to `limit` pairs with `from <= key < to`, in `direction`. Sees changes made meanwhile.
+    /// Up to `limit` pairs with `from <= key < to`, in `direction`.
     fn scan(
         &self,
         table: Table,
@@ -56,7 +56,8 @@ pub(crate) trait Engine: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Pair>, EngineError>;
 
-    /// Makes all changes (of different keys) or none: readers and crashes see no part of them.
+    /// Makes all changes (of different keys), in this order. Readers see all of them or none; what is left of them
+    /// when the process dies are the first ones, or none.
     fn apply(&self, table: Table, changes: Vec<Change>) -> Result<(), EngineError>;
 
     /// Sets `key` to `new` if its value is `expected`; whether it was.
