@@ -272,10 +272,11 @@ impl Installation {
     }
 
     fn agent_command(&self, number: usize) -> std::process::Command {
-        network::command(
-            &self.run.host(number),
-            self.options.programs.join("innkeeper-agent"),
-        )
+        let agent = self.options.programs.join("innkeeper-agent");
+        let mut command = network::command(&self.run.host(number), agent);
+        // As its unit has it.
+        command.env("MALLOC_ARENA_MAX", "1");
+        command
     }
 }
 
