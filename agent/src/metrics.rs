@@ -2,19 +2,17 @@
 //!
 //! [`collect`] measures in the background, at an interval, and renders what it found once; a scrape gets the
 //! last snapshot with its age, so scraping costs no call to libvirt however often it happens. Servers that
-//! are gone leave no series behind, since each snapshot has a registry of its own. The only labels are ids
+//! are gone leave no series behind, since each snapshot is made anew. The only labels are ids
 //! of servers, disks and interfaces of theirs, and the host's own devices: all bounded.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use innkeeper_wire::id::ServerId;
 use prometheus::{
-    CounterVec, Encoder, Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    Encoder, Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +27,6 @@ use crate::{
     witness::Standing,
 };
 
-use figures::{FIGURES, Figure, Kind};
 use host::HostProbe;
 pub use host::HostSample;
 pub use link::LinkMetrics;
@@ -37,6 +34,7 @@ pub use link::LinkMetrics;
 mod figures;
 mod host;
 mod link;
+mod servers;
 
 /// Figures that are older than this are left out, so that nobody takes them for those of the moment. The longest
 /// collection that goes well ends far below.
@@ -175,8 +173,9 @@ impl Metrics {
 
     /// Replaces the snapshot.
     pub fn publish(&self, sample: &Sample) {
+        let text = encode(&sample_registry(sample)) + &servers::render(&sample.servers);
         let snapshot = Snapshot {
-            text: encode(&sample_registry(sample)).into(),
+            text: text.into(),
             taken_at: Instant::now(),
         };
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
@@ -276,7 +275,6 @@ fn sample_registry(sample: &Sample) -> Registry {
         u64::try_from(sample.shares_failed).unwrap_or(u64::MAX),
     );
     register_host(&registry, &sample.host);
-    register_servers(&registry, &sample.servers);
     registry
 }
 
@@ -393,125 +391,6 @@ const HOST_NETWORK: [(&str, &str); 4] = [
     ),
 ];
 
-/// libvirt's number for a running domain, see `virDomainState`; 2 is blocked, 3 paused.
-const RUNS: [u64; 3] = [1, 2, 3];
-
-fn register_servers(registry: &Registry, servers: &[DomainStatistics]) {
-    let running = IntGaugeVec::new(
-        Opts::new(
-            "innkeeper_server_running",
-            "Whether the server runs (1) or is defined only (0).",
-        ),
-        &["server"],
-    )
-    .expect("the name is valid");
-    for server in servers {
-        let state = server.values.iter().find(|(name, _)| name == "state.state");
-        let runs = state.is_some_and(|(_, state)| RUNS.contains(state));
-        running
-            .with_label_values(&[&server.server.to_string()])
-            .set(i64::from(runs));
-    }
-    register(registry, running);
-    let mut found: BTreeMap<&'static str, Vec<Series<'_>>> = BTreeMap::new();
-    for server in servers {
-        for (name, value) in &server.values {
-            let (source, number) = without_number(name);
-            let series = Series {
-                server: server.server,
-                number,
-                value: *value,
-            };
-            if let Some(figure) = FIGURES.iter().find(|figure| figure.source == source) {
-                found.entry(figure.name).or_default().push(series);
-            }
-        }
-    }
-    for figure in &FIGURES {
-        if let Some(series) = found.get(figure.name) {
-            register_figure(registry, figure, series);
-        }
-    }
-}
-
-struct Series<'a> {
-    server: ServerId,
-    number: Option<&'a str>,
-    value: u64,
-}
-
-/// `block.0.rd.bytes` is `block.*.rd.bytes` of number 0.
-fn without_number(name: &str) -> (String, Option<&str>) {
-    let mut parts = name.splitn(3, '.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(group), Some(number), Some(rest)) if number.bytes().all(|b| b.is_ascii_digit()) => {
-            (format!("{group}.*.{rest}"), Some(number))
-        }
-        _ => (name.to_owned(), None),
-    }
-}
-
-/// The label that tells several disks or processors of one server apart. A server has one interface.
-fn number_label(figure: &Figure) -> Option<&'static str> {
-    match figure.source.split_once(".*.")?.0 {
-        "block" => Some("disk"),
-        "vcpu" => Some("vcpu"),
-        _ => None,
-    }
-}
-
-fn register_figure(registry: &Registry, figure: &Figure, series: &[Series<'_>]) {
-    let number_label = number_label(figure);
-    let names: Vec<&str> = std::iter::once("server").chain(number_label).collect();
-    let labels = |series: &Series<'_>| {
-        let number = number_label.map(|_| series.number.unwrap_or_default().to_owned());
-        std::iter::once(series.server.to_string())
-            .chain(number)
-            .collect::<Vec<_>>()
-    };
-    match figure.kind {
-        Kind::Gauge | Kind::GaugeKib => {
-            let metric = GaugeVec::new(Opts::new(figure.name, figure.help), &names)
-                .expect("the name is valid");
-            let unit = if figure.kind == Kind::GaugeKib {
-                1024.0
-            } else {
-                1.0
-            };
-            for one in series {
-                metric
-                    .with_label_values(&labels(one))
-                    .set(to_f64(one.value) * unit);
-            }
-            register(registry, metric);
-        }
-        Kind::Counter | Kind::CounterKib => {
-            let metric = counters(figure.name, figure.help, &names);
-            let unit = if figure.kind == Kind::CounterKib {
-                1024
-            } else {
-                1
-            };
-            for one in series {
-                metric
-                    .with_label_values(&labels(one))
-                    .inc_by(one.value.saturating_mul(unit));
-            }
-            register(registry, metric);
-        }
-        Kind::CounterNanoseconds => {
-            let metric = CounterVec::new(Opts::new(figure.name, figure.help), &names)
-                .expect("the name is valid");
-            for one in series {
-                metric
-                    .with_label_values(&labels(one))
-                    .inc_by(to_f64(one.value) / 1e9);
-            }
-            register(registry, metric);
-        }
-    }
-}
-
 fn gauge(registry: &Registry, name: &str, help: &str, value: u64) {
     let metric = IntGauge::new(name, help).expect("the name is valid");
     metric.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -528,13 +407,6 @@ fn register(registry: &Registry, metric: impl Collector + 'static) {
         .expect("every name is registered once");
 }
 
-/// Prometheus knows floating-point numbers only: exact up to 2^53.
-fn to_f64(value: u64) -> f64 {
-    let high = u32::try_from(value >> 32).expect("32 bits are left");
-    let low = u32::try_from(value & u64::from(u32::MAX)).expect("32 bits are left");
-    f64::from(high) * 4_294_967_296.0 + f64::from(low)
-}
-
 fn encode(registry: &Registry) -> String {
     let mut text = Vec::new();
     TextEncoder::new()
@@ -547,7 +419,10 @@ fn encode(registry: &Registry) -> String {
 mod tests {
     use std::io::Write as _;
 
-    use super::*;
+    use super::{
+        figures::{FIGURES, Kind},
+        *,
+    };
     use crate::fixtures;
 
     fn sample() -> Sample {
@@ -555,8 +430,10 @@ mod tests {
             server: fixtures::server(number),
             values: FIGURES
                 .iter()
-                .map(|figure| (figure.source.replace('*', "0"), 2_000_000_000))
-                .chain([("state.state".to_owned(), state)])
+                .map(|figure| match figure.kind {
+                    Kind::Runs => (figure.source.to_owned(), state),
+                    _ => (figure.source.replace('*', "0"), 2_000_000_000),
+                })
                 .collect(),
         };
         Sample {
@@ -648,13 +525,6 @@ mod tests {
         assert!(text.contains("snapshot_age_seconds 61"), "{text}");
         for gone in ["innkeeper_server", "innkeeper_host", "innkeeper_libvirt_up"] {
             assert!(!text.contains(gone), "{text}");
-        }
-    }
-
-    #[test]
-    fn large_numbers_are_exact_up_to_2_53() {
-        for value in [0, 1, 1 << 32, (1 << 32) + 1, (1 << 53) - 1] {
-            assert_eq!(format!("{:.0}", to_f64(value)), value.to_string());
         }
     }
 }
