@@ -216,6 +216,8 @@ fn nothing_acknowledged_is_lost_by_kills() {
     let (store, report) = Store::open(dir.path(), &options()).expect("opens");
     let caught_up = matches!(report.index, IndexFate::CaughtUp { .. });
     assert!(caught_up, "a kill does not harm the index: {report:?}");
+    let aside = dir.path().join("index.damaged");
+    assert!(!aside.exists(), "nor did one of those before");
     assert!(report.doubtful.is_empty(), "nor a checkpoint: {report:?}");
     let kept = records(&store);
     for (key, left) in &kept {

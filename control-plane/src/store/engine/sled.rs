@@ -178,3 +178,36 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .unwrap_or("no message");
     text.chars().take(200).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, thread};
+
+    use super::*;
+
+    #[test]
+    fn readers_see_all_changes_or_none() {
+        const KEYS: u8 = 50;
+        const ROUNDS: u8 = 200;
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = SledEngine::open(folder.path()).expect("opens");
+        let change = |value| {
+            let changes = (0..KEYS).map(|key| (vec![key], Some(vec![value])));
+            engine
+                .apply(Table::Records, changes.collect())
+                .expect("applied");
+        };
+        change(0);
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| (1..=ROUNDS).for_each(change));
+            while !writer.is_finished() {
+                let seen = engine
+                    .scan(Table::Records, &[0], &[KEYS], Direction::Ascending, 100)
+                    .expect("readable");
+                assert_eq!(seen.len(), usize::from(KEYS));
+                let values: BTreeSet<_> = seen.into_iter().map(|(_, value)| value).collect();
+                assert_eq!(values.len(), 1, "{values:?}");
+            }
+        });
+    }
+}
