@@ -7,7 +7,7 @@ use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc};
 use innkeeper_control_plane::app::{App, error::AppError, hosts::Offer};
 use innkeeper_wire::{
     digest::Digest,
-    host::{Life, Report},
+    host::{Life, Report, Witness},
     id::ChallengeId,
     vm::ServerSpec,
 };
@@ -254,19 +254,8 @@ impl History {
 
     pub(crate) fn heard(&mut self, from: Line, call: u64, result: Result<ChallengeId, AppError>) {
         match result {
-            Ok(challenge) => {
-                let witness = None;
-                self.send_to_host(
-                    from,
-                    Answer::Heard {
-                        call,
-                        challenge,
-                        witness,
-                    },
-                );
-            }
-            Err(AppError::HostQuarantined(_)) => self.refuse_host(from),
-            Err(_) => {}
+            Ok(challenge) => self.answer_life(from, call, challenge, None),
+            Err(error) => self.answer_error(from, &error),
         }
     }
 
@@ -290,18 +279,31 @@ impl History {
                     let now = self.moment();
                     self.watch.report_taken(&report, host, &app, is_even, now);
                 }
-                let witness = Some(witness);
-                self.send_to_host(
-                    from,
-                    Answer::Heard {
-                        call,
-                        challenge,
-                        witness,
-                    },
-                );
+                self.answer_life(from, call, challenge, Some(witness));
             }
-            Err(AppError::HostQuarantined(_)) => self.refuse_host(from),
-            Err(_) => {}
+            Err(error) => self.answer_error(from, &error),
+        }
+    }
+
+    fn answer_life(
+        &mut self,
+        to: Line,
+        call: u64,
+        challenge: ChallengeId,
+        witness: Option<Witness>,
+    ) {
+        let answer = Answer::Heard {
+            call,
+            challenge,
+            witness,
+        };
+        self.send_to_host(to, answer);
+    }
+
+    /// Of other errors a host only hears that there is no answer.
+    fn answer_error(&mut self, to: Line, error: &AppError) {
+        if let AppError::HostQuarantined(_) = error {
+            self.refuse_host(to);
         }
     }
 
