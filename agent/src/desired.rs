@@ -5,10 +5,7 @@
 //! functions; a manifest that is older, contradicts itself or asks for what this agent can't do changes
 //! nothing. It never decides what to do on the host: that is `plan`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_wire::{
     digest::Digest,
@@ -17,9 +14,12 @@ use innkeeper_wire::{
     planted::{Bug, planted},
     vm::ServerSpec,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use crate::{durable, memory::Memory, witness::Witnesses};
+use crate::durable;
+pub use store::Store;
+
+mod store;
 
 /// Longest spec, in bytes as it travels.
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
@@ -315,102 +315,6 @@ pub fn parse_spec(digest: Digest, bytes: &[u8]) -> Result<ServerSpec, SpecError>
     serde_json::from_slice(bytes).map_err(|source| SpecError::Unreadable { digest, source })
 }
 
-/// The files of the agent's state folder that hold its desired state and memory.
-#[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
-}
-
-impl Store {
-    /// Files in `folder`, which exists.
-    #[must_use]
-    pub fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-        }
-    }
-
-    /// What was accepted last. A damaged file is set aside and counts as none: without a manifest nothing
-    /// on the host is touched, and the control plane sends it again.
-    ///
-    /// # Errors
-    /// When the file can't be read at all.
-    pub fn read_accepted(&self) -> Result<Accepted, durable::Error> {
-        let accepted: Option<Accepted> = self.read("desired")?;
-        let whole = |accepted: &Accepted| accepted.missing(&accepted.manifest).is_empty();
-        Ok(accepted.filter(whole).unwrap_or_default())
-    }
-
-    /// Makes `accepted` the one that counts, also after a power cut.
-    ///
-    /// # Errors
-    /// When it can't be made durable.
-    pub fn write_accepted(&self, accepted: &Accepted) -> Result<(), durable::Error> {
-        self.write("desired", accepted)
-    }
-
-    /// What was remembered last. A damaged file is set aside and counts as none.
-    ///
-    /// # Errors
-    /// When the file can't be read at all.
-    pub fn read_memory(&self) -> Result<Memory, durable::Error> {
-        Ok(self.read("memory")?.unwrap_or_default())
-    }
-
-    /// Stores the memory.
-    ///
-    /// # Errors
-    /// When it can't be made durable.
-    pub fn write_memory(&self, memory: &Memory) -> Result<(), durable::Error> {
-        self.write("memory", memory)
-    }
-
-    /// The witnesses that were kept. A damaged file is set aside and counts as none: then a control plane that
-    /// is behind is not noticed here, but by other hosts.
-    ///
-    /// # Errors
-    /// When the file can't be read at all.
-    pub fn read_witnesses(&self) -> Result<Witnesses, durable::Error> {
-        Ok(Witnesses::new(self.read("witnesses")?.unwrap_or_default()))
-    }
-
-    /// Stores the witnesses.
-    ///
-    /// # Errors
-    /// When it can't be made durable.
-    pub fn write_witnesses(&self, witnesses: &Witnesses) -> Result<(), durable::Error> {
-        self.write("witnesses", witnesses.testimony())
-    }
-
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, durable::Error> {
-        let path = self.folder.join(name);
-        let Some(contents) = durable::read(&path)? else {
-            return Ok(None);
-        };
-        let value = unseal(&contents).and_then(|json| serde_json::from_slice(json).ok());
-        if value.is_none() {
-            tracing::error!(path = %path.display(), "a state file is damaged; it is set aside");
-            durable::set_aside(&path)?;
-        }
-        Ok(value)
-    }
-
-    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), durable::Error> {
-        let json = serde_json::to_vec(value).expect("plain values with text keys");
-        let mut contents = Digest::of(&json).to_string().into_bytes();
-        contents.push(b'\n');
-        contents.extend(json);
-        durable::write(&self.folder.join(name), &contents, durable::Mode::Private)
-    }
-}
-
-/// Checks the digest in the first line against the rest.
-fn unseal(contents: &[u8]) -> Option<&[u8]> {
-    let end = contents.iter().position(|byte| *byte == b'\n')?;
-    let (seal, json) = (&contents[..end], &contents[end + 1..]);
-    (seal == Digest::of(json).to_string().as_bytes()).then_some(json)
-}
-
 #[cfg(test)]
 mod tests {
     use innkeeper_wire::{
@@ -422,6 +326,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::memory::Memory;
 
     fn server(number: u8) -> ServerId {
         ServerId::from_uuid(uuid_v7(Timestamp::from_millis(1), [number; 10]))

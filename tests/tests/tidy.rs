@@ -36,7 +36,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
 /// decided, through `durable` alone.
-const DECIDING: [(&str, &[&str]); 6] = [
+const DECIDING: [(&str, &[&str]); 7] = [
     (
         "agent/src/plan.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
@@ -45,7 +45,11 @@ const DECIDING: [(&str, &[&str]); 6] = [
         "agent/src/plan/unlisted.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
     ),
-    ("agent/src/desired.rs", &["durable", "memory", "witness"]),
+    ("agent/src/desired.rs", &["durable"]),
+    (
+        "agent/src/desired/store.rs",
+        &["durable", "memory", "witness"],
+    ),
     (
         "agent/src/memory.rs",
         &["action", "desired", "hypervisor", "plan", "power"],

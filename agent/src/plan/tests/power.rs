@@ -1,0 +1,160 @@
+//! When a guest is started, shut down and rebooted, and how often.
+
+use super::*;
+
+#[test]
+fn power_is_acted_on_once_per_serial() {
+    use DomainRun::{Off, Running};
+    use OffReason::{Crashed, Destroyed, Failed, NotStarted, Shutdown};
+    use PowerTarget as Target;
+    // What the domain does, the serial that it has carried out, and the boot of its last start.
+    let table: &[(Target, DomainRun, u32, &str, &[Step])] = &[
+        (Target::On, Running, 2, "boot", &[]),
+        (Target::On, Running, 1, "boot", &[Step::NotePower]),
+        (Target::On, Off(Shutdown), 2, "boot", &[]),
+        (Target::On, Off(Shutdown), 1, "boot", &[Step::Start]),
+        (Target::On, Off(Shutdown), 2, "earlier", &[Step::Start]),
+        (Target::On, Off(Destroyed), 2, "boot", &[]),
+        (Target::On, Off(Destroyed), 1, "boot", &[Step::Start]),
+        (Target::On, Off(Crashed), 2, "boot", &[Step::Start]),
+        (Target::On, Off(Failed), 2, "boot", &[Step::Start]),
+        (Target::On, Off(NotStarted), 2, "earlier", &[Step::Start]),
+        (Target::On, Off(NotStarted), 2, "boot", &[]),
+        // Ahead of us: the control plane was restored. Nothing is repeated.
+        (Target::On, Running, 9, "boot", &[]),
+        (Target::On, Off(Shutdown), 9, "boot", &[]),
+        (Target::Off, Running, 9, "boot", &[]),
+        (Target::Off, Off(Shutdown), 2, "boot", &[]),
+        (Target::Off, Off(NotStarted), 2, "earlier", &[]),
+        (Target::Off, Off(Crashed), 1, "boot", &[Step::NotePower]),
+        (Target::Off, Running, 1, "boot", &[Step::Shutdown]),
+        (Target::Off, Running, 2, "boot", &[]),
+        (Target::OffForced, Running, 1, "boot", &[Step::PowerOff]),
+        (Target::OffForced, Running, 2, "boot", &[]),
+        (Target::OffForced, Off(Destroyed), 2, "boot", &[]),
+        (
+            Target::OffForced,
+            Off(Shutdown),
+            1,
+            "boot",
+            &[Step::NotePower],
+        ),
+    ];
+    for row in table {
+        let (target, run, carried_out, boot, expected) = *row;
+        let mut case = Case::one();
+        case.wanted().power = Power { target, serial: 2 };
+        case.domain().run = run;
+        case.domain().power_serial = carried_out;
+        case.domain().started_in_boot = Some(boot.to_owned());
+        assert_eq!(case.steps(), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn a_start_that_was_not_seen_to_succeed_is_repeated() {
+    let mut case = Case::one();
+    case.domain().run = DomainRun::Off(OffReason::NotStarted);
+    let start = Action::Start {
+        server: server(1),
+        serial: 1,
+    };
+    case.tried(&start, 1);
+    case.now = NOW.after(seconds(1));
+    check(&case, &[Step::Start], ObservedState::Stopped);
+    // It did run, and its guest decided.
+    case.domain().run = DomainRun::Off(OffReason::Shutdown);
+    check(&case, &[], ObservedState::Stopped);
+    assert_eq!(case.plan().memory.servers, BTreeMap::new());
+}
+
+#[test]
+fn a_guest_that_crashes_again_and_again_is_started_at_growing_intervals() {
+    let mut case = Case::one();
+    let start = Action::Start {
+        server: server(1),
+        serial: 1,
+    };
+    for round in 1..=4_u32 {
+        case.domain().run = DomainRun::Off(OffReason::Crashed);
+        let pause = if round == 1 { 0 } else { 1 << (round - 2) };
+        if pause > 0 {
+            case.now = case.now.after(seconds(pause - 1));
+            assert_eq!(case.steps(), [], "round {round}");
+            case.now = case.now.after(seconds(1));
+        }
+        assert_eq!(case.steps(), [Step::Start], "round {round}");
+        case.tried(&start, 1);
+        case.domain().run = DomainRun::Running;
+        case.domain().started_at = Some(case.now);
+        case.memory = case.plan().memory;
+    }
+    case.domain().run = DomainRun::Off(OffReason::Crashed);
+    assert_eq!(case.problem(), Some((ServerProblemCode::StartFailed, 4)));
+    // Once a start has lasted, the next crash is a first one again.
+    case.domain().run = DomainRun::Running;
+    case.now = case.now.after(seconds(60));
+    assert_eq!(case.plan().memory.servers, BTreeMap::new());
+}
+
+#[test]
+fn a_shutdown_is_asked_for_again_and_then_left_alone() {
+    let mut case = Case::one();
+    case.wanted().power = Power {
+        target: PowerTarget::Off,
+        serial: 2,
+    };
+    let ask = Action::Shutdown {
+        server: server(1),
+        serial: 2,
+    };
+    let mut asked = Vec::new();
+    for second in 0..120 {
+        case.now = NOW.after(seconds(second));
+        if case.steps() == [Step::Shutdown] {
+            asked.push(second);
+            case.tried(&ask, 1);
+            case.domain().power_serial = 2;
+        }
+        let ignored = second >= 90;
+        let problem = ignored.then_some((ServerProblemCode::ShutdownIgnored, 9));
+        assert_eq!(case.problem(), problem, "second {second}");
+        assert!(matches!(
+            case.observed().state,
+            ObservedState::Running { .. }
+        ));
+    }
+    assert_eq!(asked, [0, 10, 20, 30, 40, 50, 60, 70, 80]);
+    // It does so in the end; a later start by hand at the host is not our business.
+    case.domain().run = DomainRun::Off(OffReason::Shutdown);
+    case.memory = case.plan().memory;
+    assert_eq!((case.memory.servers.len(), case.problem()), (0, None));
+    case.domain().run = DomainRun::Running;
+    assert_eq!(case.steps(), []);
+    assert_eq!(
+        case.problem(),
+        Some((ServerProblemCode::ShutdownIgnored, 0))
+    );
+}
+
+#[test]
+fn a_reboot_is_made_once_and_never_of_a_server_that_is_off() {
+    let mut case = Case::one();
+    case.wanted().reboots = 3;
+    assert_eq!(case.steps(), [Step::Reboot]);
+    assert_eq!(case.observed().reboots, 0);
+    case.domain().reboots = 3;
+    assert_eq!(case.steps(), []);
+
+    let mut case = Case::one();
+    case.domain().run = DomainRun::Off(OffReason::Shutdown);
+    case.wanted().reboots = 3;
+    assert_eq!(case.steps(), []);
+    assert_eq!(case.observed().reboots, 3);
+    case.memory = case.plan().memory;
+    case.domain().run = DomainRun::Running;
+    assert_eq!((case.steps(), case.observed().reboots), (vec![], 3));
+    case.memory = case.plan().memory;
+    case.wanted().reboots = 4;
+    assert_eq!(case.steps(), [Step::Reboot]);
+}

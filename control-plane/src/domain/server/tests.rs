@@ -1,0 +1,320 @@
+//! The life of a server: what its owner asks, what its host sees, and what follows from both.
+
+use innkeeper_wire::{
+    digest::Digest,
+    id::uuid_v7,
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    vm::{BaseImage, ImageFormat, MacAddress},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1_000)
+}
+
+pub(in crate::domain) fn server() -> Server {
+    let uuid = uuid_v7(at(0), [1; 10]);
+    let id = ServerId::from_uuid(uuid);
+    Server {
+        id,
+        account: AccountId::from_uuid(uuid),
+        order: OrderId::from_uuid(uuid),
+        contract: ContractId::from_uuid(uuid),
+        name: "web-1".parse().expect("a name"),
+        site: "seoul-1".parse().expect("a code"),
+        host: HostId::from_uuid(uuid),
+        plan: Plan {
+            code: "s1".parse().expect("a code"),
+            name: "S1".to_owned(),
+            vcpus: 1,
+            memory: Bytes::gib(1),
+            disk: Bytes::gib(20),
+            hourly: HourlyRate {
+                micro_minor_per_hour: 10_000_000,
+                currency: Currency::Krw,
+            },
+            monthly_cap: Money {
+                amount: 6_000,
+                currency: Currency::Krw,
+            },
+        },
+        image: Image {
+            code: "tiny".parse().expect("a code"),
+            name: "Tiny".to_owned(),
+            login_user: "root".to_owned(),
+            base: BaseImage {
+                digest: Digest::of(b"image"),
+                format: ImageFormat::Raw,
+                file_size: Bytes::mib(64),
+                virtual_size: Bytes::mib(64),
+            },
+        },
+        nic: Nic {
+            mac: MacAddress::of(id),
+            addresses: vec![],
+            openings: vec![],
+        },
+        ssh_keys: vec![],
+        power: Power {
+            target: PowerTarget::On,
+            serial: 1,
+        },
+        reboots: 0,
+        lifecycle: Lifecycle::Live,
+        observed: Observed::default(),
+        created_at: at(0),
+        ready_at: None,
+    }
+}
+
+fn seen(state: ObservedState, power_serial: u32) -> ObservedServer {
+    ObservedServer {
+        server: server().id,
+        state,
+        power_serial,
+        reboots: 0,
+        problem: None,
+    }
+}
+
+const RUNNING: ObservedState = ObservedState::Running { ready: true };
+
+fn running() -> Server {
+    let (next, milestone) = server()
+        .observe(&seen(RUNNING, 1), 7, at(10))
+        .expect("a change");
+    assert_eq!(milestone, Some(Milestone::Ready));
+    next
+}
+
+fn trouble(code: ServerProblemCode, attempts: u32) -> Option<ServerProblem> {
+    Some(ServerProblem {
+        code,
+        detail: String::new(),
+        attempts,
+    })
+}
+
+#[test]
+fn from_order_to_running() {
+    let mut server = server();
+    let mut states = vec![server.state(HostReach::Heard)];
+    for state in [
+        ObservedState::Creating {
+            step: CreateStep::Image,
+        },
+        ObservedState::Creating {
+            step: CreateStep::Start,
+        },
+        ObservedState::Running { ready: false },
+        RUNNING,
+    ] {
+        server = server
+            .observe(&seen(state, 1), 7, at(10))
+            .expect("a change")
+            .0;
+        states.push(server.state(HostReach::Heard));
+    }
+    use ServerState::{Creating, Requested, Running};
+    assert_eq!(states, [Requested, Creating, Creating, Creating, Running]);
+    assert_eq!(server.ready_at, Some(at(10)));
+    assert_eq!(
+        server.observe(&seen(RUNNING, 1), 7, at(20)),
+        None,
+        "nothing new, nothing written"
+    );
+}
+
+#[test]
+fn what_is_asked_after_a_restore_is_new_to_the_host() {
+    let server = running();
+    assert_eq!(server.caught_up(1, 0), None, "it did no more");
+    let caught_up = server.caught_up(4, 2).expect("its host did more");
+    assert_eq!((caught_up.power.serial, caught_up.reboots), (4, 2));
+    assert_eq!(caught_up.power.target, server.power.target);
+    let asked = caught_up.after(ServerAction::PowerOff, HostReach::Heard, 7, at(20));
+    assert_eq!(asked.expect("allowed").power.serial, 5);
+    let asked = caught_up.after(ServerAction::Reboot, HostReach::Heard, 7, at(20));
+    assert_eq!(asked.expect("allowed").reboots, 3);
+}
+
+#[test]
+fn power_is_observed_and_not_assumed() {
+    let stopping = running()
+        .after(ServerAction::Shutdown, HostReach::Heard, 7, at(20))
+        .expect("allowed");
+    assert_eq!(stopping.state(HostReach::Heard), ServerState::Stopping);
+    let asked = stopping
+        .observe(&seen(RUNNING, 2), 7, at(21))
+        .expect("a change")
+        .0;
+    assert_eq!(
+        asked.state(HostReach::Heard),
+        ServerState::Stopping,
+        "asked is not stopped"
+    );
+    let stopped = asked
+        .observe(&seen(ObservedState::Stopped, 2), 7, at(22))
+        .expect("a change")
+        .0;
+    assert_eq!(stopped.state(HostReach::Heard), ServerState::Stopped);
+    let starting = stopped
+        .after(ServerAction::Start, HostReach::Heard, 7, at(30))
+        .expect("allowed");
+    assert_eq!(starting.state(HostReach::Heard), ServerState::Starting);
+    assert_eq!(starting.power.serial, 3);
+}
+
+#[test]
+fn a_guest_that_ignores_a_shutdown_runs_with_a_problem() {
+    let stopping = running()
+        .after(ServerAction::Shutdown, HostReach::Heard, 7, at(20))
+        .expect("allowed");
+    let mut report = seen(RUNNING, 2);
+    report.problem = trouble(ServerProblemCode::ShutdownIgnored, 1);
+    let ignored = stopping.observe(&report, 7, at(120)).expect("a change").0;
+    assert_eq!(ignored.state(HostReach::Heard), ServerState::Running);
+    assert_eq!(ignored.problem(), Some(ServerProblemCode::ShutdownIgnored));
+    let again = ignored
+        .after(ServerAction::PowerOff, HostReach::Heard, 7, at(130))
+        .expect("allowed");
+    assert_eq!(again.state(HostReach::Heard), ServerState::Stopping);
+}
+
+#[test]
+fn a_guest_that_shuts_itself_down_is_stopped() {
+    let down = running()
+        .observe(&seen(ObservedState::Stopped, 1), 7, at(50))
+        .expect("a change")
+        .0;
+    assert_eq!(down.state(HostReach::Heard), ServerState::Stopped);
+}
+
+#[test]
+fn unknown_is_not_stopped() {
+    assert_eq!(running().state(HostReach::Silent), ServerState::Unknown);
+    let refused = running().after(ServerAction::Start, HostReach::Silent, 7, at(20));
+    assert_eq!(
+        refused,
+        Err(NotNow {
+            state: ServerState::Unknown
+        })
+    );
+}
+
+#[test]
+fn deletion_ends_only_with_nothing_left() {
+    let leaving = running()
+        .after(ServerAction::Delete, HostReach::Heard, 7, at(20))
+        .expect("allowed");
+    assert_eq!(leaving.intent(), Some(Intent::Delete));
+    let (still, milestone) = leaving
+        .observe(&seen(ObservedState::Deleting, 1), 7, at(21))
+        .expect("a change");
+    assert_eq!(
+        (still.state(HostReach::Heard), milestone),
+        (ServerState::Deleting, None)
+    );
+    let (gone, milestone) = still
+        .observe(&seen(ObservedState::Absent, 0), 7, at(22))
+        .expect("a change");
+    assert_eq!(
+        (gone.state(HostReach::Silent), milestone),
+        (ServerState::Deleted, Some(Milestone::Gone))
+    );
+    assert_eq!(gone.intent(), None);
+    let early = leaving
+        .observe(&seen(ObservedState::Absent, 0), 6, at(22))
+        .expect("a change");
+    assert_eq!(early.1, None, "absent before the host knew of the delete");
+    assert!(
+        leaving
+            .after(ServerAction::Delete, HostReach::Heard, 7, at(23))
+            .is_err()
+    );
+}
+
+#[test]
+fn a_creation_is_given_up_after_five_tries_and_never_after_it_was_ready() {
+    let step = ObservedState::Creating {
+        step: CreateStep::Disk,
+    };
+    let mut report = seen(step, 0);
+    report.problem = trouble(ServerProblemCode::DiskFailed, 4);
+    let (trying, milestone) = server().observe(&report, 7, at(10)).expect("a change");
+    assert_eq!(
+        (trying.state(HostReach::Heard), milestone),
+        (ServerState::Creating, None)
+    );
+    report.problem = trouble(ServerProblemCode::DiskFailed, 5);
+    let (failed, milestone) = trying.observe(&report, 7, at(11)).expect("a change");
+    assert_eq!(milestone, Some(Milestone::CreateFailed));
+    assert_eq!(failed.state(HostReach::Heard), ServerState::CreateFailed);
+    assert_eq!(
+        failed.intent(),
+        Some(Intent::Delete),
+        "nothing may be left behind"
+    );
+    let dismissed = failed
+        .after(ServerAction::Delete, HostReach::Heard, 9, at(12))
+        .expect("allowed");
+    assert_eq!(dismissed.state(HostReach::Heard), ServerState::Deleting);
+    assert!(
+        matches!(
+            dismissed.lifecycle,
+            Lifecycle::Leaving { generation: 8, .. }
+        ),
+        "its host was told before: {:?}",
+        dismissed.lifecycle
+    );
+
+    let mut later = seen(ObservedState::Stopped, 1);
+    later.problem = trouble(ServerProblemCode::StartFailed, 50);
+    let (kept, milestone) = running().observe(&later, 7, at(9_999)).expect("a change");
+    assert_eq!((kept.lifecycle, milestone), (Lifecycle::Live, None));
+}
+
+#[test]
+fn a_host_can_not_make_a_record_large() {
+    let mut report = seen(RUNNING, 1);
+    report.problem = Some(ServerProblem {
+        code: ServerProblemCode::StartFailed,
+        detail: "x\n".repeat(1_000_000),
+        attempts: 1,
+    });
+    let (stored, _) = server().observe(&report, 7, at(10)).expect("a change");
+    let detail = stored.observed.problem.expect("a problem").detail;
+    assert_eq!(detail.chars().count(), DETAIL_CHARS_MAX);
+    assert!(!detail.contains('\n'));
+}
+
+fn any_state() -> impl Strategy<Value = ObservedState> {
+    prop_oneof![
+        Just(ObservedState::Absent),
+        Just(ObservedState::Creating {
+            step: CreateStep::Disk
+        }),
+        any::<bool>().prop_map(|ready| ObservedState::Running { ready }),
+        Just(ObservedState::Stopped),
+        Just(ObservedState::Deleting),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_report_twice_is_once(states in proptest::collection::vec((any_state(), 0u32..4, 0u32..7), 1..12)) {
+        let mut server = server();
+        for (state, serial, attempts) in states {
+            let mut report = seen(state, serial);
+            report.problem = trouble(ServerProblemCode::StartFailed, attempts).filter(|_| attempts > 0);
+            if let Some((next, _)) = server.observe(&report, 7, at(60)) {
+                server = next;
+            }
+            let again = server.observe(&report, 7, at(61));
+            prop_assert!(again.is_none(), "{again:?}");
+        }
+    }
+}
