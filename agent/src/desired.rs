@@ -348,6 +348,7 @@ mod tests {
             network: Nic {
                 mac: MacAddress::of(server(number)),
                 addresses: Vec::new(),
+                subnets: Vec::new(),
                 openings: Vec::new(),
             },
             ssh_keys: Vec::new(),

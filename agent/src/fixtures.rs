@@ -36,6 +36,7 @@ pub(crate) fn spec() -> ServerSpec {
             addresses: ["198.51.100.130", "2001:db8::8000:1"]
                 .map(|address| address.parse().expect("an address"))
                 .to_vec(),
+            subnets: Vec::new(),
             openings: vec![
                 Opening::Icmp,
                 Opening::Tcp {

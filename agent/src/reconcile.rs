@@ -18,7 +18,8 @@ use innkeeper_wire::{
     digest::Digest,
     error::chain,
     host::{
-        FEATURES, HeldServer, HostCapacity, HypervisorState, ObservedServer, ObservedState, Report,
+        FEATURES, HeldServer, HostCapacity, HostHealth, HypervisorState, ObservedServer,
+        ObservedState, Report,
     },
     id::ServerId,
     size::Bytes,
@@ -462,6 +463,7 @@ impl<H: Hypervisor> Round<H> {
             strangers,
             // The link knows which: see `witness::testify`.
             witness: None,
+            health: HostHealth::default(),
             held,
         };
         self.host.reports.send_replace(Some(Arc::new(report)));

@@ -122,7 +122,9 @@ pub fn testify(report: &Report, newest: Option<Witness>) -> Report {
 mod tests {
     use innkeeper_wire::{
         digest::Digest,
-        host::{HeldServer, HostCapacity, HypervisorState, ObservedServer, ObservedState},
+        host::{
+            HeldServer, HostCapacity, HostHealth, HypervisorState, ObservedServer, ObservedState,
+        },
         size::Bytes,
     };
 
@@ -226,6 +228,7 @@ mod tests {
             }],
             strangers: vec![],
             witness: None,
+            health: HostHealth::default(),
             held: vec![held(1), held(2)],
         };
         for (newest, expected) in [

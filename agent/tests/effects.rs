@@ -54,6 +54,7 @@ fn spec(number: u8) -> ServerSpec {
         network: Nic {
             mac: MacAddress::of(server(number)),
             addresses: vec![IpAddr::from([10, 0, 0, number])],
+            subnets: Vec::new(),
             openings: vec![],
         },
         ssh_keys: vec![],

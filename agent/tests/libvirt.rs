@@ -137,6 +137,7 @@ fn spec(image: BaseImage) -> ServerSpec {
         network: Nic {
             mac: MacAddress::of(server),
             addresses: vec!["198.51.100.130".parse().expect("an address")],
+            subnets: Vec::new(),
             openings: vec![
                 Opening::Icmp,
                 Opening::Tcp {

@@ -178,6 +178,7 @@ impl Guest {
                 addresses: [&v4, &v6]
                     .map(|text| text.parse().expect("an address"))
                     .to_vec(),
+                subnets: Vec::new(),
                 openings: vec![Opening::Tcp {
                     first: 80,
                     last: 80,
@@ -557,6 +558,7 @@ fn a_full_host_is_reloaded_in_one_transaction() {
             nic: Nic {
                 mac: MacAddress::of(server),
                 addresses: text.map(|text| text.parse().expect("valid")).to_vec(),
+                subnets: Vec::new(),
                 openings: vec![
                     Opening::Icmp,
                     Opening::Tcp {

@@ -38,7 +38,7 @@ use innkeeper_control_plane::{
 use innkeeper_mtls::{Fault, RefusedBy, client_config};
 use innkeeper_tests::{lab::wait, small_cloud};
 use innkeeper_wire::{
-    host::{HostCapacity, HypervisorState, Report},
+    host::{HostCapacity, HostHealth, HypervisorState, Report},
     id::{HostId, IdSource, InstanceId, uuid_v7},
     size::Bytes,
     time::{Clock as _, SystemClock},
@@ -306,6 +306,7 @@ fn report(sequence: u64) -> Report {
         servers: vec![],
         strangers: vec![sequence.to_string()],
         witness: None,
+        health: HostHealth::default(),
         held: vec![],
     }
 }

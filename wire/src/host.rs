@@ -185,6 +185,9 @@ pub struct Report {
     pub servers: Vec<ObservedServer>,
     /// Domains and disks that nobody told the agent of: reported, never touched. At most 100 names.
     pub strangers: Vec<String>,
+    /// What the host itself needs and does not have, and what had to be put back.
+    #[serde(default, skip_serializing_if = "HostHealth::is_good")]
+    pub health: HostHealth,
     /// The newest witness that the host was given, as it was given.
     #[serde(default)]
     pub witness: Option<Witness>,
@@ -193,6 +196,57 @@ pub struct Report {
     /// [`SERVERS_PER_HOST_MAX`].
     #[serde(default)]
     pub held: Vec<HeldServer>,
+}
+
+/// How it is with a host apart from its servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostHealth {
+    /// How often this agent process found something of the host changed by somebody else and put it back.
+    #[serde(default)]
+    pub repairs: u64,
+    /// What is wrong and can't be put back. At most [`FAULTS_MAX`].
+    #[serde(default)]
+    pub faults: Vec<HostFault>,
+}
+
+/// Most faults of a host that a report names.
+pub const FAULTS_MAX: usize = 20;
+
+impl HostHealth {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One thing that is wrong with a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFault {
+    /// What kind.
+    pub code: HostFaultCode,
+    /// What exactly, for operators: at most 500 characters.
+    pub detail: String,
+}
+
+/// Kinds of faults of a host.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum HostFaultCode {
+    /// Somebody else's rules drop what guests send or get.
+    ForeignDrop,
+    /// A kernel setting, a device, an address or a route is not as guests need it.
+    Network,
+    /// The configured uplink does not exist or is down.
+    Uplink,
+    /// A guest was given an address that the host itself has, dials or routes through.
+    AddressInUse,
+    /// There is no room left for the agent's own state.
+    DiskFull,
 }
 
 /// A server that a host has and that the control plane may not know, with what must be given to nobody else.

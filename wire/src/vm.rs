@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{digest::Digest, id::ServerId, size::Bytes};
 
-/// The gateway of every routed IPv4 guest: the host's bridge has it, on link, on every host alike.
+/// The gateway of IPv4 guests from before pools had subnets: the host's bridge has it, on link, on every host
+/// alike.
 pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 
 /// What one server shall be. Receiving it twice is harmless: one-shot operations are counters.
@@ -87,8 +88,35 @@ pub struct Nic {
     pub mac: MacAddress,
     /// Addresses, one a family, IPv4 first; packets from others are dropped at the tap.
     pub addresses: Vec<IpAddr>,
+    /// The subnet of each address, in the order of `addresses`. Empty for a server from before pools had
+    /// subnets: it keeps the gateway [`GATEWAY_V4`], and the digest of its spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<Subnet>,
     /// What may come in without having been asked for.
     pub openings: Vec<Opening>,
+}
+
+/// The network that one address of a server lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subnet {
+    /// Length of its prefix, in bits.
+    pub prefix: u8,
+    /// The router that the guest is told of. None in IPv6, where it is `fe80::1` on every host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// How the network around the host finds the address.
+    pub mode: PoolMode,
+}
+
+/// How the network around a host finds the addresses of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolMode {
+    /// The host answers ARP and ND for them on its uplink.
+    ProxyNeighbour,
+    /// The network routes the whole pool to one host, which has the pool's gateway itself.
+    Static,
 }
 
 /// New inbound traffic that the customer lets through, from anywhere.

@@ -53,6 +53,7 @@ fn spec(number: u8) -> ServerSpec {
         network: Nic {
             mac: MacAddress::of(server(number)),
             addresses: vec![std::net::IpAddr::from([10, 0, 0, number])],
+            subnets: Vec::new(),
             openings: vec![Opening::Icmp],
         },
         ssh_keys: Vec::new(),

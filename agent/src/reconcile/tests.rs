@@ -30,6 +30,7 @@ fn spec(number: u8) -> ServerSpec {
         network: Nic {
             mac: MacAddress::of(server),
             addresses: vec![std::net::IpAddr::from([10, 0, 0, number])],
+            subnets: Vec::new(),
             openings: Vec::new(),
         },
         ssh_keys: Vec::new(),

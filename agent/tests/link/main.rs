@@ -40,9 +40,9 @@ use innkeeper_wire::{
     digest::Digest,
     error::{Problem, ProblemCode},
     host::{
-        DesiredQuery, HOST_HEADER, HostCapacity, HypervisorState, Intent, JoinAnswer, JoinRequest,
-        Life, LifeAnswer, Manifest, ManifestEntry, Observations, RenewAnswer, RenewRequest, Report,
-        ReportAnswer, Witness,
+        DesiredQuery, HOST_HEADER, HostCapacity, HostHealth, HypervisorState, Intent, JoinAnswer,
+        JoinRequest, Life, LifeAnswer, Manifest, ManifestEntry, Observations, RenewAnswer,
+        RenewRequest, Report, ReportAnswer, Witness,
     },
     id::{ChallengeId, HostId, InstanceId, ServerId, uuid_v7},
     size::Bytes,
@@ -94,6 +94,7 @@ fn spec() -> ServerSpec {
         network: Nic {
             mac: MacAddress::of(server),
             addresses: vec![],
+            subnets: Vec::new(),
             openings: vec![],
         },
         ssh_keys: vec![],
@@ -491,6 +492,7 @@ fn observed(sequence: u64) -> Report {
         servers: vec![],
         strangers: vec![],
         witness: None,
+        health: HostHealth::default(),
         held: vec![],
     }
 }

@@ -385,6 +385,7 @@ impl App {
             nic: Nic {
                 mac: MacAddress::of(order.server),
                 addresses,
+                subnets: Vec::new(),
                 openings: self.settings().openings.clone(),
             },
             ssh_keys,

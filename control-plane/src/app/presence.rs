@@ -175,7 +175,11 @@ impl Presence {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::{host::HostCapacity, id::uuid_v7, size::Bytes};
+    use innkeeper_wire::{
+        host::{HostCapacity, HostHealth},
+        id::uuid_v7,
+        size::Bytes,
+    };
 
     use super::*;
 
@@ -205,6 +209,7 @@ mod tests {
             servers: vec![],
             strangers: vec![],
             witness: None,
+            health: HostHealth::default(),
             held: vec![],
         }
     }

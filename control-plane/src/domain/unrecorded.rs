@@ -224,7 +224,7 @@ pub fn check_readmission(
 #[cfg(test)]
 mod tests {
     use innkeeper_wire::{
-        host::{HeldServer, HostCapacity, HypervisorState, ObservedServer},
+        host::{HeldServer, HostCapacity, HostHealth, HypervisorState, ObservedServer},
         id::uuid_v7,
         size::Bytes,
     };
@@ -301,6 +301,7 @@ mod tests {
                 servers,
                 strangers: vec![],
                 witness: None,
+                health: HostHealth::default(),
                 held,
             };
             assert_eq!(says_all(&report), expected, "{report:?}");

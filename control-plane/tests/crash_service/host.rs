@@ -9,8 +9,9 @@ use innkeeper_mtls::{Authorities, HostRequest, Identity, client_config, pinned_c
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        HOST_HEADER, HeldServer, HostCapacity, HypervisorState, JoinAnswer, KeptWitness, Life,
-        Observations, ObservedServer, ObservedState, Report, ReportAnswer, Testimony, Witness,
+        HOST_HEADER, HeldServer, HostCapacity, HostHealth, HypervisorState, JoinAnswer,
+        KeptWitness, Life, Observations, ObservedServer, ObservedState, Report, ReportAnswer,
+        Testimony, Witness,
     },
     id::{HostId, InstanceId, ServerId, uuid_v7},
     size::Bytes as Size,
@@ -121,6 +122,7 @@ impl Host {
             strangers: vec![],
             witness: self.told,
             // What its manifest lists is not said again, unless another epoch has begun.
+            health: HostHealth::default(),
             held: if is_of_epoch {
                 vec![]
             } else {

@@ -34,8 +34,8 @@ use innkeeper_mtls::{Ca, HostRequest, Peer, host_certificate};
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        FEATURES, HOST_HEADER, HostCapacity, HypervisorState, JoinAnswer, Life, LifeAnswer,
-        Manifest, Observations, ObservedServer, Report, ReportAnswer, Witness,
+        FEATURES, HOST_HEADER, HostCapacity, HostHealth, HypervisorState, JoinAnswer, Life,
+        LifeAnswer, Manifest, Observations, ObservedServer, Report, ReportAnswer, Witness,
     },
     id::{ChallengeId, HostId, IdSource, InstanceId},
     money::{Currency, HourlyRate, Money},
@@ -448,6 +448,7 @@ impl Setting {
             servers,
             strangers: vec![],
             witness: None,
+            health: HostHealth::default(),
             held: vec![],
         }
     }

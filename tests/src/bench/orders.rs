@@ -23,7 +23,7 @@ use innkeeper_wire::{
         Locale, Order, OrderRequest, QuoteRequest, SessionRequest, SignupRequest, SshKeyRequest,
     },
     digest::Digest,
-    host::{HostCapacity, HypervisorState, JoinRequest, Report},
+    host::{HostCapacity, HostHealth, HypervisorState, JoinRequest, Report},
     id::{AccountId, Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
     size::Bytes,
     time::{Clock, SystemClock, Timestamp},
@@ -216,6 +216,7 @@ fn report(now: Timestamp) -> Report {
         servers: vec![],
         strangers: vec![],
         witness: None,
+        health: HostHealth::default(),
         held: vec![],
     }
 }

@@ -23,7 +23,7 @@ use innkeeper_agent::{
 use innkeeper_control_plane::domain::host_session::Position;
 use innkeeper_wire::{
     digest::Digest,
-    host::{FEATURES, HypervisorState, Life, Manifest, Report, Testimony, Witness},
+    host::{FEATURES, HostHealth, HypervisorState, Life, Manifest, Report, Testimony, Witness},
     id::{ChallengeId, HostId, InstanceId, ServerId},
     time::{Clock as _, Timestamp},
     vm::ServerSpec,
@@ -392,6 +392,7 @@ impl SimulatedHost {
             servers,
             strangers,
             witness: None,
+            health: HostHealth::default(),
             held,
         })
     }

@@ -55,6 +55,7 @@ pub(in crate::domain) fn server() -> Server {
         nic: Nic {
             mac: MacAddress::of(id),
             addresses: vec![],
+            subnets: Vec::new(),
             openings: vec![],
         },
         ssh_keys: vec![],
