@@ -1,11 +1,16 @@
 //! Values for the tests of this crate.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use innkeeper_wire::{
     digest::Digest,
     id::{ServerId, uuid_v7},
     size::Bytes,
     time::Timestamp,
-    vm::{BaseImage, ImageFormat, MacAddress, Nic, Opening, Power, PowerTarget, ServerSpec},
+    vm::{
+        BaseImage, ImageFormat, MacAddress, Nic, Opening, PoolMode, Power, PowerTarget, ServerSpec,
+        Subnet,
+    },
 };
 
 use crate::action::{GuestNetwork, NetworkState};
@@ -16,7 +21,7 @@ pub(crate) fn server(number: u8) -> ServerId {
     ServerId::from_uuid(uuid_v7(at, [number; 10]))
 }
 
-/// A server with both families and every kind of opening.
+/// A server from before pools had subnets, with both families and every kind of opening.
 pub(crate) fn spec() -> ServerSpec {
     let server = server(1);
     ServerSpec {
@@ -60,6 +65,25 @@ pub(crate) fn spec() -> ServerSpec {
         },
         reboots: 0,
     }
+}
+
+/// The same with subnets: a few addresses of the uplink's /24.
+pub(crate) fn spec_with_subnets() -> ServerSpec {
+    let mut spec = spec();
+    let mode = PoolMode::ProxyNeighbour;
+    spec.network.subnets = vec![
+        Subnet {
+            prefix: 24,
+            gateway: Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1))),
+            mode,
+        },
+        Subnet {
+            prefix: 64,
+            gateway: None,
+            mode,
+        },
+    ];
+    spec
 }
 
 /// The network of a host with that one server.

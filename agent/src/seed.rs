@@ -13,7 +13,7 @@ use std::{
 use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
 use innkeeper_wire::{
     id::ServerId,
-    vm::{GATEWAY_V4, ServerSpec},
+    vm::{GATEWAY_V4, ServerSpec, Subnet},
 };
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ const IMAGE_SIZE: usize = 1 << 20;
 const LABEL: [u8; 11] = *b"CIDATA     ";
 /// Where a guest sends IPv6 that is not for itself: the host's bridge.
 const GATEWAY_V6: &str = "fe80::1";
+/// cloud-init's renderer for /etc/sysconfig ends with an error at a fourth one.
+const NAMESERVERS_MAX: usize = 3;
 
 /// Why a seed was not written or removed.
 #[derive(Debug, thiserror::Error)]
@@ -113,13 +115,17 @@ pub fn documents(spec: &ServerSpec, nameservers: &[IpAddr]) -> [Document; 3] {
         "instance-id": spec.server,
         "local-hostname": spec.hostname,
     });
-    // `locale: false`: minimal images have no package `locales`, and cloud-init would call that an error.
-    let user_data = json!({
+    let mut user_data = json!({
         "ssh_pwauth": false,
         "disable_root": false,
-        "locale": false,
-        "ssh_authorized_keys": spec.ssh_keys,
+        // Minimal images have no package `locales`, and cloud-init calls it an error when it can't make one. As a
+        // text: until 24.1 its own schema knew no other type here, and every version reads this text as *none*.
+        "locale": "false",
     });
+    // An empty list is against the schema.
+    if !spec.ssh_keys.is_empty() {
+        user_data["ssh_authorized_keys"] = json!(spec.ssh_keys);
+    }
     let pretty = |value: &Value| format!("{value:#}\n");
     [
         Document {
@@ -137,9 +143,73 @@ pub fn documents(spec: &ServerSpec, nameservers: &[IpAddr]) -> [Document; 3] {
     ]
 }
 
-/// Network configuration, version 2. Matches by address: cloud-init 22.4 ignores `match.name` where it
-/// configures systemd-networkd. The gateways are on link, outside of the guest's own prefix.
+/// Version 1 for whoever has subnets, which all renderers of cloud-init turn into something that works;
+/// servers from before keep what they were made with.
 fn network_config(spec: &ServerSpec, nameservers: &[IpAddr]) -> Value {
+    let nic = &spec.network;
+    if nic.subnets.len() == nic.addresses.len() {
+        version_1(spec, nameservers)
+    } else {
+        version_2(spec, nameservers)
+    }
+}
+
+/// One interface with an address of each family. The IPv4 gateway lies in the guest's own prefix, so no renderer
+/// needs a route on link, which several drop; in IPv6 each guest is alone in its prefix, and its gateway is
+/// link-local, which all of them take. `accept-ra`: systemd-networkd would wait 12 s for a router.
+fn version_1(spec: &ServerSpec, nameservers: &[IpAddr]) -> Value {
+    let nic = &spec.network;
+    let subnets = nic.addresses.iter().zip(&nic.subnets);
+    let mut subnets: Vec<_> = subnets
+        .map(|(address, subnet)| subnet_of(*address, subnet))
+        .collect();
+    // All with the first address: the renderer for /etc/sysconfig lets a second list overwrite the first one.
+    let reachable = reachable(nameservers, &nic.addresses);
+    if let Some(first) = subnets.first_mut().filter(|_| !reachable.is_empty()) {
+        first["dns_nameservers"] = json!(reachable);
+    }
+    json!({
+        "version": 1,
+        "config": [{
+            "type": "physical",
+            "name": "eth0",
+            "mac_address": nic.mac,
+            "accept-ra": false,
+            "subnets": subnets,
+        }],
+    })
+}
+
+/// One address with its gateway.
+fn subnet_of(address: IpAddr, subnet: &Subnet) -> Value {
+    let (kind, prefix, gateway) = match address {
+        IpAddr::V4(_) => {
+            let gateway = subnet.gateway.unwrap_or(IpAddr::V4(GATEWAY_V4));
+            ("static", subnet.prefix, gateway.to_string())
+        }
+        IpAddr::V6(_) => ("static6", 128, GATEWAY_V6.to_owned()),
+    };
+    json!({
+        "type": kind,
+        "address": format!("{address}/{prefix}"),
+        "gateway": gateway,
+    })
+}
+
+/// The name servers that a guest with these addresses can ask, as many as cloud-init's renderers and C
+/// libraries take.
+fn reachable<'a>(nameservers: &'a [IpAddr], addresses: &[IpAddr]) -> Vec<&'a IpAddr> {
+    let has_family_of = |server: &&IpAddr| {
+        let same_family = |address: &IpAddr| address.is_ipv4() == server.is_ipv4();
+        addresses.iter().any(same_family)
+    };
+    let reachable = nameservers.iter().filter(has_family_of);
+    reachable.take(NAMESERVERS_MAX).collect()
+}
+
+/// For servers from before pools had subnets. Matches by address: cloud-init 22.4 ignores `match.name` where it
+/// configures systemd-networkd. The gateways are on link, outside of the guest's own prefix.
+fn version_2(spec: &ServerSpec, nameservers: &[IpAddr]) -> Value {
     let addresses = &spec.network.addresses;
     let with_prefix = |address: &IpAddr| match address {
         IpAddr::V4(v4) => format!("{v4}/32"),
@@ -213,15 +283,50 @@ mod tests {
             .collect()
     }
 
+    fn text_of(spec: &ServerSpec) -> String {
+        let servers = ["192.0.2.53", "2001:db8::53"].map(|text| text.parse().expect("an address"));
+        let documents = documents(spec, &servers);
+        let texts = documents.iter();
+        texts
+            .map(|document| format!("--- {}\n{}", document.name, document.text))
+            .collect()
+    }
+
     #[test]
     fn documents_are_those_of_the_spec() {
-        let servers = ["192.0.2.53".parse().expect("an address")];
-        let documents = documents(&fixtures::spec(), &servers);
-        let text: String = documents
-            .iter()
-            .map(|document| format!("--- {}\n{}", document.name, document.text))
-            .collect();
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(text_of(&fixtures::spec_with_subnets()));
+    }
+
+    #[test]
+    fn a_server_from_before_subnets_keeps_its_documents() {
+        insta::assert_snapshot!(text_of(&fixtures::spec()));
+    }
+
+    /// A guest is told of no name server that it can't ask, and of no empty list.
+    #[test]
+    fn a_guest_of_one_family_has_the_name_servers_of_that_family() {
+        let mut spec = fixtures::spec_with_subnets();
+        spec.network.addresses.truncate(1);
+        spec.network.subnets.truncate(1);
+        let subnets = |servers: &[&str]| {
+            let servers: Vec<_> = servers
+                .iter()
+                .map(|text| text.parse().expect("an address"))
+                .collect();
+            network_config(&spec, &servers)["config"][0]["subnets"].clone()
+        };
+        let both = subnets(&["2001:db8::53", "192.0.2.53"]);
+        assert_eq!(both[0]["dns_nameservers"], json!(["192.0.2.53"]));
+        assert_eq!(both.as_array().map(Vec::len), Some(1));
+        assert_eq!(subnets(&["2001:db8::53"])[0].get("dns_nameservers"), None);
+    }
+
+    /// The schema of cloud-init wants at least one.
+    #[test]
+    fn no_keys_are_no_list_of_keys() {
+        let mut spec = fixtures::spec_with_subnets();
+        spec.ssh_keys.clear();
+        assert!(!text_of(&spec).contains("ssh_authorized_keys"));
     }
 
     #[tokio::test]
@@ -263,7 +368,8 @@ mod tests {
             prop_assert_eq!(&read, &expected);
             let user_data = read[1].1.strip_prefix("#cloud-config\n").expect("the first line");
             let user_data: Value = serde_json::from_str(user_data).expect("JSON");
-            prop_assert_eq!(&user_data["ssh_authorized_keys"], &json!(keys));
+            let listed = user_data.get("ssh_authorized_keys");
+            prop_assert_eq!(listed.cloned().unwrap_or(json!([])), json!(keys));
         }
     }
 }
