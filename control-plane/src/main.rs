@@ -31,13 +31,11 @@ use innkeeper_control_plane::{
 use innkeeper_wire::{
     host::Testimony,
     id::HostId,
+    journal::{self, Lines},
     time::{Clock as _, SystemClock, Timestamp},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::{
-    filter::LevelFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
 
 /// The index, which allocates much and frees it on other threads, is twice as fast with it as with the C library's.
 #[global_allocator]
@@ -404,7 +402,7 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
             print(&format!("{} is valid\n", file.display()))
         }
         Command::Serve { json_log } => {
-            log_to_stderr(json_log);
+            journal::start(if json_log { Lines::Json } else { Lines::Text });
             service::serve(Config::load(file)?, stop_on_signal()?).await
         }
         Command::Keys { command } => {
@@ -536,18 +534,6 @@ fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("write to standard output")
-}
-
-fn log_to_stderr(json: bool) {
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(LevelFilter::INFO);
-    if json {
-        registry.with(layer.json()).init();
-    } else {
-        registry
-            .with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())))
-            .init();
-    }
 }
 
 /// A token that is cancelled by SIGTERM or SIGINT.

@@ -191,7 +191,7 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
     };
     let (store, report) =
         Store::open(&config.data_dir.join("store"), &options).context("open the store")?;
-    tracing::info!(?report, "the store is open");
+    tracing::info!("the store is open: {report}");
     Ok(store)
 }
 

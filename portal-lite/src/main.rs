@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use innkeeper_portal_lite::{config::Config, portal::Portal, routes, serve};
-use innkeeper_wire::time::SystemClock;
+use innkeeper_wire::{journal, time::SystemClock};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -37,11 +37,7 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::INFO)
-        .init();
+    journal::start(journal::Lines::Text);
     match Arguments::parse().command {
         Command::Serve { config } => {
             let config = Config::load(&config).context("the configuration can't be used")?;

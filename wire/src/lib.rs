@@ -2,7 +2,7 @@
 //!
 //! Owns their names, shapes, limits and text forms. Does no I/O: no async, no sockets, no files. The
 //! one thing of the outside world in here is the wall clock ([`time::SystemClock`]), so that no other
-//! crate reads it.
+//! crate reads it; and, behind the feature `journal`, how the programs write their logs.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,8 @@ pub mod digest;
 pub mod error;
 pub mod host;
 pub mod id;
+#[cfg(feature = "journal")]
+pub mod journal;
 pub mod money;
 pub mod planted;
 pub mod size;

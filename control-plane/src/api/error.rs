@@ -64,7 +64,12 @@ impl From<AppError> for Refused {
                 format!("this account may have {limit} of these"),
             ),
             AppError::NoRoom(refusals) => {
-                tracing::warn!(?refusals, "an order was refused: no host has room");
+                let why: Vec<_> = refusals
+                    .iter()
+                    .map(|(refusal, hosts)| format!("{hosts} x {refusal}"))
+                    .collect();
+                let why = why.join(", ");
+                tracing::warn!(why, "an order was refused: no host has room");
                 plain(ProblemCode::CapacityUnavailable)
             }
             AppError::NoAddress => {

@@ -25,6 +25,7 @@ mod journal;
 mod key;
 mod open;
 mod replay;
+mod report;
 mod restore;
 mod room;
 mod segment;
@@ -62,8 +63,8 @@ pub use self::{
     ephemeral::{Entry as EphemeralEntry, Ephemeral, EphemeralError, Swept},
     error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError, UpkeepError},
     key::{KEY_BYTES_MAX, Key, KeyError},
-    open::{CheckpointDoubt, IndexFate, OpenReport},
     replay::{Entry, Replayed, Tail, replay},
+    report::{CheckpointDoubt, IndexFate, OpenReport},
     restore::{FIRST_EPOCH, RestoreError, begin_epoch, next_epoch},
     upkeep::{Kept, Measures},
 };

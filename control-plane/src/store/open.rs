@@ -27,7 +27,8 @@ use super::{
     index::Index,
     journal::Journal,
     key::Key,
-    replay::{Anchor, Entry, Replayed, Start, Stretch, Tail, replay_from, widen},
+    replay::{Anchor, Entry, Replayed, Start, Stretch, replay_from, widen},
+    report::{CheckpointDoubt, IndexFate, OpenReport},
     room::Room,
     upkeep::{self, Newest, Upkeep},
     writer::{QUEUE, Writer},
@@ -37,49 +38,6 @@ use super::{
 const CATCH_UP_BYTES: usize = 96 * 1024 * 1024;
 /// Memory that a write takes beside its key and value, about.
 const CATCH_UP_RECORD_BYTES: usize = 128;
-
-/// What opening found and did, for the log and for `check-store`.
-#[derive(Debug)]
-pub struct OpenReport {
-    /// Sequence of the checkpoint from which the journal was read; `None` from its beginning.
-    pub checkpoint: Option<u64>,
-    /// Checkpoints that could not be used: somebody should look at the disk. What is there of them was put aside.
-    pub doubtful: Vec<CheckpointDoubt>,
-    /// Where the chain stands.
-    pub head: Head,
-    /// Records there are.
-    pub records: usize,
-    /// What was found behind the last valid batch, and cut.
-    pub tail: Tail,
-    /// What became of the index.
-    pub index: IndexFate,
-}
-
-/// A checkpoint that could not be used.
-#[derive(Debug)]
-pub struct CheckpointDoubt {
-    /// Its file.
-    pub name: String,
-    /// Why.
-    pub error: JournalError,
-}
-
-/// What became of the index.
-#[derive(Debug)]
-pub enum IndexFate {
-    /// It was right, after this many commits were added to it.
-    CaughtUp {
-        /// Commits added.
-        commits: u64,
-    },
-    /// It was missing or empty, and was built.
-    Built,
-    /// It could not be trusted: it was moved aside and built anew.
-    Rebuilt {
-        /// What was wrong with it.
-        doubt: IndexDoubt,
-    },
-}
 
 /// Where an index lives and how it is got rid of.
 pub(crate) trait IndexHome {

@@ -16,7 +16,7 @@ use sha2::Digest as _;
 use super::{
     engine::{Engine, EngineError},
     index::Index,
-    open::{IndexHome, OpenReport, assemble, connect},
+    open::{IndexHome, assemble, connect},
     segment::Kind,
     simulated::{MemoryHome, SimulatedDisk},
     *,
