@@ -113,10 +113,13 @@ pub fn parse(text: &str) -> Result<ParsedKey, FieldError> {
 /// Why a key is not safe enough, if it is not.
 fn unsafe_kind(key: &PublicKey) -> Option<&'static str> {
     match key.algorithm() {
-        Algorithm::Ed25519
-        | Algorithm::SkEd25519
-        | Algorithm::Ecdsa { .. }
-        | Algorithm::SkEcdsaSha2NistP256 => None,
+        Algorithm::Ed25519 | Algorithm::SkEd25519 => None,
+        // The library reads compressed points, and sshd does not (sshbuf_get_ec).
+        Algorithm::Ecdsa { .. } | Algorithm::SkEcdsaSha2NistP256 => match key.key_data() {
+            KeyData::Ecdsa(point) if is_whole(point.as_sec1_bytes()) => None,
+            KeyData::SkEcdsaSha2NistP256(sk) if is_whole(sk.ec_point().as_bytes()) => None,
+            _ => Some("this ECDSA key can't be read by every server: make an Ed25519 key"),
+        },
         Algorithm::Rsa { .. } => match key.key_data() {
             KeyData::Rsa(rsa) => (rsa_bits(rsa.n.as_positive_bytes()) < RSA_BITS_MIN)
                 .then_some("RSA keys need at least 3072 bits: make an Ed25519 key"),
@@ -125,6 +128,11 @@ fn unsafe_kind(key: &PublicKey) -> Option<&'static str> {
         Algorithm::Dsa => Some("DSA keys are no longer safe: make an Ed25519 key"),
         _ => Some("keys of this kind are not accepted: make an Ed25519 key"),
     }
+}
+
+/// Whether a point of a curve is written with both coordinates (SEC 1, 2.3.3).
+fn is_whole(point: &[u8]) -> bool {
+    point.first() == Some(&4)
 }
 
 fn rsa_bits(modulus: Option<&[u8]>) -> usize {
@@ -186,6 +194,58 @@ mod tests {
         );
         refused("ssh-dss AAAAB3NzaC1kc3MAAACBAP", UnsafeKey);
         refused(&format!("{ED25519} {}", "x".repeat(5_000)), TooLong);
+    }
+
+    /// One fresh key of each kind that ssh-keygen makes (those of security keys put together from their parts), with
+    /// the fingerprint that it prints.
+    #[test]
+    fn every_kind_that_the_form_names_is_accepted() {
+        let mut kinds = Vec::new();
+        for line in include_str!("ssh_key/accepted.txt").lines() {
+            let (fingerprint, key) = line.split_once(' ').expect("two parts");
+            let parsed = parse(&format!("{key} minji@laptop\r\n"));
+            let parsed = parsed.unwrap_or_else(|error| panic!("{key}: {error:?}"));
+            assert_eq!(parsed.canonical, key);
+            assert_eq!(parsed.fingerprint, fingerprint);
+            assert_eq!(parsed.comment, "minji@laptop");
+            kinds.push(parsed.algorithm);
+        }
+        let expected = [
+            "ssh-ed25519",
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp521",
+            "ssh-rsa",
+            "sk-ssh-ed25519@openssh.com",
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn dsa_and_certificates_are_refused() {
+        for line in include_str!("ssh_key/refused.txt").lines() {
+            let (code, key) = line.split_once(' ').expect("two parts");
+            let error = parse(key).expect_err(key);
+            assert_eq!(
+                serde_json::to_value(error.code).expect("a name"),
+                code,
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_compressed_point_is_refused() {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let mut blob = Vec::new();
+        let compressed = [&[2u8][..], &[7; 32]].concat();
+        for part in [b"ecdsa-sha2-nistp256".as_slice(), b"nistp256", &compressed] {
+            blob.extend(u32::try_from(part.len()).expect("short").to_be_bytes());
+            blob.extend(part);
+        }
+        let key = format!("ecdsa-sha2-nistp256 {}", STANDARD.encode(&blob));
+        refused(&key, FieldErrorCode::UnsafeKey);
     }
 
     #[test]
