@@ -227,7 +227,7 @@ enum RecoveryCommand {
         host: HostId,
     },
     /// Gives back the address of an unknown server, once that is removed from its host; if the host was revoked or
-    /// dismissed, once the operator knows that nobody uses it.
+    /// dismissed, once the operator knows that nobody uses it. Or that of a host that was renumbered.
     Release {
         /// The address.
         address: std::net::IpAddr,

@@ -36,7 +36,7 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    app::{App, Settings, witnesses::WitnessKey},
+    app::{App, Settings, addresses::check_pools, witnesses::WitnessKey},
     authority::Authority,
     blobs::Blobs,
     config::{self, Config},
@@ -89,6 +89,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         Arc::clone(&clock),
     )?;
     let store = open_store(&config)?;
+    hold_pools_against_records(&store, &settings)?;
     let ids = Arc::new(SystemIds { clock: SystemClock });
     let vault = open_vault(&config.key_dir(), &store)?;
     let app = App::new(store.clone(), vault, clock, ids, settings);
@@ -193,6 +194,21 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         Store::open(&config.data_dir.join("store"), &options).context("open the store")?;
     tracing::info!("the store is open: {report}");
     Ok(store)
+}
+
+/// What servers have already must not become the gateway or be reserved: they would go on using it.
+fn hold_pools_against_records(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+    let findings =
+        check_pools(store, &settings.pools).context("hold the pools against the store")?;
+    for remark in &findings.remarks {
+        tracing::warn!("{remark}");
+    }
+    ensure!(
+        findings.contradictions.is_empty(),
+        "the pools contradict the store: {}",
+        findings.contradictions.join("; ")
+    );
+    Ok(())
 }
 
 /// The keys outside the journal: made with the store, and never again, since a store without its keys must

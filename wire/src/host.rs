@@ -25,7 +25,11 @@ pub const HOST_HEADER: &str = "innkeeper-host";
 
 /// What an agent of this version can do. A manifest may `require` more; such an agent then holds what it
 /// has and says so.
-pub const FEATURES: &[&str] = &["server-1"];
+pub const FEATURES: &[&str] = &[FEATURE_SERVER, FEATURE_SUBNET];
+/// It makes servers, and powers and removes them.
+pub const FEATURE_SERVER: &str = "server-1";
+/// It gives a server the subnets that its spec names ([`crate::vm::Nic::subnets`]).
+pub const FEATURE_SUBNET: &str = "subnet-1";
 
 /// Asks to become a host: the one call that needs no client certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]

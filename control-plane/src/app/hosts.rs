@@ -6,8 +6,8 @@ use innkeeper_wire::{
     digest::Digest,
     error::chain,
     host::{
-        FEATURES, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry, Report,
-        SERVERS_PER_HOST_MAX, Testimony,
+        FEATURE_SERVER, FEATURE_SUBNET, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry,
+        Report, SERVERS_PER_HOST_MAX, Testimony,
     },
     id::{Code, HostId},
     time::Timestamp,
@@ -127,7 +127,9 @@ impl App {
             if read::<HostNameClaim>(app.store(), &found.value.name)?.is_some() {
                 return Err(refused(InvitationRefusal::NameTaken));
             }
-            app.new_host(host, &hash, found, now)
+            let (mut changes, ()) = app.new_host(host, &hash, found, now)?;
+            app.claim_for_host(&mut changes, host, caller.address)?;
+            Ok((changes, ()))
         })
         .await?;
         Ok(JoinAnswer {
@@ -267,12 +269,8 @@ impl App {
     pub fn manifest(&self, host: HostId) -> Result<Manifest, AppError> {
         for _ in 0..MANIFEST_READS_MAX {
             let generation = self.manifest_generation(host)?;
-            let servers = self.manifest_entries(host)?;
+            let (requires, servers) = self.manifest_entries(host)?;
             if self.manifest_generation(host)? == generation {
-                let requires = FEATURES
-                    .iter()
-                    .map(|feature| (*feature).to_owned())
-                    .collect();
                 return Ok(Manifest {
                     epoch: self.store().epoch(),
                     generation,
@@ -284,12 +282,17 @@ impl App {
         Err(AppError::Busy)
     }
 
-    fn manifest_entries(&self, host: HostId) -> Result<Vec<ManifestEntry>, AppError> {
+    /// What is wanted of each server of a host, and what an agent must be able to do for that.
+    fn manifest_entries(
+        &self,
+        host: HostId,
+    ) -> Result<(Vec<String>, Vec<ManifestEntry>), AppError> {
         let mut entries = Vec::new();
-        for server in self.servers_on(host)? {
+        let servers = self.servers_on(host)?;
+        for server in &servers {
             if let Some(intent) = server.intent() {
                 if let Intent::Present { spec } = intent {
-                    self.spec_owners().note(host, spec, owner_of(&server));
+                    self.spec_owners().note(host, spec, owner_of(server));
                 }
                 entries.push(ManifestEntry {
                     server: server.id,
@@ -297,7 +300,7 @@ impl App {
                 });
             }
         }
-        Ok(entries)
+        Ok((required_features(&servers), entries))
     }
 
     pub(crate) fn servers_on(&self, host: HostId) -> Result<Vec<Server>, AppError> {
@@ -445,6 +448,18 @@ impl App {
         }
         Ok(read::<HostNameClaim>(self.store(), name)?.map(|claim| claim.value.host))
     }
+}
+
+/// What an agent must be able to do for these servers. One that can't holds what it has, so nothing is asked for that
+/// no server needs: hosts are brought to a new version after the control plane.
+fn required_features(servers: &[Server]) -> Vec<String> {
+    let has_subnets = |server: &Server| {
+        let is_present = matches!(server.intent(), Some(Intent::Present { .. }));
+        is_present && !server.nic.subnets.is_empty()
+    };
+    let subnets = servers.iter().any(has_subnets).then_some(FEATURE_SUBNET);
+    let features = [FEATURE_SERVER].into_iter().chain(subnets);
+    features.map(str::to_owned).collect()
 }
 
 fn owner_of(server: &Server) -> Owner {

@@ -17,22 +17,19 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use super::{
     Settings,
     error::AppError,
-    records::{Noun, Versioned, list_after, read, written},
+    records::{Noun, Versioned, for_each, read, written},
 };
 use crate::{
     domain::{
         addresses::{AddressClaim, Pool},
         fleet::Fleet,
-        free_addresses::FreeAddresses,
+        free_addresses::{Carriers, FreeAddresses},
         host::{Demand, Host, ManifestHead, Reserved},
         mail::OutgoingMail,
         placement::{Placement, Refusal},
     },
     store::{Follower, Store, Write},
 };
-
-/// Records that are read at a time.
-const PAGE: usize = 1_000;
 
 /// The mirror of the records.
 pub(crate) struct Mirror {
@@ -104,11 +101,12 @@ impl Mirror {
         &self,
         site: &Code,
         demand: Demand,
+        carriers: &Carriers,
         is_heard: impl Fn(HostId) -> bool,
     ) -> Result<Turn<'_>, Vec<(HostId, Refusal)>> {
         let placement = {
             let mut fleet = lock(&self.fleet);
-            let placement = fleet.place(site, demand, is_heard)?;
+            let placement = fleet.place(site, demand, carriers, is_heard)?;
             fleet.promise(placement.host, demand);
             placement
         };
@@ -155,6 +153,11 @@ impl Mirror {
         now: Timestamp,
     ) -> Option<IpAddr> {
         lock(&self.free).propose(site, is_wanted, now)
+    }
+
+    /// On which hosts of a site a server can be given addresses.
+    pub(crate) fn carriers(&self, site: &Code, now: Timestamp) -> Carriers {
+        lock(&self.free).carriers(site, now)
     }
 
     /// Tells whenever something changed that this host waits for: its desired state, or that it was revoked.
@@ -209,24 +212,6 @@ impl Follower for Mirror {
     }
 }
 
-fn for_each<T: Noun>(
-    store: &Store,
-    mut take: impl FnMut(&str, Versioned<T>),
-) -> Result<(), AppError> {
-    let mut after: Option<String> = None;
-    loop {
-        let page = list_after::<T>(store, after.as_deref(), PAGE)?;
-        let is_last = page.len() < PAGE;
-        for (name, record) in page {
-            take(&name, record);
-            after = Some(name);
-        }
-        if is_last {
-            return Ok(());
-        }
-    }
-}
-
 /// What these locks guard is whole between any two statements, so a panic elsewhere must not stop all orders.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -270,7 +255,7 @@ mod tests {
                 plans: vec![],
                 images: vec![],
             },
-            pools: vec![Pool::parse(code("lab"), "192.0.2.8/31").expect("a network")],
+            pools: vec![Pool::parse(code("lab"), "192.0.2.8/29").expect("a network")],
             overcommit: Overcommit {
                 cpu_percent: 100,
                 memory_percent: 100,
@@ -326,7 +311,9 @@ mod tests {
     }
 
     async fn choose(mirror: &Mirror) -> Option<HostId> {
-        let chosen = mirror.choose_host(&code("lab"), DEMAND, |_| true).await;
+        let chosen = mirror
+            .choose_host(&code("lab"), DEMAND, &Carriers::All, |_| true)
+            .await;
         chosen.ok().map(|turn| turn.host())
     }
 
@@ -377,7 +364,7 @@ mod tests {
         add_host(&store, 2, Reserved::default()).await;
         mirror.load(&store).expect("it reads");
         let lab = code("lab");
-        let choose = || mirror.choose_host(&lab, DEMAND, |_| true);
+        let choose = || mirror.choose_host(&lab, DEMAND, &Carriers::All, |_| true);
         let (first, second) = (choose().await.ok(), choose().await.ok());
         let hosts: Vec<_> = [&first, &second]
             .into_iter()

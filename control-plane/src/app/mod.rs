@@ -21,6 +21,7 @@ use innkeeper_wire::{
 use tokio::sync::watch;
 
 use self::{
+    addresses::Trespasses,
     error::AppError,
     links::Links,
     lives::Lives,
@@ -43,6 +44,7 @@ use crate::{
 };
 
 pub mod accounts;
+pub mod addresses;
 pub mod erasure;
 pub mod error;
 pub mod hosts;
@@ -125,6 +127,7 @@ struct Inner {
     contacts: Contacts,
     roll_over: RollOver,
     unreadable: Unreadable,
+    trespasses: Trespasses,
 }
 
 /// Who asks.
@@ -213,6 +216,7 @@ impl App {
             contacts: Contacts::default(),
             roll_over: RollOver::default(),
             unreadable: Unreadable::default(),
+            trespasses: Trespasses::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -301,6 +305,11 @@ impl App {
     /// Records that could not be read while reports were taken in.
     pub(crate) fn unreadable(&self) -> &Unreadable {
         &self.inner.unreadable
+    }
+
+    /// Hosts that are heard from addresses of servers.
+    pub(crate) fn trespasses(&self) -> &Trespasses {
+        &self.inner.trespasses
     }
 
     /// Customers change nothing while a host proves that the journal has lost commits, and after a restore until

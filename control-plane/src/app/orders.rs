@@ -1,19 +1,20 @@
 //! Quotes and orders: what it costs, and the one commit that takes the quota, the room on a host and the
 //! addresses, and makes order, contract and server of them (R34-R36, R41-R42, R46).
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use innkeeper_wire::{
     api::{self, OrderRequest, OrderState, Page, QuoteRequest},
     digest::Digest,
     error::FieldErrorCode,
-    id::{AccountId, Code, ContractId, HostId, OrderId, QuoteId, ServerId},
+    id::{AccountId, ContractId, HostId, OrderId, QuoteId, ServerId},
     time::Timestamp,
     vm::{MacAddress, Nic, Power, PowerTarget},
 };
 
 use super::{
     App, Caller,
+    addresses::TakenAddresses,
     error::AppError,
     mirror::Turn,
     records::{
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::domain::{
     account::{Account, AccountState, field},
-    addresses::{AddressClaim, Pool},
     host::{Demand, Host, Reserved},
     order::{Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, Quote, check_choice},
     placement::{self, Candidate, Placement, Refusal},
@@ -32,8 +32,6 @@ use crate::domain::{
     usage::Contract,
 };
 
-/// Addresses that one order looks at, when what seemed to be free is taken, before the caller hears `Busy`.
-const ADDRESSES_TRIED_MAX: usize = 16;
 /// Hosts that one order is placed on, when others were faster, before the caller hears `Busy`.
 const PLACEMENTS_MAX: usize = 32;
 
@@ -128,10 +126,14 @@ impl App {
 
     async fn choose_host(&self, choice: &Choice) -> Result<Turn<'_>, AppError> {
         let now = self.now();
+        let carriers = self.mirror().carriers(&choice.site, now);
+        if carriers.is_empty() {
+            return Err(AppError::NoAddress);
+        }
         let is_heard = |host| self.takes_servers(host, now);
         let chosen = self
             .mirror()
-            .choose_host(&choice.site, demand(choice), is_heard);
+            .choose_host(&choice.site, demand(choice), &carriers, is_heard);
         let turn = chosen
             .await
             .map_err(|refusals| AppError::NoRoom(count(&refusals)))?;
@@ -172,7 +174,7 @@ impl App {
         Ok(Standing::Open(quote))
     }
 
-    /// The order on this host; nothing when the host has no room after all.
+    /// The order on this host; nothing when the host has no room after all, or no address.
     fn order_once(
         &self,
         attempt: &Attempt,
@@ -184,10 +186,12 @@ impl App {
             Standing::Ordered(order) => return Ok((changes, Some(order))),
             Standing::Open(quote) => quote,
         };
-        if !self.take_room(&mut changes, &quote.choice, host, now)? {
+        let Some(host) = self.take_room(&mut changes, &quote.choice, host, now)? else {
             return Ok((Changes::default(), None));
-        }
-        let order = self.reserve(&mut changes, quote, host, now)?;
+        };
+        let Some(order) = self.reserve(&mut changes, quote, &host, now)? else {
+            return Ok((Changes::default(), None));
+        };
         changes.insert(
             &attempt.idempotency,
             &IdempotencyRecord {
@@ -198,17 +202,20 @@ impl App {
         Ok((changes, Some(order)))
     }
 
-    /// Quota and addresses, then order, contract and server: everything that an order takes beside the room.
+    /// Quota and addresses, then order, contract and server: everything that an order takes beside the room. Nothing
+    /// when others have taken the last address that there was for this host.
     fn reserve(
         &self,
         changes: &mut Changes,
         quote: Quote,
-        host: HostId,
+        host: &Host,
         now: Timestamp,
-    ) -> Result<Order, AppError> {
+    ) -> Result<Option<Order>, AppError> {
         self.take_quota(changes, quote.account)?;
         let server = ServerId::new(self.ids());
-        let addresses = self.take_addresses(changes, &quote.choice, server, now)?;
+        let Some(addresses) = self.take_addresses(changes, host, server, now)? else {
+            return Ok(None);
+        };
         let order = Order {
             id: OrderId::new(self.ids()),
             account: quote.account,
@@ -219,18 +226,18 @@ impl App {
             contract: ContractId::new(self.ids()),
             placed_at: now,
         };
-        let server = self.new_server(changes, &order, host, addresses)?;
+        let server = self.new_server(changes, &order, host.id, addresses)?;
         changes.insert(format!("{}/{}", order.account, order.id), &order)?;
         changes.insert(order.quote, &QuoteClaim { order: order.id })?;
         changes.insert(order.contract, &new_contract(&order))?;
         changes.insert(format!("{}/{}", order.account, server.id), &server)?;
         changes.insert(
-            format!("{host}/{}", server.id),
+            format!("{}/{}", host.id, server.id),
             &OnHost {
                 account: order.account,
             },
         )?;
-        Ok(order)
+        Ok(Some(order))
     }
 
     fn take_quota(&self, changes: &mut Changes, account: AccountId) -> Result<(), AppError> {
@@ -255,31 +262,35 @@ impl App {
         )
     }
 
-    /// Takes room on a host that was chosen from memory, as its records are now; false when there is none.
+    /// Takes room on a host that was chosen from memory, as its records are now; gives the host unless it has none.
     fn take_room(
         &self,
         changes: &mut Changes,
         choice: &Choice,
         host: HostId,
         now: Timestamp,
-    ) -> Result<bool, AppError> {
+    ) -> Result<Option<Host>, AppError> {
         let Some(host) = read::<Host>(self.store(), host)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let reserved = read::<Reserved>(self.store(), host.value.id)?;
         let versions = SeenVersions {
             host: host.version,
             reserved: reserved.as_ref().map(|record| record.version),
         };
+        let host = host.value;
         let candidate = Candidate {
-            host: host.value.id,
-            site: host.value.site,
-            state: host.value.state,
-            reachable: self.takes_servers(host.value.id, now),
-            capacity: host.value.capacity,
+            host: host.id,
+            name: host.name.clone(),
+            site: host.site.clone(),
+            state: host.state,
+            reachable: self.takes_servers(host.id, now),
+            // The addresses themselves are taken in the same commit.
+            addressable: true,
+            capacity: host.capacity,
             reserved: reserved.map(|record| record.value).unwrap_or_default(),
         };
-        let (host, demand) = (candidate.host, demand(choice));
+        let demand = demand(choice);
         let overcommit = self.settings().overcommit;
         let placed = placement::place(
             &choice.site,
@@ -289,56 +300,12 @@ impl App {
         );
         if placed.is_err() {
             // What is kept in memory may be behind: by a record that another process wrote, at the most.
-            self.mirror().look_again(self.store(), host)?;
-            return Ok(false);
+            self.mirror().look_again(self.store(), host.id)?;
+            return Ok(None);
         }
         reserve_room(changes, &candidate, versions, demand)?;
-        self.advance_manifest(changes, host)?;
-        Ok(true)
-    }
-
-    /// One IPv4 address, and one IPv6 address where the site has a pool of them.
-    fn take_addresses(
-        &self,
-        changes: &mut Changes,
-        choice: &Choice,
-        server: ServerId,
-        now: Timestamp,
-    ) -> Result<Vec<IpAddr>, AppError> {
-        let mut addresses = Vec::new();
-        for v4 in [true, false] {
-            let is_wanted = |pool: &Pool| pool.is_v4() == v4;
-            let mut pools = self.settings().pools.iter();
-            if !pools.any(|pool| pool.site == choice.site && is_wanted(pool)) {
-                continue;
-            }
-            let (address, version) = self.free_address(&choice.site, is_wanted, now)?;
-            changes.replace(address, version, &AddressClaim::Held { server })?;
-            addresses.push(address);
-        }
-        if addresses.is_empty() {
-            Err(AppError::NoAddress)
-        } else {
-            Ok(addresses)
-        }
-    }
-
-    /// A free address of a site's pools, and the version of what its claim says now.
-    fn free_address(
-        &self,
-        site: &Code,
-        is_wanted: impl Fn(&Pool) -> bool,
-        now: Timestamp,
-    ) -> Result<(IpAddr, Option<u64>), AppError> {
-        for _ in 0..ADDRESSES_TRIED_MAX {
-            let proposed = self.mirror().propose_address(site, &is_wanted, now);
-            let address = proposed.ok_or(AppError::NoAddress)?;
-            let claim = read::<AddressClaim>(self.store(), address)?;
-            if claim.as_ref().is_none_or(|claim| claim.value.is_free(now)) {
-                return Ok((address, claim.map(|claim| claim.version)));
-            }
-        }
-        Err(AppError::Busy)
+        self.advance_manifest(changes, host.id)?;
+        Ok(Some(host))
     }
 
     fn new_server(
@@ -346,7 +313,7 @@ impl App {
         changes: &mut Changes,
         order: &Order,
         host: HostId,
-        addresses: Vec<IpAddr>,
+        addresses: TakenAddresses,
     ) -> Result<Server, AppError> {
         let (keys, version) = self.keys_of(order.account)?;
         let wanted = |id| {
@@ -384,8 +351,8 @@ impl App {
             image: order.choice.image.clone(),
             nic: Nic {
                 mac: MacAddress::of(order.server),
-                addresses,
-                subnets: Vec::new(),
+                addresses: addresses.addresses,
+                subnets: addresses.subnets,
                 openings: self.settings().openings.clone(),
             },
             ssh_keys,
@@ -552,9 +519,11 @@ mod tests {
         let host = HostId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
         let candidate = Candidate {
             host,
+            name: "h1".to_owned(),
             site: "lab".parse().expect("a code"),
             state: HostState::Active,
             reachable: true,
+            addressable: true,
             capacity: None,
             reserved: Reserved::default(),
         };

@@ -62,6 +62,8 @@ use crate::{
 
 /// Version of the JSON in every value; grows with each change that old code can't read.
 const SCHEMA: u8 = 2;
+/// Records that [`for_each`] reads at a time.
+const FOR_EACH_PAGE: usize = 1_000;
 
 /// A type that is stored under keys of one prefix.
 pub(crate) trait Noun: Serialize + DeserializeOwned {
@@ -266,7 +268,26 @@ pub(crate) fn list_after<T: Noun>(
         .collect()
 }
 
-/// The same from the last name backwards, starting before the one called `before`.
+/// Reads all records of a type, one page after the other.
+pub(crate) fn for_each<T: Noun>(
+    store: &Store,
+    mut take: impl FnMut(&str, Versioned<T>),
+) -> Result<(), AppError> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = list_after::<T>(store, after.as_deref(), FOR_EACH_PAGE)?;
+        let is_last = page.len() < FOR_EACH_PAGE;
+        for (name, record) in page {
+            take(&name, record);
+            after = Some(name);
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// Like [`list`] from the last name backwards, starting before the one called `before`.
 pub(crate) fn list_newest<T: Noun>(
     store: &Store,
     prefix: impl Display,

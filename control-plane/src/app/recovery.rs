@@ -408,7 +408,8 @@ impl App {
                             "a server that no record knows uses the address of another one"
                         );
                     }
-                    Some(AddressClaim::Unlisted { .. }) => {}
+                    // A host itself has it: nobody is given it either.
+                    Some(AddressClaim::Unlisted { .. } | AddressClaim::Host { .. }) => {}
                     _ if planted(Bug::ForgetUnlisted) => {}
                     Some(AddressClaim::Held { .. } | AddressClaim::Resting { .. }) | None => {
                         let server = held.server;
@@ -428,26 +429,43 @@ impl App {
         let cause = format!("release {address}");
         self.decide(Actor::Operator, &cause, |app, now| {
             let claim = read::<AddressClaim>(app.store(), address)?;
-            let Some((version, AddressClaim::Unlisted { server, host })) =
-                claim.map(|claim| (claim.version, claim.value))
-            else {
-                let detail = format!("{address} is not held for a server that no record knows");
-                return Err(AppError::OperatorRefused(detail));
+            let version = match claim.map(|claim| (claim.version, claim.value)) {
+                Some((version, AddressClaim::Unlisted { server, host })) => {
+                    app.check_unlisted_is_gone(address, server, host)?;
+                    version
+                }
+                // Should the host have it still, its next report takes it again before it has rested.
+                Some((version, AddressClaim::Host { .. })) => version,
+                Some((_, AddressClaim::Held { .. } | AddressClaim::Resting { .. })) | None => {
+                    let detail = format!(
+                        "{address} is held neither for a server that no record knows nor for a host"
+                    );
+                    return Err(AppError::OperatorRefused(detail));
+                }
             };
-            let uses = |held: &HeldServer| held.server == server;
-            let inventory = app.inventories().of(host);
-            let may_use = inventory.is_none_or(|inventory| inventory.held.iter().any(uses));
-            if may_use && !app.is_out(host)? {
-                return Err(AppError::OperatorRefused(format!(
-                    "{server} may still use {address} on {host}: remove it there, and wait for the host's next report"
-                )));
-            }
             let until = now.after(QUARANTINE);
             let mut changes = Changes::default();
             changes.replace(address, Some(version), &AddressClaim::Resting { until })?;
             Ok((changes, ()))
         })
         .await
+    }
+
+    fn check_unlisted_is_gone(
+        &self,
+        address: IpAddr,
+        server: ServerId,
+        host: HostId,
+    ) -> Result<(), AppError> {
+        let uses = |held: &HeldServer| held.server == server;
+        let inventory = self.inventories().of(host);
+        let may_use = inventory.is_none_or(|inventory| inventory.held.iter().any(uses));
+        if may_use && !self.is_out(host)? {
+            return Err(AppError::OperatorRefused(format!(
+                "{server} may still use {address} on {host}: remove it there, and wait for the host's next report"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use innkeeper_wire::id::{Code, HostId};
 
 use super::{
+    free_addresses::Carriers,
     host::{Demand, Host, Reserved},
     placement::{self, Candidate, Overcommit, Placement, Refusal},
 };
@@ -78,10 +79,12 @@ impl Fleet {
                 entry.host_version = version;
                 entry.candidate = Some(Candidate {
                     host: host.id,
+                    name: host.name,
                     site: host.site,
                     state: host.state,
-                    // Changes with the clock: it is asked when a host is chosen.
+                    // Both change with the clock: they are asked when a host is chosen.
                     reachable: true,
+                    addressable: true,
                     capacity: host.capacity,
                     reserved: Reserved::default(),
                 });
@@ -112,7 +115,8 @@ impl Fleet {
     }
 
     /// The host that [`placement::place`] would choose if all promises were kept; when there is none, the one that
-    /// it would choose if none were; or why it is none of them. `is_heard` tells of a host whether it is reachable.
+    /// it would choose if none were; or why it is none of them. `is_heard` tells of a host whether it is reachable,
+    /// `carriers` where servers can be given addresses.
     ///
     /// # Errors
     /// Of each host why it was passed over.
@@ -120,10 +124,18 @@ impl Fleet {
         &mut self,
         site: &Code,
         demand: Demand,
+        carriers: &Carriers,
         is_heard: impl Fn(HostId) -> bool,
     ) -> Result<Placement, Vec<(HostId, Refusal)>> {
-        let mut ranked = self.ranking(site, demand).order.iter();
-        if let Some((score_ppm, host)) = ranked.find(|(_, host)| is_heard(*host)) {
+        let ranking = self.ranking(site, demand);
+        let includes = |host: &HostId| {
+            let entry = self.hosts.get(host);
+            let candidate = entry.and_then(|entry| entry.candidate.as_ref());
+            candidate.is_some_and(|candidate| carriers.include(&candidate.name))
+        };
+        let mut ranked = self.rankings[ranking].order.iter();
+        let fits = |(_, host): &&(u64, HostId)| is_heard(*host) && includes(host);
+        if let Some((score_ppm, host)) = ranked.find(fits) {
             return Ok(Placement {
                 host: *host,
                 score_ppm: *score_ppm,
@@ -133,23 +145,26 @@ impl Fleet {
             .hosts
             .iter()
             .filter_map(|(host, entry)| {
+                let candidate = entry.candidate.clone()?;
                 Some(Candidate {
                     reachable: is_heard(*host),
+                    addressable: carriers.include(&candidate.name),
                     reserved: entry.reserved,
-                    ..entry.candidate.clone()?
+                    ..candidate
                 })
             })
             .collect();
         placement::place(site, demand, self.overcommit, &candidates)
     }
 
-    fn ranking(&mut self, site: &Code, demand: Demand) -> &Ranking {
+    /// Where the ranking for a size stands, which is made if it is not there.
+    fn ranking(&mut self, site: &Code, demand: Demand) -> usize {
         let known = self
             .rankings
             .iter()
             .position(|ranking| ranking.demand == demand && ranking.site == *site);
         if let Some(known) = known {
-            return &self.rankings[known];
+            return known;
         }
         if self.rankings.len() == RANKINGS_MAX {
             self.rankings.remove(0);
@@ -165,7 +180,7 @@ impl Fleet {
             }
         }
         self.rankings.push(ranking);
-        self.rankings.last().expect("it was just pushed")
+        self.rankings.len() - 1
     }
 
     fn change(&mut self, host: HostId, change: impl FnOnce(&mut Entry)) {
@@ -305,6 +320,8 @@ mod tests {
                         });
                         scanned.candidates.insert(host, Candidate {
                             host,
+                            name: "h".to_owned(),
+                            addressable: true,
                             site: site(at),
                             state,
                             reachable: heard.contains(&host),
@@ -327,7 +344,7 @@ mod tests {
                         scanned.candidates.entry(id(host)).and_modify(|known| known.reachable = false);
                     }
                     Event::Order { site: at, demand } => {
-                        let placed = fleet.place(&site(at), demand, |host| heard.contains(&host));
+                        let placed = fleet.place(&site(at), demand, &Carriers::All, |host| heard.contains(&host));
                         prop_assert_eq!(&placed, &scanned.place(&site(at), demand));
                         if let Ok(Placement { host, .. }) = placed {
                             let taken = scanned.candidates[&host].reserved.with(demand);
@@ -364,7 +381,7 @@ mod tests {
     }
 
     fn choose(fleet: &mut Fleet) -> Option<HostId> {
-        let placed = fleet.place(&site(0), SMALL, |_| true);
+        let placed = fleet.place(&site(0), SMALL, &Carriers::All, |_| true);
         placed.ok().map(|placement| placement.host)
     }
 
@@ -387,6 +404,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_goes_only_where_it_can_be_given_addresses() {
+        let mut fleet = fleet_of_two();
+        let mut at = |names: &[&str]| {
+            let carriers = Carriers::Only(names.iter().map(|name| (*name).to_owned()).collect());
+            let placed = fleet.place(&site(0), SMALL, &carriers, |_| true);
+            placed.map(|placement| placement.host)
+        };
+        assert_eq!(at(&["h2"]), Ok(id(2)), "the first one is as empty");
+        assert_eq!(at(&["h1", "h2"]), Ok(id(1)));
+        let nowhere = [1, 2].map(|number| (id(number), Refusal::Addresses));
+        assert_eq!(at(&["h3"]), Err(nowhere.to_vec()));
+    }
+
+    #[test]
     fn older_records_change_nothing() {
         let mut fleet = fleet_of_two();
         let full = Reserved::default().with(LARGE);
@@ -400,7 +431,7 @@ mod tests {
         let mut fleet = fleet_of_two();
         for vcpus in 1..=2 * u32::try_from(RANKINGS_MAX).expect("few") {
             let demand = Demand { vcpus, ..SMALL };
-            let chosen = fleet.place(&site(0), demand, |_| true);
+            let chosen = fleet.place(&site(0), demand, &Carriers::All, |_| true);
             assert_eq!(chosen.is_ok(), vcpus <= 16, "{vcpus}");
         }
         assert_eq!(fleet.rankings.len(), RANKINGS_MAX);

@@ -11,7 +11,7 @@ use std::{
 
 use innkeeper_wire::{id::Code, time::Timestamp};
 
-use super::addresses::{AddressClaim, Pool};
+use super::addresses::{AddressClaim, Pool, Routing};
 
 /// The free addresses of all pools.
 #[derive(Debug)]
@@ -30,6 +30,42 @@ struct Circle {
     known: HashMap<u128, (u64, Option<AddressClaim>)>,
     /// Where the next search begins.
     next: u128,
+}
+
+/// On which hosts of a site a server can be given addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carriers {
+    /// On each.
+    All,
+    /// On those of these names.
+    Only(BTreeSet<String>),
+}
+
+impl Carriers {
+    /// Whether one can on the host of this name.
+    #[must_use]
+    pub fn include(&self, host_name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(host_name),
+        }
+    }
+
+    /// Whether there is no such host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Only(names) if names.is_empty())
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, other) => other,
+            (some, Self::All) => some,
+            (Self::Only(some), Self::Only(other)) => {
+                Self::Only(some.intersection(&other).cloned().collect())
+            }
+        }
+    }
 }
 
 impl FreeAddresses {
@@ -70,6 +106,29 @@ impl FreeAddresses {
             .filter(|circle| circle.pool.site == *site && is_wanted(&circle.pool));
         circles.find_map(|circle| circle.propose(now))
     }
+
+    /// Where a server of a site can be given an address of each family that the site has pools of.
+    pub fn carriers(&mut self, site: &Code, now: Timestamp) -> Carriers {
+        let ours = |circle: &&mut Circle| circle.pool.site == *site;
+        let mut families: [Option<Carriers>; 2] = [None, None];
+        for circle in self.pools.iter_mut().filter(ours) {
+            let family = &mut families[usize::from(circle.pool.is_v4())];
+            let known = family.get_or_insert_with(|| Carriers::Only(BTreeSet::new()));
+            if !circle.has_free(now) {
+                continue;
+            }
+            match (&circle.pool.routing, known) {
+                (Routing::ProxyNeighbour, known) => *known = Carriers::All,
+                (Routing::Static { host }, Carriers::Only(names)) => {
+                    names.insert(host.clone());
+                }
+                (Routing::Static { .. }, Carriers::All) => {}
+            }
+        }
+        let nowhere = Carriers::Only(BTreeSet::new());
+        let combined = families.into_iter().flatten().reduce(Carriers::and);
+        combined.unwrap_or(nowhere)
+    }
 }
 
 impl Circle {
@@ -84,7 +143,11 @@ impl Circle {
         self.known.insert(position, (version, claim));
         match claim {
             None => self.give(position),
-            Some(AddressClaim::Held { .. } | AddressClaim::Unlisted { .. }) => self.take(position),
+            Some(
+                AddressClaim::Held { .. }
+                | AddressClaim::Unlisted { .. }
+                | AddressClaim::Host { .. },
+            ) => self.take(position),
             Some(AddressClaim::Resting { until }) => {
                 self.take(position);
                 self.resting.insert((until, position));
@@ -93,6 +156,17 @@ impl Circle {
     }
 
     fn propose(&mut self, now: Timestamp) -> Option<IpAddr> {
+        let position = self.find_free(now)?;
+        self.next = (position + 1) % self.pool.size();
+        Some(self.pool.address(position))
+    }
+
+    fn has_free(&mut self, now: Timestamp) -> bool {
+        self.find_free(now).is_some()
+    }
+
+    /// The next position that is free at `now`.
+    fn find_free(&mut self, now: Timestamp) -> Option<u128> {
         while let Some((until, position)) = self.resting.first().copied()
             && (AddressClaim::Resting { until }).is_free(now)
         {
@@ -107,10 +181,7 @@ impl Circle {
                     self.resting.insert((*until, position));
                     self.take(position);
                 }
-                _ => {
-                    self.next = (position + 1) % self.pool.size();
-                    return Some(self.pool.address(position));
-                }
+                _ => return Some(position),
             }
         }
     }
@@ -164,6 +235,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::domain::addresses::PoolDescription;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)
@@ -182,8 +254,31 @@ mod tests {
         "lab".parse().expect("a code")
     }
 
-    fn pool(cidr: &str) -> Pool {
-        Pool::parse(lab(), cidr).expect("a network")
+    /// A pool that gives these addresses away.
+    fn pool(range: &str) -> Pool {
+        pool_of(range, Routing::ProxyNeighbour)
+    }
+
+    fn pool_of(range: &str, routing: Routing) -> Pool {
+        let subnet = if range.contains(':') {
+            "2001:db8::/64"
+        } else if range.starts_with("198.") {
+            "198.51.100.0/24"
+        } else {
+            "192.0.2.0/24"
+        };
+        let description = PoolDescription {
+            site: lab(),
+            subnet,
+            gateway: (!range.contains(':'))
+                .then(|| subnet.replace("0/24", "254"))
+                .map(|text| text.parse().expect("an address")),
+            ranges: Some(&[range.to_owned()]),
+            reserved: &[],
+            ours: &[],
+            routing,
+        };
+        Pool::new(&description).expect("a pool")
     }
 
     struct Addresses {
@@ -193,7 +288,7 @@ mod tests {
 
     impl Addresses {
         fn of(pools: &[&str]) -> Self {
-            let pools: Vec<_> = pools.iter().map(|cidr| pool(cidr)).collect();
+            let pools: Vec<_> = pools.iter().map(|range| pool(range)).collect();
             Self {
                 free: FreeAddresses::new(&pools),
                 version: 0,
@@ -214,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_gone_through_in_a_circle() {
-        let mut addresses = Addresses::of(&["192.0.2.0/29"]);
+        let mut addresses = Addresses::of(&["192.0.2.1-192.0.2.6"]);
         assert_eq!(addresses.v4(0), "192.0.2.1");
         addresses.note("192.0.2.1", held());
         addresses.note("192.0.2.3", held());
@@ -233,7 +328,7 @@ mod tests {
 
     #[test]
     fn what_rests_is_not_free_and_full_is_full() {
-        let mut addresses = Addresses::of(&["192.0.2.8/31", "2001:db8::/64"]);
+        let mut addresses = Addresses::of(&["192.0.2.8-192.0.2.9", "2001:db8::1-2001:db8::ff"]);
         addresses.note("192.0.2.8", held());
         addresses.note("192.0.2.9", resting(100));
         assert_eq!(addresses.v4(99), "none");
@@ -249,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_rest_that_was_over_goes_on_when_the_clock_is_set_back() {
-        let mut addresses = Addresses::of(&["192.0.2.8/31"]);
+        let mut addresses = Addresses::of(&["192.0.2.8-192.0.2.9"]);
         addresses.note("192.0.2.8", resting(100));
         addresses.note("192.0.2.9", resting(300));
         assert_eq!(addresses.v4(200), "192.0.2.8");
@@ -260,7 +355,7 @@ mod tests {
 
     #[test]
     fn older_records_and_strangers_change_nothing() {
-        let mut addresses = Addresses::of(&["192.0.2.9/32"]);
+        let mut addresses = Addresses::of(&["192.0.2.9"]);
         addresses.note("198.51.100.1", held());
         let address = "192.0.2.9".parse().expect("an address");
         addresses.free.note(address, 7, held());
@@ -272,16 +367,58 @@ mod tests {
 
     #[test]
     fn the_next_pool_helps_out() {
-        let mut addresses = Addresses::of(&["192.0.2.9/32", "198.51.100.9/32"]);
+        let mut addresses = Addresses::of(&["192.0.2.9", "198.51.100.9"]);
         addresses.note("192.0.2.9", held());
         assert_eq!(addresses.v4(0), "198.51.100.9");
+    }
+
+    #[test]
+    fn a_host_keeps_the_address_that_it_was_heard_from() {
+        let mut addresses = Addresses::of(&["198.51.100.2-198.51.100.3"]);
+        let host = innkeeper_wire::id::HostId::from_uuid(uuid_v7(at(1), [2; 10]));
+        addresses.note("198.51.100.2", Some(AddressClaim::Host { host }));
+        assert_eq!(addresses.v4(0), "198.51.100.3");
+        assert_eq!(addresses.v4(1_000_000), "198.51.100.3", "for good");
+    }
+
+    #[test]
+    fn a_server_goes_where_each_family_has_an_address() {
+        let at_h1 = || Routing::Static {
+            host: "h1".to_owned(),
+        };
+        let only = |names: &[&str]| Carriers::Only(names.iter().map(|n| (*n).to_owned()).collect());
+        let mut addresses = Addresses {
+            free: FreeAddresses::new(&[
+                pool("192.0.2.9"),
+                pool_of("198.51.100.8-198.51.100.9", at_h1()),
+                pool("2001:db8::9"),
+            ]),
+            version: 0,
+        };
+        let now = at(10);
+        assert_eq!(addresses.free.carriers(&lab(), now), Carriers::All);
+        addresses.note("192.0.2.9", held());
+        assert_eq!(addresses.free.carriers(&lab(), now), only(&["h1"]));
+        let serves = |host: &'static str| move |pool: &Pool| pool.is_v4() && pool.serves(host);
+        assert_eq!(addresses.free.propose(&lab(), serves("h2"), now), None);
+        let given = addresses.free.propose(&lab(), serves("h1"), now);
+        assert_eq!(given, "198.51.100.8".parse().ok());
+        addresses.note("198.51.100.8", held());
+        addresses.note("198.51.100.9", resting(10));
+        let carriers = addresses.free.carriers(&lab(), at(9));
+        assert!(carriers.is_empty(), "it rests");
+        assert_eq!(addresses.free.carriers(&lab(), now), only(&["h1"]));
+        addresses.note("2001:db8::9", held());
+        assert!(addresses.free.carriers(&lab(), now).is_empty());
+        let elsewhere = "busan".parse().expect("a code");
+        assert!(addresses.free.carriers(&elsewhere, now).is_empty());
     }
 
     proptest! {
         /// After any history, exactly what no claim keeps is proposed, each once in a round.
         #[test]
         fn proposes_what_is_free(history in vec((0u128..14, 0u8..3), 0..80), now in 0i64..4) {
-            let pool = pool("192.0.2.0/28");
+            let pool = pool("192.0.2.1-192.0.2.14");
             let mut free = FreeAddresses::new(std::slice::from_ref(&pool));
             let mut claims = BTreeMap::new();
             for (version, (position, kind)) in (1..).zip(history) {

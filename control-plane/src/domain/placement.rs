@@ -28,12 +28,16 @@ pub struct Overcommit {
 pub struct Candidate {
     /// Which.
     pub host: HostId,
+    /// What its operator calls it.
+    pub name: String,
     /// Where it stands.
     pub site: Code,
     /// Whether it may talk to us.
     pub state: HostState,
     /// Whether it was heard of lately and its libvirt answers.
     pub reachable: bool,
+    /// Whether a server on it can be given addresses: some pools are routed to one host.
+    pub addressable: bool,
     /// What it has; `None` until its first report.
     pub capacity: Option<HostCapacity>,
     /// What is promised already.
@@ -55,6 +59,9 @@ pub enum Refusal {
     /// It is not heard of, or its libvirt does not answer.
     #[error("not reachable")]
     Unreachable,
+    /// No pool that serves it has an address left.
+    #[error("no address left")]
+    Addresses,
     /// It carries as many servers as a host may.
     #[error("carries the most servers a host may")]
     Servers,
@@ -127,6 +134,9 @@ pub(super) fn score(
         .capacity
         .filter(|_| candidate.reachable)
         .ok_or(Refusal::Unreachable)?;
+    if !candidate.addressable {
+        return Err(Refusal::Addresses);
+    }
     let after = reserved.with(demand);
     if usize::try_from(after.servers).is_ok_and(|n| n > innkeeper_wire::host::SERVERS_PER_HOST_MAX)
     {
@@ -180,9 +190,11 @@ mod tests {
     fn candidate(n: u8) -> Candidate {
         Candidate {
             host: id(n),
+            name: format!("h{n}"),
             site: "seoul-1".parse().expect("a code"),
             state: HostState::Active,
             reachable: true,
+            addressable: true,
             capacity: Some(HostCapacity {
                 cpus: 16,
                 memory: Bytes::gib(64),
@@ -233,6 +245,10 @@ mod tests {
             Err(vec![Refusal::Unreachable])
         );
         assert_eq!(with(|c| c.capacity = None), Err(vec![Refusal::Unreachable]));
+        assert_eq!(
+            with(|c| c.addressable = false),
+            Err(vec![Refusal::Addresses])
+        );
         assert_eq!(
             with(|c| c.reserved.servers = 1_000),
             Err(vec![Refusal::Servers])

@@ -2,11 +2,13 @@
 //! own. Filed by noun.
 
 mod accounts;
+mod addresses;
 mod agents;
 mod authorization;
 mod document;
 mod erasure;
 mod listener;
+mod offer;
 mod orders;
 mod personal;
 mod recovery;

@@ -2,6 +2,7 @@
 //! ids; customers and hosts that talk to it as real ones do.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -18,14 +19,10 @@ use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
     agent_api::{self, AgentContext, listener::Connection, refusals::Refusals},
     api::{self, context::Context},
-    app::{App, Settings, witnesses::WitnessKey},
+    app::{App, Settings},
     authority::Authority,
     blobs::Blobs,
-    domain::{
-        addresses::Pool,
-        catalogue::{Catalogue, Image, Plan, Site},
-        placement::Overcommit,
-    },
+    domain::addresses::Pool,
     metrics::Metrics,
     store::{Options, Store},
     vault::Vault,
@@ -38,14 +35,14 @@ use innkeeper_wire::{
         LifeAnswer, Manifest, Observations, ObservedServer, Report, ReportAnswer, Witness,
     },
     id::{ChallengeId, HostId, IdSource, InstanceId},
-    money::{Currency, HourlyRate, Money},
     size::Bytes,
     time::{Clock, Timestamp},
-    vm::{BaseImage, ImageFormat, Opening},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use crate::offer::settings;
 
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
 
@@ -159,20 +156,36 @@ impl Setting {
         Self::open(tempfile::tempdir().expect("a folder"))
     }
 
+    /// One that gives away the addresses of other pools.
+    pub(crate) fn giving(pools: Vec<Pool>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings {
+            pools,
+            ..settings()
+        };
+        Self::open_with(folder, settings)
+    }
+
     /// A control plane on what `folder` holds.
     pub(crate) fn open(folder: impl Into<Arc<tempfile::TempDir>>) -> Self {
+        Self::open_with(folder, settings())
+    }
+
+    fn open_with(folder: impl Into<Arc<tempfile::TempDir>>, settings: Settings) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
         let install = "example".parse().expect("a code");
         let folder = folder.into();
         let (names, of_authority) = (vec!["localhost".to_owned()], Arc::clone(&clock));
         let authority = Authority::open(folder.path(), &install, names, of_authority);
-        Self::assemble(folder, "store", clock, authority.expect("an authority"), 1)
+        let authority = authority.expect("an authority");
+        Self::assemble(folder, "store", clock, authority, (1, settings))
     }
 
     /// Another life of the same installation, with the store in the folder `store` beside the first one's.
     pub(crate) fn with_store(&self, store: &str) -> Self {
         let (clock, authority) = (Arc::clone(&self.clock), self.authority.clone());
-        Self::assemble(Arc::clone(&self.owner), store, clock, authority, 1 << 32)
+        let owner = Arc::clone(&self.owner);
+        Self::assemble(owner, store, clock, authority, (1 << 32, settings()))
     }
 
     fn assemble(
@@ -180,7 +193,7 @@ impl Setting {
         store: &str,
         clock: Arc<TestClock>,
         authority: Authority,
-        first_id: u64,
+        (first_id, settings): (u64, Settings),
     ) -> Self {
         let ids = Arc::new(TestIds {
             clock: Arc::clone(&clock),
@@ -195,7 +208,7 @@ impl Setting {
         let vault = Vault::open(&keys, None).expect("a sound vault");
         let vault = vault.unwrap_or_else(|| Vault::create(&keys).expect("a vault"));
         let clock_of_app = Arc::clone(&clock) as Arc<dyn Clock>;
-        let app = App::new(store, vault.clone(), clock_of_app, ids, settings());
+        let app = App::new(store, vault.clone(), clock_of_app, ids, settings);
         let metrics = Metrics::new().expect("metrics");
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let portal_key = Digest::of(b"the portal's key, long enough for it");
@@ -340,12 +353,22 @@ impl Setting {
 
     /// A host that joined and reported `capacity`.
     pub(crate) async fn host(&self, name: &str, capacity: HostCapacity) -> TestHost {
+        self.host_at("192.0.2.9", name, capacity).await
+    }
+
+    /// The same of one that dials from this address.
+    pub(crate) async fn host_at(
+        &self,
+        address: &str,
+        name: &str,
+        capacity: HostCapacity,
+    ) -> TestHost {
         let token = self.app.invite_host(name, "lab").await.expect("invited");
         let request = HostRequest::create().expect("a key");
         let body = json!({ "token": token, "csr_pem": request.request_pem });
         let stranger = Connection {
             peer: Peer::Nobody,
-            address: "192.0.2.9:1".parse().expect("an address"),
+            address: SocketAddr::new(address.parse().expect("an address"), 1),
         };
         let joined = self
             .ask(stranger, None, Method::POST, "/join", Some(body))
@@ -532,66 +555,5 @@ pub(crate) fn room_for(servers: u64) -> HostCapacity {
         cpus: 64,
         memory: Bytes::gib(servers),
         disk: Bytes::gib(1_000),
-    }
-}
-
-fn settings() -> Settings {
-    let lab: innkeeper_wire::id::Code = "lab".parse().expect("a code");
-    let pool = |network| Pool::parse(lab.clone(), network).expect("a network");
-    Settings {
-        installation: "Example Cloud".to_owned(),
-        support_email: "help@cloud.example".to_owned(),
-        terms_version: "2026-11".to_owned(),
-        terms: "Be kind.".to_owned(),
-        password_length_min: 15,
-        portal_url: "https://portal.cloud.example".to_owned(),
-        catalogue: Catalogue {
-            sites: vec![Site {
-                code: lab.clone(),
-                name: "Laboratory".to_owned(),
-            }],
-            plans: vec![Plan {
-                code: "s1".parse().expect("a code"),
-                name: "S1".to_owned(),
-                vcpus: 1,
-                memory: Bytes::gib(1),
-                disk: Bytes::gib(10),
-                hourly: HourlyRate {
-                    micro_minor_per_hour: 9_000_000,
-                    currency: Currency::Krw,
-                },
-                monthly_cap: Money {
-                    amount: 6_000,
-                    currency: Currency::Krw,
-                },
-            }],
-            images: vec![Image {
-                code: "tiny".parse().expect("a code"),
-                name: "Tiny".to_owned(),
-                login_user: "root".to_owned(),
-                base: BaseImage {
-                    digest: Digest::of(b"tiny"),
-                    format: ImageFormat::Raw,
-                    file_size: Bytes::mib(64),
-                    virtual_size: Bytes::mib(64),
-                },
-            }],
-        },
-        pools: vec![pool("203.0.113.128/25"), pool("2001:db8:1::/64")],
-        overcommit: Overcommit {
-            cpu_percent: 400,
-            memory_percent: 100,
-            disk_percent: 100,
-        },
-        openings: vec![
-            Opening::Icmp,
-            Opening::Tcp {
-                first: 1,
-                last: u16::MAX,
-            },
-        ],
-        tombstone_days: 7,
-        server_quota: 20,
-        witness_key: WitnessKey::new([3; 32]),
     }
 }

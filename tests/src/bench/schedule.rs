@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use innkeeper_control_plane::domain::{
     fleet::Fleet,
+    free_addresses::Carriers,
     host::{Demand, Host, HostState, Reserved},
     placement::{self, Candidate, Overcommit},
 };
@@ -188,7 +189,9 @@ impl Ranked {
 
 impl Subject for Ranked {
     fn place(&mut self, demand: Demand) -> anyhow::Result<HostId> {
-        let placed = self.fleet.place(&self.site, demand, |_| true);
+        let placed = self
+            .fleet
+            .place(&self.site, demand, &Carriers::All, |_| true);
         let host = placed.ok().context("the fleet is full")?.host;
         self.change(host, |reserved| reserved.with(demand));
         Ok(host)
@@ -222,9 +225,11 @@ impl Scanned {
                 let (host, capacity) = host(number);
                 Candidate {
                     host,
+                    name: format!("h{number}"),
                     site: site.clone(),
                     state: HostState::Active,
                     reachable: true,
+                    addressable: true,
                     capacity: Some(capacity),
                     reserved: Reserved::default(),
                 }

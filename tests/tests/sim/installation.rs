@@ -11,6 +11,7 @@ use std::{
 
 use innkeeper_control_plane::{
     app::{Actor, App, Caller, Settings},
+    domain::addresses::{Pool, PoolDescription, Routing},
     store::{
         Options,
         simulated::{MemoryHome, SimulatedDisk, open},
@@ -195,11 +196,25 @@ fn code(text: &str) -> Code {
     text.parse().expect("a code")
 }
 
+fn six_addresses() -> Pool {
+    let description = PoolDescription {
+        site: code("lab"),
+        subnet: "203.0.113.0/28",
+        gateway: None,
+        ranges: Some(&["203.0.113.2-203.0.113.7".to_owned()]),
+        reserved: &[],
+        ours: &[],
+        routing: Routing::ProxyNeighbour,
+    };
+    Pool::new(&description).expect("a pool")
+}
+
 /// Six addresses and five servers an account, so that both run out.
 pub(crate) fn settings() -> Settings {
     Settings {
         openings: vec![Opening::Icmp],
         server_quota: 5,
-        ..small_cloud::settings(&["203.0.113.0/29"])
+        pools: vec![six_addresses()],
+        ..small_cloud::settings(&[])
     }
 }

@@ -194,7 +194,7 @@ fn addresses_have_one_owner(
         match decode(&record.value) {
             AddressClaim::Held { server } => held.insert((address, server)),
             AddressClaim::Unlisted { server, .. } => unlisted.insert((address, server)),
-            AddressClaim::Resting { .. } => false,
+            AddressClaim::Host { .. } | AddressClaim::Resting { .. } => false,
         };
     }
     let has = |server: &&Server| {

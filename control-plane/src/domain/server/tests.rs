@@ -319,3 +319,25 @@ proptest! {
         }
     }
 }
+
+/// A record as it was written before servers had subnets, and the spec that its host has been told.
+const RECORD_BEFORE_SUBNETS: &str = include_str!("record-before-subnets.json");
+const SPEC_BEFORE_SUBNETS: &str = concat!(
+    r#"{"server":"srv_00000000000071018101010101010101","hostname":"web-1","vcpus":1,"memory":1073741824,"#,
+    r#""disk":21474836480,"image":{"digest":"sha256:6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d","#,
+    r#""format":"raw","file_size":67108864,"virtual_size":67108864},"network":{"mac":"02:01:01:01:01:01","#,
+    r#""addresses":["203.0.113.129","2001:db8::1"],"openings":[{"protocol":"icmp"}]},"ssh_keys":[],"#,
+    r#""power":{"target":"on","serial":1},"reboots":0}"#
+);
+
+#[test]
+fn a_server_from_before_subnets_keeps_its_spec() {
+    let server: Server = serde_json::from_str(RECORD_BEFORE_SUBNETS).expect("a record");
+    assert!(server.nic.subnets.is_empty());
+    let spec = server.spec();
+    assert_eq!(
+        String::from_utf8(spec.to_bytes()).expect("JSON"),
+        SPEC_BEFORE_SUBNETS
+    );
+    assert_eq!(spec.digest(), Digest::of(SPEC_BEFORE_SUBNETS.as_bytes()));
+}

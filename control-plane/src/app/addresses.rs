@@ -1,0 +1,210 @@
+//! Who gets which address: servers by their order, hosts because they are there.
+//!
+//! An address that a known host was heard from is its own and is claimed for it, in the record by which a server
+//! would get it: so no order can take it, whenever it looks, until an operator releases it.
+
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use innkeeper_wire::{
+    id::{HostId, ServerId},
+    time::Timestamp,
+    vm::Subnet,
+};
+
+use super::{
+    Actor, App,
+    error::AppError,
+    records::{Changes, HostNameClaim, for_each, read},
+};
+use crate::{
+    domain::{
+        addresses::{AddressClaim, Pool, Routing, contradiction},
+        host::Host,
+    },
+    store::Store,
+};
+
+/// Addresses that one order looks at, when what seemed to be free is taken, before the caller hears `Busy`.
+const TRIED_MAX: usize = 16;
+/// Most pairs of host and address that are remembered as having been spoken of.
+const SAID_MAX: usize = 1_000;
+
+/// What a new server gets.
+#[derive(Debug, Default)]
+pub(crate) struct TakenAddresses {
+    /// One a family, IPv4 first.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The subnet of each.
+    pub(crate) subnets: Vec<Subnet>,
+}
+
+/// Hosts that dial from an address of a server, and were spoken of.
+#[derive(Debug, Default)]
+pub(crate) struct Trespasses(Mutex<BTreeSet<(HostId, IpAddr)>>);
+
+impl Trespasses {
+    /// Whether it is the first time.
+    fn is_new(&self, host: HostId, address: IpAddr) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.len() < SAID_MAX && said.insert((host, address))
+    }
+}
+
+impl App {
+    /// One IPv4 address, and one IPv6 address where the site has a pool of them, of pools that serve this host.
+    /// Nothing when one of the two has run out.
+    pub(super) fn take_addresses(
+        &self,
+        changes: &mut Changes,
+        host: &Host,
+        server: ServerId,
+        now: Timestamp,
+    ) -> Result<Option<TakenAddresses>, AppError> {
+        let mut taken = TakenAddresses::default();
+        for v4 in [true, false] {
+            let is_wanted = |pool: &Pool| pool.site == host.site && pool.is_v4() == v4;
+            if !self.settings().pools.iter().any(is_wanted) {
+                continue;
+            }
+            let serves = |pool: &Pool| pool.is_v4() == v4 && pool.serves(&host.name);
+            let Some((address, version)) = self.free_address(host, serves, now)? else {
+                return Ok(None);
+            };
+            changes.replace(address, version, &AddressClaim::Held { server })?;
+            taken.addresses.push(address);
+            taken
+                .subnets
+                .extend(self.pool_of(address).map(Pool::subnet));
+        }
+        Ok((!taken.addresses.is_empty()).then_some(taken))
+    }
+
+    /// A free address of a site's pools, and the version of what its claim says now.
+    fn free_address(
+        &self,
+        host: &Host,
+        serves: impl Fn(&Pool) -> bool,
+        now: Timestamp,
+    ) -> Result<Option<(IpAddr, Option<u64>)>, AppError> {
+        for _ in 0..TRIED_MAX {
+            let proposed = self.mirror().propose_address(&host.site, &serves, now);
+            let Some(address) = proposed else {
+                return Ok(None);
+            };
+            let claim = read::<AddressClaim>(self.store(), address)?;
+            if claim.as_ref().is_none_or(|claim| claim.value.is_free(now)) {
+                return Ok(Some((address, claim.map(|claim| claim.version))));
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// The pool that gives an address away.
+    fn pool_of(&self, address: IpAddr) -> Option<&Pool> {
+        let mut pools = self.settings().pools.iter();
+        pools.find(|pool| pool.position(address).is_some())
+    }
+
+    /// Keeps an address from servers that a host was heard from, should a pool have it.
+    ///
+    /// # Errors
+    /// When that can't be written.
+    pub async fn note_host_address(&self, host: HostId, from: IpAddr) -> Result<(), AppError> {
+        let from = from.to_canonical();
+        if self.pool_of(from).is_none() || !self.follows(host) {
+            return Ok(());
+        }
+        self.decide(Actor::Host(host), "its own address", |app, _| {
+            let mut changes = Changes::default();
+            app.claim_for_host(&mut changes, host, from)?;
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// The same as part of a commit.
+    pub(super) fn claim_for_host(
+        &self,
+        changes: &mut Changes,
+        host: HostId,
+        from: IpAddr,
+    ) -> Result<(), AppError> {
+        let from = from.to_canonical();
+        if self.pool_of(from).is_none() {
+            return Ok(());
+        }
+        let claim = read::<AddressClaim>(self.store(), from)?;
+        let version = claim.as_ref().map(|claim| claim.version);
+        match claim.map(|claim| claim.value) {
+            Some(AddressClaim::Host { .. }) => {}
+            Some(AddressClaim::Held { server } | AddressClaim::Unlisted { server, .. }) => {
+                if self.trespasses().is_new(host, from) {
+                    tracing::error!(
+                        host.id = %host, vm.id = %server, address = %from,
+                        "a host is heard from the address of a server: one of the two must get another one"
+                    );
+                }
+            }
+            Some(AddressClaim::Resting { .. }) | None => {
+                tracing::warn!(
+                    host.id = %host, address = %from,
+                    "a host has an address of a pool; no server is given it, write it into `reserved`"
+                );
+                changes.replace(from, version, &AddressClaim::Host { host })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What pools and records say against each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolFindings {
+    /// What must be mended before anything is given away.
+    pub contradictions: Vec<String>,
+    /// What is worth a look.
+    pub remarks: Vec<String>,
+}
+
+/// Holds pools against the records, for the start of the service and for whoever checks a configuration.
+///
+/// # Errors
+/// When records can't be read.
+pub fn check_pools(store: &Store, pools: &[Pool]) -> Result<PoolFindings, AppError> {
+    let mut findings = PoolFindings::default();
+    for_each::<AddressClaim>(store, |name, claim| {
+        let Ok(address) = name.parse() else { return };
+        for pool in pools {
+            if let Some(found) = contradiction(pool, address, claim.value) {
+                findings
+                    .contradictions
+                    .push(format!("pool {pool}: {found}"));
+            }
+        }
+    })?;
+    for pool in pools {
+        let Routing::Static { host } = &pool.routing else {
+            continue;
+        };
+        let claim = read::<HostNameClaim>(store, host)?;
+        let found = match claim {
+            Some(claim) => read::<Host>(store, claim.value.host)?,
+            None => None,
+        };
+        match found {
+            None => findings.remarks.push(format!(
+                "pool {pool}: there is no host `{host}` yet, so it serves nobody"
+            )),
+            Some(found) if found.value.site != pool.site => findings.contradictions.push(format!(
+                "pool {pool}: the host `{host}` stands at `{}`, not at `{}`",
+                found.value.site, pool.site
+            )),
+            Some(_) => {}
+        }
+    }
+    Ok(findings)
+}

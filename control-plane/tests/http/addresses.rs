@@ -1,0 +1,276 @@
+//! Which addresses orders get: of the pools' ranges, never one that is somebody else's, and on a host that the
+//! network routes them to.
+
+use std::net::IpAddr;
+
+use innkeeper_control_plane::{
+    app::addresses::check_pools,
+    domain::addresses::{Pool, PoolDescription, Routing},
+};
+use innkeeper_wire::{
+    host::{FEATURE_SERVER, FEATURE_SUBNET, Intent},
+    vm::{PoolMode, ServerSpec, Subnet},
+};
+
+use crate::setting::{Answer, Setting, TestHost, room_for};
+
+fn pool(subnet: &str, ranges: Option<&[&str]>, routing: Routing) -> Pool {
+    let ranges: Option<Vec<String>> =
+        ranges.map(|ranges| ranges.iter().map(|range| (*range).to_owned()).collect());
+    Pool::new(&PoolDescription {
+        site: "lab".parse().expect("a code"),
+        subnet,
+        gateway: None,
+        ranges: ranges.as_deref(),
+        reserved: &[],
+        ours: &[],
+        routing,
+    })
+    .expect("a pool")
+}
+
+/// A customer who orders one server after the other.
+struct Orders {
+    token: String,
+    key: String,
+    count: u32,
+}
+
+impl Orders {
+    async fn of(setting: &Setting) -> Self {
+        Self::by(setting, "minji90").await
+    }
+
+    async fn by(setting: &Setting, login: &str) -> Self {
+        let token = setting.customer(login).await;
+        let key = setting.key(&token, 1).await;
+        Self {
+            token,
+            key,
+            count: 0,
+        }
+    }
+
+    async fn order(&mut self, setting: &Setting) -> Answer {
+        self.count += 1;
+        let (name, click) = (
+            format!("web-{}", self.count),
+            format!("click-{}", self.count),
+        );
+        let quote = setting.quote(&self.token, &self.key, &name).await;
+        setting.order(&self.token, &quote, &click).await
+    }
+}
+
+/// Specs of the servers of a host, as its agent fetches them.
+async fn specs(setting: &Setting, host: &TestHost) -> Vec<ServerSpec> {
+    let mut specs = Vec::new();
+    for entry in setting.manifest(host).await.servers {
+        let Intent::Present { spec } = entry.intent else {
+            continue;
+        };
+        let path = format!("/specs/{spec}");
+        let answer = setting
+            .ask(
+                host.connection,
+                Some(host.id),
+                axum::http::Method::GET,
+                &path,
+                None,
+            )
+            .await;
+        specs.push(serde_json::from_value(answer.expect(200)).expect("a spec"));
+    }
+    specs
+}
+
+fn v4_of(specs: &[ServerSpec]) -> Vec<String> {
+    let mut addresses: Vec<String> = specs
+        .iter()
+        .map(|spec| spec.network.addresses[0].to_string())
+        .collect();
+    addresses.sort();
+    addresses
+}
+
+/// Row B2: a pool that is the uplink's own network. The world is .1, the host .2.
+#[tokio::test]
+async fn no_order_gets_the_address_of_the_gateway_or_of_a_host() {
+    let setting = Setting::giving(vec![pool("198.51.100.0/29", None, Routing::ProxyNeighbour)]);
+    let host = setting.host_at("198.51.100.2", "h1", room_for(10)).await;
+    let mut orders = Orders::of(&setting).await;
+    for _ in 0..4 {
+        orders.order(&setting).await.expect(201);
+    }
+    let refused = orders.order(&setting).await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+    let specs = specs(&setting, &host).await;
+    assert_eq!(
+        v4_of(&specs),
+        [
+            "198.51.100.3",
+            "198.51.100.4",
+            "198.51.100.5",
+            "198.51.100.6"
+        ]
+    );
+    let subnet = Subnet {
+        prefix: 29,
+        gateway: "198.51.100.1".parse().ok(),
+        mode: PoolMode::ProxyNeighbour,
+    };
+    assert!(
+        specs
+            .iter()
+            .all(|spec| spec.network.subnets == [subnet] && spec.network.addresses.len() == 1)
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_moves_into_a_pool_keeps_its_address_until_it_is_released() {
+    let setting = Setting::giving(vec![pool("198.51.100.0/30", None, Routing::ProxyNeighbour)]);
+    let mut host = setting.host("h1", room_for(10)).await;
+    let inside: IpAddr = "198.51.100.2".parse().expect("an address");
+    assert!(setting.app.release_address(inside).await.is_err());
+    // As a socket of both families shows an IPv4 peer.
+    host.connection.address.set_ip(match inside {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
+        v6 => v6,
+    });
+    setting.report(&host, room_for(10), vec![]).await;
+    let before = setting.app.store().sequence();
+    setting.report(&host, room_for(10), vec![]).await;
+    assert_eq!(setting.app.store().sequence(), before, "it is known");
+    let mut orders = Orders::of(&setting).await;
+    orders.order(&setting).await.expect(409);
+    // It is renumbered; its former address rests as every other one.
+    host.connection.address.set_ip([192, 0, 2, 9].into());
+    setting.app.release_address(inside).await.expect("released");
+    setting.report(&host, room_for(10), vec![]).await;
+    orders.order(&setting).await.expect(409);
+    setting.clock.advance_s(3_601);
+    setting.report(&host, room_for(10), vec![]).await;
+    let mut later = Orders::by(&setting, "haneul88").await;
+    later.order(&setting).await.expect(201);
+}
+
+#[tokio::test]
+async fn subnets_are_asked_of_agents_once_a_server_has_some() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(4)).await;
+    let mut orders = Orders::of(&setting).await;
+    orders.order(&setting).await.expect(201);
+    let manifest = setting.manifest(&host).await;
+    assert_eq!(manifest.requires, [FEATURE_SERVER, FEATURE_SUBNET]);
+    let specs = specs(&setting, &host).await;
+    let network = &specs[0].network;
+    assert_eq!(network.addresses.len(), network.subnets.len());
+    assert_eq!(network.addresses[0].to_string(), "203.0.113.130");
+    assert_eq!(network.subnets[0].gateway, "203.0.113.129".parse().ok());
+    assert_eq!(
+        (network.subnets[1].prefix, network.subnets[1].gateway),
+        (64, None)
+    );
+    let token = &orders.token;
+    let server = specs[0].server;
+    setting
+        .send(
+            axum::http::Method::DELETE,
+            &format!("/servers/{server}"),
+            Some(token),
+            &[],
+            None,
+        )
+        .await
+        .expect(202);
+    let manifest = setting.manifest(&host).await;
+    assert_eq!(manifest.servers.len(), 1, "it is to be deleted");
+    assert_eq!(manifest.requires, [FEATURE_SERVER]);
+}
+
+#[tokio::test]
+async fn a_server_goes_where_its_address_is_routed_to() {
+    let routing = Routing::Static {
+        host: "h2".to_owned(),
+    };
+    let two = ["203.0.113.4-203.0.113.5"];
+    let setting = Setting::giving(vec![
+        pool(
+            "198.51.100.0/24",
+            Some(&["198.51.100.9"]),
+            Routing::ProxyNeighbour,
+        ),
+        pool("203.0.113.0/29", Some(&two), routing),
+    ]);
+    let first = setting.host("h1", room_for(10)).await;
+    let mut orders = Orders::of(&setting).await;
+    orders.order(&setting).await.expect(201);
+    orders.order(&setting).await.expect(409);
+    let second = setting.host("h2", room_for(10)).await;
+    for _ in 0..2 {
+        orders.order(&setting).await.expect(201);
+    }
+    orders.order(&setting).await.expect(409);
+    assert_eq!(v4_of(&specs(&setting, &first).await), ["198.51.100.9"]);
+    let routed = specs(&setting, &second).await;
+    assert_eq!(v4_of(&routed), ["203.0.113.4", "203.0.113.5"]);
+    assert_eq!(routed[0].network.subnets[0].mode, PoolMode::Static);
+}
+
+#[tokio::test]
+async fn pools_that_the_records_contradict_are_found() {
+    let open = || pool("198.51.100.0/29", None, Routing::ProxyNeighbour);
+    let setting = Setting::giving(vec![open()]);
+    setting.host("h1", room_for(4)).await;
+    Orders::of(&setting).await.order(&setting).await.expect(201);
+    let check = |pools: &[Pool]| check_pools(setting.app.store(), pools).expect("it reads");
+    assert_eq!(check(&[open()]), check(&[]), "nothing is wrong");
+    let with = |gateway: Option<&str>, reserved: &[String]| {
+        Pool::new(&PoolDescription {
+            site: "lab".parse().expect("a code"),
+            subnet: "198.51.100.0/29",
+            gateway: gateway.and_then(|text| text.parse().ok()),
+            ranges: None,
+            reserved,
+            ours: &[],
+            routing: Routing::ProxyNeighbour,
+        })
+        .expect("a pool")
+    };
+    let found = check(&[with(Some("198.51.100.2"), &[])]).contradictions;
+    assert!(
+        found[0].starts_with(
+            "pool 198.51.100.0/29: 198.51.100.2 is to be the gateway and is the address of srv_"
+        ),
+        "{found:?}"
+    );
+    let found = check(&[with(None, &["198.51.100.2".to_owned()])]).contradictions;
+    assert!(found[0].contains("is to be kept aside"), "{found:?}");
+    let routed_to = |host: &str, site: &str| {
+        Pool::new(&PoolDescription {
+            site: site.parse().expect("a code"),
+            subnet: "203.0.113.0/29",
+            gateway: None,
+            ranges: None,
+            reserved: &[],
+            ours: &[],
+            routing: Routing::Static {
+                host: host.to_owned(),
+            },
+        })
+        .expect("a pool")
+    };
+    assert_eq!(check(&[routed_to("h1", "lab")]), check(&[]));
+    let found = check(&[routed_to("h7", "lab")]);
+    assert!(found.contradictions.is_empty());
+    assert!(
+        found.remarks[0].contains("no host `h7` yet"),
+        "{:?}",
+        found.remarks
+    );
+    let found = check(&[routed_to("h1", "busan")]).contradictions;
+    assert!(
+        found[0].contains("stands at `lab`, not at `busan`"),
+        "{found:?}"
+    );
+}

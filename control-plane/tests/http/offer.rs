@@ -1,0 +1,78 @@
+//! What the tested installation sells.
+
+use innkeeper_control_plane::{
+    app::{Settings, witnesses::WitnessKey},
+    domain::{
+        addresses::Pool,
+        catalogue::{Catalogue, Image, Plan, Site},
+        placement::Overcommit,
+    },
+};
+use innkeeper_wire::{
+    digest::Digest,
+    money::{Currency, HourlyRate, Money},
+    size::Bytes,
+    vm::{BaseImage, ImageFormat, Opening},
+};
+
+/// Its settings.
+pub(crate) fn settings() -> Settings {
+    let lab: innkeeper_wire::id::Code = "lab".parse().expect("a code");
+    let pool = |network| Pool::parse(lab.clone(), network).expect("a network");
+    Settings {
+        installation: "Example Cloud".to_owned(),
+        support_email: "help@cloud.example".to_owned(),
+        terms_version: "2026-11".to_owned(),
+        terms: "Be kind.".to_owned(),
+        password_length_min: 15,
+        portal_url: "https://portal.cloud.example".to_owned(),
+        catalogue: Catalogue {
+            sites: vec![Site {
+                code: lab.clone(),
+                name: "Laboratory".to_owned(),
+            }],
+            plans: vec![Plan {
+                code: "s1".parse().expect("a code"),
+                name: "S1".to_owned(),
+                vcpus: 1,
+                memory: Bytes::gib(1),
+                disk: Bytes::gib(10),
+                hourly: HourlyRate {
+                    micro_minor_per_hour: 9_000_000,
+                    currency: Currency::Krw,
+                },
+                monthly_cap: Money {
+                    amount: 6_000,
+                    currency: Currency::Krw,
+                },
+            }],
+            images: vec![Image {
+                code: "tiny".parse().expect("a code"),
+                name: "Tiny".to_owned(),
+                login_user: "root".to_owned(),
+                base: BaseImage {
+                    digest: Digest::of(b"tiny"),
+                    format: ImageFormat::Raw,
+                    file_size: Bytes::mib(64),
+                    virtual_size: Bytes::mib(64),
+                },
+            }],
+        },
+        pools: vec![pool("203.0.113.128/25"), pool("2001:db8:1::/64")],
+        overcommit: Overcommit {
+            cpu_percent: 400,
+            memory_percent: 100,
+            disk_percent: 100,
+        },
+        openings: vec![
+            Opening::Icmp,
+            Opening::Tcp {
+                first: 1,
+                last: u16::MAX,
+            },
+        ],
+        tombstone_days: 7,
+        server_quota: 20,
+        witness_key: WitnessKey::new([3; 32]),
+    }
+}
