@@ -24,14 +24,17 @@ pub enum Action {
     ApplyNetwork(NetworkState),
     /// Defines the domain. It does not run yet.
     Define(ServerSpec),
-    /// Starts the domain and records the power change that asked for it.
+    /// Starts the domain, or lets it go on when it is paused, and records the power change that asked for it.
     Start {
         /// Which.
         server: ServerId,
         /// [`innkeeper_wire::vm::Power::serial`].
         serial: u32,
     },
-    /// Asks the guest to shut down (guest agent, else ACPI). Returns once asked, not once down.
+    /// Lets a paused domain go on, since what paused it is over.
+    Resume(ServerId),
+    /// Asks the guest to shut down (guest agent, else ACPI); a paused one goes on first, else it could not hear.
+    /// Returns once asked, not once down.
     Shutdown {
         /// Which.
         server: ServerId,
@@ -45,7 +48,7 @@ pub enum Action {
         /// The power change that asked for it.
         serial: u32,
     },
-    /// Asks the guest to reboot. The count is recorded before it is asked: a crash in between loses a
+    /// Asks the guest to reboot; a paused one goes on first, and is reset when its disk had failed. The count is recorded before it is asked: a crash in between loses a
     /// reboot rather than making two.
     Reboot {
         /// Which.

@@ -38,6 +38,23 @@ pub struct Memory {
     /// Since when this host has been looked at without a gap; `None` before the first look.
     #[serde(default)]
     pub watched: Option<Watched>,
+    /// Which servers were ready, and since which start.
+    #[serde(default)]
+    pub readiness: BTreeMap<ServerId, Readiness>,
+}
+
+/// Whether a server was ready. A guest that has answered once counts as ready until it is started anew: a firewall
+/// in it that falls silent later is its owner's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "readiness", rename_all = "snake_case")]
+pub enum Readiness {
+    /// Never since it was made.
+    Never,
+    /// It was.
+    Ready {
+        /// The start since which, as [`crate::hypervisor::Domain::started_at`] has it.
+        start: Option<Timestamp>,
+    },
 }
 
 /// A time over which looks followed each other, by the host's clock. What a clock did in a gap nobody knows: it
@@ -103,6 +120,7 @@ pub enum Step {
     ApplyNetwork,
     Define,
     Start,
+    Resume,
     Shutdown,
     PowerOff,
     Reboot,
@@ -128,6 +146,7 @@ impl Step {
             }
             Action::Define(_) => (Self::Define, 0),
             Action::Start { serial, .. } => (Self::Start, u64::from(*serial)),
+            Action::Resume(_) => (Self::Resume, 0),
             Action::Shutdown { serial, .. } => (Self::Shutdown, u64::from(*serial)),
             Action::PowerOff { serial, .. } => (Self::PowerOff, u64::from(*serial)),
             Action::Reboot { reboots, .. } => (Self::Reboot, u64::from(*reboots)),

@@ -8,8 +8,10 @@
 //!   its addresses and is never touched. Before the first manifest nothing at all is touched.
 //! - Deletion takes away domain, seed and disk, then the rules go with the next network state, and only
 //!   then is the server reported absent. A disk is never made for a domain that lost its own.
-//! - Power: the host acts once on each serial. A guest that shut itself down stays down; one that crashed,
-//!   failed to start or lost its host is started again.
+//! - Power: the host acts once on each serial. A guest that shut itself down stays down; one that crashed, was
+//!   ended from the host, failed to start or lost its host is started again. One that a full disk has paused goes
+//!   on as soon as there is room; one that was paused by hand waits for its owner.
+//! - Ready is who has answered for each of his addresses since his start, or whose guest agent answers.
 //! - A tombstone grows older only while this agent watches: a clock that jumps destroys nothing.
 //! - A step that failed is tried again after a pause, for ever, and is reported with its attempts.
 
@@ -32,15 +34,17 @@ use innkeeper_wire::{
 use crate::{
     action::{Action, GuestNetwork, NetworkState},
     desired::{Desired, Wanted},
-    hypervisor::{Domain, DomainRun, Inventory},
-    memory::{Attempt, Memory, ServerMemory, Step},
-    power::{self, PowerStep, READY_AFTER},
+    hypervisor::{Domain, DomainRun, Inventory, Question},
+    memory::{Attempt, Memory, Readiness, ServerMemory, Step},
+    power::{self, PowerStep},
 };
 
+pub use readiness::UNREACHABLE_AFTER;
 pub use unlisted::STRANGERS_MAX;
 
 use trouble::{trouble, worst};
 
+mod readiness;
 mod trouble;
 mod unlisted;
 
@@ -81,6 +85,8 @@ pub struct Plan {
     pub network: Option<NetworkState>,
     /// What to do with each server, in this order, up to the first failure. Never empty lists.
     pub actions: BTreeMap<ServerId, Vec<Action>>,
+    /// The addresses for which guests are still to answer.
+    pub ask: Vec<Question>,
     /// Every server of the manifest as it is.
     pub observed: Vec<ObservedServer>,
     /// What exists and nobody told us of.
@@ -107,6 +113,7 @@ pub fn plan(view: &View<'_>) -> Plan {
     let mut plan = Plan {
         network: None,
         actions: BTreeMap::new(),
+        ask: Vec::new(),
         observed: Vec::new(),
         strangers: unlisted::strangers(view),
         held: unlisted::held(view),
@@ -130,8 +137,16 @@ pub fn plan(view: &View<'_>) -> Plan {
         let remembered = memory.servers.remove(server).unwrap_or_default();
         let remembered = eyes.settle(wanted, remembered);
         let steps = eyes.steps(wanted, &remembered);
+        let mut readiness = memory.readiness.get(server).copied();
+        if let Wanted::Present(spec) = wanted {
+            readiness = eyes.readiness(spec, readiness);
+            memory
+                .readiness
+                .extend(readiness.map(|known| (*server, known)));
+            plan.ask.extend(eyes.questions(spec, readiness));
+        }
         plan.observed
-            .push(eyes.observe(wanted, &steps, &remembered));
+            .push(eyes.observe(wanted, &steps, &remembered, readiness));
         let due = eyes.due(steps, &remembered);
         if !due.is_empty() {
             plan.actions.insert(*server, due);
@@ -213,8 +228,9 @@ fn network_step(memory: &Memory, view: &View<'_>, wanted: NetworkState) -> Optio
 
 // ---- what belongs to no server of the manifest ----
 
-/// Of a server that is not listed nothing counts but the attempts to destroy its tombstone.
+/// Of a server that is not listed nothing counts but whether it was ready, and the attempts to destroy its tombstone.
 fn forget_unlisted(memory: &mut Memory, view: &View<'_>) {
+    readiness::forget(memory, view);
     memory.servers.retain(|server, remembered| {
         if view.desired.servers.contains_key(server) {
             return true;
@@ -289,6 +305,10 @@ impl<'a> Eyes<'a> {
             .is_some_and(|domain| domain.run == DomainRun::Running)
     }
 
+    fn is_up(&self) -> bool {
+        self.domain.is_some_and(|domain| domain.run.is_up())
+    }
+
     fn is_covered(&self, spec: &ServerSpec) -> bool {
         self.rule
             .flatten()
@@ -343,21 +363,23 @@ impl<'a> Eyes<'a> {
         if !self.seed {
             steps.push(Action::WriteSeed(spec.clone()));
         }
-        match power::step(
-            spec,
-            domain,
-            &self.view.inventory.boot_id,
-            memory,
-            self.view.now,
-        ) {
+        match power::step(spec, domain, memory, &self.circumstances()) {
             PowerStep::Act(action) => match *action {
-                Action::Start { .. }
+                Action::Start { .. } | Action::Resume(_)
                     if !self.is_covered(spec) && !planted(Bug::StartBeforeRules) => {}
                 action => steps.push(action),
             },
             PowerStep::Wait | PowerStep::Ignored | PowerStep::Settled => {}
         }
         steps
+    }
+
+    fn circumstances(&self) -> power::Circumstances<'a> {
+        power::Circumstances {
+            boot_id: &self.view.inventory.boot_id,
+            room: self.view.inventory.room,
+            now: self.view.now,
+        }
     }
 
     fn removal(&self) -> Vec<Action> {
@@ -390,7 +412,7 @@ impl<'a> Eyes<'a> {
     /// to reboot.
     fn settle(&self, wanted: &Wanted, mut memory: ServerMemory) -> ServerMemory {
         let reboots = match wanted {
-            Wanted::Present(spec) if !self.is_running() => spec.reboots,
+            Wanted::Present(spec) if !self.is_up() => spec.reboots,
             Wanted::Present(_) => memory.reboots_noted,
             Wanted::Delete => 0,
         };
@@ -407,11 +429,14 @@ impl<'a> Eyes<'a> {
             Step::CreateDisk => !deleting && !self.disk,
             Step::WriteSeed => !deleting && !self.seed,
             Step::Define => !deleting && self.domain.is_none(),
-            Step::Start | Step::Shutdown | Step::PowerOff | Step::Reboot | Step::NotePower => {
-                spec.zip(self.domain).is_some_and(|(spec, domain)| {
-                    power::is_open(*step, attempt, spec, domain, self.view.now)
-                })
-            }
+            Step::Start
+            | Step::Resume
+            | Step::Shutdown
+            | Step::PowerOff
+            | Step::Reboot
+            | Step::NotePower => spec.zip(self.domain).is_some_and(|(spec, domain)| {
+                power::is_open(*step, attempt, spec, domain, self.view.now)
+            }),
             Step::RemoveDomain => deleting && self.domain.is_some(),
             Step::RemoveSeed => deleting && self.seed,
             Step::BuryDisk => deleting && self.disk,
@@ -424,11 +449,18 @@ impl<'a> Eyes<'a> {
 
     // ---- what to say of it ----
 
-    fn observe(&self, wanted: &Wanted, steps: &[Action], memory: &ServerMemory) -> ObservedServer {
+    fn observe(
+        &self,
+        wanted: &Wanted,
+        steps: &[Action],
+        memory: &ServerMemory,
+        readiness: Option<Readiness>,
+    ) -> ObservedServer {
         let (state, problem) = match wanted {
             Wanted::Present(spec) => (
-                self.state_of_present(spec, memory),
-                self.problem(spec, steps, memory),
+                self.state_of_present(spec, memory, readiness),
+                self.problem(spec, steps, memory)
+                    .or_else(|| self.reach_problem(spec, readiness)),
             ),
             Wanted::Delete => (self.state_of_deleted(), worst(steps, memory)),
         };
@@ -439,14 +471,23 @@ impl<'a> Eyes<'a> {
             power_serial: self.domain.map_or(0, |domain| domain.power_serial),
             reboots: reboots.max(memory.reboots_noted),
             problem: problem.or_else(|| self.held()),
+            was_ready: readiness::was_ready(readiness),
         }
     }
 
-    fn state_of_present(&self, spec: &ServerSpec, memory: &ServerMemory) -> ObservedState {
+    fn state_of_present(
+        &self,
+        spec: &ServerSpec,
+        memory: &ServerMemory,
+        readiness: Option<Readiness>,
+    ) -> ObservedState {
+        let run = self.domain.map(|domain| domain.run);
+        if let Some(DomainRun::Paused(why)) = run {
+            return ObservedState::Paused { why };
+        }
         let step = match self.domain {
-            Some(domain) if self.is_running() => {
-                let ready =
-                    domain.guest_agent || power::has_run(domain, READY_AFTER, self.view.now);
+            Some(_) if self.is_running() => {
+                let ready = self.is_ready(readiness);
                 return ObservedState::Running { ready };
             }
             Some(domain) if domain.started_at.is_some() => return ObservedState::Stopped,
@@ -511,8 +552,16 @@ impl<'a> Eyes<'a> {
     }
 
     fn power_problem(&self, spec: &ServerSpec, memory: &ServerMemory) -> Option<ServerProblem> {
-        let boot_id = &self.view.inventory.boot_id;
-        match power::step(spec, self.domain?, boot_id, memory, self.view.now) {
+        if let Some(attempt) = memory.attempts.get(&Step::Reboot)
+            && attempt.failure.is_some()
+        {
+            let said = trouble(attempt, ServerProblemCode::RebootFailed);
+            return said.map(|problem| ServerProblem {
+                code: ServerProblemCode::RebootFailed,
+                ..problem
+            });
+        }
+        match power::step(spec, self.domain?, memory, &self.circumstances()) {
             PowerStep::Ignored => {
                 let asked = memory.attempts.get(&Step::Shutdown);
                 let detail = asked
@@ -533,10 +582,11 @@ impl<'a> Eyes<'a> {
         }
     }
 
-    /// Rules that can't be installed are the problem of every server that waits for its own.
+    /// Rules that can't be installed are the problem of every server that waits for its own, and of every one that
+    /// runs without them: it can't be reached, by its host's fault.
     fn network_problem(&self, spec: &ServerSpec) -> Option<ServerProblem> {
         let attempt = self.view.memory.network_attempt.as_ref()?;
-        if self.is_covered(spec) || self.is_running() {
+        if self.is_covered(spec) {
             return None;
         }
         trouble(attempt, ServerProblemCode::NetworkFailed)

@@ -3,11 +3,17 @@
 //!
 //! The host acts once on each power serial, and the domain's own metadata say which one that was. An
 //! attempt that is still remembered means that the host has not finished acting on it.
+//!
+//! A paused domain counts as one that runs, but that its owner's start and reboot let it go on; one that a failing
+//! disk has paused goes on by itself.
 
 use std::time::Duration;
 
 use innkeeper_wire::{
+    host::PauseReason,
+    id::ServerId,
     planted::{Bug, planted},
+    size::Bytes,
     time::Timestamp,
     vm::{PowerTarget, ServerSpec},
 };
@@ -23,8 +29,12 @@ pub const SHUTDOWN_ASK_EVERY: Duration = Duration::from_secs(10);
 /// How often at most. Ten seconds after the last time, 90 s after the first one, it is left running, and that
 /// is reported. Counting, unlike a time limit, forgives an agent that was away in between.
 pub const SHUTDOWN_ASKS_MAX: u32 = 9;
-/// When a guest without an agent counts as ready (design.md section 10), and when a start has succeeded.
-pub const READY_AFTER: Duration = Duration::from_secs(60);
+/// When a start, or letting a guest go on, has succeeded.
+pub const LASTED_AFTER: Duration = Duration::from_secs(60);
+/// How long it is said that a guest could not be asked to reboot.
+pub const REBOOT_FAILURE_SAID: Duration = Duration::from_secs(600);
+/// A guest that a full disk has paused goes on once this much is free.
+pub const RESUME_ROOM: Bytes = Bytes::mib(256);
 
 /// What to do about a domain's power.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +49,24 @@ pub enum PowerStep {
     Ignored,
 }
 
+/// What counts of the host for the power of a domain.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// The kernel's boot id.
+    pub boot_id: &'a str,
+    /// Bytes that are free where the disks lie; `None` when nobody knows.
+    pub room: Option<Bytes>,
+    /// The present instant.
+    pub now: Timestamp,
+}
+
 /// Decides about a domain's power.
 #[must_use]
 pub fn step(
     spec: &ServerSpec,
     domain: &Domain,
-    boot_id: &str,
     memory: &ServerMemory,
-    now: Timestamp,
+    host: &Circumstances<'_>,
 ) -> PowerStep {
     let (server, serial) = (spec.server, spec.power.serial);
     let is_new = domain.power_serial < serial || planted(Bug::ForgetPowerSerial);
@@ -54,19 +74,26 @@ pub fn step(
         (PowerTarget::On, DomainRun::Running) if is_new => {
             act(Action::NotePower { server, serial })
         }
-        (PowerTarget::On, DomainRun::Running) => {
-            if spec.reboots > domain.reboots.max(memory.reboots_noted) {
-                act(Action::Reboot {
-                    server,
-                    reboots: spec.reboots,
-                })
-            } else {
-                PowerStep::Settled
-            }
+        // It is being started, saved or copied.
+        (_, DomainRun::Paused(PauseReason::HostBusy))
+            if spec.power.target != PowerTarget::OffForced =>
+        {
+            PowerStep::Wait
         }
+        (PowerTarget::On, DomainRun::Paused(_)) if is_new => act(Action::Start { server, serial }),
+        (PowerTarget::On, DomainRun::Running | DomainRun::Paused(_))
+            if spec.reboots > domain.reboots.max(memory.reboots_noted) =>
+        {
+            act(Action::Reboot {
+                server,
+                reboots: spec.reboots,
+            })
+        }
+        (PowerTarget::On, DomainRun::Running) => PowerStep::Settled,
+        (PowerTarget::On, DomainRun::Paused(why)) => go_on(server, why, host),
         (PowerTarget::On, DomainRun::Off(reason)) => {
             let tried = attempt(memory, Step::Start, serial).is_some();
-            if is_new || shall_restart(domain, reason, boot_id, tried) {
+            if is_new || shall_restart(domain, reason, host.boot_id, tried) {
                 act(Action::Start { server, serial })
             } else {
                 PowerStep::Settled
@@ -76,10 +103,11 @@ pub fn step(
             act(Action::NotePower { server, serial })
         }
         (PowerTarget::Off | PowerTarget::OffForced, DomainRun::Off(_)) => PowerStep::Settled,
-        (PowerTarget::Off, DomainRun::Running) => {
-            shut_down(spec, is_new, attempt(memory, Step::Shutdown, serial), now)
+        (PowerTarget::Off, DomainRun::Running | DomainRun::Paused(_)) => {
+            let asked = attempt(memory, Step::Shutdown, serial);
+            shut_down(spec, is_new, asked, host.now)
         }
-        (PowerTarget::OffForced, DomainRun::Running) => {
+        (PowerTarget::OffForced, DomainRun::Running | DomainRun::Paused(_)) => {
             if is_new || attempt(memory, Step::PowerOff, serial).is_some() {
                 act(Action::PowerOff { server, serial })
             } else {
@@ -87,6 +115,22 @@ pub fn step(
                 PowerStep::Ignored
             }
         }
+    }
+}
+
+/// Lets a guest go on whose pause was not anybody's wish. Each try is counted, so that a disk that fails at once
+/// again is tried less and less often.
+fn go_on(server: ServerId, why: PauseReason, host: &Circumstances<'_>) -> PowerStep {
+    let has_room = host.room.is_none_or(|room| room >= RESUME_ROOM);
+    match why {
+        PauseReason::DiskFull | PauseReason::DiskError if has_room => act(Action::Resume(server)),
+        PauseReason::DiskFull | PauseReason::DiskError => PowerStep::Settled,
+        // Somebody's wish, or nothing that going on would mend.
+        PauseReason::ByHand
+        | PauseReason::GuestCrashed
+        | PauseReason::HostBusy
+        | PauseReason::Asleep
+        | PauseReason::Unknown => PowerStep::Settled,
     }
 }
 
@@ -106,12 +150,13 @@ fn shall_restart(domain: &Domain, reason: OffReason, boot_id: &str, tried: bool)
         return true;
     }
     match reason {
-        OffReason::Crashed | OffReason::Failed => true,
+        // Whoever ended it from the host, its owner did not: what he ends shall be off.
+        OffReason::Crashed | OffReason::Failed | OffReason::Killed | OffReason::Destroyed => true,
         // libvirt forgets why a domain is off when it restarts itself. Only a start of ours that was not
         // seen to succeed tells the two cases apart.
         OffReason::NotStarted => tried,
-        // The guest's own decision, or that of an operator at the host.
-        OffReason::Shutdown | OffReason::Destroyed => false,
+        // The guest's own decision; or it may run elsewhere.
+        OffReason::Shutdown | OffReason::Moved => false,
     }
 }
 
@@ -155,23 +200,32 @@ pub fn is_open(
     now: Timestamp,
 ) -> bool {
     let is_present = attempt.subject == u64::from(spec.power.serial);
-    let is_running = domain.run == DomainRun::Running;
+    let is_up = domain.run.is_up();
     match (step, spec.power.target) {
-        (Step::Start, PowerTarget::On) if is_running => {
+        (Step::Start, PowerTarget::On) if is_up => {
             // A guest that crashes again and again shall be started at growing intervals, so a start is
             // remembered until it has lasted.
-            is_present && !domain.guest_agent && !has_run(domain, READY_AFTER, now)
+            is_present && !domain.guest_agent && !has_run(domain, LASTED_AFTER, now)
         }
         (Step::Start, PowerTarget::On) => {
             // A guest that shut itself down did run.
             is_present && domain.run != DomainRun::Off(OffReason::Shutdown)
         }
         (Step::Shutdown, PowerTarget::Off) | (Step::PowerOff, PowerTarget::OffForced) => {
-            is_present && is_running
+            is_present && is_up
         }
+        (Step::Resume, PowerTarget::On) => match domain.run {
+            DomainRun::Paused(_) => true,
+            // As with a start, so that a disk that fails again and again is tried at growing intervals.
+            DomainRun::Running => !attempt.is_due(LASTED_AFTER, now),
+            DomainRun::Off(_) => false,
+        },
         (Step::NotePower, _) => is_present && domain.power_serial < spec.power.serial,
         (Step::Reboot, PowerTarget::On) => {
-            attempt.subject == u64::from(spec.reboots) && domain.reboots < spec.reboots
+            // The count is noted before the guest is asked, so a failure is all that tells that it was not.
+            let is_recent = !attempt.is_due(REBOOT_FAILURE_SAID, now);
+            let is_owed = domain.reboots < spec.reboots || attempt.failure.is_some() && is_recent;
+            is_up && attempt.subject == u64::from(spec.reboots) && is_owed
         }
         _ => false,
     }

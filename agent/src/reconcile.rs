@@ -173,11 +173,14 @@ struct Round<H> {
     period: Duration,
 }
 
-fn is_on_its_way_up(state: ObservedState) -> bool {
-    match state {
-        ObservedState::Creating { .. } | ObservedState::Running { ready: false } => true,
+fn is_on_its_way_up(seen: &ObservedServer) -> bool {
+    match seen.state {
+        ObservedState::Creating { .. } => true,
+        // Of one that does not answer in time nobody knows whether it ever will.
+        ObservedState::Running { ready: false } => seen.problem.is_none(),
         ObservedState::Absent
         | ObservedState::Running { ready: true }
+        | ObservedState::Paused { .. }
         | ObservedState::Stopped
         | ObservedState::Deleting => false,
     }
@@ -220,15 +223,13 @@ impl<H: Hypervisor> Round<H> {
                 let busy = self.jobs.keys().copied().flatten().collect();
                 let plan = self.plan(&desired, &inventory, &busy);
                 let pace = self.host.pace;
-                let waiting = plan
-                    .observed
-                    .iter()
-                    .any(|seen| is_on_its_way_up(seen.state));
+                let waiting = plan.observed.iter().any(is_on_its_way_up);
                 self.period = if waiting {
                     pace.period_waiting
                 } else {
                     pace.period
                 };
+                self.ask(&plan).await;
                 self.start_due(&desired, &plan).await;
                 self.report(
                     &desired,
@@ -265,6 +266,14 @@ impl<H: Hypervisor> Round<H> {
         });
         self.memory = plan.memory.clone();
         plan
+    }
+
+    /// Has guests asked for their addresses. Without an answer in time the next look asks again.
+    async fn ask(&self, plan: &Plan) {
+        if !plan.ask.is_empty() {
+            let asked = self.host.hypervisor.ask(&plan.ask);
+            timeout(self.host.pace.observe_deadline, asked).await.ok();
+        }
     }
 
     fn set_reachable(&mut self, reachable: bool, detail: &str) {

@@ -220,6 +220,7 @@ mod tests {
             },
             hypervisor: HypervisorState::Reachable,
             servers: vec![ObservedServer {
+                was_ready: None,
                 server: server(1),
                 state: ObservedState::Stopped,
                 power_serial: 1,

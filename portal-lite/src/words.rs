@@ -4,7 +4,7 @@
 use innkeeper_wire::{
     api::{OrderState, ServerAction, ServerState},
     error::{FieldErrorCode, ProblemCode},
-    host::{CreateStep, ServerProblemCode},
+    host::{CreateStep, PauseReason, ServerProblemCode},
     money::Currency,
 };
 
@@ -19,6 +19,7 @@ pub const fn server_state(state: ServerState) -> &'static str {
         ServerState::Starting => "state-starting",
         ServerState::Stopping => "state-stopping",
         ServerState::Rebooting => "state-rebooting",
+        ServerState::Paused => "state-paused",
         ServerState::Stopped => "state-stopped",
         ServerState::Unknown => "state-unknown",
         ServerState::Deleting => "state-deleting",
@@ -37,6 +38,7 @@ pub const fn server_state_help(state: ServerState) -> &'static str {
         ServerState::Starting => "state-help-starting",
         ServerState::Stopping => "state-help-stopping",
         ServerState::Rebooting => "state-help-rebooting",
+        ServerState::Paused => "state-help-paused",
         ServerState::Stopped => "state-help-stopped",
         ServerState::Unknown => "state-help-unknown",
         ServerState::Deleting => "state-help-deleting",
@@ -79,6 +81,40 @@ pub const fn server_problem(problem: ServerProblemCode) -> &'static str {
         ServerProblemCode::DeadlineMissed => "trouble-deadline-missed",
         ServerProblemCode::FeatureMissing => "trouble-feature-missing",
         ServerProblemCode::DeleteFailed => "trouble-delete-failed",
+        ServerProblemCode::NotReachable => "trouble-not-reachable",
+        ServerProblemCode::RebootFailed => "trouble-reboot-failed",
+    }
+}
+
+/// Why a server could not be made.
+#[must_use]
+pub const fn create_failure(failure: ServerProblemCode) -> &'static str {
+    match failure {
+        ServerProblemCode::ImageUnavailable => "failure-image-unavailable",
+        ServerProblemCode::DiskFailed => "failure-disk-failed",
+        ServerProblemCode::NetworkFailed => "failure-network-failed",
+        ServerProblemCode::StartFailed => "failure-start-failed",
+        ServerProblemCode::DeadlineMissed => "failure-deadline-missed",
+        ServerProblemCode::FeatureMissing => "failure-feature-missing",
+        ServerProblemCode::NotReachable => "failure-not-reachable",
+        // No creation ends with these.
+        ServerProblemCode::ShutdownIgnored
+        | ServerProblemCode::RebootFailed
+        | ServerProblemCode::DeleteFailed => "failure-other",
+    }
+}
+
+/// Why a server is paused, and what to do.
+#[must_use]
+pub const fn pause_reason(why: PauseReason) -> &'static str {
+    match why {
+        PauseReason::ByHand => "pause-by-hand",
+        PauseReason::DiskFull => "pause-disk-full",
+        PauseReason::DiskError => "pause-disk-error",
+        PauseReason::GuestCrashed => "pause-guest-crashed",
+        PauseReason::HostBusy => "pause-host-busy",
+        PauseReason::Asleep => "pause-asleep",
+        PauseReason::Unknown => "pause-unknown",
     }
 }
 

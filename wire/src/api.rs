@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    host::{CreateStep, ServerProblemCode},
+    host::{CreateStep, PauseReason, ServerProblemCode},
     id::{AccountId, Code, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
     money::{HourlyRate, Money},
     size::Bytes,
@@ -314,6 +314,9 @@ pub struct Order {
     pub monthly_cap: Money,
     /// When it was placed.
     pub placed_at: Timestamp,
+    /// When it failed: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ServerProblemCode>,
 }
 
 /// How far an order is (domain-model C3.2).
@@ -322,7 +325,7 @@ pub struct Order {
 pub enum OrderState {
     /// Capacity and address are reserved, the host is at work.
     Provisioning,
-    /// The server was reported ready.
+    /// The server was reported ready: it can be reached.
     Completed,
     /// The server could not be made; nothing is charged.
     Failed,
@@ -342,9 +345,19 @@ pub struct Server {
     /// While it is being made: which step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<CreateStep>,
+    /// While it is paused: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseReason>,
     /// What keeps it from what was asked, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<ServerProblemCode>,
+    /// When it could not be made: why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ServerProblemCode>,
+    /// Since when it can't be reached or does not run by its host's fault: that time is credited. Absent while all
+    /// is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_since: Option<Timestamp>,
     /// What may be asked of it now.
     pub allowed_actions: Vec<ServerAction>,
     /// When its host was last heard of.
@@ -398,6 +411,8 @@ pub enum ServerState {
     Stopping,
     /// It was asked to reboot and has not yet.
     Rebooting,
+    /// It holds its memory and does not run; `paused` says why. Starting it lets it go on.
+    Paused,
     /// It does not run. It is charged all the same.
     Stopped,
     /// Its host can't be reached, so nobody knows.
@@ -412,7 +427,7 @@ pub enum ServerState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerAction {
-    /// Run.
+    /// Run; go on, when it is paused.
     Start,
     /// Ask the guest to stop.
     Shutdown,

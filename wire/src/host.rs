@@ -339,6 +339,10 @@ pub struct ObservedServer {
     pub reboots: u32,
     /// What keeps the host from the wanted state, if anything does.
     pub problem: Option<ServerProblem>,
+    /// Whether it was ready at any time since it was made; `None` when the host does not know, because it lost its
+    /// memory or its agent is of a version that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_ready: Option<bool>,
 }
 
 /// What a server does, observed and not assumed.
@@ -354,13 +358,51 @@ pub enum ObservedState {
     },
     /// The domain runs.
     Running {
-        /// The guest agent answers, or 60 s have passed since the start (design.md section 10, "ready").
+        /// Since this start the guest has answered ARP or ND for each of its addresses, or its guest agent
+        /// answers (design.md section 10, "ready"). Once true it stays so until the domain is started anew.
         ready: bool,
+    },
+    /// The domain holds its memory and does not run.
+    Paused {
+        /// Why.
+        why: PauseReason,
     },
     /// The domain is defined and does not run.
     Stopped,
     /// Parts of it are gone already.
     Deleting,
+}
+
+/// Why a server is paused, as its host's libvirt says.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// Somebody at the host did it. It stays so until its owner or that person ends it.
+    ByHand,
+    /// A disk of the host is full. It goes on by itself once there is room.
+    DiskFull,
+    /// Reading or writing its disk failed. Going on is tried again and again.
+    DiskError,
+    /// The guest's kernel panicked, or its watchdog fired.
+    GuestCrashed,
+    /// The host is busy with it for a moment: it starts, is saved, moved or copied.
+    HostBusy,
+    /// The guest put itself to sleep.
+    Asleep,
+    /// libvirt gives no reason.
+    Unknown,
 }
 
 /// Steps of making a server, in their order.
@@ -416,6 +458,10 @@ pub enum ServerProblemCode {
     FeatureMissing,
     /// Removing it failed.
     DeleteFailed,
+    /// It runs, and some of its addresses were not answered for since its start.
+    NotReachable,
+    /// The guest could not be asked to reboot.
+    RebootFailed,
 }
 
 /// What the control plane answers to a report.

@@ -2,10 +2,13 @@
 //!
 //! Every function here is a blocking call for a [`super::lane`].
 
-use innkeeper_wire::id::ServerId;
+use innkeeper_wire::{host::PauseReason, id::ServerId};
 use virt::{
     connect::Connect,
-    domain::{Domain as VirtDomain, DomainShutoffReason, DomainState, DomainStateReason},
+    domain::{
+        Domain as VirtDomain, DomainPausedReason, DomainPausedReasonEnum, DomainShutoffReason,
+        DomainState, DomainStateEnum, DomainStateReason, DomainStateReasonEnum,
+    },
     enumutil::Enum,
     error::ErrorNumber,
 };
@@ -14,6 +17,7 @@ use super::{
     Domain, DomainRun, OffReason,
     domain_xml::{self, DomainRead, Notes},
     lane::CallError,
+    libvirt_ext::Endings,
 };
 
 /// A domain that is ours, and what it remembers.
@@ -45,6 +49,29 @@ impl Ours {
             }
             outcome => Ok(outcome?),
         }
+    }
+
+    /// Lets it go on, if it is paused. One whose guest crashed is reset first: there is nothing to go on with.
+    pub(super) fn let_go_on(&self) -> Result<(), CallError> {
+        match paused(&self.domain)? {
+            None => {}
+            Some(PauseReason::Asleep) => self.domain.pm_wakeup(0)?,
+            Some(PauseReason::HostBusy) => {
+                let reason = "the host is saving, moving or copying it";
+                return Err(CallError::Refused(reason.to_owned()));
+            }
+            Some(PauseReason::GuestCrashed) => {
+                self.domain.reset()?;
+                self.domain.resume()?;
+            }
+            Some(
+                PauseReason::ByHand
+                | PauseReason::DiskFull
+                | PauseReason::DiskError
+                | PauseReason::Unknown,
+            ) => self.domain.resume()?,
+        }
+        Ok(())
     }
 
     pub(super) fn destroy(&self) -> Result<(), CallError> {
@@ -95,8 +122,8 @@ fn describe(domain: &VirtDomain) -> Result<DomainRead, CallError> {
 
 pub(super) type Seen = (Vec<(ServerId, Domain)>, Vec<String>);
 
-/// All domains of ours, and the names of the others.
-pub(super) fn domains(connection: &Connect) -> Result<Seen, CallError> {
+/// All domains of ours, and the names of the others. Whether a disk that paused one is full, QEMU alone knows.
+pub(super) fn domains(connection: &Connect, endings: &Endings) -> Result<Seen, CallError> {
     let (mut ours, mut strangers) = (Vec::new(), Vec::new());
     for domain in connection.list_all_domains(0)? {
         let looked = describe(&domain).and_then(|found| Ok((found, domain.state()?)));
@@ -109,14 +136,12 @@ pub(super) fn domains(connection: &Connect) -> Result<Seen, CallError> {
             strangers.push(format!("domain {}", found.name));
             continue;
         };
-        let run = match (state, reason) {
-            (
-                Enum::Known(DomainState::Shutoff),
-                Enum::Known(DomainStateReason::Shutoff(reason)),
-            ) => DomainRun::Off(off_reason(reason)),
-            (Enum::Known(DomainState::Crashed), _) => DomainRun::Off(OffReason::Crashed),
-            // Paused, blocked, shutting down or something new: it holds its memory and its disk.
-            _ => DomainRun::Running,
+        let run = match run(state, reason) {
+            // libvirt says the same of a guest that shut itself down and of a QEMU that got a signal, but for once.
+            DomainRun::Off(OffReason::Shutdown) if endings.was_killed(server) => {
+                DomainRun::Off(OffReason::Killed)
+            }
+            run => run,
         };
         let guest_agent = found.guest_agent && run == DomainRun::Running;
         ours.push((
@@ -134,15 +159,64 @@ pub(super) fn domains(connection: &Connect) -> Result<Seen, CallError> {
     Ok((ours, strangers))
 }
 
+fn run(state: DomainStateEnum, reason: DomainStateReasonEnum) -> DomainRun {
+    match (state, reason) {
+        (Enum::Known(DomainState::Shutoff), Enum::Known(DomainStateReason::Shutoff(reason))) => {
+            DomainRun::Off(off_reason(reason))
+        }
+        (Enum::Known(DomainState::Crashed), _) => DomainRun::Off(OffReason::Crashed),
+        (Enum::Known(DomainState::PMSuspended), _) => DomainRun::Paused(PauseReason::Asleep),
+        (Enum::Known(DomainState::Paused), Enum::Known(DomainStateReason::Paused(reason))) => {
+            match reason {
+                // It ends in this moment.
+                Enum::Known(DomainPausedReason::ShuttingDown) => DomainRun::Running,
+                reason => DomainRun::Paused(pause_reason(reason)),
+            }
+        }
+        (Enum::Known(DomainState::Paused), _) => DomainRun::Paused(PauseReason::Unknown),
+        // Blocked, shutting down or something new: it holds its memory and its disk.
+        _ => DomainRun::Running,
+    }
+}
+
+/// Why a domain is paused, if it is.
+pub(super) fn paused(domain: &VirtDomain) -> Result<Option<PauseReason>, CallError> {
+    let (state, reason) = domain.state()?;
+    Ok(match run(state, reason) {
+        DomainRun::Paused(why) => Some(why),
+        DomainRun::Running | DomainRun::Off(_) => None,
+    })
+}
+
+fn pause_reason(reason: DomainPausedReasonEnum) -> PauseReason {
+    match reason {
+        Enum::Known(DomainPausedReason::User) => PauseReason::ByHand,
+        Enum::Known(DomainPausedReason::IOError) => PauseReason::DiskError,
+        Enum::Known(DomainPausedReason::Watchdog | DomainPausedReason::Crashed) => {
+            PauseReason::GuestCrashed
+        }
+        Enum::Known(
+            DomainPausedReason::Migration
+            | DomainPausedReason::Save
+            | DomainPausedReason::Dump
+            | DomainPausedReason::FromSnapshot
+            | DomainPausedReason::Snapshot
+            | DomainPausedReason::StartingUp
+            | DomainPausedReason::PostCopy,
+        ) => PauseReason::HostBusy,
+        _ => PauseReason::Unknown,
+    }
+}
+
 fn off_reason(reason: Enum<DomainShutoffReason, virt_sys::virDomainShutoffReason>) -> OffReason {
     match reason {
         Enum::Known(DomainShutoffReason::Shutdown) => OffReason::Shutdown,
         Enum::Known(
             DomainShutoffReason::Destroyed
-            | DomainShutoffReason::Migrated
             | DomainShutoffReason::Saved
             | DomainShutoffReason::FromSnapshot,
         ) => OffReason::Destroyed,
+        Enum::Known(DomainShutoffReason::Migrated) => OffReason::Moved,
         // `Daemon`: libvirtd lost its QEMU and ended it; the guest did not choose that.
         Enum::Known(DomainShutoffReason::Crashed | DomainShutoffReason::Daemon) => {
             OffReason::Crashed

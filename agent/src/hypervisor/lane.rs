@@ -19,7 +19,10 @@ use virt::{
     error::{Error as VirtError, ErrorNumber},
 };
 
-use super::HypervisorError;
+use super::{
+    HypervisorError,
+    libvirt_ext::{self, Endings},
+};
 
 /// Jobs that may wait for a thread of one lane; more wait in their callers.
 const QUEUE: usize = 64;
@@ -39,6 +42,8 @@ pub(super) struct Lane {
 struct Link {
     uri: String,
     connection: Mutex<Option<Connect>>,
+    /// Who is told how domains end.
+    watcher: Option<Arc<Endings>>,
 }
 
 impl Lane {
@@ -47,12 +52,35 @@ impl Lane {
     /// # Errors
     /// When the system has no thread left.
     pub(super) fn start(name: &'static str, uri: &str, threads: usize) -> std::io::Result<Self> {
+        Self::start_with(name, uri, threads, None)
+    }
+
+    /// The same with a connection that tells how domains end.
+    ///
+    /// # Errors
+    /// As [`Lane::start`].
+    pub(super) fn start_watching(
+        name: &'static str,
+        uri: &str,
+        threads: usize,
+        watcher: Arc<Endings>,
+    ) -> std::io::Result<Self> {
+        Self::start_with(name, uri, threads, Some(watcher))
+    }
+
+    fn start_with(
+        name: &'static str,
+        uri: &str,
+        threads: usize,
+        watcher: Option<Arc<Endings>>,
+    ) -> std::io::Result<Self> {
         start_event_loop()?;
         let (jobs, queue) = mpsc::channel::<Job>(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
         let link = Arc::new(Link {
             uri: uri.to_owned(),
             connection: Mutex::new(None),
+            watcher,
         });
         for number in 1..=threads {
             let (queue, link) = (Arc::clone(&queue), Arc::clone(&link));
@@ -167,13 +195,18 @@ impl Link {
         {
             return Ok(connection.clone());
         }
-        *slot = None;
+        if let Some(gone) = slot.take().filter(|_| self.watcher.is_some()) {
+            libvirt_ext::unwatch(&gone);
+        }
         let connection = Connect::open(Some(&self.uri))?;
         let (interval_s, count) = KEEP_ALIVE;
         match connection.set_keep_alive(interval_s, count) {
             // A driver inside libvirt's own library: there is no peer that could fall silent.
             Err(error) if error.code().is(ErrorNumber::NoSupport) => {}
             outcome => outcome?,
+        }
+        if let Some(watcher) = &self.watcher {
+            libvirt_ext::watch(&connection, watcher)?;
         }
         *slot = Some(connection.clone());
         Ok(connection)

@@ -8,21 +8,26 @@
 //! turns into "once more" or "not at all", as the action says. Adopting running guests after a restart of
 //! the agent needs nothing: everything is observed.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use innkeeper_wire::{
-    error::chain, host::HostCapacity, id::ServerId, size::Bytes, time::Clock, vm::ServerSpec,
+    error::chain,
+    host::{HostCapacity, PauseReason},
+    id::ServerId,
+    size::Bytes,
+    time::Clock,
+    vm::ServerSpec,
 };
 
 use tokio::task::JoinSet;
 
 use super::{
-    Hypervisor, HypervisorError, Inventory,
+    Domain, DomainRun, Heard, Hypervisor, HypervisorError, Inventory, Question,
     accelerator::{self, AcceleratorError, AcceleratorPolicy},
     domain_xml::{self, Accelerator, DomainDescription, Notes},
-    domains::{domains, find, need},
+    domains::{domains, find, need, paused},
     lane::{CallError, Lane},
-    libvirt_ext::{self, DomainStatistics, Share},
+    libvirt_ext::{self, DiskTrouble, DomainStatistics, Endings, Share},
 };
 use crate::{
     action::{Action, tap_name},
@@ -30,6 +35,7 @@ use crate::{
     image::{self, ImageSource},
     layout::StateDir,
     network::{Network, NetworkConfig},
+    power::RESUME_ROOM,
     seed,
 };
 
@@ -44,6 +50,9 @@ const DEFINE_DEADLINE: Duration = Duration::from_secs(40);
 const POWER_DEADLINE: Duration = Duration::from_secs(90);
 /// Asking a guest; libvirt waits for a guest agent for up to 60 s.
 const ASK_DEADLINE: Duration = Duration::from_secs(75);
+
+/// Asking a paused QEMU about its disks, which it answers at once or not at all.
+const DISK_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Shares of the domains that can be measured at the same time.
 pub const SHARES_MAX: usize = 4;
@@ -88,6 +97,8 @@ pub struct LibvirtHost<S> {
     /// One download at a time: they share one wire, and two servers often want the same image.
     downloading: tokio::sync::Mutex<()>,
     observing: Lane,
+    /// How guests ended, as libvirt tells it once.
+    endings: Arc<Endings>,
     changing: Lane,
     asking: Lane,
     measuring: Vec<Arc<Lane>>,
@@ -141,11 +152,19 @@ impl<S: ImageSource> LibvirtHost<S> {
         })?;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(OpenError::BootId)?;
+        let endings = Arc::new(Endings::default());
         let lane = |name, threads| {
             Lane::start(name, &config.libvirt_uri, threads).map_err(OpenError::Threads)
         };
         Ok(Self {
-            observing: lane("observe", 2)?,
+            observing: Lane::start_watching(
+                "observe",
+                &config.libvirt_uri,
+                2,
+                Arc::clone(&endings),
+            )
+            .map_err(OpenError::Threads)?,
+            endings,
             changing: lane("change", 4)?,
             asking: lane("ask", 4)?,
             measuring: (0..SHARES_MAX)
@@ -267,7 +286,9 @@ impl<S: ImageSource> LibvirtHost<S> {
                 POWER_DEADLINE,
                 move |connection| {
                     let mut ours = need(connection, server)?;
-                    if !ours.domain.is_active()? {
+                    if ours.domain.is_active()? {
+                        ours.let_go_on()?;
+                    } else {
                         // The start is noted before it happens and the serial after: a crash in between leaves
                         // a running domain whose power change is carried out once more, which changes nothing.
                         ours.notes.started_at = Some(now);
@@ -279,6 +300,15 @@ impl<S: ImageSource> LibvirtHost<S> {
                     ours.note()
                 },
             )
+            .await
+    }
+
+    async fn resume(&self, server: ServerId) -> Result<(), HypervisorError> {
+        let what = format!("resume {server}");
+        self.changing
+            .call(&what, POWER_DEADLINE, move |connection| {
+                need(connection, server)?.let_go_on()
+            })
             .await
     }
 
@@ -321,6 +351,7 @@ impl<S: ImageSource> LibvirtHost<S> {
                     ours.notes.power_serial = serial;
                     ours.note()?;
                     if ours.domain.is_active()? {
+                        ours.let_go_on()?;
                         ours.domain.shutdown()?;
                     }
                     Ok(())
@@ -338,8 +369,17 @@ impl<S: ImageSource> LibvirtHost<S> {
                     let mut ours = need(connection, server)?;
                     ours.notes.reboots = reboots;
                     ours.note()?;
-                    if ours.domain.is_active()? {
-                        ours.domain.reboot(0)?;
+                    if !ours.domain.is_active()? {
+                        return Ok(());
+                    }
+                    let was = paused(&ours.domain)?;
+                    ours.let_go_on()?;
+                    match was {
+                        // Its disk has failed under it: it can't be expected to end in good order.
+                        Some(PauseReason::DiskError | PauseReason::DiskFull) => {
+                            ours.domain.reset()?;
+                        }
+                        _ => ours.domain.reboot(0)?,
                     }
                     Ok(())
                 },
@@ -385,17 +425,63 @@ impl<S: ImageSource> LibvirtHost<S> {
     }
 }
 
+impl<S: ImageSource> LibvirtHost<S> {
+    /// Bytes that are free where the disks lie.
+    fn room(&self) -> Option<Bytes> {
+        let file_system = nix::sys::statvfs::statvfs(self.dirs.root()).ok()?;
+        Some(Bytes(
+            file_system.blocks_available() * file_system.fragment_size(),
+        ))
+    }
+
+    /// Asks QEMU what is wrong with the disks of those that are paused for one. Nothing else waits for that: a QEMU
+    /// that hangs would not answer.
+    async fn tell_full_from_broken(&self, domains: &mut [(ServerId, Domain)], room: Option<Bytes>) {
+        let is_full = room.is_some_and(|room| room < RESUME_ROOM);
+        let failing = domains
+            .iter_mut()
+            .filter(|(_, domain)| domain.run == DomainRun::Paused(PauseReason::DiskError));
+        for (server, domain) in failing {
+            let server = *server;
+            let asked = self
+                .asking
+                .call("disk errors", DISK_DEADLINE, move |connection| {
+                    Ok(libvirt_ext::disk_trouble(
+                        &need(connection, server)?.domain,
+                    )?)
+                });
+            if is_full || matches!(asked.await, Ok(DiskTrouble::Full)) {
+                domain.run = DomainRun::Paused(PauseReason::DiskFull);
+            }
+        }
+    }
+
+    /// Which guests have answered. Nobody is known to have when that can't be found out.
+    async fn heard(&self) -> BTreeMap<IpAddr, Heard> {
+        let heard = self.network.heard(self.clock.now()).await;
+        heard.unwrap_or_else(|error| {
+            let error = failed("look at the guests' neighbours", &error);
+            tracing::warn!(%error, "whether guests answer can't be observed");
+            BTreeMap::new()
+        })
+    }
+}
+
 impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
     async fn observe(&self) -> Result<Inventory, HypervisorError> {
+        let endings = Arc::clone(&self.endings);
         let seen = self
             .observing
-            .call("observe", OBSERVE_DEADLINE, |connection| {
-                domains(connection)
+            .call("observe", OBSERVE_DEADLINE, move |connection| {
+                domains(connection, &endings)
             });
         let dirs = self.dirs.clone();
         let scanned = tokio::task::spawn_blocking(move || dirs.scan());
-        let (seen, installed, scanned) = tokio::join!(seen, self.network.installed(), scanned);
-        let (domains, mut strangers) = seen?;
+        let (seen, installed, scanned, heard) =
+            tokio::join!(seen, self.network.installed(), scanned, self.heard());
+        let (mut domains, mut strangers) = seen?;
+        let room = self.room();
+        self.tell_full_from_broken(&mut domains, room).await;
         let contents = scanned
             .map_err(std::io::Error::other)
             .flatten()
@@ -420,7 +506,16 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             network,
             tombstones: contents.tombstones,
             strangers,
+            heard,
+            room,
         })
+    }
+
+    async fn ask(&self, questions: &[Question]) {
+        if let Err(error) = self.network.ask(questions).await {
+            let error = failed("ask guests for their addresses", &error);
+            tracing::warn!(%error, "guests can't be asked");
+        }
     }
 
     async fn execute(&self, action: &Action) -> Result<(), HypervisorError> {
@@ -441,6 +536,7 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
                 .map_err(|error| failed("apply network", &error)),
             Action::Define(spec) => self.define(spec).await,
             Action::Start { server, serial } => self.start(*server, *serial).await,
+            Action::Resume(server) => self.resume(*server).await,
             Action::Shutdown { server, serial } => self.shutdown(*server, *serial).await,
             Action::PowerOff { server, serial } => self.power_off(*server, *serial).await,
             Action::Reboot { server, reboots } => self.reboot(*server, *reboots).await,

@@ -1,12 +1,21 @@
-//! The calls of libvirt that the `virt` crate does not offer safely: statistics of many domains at once.
+//! The calls of libvirt that the `virt` crate does not offer safely: statistics of many domains at once, what is
+//! wrong with a domain's disks, and who ended a domain.
 //!
 //! JUSTIFICATION: `virt` 0.5's `all_domain_stats` gives records without accessors and leaks them, with a
 //! reference on each domain. A bulk call is the cheapest way to measure guests, so it is made through
-//! `virt-sys` here. The only file of the project that may hold `unsafe`.
+//! `virt-sys` here. Of disk errors and events it knows nothing. The only file of the project that may hold `unsafe`.
 
-#![expect(unsafe_code, reason = "libvirt's statistics have no safe binding")]
+#![expect(
+    unsafe_code,
+    reason = "libvirt's statistics, disk errors and events have no safe binding"
+)]
 
-use std::{ffi::CStr, ptr};
+use std::{
+    collections::BTreeSet,
+    ffi::{CStr, c_int, c_void},
+    ptr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use innkeeper_wire::id::ServerId;
 use uuid::Uuid;
@@ -185,4 +194,164 @@ fn read_parameter(parameter: &sys::virTypedParameter) -> Option<(String, u64)> {
     // SAFETY: `field` is an array of 80 characters that libvirt ends by a null.
     let name = unsafe { CStr::from_ptr(parameter.field.as_ptr()) };
     Some((name.to_string_lossy().into_owned(), value))
+}
+
+/// What is wrong with a domain's disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DiskTrouble {
+    /// QEMU names nothing.
+    None,
+    /// Reading or writing failed.
+    Failed,
+    /// There was no room for a write.
+    Full,
+}
+
+/// More disks than a server of ours has.
+const DISKS_MAX: usize = 8;
+
+/// Asks QEMU about the disks of a domain. Waits for it.
+///
+/// # Errors
+/// When libvirt refuses or can't be reached.
+pub(super) fn disk_trouble(domain: &VirtDomain) -> Result<DiskTrouble, Error> {
+    let empty = sys::virDomainDiskError {
+        disk: ptr::null_mut(),
+        error: 0,
+    };
+    let mut errors = [empty; DISKS_MAX];
+    let max = sys_len(DISKS_MAX);
+    // SAFETY: the domain is alive while `domain` is borrowed, and libvirt writes at most `max` entries.
+    let count =
+        unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), errors.as_mut_ptr(), max, 0) };
+    let Ok(count) = usize::try_from(count) else {
+        return Err(Error::last_error());
+    };
+    let mut trouble = DiskTrouble::None;
+    for error in errors.iter().take(count) {
+        // SAFETY: libvirt allocated the name for us with malloc; it is freed once, and used nowhere.
+        unsafe { nix::libc::free(error.disk.cast()) };
+        let is_full = u32::try_from(error.error) == Ok(sys::VIR_DOMAIN_DISK_ERROR_NO_SPACE);
+        trouble = match (trouble, is_full) {
+            (_, true) | (DiskTrouble::Full, false) => DiskTrouble::Full,
+            (DiskTrouble::None | DiskTrouble::Failed, false) => DiskTrouble::Failed,
+        };
+    }
+    Ok(trouble)
+}
+
+fn sys_len(count: usize) -> u32 {
+    u32::try_from(count).expect("a small constant")
+}
+
+/// Which domains ended because QEMU was told to from the host, by a signal. libvirt says it in an event, once, and
+/// afterwards calls them shut down like those whose guest did that itself. Who was not connected then never knows.
+#[derive(Debug, Default)]
+pub(super) struct Endings {
+    killed: Mutex<BTreeSet<Uuid>>,
+}
+
+impl Endings {
+    /// Whether the last end of the server's domain came from the host.
+    pub(super) fn was_killed(&self, server: ServerId) -> bool {
+        self.killed().contains(&server.uuid())
+    }
+
+    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeSet<Uuid>> {
+        self.killed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, domain: Uuid, event: c_int, detail: c_int) {
+        let is = |number: c_int, constant: u32| u32::try_from(number) == Ok(constant);
+        if is(event, sys::VIR_DOMAIN_EVENT_SHUTDOWN)
+            && is(detail, sys::VIR_DOMAIN_EVENT_SHUTDOWN_HOST)
+        {
+            self.killed().insert(domain);
+        } else if is(event, sys::VIR_DOMAIN_EVENT_SHUTDOWN)
+            || is(event, sys::VIR_DOMAIN_EVENT_STARTED)
+            || is(event, sys::VIR_DOMAIN_EVENT_UNDEFINED)
+        {
+            self.killed().remove(&domain);
+        }
+    }
+}
+
+/// Has `endings` told how domains end, for as long as the connection lasts and until [`unwatch`].
+///
+/// # Errors
+/// When libvirt refuses or can't be reached.
+pub(super) fn watch(connection: &Connect, endings: &Arc<Endings>) -> Result<(), Error> {
+    let opaque = Arc::into_raw(Arc::clone(endings)).cast_mut().cast();
+    // SAFETY: the connection is alive while `connection` is borrowed. `opaque` is a reference of its own on what
+    // `on_event` expects; libvirt gives it back through `release` once the callback is no more.
+    let outcome = unsafe {
+        sys::virConnectDomainEventRegister(
+            connection.as_ptr(),
+            Some(on_event),
+            opaque,
+            Some(release),
+        )
+    };
+    if outcome < 0 {
+        let error = Error::last_error();
+        // SAFETY: libvirt did not take the reference.
+        unsafe { release(opaque) };
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Ends [`watch`]: a connection with a callback would never be freed. Errors are of no interest, since it is broken.
+pub(super) fn unwatch(connection: &Connect) {
+    // SAFETY: the connection is alive while `connection` is borrowed.
+    unsafe { sys::virConnectDomainEventDeregister(connection.as_ptr(), Some(on_event)) };
+}
+
+unsafe extern "C" fn on_event(
+    _connection: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    event: c_int,
+    detail: c_int,
+    opaque: *mut c_void,
+) -> c_int {
+    let mut bytes = [0u8; 16];
+    // SAFETY: libvirt holds a reference on the domain during the call; a raw UUID has 16 bytes.
+    if unsafe { sys::virDomainGetUUID(domain, bytes.as_mut_ptr()) } == 0 {
+        // SAFETY: `opaque` is the reference that `watch` gave; it is not released before the last call has ended.
+        let endings = unsafe { &*opaque.cast_const().cast::<Endings>() };
+        endings.note(Uuid::from_bytes(bytes), event, detail);
+    }
+    0
+}
+
+unsafe extern "C" fn release(opaque: *mut c_void) {
+    // SAFETY: it is the reference that `watch` gave away, and it is given back once.
+    drop(unsafe { Arc::from_raw(opaque.cast_const().cast::<Endings>()) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ended_a_domain_is_known_until_it_starts_or_ends_otherwise() {
+        let endings = Endings::default();
+        let server = ServerId::from_uuid(innkeeper_wire::id::uuid_v7(
+            innkeeper_wire::time::Timestamp::from_millis(0),
+            [1; 10],
+        ));
+        let note = |event: u32, detail: u32| {
+            let number = |constant| c_int::try_from(constant).expect("small");
+            endings.note(server.uuid(), number(event), number(detail));
+            endings.was_killed(server)
+        };
+        assert!(!endings.was_killed(server));
+        let from_host = sys::VIR_DOMAIN_EVENT_SHUTDOWN_HOST;
+        assert!(note(sys::VIR_DOMAIN_EVENT_SHUTDOWN, from_host));
+        assert!(note(sys::VIR_DOMAIN_EVENT_STOPPED, 0), "that follows it");
+        assert!(!note(sys::VIR_DOMAIN_EVENT_STARTED, 0));
+        assert!(note(sys::VIR_DOMAIN_EVENT_SHUTDOWN, from_host));
+        let by_guest = sys::VIR_DOMAIN_EVENT_SHUTDOWN_GUEST;
+        assert!(!note(sys::VIR_DOMAIN_EVENT_SHUTDOWN, by_guest));
+    }
 }

@@ -8,9 +8,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
+    net::IpAddr,
 };
 
-use innkeeper_wire::{digest::Digest, host::HostCapacity, id::ServerId, time::Timestamp};
+use innkeeper_wire::{
+    digest::Digest,
+    host::{HostCapacity, PauseReason},
+    id::ServerId,
+    size::Bytes,
+    time::Timestamp,
+    vm::MacAddress,
+};
 
 use crate::action::Action;
 
@@ -29,6 +37,9 @@ pub trait Hypervisor: Send + Sync + 'static {
 
     /// Carries out one action.
     fn execute(&self, action: &Action) -> impl Future<Output = Result<(), HypervisorError>> + Send;
+
+    /// Has the kernel ask guests for their addresses. What they answer the next looks show.
+    fn ask(&self, questions: &[Question]) -> impl Future<Output = ()> + Send;
 }
 
 /// Everything on a host that concerns servers, as it was found.
@@ -52,6 +63,30 @@ pub struct Inventory {
     pub tombstones: BTreeMap<ServerId, Timestamp>,
     /// Domains and disks that are not of our making. At most 100 names.
     pub strangers: Vec<String>,
+    /// Who answered ARP or ND on the guests' bridge for an address, and when last.
+    pub heard: BTreeMap<IpAddr, Heard>,
+    /// Bytes that are free where the disks lie; `None` when that can't be found out.
+    pub room: Option<Bytes>,
+}
+
+/// An answer to ARP or ND. A guest can't give it for another one: its tap lets only its own addresses through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Whose.
+    pub mac: MacAddress,
+    /// Not before this instant.
+    pub at: Timestamp,
+}
+
+/// An address for which a guest shall answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Which.
+    pub address: IpAddr,
+    /// Who shall answer.
+    pub mac: MacAddress,
+    /// Who answered last, as [`Inventory::heard`] has it.
+    pub known: Option<MacAddress>,
 }
 
 /// One domain as found.
@@ -74,10 +109,23 @@ pub struct Domain {
 /// Whether a domain runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DomainRun {
-    /// It runs (or is paused: it holds its memory, and nobody may start it elsewhere).
+    /// It runs.
     Running,
+    /// It holds its memory and disk, so nobody may start it elsewhere, and does not run.
+    Paused(PauseReason),
     /// It does not run.
     Off(OffReason),
+}
+
+impl DomainRun {
+    /// Whether there is a QEMU that holds its memory.
+    #[must_use]
+    pub fn is_up(self) -> bool {
+        match self {
+            Self::Running | Self::Paused(_) => true,
+            Self::Off(_) => false,
+        }
+    }
 }
 
 /// Why a domain does not run.
@@ -87,10 +135,15 @@ pub enum OffReason {
     NotStarted,
     /// The guest shut itself down, or did so when asked.
     Shutdown,
-    /// It was ended by us or by an operator.
+    /// libvirt was told to end it, by us or by somebody at the host. What we end shall be off, so when it shall
+    /// run, it was not us.
     Destroyed,
+    /// QEMU was ended from the host, by a signal.
+    Killed,
     /// QEMU crashed or the guest panicked.
     Crashed,
+    /// It was moved away from here: it may run elsewhere.
+    Moved,
     /// Its start failed.
     Failed,
 }

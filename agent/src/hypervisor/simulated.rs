@@ -8,21 +8,26 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     future,
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use innkeeper_wire::{
     digest::Digest,
-    host::HostCapacity,
+    host::{HostCapacity, PauseReason},
     id::ServerId,
+    size::Bytes,
     time::{Clock, Timestamp},
 };
 
-use super::{Domain, DomainRun, Hypervisor, HypervisorError, Inventory, OffReason};
+use super::{
+    Domain, DomainRun, Heard, Hypervisor, HypervisorError, Inventory, OffReason, Question,
+};
 use crate::{
     action::{Action, NetworkState},
     memory::Step,
+    power::RESUME_ROOM,
 };
 
 /// What goes wrong with one action.
@@ -57,6 +62,18 @@ pub enum Manners {
     /// Nothing.
     Ignores,
 }
+
+/// Whether a guest can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// It answers for its addresses.
+    Answers,
+    /// It does not: its network is not set up.
+    Mute,
+}
+
+/// How long a guest takes until it answers for its addresses.
+pub const BOOT: Duration = Duration::from_secs(20);
 
 /// What became of an action.
 #[derive(Debug)]
@@ -94,6 +111,9 @@ struct State {
     tombstones: BTreeMap<ServerId, Timestamp>,
     strangers: BTreeSet<ServerId>,
     rude: BTreeSet<ServerId>,
+    mute: BTreeSet<ServerId>,
+    room: Option<Bytes>,
+    asked: Vec<Question>,
     faults: VecDeque<(Option<Step>, Fault)>,
     done: Vec<Action>,
     violations: Vec<String>,
@@ -116,6 +136,9 @@ impl Simulated {
             tombstones: BTreeMap::new(),
             strangers: BTreeSet::new(),
             rude: BTreeSet::new(),
+            mute: BTreeSet::new(),
+            room: None,
+            asked: Vec::new(),
             faults: VecDeque::new(),
             done: Vec::new(),
             violations: Vec::new(),
@@ -180,6 +203,21 @@ impl Simulated {
         }
     }
 
+    /// A guest is paused while it runs.
+    pub fn pause_guest(&self, server: ServerId, why: PauseReason) {
+        if let Some(domain) = self.state().domains.get_mut(&server)
+            && domain.run == DomainRun::Running
+        {
+            domain.run = DomainRun::Paused(why);
+            domain.guest_agent = false;
+        }
+    }
+
+    /// How many bytes are free; `None`: nobody knows.
+    pub fn set_room(&self, room: Option<Bytes>) {
+        self.state().room = room;
+    }
+
     /// A guest's agent begins to answer.
     pub fn answer_as_guest_agent(&self, server: ServerId) {
         if let Some(domain) = self.state().domains.get_mut(&server) {
@@ -193,6 +231,15 @@ impl Simulated {
         match manners {
             Manners::Obeys => rude.remove(&server),
             Manners::Ignores => rude.insert(server),
+        };
+    }
+
+    /// Whether a guest, [`BOOT`] after its start, answers for its addresses.
+    pub fn set_voice(&self, server: ServerId, voice: Voice) {
+        let mute = &mut self.state().mute;
+        match voice {
+            Voice::Answers => mute.remove(&server),
+            Voice::Mute => mute.insert(server),
         };
     }
 
@@ -275,6 +322,12 @@ impl Simulated {
         self.state().done.iter().skip(seen).cloned().collect()
     }
 
+    /// What guests were asked for last.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Question> {
+        self.state().asked.clone()
+    }
+
     /// What was asked for and must never be.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
@@ -312,6 +365,10 @@ impl Hypervisor for Simulated {
             Outcome::Silent => future::pending().await,
         }
     }
+
+    async fn ask(&self, questions: &[Question]) {
+        self.state().asked = questions.to_vec();
+    }
 }
 
 fn refused() -> HypervisorError {
@@ -341,7 +398,34 @@ impl State {
             network: self.network.as_ref().map(NetworkState::digest),
             tombstones: self.tombstones.clone(),
             strangers: Vec::new(),
+            heard: self.heard(),
+            room: self.room,
         }
+    }
+
+    /// Guests that run, have rules and have booted answer at once.
+    fn heard(&self) -> BTreeMap<IpAddr, Heard> {
+        let guests = self.network.iter().flat_map(|network| &network.guests);
+        let answers = |server: &ServerId| {
+            let domain = self.domains.get(server);
+            let has_booted = |domain: &Domain| {
+                let started_at = domain.started_at.unwrap_or(self.now);
+                self.now.since(started_at) >= BOOT || started_at > self.now
+            };
+            !self.mute.contains(server)
+                && domain
+                    .is_some_and(|domain| domain.run == DomainRun::Running && has_booted(domain))
+        };
+        let answering = guests.filter(|guest| answers(&guest.server));
+        let entries = answering.flat_map(|guest| {
+            let heard = Heard {
+                mac: guest.nic.mac,
+                at: self.now,
+            };
+            let addresses = guest.nic.addresses.iter();
+            addresses.map(move |address| (*address, heard))
+        });
+        entries.collect()
     }
 
     fn carry_out(&mut self, action: &Action) -> Outcome {
@@ -421,6 +505,7 @@ impl State {
                 Ok(())
             }
             Action::Start { .. }
+            | Action::Resume(_)
             | Action::Shutdown { .. }
             | Action::PowerOff { .. }
             | Action::Reboot { .. }
@@ -461,17 +546,25 @@ impl State {
             .domains
             .get_mut(&server)
             .ok_or("there is no such domain")?;
-        let running = domain.run == DomainRun::Running;
+        let running = domain.run.is_up();
+        let may_go_on = match domain.run {
+            DomainRun::Paused(why) => {
+                matches!(why, PauseReason::DiskFull | PauseReason::DiskError)
+            }
+            // It changed after the look that led to this.
+            DomainRun::Running | DomainRun::Off(_) => true,
+        };
         if matches!(action, Action::Reboot { .. }) && !running {
             // It ended after the look that led to this.
             return Err("it does not run");
         }
         let acted_before = match action {
-            // Whether the guest or its owner ended it, that was the end of this serial.
+            // The guest ended it: that was the end of this serial.
             Action::Start { serial, .. } => {
-                let ended = [OffReason::Shutdown, OffReason::Destroyed].map(DomainRun::Off);
-                domain.power_serial >= *serial && ended.contains(&domain.run)
+                let ended = DomainRun::Off(OffReason::Shutdown);
+                domain.power_serial >= *serial && domain.run == ended
             }
+            Action::Resume(_) => !may_go_on,
             Action::Shutdown { serial, .. } | Action::PowerOff { serial, .. } => {
                 domain.power_serial > *serial
             }
@@ -486,11 +579,15 @@ impl State {
                     domain.run = DomainRun::Running;
                     domain.started_at = Some(self.now);
                     domain.started_in_boot = Some(boot_id);
+                } else {
+                    domain.run = go_on(domain.run, self.room);
                 }
             }
+            Action::Resume(_) => domain.run = go_on(domain.run, self.room),
             Action::Shutdown { serial, .. } => {
                 domain.power_serial = *serial;
-                if running && obeys {
+                domain.run = go_on(domain.run, self.room);
+                if domain.run == DomainRun::Running && obeys {
                     domain.run = DomainRun::Off(OffReason::Shutdown);
                 }
             }
@@ -500,7 +597,10 @@ impl State {
                     domain.run = DomainRun::Off(OffReason::Destroyed);
                 }
             }
-            Action::Reboot { reboots, .. } => domain.reboots = *reboots,
+            Action::Reboot { reboots, .. } => {
+                domain.reboots = *reboots;
+                domain.run = go_on(domain.run, self.room);
+            }
             Action::NotePower { serial, .. } => domain.power_serial = *serial,
             _ => {}
         }
@@ -517,6 +617,17 @@ impl State {
     }
 }
 
+/// What becomes of a paused domain that shall go on. Without room it stops again at once.
+fn go_on(run: DomainRun, room: Option<Bytes>) -> DomainRun {
+    match run {
+        DomainRun::Paused(PauseReason::DiskFull) if room.is_some_and(|room| room < RESUME_ROOM) => {
+            run
+        }
+        DomainRun::Paused(_) | DomainRun::Running => DomainRun::Running,
+        DomainRun::Off(_) => run,
+    }
+}
+
 /// The server that an action is about. Images and the network belong to none.
 fn server_of(action: &Action) -> Option<ServerId> {
     match action {
@@ -529,6 +640,7 @@ fn server_of(action: &Action) -> Option<ServerId> {
         | Action::PowerOff { server, .. }
         | Action::Reboot { server, .. }
         | Action::NotePower { server, .. }
+        | Action::Resume(server)
         | Action::RemoveDomain(server)
         | Action::RemoveSeed(server)
         | Action::BuryDisk(server)

@@ -44,7 +44,7 @@ const fn figure(
 /// What is exported of each server. Disk 0 is the system disk, disk 1 the seed.
 #[rustfmt::skip]
 pub(super) const FIGURES: [Figure; 37] = [
-    figure("state.state", "innkeeper_server_running", Kind::Runs, "Whether the server runs (1) or is defined only (0)."),
+    figure("state.state", "innkeeper_server_running", Kind::Runs, "Whether the server runs (1), or is paused or defined only (0)."),
     figure("cpu.time", "innkeeper_server_cpu_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server."),
     figure("cpu.user", "innkeeper_server_cpu_user_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in user space of the host."),
     figure("cpu.system", "innkeeper_server_cpu_system_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in the host's kernel."),

@@ -119,7 +119,7 @@ impl Batch {
     }
 }
 
-fn line(lines: &mut String, text: &str) {
+pub(super) fn line(lines: &mut String, text: &str) {
     writeln!(lines, "{text}").expect("writing to memory does not fail");
 }
 
@@ -237,7 +237,11 @@ async fn list(family: &str, name: &str) -> Result<Option<Value>, NetworkError> {
 }
 
 /// Runs a program to its end and gives what it printed. It is killed when the deadline has passed.
-async fn run(program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, NetworkError> {
+pub(super) async fn run(
+    program: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<Vec<u8>, NetworkError> {
     let failed = |reason: String| NetworkError::Command {
         what: format!("{program} {}", arguments.join(" ")),
         reason,
@@ -270,7 +274,7 @@ async fn run(program: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, 
     Err(failed(said.trim().chars().take(500).collect()))
 }
 
-fn exists(device: &str) -> bool {
+pub(super) fn exists(device: &str) -> bool {
     // Not /sys/class/net: that shows the network namespace in which it was mounted.
     std::path::Path::new("/proc/sys/net/ipv4/conf")
         .join(device)

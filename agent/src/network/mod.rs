@@ -12,15 +12,19 @@
 //! bridge itself, and a packet that goes up to the host passes the judge once either way.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv6Addr},
 };
 
-use innkeeper_wire::{digest::Digest, vm::GATEWAY_V4};
+use innkeeper_wire::{digest::Digest, time::Timestamp, vm::GATEWAY_V4};
 
-use crate::action::NetworkState;
+use crate::{
+    action::NetworkState,
+    hypervisor::{Heard, Question},
+};
 
 mod kernel;
+mod neighbours;
 mod nft;
 pub mod rules;
 
@@ -134,6 +138,22 @@ impl Network {
             && present.routes == ruleset.addresses
             && (self.config.uplink.is_none() || present.proxies == ruleset.addresses);
         Ok(Some(ruleset.state).filter(|_| complete))
+    }
+
+    /// Which guests have answered for their addresses, and when.
+    ///
+    /// # Errors
+    /// When it can't be found out.
+    pub async fn heard(&self, now: Timestamp) -> Result<BTreeMap<IpAddr, Heard>, NetworkError> {
+        neighbours::heard(&self.config, now).await
+    }
+
+    /// Has guests asked for their addresses.
+    ///
+    /// # Errors
+    /// When that can't be done.
+    pub async fn ask(&self, questions: &[Question]) -> Result<(), NetworkError> {
+        neighbours::ask(&self.config, questions).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use innkeeper_wire::{
     digest::Digest,
-    host::HostCapacity,
+    host::{HostCapacity, PauseReason},
     id::uuid_v7,
     size::Bytes,
     time::Clock,
@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     desired::Held,
     hypervisor::{
-        HypervisorError, OffReason,
+        Heard, HypervisorError, OffReason,
         simulated::{Fault, Manners, Outcome, Simulated},
     },
     memory::{Failure, FailureKind, Watched},
@@ -22,6 +22,7 @@ use crate::{
 
 mod power;
 mod properties;
+mod readiness;
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 const RULES: Rules = Rules {
@@ -145,6 +146,9 @@ impl Case {
                 guest_agent: false,
             };
             case.inventory.domains.insert(spec.server, domain);
+            let start = Some(NOW);
+            let ready = Readiness::Ready { start };
+            case.memory.readiness.insert(spec.server, ready);
             case.inventory.disks.insert(spec.server);
             case.inventory.seeds.insert(spec.server);
         }
@@ -226,7 +230,8 @@ fn creating(step: CreateStep) -> ObservedState {
     ObservedState::Creating { step }
 }
 
-const RUNNING: ObservedState = ObservedState::Running { ready: false };
+const RUNNING: ObservedState = ObservedState::Running { ready: true };
+const NOT_READY: ObservedState = ObservedState::Running { ready: false };
 
 // ---- creation ----
 
@@ -302,30 +307,6 @@ fn a_lost_disk_is_not_replaced_by_an_empty_one() {
         assert_eq!(case.steps(), []);
         assert_eq!(case.problem(), Some((ServerProblemCode::DiskFailed, 0)));
     }
-}
-
-#[test]
-fn ready_is_the_guest_agent_or_a_minute() {
-    let mut case = Case::one();
-    check(&case, &[], RUNNING);
-    case.domain().guest_agent = true;
-    check(&case, &[], ObservedState::Running { ready: true });
-    case.domain().guest_agent = false;
-    case.now = NOW.after(seconds(59));
-    check(&case, &[], RUNNING);
-    case.now = NOW.after(seconds(60));
-    check(&case, &[], ObservedState::Running { ready: true });
-}
-
-#[test]
-fn a_clock_that_was_set_back_after_the_start_keeps_no_guest_from_being_ready() {
-    let mut case = Case::one();
-    // A host whose hardware clock ran in local time, nine hours ahead, until it heard of the right one.
-    case.domain().started_at = Some(NOW.after(seconds(9 * 3_600)));
-    check(&case, &[], ObservedState::Running { ready: true });
-    // A second back and forth is no reason to call a guest ready that was started just now.
-    case.domain().started_at = Some(NOW.after(seconds(1)));
-    check(&case, &[], RUNNING);
 }
 
 // ---- deletion ----
@@ -505,6 +486,13 @@ fn rules_that_fail_are_the_problem_of_those_who_wait_for_them() {
         kind: FailureKind::Failed,
         detail: "nft says no".to_owned(),
     });
+    assert_eq!(case.problem(), Some((ServerProblemCode::NetworkFailed, 1)));
+    // Who runs without them can't be reached, by the host's fault.
+    let attempt = case.memory.network_attempt.clone();
+    case = Case::one();
+    case.inventory.network = None;
+    case.memory.network_attempt = attempt;
+    check(&case, &[], RUNNING);
     assert_eq!(case.problem(), Some((ServerProblemCode::NetworkFailed, 1)));
     // Other rules are another attempt.
     case.wanted().network.openings.clear();

@@ -39,11 +39,10 @@ pub(super) fn trouble(attempt: &Attempt, code: ServerProblemCode) -> Option<Serv
 fn code_of(step: Step) -> ServerProblemCode {
     match step {
         Step::FetchImage => ServerProblemCode::ImageUnavailable,
-        Step::CreateDisk | Step::WriteSeed => ServerProblemCode::DiskFailed,
+        Step::CreateDisk | Step::WriteSeed | Step::Resume => ServerProblemCode::DiskFailed,
         Step::ApplyNetwork => ServerProblemCode::NetworkFailed,
-        Step::Define | Step::Start | Step::Reboot | Step::NotePower => {
-            ServerProblemCode::StartFailed
-        }
+        Step::Define | Step::Start | Step::NotePower => ServerProblemCode::StartFailed,
+        Step::Reboot => ServerProblemCode::RebootFailed,
         Step::Shutdown | Step::PowerOff => ServerProblemCode::ShutdownIgnored,
         Step::RemoveDomain | Step::RemoveSeed | Step::BuryDisk | Step::PurgeTombstone => {
             ServerProblemCode::DeleteFailed

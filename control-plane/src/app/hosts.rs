@@ -30,6 +30,7 @@ use crate::domain::{
     },
     host_session::Position,
     server::Server,
+    usage::OutageCause,
 };
 
 /// Hosts that one list holds.
@@ -362,8 +363,9 @@ impl App {
         }
         self.note_capacity(host, report).await?;
         let generation = self.generation_known(report);
+        let fault = OutageCause::of_host(&report.health);
         for seen in report.servers.iter().take(SERVERS_PER_HOST_MAX) {
-            match self.observe(host, generation, seen).await {
+            match self.observe(host, generation, fault, seen).await {
                 Ok(()) => {}
                 // One record that can't be read, or is being fought over, says nothing about the others.
                 Err(error @ (AppError::Storage(_) | AppError::NotFound | AppError::Busy)) => {

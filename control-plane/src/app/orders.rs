@@ -225,6 +225,7 @@ impl App {
             server,
             contract: ContractId::new(self.ids()),
             placed_at: now,
+            failure: None,
         };
         let server = self.new_server(changes, &order, host.id, addresses)?;
         changes.insert(format!("{}/{}", order.account, order.id), &order)?;
@@ -365,6 +366,8 @@ impl App {
             observed: Observed::default(),
             created_at: order.placed_at,
             ready_at: None,
+            failure: None,
+            outage: None,
         })
     }
 
@@ -504,6 +507,7 @@ fn view_order(order: Order) -> api::Order {
         hourly: plan.hourly,
         monthly_cap: plan.monthly_cap,
         placed_at: order.placed_at,
+        failure: order.failure,
     }
 }
 

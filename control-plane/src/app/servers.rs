@@ -2,7 +2,7 @@
 
 use innkeeper_wire::{
     api::{self, OrderState, Page, PageInfo, ServerAction, ServerState},
-    host::ObservedServer,
+    host::{ObservedServer, ObservedState},
     id::{AccountId, HostId, ServerId, UsageId},
     planted::{Bug, planted},
     time::Timestamp,
@@ -19,7 +19,7 @@ use crate::domain::{
     order::Order,
     recovery::Listed,
     server::{Lifecycle, Milestone, NotNow, Server, allowed_actions},
-    usage::{Contract, UsageInterval},
+    usage::{Contract, OutageCause, UsageInterval},
 };
 
 /// Servers that one answer looks at. It says where to go on when that was not enough to fill it.
@@ -114,27 +114,36 @@ impl App {
         Ok(generation)
     }
 
-    /// Takes in what a host, with the manifest of `generation`, saw of one of its servers.
+    /// Takes in what a host, with the manifest of `generation`, saw of one of its servers. `fault` is what is wrong
+    /// with the host itself.
     pub(crate) async fn observe(
         &self,
         host: HostId,
         generation: u64,
+        fault: Option<OutageCause>,
         seen: &ObservedServer,
     ) -> Result<(), AppError> {
         let cause = format!("observed {}", seen.server);
         self.decide(Actor::Host(host), &cause, |app, now| {
             let mut changes = Changes::default();
             // A host may report only what is bound to it (security.md 4.2).
-            let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{}", seen.server))? else {
+            let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{}", seen.server))?
+            else {
                 return Ok((changes, ()));
             };
             let found = app.find_server(bound.value.account, seen.server)?;
-            let Some((mut next, milestone)) = found.value.observe(seen, generation, now) else {
+            let observed = found.value.observe(seen, generation, now);
+            let (mut next, milestone) = observed.unwrap_or((found.value.clone(), None));
+            next.outage = next.outage_at(fault, now);
+            if next == found.value {
                 return Ok((changes, ()));
-            };
+            }
             match milestone {
-                None => {}
                 Some(Milestone::Ready) => app.begin_usage(&mut changes, &next, now)?,
+                None if next.outage != found.value.outage => {
+                    app.mark_outage(&mut changes, &next, now)?;
+                }
+                None => {}
                 Some(Milestone::CreateFailed) => {
                     // Its host learns of it with the manifest that this commit makes, not with the next one
                     // after the report, which may be another that is out already.
@@ -145,10 +154,12 @@ impl App {
                 }
                 Some(Milestone::Gone) => app.give_back(&mut changes, &next, &bound, now)?,
             }
-            changes.replace(format!("{}/{}", next.account, next.id), Some(found.version), &next)?;
-            if let Some(milestone) = milestone {
-                tracing::info!(vm.id = %next.id, host.id = %host, ?milestone, "a server reached a milestone");
-            }
+            changes.replace(
+                format!("{}/{}", next.account, next.id),
+                Some(found.version),
+                &next,
+            )?;
+            log_changes(host, &found.value, &next, milestone);
             Ok((changes, ()))
         })
         .await
@@ -169,13 +180,35 @@ impl App {
             contract: server.contract,
             from: now,
             until: None,
+            outages: Vec::new(),
         };
+        let usage = usage.with_outage(server.outage.map(|outage| outage.cause), now);
         changes.insert(format!("{}/{}", server.contract, usage.id), &usage)?;
         let open = Contract {
             open_usage: Some(usage.id),
             ..contract.value
         };
         changes.replace(server.contract, Some(contract.version), &open)
+    }
+
+    /// Marks in what is charged for that the server can't be used by its host's fault, or can again.
+    fn mark_outage(
+        &self,
+        changes: &mut Changes,
+        server: &Server,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let contract = read::<Contract>(self.store(), server.contract)?;
+        let Some(usage) = contract.and_then(|contract| contract.value.open_usage) else {
+            return Ok(());
+        };
+        let name = format!("{}/{usage}", server.contract);
+        let Some(open) = read::<UsageInterval>(self.store(), &name)? else {
+            return Ok(());
+        };
+        let cause = server.outage.map(|outage| outage.cause);
+        let marked = open.value.with_outage(cause, now);
+        changes.replace(&name, Some(open.version), &marked)
     }
 
     /// Closes the open usage interval and the contract; one that ended stays as it ended.
@@ -225,6 +258,7 @@ impl App {
             Some(order.version),
             &Order {
                 state,
+                failure: server.failure.as_ref().map(|failure| failure.code),
                 ..order.value
             },
         )
@@ -323,7 +357,13 @@ impl App {
             id: server.id,
             state,
             step: server.step(),
+            paused: match server.observed.state {
+                Some(ObservedState::Paused { why }) if state == ServerState::Paused => Some(why),
+                _ => None,
+            },
             problem: server.problem(),
+            failure: server.failure.as_ref().map(|failure| failure.code),
+            outage_since: server.outage.map(|outage| outage.since),
             allowed_actions: allowed_actions(state).to_vec(),
             observed_at: self.presence().heard(server.host).map(|heard| heard.at),
             site: server.site,
@@ -341,6 +381,34 @@ impl App {
             created_at: server.created_at,
             ready_at: server.ready_at,
         }
+    }
+}
+
+/// Says what operators want to know of a server, and what they must look at.
+fn log_changes(host: HostId, before: &Server, after: &Server, milestone: Option<Milestone>) {
+    let server = after.id;
+    if let Some(failure) = after.failure.as_ref().filter(|_| before.failure.is_none()) {
+        tracing::warn!(
+            vm.id = %server, host.id = %host, code = ?failure.code, detail = failure.detail,
+            "a server could not be made: its order failed, nothing is charged"
+        );
+    } else if let Some(milestone) = milestone {
+        tracing::info!(vm.id = %server, host.id = %host, ?milestone, "a server reached a milestone");
+    }
+    match (before.outage, after.outage) {
+        (before, Some(now)) if before.map(|before| before.cause) != Some(now.cause) => {
+            tracing::warn!(
+                vm.id = %server, host.id = %host, cause = ?now.cause,
+                "a server can't be used by its host's fault: the time is marked for credit"
+            );
+        }
+        (Some(before), None) if after.lifecycle == Lifecycle::Live => {
+            tracing::info!(
+                vm.id = %server, host.id = %host, cause = ?before.cause,
+                "a server can be used again"
+            );
+        }
+        _ => {}
     }
 }
 

@@ -12,6 +12,7 @@ use innkeeper_wire::{
     api::{OrderState, QuoteRequest},
     digest::Digest,
     error::{FieldError, FieldErrorCode},
+    host::ServerProblemCode,
     id::{AccountId, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
     time::Timestamp,
     vm::Hostname,
@@ -76,6 +77,9 @@ pub struct Order {
     pub contract: ContractId,
     /// When it was placed.
     pub placed_at: Timestamp,
+    /// When it failed: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ServerProblemCode>,
 }
 
 /// That an `Idempotency-Key` was used, for what, and what came of it.

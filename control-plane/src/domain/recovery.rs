@@ -147,9 +147,10 @@ pub fn compare(
 fn is_leaving(state: ObservedState) -> bool {
     match state {
         ObservedState::Absent | ObservedState::Deleting => true,
-        ObservedState::Creating { .. } | ObservedState::Running { .. } | ObservedState::Stopped => {
-            false
-        }
+        ObservedState::Creating { .. }
+        | ObservedState::Running { .. }
+        | ObservedState::Paused { .. }
+        | ObservedState::Stopped => false,
     }
 }
 

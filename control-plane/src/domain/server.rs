@@ -8,13 +8,17 @@
 //!                 `--(can't be made)--> create_failed
 //! ```
 //!
-//! `starting`, `stopping` and `rebooting` are running or stopped servers whose owner wants otherwise.
+//! `starting`, `stopping` and `rebooting` are running or stopped servers whose owner wants otherwise. `paused` is one
+//! that holds its memory and does not run; it is charged as a stopped one, but for what its host is to blame for.
 
 use std::time::Duration;
 
 use innkeeper_wire::{
     api::{ServerAction, ServerState},
-    host::{CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
+    host::{
+        CreateStep, Intent, ObservedServer, ObservedState, PauseReason, ServerProblem,
+        ServerProblemCode,
+    },
     id::{AccountId, Code, ContractId, HostId, OrderId, ServerId},
     planted::{Bug, planted},
     time::Timestamp,
@@ -25,11 +29,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     catalogue::{Image, Plan},
     host::{Demand, plain},
+    usage::OutageCause,
 };
 
 /// Tries of one step of a creation after which the order is given up, with nothing charged.
 pub const CREATE_ATTEMPTS_MAX: u32 = 5;
-/// A creation that is in trouble for this long is given up.
+/// A server that was not ready within this time, whether or not its host names a trouble, is given up, with nothing
+/// charged.
 pub const CREATE_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// Longest account of a problem that is stored, in characters; agents keep theirs as short.
 const DETAIL_CHARS_MAX: usize = 500;
@@ -71,6 +77,30 @@ pub struct Server {
     pub created_at: Timestamp,
     /// When its host first reported it ready.
     pub ready_at: Option<Timestamp>,
+    /// Why it could not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<CreateFailure>,
+    /// The outage that goes on, as its usage interval has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<OpenOutage>,
+}
+
+/// Why a server could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateFailure {
+    /// For its owner.
+    pub code: ServerProblemCode,
+    /// For operators.
+    pub detail: String,
+}
+
+/// An outage by its host's fault that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenOutage {
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub cause: OutageCause,
 }
 
 /// Whether a server is to exist.
@@ -250,14 +280,30 @@ impl Server {
         match self.observed.state {
             None | Some(ObservedState::Absent) => ServerState::Requested,
             Some(ObservedState::Creating { .. }) => ServerState::Creating,
-            Some(ObservedState::Running { .. }) if !wants_on && (power_pending || !ignored) => {
+            Some(ObservedState::Running { .. } | ObservedState::Paused { .. })
+                if !wants_on && (power_pending || !ignored) =>
+            {
                 ServerState::Stopping
             }
-            Some(ObservedState::Running { ready: false }) if self.ready_at.is_none() => {
+            Some(ObservedState::Running { ready: false } | ObservedState::Paused { .. })
+                if self.ready_at.is_none() =>
+            {
                 ServerState::Creating
             }
-            Some(ObservedState::Running { .. }) if self.observed.reboots < self.reboots => {
+            Some(ObservedState::Running { .. } | ObservedState::Paused { .. })
+                if self.observed.reboots < self.reboots =>
+            {
                 ServerState::Rebooting
+            }
+            Some(ObservedState::Paused { .. }) if wants_on && power_pending => {
+                ServerState::Starting
+            }
+            Some(ObservedState::Paused { .. }) => ServerState::Paused,
+            // It was reached before; that it can't be now is said with it, and may be its guest's own doing.
+            Some(ObservedState::Running { ready: false })
+                if self.problem() == Some(ServerProblemCode::NotReachable) =>
+            {
+                ServerState::Running
             }
             Some(ObservedState::Running { ready: false }) => ServerState::Starting,
             Some(ObservedState::Running { ready: true }) => ServerState::Running,
@@ -275,7 +321,9 @@ impl Server {
             _ if self.lifecycle != Lifecycle::Live || self.ready_at.is_some() => None,
             None | Some(ObservedState::Absent) => Some(CreateStep::Queued),
             Some(ObservedState::Creating { step }) => Some(step),
-            Some(ObservedState::Running { .. }) => Some(CreateStep::Start),
+            Some(ObservedState::Running { .. } | ObservedState::Paused { .. }) => {
+                Some(CreateStep::Start)
+            }
             Some(ObservedState::Stopped | ObservedState::Deleting) => None,
         }
     }
@@ -310,7 +358,10 @@ impl Server {
             ServerAction::Shutdown => change_power(PowerTarget::Off),
             ServerAction::PowerOff => change_power(PowerTarget::OffForced),
             ServerAction::Reboot => next.reboots = self.reboots.saturating_add(1),
-            ServerAction::Delete => next.lifecycle = self.lifecycle.deleted(generation, now),
+            ServerAction::Delete => {
+                next.lifecycle = self.lifecycle.deleted(generation, now);
+                next.outage = None;
+            }
         }
         Ok(next)
     }
@@ -346,13 +397,18 @@ impl Server {
                 next.lifecycle = Lifecycle::Gone { why, since: now };
                 Some(Milestone::Gone)
             }
-            (Lifecycle::Live, ObservedState::Running { ready: true })
-                if self.ready_at.is_none() || planted(Bug::ChargeTwice) =>
+            (Lifecycle::Live, _)
+                if is_or_was_ready(seen)
+                    && (self.ready_at.is_none()
+                        || planted(Bug::ChargeTwice) && seen.state == READY) =>
             {
                 next.ready_at = Some(now);
                 Some(Milestone::Ready)
             }
-            (Lifecycle::Live, _) if next.creation_is_hopeless(now) => {
+            (Lifecycle::Live, _)
+                if let Some(failure) = next.creation_is_hopeless(seen.was_ready, now) =>
+            {
+                next.failure = Some(failure);
                 next.lifecycle = Lifecycle::Leaving {
                     why: Farewell::CreateFailed,
                     since: now,
@@ -383,20 +439,105 @@ impl Server {
     pub fn ended_at_restore(&self, generation: u64, now: Timestamp) -> Self {
         Self {
             lifecycle: self.lifecycle.deleted(generation, now),
+            outage: None,
             ..self.clone()
         }
     }
 
-    fn creation_is_hopeless(&self, now: Timestamp) -> bool {
-        let Some(problem) = self
-            .observed
-            .problem
-            .as_ref()
-            .filter(|_| self.ready_at.is_none())
-        else {
-            return false;
+    /// Why its creation is given up, if it is.
+    ///
+    /// A host that does not know whether the server was ever ready may be speaking of one that was, in a time that a
+    /// restore of our store has lost: that it is out of reach now is then no reason to take it apart.
+    fn creation_is_hopeless(
+        &self,
+        was_ready: Option<bool>,
+        now: Timestamp,
+    ) -> Option<CreateFailure> {
+        if self.ready_at.is_some() {
+            return None;
+        }
+        let is_late = now.since(self.created_at) >= CREATE_DEADLINE;
+        let problem = self.observed.problem.as_ref();
+        let gives_up = |problem: &&ServerProblem| {
+            let is_step = problem.code != ServerProblemCode::NotReachable;
+            is_step && (is_late || problem.attempts >= CREATE_ATTEMPTS_MAX)
         };
-        problem.attempts >= CREATE_ATTEMPTS_MAX || now.since(self.created_at) >= CREATE_DEADLINE
+        if let Some(problem) = problem.filter(gives_up) {
+            return Some(CreateFailure {
+                code: problem.code,
+                detail: problem.detail.clone(),
+            });
+        }
+        let never_was = is_late && was_ready == Some(false);
+        never_was.then(|| self.not_ready_in_time())
+    }
+
+    fn not_ready_in_time(&self) -> CreateFailure {
+        let (code, what) = match self.observed.state {
+            Some(ObservedState::Running { .. }) => (ServerProblemCode::NotReachable, "it runs"),
+            Some(ObservedState::Stopped) => (
+                ServerProblemCode::NotReachable,
+                "its guest has shut itself down",
+            ),
+            Some(ObservedState::Paused { .. }) => (ServerProblemCode::StartFailed, "it is paused"),
+            None
+            | Some(
+                ObservedState::Absent | ObservedState::Creating { .. } | ObservedState::Deleting,
+            ) => (ServerProblemCode::DeadlineMissed, "it is not made yet"),
+        };
+        let minutes = CREATE_DEADLINE.as_secs() / 60;
+        let said = self.observed.problem.as_ref();
+        let said = said.map_or(String::new(), |problem| format!(": {}", problem.detail));
+        CreateFailure {
+            code,
+            detail: format!("not ready within {minutes} minutes; {what}{said}"),
+        }
+    }
+
+    /// The outage that goes on at `now`: what its host said of it last, and what is wrong with the host itself. None
+    /// before it was ready: then nothing is charged.
+    #[must_use]
+    pub fn outage_at(&self, host: Option<OutageCause>, now: Timestamp) -> Option<OpenOutage> {
+        if self.lifecycle != Lifecycle::Live || self.ready_at.is_none() {
+            return None;
+        }
+        let network_fails = self.problem() == Some(ServerProblemCode::NetworkFailed);
+        let cause = match self.observed.state? {
+            ObservedState::Paused { why } => match why {
+                PauseReason::DiskFull | PauseReason::DiskError => Some(OutageCause::HostDisk),
+                PauseReason::ByHand => Some(OutageCause::PausedAtHost),
+                // The guest's own doing, over in a moment, or nobody knows.
+                PauseReason::GuestCrashed
+                | PauseReason::HostBusy
+                | PauseReason::Asleep
+                | PauseReason::Unknown => None,
+            },
+            ObservedState::Running { .. } if network_fails => Some(OutageCause::HostNetwork),
+            ObservedState::Running { .. } => host,
+            ObservedState::Absent
+            | ObservedState::Creating { .. }
+            | ObservedState::Stopped
+            | ObservedState::Deleting => None,
+        };
+        let since = |cause| match self.outage {
+            Some(open) if open.cause == cause => open.since,
+            _ => now,
+        };
+        cause.map(|cause| OpenOutage {
+            since: since(cause),
+            cause,
+        })
+    }
+}
+
+const READY: ObservedState = ObservedState::Running { ready: true };
+
+/// Whether its host has seen it ready, now or before: it may have gone down again before anybody heard of that.
+fn is_or_was_ready(seen: &ObservedServer) -> bool {
+    match seen.state {
+        ObservedState::Running { ready } => ready || seen.was_ready == Some(true),
+        ObservedState::Stopped | ObservedState::Paused { .. } => seen.was_ready == Some(true),
+        ObservedState::Absent | ObservedState::Creating { .. } | ObservedState::Deleting => false,
     }
 }
 
@@ -418,6 +559,8 @@ pub fn allowed_actions(state: ServerState) -> &'static [ServerAction] {
         ServerState::Starting | ServerState::Stopping | ServerState::Rebooting => {
             &[PowerOff, Delete]
         }
+        // Whoever paused it may have forgotten it.
+        ServerState::Paused => &[Start, Shutdown, PowerOff, Reboot, Delete],
         ServerState::Stopped => &[Start, Delete],
         ServerState::Requested
         | ServerState::Creating

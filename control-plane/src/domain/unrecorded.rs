@@ -262,6 +262,7 @@ mod tests {
     fn a_report_says_all_or_not() {
         let server = |number: u8| ServerId::from_uuid(uuid_v7(at(1), [number; 10]));
         let seen = |number, state| ObservedServer {
+            was_ready: None,
             server: server(number),
             state,
             power_serial: 1,

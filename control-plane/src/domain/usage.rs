@@ -2,6 +2,7 @@
 //! on (design.md section 10): quote -> order -> contract -> usage interval.
 
 use innkeeper_wire::{
+    host::{HostFaultCode, HostHealth},
     id::{AccountId, ContractId, OrderId, ServerId, UsageId},
     money::{HourlyRate, Money},
     time::Timestamp,
@@ -31,7 +32,7 @@ pub struct Contract {
 
 /// A span in which a server was used. Opens when its host first reports it ready, closes when its delete
 /// is accepted (design.md section 7). A server that never became ready has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageInterval {
     /// Which.
     pub id: UsageId,
@@ -41,6 +42,56 @@ pub struct UsageInterval {
     pub from: Timestamp,
     /// End, exclusive; `None` while it goes on.
     pub until: Option<Timestamp>,
+    /// Times in it that are to be credited, in their order; at most [`OUTAGES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
+}
+
+/// Most outages that one interval names. Of a server that is in trouble even more often the last one is taken to
+/// have gone on in between: whoever is charged does not lose by our limit.
+pub const OUTAGES_MAX: usize = 200;
+
+/// A time in which a server could not be used by its host's fault: marked for credit. What its owner or its guest
+/// did is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// From the report that said so, inclusive.
+    pub from: Timestamp,
+    /// To the report that said that it is over, exclusive; `None` while it goes on.
+    pub until: Option<Timestamp>,
+    /// What was wrong.
+    pub cause: OutageCause,
+}
+
+/// What of a host kept a server from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutageCause {
+    /// Its rules, routes or settings for guests are not as they must be.
+    HostNetwork,
+    /// Somebody else's rules on it drop what guests send or get.
+    ForeignRules,
+    /// Its way out is down.
+    Uplink,
+    /// Its disk is full or fails.
+    HostDisk,
+    /// Somebody at the host paused the server.
+    PausedAtHost,
+}
+
+impl OutageCause {
+    /// The cause among what is wrong with a host as a whole, if any of that reaches its guests.
+    #[must_use]
+    pub fn of_host(health: &HostHealth) -> Option<Self> {
+        let causes = health.faults.iter().filter_map(|fault| match fault.code {
+            HostFaultCode::Uplink => Some(Self::Uplink),
+            HostFaultCode::ForeignDrop => Some(Self::ForeignRules),
+            HostFaultCode::Network => Some(Self::HostNetwork),
+            // One guest is not given an address; the agent keeps no state. The others run on.
+            HostFaultCode::AddressInUse | HostFaultCode::DiskFull => None,
+        });
+        causes.last()
+    }
 }
 
 impl UsageInterval {
@@ -48,10 +99,37 @@ impl UsageInterval {
     /// never negative.
     #[must_use]
     pub fn closed(self, now: Timestamp) -> Self {
+        let until = now.max(self.from);
+        let closed = self.with_outage(None, now);
         Self {
-            until: Some(now.max(self.from)),
-            ..self
+            until: Some(until),
+            ..closed
         }
+    }
+
+    /// The same once it is known at `now` that the server can't be used for this cause, or that it can (again).
+    #[must_use]
+    pub fn with_outage(mut self, cause: Option<OutageCause>, now: Timestamp) -> Self {
+        let is_full = self.outages.len() >= OUTAGES_MAX;
+        if let Some(open) = self.outages.last_mut().filter(|last| last.until.is_none()) {
+            if cause == Some(open.cause) {
+                return self;
+            }
+            open.until = Some(now.max(open.from));
+        }
+        match cause {
+            None => {}
+            Some(_) if is_full => {
+                let last = self.outages.last_mut().expect("a full list is not empty");
+                last.until = None;
+            }
+            Some(cause) => self.outages.push(Outage {
+                from: now.max(self.from),
+                until: None,
+                cause,
+            }),
+        }
+        self
     }
 }
 
@@ -61,18 +139,83 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_clock_that_is_set_back_makes_no_negative_usage() {
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn interval() -> UsageInterval {
         let uuid = uuid_v7(Timestamp::from_millis(1), [1; 10]);
-        let from = Timestamp::from_millis(5_000);
-        let open = UsageInterval {
+        UsageInterval {
             id: UsageId::from_uuid(uuid),
             contract: ContractId::from_uuid(uuid),
-            from,
+            from: at(100),
             until: None,
+            outages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn outages_open_and_close_with_what_reports_say() {
+        use OutageCause::{HostNetwork, Uplink};
+        let outage = |from, until: Option<i64>, cause| Outage {
+            from: at(from),
+            until: until.map(at),
+            cause,
         };
+        let mut usage = interval();
+        for (second, cause) in [
+            (200, None),
+            (210, Some(HostNetwork)),
+            (220, Some(HostNetwork)),
+            (230, Some(Uplink)),
+            (240, None),
+            (250, None),
+            (260, Some(Uplink)),
+        ] {
+            usage = usage.with_outage(cause, at(second));
+        }
+        let closed = usage.closed(at(300));
+        assert_eq!(
+            closed.outages,
+            [
+                outage(210, Some(230), HostNetwork),
+                outage(230, Some(240), Uplink),
+                outage(260, Some(300), Uplink),
+            ]
+        );
+        assert_eq!(closed.until, Some(at(300)));
+    }
+
+    #[test]
+    fn an_interval_holds_so_many_outages_and_then_the_last_one_goes_on() {
+        let mut usage = interval();
+        for second in 0..1_000 {
+            let cause = Some(OutageCause::Uplink).filter(|_| second % 2 == 0);
+            usage = usage.with_outage(cause, at(1_000 + second));
+        }
+        let usage = usage.closed(at(2_000));
+        assert_eq!(usage.outages.len(), OUTAGES_MAX);
+        let last = usage.outages.last().expect("the list is full");
+        assert_eq!((last.from, last.until), (at(1_398), Some(at(1_999))));
+        let size = serde_json::to_vec(&usage).expect("plain values").len();
+        assert!(size < 32 * 1024, "{size} bytes; records are below 64 KiB");
+    }
+
+    #[test]
+    fn an_interval_that_was_stored_before_there_were_outages_has_none() {
+        let mut stored = serde_json::to_value(interval()).expect("plain values");
+        assert_eq!(stored.as_object().expect("an object").len(), 4);
+        stored["until"] = serde_json::json!(at(200));
+        let read: UsageInterval = serde_json::from_value(stored).expect("it reads");
+        assert_eq!((read.until, read.outages), (Some(at(200)), Vec::new()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_negative_usage() {
+        let from = Timestamp::from_millis(5_000);
+        let open = UsageInterval { from, ..interval() };
         for (now, until) in [(9_000, 9_000), (5_000, 5_000), (4_999, 5_000), (0, 5_000)] {
-            let closed = open.closed(Timestamp::from_millis(now));
+            let closed = open.clone().closed(Timestamp::from_millis(now));
             assert_eq!(closed.until, Some(Timestamp::from_millis(until)), "{now}");
             assert_eq!(closed.from, from);
         }

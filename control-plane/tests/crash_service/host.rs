@@ -103,6 +103,7 @@ impl Host {
             power_serial: 1,
             reboots: 0,
             problem: None,
+            was_ready: None,
         };
         let report = Report {
             epoch: self.epoch,

@@ -360,6 +360,7 @@ async fn a_host_reads_and_reports_only_what_is_its_own() {
         power_serial: 1,
         reboots: 0,
         problem: None,
+        was_ready: None,
     };
     setting.report(&other, room_for(1), vec![lie]).await;
     let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
@@ -412,6 +413,7 @@ async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
         power_serial: 1,
         reboots: 0,
         problem: None,
+        was_ready: None,
     };
     setting.report(&host, room_for(1), vec![running]).await;
     let stop = json!({ "action": "power_off" });

@@ -41,6 +41,7 @@ impl Story {
 
     fn seen(&self, state: ObservedState, power_serial: u32) -> ObservedServer {
         ObservedServer {
+            was_ready: None,
             server: self.server,
             state,
             power_serial,

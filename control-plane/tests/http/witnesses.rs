@@ -39,6 +39,7 @@ pub(crate) fn metric(setting: &Setting, name: &str) -> String {
 pub(crate) fn seen(server: &Value, state: ObservedState) -> ObservedServer {
     let text = server.as_str().expect("an id");
     ObservedServer {
+        was_ready: None,
         server: text.parse::<ServerId>().expect("an id"),
         state,
         power_serial: 1,

@@ -34,7 +34,7 @@ const ACTIONS: [ServerAction; 4] = [
 ];
 
 /// The states that a list can be narrowed to.
-pub const STATES: [ServerState; 11] = [
+pub const STATES: [ServerState; 12] = [
     ServerState::Requested,
     ServerState::Creating,
     ServerState::CreateFailed,
@@ -42,6 +42,7 @@ pub const STATES: [ServerState; 11] = [
     ServerState::Starting,
     ServerState::Stopping,
     ServerState::Rebooting,
+    ServerState::Paused,
     ServerState::Stopped,
     ServerState::Unknown,
     ServerState::Deleting,
@@ -209,6 +210,8 @@ pub struct OrderView {
     pub monthly: String,
     /// When it was placed.
     pub placed: Moment,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
 }
 
 /// The name of a plan; its code once it is no longer offered. Likewise below.
@@ -282,7 +285,10 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         id: server.id.to_string(),
         name: server.name.to_string(),
         badge: server_badge(visit, server.state),
-        help: visit.say(words::server_state_help(server.state)),
+        help: visit.say(match server.paused {
+            Some(why) => words::pause_reason(why),
+            None => words::server_state_help(server.state),
+        }),
         plan: plan_name(visit, &server.plan),
         image: image_name(visit, &server.image),
         site: site_name(visit, &server.site),
@@ -300,9 +306,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         created: moment(visit, server.created_at),
         ready: server.ready_at.map(|at| moment(visit, at)),
         observed: server.observed_at.map(|at| moment(visit, at)),
-        trouble: server
-            .problem
-            .map(|code| visit.say(words::server_problem(code))),
+        trouble: trouble(server).map(|key| visit.say(key)),
         retrying: is_changing(server.state) && server.problem.is_some_and(is_retried),
         steps: steps(visit, server),
         actions: ACTIONS
@@ -322,6 +326,22 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         stopped: server.state == ServerState::Stopped,
         changing: is_changing(server.state),
         order: server.order.to_string(),
+    }
+}
+
+/// What is wrong with a server, if anything: the reason that it could not be made, a fault of ours, else the trouble
+/// that its host names.
+fn trouble(server: &Server) -> Option<&'static str> {
+    let is_made = server.state != ServerState::Creating;
+    match (server.failure, server.outage_since, server.problem) {
+        (Some(failure), _, _) => Some(words::create_failure(failure)),
+        // Why it is paused says all of it.
+        (None, Some(_), _) if server.paused.is_some() => None,
+        (None, Some(_), _) => Some("trouble-outage"),
+        (None, None, Some(ServerProblemCode::NotReachable)) if !is_made => {
+            Some("trouble-not-reachable-yet")
+        }
+        (None, None, problem) => problem.map(words::server_problem),
     }
 }
 
@@ -350,6 +370,9 @@ pub fn order(visit: &Visit, order: &Order) -> OrderView {
         hourly: format::rate(visit.locale, order.hourly),
         monthly: format::money(visit.locale, order.monthly_cap),
         placed: moment(visit, order.placed_at),
+        failure: order
+            .failure
+            .map(|failure| visit.say(words::create_failure(failure))),
     }
 }
 
@@ -374,6 +397,8 @@ const fn is_retried(problem: ServerProblemCode) -> bool {
         | ServerProblemCode::NetworkFailed
         | ServerProblemCode::StartFailed => true,
         ServerProblemCode::ShutdownIgnored
+        | ServerProblemCode::NotReachable
+        | ServerProblemCode::RebootFailed
         | ServerProblemCode::DeadlineMissed
         | ServerProblemCode::FeatureMissing
         | ServerProblemCode::DeleteFailed => false,
@@ -390,7 +415,7 @@ const fn shape(state: ServerState) -> Shape {
         | ServerState::Stopping
         | ServerState::Rebooting
         | ServerState::Deleting => Shape::Moving,
-        ServerState::CreateFailed => Shape::Trouble,
+        ServerState::CreateFailed | ServerState::Paused => Shape::Trouble,
         ServerState::Unknown => Shape::Unknown,
         ServerState::Deleted => Shape::Gone,
     }

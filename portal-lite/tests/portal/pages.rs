@@ -181,6 +181,7 @@ const STATES: &[(ServerState, &str, bool)] = &[
     (ServerState::Starting, "Starting", true),
     (ServerState::Stopping, "Shutting down", true),
     (ServerState::Rebooting, "Rebooting", true),
+    (ServerState::Paused, "Paused", false),
     (ServerState::Stopped, "Stopped", false),
     (ServerState::Unknown, "Unknown", false),
     (ServerState::Deleting, "Deleting", true),

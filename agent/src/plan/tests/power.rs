@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn power_is_acted_on_once_per_serial() {
     use DomainRun::{Off, Running};
-    use OffReason::{Crashed, Destroyed, Failed, NotStarted, Shutdown};
+    use OffReason::{Crashed, Destroyed, Failed, Killed, Moved, NotStarted, Shutdown};
     use PowerTarget as Target;
     // What the domain does, the serial that it has carried out, and the boot of its last start.
     let table: &[(Target, DomainRun, u32, &str, &[Step])] = &[
@@ -14,7 +14,14 @@ fn power_is_acted_on_once_per_serial() {
         (Target::On, Off(Shutdown), 2, "boot", &[]),
         (Target::On, Off(Shutdown), 1, "boot", &[Step::Start]),
         (Target::On, Off(Shutdown), 2, "earlier", &[Step::Start]),
-        (Target::On, Off(Destroyed), 2, "boot", &[]),
+        // Ended from the host, and not by its owner, who would want it to be off.
+        (Target::On, Off(Destroyed), 2, "boot", &[Step::Start]),
+        (Target::On, Off(Killed), 2, "boot", &[Step::Start]),
+        (Target::Off, Off(Killed), 2, "boot", &[]),
+        (Target::OffForced, Off(Destroyed), 2, "earlier", &[]),
+        // It may run elsewhere.
+        (Target::On, Off(Moved), 2, "boot", &[]),
+        (Target::On, Off(Moved), 1, "boot", &[Step::Start]),
         (Target::On, Off(Destroyed), 1, "boot", &[Step::Start]),
         (Target::On, Off(Crashed), 2, "boot", &[Step::Start]),
         (Target::On, Off(Failed), 2, "boot", &[Step::Start]),
@@ -49,6 +56,102 @@ fn power_is_acted_on_once_per_serial() {
         case.domain().started_in_boot = Some(boot.to_owned());
         assert_eq!(case.steps(), expected, "{row:?}");
     }
+}
+
+#[test]
+fn a_paused_server_obeys_its_owner_and_goes_on_when_its_disk_does() {
+    use PauseReason::{Asleep, ByHand, DiskError, DiskFull, GuestCrashed, HostBusy, Unknown};
+    use PowerTarget as Target;
+    const MUCH: Option<Bytes> = Some(Bytes::gib(1));
+    const NONE: Option<Bytes> = Some(Bytes(0));
+    // The serial is 2; what the host has carried out, the reboots that are owed, the room on the disk.
+    let table: &[(Target, PauseReason, u32, u32, Option<Bytes>, &[Step])] = &[
+        (Target::On, ByHand, 2, 0, MUCH, &[]),
+        (Target::On, ByHand, 1, 0, MUCH, &[Step::Start]),
+        (Target::On, ByHand, 2, 1, MUCH, &[Step::Reboot]),
+        (Target::Off, ByHand, 1, 0, MUCH, &[Step::Shutdown]),
+        (Target::OffForced, ByHand, 1, 0, MUCH, &[Step::PowerOff]),
+        (Target::On, DiskFull, 2, 0, MUCH, &[Step::Resume]),
+        (Target::On, DiskFull, 2, 0, NONE, &[]),
+        (Target::On, DiskFull, 1, 0, NONE, &[Step::Start]),
+        (Target::On, DiskFull, 2, 1, NONE, &[Step::Reboot]),
+        (Target::Off, DiskFull, 1, 0, NONE, &[Step::Shutdown]),
+        (Target::OffForced, DiskFull, 1, 0, NONE, &[Step::PowerOff]),
+        // Of which disk is full or broken nobody knows: it is tried.
+        (Target::On, DiskFull, 2, 0, None, &[Step::Resume]),
+        (Target::On, DiskError, 2, 0, MUCH, &[Step::Resume]),
+        (Target::On, DiskError, 2, 0, NONE, &[]),
+        (Target::On, GuestCrashed, 2, 0, MUCH, &[]),
+        (Target::On, GuestCrashed, 1, 0, MUCH, &[Step::Start]),
+        (Target::On, Asleep, 2, 0, MUCH, &[]),
+        (Target::On, Asleep, 1, 0, MUCH, &[Step::Start]),
+        (Target::On, Unknown, 1, 0, MUCH, &[Step::Start]),
+        // It is waited for, but by who wants it off at once.
+        (Target::On, HostBusy, 1, 1, MUCH, &[]),
+        (Target::Off, HostBusy, 1, 0, MUCH, &[]),
+        (Target::OffForced, HostBusy, 1, 0, MUCH, &[Step::PowerOff]),
+    ];
+    for row in table {
+        let (target, why, carried_out, reboots, room, expected) = *row;
+        let mut case = Case::one();
+        case.wanted().power = Power { target, serial: 2 };
+        case.wanted().reboots = reboots;
+        case.domain().run = DomainRun::Paused(why);
+        case.domain().power_serial = carried_out;
+        case.inventory.room = room;
+        check(&case, expected, ObservedState::Paused { why });
+        // It is deleted in any case, and never goes on without its rules.
+        case.inventory.network = None;
+        let unruled = |step: &&Step| !matches!(step, Step::Start | Step::Resume);
+        let left: Vec<Step> = expected.iter().filter(unruled).copied().collect();
+        assert_eq!(case.steps(), left, "{row:?}");
+        case.desired.servers.insert(server(1), Wanted::Delete);
+        assert_eq!(case.steps().first(), Some(&Step::RemoveDomain), "{row:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_again_and_again_is_tried_at_growing_intervals() {
+    let mut case = Case::one();
+    let mut tried = Vec::new();
+    for second in 0..40 {
+        case.now = NOW.after(seconds(second));
+        case.domain().run = DomainRun::Paused(PauseReason::DiskError);
+        if case.steps() == [Step::Resume] {
+            tried.push(second);
+            case.tried(&Action::Resume(server(1)), 1);
+            // It goes on, and fails before the next look but one.
+            case.domain().run = DomainRun::Running;
+        }
+        case.memory = case.plan().memory;
+    }
+    assert_eq!(tried, [0, 1, 3, 7, 15, 31]);
+    assert_eq!(case.problem(), Some((ServerProblemCode::DiskFailed, 6)));
+    case.domain().run = DomainRun::Running;
+    case.now = NOW.after(seconds(31 + 60));
+    assert_eq!(case.plan().memory.servers, BTreeMap::new(), "it has lasted");
+    assert_eq!(case.problem(), None);
+}
+
+#[test]
+fn a_guest_that_could_not_be_asked_to_reboot_is_said_to_be_so_for_a_while() {
+    let mut case = Case::one();
+    case.wanted().reboots = 1;
+    let reboot = Action::Reboot {
+        server: server(1),
+        reboots: 1,
+    };
+    case.tried(&reboot, 1);
+    let error = HypervisorError::Deadline("reboot".to_owned());
+    case.memory.fail(Some(server(1)), &reboot, &error, case.now);
+    // The count is noted first, so it is not asked for twice.
+    case.domain().reboots = 1;
+    case.memory = case.plan().memory;
+    assert_eq!(case.steps(), []);
+    assert_eq!(case.problem(), Some((ServerProblemCode::RebootFailed, 1)));
+    case.now = NOW.after(crate::power::REBOOT_FAILURE_SAID);
+    case.memory = case.plan().memory;
+    assert_eq!((case.problem(), case.memory.servers.len()), (None, 0));
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub(in crate::domain) fn server() -> Server {
         observed: Observed::default(),
         created_at: at(0),
         ready_at: None,
+        failure: None,
+        outage: None,
     }
 }
 
@@ -78,6 +80,7 @@ fn seen(state: ObservedState, power_serial: u32) -> ObservedServer {
         power_serial,
         reboots: 0,
         problem: None,
+        was_ready: None,
     }
 }
 

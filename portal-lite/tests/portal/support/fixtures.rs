@@ -7,7 +7,7 @@ use innkeeper_wire::{
         Catalogue, Image, Installation, Locale, Me, Order, OrderState, Plan, Quote, Server,
         ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, SshKey,
     },
-    host::{CreateStep, ServerProblemCode},
+    host::{CreateStep, PauseReason, ServerProblemCode},
     money::{Currency, HourlyRate, Money},
     size::Bytes,
     time::Timestamp,
@@ -184,6 +184,7 @@ fn order(number: u32, state: OrderState) -> Order {
         hourly: rate(32),
         monthly_cap: won(21_000),
         placed_at: time("2026-11-21T11:58:00Z"),
+        failure: (state == OrderState::Failed).then_some(ServerProblemCode::NotReachable),
     }
 }
 
@@ -199,9 +200,13 @@ pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
         name: from(name),
         state,
         step: (state == ServerState::Creating).then_some(CreateStep::Disk),
-        problem: (state == ServerState::CreateFailed).then_some(ServerProblemCode::DiskFailed),
+        paused: (state == ServerState::Paused).then_some(PauseReason::DiskFull),
+        problem: None,
+        failure: (state == ServerState::CreateFailed).then_some(ServerProblemCode::DiskFailed),
+        outage_since: None,
         allowed_actions: match state {
             ServerState::Running => vec![Shutdown, PowerOff, Reboot, Delete],
+            ServerState::Paused => vec![Start, Shutdown, PowerOff, Reboot, Delete],
             ServerState::Stopped => vec![Start, Delete],
             ServerState::Starting | ServerState::Stopping | ServerState::Rebooting => {
                 vec![PowerOff, Delete]
