@@ -171,6 +171,7 @@ impl Config {
                 bridge: self.bridge.clone(),
                 uplink: self.uplink.clone(),
                 nameservers: self.nameservers.clone(),
+                control_plane: self.control_plane_url.clone(),
             },
         }
     }

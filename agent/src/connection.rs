@@ -3,7 +3,9 @@
 //! nothing and repeats nothing.
 
 use std::{
+    collections::BTreeSet,
     io,
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -398,6 +400,18 @@ fn bracketed(host: &str, port: u16) -> String {
     } else {
         format!("{host}:{port}")
     }
+}
+
+/// The addresses that the host of `url` has now.
+///
+/// # Errors
+/// When it is malformed, or its name can't be resolved.
+pub async fn resolve(url: &str) -> Result<BTreeSet<IpAddr>, CallError> {
+    let (name, port) = split_url(url)?;
+    let found = tokio::net::lookup_host((name, port)).await;
+    let found = found.map_err(|source| failed_connect(&format!("{name}:{port}"), source))?;
+    // As the kernel sees it: `::ffff:192.0.2.1` is reached over IPv4.
+    Ok(found.map(|address| address.ip().to_canonical()).collect())
 }
 
 /// Checks an address without using it.

@@ -141,7 +141,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     end_by_signal(&stop)?;
     let folder = make_folder(&config)?;
-    Enrolment::read(&folder)?.check()?;
+    let enrolment = Enrolment::read(&folder)?;
+    enrolment.check()?;
     let store = Store::new(&folder);
     let accepted = store.read_accepted().context("read the desired state")?;
     let witnesses = store.read_witnesses().context("read the witnesses")?;
@@ -152,7 +153,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen_metrics)
         .await
         .with_context(|| format!("listen on {}", config.listen_metrics))?;
-    let host = LibvirtHost::open(config.host(), Blobs::new(connection), clock.clone())
+    let mut host_config = config.host();
+    host_config.network.control_plane =
+        Some(config.control_plane_url.clone().unwrap_or(enrolment.url));
+    let host = LibvirtHost::open(host_config, Blobs::new(connection), clock.clone())
         .await
         .context("open the host")?;
     let host = Arc::new(host);

@@ -22,8 +22,8 @@ use std::{
 
 use innkeeper_wire::{
     host::{
-        CreateStep, HeldServer, NOT_TRIED_AGAIN, ObservedServer, ObservedState, ServerProblem,
-        ServerProblemCode,
+        CreateStep, HeldServer, HostHealth, NOT_TRIED_AGAIN, ObservedServer, ObservedState,
+        ServerProblem, ServerProblemCode,
     },
     id::ServerId,
     planted::{Bug, planted},
@@ -45,6 +45,7 @@ pub use unlisted::STRANGERS_MAX;
 use trouble::{trouble, worst};
 
 mod readiness;
+mod refused;
 mod trouble;
 mod unlisted;
 
@@ -93,6 +94,8 @@ pub struct Plan {
     pub strangers: Vec<String>,
     /// Every server that has or gets addresses here, listed or not, and every domain that is not listed.
     pub held: Vec<HeldServer>,
+    /// What of the host had to be put back, and what is wrong with it.
+    pub health: HostHealth,
     /// The memory without what is settled.
     pub memory: Memory,
 }
@@ -117,6 +120,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         observed: Vec::new(),
         strangers: unlisted::strangers(view),
         held: unlisted::held(view),
+        health: refused::health(view),
         memory: Memory::default(),
     };
     if view.desired.epoch == 0 {
@@ -179,6 +183,7 @@ fn wanted_network(view: &View<'_>) -> NetworkState {
             guests.insert(*server, spec.network.clone());
         }
     }
+    guests.retain(|server, nic| refused::keeps_out(view, *server, nic).is_none());
     let guests = guests.into_iter();
     NetworkState {
         guests: guests
@@ -546,7 +551,9 @@ impl<'a> Eyes<'a> {
                 attempts: NOT_TRIED_AGAIN,
             });
         }
-        worst(steps, memory)
+        // What keeps it out for good goes before what is tried again.
+        refused::problem(self.view, spec)
+            .or_else(|| worst(steps, memory))
             .or_else(|| self.power_problem(spec, memory))
             .or_else(|| self.network_problem(spec))
     }

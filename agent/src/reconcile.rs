@@ -196,6 +196,15 @@ struct Job {
     fetches: Option<Digest>,
 }
 
+/// What a look at the host found, for a report.
+#[derive(Default)]
+struct Seen {
+    servers: Vec<ObservedServer>,
+    strangers: Vec<String>,
+    held: Vec<HeldServer>,
+    health: HostHealth,
+}
+
 struct Running {
     server: Option<ServerId>,
     action: Action,
@@ -231,20 +240,20 @@ impl<H: Hypervisor> Round<H> {
                 };
                 self.ask(&plan).await;
                 self.start_due(&desired, &plan).await;
-                self.report(
-                    &desired,
-                    HypervisorState::Reachable,
-                    plan.observed,
-                    plan.strangers,
-                    plan.held,
-                );
+                let seen = Seen {
+                    servers: plan.observed,
+                    strangers: plan.strangers,
+                    held: plan.held,
+                    health: plan.health,
+                };
+                self.report(&desired, HypervisorState::Reachable, seen);
             }
             Err(error) => {
                 let detail = error.to_string();
                 self.set_reachable(false, &detail);
                 self.period = self.host.pace.period;
                 let state = HypervisorState::Unreachable { detail };
-                self.report(&desired, state, Vec::new(), Vec::new(), Vec::new());
+                self.report(&desired, state, Seen::default());
             }
         }
     }
@@ -449,14 +458,7 @@ impl<H: Hypervisor> Round<H> {
 
     // ---- reporting ----
 
-    fn report(
-        &mut self,
-        desired: &Desired,
-        hypervisor: HypervisorState,
-        servers: Vec<ObservedServer>,
-        strangers: Vec<String>,
-        held: Vec<HeldServer>,
-    ) {
+    fn report(&mut self, desired: &Desired, hypervisor: HypervisorState, seen: Seen) {
         self.sequence += 1;
         let report = Report {
             epoch: desired.epoch,
@@ -468,12 +470,12 @@ impl<H: Hypervisor> Round<H> {
             features: FEATURES.iter().map(ToString::to_string).collect(),
             capacity: self.capacity,
             hypervisor,
-            servers,
-            strangers,
+            servers: seen.servers,
+            strangers: seen.strangers,
             // The link knows which: see `witness::testify`.
             witness: None,
-            health: HostHealth::default(),
-            held,
+            health: seen.health,
+            held: seen.held,
         };
         self.host.reports.send_replace(Some(Arc::new(report)));
     }

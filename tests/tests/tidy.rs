@@ -36,7 +36,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
 /// decided, through `durable` alone.
-const DECIDING: [(&str, &[&str]); 7] = [
+const DECIDING: [(&str, &[&str]); 11] = [
     (
         "agent/src/plan.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
@@ -45,6 +45,13 @@ const DECIDING: [(&str, &[&str]); 7] = [
         "agent/src/plan/unlisted.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
     ),
+    (
+        "agent/src/plan/refused.rs",
+        &["desired", "hypervisor", "network"],
+    ),
+    ("agent/src/network/guard.rs", &[]),
+    ("agent/src/network/drift.rs", &["action"]),
+    ("agent/src/network/foreign.rs", &[]),
     ("agent/src/desired.rs", &["durable"]),
     (
         "agent/src/desired/store.rs",

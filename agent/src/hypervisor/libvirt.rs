@@ -477,8 +477,8 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             });
         let dirs = self.dirs.clone();
         let scanned = tokio::task::spawn_blocking(move || dirs.scan());
-        let (seen, installed, scanned, heard) =
-            tokio::join!(seen, self.network.installed(), scanned, self.heard());
+        let (seen, looked, scanned, heard) =
+            tokio::join!(seen, self.network.look(), scanned, self.heard());
         let (mut domains, mut strangers) = seen?;
         let room = self.room();
         self.tell_full_from_broken(&mut domains, room).await;
@@ -488,11 +488,16 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             .map_err(|error| failed("look at the state directory", &error))?;
         // What can't be looked at is not installed, as far as anybody knows. Applying it then says why;
         // of the servers everything is known all the same.
-        let network = installed.unwrap_or_else(|error| {
+        let mut network = looked.unwrap_or_else(|error| {
             let error = failed("look at the network", &error);
             tracing::warn!(%error, "the guests' network can't be observed");
-            None
+            self.network.last_look()
         });
+        let running = domains
+            .iter()
+            .filter(|(_, domain)| domain.run.is_up());
+        let cut_off = self.network.cut_off(running.map(|(server, _)| server));
+        network.health.faults.extend(cut_off);
         strangers.extend(contents.strangers);
         strangers.sort_unstable();
         strangers.truncate(STRANGERS_MAX);
@@ -503,7 +508,9 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             disks: contents.disks,
             seeds: contents.seeds,
             images: contents.images,
-            network,
+            network: network.installed,
+            surroundings: network.surroundings,
+            health: network.health,
             tombstones: contents.tombstones,
             strangers,
             heard,

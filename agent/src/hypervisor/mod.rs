@@ -13,14 +13,14 @@ use std::{
 
 use innkeeper_wire::{
     digest::Digest,
-    host::{HostCapacity, PauseReason},
+    host::{HostCapacity, HostHealth, PauseReason},
     id::ServerId,
     size::Bytes,
     time::Timestamp,
     vm::MacAddress,
 };
 
-use crate::action::Action;
+use crate::{action::Action, network::guard::Surroundings};
 
 pub mod accelerator;
 pub mod domain_xml;
@@ -59,6 +59,10 @@ pub struct Inventory {
     pub images: BTreeSet<Digest>,
     /// Which [`crate::action::NetworkState`] is installed; `None` when it is not all there.
     pub network: Option<Digest>,
+    /// What of the host's own network decides which guests it can carry.
+    pub surroundings: Surroundings,
+    /// What of the host had to be put back, and what can't be.
+    pub health: HostHealth,
     /// Buried disks, by server, with the instant of their burial.
     pub tombstones: BTreeMap<ServerId, Timestamp>,
     /// Domains and disks that are not of our making. At most 100 names.

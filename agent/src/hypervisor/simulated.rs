@@ -400,6 +400,7 @@ impl State {
             strangers: Vec::new(),
             heard: self.heard(),
             room: self.room,
+            ..Inventory::default()
         }
     }
 

@@ -1,87 +1,128 @@
-//! Runs `nft` and `ip`: with input on stdin, a deadline, and what they say as an error. Reads kernel settings.
+//! Runs `nft` and `ip`: with input on stdin, a deadline, and what they say as an error.
 //!
 //! Nothing from outside becomes a word of a command line but addresses, which are typed, and device names of
-//! the host's own configuration.
+//! the host's own configuration and of taps, which are made of a server's id.
 
-use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, process::Stdio, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use super::{GATEWAY_V4, GATEWAY_V6, NetworkConfig, NetworkError, Present, rules};
+use super::{
+    NetworkConfig, NetworkError,
+    drift::{BRIDGE_MAC, Device, Holding, PortFault, Present},
+    guard::AddressUse,
+    rules,
+    settings::Ipv6,
+};
 
 /// A thousand guests' rules take some 100 ms.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Marks routes and neighbour entries as ours: a number that nobody has registered (iproute2 rt_protos).
 const PROTOCOL: &str = "201";
-/// The bridge's own hardware address: fixed, or it would change with the taps; and the same on every host,
-/// so that a guest that moves finds its gateway where it was.
-const BRIDGE_MAC: &str = "06:00:00:00:00:01";
 
-/// Makes the bridge, its addresses and the kernel's settings, as far as they are not there.
-pub(super) async fn prepare(config: &NetworkConfig, present: &Present) -> Result<(), NetworkError> {
-    let bridge = config.bridge.as_str();
+/// Makes the bridge, unless it is there as it shall be.
+pub(super) async fn make_bridge(bridge: &str, present: &Present) -> Result<(), NetworkError> {
     let mut lines = String::new();
-    if !exists(bridge) {
-        let kind = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0";
-        line(
-            &mut lines,
-            &format!("link add {bridge} address {BRIDGE_MAC} {kind}"),
-        );
+    match present.devices.get(bridge) {
+        None => {
+            let kind = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0";
+            line(
+                &mut lines,
+                &format!("link add {bridge} address {BRIDGE_MAC} {kind}"),
+            );
+        }
+        Some(device) if device.mac != BRIDGE_MAC => {
+            line(
+                &mut lines,
+                &format!("link set {bridge} address {BRIDGE_MAC}"),
+            );
+        }
+        Some(_) => {}
     }
-    if !present.has_gateways() {
+    if present.devices.get(bridge).is_none_or(|device| !device.up) {
         line(&mut lines, &format!("link set {bridge} up"));
+    }
+    batch(&[], &lines).await
+}
+
+/// Gives the bridge the addresses that it lacks, and takes away those that it shall not have.
+pub(super) async fn address_bridge(
+    bridge: &str,
+    present: &Present,
+    wanted: &Holding,
+) -> Result<(), NetworkError> {
+    let mut lines = String::new();
+    for address in present.surplus(wanted) {
+        line(&mut lines, &format!("addr del {address}/32 dev {bridge}"));
+    }
+    for address in wanted.bridge.difference(&present.bridge) {
+        let rest = match address {
+            IpAddr::V4(_) => "/32",
+            IpAddr::V6(_) => "/64",
+        };
+        // nodad: nobody else may answer, and guests must not wait.
+        let option = if address.is_ipv6() { " nodad" } else { "" };
         line(
             &mut lines,
-            &format!("addr replace {GATEWAY_V4}/32 dev {bridge}"),
+            &format!("addr replace {address}{rest} dev {bridge}{option}"),
         );
+    }
+    batch(&[], &lines).await
+}
+
+/// Makes taps the ports that they shall be. One that is off the bridge is switched off while it is put back: until it
+/// is isolated it must exchange nothing with its neighbours.
+pub(super) async fn mend_ports(
+    bridge: &str,
+    faults: &BTreeMap<String, PortFault>,
+) -> Result<(), NetworkError> {
+    let mut lines = String::new();
+    for (tap, fault) in faults {
+        if *fault == PortFault::OffBridge {
+            line(&mut lines, &format!("link set dev {tap} down"));
+            line(&mut lines, &format!("link set dev {tap} master {bridge}"));
+        }
         line(
             &mut lines,
-            &format!("addr replace {GATEWAY_V6}/64 dev {bridge} nodad"),
+            &format!("link set dev {tap} type bridge_slave isolated on"),
         );
+        line(&mut lines, &format!("link set dev {tap} up"));
     }
-    batch(&[], &lines).await?;
-    set("net/ipv4/ip_forward", "1")?;
-    set("net/ipv6/conf/all/forwarding", "1")?;
-    set(&format!("net/ipv6/conf/{bridge}/accept_ra"), "0")?;
-    if let Some(uplink) = &config.uplink {
-        set(&format!("net/ipv6/conf/{uplink}/proxy_ndp"), "1")?;
-        // Otherwise each first packet to a guest waits up to 0.8 s for our answer.
-        set(&format!("net/ipv4/neigh/{uplink}/proxy_delay"), "0")?;
-        set(&format!("net/ipv6/neigh/{uplink}/proxy_delay"), "0")?;
-    }
-    Ok(())
+    batch(&[], &lines).await
 }
 
 /// Takes away routes and proxies of ours that are not wanted.
 pub(super) async fn withdraw(
     config: &NetworkConfig,
     present: &Present,
-    wanted: &BTreeSet<IpAddr>,
+    wanted: &Holding,
 ) -> Result<(), NetworkError> {
     let mut batch = Batch::default();
-    for address in present.proxies.difference(wanted) {
+    for address in present.proxies.difference(&wanted.proxies) {
         batch.proxy("del", *address, config);
     }
-    for address in present.routes.difference(wanted) {
+    for address in present.routes.difference(&wanted.routes) {
         batch.route("del", *address, config);
     }
     batch.run().await
 }
 
 /// Adds the routes and proxies that are wanted and missing.
-pub(super) async fn announce(
+pub(super) async fn add(
     config: &NetworkConfig,
     present: &Present,
-    wanted: &BTreeSet<IpAddr>,
+    wanted: &Holding,
 ) -> Result<(), NetworkError> {
     let mut batch = Batch::default();
-    for address in wanted.difference(&present.routes) {
+    for address in wanted.routes.difference(&present.routes) {
         batch.route("replace", *address, config);
     }
-    for address in wanted.difference(&present.proxies) {
-        batch.proxy("replace", *address, config);
+    if present.uplink(config).is_some() {
+        for address in wanted.proxies.difference(&present.proxies) {
+            batch.proxy("replace", *address, config);
+        }
     }
     batch.run().await
 }
@@ -132,9 +173,21 @@ async fn batch(options: &[&str], lines: &str) -> Result<(), NetworkError> {
         .map(drop)
 }
 
-/// One entry of `ip -j`: a device of `addr show`, or a line of `route show` or `neigh show proxy`.
+/// One entry of `ip -j`: a device of `link show` or `addr show`, or a line of `route show` or `neigh show proxy`.
 #[derive(Debug, Deserialize)]
 struct Entry {
+    #[serde(default)]
+    ifname: String,
+    #[serde(default)]
+    ifindex: u32,
+    #[serde(default)]
+    flags: Vec<String>,
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    master: Option<String>,
+    #[serde(default)]
+    linkinfo: LinkInfo,
     /// Of a device: its addresses.
     #[serde(default)]
     addr_info: Vec<Address>,
@@ -143,29 +196,125 @@ struct Entry {
     dst: String,
     #[serde(default)]
     protocol: Option<String>,
+    #[serde(default)]
+    dev: String,
+    #[serde(default)]
+    gateway: Option<IpAddr>,
+    /// The next hop of a route of the other family.
+    #[serde(default)]
+    via: Option<Via>,
+    /// Those of a route with several.
+    #[serde(default)]
+    nexthops: Vec<NextHop>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct LinkInfo {
+    #[serde(default)]
+    info_slave_data: SlaveData,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct SlaveData {
+    #[serde(default)]
+    isolated: bool,
 }
 
 #[derive(Debug, Deserialize)]
 struct Address {
-    local: IpAddr,
+    // An address that is not one of a device of its own, as of a point-to-point link, has this too.
+    #[serde(default)]
+    local: Option<IpAddr>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Via {
+    host: IpAddr,
+}
+
+#[derive(Debug, Deserialize)]
+struct NextHop {
+    #[serde(default)]
+    gateway: Option<IpAddr>,
+    #[serde(default)]
+    via: Option<Via>,
+    #[serde(default)]
+    dev: String,
 }
 
 /// Looks at what is there.
-pub(super) async fn observe(config: &NetworkConfig) -> Result<Present, NetworkError> {
-    if !exists(&config.bridge) {
-        return Ok(Present::default());
-    }
-    let (v4, v6) = tokio::try_join!(show(config, "-4"), show(config, "-6"))?;
+pub(super) async fn observe(config: &NetworkConfig, ipv6: Ipv6) -> Result<Present, NetworkError> {
     let mut present = Present::default();
-    for [devices, routes, proxies] in [v4, v6] {
-        let addresses = devices.iter().flat_map(|device| &device.addr_info);
-        present
-            .bridge
-            .extend(addresses.map(|address| address.local));
-        present.routes.extend(ours(&routes));
-        present.proxies.extend(ours(&proxies));
+    for entry in show(&["-d"], "link show\n").await?.into_iter().flatten() {
+        let has = |flag: &str| entry.flags.iter().any(|found| found == flag);
+        let device = Device {
+            index: entry.ifindex,
+            up: has("UP"),
+            carrier: has("LOWER_UP"),
+            mac: entry.address,
+            master: entry.master,
+            isolated: entry.linkinfo.info_slave_data.isolated,
+        };
+        present.devices.insert(entry.ifname, device);
+    }
+    // `ip` calls it an error to be asked about a device that is not there.
+    let is_there = |device: &&str| present.devices.contains_key(*device);
+    let bridge = Some(config.bridge.as_str()).filter(is_there);
+    let uplink = config.uplink.as_deref().filter(is_there);
+    let v4 = Family::show("-4", bridge, uplink);
+    let v6 = async {
+        match ipv6 {
+            Ipv6::On => Family::show("-6", bridge, uplink).await,
+            Ipv6::Off => Ok(Family::default()),
+        }
+    };
+    let (v4, v6) = tokio::try_join!(v4, v6)?;
+    for family in [v4, v6] {
+        for device in family.devices {
+            let addresses = device.addr_info.iter().filter_map(|address| address.local);
+            if device.ifname == config.bridge {
+                present.bridge.extend(addresses);
+            } else {
+                let own = addresses.map(|address| (address, device.ifname.clone()));
+                present.own.extend(own);
+            }
+        }
+        present.routes.extend(ours(&family.routes));
+        present.proxies.extend(ours(&family.proxies));
     }
     Ok(present)
+}
+
+/// What `ip` shows of one family.
+#[derive(Default)]
+struct Family {
+    devices: Vec<Entry>,
+    routes: Vec<Entry>,
+    proxies: Vec<Entry>,
+}
+
+impl Family {
+    /// All addresses, the bridge's routes and the uplink's proxies, in one run.
+    async fn show(
+        family: &str,
+        bridge: Option<&str>,
+        uplink: Option<&str>,
+    ) -> Result<Self, NetworkError> {
+        let mut lines = "addr show\n".to_owned();
+        if let Some(bridge) = bridge {
+            line(&mut lines, &format!("route show dev {bridge}"));
+        }
+        if let Some(uplink) = uplink {
+            line(&mut lines, &format!("neigh show proxy dev {uplink}"));
+        }
+        let mut lists = show(&[family], &lines).await?.into_iter();
+        let mut next = || lists.next().unwrap_or_default();
+        Ok(Self {
+            devices: next(),
+            routes: bridge.map(|_| next()).unwrap_or_default(),
+            proxies: uplink.map(|_| next()).unwrap_or_default(),
+        })
+    }
 }
 
 /// The single addresses among entries that we made. A filter for the protocol hides it in `ip`'s answer,
@@ -177,24 +326,45 @@ fn ours(entries: &[Entry]) -> impl Iterator<Item = IpAddr> {
     ours.filter_map(|entry| entry.dst.parse().ok())
 }
 
-/// The bridge's addresses, its routes and the uplink's proxies, in one run.
-async fn show(config: &NetworkConfig, family: &str) -> Result<[Vec<Entry>; 3], NetworkError> {
-    let bridge = &config.bridge;
-    let mut lines = format!("addr show dev {bridge}\nroute show dev {bridge}\n");
-    if let Some(uplink) = &config.uplink {
-        line(&mut lines, &format!("neigh show proxy dev {uplink}"));
-    }
-    let printed = run("ip", &[family, "-j", "-batch", "-"], &lines).await?;
-    let mut lists = serde_json::Deserializer::from_slice(&printed).into_iter::<Vec<Entry>>();
-    let mut next = || match lists.next() {
-        Some(list) => list.map_err(|source| NetworkError::Output {
-            what: format!("ip {family} -j -batch"),
-            source,
-        }),
-        // Without an uplink nothing was asked about proxies.
-        None => Ok(Vec::new()),
+/// The next hops of all routes but those that lead to our guests. `ip` is asked for everything once more, since no
+/// filter of it is right for both families; on a router with many routes that takes a while.
+pub(super) async fn next_hops(
+    config: &NetworkConfig,
+    ipv6: Ipv6,
+) -> Result<BTreeMap<IpAddr, AddressUse>, NetworkError> {
+    let v4 = show(&["-4"], "route show table all\n");
+    let v6 = async {
+        match ipv6 {
+            Ipv6::On => show(&["-6"], "route show table all\n").await,
+            Ipv6::Off => Ok(Vec::new()),
+        }
     };
-    Ok([next()?, next()?, next()?])
+    let (v4, v6) = tokio::try_join!(v4, v6)?;
+    let mut hops = BTreeMap::new();
+    for route in v4.into_iter().chain(v6).flatten() {
+        let single = (route.gateway, route.via, route.dev);
+        let several = route.nexthops.into_iter();
+        let several = several.map(|hop| (hop.gateway, hop.via, hop.dev));
+        for (gateway, via, device) in several.chain([single]) {
+            let address = gateway.or(via.map(|via| via.host));
+            if let Some(address) = address.filter(|_| device != config.bridge) {
+                hops.insert(address, AddressUse::NextHop { device });
+            }
+        }
+    }
+    Ok(hops)
+}
+
+/// Has `ip` print lists, one for each line.
+async fn show(options: &[&str], lines: &str) -> Result<Vec<Vec<Entry>>, NetworkError> {
+    let arguments = [options, &["-j", "-batch", "-"]].concat();
+    let printed = run("ip", &arguments, lines).await?;
+    let lists = serde_json::Deserializer::from_slice(&printed).into_iter::<Vec<Entry>>();
+    let lists: Result<Vec<_>, _> = lists.collect();
+    lists.map_err(|source| NetworkError::Output {
+        what: format!("ip {}", arguments.join(" ")),
+        source,
+    })
 }
 
 /// What the tables in the kernel say; `None` when they are not whole.
@@ -204,6 +374,15 @@ pub(super) async fn ruleset() -> Result<Option<rules::Installed>, NetworkError> 
         (Some(first), Some(second)) => Ok(rules::read(&[first, second])),
         _ => Ok(None),
     }
+}
+
+/// All rules of this host without the contents of sets, other programs' included.
+pub(super) async fn all_rules() -> Result<Value, NetworkError> {
+    let printed = run("nft", &["-j", "-t", "list", "ruleset"], "").await?;
+    serde_json::from_slice(&printed).map_err(|source| NetworkError::Output {
+        what: "nft -j -t list ruleset".to_owned(),
+        source,
+    })
 }
 
 /// Whether the grants' table is whole.
@@ -279,17 +458,4 @@ pub(super) fn exists(device: &str) -> bool {
     std::path::Path::new("/proc/sys/net/ipv4/conf")
         .join(device)
         .exists()
-}
-
-/// Writes a kernel setting, unless it has that value already.
-fn set(name: &str, value: &str) -> Result<(), NetworkError> {
-    let path = std::path::Path::new("/proc/sys").join(name);
-    let failed = |source| NetworkError::Setting {
-        name: name.replace('/', "."),
-        source,
-    };
-    if std::fs::read_to_string(&path).map_err(failed)?.trim() != value {
-        std::fs::write(&path, value).map_err(failed)?;
-    }
-    Ok(())
 }

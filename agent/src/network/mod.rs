@@ -1,10 +1,16 @@
 //! The guests' network of this host: a bridge with isolated ports, routes, rules, and who answers for guests'
 //! addresses outside.
 //!
-//! The host routes: guests have single addresses and one gateway, 169.254.1.1 and fe80::1 on the bridge.
-//! [`rules`] says what nftables shall hold, as data; [`kernel`] runs `nft` and `ip`. Called for
-//! [`crate::action::Action::ApplyNetwork`] and while observing. Everything is replaced in one go and read back
-//! from the kernel, so a table that somebody else flushed shows as not installed.
+//! The host routes: each guest has single addresses and believes its subnet to be on its link, where the host
+//! answers for everybody: ARP on the bridge (`proxy_arp`, `proxy_arp_pvlan`), and in IPv6 it is the gateway fe80::1.
+//! Guests from before pools had subnets have the gateway 169.254.1.1 on link. A gateway inside of a subnet is a
+//! router of the network around, but in a pool that is routed to this host, which then has it itself.
+//!
+//! [`rules`] says what nftables shall hold, [`drift`] what else, [`settings`] which sysctls, all as data; [`kernel`]
+//! runs `nft` and `ip`; [`guard`] and [`foreign`] find what the host can't carry and what it can't mend; [`announce`]
+//! tells the network of new addresses. Called for [`crate::action::Action::ApplyNetwork`] and while observing.
+//! Everything is replaced in one go and read back from the kernel at every look, so whatever somebody else changed
+//! shows as not installed, is put back by the next change, counted and logged ([`health`]).
 //!
 //! It never touches the host's own firewall, its other devices' addresses, or engineers' grants.
 //!
@@ -14,22 +20,51 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use innkeeper_wire::{digest::Digest, time::Timestamp, vm::GATEWAY_V4};
+use innkeeper_wire::{
+    digest::Digest,
+    error::chain,
+    host::{FAULTS_MAX, HostFault, HostFaultCode, HostHealth},
+    id::ServerId,
+    time::Timestamp,
+};
+use tokio::time::{Instant, timeout};
 
 use crate::{
-    action::NetworkState,
+    action::{NetworkState, tap_name},
+    connection::resolve,
     hypervisor::{Heard, Question},
 };
 
+use announce::Answered;
+use drift::{Holding, PortFault, Present};
+use guard::{AddressUse, Surroundings};
+use health::{Account, fault};
+use settings::Ipv6;
+
+mod announce;
+mod drift;
+mod foreign;
+pub mod guard;
+mod health;
 mod kernel;
 mod neighbours;
 mod nft;
 pub mod rules;
+mod settings;
 
 /// Where guests send IPv6.
 pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// What costs more on some hosts (all routes, all programs' rules, names) takes at most this share of the time ...
+const SURVEY_SHARE: u32 = 20;
+/// ... and is looked at this often otherwise.
+const SURVEY_EVERY: Duration = Duration::from_secs(2);
+/// How long finding the control plane's address may take.
+const RESOLVE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What a host's configuration says of its guests' network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +76,8 @@ pub struct NetworkConfig {
     pub uplink: Option<String>,
     /// Name servers that guests are told of.
     pub nameservers: Vec<IpAddr>,
+    /// Where the control plane is, `https://HOST:PORT`: no guest gets that address.
+    pub control_plane: Option<String>,
 }
 
 impl Default for NetworkConfig {
@@ -49,6 +86,7 @@ impl Default for NetworkConfig {
             bridge: "innkeeper0".to_owned(),
             uplink: None,
             nameservers: Vec::new(),
+            control_plane: None,
         }
     }
 }
@@ -65,10 +103,12 @@ pub enum NetworkError {
         reason: String,
     },
     /// A kernel setting could not be written.
-    #[error("{name} can't be set")]
+    #[error("the kernel setting {name} can't be set to {value}")]
     Setting {
         /// Which.
         name: String,
+        /// To what.
+        value: &'static str,
         /// Why.
         #[source]
         source: std::io::Error,
@@ -82,14 +122,40 @@ pub enum NetworkError {
         #[source]
         source: serde_json::Error,
     },
+    /// The uplink of the configuration does not exist.
+    #[error("{0}")]
+    Uplink(String),
+    /// A guest was given an address that the host itself needs.
+    #[error("{server} can't be carried: {refusal}")]
+    Refused {
+        /// Which guest.
+        server: ServerId,
+        /// Why not.
+        refusal: guard::Refusal,
+    },
+}
+
+/// What a look at the network found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Which state is installed; `None` when anything of it is missing.
+    pub installed: Option<Digest>,
+    /// What of the host's own network decides which guests it can carry.
+    pub surroundings: Surroundings,
+    /// What was put back, and what can't be.
+    pub health: HostHealth,
 }
 
 /// The network of one host.
 #[derive(Debug)]
 pub struct Network {
     config: NetworkConfig,
-    /// Two reloads at a time would each undo the other's routes.
+    /// Two reloads at a time would each undo the other's routes; a look in the middle of one would find faults.
     applying: tokio::sync::Mutex<()>,
+    account: Mutex<Account>,
+    /// When to survey next.
+    survey_due: Mutex<Option<Instant>>,
+    answered: Answered,
 }
 
 impl Network {
@@ -99,6 +165,9 @@ impl Network {
         Self {
             config,
             applying: tokio::sync::Mutex::new(()),
+            account: Mutex::default(),
+            survey_due: Mutex::default(),
+            answered: Answered::default(),
         }
     }
 
@@ -111,16 +180,139 @@ impl Network {
     /// [`NetworkError`]; what is installed then shows as something else, or as nothing.
     pub async fn apply(&self, state: &NetworkState) -> Result<(), NetworkError> {
         let _one_at_a_time = self.applying.lock().await;
-        let wanted = addresses(state);
-        let observed = kernel::observe(&self.config);
+        let applied = self.replace(state).await;
+        let failure = applied.as_ref().err().map(|error| {
+            let code = match error {
+                NetworkError::Uplink(_) => HostFaultCode::Uplink,
+                NetworkError::Refused { .. } => HostFaultCode::AddressInUse,
+                _ => HostFaultCode::Network,
+            };
+            fault(code, chain(error))
+        });
+        self.account().applied(failure);
+        applied
+    }
+
+    async fn replace(&self, state: &NetworkState) -> Result<(), NetworkError> {
+        let (config, bridge) = (&self.config, self.config.bridge.as_str());
+        let (ipv6, _) = self.ipv6();
+        let wanted = Holding::of(state, config, ipv6);
+        let observed = kernel::observe(config, ipv6);
         let (present, granting) = tokio::try_join!(observed, kernel::grants_installed())?;
-        kernel::prepare(&self.config, &present).await?;
-        kernel::withdraw(&self.config, &present, &wanted).await?;
+        self.check_guests(state, &present)?;
+        let uplink = present.uplink(config);
+        kernel::make_bridge(bridge, &present).await?;
+        if ipv6 == Ipv6::On {
+            settings::keep_router_advertisements(bridge);
+        }
+        let set = settings::write(&settings::wanted(bridge, uplink, ipv6));
+        kernel::address_bridge(bridge, &present, &wanted).await?;
+        kernel::withdraw(config, &present, &wanted).await?;
         if !granting {
             kernel::nft(&rules::grants()).await?;
         }
-        kernel::nft(&rules::ruleset(state, &self.config.bridge)).await?;
-        kernel::announce(&self.config, &present, &wanted).await
+        kernel::nft(&rules::ruleset(state, bridge)).await?;
+        let faults = drift::port_faults(&wanted, &present, bridge);
+        kernel::mend_ports(bridge, &faults).await?;
+        kernel::add(config, &present, &wanted).await?;
+        if let Some(uplink) = uplink {
+            let new = wanted.proxies.difference(&present.proxies);
+            let new = new.copied().collect();
+            self.answered.announce(&wanted.proxies, new, uplink).await;
+        }
+        // Said last: what does not need it works.
+        set?;
+        match uplink_fault(config, &present) {
+            Some(fault) if uplink.is_none() => Err(NetworkError::Uplink(fault.detail)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses guests whose addresses the host needs. `plan` leaves them out; this holds even if it knew less.
+    fn check_guests(&self, state: &NetworkState, present: &Present) -> Result<(), NetworkError> {
+        let surroundings = self.surroundings(present, None);
+        for guest in &state.guests {
+            if let Some(refusal) = guard::refusal(&guest.nic, &surroundings) {
+                let server = guest.server;
+                return Err(NetworkError::Refused { server, refusal });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the network.
+    ///
+    /// # Errors
+    /// When it can't be found out.
+    pub async fn look(&self) -> Result<Look, NetworkError> {
+        // While it is being changed nothing holds; and a change may take longer than anybody waits for a look.
+        let Ok(_unchanged) = self.applying.try_lock() else {
+            return Ok(self.result(None));
+        };
+        let (ipv6, without_ipv6) = self.ipv6();
+        let observed = kernel::observe(&self.config, ipv6);
+        let (present, granting, ruleset, ()) = tokio::try_join!(
+            observed,
+            kernel::grants_installed(),
+            kernel::ruleset(),
+            async {
+                self.survey(ipv6).await;
+                Ok(())
+            }
+        )?;
+        let mut found = Vec::new();
+        if !granting {
+            found.push("the table of grants in nftables was not whole".to_owned());
+        }
+        let uplink = present.uplink(&self.config);
+        let settings = settings::wanted(&self.config.bridge, uplink, ipv6);
+        let surroundings = self.surroundings(&present, without_ipv6);
+        let mut account = self.account();
+        let ports = match &ruleset {
+            Some(ruleset) => {
+                let wanted = Holding::installed(ruleset, &self.config, ipv6);
+                found.extend(drift::differences(&wanted, &present, &self.config));
+                self.ports(&mut account, &wanted, &present)
+            }
+            None => {
+                found.push("our tables in nftables were not whole".to_owned());
+                Vec::new()
+            }
+        };
+        found.extend(ports);
+        if present.devices.contains_key(&self.config.bridge) {
+            let unmet = settings::unmet(&settings).into_iter();
+            found.extend(unmet.map(|(setting, found)| {
+                let found = found.unwrap_or_else(|| "not there".to_owned());
+                format!("{} was {found}", setting.name())
+            }));
+        }
+        let is_whole = found.is_empty();
+        account.looked(found);
+        account.note_devices(present.devices.keys().cloned().collect());
+        account.note_uplink(uplink_fault(&self.config, &present));
+        account.surroundings = surroundings;
+        let faults = account.faults();
+        account.log(&faults);
+        drop(account);
+        let installed = ruleset.map(|ruleset| ruleset.state);
+        // Without its uplink a host carries nobody new.
+        let has_uplink = self.config.uplink.is_none() || uplink.is_some();
+        Ok(self.result(installed.filter(|_| is_whole && has_uplink)))
+    }
+
+    /// What is wrong with the taps, a line for each that it is time to mend.
+    fn ports(&self, account: &mut Account, wanted: &Holding, present: &Present) -> Vec<String> {
+        let bridge = &self.config.bridge;
+        let faults = drift::port_faults(wanted, present, bridge);
+        let ripe = account.ripe(&faults, &present.devices);
+        let good = wanted.taps.iter().filter(|tap| !faults.contains_key(*tap));
+        let good = good.filter_map(|tap| Some((tap.clone(), present.devices.get(tap)?.index)));
+        account.note_good(good);
+        let lines = ripe.iter();
+        lines
+            .map(|(tap, fault): (&String, &PortFault)| fault.describe(tap))
+            .collect()
     }
 
     /// Which state is installed; `None` when anything of it is missing.
@@ -128,16 +320,7 @@ impl Network {
     /// # Errors
     /// When it can't be found out.
     pub async fn installed(&self) -> Result<Option<Digest>, NetworkError> {
-        let observed = kernel::observe(&self.config);
-        let (present, granting, ruleset) =
-            tokio::try_join!(observed, kernel::grants_installed(), kernel::ruleset())?;
-        let Some(ruleset) = ruleset.filter(|_| granting) else {
-            return Ok(None);
-        };
-        let complete = present.has_gateways()
-            && present.routes == ruleset.addresses
-            && (self.config.uplink.is_none() || present.proxies == ruleset.addresses);
-        Ok(Some(ruleset.state).filter(|_| complete))
+        self.look().await.map(|look| look.installed)
     }
 
     /// Which guests have answered for their addresses, and when.
@@ -155,29 +338,139 @@ impl Network {
     pub async fn ask(&self, questions: &[Question]) -> Result<(), NetworkError> {
         neighbours::ask(&self.config, questions).await
     }
-}
 
-/// What `ip` shows of the guests' network.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Present {
-    /// The bridge's own addresses.
-    bridge: BTreeSet<IpAddr>,
-    /// Guests' addresses that are routed to the bridge, by us.
-    routes: BTreeSet<IpAddr>,
-    /// Guests' addresses that are answered for on the uplink, by us.
-    proxies: BTreeSet<IpAddr>,
-}
+    /// What the last look found, when another one failed: a guest that was refused stays so.
+    #[must_use]
+    pub fn last_look(&self) -> Look {
+        self.result(None)
+    }
 
-impl Present {
-    fn has_gateways(&self) -> bool {
-        let gateways = [IpAddr::V4(GATEWAY_V4), IpAddr::V6(GATEWAY_V6)];
-        gateways.iter().all(|gateway| self.bridge.contains(gateway))
+    /// Faults of servers that run and have lost their network device: nobody can give it back to QEMU.
+    #[must_use]
+    pub fn cut_off<'a>(&self, running: impl Iterator<Item = &'a ServerId>) -> Vec<HostFault> {
+        let running = running.map(|server| (server.to_string(), tap_name(*server)));
+        self.account().cut_off(running)
+    }
+
+    fn result(&self, installed: Option<Digest>) -> Look {
+        let account = self.account();
+        let mut faults = account.faults();
+        faults.truncate(FAULTS_MAX);
+        Look {
+            installed,
+            surroundings: account.surroundings.clone(),
+            health: HostHealth {
+                repairs: account.repairs(),
+                faults,
+            },
+        }
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ipv6(&self) -> (Ipv6, Option<String>) {
+        let without = settings::without_ipv6(&self.config);
+        let ipv6 = if without.is_some() {
+            Ipv6::Off
+        } else {
+            Ipv6::On
+        };
+        (ipv6, without)
+    }
+
+    /// The addresses that the host itself needs. The bridge's own are ours; and what is behind it are guests.
+    fn surroundings(&self, present: &Present, without_ipv6: Option<String>) -> Surroundings {
+        let account = self.account();
+        let mut taken = account.next_hops.clone();
+        let control_plane = account.control_plane.iter();
+        taken.extend(control_plane.map(|address| (*address, AddressUse::ControlPlane)));
+        let own = present.own.iter().map(|(address, device)| {
+            let device = device.clone();
+            (*address, AddressUse::Own { device })
+        });
+        taken.extend(own);
+        Surroundings {
+            taken,
+            without_ipv6,
+        }
+    }
+
+    /// Looks at what may cost more, when it is time. What can't be had stays as it was known last.
+    async fn survey(&self, ipv6: Ipv6) {
+        let due = *self.survey_due();
+        let started = Instant::now();
+        if due.is_some_and(|due| started < due) {
+            return;
+        }
+        let (hops, rules, control_plane) = tokio::join!(
+            kernel::next_hops(&self.config, ipv6),
+            kernel::all_rules(),
+            self.control_plane()
+        );
+        let mut account = self.account();
+        match hops {
+            Ok(hops) => account.next_hops = hops,
+            Err(error) => tracing::debug!(error = chain(&error), "routes can't be listed"),
+        }
+        match rules {
+            Ok(rules) => {
+                let bridge = self.config.bridge.as_str();
+                let drops = foreign::drops(&rules, bridge, self.config.uplink.as_deref());
+                let drops = drops.iter();
+                let faults = drops
+                    .map(|drop| fault(HostFaultCode::ForeignDrop, drop.describe(bridge)))
+                    .collect();
+                account.note_foreign(faults);
+            }
+            Err(error) => tracing::debug!(error = chain(&error), "all rules can't be listed"),
+        }
+        if let Some(control_plane) = control_plane {
+            account.control_plane = control_plane;
+        }
+        drop(account);
+        let pause = SURVEY_EVERY.max(started.elapsed() * SURVEY_SHARE);
+        *self.survey_due() = Some(Instant::now() + pause);
+    }
+
+    fn survey_due(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.survey_due
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The control plane's addresses; `None`: they can't be found out now.
+    async fn control_plane(&self) -> Option<BTreeSet<IpAddr>> {
+        let url = self.config.control_plane.as_deref()?;
+        let resolved = timeout(RESOLVE_DEADLINE, resolve(url)).await;
+        resolved.ok()?.ok()
     }
 }
 
-fn addresses(state: &NetworkState) -> BTreeSet<IpAddr> {
-    let guests = state.guests.iter();
-    guests
-        .flat_map(|guest| guest.nic.addresses.iter().copied())
-        .collect()
+/// What is wrong with the uplink of the configuration.
+fn uplink_fault(config: &NetworkConfig, present: &Present) -> Option<HostFault> {
+    let uplink = config.uplink.as_deref()?;
+    let detail = match present.devices.get(uplink) {
+        None => {
+            let is_other = |name: &&String| {
+                **name != "lo" && **name != config.bridge && !name.starts_with("ik")
+            };
+            let others: Vec<_> = present.devices.keys().filter(is_other).cloned().collect();
+            format!(
+                "the uplink {uplink} of agent.toml does not exist; this host has {}",
+                others.join(", ")
+            )
+        }
+        Some(device) if !device.up => format!(
+            "the uplink {uplink} is switched off: no guest is reached until `ip link set {uplink} up`"
+        ),
+        Some(device) if !device.carrier => {
+            format!(
+                "the uplink {uplink} has no carrier: nothing answers at the other end of its cable"
+            )
+        }
+        Some(_) => return None,
+    };
+    Some(fault(HostFaultCode::Uplink, detail))
 }

@@ -21,8 +21,15 @@ use std::{
 use innkeeper_wire::{digest::Digest, vm::Opening};
 use serde_json::{Value, json};
 
-use super::nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, unequal};
+use super::{
+    drift,
+    nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, unequal},
+};
 use crate::action::{GuestNetwork, NetworkState, tap_name};
+
+pub(super) use read_back::{Installed, is_grants, read};
+
+mod read_back;
 
 /// Our tables, but the grants'.
 pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)];
@@ -41,13 +48,9 @@ const STATE_COMMENT: &str = "state";
 /// Comment of the rule that says that the grants' table is whole.
 pub(super) const GRANTS_COMMENT: &str = "grants 1";
 
-/// What was found in the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
-    /// The state that both tables name.
-    pub state: Digest,
-    /// The guests' addresses that they know.
-    pub addresses: BTreeSet<IpAddr>,
+/// Whether a table is one of ours.
+pub(super) fn is_ours(family: &str, table: &str) -> bool {
+    TABLES.contains(&(family, table)) || (family, table) == ("inet", GRANTS_TABLE)
 }
 
 /// The transaction that replaces the tables by those of `state`.
@@ -170,6 +173,13 @@ fn spoof_rules() -> Vec<Vec<Value>> {
             unequal(from(payload("arp", "saddr ether")), in_set("mac")),
             drop(),
         ],
+        // A guest asks whether somebody has its address before it takes it (RFC 5227).
+        vec![
+            ether("arp"),
+            equal(payload("arp", "operation"), json!("request")),
+            equal(payload("arp", "saddr ip"), json!("0.0.0.0")),
+            accept(),
+        ],
         vec![
             ether("arp"),
             unequal(from(payload("arp", "saddr ip")), in_set("own4")),
@@ -281,6 +291,14 @@ fn judge_table(state: &NetworkState, bridge: &str) -> Table {
         &[],
         to_values(&openings.ping6),
     );
+    // Nothing asks for these: they are read back, to compare routes, answers and addresses with.
+    let routed = drift::routed(state);
+    let of_family = |v4: bool| routed.iter().filter(move |address| address.is_ipv4() == v4);
+    let values = |v4| of_family(v4).map(|address| json!(address)).collect();
+    table.set("routed4", &json!("ipv4_addr"), &[], values(true));
+    table.set("routed6", &json!("ipv6_addr"), &[], values(false));
+    let gateways = to_values(&drift::gateways(state));
+    table.set("gateway4", &json!("ipv4_addr"), &[], gateways);
     for (name, kind, ports) in [
         ("tcp4", "ipv4_addr", to_ranges(&openings.tcp4)),
         ("udp4", "ipv4_addr", to_ranges(&openings.udp4)),
@@ -476,66 +494,6 @@ fn to_ranges<A: serde::Serialize>(ports: &Ports<A>) -> Vec<Value> {
         }
     }
     elements
-}
-
-/// Reads both tables as `nft -j list table` prints them. `None` when one is not whole: a rule or an element is
-/// missing or too many, or they name different states.
-#[must_use]
-pub fn read(tables: &[Value]) -> Option<Installed> {
-    let mut states = BTreeSet::new();
-    let mut addresses = BTreeSet::new();
-    for table in tables {
-        let objects = table["nftables"].as_array()?;
-        let rules: Vec<_> = objects
-            .iter()
-            .filter_map(|object| object.get("rule"))
-            .collect();
-        let sets = objects
-            .iter()
-            .filter_map(|object| object.get("set").or(object.get("map")));
-        let mut elements = 0;
-        for set in sets {
-            let listed = set["elem"].as_array().map_or(&[][..], Vec::as_slice);
-            elements += listed.len();
-            if matches!(set["name"].as_str(), Some("guest4" | "guest6")) {
-                for element in listed {
-                    addresses.insert(element.as_str()?.parse().ok()?);
-                }
-            }
-        }
-        let marks = rules.iter().filter_map(|rule| rule["comment"].as_str());
-        let (state, wanted) = marks.filter_map(read_mark).next()?;
-        if wanted != (rules.len(), elements) {
-            return None;
-        }
-        states.insert(state);
-    }
-    let mut states = states.into_iter();
-    match (states.next(), states.next()) {
-        (Some(state), None) => Some(Installed { state, addresses }),
-        _ => None,
-    }
-}
-
-/// Whether `nft -j list table inet innkeeper_grants` shows the grants' table whole.
-#[must_use]
-pub fn is_grants(table: &Value) -> bool {
-    let Some(objects) = table["nftables"].as_array() else {
-        return false;
-    };
-    let rules = objects.iter().filter_map(|object| object.get("rule"));
-    let comments = rules.filter_map(|rule| rule["comment"].as_str());
-    comments
-        .into_iter()
-        .any(|comment| comment == GRANTS_COMMENT)
-}
-
-fn read_mark(comment: &str) -> Option<(Digest, (usize, usize))> {
-    let mut words = comment.strip_prefix(STATE_COMMENT)?.split_whitespace();
-    let rules = words.next()?.parse().ok()?;
-    let elements = words.next()?.parse().ok()?;
-    let state = words.next()?.parse().ok()?;
-    Some((state, (rules, elements)))
 }
 
 #[cfg(test)]

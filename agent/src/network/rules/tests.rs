@@ -1,5 +1,6 @@
 //! Golden rules, and that what is installed is read back.
 
+use innkeeper_wire::vm::PoolMode;
 use proptest::prelude::*;
 
 use super::*;
@@ -37,6 +38,9 @@ fn what_is_whole_is_read_back_and_what_is_not_is_not() {
     let expected = Installed {
         state: state.digest(),
         addresses: state.guests[0].nic.addresses.iter().copied().collect(),
+        routed: BTreeSet::new(),
+        gateways: BTreeSet::new(),
+        taps: [tap_name(state.guests[0].server)].into(),
     };
     assert_eq!(read(&whole), Some(expected));
     for (table, objects) in whole.iter().map(|table| &table["nftables"]).enumerate() {
@@ -52,6 +56,25 @@ fn what_is_whole_is_read_back_and_what_is_not_is_not() {
     }
     let other = ruleset(&NetworkState::default(), "innkeeper0");
     assert_eq!(read(&[whole[0].clone(), listed(&other, "inet")]), None);
+}
+
+/// What a routed pool needs is read back from the kernel: an agent that starts anew has nothing else.
+#[test]
+fn a_routed_pool_is_read_back() {
+    let mut state = NetworkState {
+        guests: vec![GuestNetwork {
+            server: fixtures::server(1),
+            nic: fixtures::spec_with_subnets().network,
+        }],
+    };
+    for subnet in &mut state.guests[0].nic.subnets {
+        subnet.mode = PoolMode::Static;
+    }
+    let transaction = ruleset(&state, "innkeeper0");
+    let tables = ["bridge", "inet"].map(|family| listed(&transaction, family));
+    let installed = read(&tables).expect("whole");
+    assert_eq!(installed.routed, installed.addresses);
+    assert_eq!(installed.gateways, [Ipv4Addr::new(198, 51, 100, 1)].into());
 }
 
 #[test]

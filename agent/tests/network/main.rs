@@ -256,7 +256,7 @@ impl Bench {
         let network = Network::new(NetworkConfig {
             bridge: BRIDGE.to_owned(),
             uplink: Some("uplink".to_owned()),
-            nameservers: Vec::new(),
+            ..NetworkConfig::default()
         });
         let (one, two) = (Guest::new(1), Guest::new(2));
         let bench = Self {

@@ -1,0 +1,419 @@
+//! What a host's kernel shall hold for its guests, what it was found to hold, and the difference in words. Pure:
+//! [`super::kernel`] looks and acts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
+
+use innkeeper_wire::vm::{GATEWAY_V4, PoolMode};
+
+use super::{GATEWAY_V6, NetworkConfig, rules::Installed, settings::Ipv6};
+use crate::action::{NetworkState, tap_name};
+
+/// The bridge's own hardware address: fixed, or it would change with the taps; and the same on every host,
+/// so that a guest that moves finds its gateway where it was.
+pub(super) const BRIDGE_MAC: &str = "06:00:00:00:00:01";
+
+/// What the kernel shall hold beside the rules in nftables.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Holding {
+    /// Addresses of the bridge itself.
+    pub(super) bridge: BTreeSet<IpAddr>,
+    /// Guests' addresses, routed to the bridge.
+    pub(super) routes: BTreeSet<IpAddr>,
+    /// Those of them that are answered for on the uplink.
+    pub(super) proxies: BTreeSet<IpAddr>,
+    /// Guests' taps, as far as they exist.
+    pub(super) taps: BTreeSet<String>,
+}
+
+impl Holding {
+    /// For a state that is to be installed.
+    pub(super) fn of(state: &NetworkState, config: &NetworkConfig, ipv6: Ipv6) -> Self {
+        let addresses = addresses(state);
+        let (routed, gateways) = (routed(state), gateways(state));
+        let taps = state.guests.iter().map(|guest| tap_name(guest.server));
+        Self::new(&addresses, &routed, &gateways, taps.collect(), config, ipv6)
+    }
+
+    /// For the state that the tables in nftables name.
+    pub(super) fn installed(found: &Installed, config: &NetworkConfig, ipv6: Ipv6) -> Self {
+        let taps = found.taps.clone();
+        Self::new(
+            &found.addresses,
+            &found.routed,
+            &found.gateways,
+            taps,
+            config,
+            ipv6,
+        )
+    }
+
+    fn new(
+        addresses: &BTreeSet<IpAddr>,
+        routed: &BTreeSet<IpAddr>,
+        gateways: &BTreeSet<Ipv4Addr>,
+        taps: BTreeSet<String>,
+        config: &NetworkConfig,
+        ipv6: Ipv6,
+    ) -> Self {
+        let is_possible = |address: &IpAddr| address.is_ipv4() || ipv6 == Ipv6::On;
+        let routes: BTreeSet<_> = addresses.iter().copied().filter(is_possible).collect();
+        let own = [IpAddr::V4(GATEWAY_V4), IpAddr::V6(GATEWAY_V6)].into_iter();
+        let own = own.chain(gateways.iter().copied().map(IpAddr::V4));
+        Self {
+            bridge: own.filter(is_possible).collect(),
+            proxies: match config.uplink {
+                Some(_) => routes.difference(routed).copied().collect(),
+                None => BTreeSet::new(),
+            },
+            routes,
+            taps,
+        }
+    }
+}
+
+/// All addresses of guests.
+pub(super) fn addresses(state: &NetworkState) -> BTreeSet<IpAddr> {
+    let guests = state.guests.iter();
+    guests
+        .flat_map(|guest| guest.nic.addresses.iter().copied())
+        .collect()
+}
+
+/// Those that the network around routes to this host, so that it answers for them to nobody.
+pub(super) fn routed(state: &NetworkState) -> BTreeSet<IpAddr> {
+    let nics = state.guests.iter().map(|guest| &guest.nic);
+    let pairs = nics.flat_map(|nic| nic.addresses.iter().zip(&nic.subnets));
+    pairs
+        .filter(|(_, subnet)| subnet.mode == PoolMode::Static)
+        .map(|(address, _)| *address)
+        .collect()
+}
+
+/// The gateways that the host has to be itself: those of routed pools. In IPv6 it is [`GATEWAY_V6`] anyway.
+pub(super) fn gateways(state: &NetworkState) -> BTreeSet<Ipv4Addr> {
+    let subnets = state.guests.iter().flat_map(|guest| &guest.nic.subnets);
+    let routed = subnets.filter(|subnet| subnet.mode == PoolMode::Static);
+    routed
+        .filter_map(|subnet| match subnet.gateway {
+            Some(IpAddr::V4(gateway)) => Some(gateway),
+            Some(IpAddr::V6(_)) | None => None,
+        })
+        .collect()
+}
+
+/// A network device as found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Device {
+    /// The kernel's number of it: another one means another device of the same name.
+    pub(super) index: u32,
+    /// It is switched on.
+    pub(super) up: bool,
+    /// Something is at the other end.
+    pub(super) carrier: bool,
+    pub(super) mac: String,
+    /// The bridge that it is a port of.
+    pub(super) master: Option<String>,
+    /// As a port it exchanges nothing with other isolated ones.
+    pub(super) isolated: bool,
+}
+
+/// What `ip` shows of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Present {
+    /// All devices.
+    pub(super) devices: BTreeMap<String, Device>,
+    /// The bridge's own addresses.
+    pub(super) bridge: BTreeSet<IpAddr>,
+    /// The other devices' addresses.
+    pub(super) own: BTreeMap<IpAddr, String>,
+    /// Guests' addresses that are routed to the bridge, by us.
+    pub(super) routes: BTreeSet<IpAddr>,
+    /// Guests' addresses that are answered for on the uplink, by us.
+    pub(super) proxies: BTreeSet<IpAddr>,
+}
+
+impl Present {
+    /// IPv4 addresses of the bridge that it shall not have: gateways of pools that are gone. Its link-local IPv6
+    /// addresses are the kernel's own.
+    pub(super) fn surplus(&self, wanted: &Holding) -> Vec<IpAddr> {
+        let surplus = self.bridge.difference(&wanted.bridge);
+        surplus
+            .copied()
+            .filter(|address| address.is_ipv4())
+            .collect()
+    }
+
+    /// The uplink of the configuration, if it is there.
+    pub(super) fn uplink<'a>(&self, config: &'a NetworkConfig) -> Option<&'a str> {
+        let uplink = config.uplink.as_deref()?;
+        self.devices.contains_key(uplink).then_some(uplink)
+    }
+}
+
+/// What keeps a tap from being a port as it shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PortFault {
+    OffBridge,
+    NotIsolated,
+    Down,
+}
+
+impl PortFault {
+    pub(super) fn of(tap: &Device, bridge: &str) -> Option<Self> {
+        if tap.master.as_deref() != Some(bridge) {
+            Some(Self::OffBridge)
+        } else if !tap.isolated {
+            Some(Self::NotIsolated)
+        } else if !tap.up {
+            Some(Self::Down)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn describe(self, tap: &str) -> String {
+        match self {
+            Self::OffBridge => format!("{tap} was off the bridge"),
+            Self::NotIsolated => format!("{tap} was not isolated from its neighbours"),
+            Self::Down => format!("{tap} was down"),
+        }
+    }
+}
+
+/// The taps that are no ports as they shall be.
+pub(super) fn port_faults(
+    wanted: &Holding,
+    present: &Present,
+    bridge: &str,
+) -> BTreeMap<String, PortFault> {
+    let taps = wanted.taps.iter();
+    taps.filter_map(|tap| {
+        let fault = PortFault::of(present.devices.get(tap)?, bridge)?;
+        Some((tap.clone(), fault))
+    })
+    .collect()
+}
+
+/// What is not as it shall be, but for taps and settings: one line each.
+pub(super) fn differences(
+    wanted: &Holding,
+    present: &Present,
+    config: &NetworkConfig,
+) -> Vec<String> {
+    let bridge = &config.bridge;
+    let Some(device) = present.devices.get(bridge) else {
+        // Its addresses and routes went with it.
+        return vec![format!("the bridge {bridge} was gone")];
+    };
+    let mut lines = Vec::new();
+    if !device.up {
+        lines.push(format!("the bridge {bridge} was down"));
+    }
+    if device.mac != BRIDGE_MAC {
+        lines.push(format!(
+            "the bridge {bridge} had the hardware address {}",
+            device.mac
+        ));
+    }
+    for address in wanted.bridge.difference(&present.bridge) {
+        lines.push(format!("the bridge {bridge} had lost {address}"));
+    }
+    for address in present.surplus(wanted) {
+        lines.push(format!("the bridge {bridge} had {address}"));
+    }
+    let few = |what: &str, addresses: Vec<&IpAddr>| {
+        let first = addresses.first()?;
+        Some(match addresses.len() {
+            1 => format!("{what} {first}"),
+            count => format!("{what} {first} and {} more", count - 1),
+        })
+    };
+    lines.extend(few(
+        "no route to",
+        wanted.routes.difference(&present.routes).collect(),
+    ));
+    lines.extend(few(
+        "a route to",
+        present.routes.difference(&wanted.routes).collect(),
+    ));
+    // Without the uplink there is nothing to compare: that is a fault of its own.
+    if present.uplink(config).is_some() {
+        lines.extend(few(
+            "no answer on the uplink for",
+            wanted.proxies.difference(&present.proxies).collect(),
+        ));
+        lines.extend(few(
+            "an answer on the uplink for",
+            present.proxies.difference(&wanted.proxies).collect(),
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::vm::Subnet;
+
+    use super::*;
+    use crate::{action::GuestNetwork, fixtures};
+
+    fn config() -> NetworkConfig {
+        NetworkConfig {
+            bridge: "br".to_owned(),
+            uplink: Some("eth0".to_owned()),
+            ..NetworkConfig::default()
+        }
+    }
+
+    fn state(mode: PoolMode) -> NetworkState {
+        let mut spec = fixtures::spec_with_subnets();
+        for subnet in &mut spec.network.subnets {
+            *subnet = Subnet { mode, ..*subnet };
+        }
+        NetworkState {
+            guests: vec![GuestNetwork {
+                server: spec.server,
+                nic: spec.network,
+            }],
+        }
+    }
+
+    fn device(master: Option<&str>) -> Device {
+        Device {
+            index: 7,
+            up: true,
+            carrier: true,
+            mac: BRIDGE_MAC.to_owned(),
+            master: master.map(str::to_owned),
+            isolated: master.is_some(),
+        }
+    }
+
+    /// A kernel that holds all of it.
+    fn whole(wanted: &Holding) -> Present {
+        let mut devices: BTreeMap<_, _> = ["br", "eth0"]
+            .map(|name| (name.to_owned(), device(None)))
+            .into();
+        devices.extend(
+            wanted
+                .taps
+                .iter()
+                .map(|tap| (tap.clone(), device(Some("br")))),
+        );
+        Present {
+            devices,
+            bridge: wanted.bridge.clone(),
+            own: BTreeMap::new(),
+            routes: wanted.routes.clone(),
+            proxies: wanted.proxies.clone(),
+        }
+    }
+
+    fn texts<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>) -> Vec<String> {
+        addresses.into_iter().map(ToString::to_string).collect()
+    }
+
+    /// An in-subnet gateway is somebody else's, but in a pool that is routed to this host.
+    #[test]
+    fn a_gateway_is_the_hosts_in_routed_pools_alone() {
+        let proxied = Holding::of(&state(PoolMode::ProxyNeighbour), &config(), Ipv6::On);
+        assert_eq!(texts(&proxied.bridge), ["169.254.1.1", "fe80::1"]);
+        assert_eq!(proxied.proxies, proxied.routes);
+        let routed = Holding::of(&state(PoolMode::Static), &config(), Ipv6::On);
+        assert_eq!(
+            texts(&routed.bridge),
+            ["169.254.1.1", "198.51.100.1", "fe80::1"]
+        );
+        assert_eq!(routed.routes, proxied.routes);
+        assert!(routed.proxies.is_empty());
+    }
+
+    #[test]
+    fn without_ipv6_nothing_of_it_is_wanted() {
+        let wanted = Holding::of(&state(PoolMode::ProxyNeighbour), &config(), Ipv6::Off);
+        assert_eq!(texts(&wanted.bridge), ["169.254.1.1"]);
+        assert_eq!(texts(&wanted.routes), ["198.51.100.130"]);
+        assert_eq!(texts(&wanted.proxies), ["198.51.100.130"]);
+    }
+
+    #[test]
+    fn each_difference_is_said() {
+        let config = config();
+        let wanted = Holding::of(&state(PoolMode::Static), &config, Ipv6::On);
+        let other: IpAddr = "192.0.2.9".parse().expect("an address");
+        let said = |change: &dyn Fn(&mut Present)| {
+            let mut present = whole(&wanted);
+            change(&mut present);
+            differences(&wanted, &present, &config)
+        };
+        assert_eq!(said(&|_| {}), Vec::<String>::new());
+        let edit = |present: &mut Present, change: fn(&mut Device)| {
+            change(present.devices.get_mut("br").expect("there"));
+        };
+        for (found, expected) in [
+            (
+                said(&|p| drop(p.devices.remove("br"))),
+                "the bridge br was gone",
+            ),
+            (
+                said(&|p| edit(p, |br| br.up = false)),
+                "the bridge br was down",
+            ),
+            (
+                said(&|p| edit(p, |br| br.mac = "06:00:00:00:00:02".to_owned())),
+                "the bridge br had the hardware address 06:00:00:00:00:02",
+            ),
+            (
+                said(&|p| assert!(p.bridge.pop_last().is_some())),
+                "the bridge br had lost fe80::1",
+            ),
+            (
+                said(&|p| assert!(p.bridge.insert(other))),
+                "the bridge br had 192.0.2.9",
+            ),
+            (
+                said(&|p| p.routes.clear()),
+                "no route to 198.51.100.130 and 1 more",
+            ),
+            (
+                said(&|p| assert!(p.routes.insert(other))),
+                "a route to 192.0.2.9",
+            ),
+            (
+                said(&|p| assert!(p.proxies.insert(other))),
+                "an answer on the uplink for 192.0.2.9",
+            ),
+        ] {
+            assert_eq!(found, [expected]);
+        }
+    }
+
+    /// Trial row N1.
+    #[test]
+    fn a_port_is_on_the_bridge_isolated_and_up() {
+        let config = config();
+        let wanted = Holding::of(&state(PoolMode::ProxyNeighbour), &config, Ipv6::On);
+        let tap = wanted.taps.first().expect("one").clone();
+        let fault = |change: fn(&mut Device)| {
+            let mut present = whole(&wanted);
+            change(present.devices.get_mut(&tap).expect("there"));
+            port_faults(&wanted, &present, "br").get(&tap).copied()
+        };
+        assert_eq!(fault(|_| {}), None);
+        assert_eq!(fault(|tap| tap.master = None), Some(PortFault::OffBridge));
+        assert_eq!(
+            fault(|tap| tap.isolated = false),
+            Some(PortFault::NotIsolated)
+        );
+        assert_eq!(fault(|tap| tap.up = false), Some(PortFault::Down));
+        let mut present = whole(&wanted);
+        present.devices.remove(&tap);
+        assert!(
+            port_faults(&wanted, &present, "br").is_empty(),
+            "a guest that is off"
+        );
+    }
+}

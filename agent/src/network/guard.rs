@@ -1,0 +1,191 @@
+//! Which guests this host can't carry, whatever it is told: one whose address the host itself needs, and one with
+//! an IPv6 address where the host has no IPv6. Pure: `plan` asks for each guest, with what [`super::Network`]
+//! found.
+//!
+//! A guest that got the address of the host's router would cut the host off from its control plane, and with it
+//! from the order to take that guest away again.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use innkeeper_wire::vm::Nic;
+
+/// What of a host's own network decides which guests it can carry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// Addresses that the host itself needs.
+    pub taken: BTreeMap<IpAddr, AddressUse>,
+    /// Why the host has no IPv6, if it has none.
+    pub without_ipv6: Option<String>,
+}
+
+/// What the host needs an address for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressUse {
+    /// One of its devices has it.
+    Own {
+        /// Which.
+        device: String,
+    },
+    /// It is the next hop of a route.
+    NextHop {
+        /// The device that the route leads to.
+        device: String,
+    },
+    /// The control plane is reached there.
+    ControlPlane,
+}
+
+/// Why a guest can't be carried here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A device of the host has the address.
+    #[error("its address {address} is the host's own, on {device}")]
+    Own {
+        /// The guest's address.
+        address: IpAddr,
+        /// Where the host has it.
+        device: String,
+    },
+    /// The host sends packets to a router with the address.
+    #[error("its address {address} is that of a router that the host uses, on {device}")]
+    NextHop {
+        /// The guest's address.
+        address: IpAddr,
+        /// Where that router is.
+        device: String,
+    },
+    /// The host reaches the control plane there.
+    #[error("its address {0} is the control plane's")]
+    ControlPlane(IpAddr),
+    /// The guest was given the address of its own router.
+    #[error("its address {0} is the gateway of its own subnet")]
+    Gateway(IpAddr),
+    /// The guest has an IPv6 address and the host has no IPv6.
+    #[error("it has the address {address} and this host has no IPv6: {reason}")]
+    WithoutIpv6 {
+        /// The guest's address.
+        address: IpAddr,
+        /// Why the host has none.
+        reason: String,
+    },
+}
+
+impl Refusal {
+    /// Whether the address is in somebody else's use: then not even a guest that runs already may keep it.
+    #[must_use]
+    pub fn is_address_in_use(&self) -> bool {
+        match self {
+            Self::Own { .. } | Self::NextHop { .. } | Self::ControlPlane(_) | Self::Gateway(_) => {
+                true
+            }
+            Self::WithoutIpv6 { .. } => false,
+        }
+    }
+}
+
+/// Why a guest with this interface can't be carried here, if it can't.
+#[must_use]
+pub fn refusal(nic: &Nic, surroundings: &Surroundings) -> Option<Refusal> {
+    let in_use = nic.addresses.iter().find_map(|address| {
+        let is_gateway = nic
+            .subnets
+            .iter()
+            .any(|subnet| subnet.gateway == Some(*address));
+        if is_gateway {
+            return Some(Refusal::Gateway(*address));
+        }
+        let (address, used) = (*address, surroundings.taken.get(address)?);
+        Some(match used.clone() {
+            AddressUse::Own { device } => Refusal::Own { address, device },
+            AddressUse::NextHop { device } => Refusal::NextHop { address, device },
+            AddressUse::ControlPlane => Refusal::ControlPlane(address),
+        })
+    });
+    in_use.or_else(|| {
+        let reason = surroundings.without_ipv6.clone()?;
+        let address = *nic.addresses.iter().find(|address| address.is_ipv6())?;
+        Some(Refusal::WithoutIpv6 { address, reason })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn taken(text: &str, used: AddressUse) -> Surroundings {
+        Surroundings {
+            taken: [(address(text), used)].into(),
+            without_ipv6: None,
+        }
+    }
+
+    fn own() -> AddressUse {
+        let device = "eth0".to_owned();
+        AddressUse::Own { device }
+    }
+
+    /// Trial row B2: the first order got the gateway's address, the next one the host's own.
+    #[test]
+    fn a_guest_gets_no_address_that_the_host_needs() {
+        let nic = fixtures::spec_with_subnets().network;
+        let router = AddressUse::NextHop {
+            device: "eth0".to_owned(),
+        };
+        for (surroundings, expected) in [
+            (Surroundings::default(), None),
+            (
+                taken("198.51.100.130", own()),
+                Some("its address 198.51.100.130 is the host's own, on eth0"),
+            ),
+            (
+                taken("2001:db8::8000:1", own()),
+                Some("its address 2001:db8::8000:1 is the host's own, on eth0"),
+            ),
+            (
+                taken("198.51.100.130", router),
+                Some("its address 198.51.100.130 is that of a router that the host uses, on eth0"),
+            ),
+            (
+                taken("198.51.100.130", AddressUse::ControlPlane),
+                Some("its address 198.51.100.130 is the control plane's"),
+            ),
+            (taken("198.51.100.131", own()), None),
+        ] {
+            let said = refusal(&nic, &surroundings).map(|refusal| refusal.to_string());
+            assert_eq!(said.as_deref(), expected, "{surroundings:?}");
+        }
+    }
+
+    #[test]
+    fn a_guest_is_not_its_own_gateway() {
+        let mut nic = fixtures::spec_with_subnets().network;
+        nic.subnets[0].gateway = Some(nic.addresses[0]);
+        let refusal = refusal(&nic, &Surroundings::default()).expect("refused");
+        assert_eq!(refusal, Refusal::Gateway(nic.addresses[0]));
+        assert!(refusal.is_address_in_use());
+    }
+
+    /// Trial row B4: a host without IPv6 carries guests that have none.
+    #[test]
+    fn without_ipv6_only_guests_with_ipv6_are_refused() {
+        let mut nic = fixtures::spec_with_subnets().network;
+        let surroundings = Surroundings {
+            without_ipv6: Some("it is off".to_owned()),
+            ..Surroundings::default()
+        };
+        let refused = refusal(&nic, &surroundings).expect("refused");
+        assert!(!refused.is_address_in_use());
+        assert_eq!(
+            refused.to_string(),
+            "it has the address 2001:db8::8000:1 and this host has no IPv6: it is off"
+        );
+        nic.addresses.truncate(1);
+        nic.subnets.truncate(1);
+        assert_eq!(refusal(&nic, &surroundings), None);
+    }
+}
