@@ -479,118 +479,111 @@ mod tests {
         json!({ "xt": { "type": "match", "name": name } })
     }
 
+    fn accept() -> Value {
+        json!({ "accept": null })
+    }
+
+    /// A rule with a match of a device.
+    fn accepts(key: &str, op: &str, name: &str) -> Value {
+        json!([device(key, op, name), accept()])
+    }
+
+    fn jump() -> Value {
+        json!([{ "counter": { "packets": 0 } }, { "jump": { "target": "OTHER" } }])
+    }
+
     #[test]
-    fn a_policy_drops_unless_a_rule_lets_the_bridge_through() {
-        let accept = || json!({ "accept": null });
-        let both = vec![(Towards::Guests, By::Policy), (Towards::World, By::Policy)];
-        let docker0 = |key| device(key, "==", "docker0");
-        let jump = json!([{ "counter": { "packets": 0 } }, { "jump": { "target": "OTHER" } }]);
-        let ours = |key| json!([device(key, "==", "innkeeper0"), accept()]);
-        for (name, ruleset, expected) in [
-            ("empty", filter("drop", &[], &[]), both.clone()),
-            ("accepting", filter("accept", &[], &[]), vec![]),
+    fn a_policy_drops_what_no_rule_lets_through() {
+        let both = [(Towards::Guests, By::Policy), (Towards::World, By::Policy)];
+        let icmp = json!({ "match": { "op": "==", "left": { "meta": { "key": "l4proto" } }, "right": "icmp" } });
+        let from_docker = [
+            device("iifname", "==", "docker0"),
+            device("oifname", "!=", "docker0"),
+            accept(),
+        ];
+        for (name, rules) in [
+            ("empty", vec![]),
             (
                 "docker",
-                filter(
-                    "drop",
-                    &[
-                        jump.clone(),
-                        json!([docker0("oifname"), xt("conntrack"), accept()]),
-                        json!([
-                            docker0("iifname"),
-                            device("oifname", "!=", "docker0"),
-                            accept()
-                        ]),
-                    ],
-                    &[],
-                ),
-                both.clone(),
+                vec![
+                    jump(),
+                    json!([
+                        device("oifname", "==", "docker0"),
+                        xt("conntrack"),
+                        accept()
+                    ]),
+                    json!(from_docker),
+                ],
             ),
             (
                 "ufw",
-                filter(
-                    "drop",
-                    &[
-                        json!([xt("conntrack"), { "counter": {} }, accept()]),
-                        json!([
-                            { "match": { "op": "==", "left": { "meta": { "key": "l4proto" } }, "right": "icmp" } },
-                            xt("icmp"), accept()
-                        ]),
-                    ],
-                    &[],
-                ),
-                both.clone(),
+                vec![
+                    json!([xt("conntrack"), { "counter": {} }, accept()]),
+                    json!([icmp, xt("icmp"), accept()]),
+                ],
             ),
             (
                 "established only",
-                filter(
-                    "drop",
-                    &[json!([state(&["established", "related"]), accept()])],
-                    &[],
-                ),
-                both.clone(),
+                vec![json!([state(&["established", "related"]), accept()])],
             ),
+        ] {
+            assert_eq!(found(&filter("drop", &rules, &[])), both, "{name}");
+        }
+        assert_eq!(found(&filter("accept", &[], &[])), []);
+    }
+
+    #[test]
+    fn a_policy_drops_nothing_that_a_rule_may_let_through() {
+        let from_us = || accepts("iifname", "==", "innkeeper0");
+        let to_us = || accepts("oifname", "==", "innkeeper0");
+        let address = json!({ "match": { "op": "==", "right": "203.0.113.0",
+            "left": { "payload": { "protocol": "ip", "field": "daddr" } } } });
+        for (name, forward, other, expected) in [
             (
                 "docker with the operator's own rules",
-                filter("drop", &[jump.clone()], &[ours("iifname"), ours("oifname")]),
+                vec![jump()],
+                vec![from_us(), to_us()],
                 vec![],
             ),
             (
                 "one direction alone",
-                filter("drop", &[jump], &[ours("iifname")]),
+                vec![jump()],
+                vec![from_us()],
                 vec![(Towards::Guests, By::Policy)],
             ),
             (
                 "all but docker",
-                filter(
-                    "drop",
-                    &[json!([device("oifname", "!=", "docker0"), accept()])],
-                    &[],
-                ),
+                vec![accepts("oifname", "!=", "docker0")],
+                vec![],
                 vec![],
             ),
             (
                 "names with a star",
-                filter(
-                    "drop",
-                    &[
-                        json!([device("oifname", "==", "inn*"), accept()]),
-                        ours("iifname"),
-                    ],
-                    &[],
-                ),
+                vec![accepts("oifname", "==", "inn*"), from_us()],
+                vec![],
                 vec![],
             ),
             (
                 "an address that nobody can judge",
-                filter(
-                    "drop",
-                    &[json!([
-                        { "match": { "op": "==", "left": { "payload": { "protocol": "ip", "field": "daddr" } },
-                            "right": "203.0.113.0" } }, accept()
-                    ])],
-                    &[],
-                ),
+                vec![json!([address, accept()])],
+                vec![],
                 vec![],
             ),
             (
                 "new connections of the bridge, by iptables",
-                filter(
-                    "drop",
-                    &[
-                        json!([
-                            device("iifname", "==", "innkeeper0"),
-                            xt("conntrack"),
-                            accept()
-                        ]),
-                        ours("oifname"),
-                    ],
-                    &[],
-                ),
+                vec![
+                    json!([
+                        device("iifname", "==", "innkeeper0"),
+                        xt("conntrack"),
+                        accept()
+                    ]),
+                    to_us(),
+                ],
+                vec![],
                 vec![],
             ),
         ] {
-            assert_eq!(found(&ruleset), expected, "{name}");
+            assert_eq!(found(&filter("drop", &forward, &other)), expected, "{name}");
         }
     }
 

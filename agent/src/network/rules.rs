@@ -163,29 +163,12 @@ fn spoof_rules() -> Vec<Vec<Value>> {
     let link_local = json!({ "prefix": { "addr": "fe80::", "len": 10 } });
     let advertisement = equal(payload("icmpv6", "type"), json!("nd-neighbor-advert"));
     let advertised = json!({ "vmap": { "key": meta("iifname"), "data": "@advertise" } });
-    vec![
-        vec![
-            unequal(from(payload("ether", "saddr")), in_set("mac")),
-            drop(),
-        ],
-        vec![
-            ether("arp"),
-            unequal(from(payload("arp", "saddr ether")), in_set("mac")),
-            drop(),
-        ],
-        // A guest asks whether somebody has its address before it takes it (RFC 5227).
-        vec![
-            ether("arp"),
-            equal(payload("arp", "operation"), json!("request")),
-            equal(payload("arp", "saddr ip"), json!("0.0.0.0")),
-            accept(),
-        ],
-        vec![
-            ether("arp"),
-            unequal(from(payload("arp", "saddr ip")), in_set("own4")),
-            drop(),
-        ],
-        vec![ether("arp"), accept()],
+    let mut rules = vec![vec![
+        unequal(from(payload("ether", "saddr")), in_set("mac")),
+        drop(),
+    ]];
+    rules.extend(arp_rules());
+    rules.extend([
         vec![
             ether("ip"),
             unequal(from(payload("ip", "saddr")), in_set("own4")),
@@ -233,6 +216,33 @@ fn spoof_rules() -> Vec<Vec<Value>> {
         ],
         // Every other protocol, VLAN tags included.
         vec![drop()],
+    ]);
+    rules
+}
+
+/// ARP: a guest speaks of itself alone.
+fn arp_rules() -> Vec<Vec<Value>> {
+    let ether = |kind: &str| equal(payload("ether", "type"), json!(kind));
+    let from = |field: Value| concat([meta("iifname"), field]);
+    vec![
+        vec![
+            ether("arp"),
+            unequal(from(payload("arp", "saddr ether")), in_set("mac")),
+            drop(),
+        ],
+        // A guest asks whether somebody has its address before it takes it (RFC 5227).
+        vec![
+            ether("arp"),
+            equal(payload("arp", "operation"), json!("request")),
+            equal(payload("arp", "saddr ip"), json!("0.0.0.0")),
+            accept(),
+        ],
+        vec![
+            ether("arp"),
+            unequal(from(payload("arp", "saddr ip")), in_set("own4")),
+            drop(),
+        ],
+        vec![ether("arp"), accept()],
     ]
 }
 
