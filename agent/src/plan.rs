@@ -345,6 +345,9 @@ impl<'a> Eyes<'a> {
             // of the control plane's store.
             return Vec::new();
         }
+        if refused::keeps_out(self.view, self.server, &spec.network).is_some() {
+            return Vec::new();
+        }
         let mut steps = Vec::new();
         if !self.disk {
             if !self.has_image(spec) {

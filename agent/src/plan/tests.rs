@@ -23,6 +23,7 @@ use crate::{
 mod power;
 mod properties;
 mod readiness;
+mod refused;
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 const RULES: Rules = Rules {

@@ -30,6 +30,11 @@ use innkeeper_wire::{
 };
 use nix::sched::{CloneFlags, unshare};
 
+mod cloud;
+mod drift;
+mod hosts;
+mod subnets;
+
 const BRIDGE: &str = "innkeeper0";
 const WORLD: &str = "203.0.113.1";
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -75,7 +80,6 @@ impl Namespace {
         self.run(move || ip(&line));
     }
 
-    /// Whether an echo comes back.
     /// Whether an echo comes back, at the latest by the last of several tries: a busy machine loses none
     /// of its patience, and a rule that lets through does so at the first.
     fn reaches(&self, address: &str, port: u16) -> bool {
