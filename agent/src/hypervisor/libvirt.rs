@@ -493,9 +493,7 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             tracing::warn!(%error, "the guests' network can't be observed");
             self.network.last_look()
         });
-        let running = domains
-            .iter()
-            .filter(|(_, domain)| domain.run.is_up());
+        let running = domains.iter().filter(|(_, domain)| domain.run.is_up());
         let cut_off = self.network.cut_off(running.map(|(server, _)| server));
         network.health.faults.extend(cut_off);
         strangers.extend(contents.strangers);
