@@ -15,6 +15,8 @@ use crate::lab::{Run, process::Program, wait::until};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const ELEMENT_LIMIT: Duration = Duration::from_secs(15);
+/// From a press of a button to the page that it leads to.
+const PAGE_LIMIT: Duration = Duration::from_secs(30);
 /// What Chromium would otherwise do beside showing pages: sandboxes that root cannot have, and calls home.
 const FLAGS: [&str; 13] = [
     "--headless",
@@ -148,9 +150,22 @@ impl Browser {
         self.press(&css).await
     }
 
-    /// Presses the button with this id.
+    /// Presses the button with this id, which sends a form, and waits for the page that answers: the old one may
+    /// well stand there for a while, and would be read in its place.
     pub async fn click(&self, id: &str) -> anyhow::Result<()> {
-        self.press(&format!("#{id}")).await
+        let leave = "document.documentElement.dataset.left = 'yes';";
+        let marked = self.client.execute(leave, Vec::new()).await;
+        marked.context("mark the page that is left")?;
+        self.press(&format!("#{id}")).await?;
+        let arrived =
+            "return document.readyState === 'complete' && !document.documentElement.dataset.left;";
+        until(&format!("the page behind #{id}"), PAGE_LIMIT, async || {
+            let arrived = self.client.execute(arrived, Vec::new()).await;
+            let arrived = arrived.context("look at the page")?;
+            ensure!(arrived.as_bool() == Some(true), "the old page stands");
+            Ok(())
+        })
+        .await
     }
 
     /// Presses the button with this id twice, as fast as a hand can.
