@@ -108,7 +108,14 @@ pub(super) fn processes_in(run: &Run) -> anyhow::Result<Vec<String>> {
     Ok(processes)
 }
 
-/// What this machine's own network holds: links, addresses, routes and the names of rule tables.
+/// Devices that a run makes: were one of them seen in this machine's own namespace, it would have got out. Taps
+/// have names that begin with [`NAMESPACE_PREFIX`].
+const DEVICES: [&str; 3] = ["wan", UPLINK, BRIDGE];
+/// Name of the guests' bridge of each host, as agents make it unless told otherwise.
+const BRIDGE: &str = "innkeeper0";
+
+/// What this machine's own network holds of the names that a run makes: links, addresses and routes of devices, and
+/// tables of rules. What others make meanwhile is not ours to judge.
 pub(super) fn traces() -> anyhow::Result<BTreeSet<String>> {
     let mut traces = BTreeSet::new();
     for what in [
@@ -117,18 +124,33 @@ pub(super) fn traces() -> anyhow::Result<BTreeSet<String>> {
         &["route"],
         &["-6", "route"],
     ] {
-        let listed = output(Command::new("ip").args(what))?;
-        // Lifetimes count down and states change by themselves: the first words name the thing.
-        traces.extend(listed.lines().map(|line| {
-            line.split_whitespace()
-                .take(4)
-                .collect::<Vec<_>>()
-                .join(" ")
-        }));
+        traces.extend(ours(&output(Command::new("ip").args(what))?));
     }
-    let tables = output(Command::new("nft").args(["list", "tables"]))?;
-    traces.extend(tables.lines().map(str::to_owned));
+    traces.extend(ours(&output(Command::new("nft").args(["list", "tables"]))?));
     Ok(traces)
+}
+
+/// Lines that name something of ours. Lifetimes count down and states change by themselves: the first words tell.
+fn ours(listed: &str) -> impl Iterator<Item = String> {
+    let names_us = |line: &&str| line.split_whitespace().take(4).any(is_ours);
+    listed.lines().filter(names_us).map(|line| {
+        let first: Vec<_> = line.split_whitespace().take(4).collect();
+        first.join(" ")
+    })
+}
+
+fn is_ours(word: &str) -> bool {
+    // `ip link` writes `uplink@if5:`.
+    let name = word.split(['@', ':']).next().unwrap_or(word);
+    let numbered = |prefix| {
+        name.strip_prefix(prefix).is_some_and(|rest: &str| {
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit())
+        })
+    };
+    DEVICES.contains(&name)
+        || name.starts_with("innkeeper")
+        || numbered("h")
+        || numbered(NAMESPACE_PREFIX)
 }
 
 fn all_of(run: &Run) -> impl Iterator<Item = String> {
@@ -145,4 +167,38 @@ fn namespaces() -> anyhow::Result<Vec<String>> {
 
 fn ip(line: &str) -> anyhow::Result<()> {
     output(Command::new("ip").args(line.split_whitespace())).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A container engine beside us made `docker0` while a demo ran, and the demo said that it had left it.
+    #[test]
+    fn what_others_make_meanwhile_is_not_ours() {
+        let listed = "\
+1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN
+7: docker0: <NO-CARRIER,BROADCAST> mtu 1500 qdisc noqueue state DOWN
+8: vnet3@if9: <BROADCAST> mtu 1500
+9: uplink@if4: <BROADCAST> mtu 1500
+10: h1@if2: <BROADCAST> mtu 1500
+11: ik0123456789ab: <BROADCAST> mtu 1500
+default via 10.0.0.1 dev eth0
+198.51.100.130 dev innkeeper0 proto 201 scope link
+table inet filter
+table bridge innkeeper
+table inet innkeeper_grants";
+        let left: Vec<_> = ours(listed).collect();
+        assert_eq!(
+            left,
+            [
+                "9: uplink@if4: <BROADCAST> mtu",
+                "10: h1@if2: <BROADCAST> mtu",
+                "11: ik0123456789ab: <BROADCAST> mtu",
+                "198.51.100.130 dev innkeeper0 proto",
+                "table bridge innkeeper",
+                "table inet innkeeper_grants",
+            ]
+        );
+    }
 }
