@@ -5,6 +5,9 @@ logs=$target/test-logs
 network_packages="nftables iproute2 procps"
 # Judges of what we write: disks and metrics.
 packages_unit="qemu-utils prometheus"
+# What cloud-init's converter needs; cloud-init itself is never installed.
+packages_cloud_init="python3-configobj python3-jinja2 python3-jsonpatch python3-jsonschema python3-netifaces
+  python3-oauthlib python3-requests python3-yaml"
 
 run_groups() {
   local argument groups=()
@@ -44,7 +47,7 @@ group_lint() {
   check "format" cargo fmt --all --check
   check "clippy" cargo clippy --quiet --workspace --all-targets -- -D warnings
   check "clippy, simulator" cargo clippy --quiet --package innkeeper-tests --features simulator --test sim -- -D warnings
-  check "shell scripts parse" each bash -n -- dev tests/groups.sh tests/guest/build tests/src/lab/hypervisor.sh .ci/run \
+  check "shell scripts parse" each bash -n -- dev tests/groups.sh tests/guest/build tests/guest/debian tests/guest/cloud-init tests/src/lab/hypervisor.sh .ci/run \
     tests/tests/packaging/boot.sh packaging/deb/*/post*
   test_files lint
 }
@@ -70,14 +73,36 @@ group_network() {
 }
 
 group_libvirt() {
-  need $packages_run $packages_guest
+  need $packages_run $packages_guest $packages_debian $packages_cloud_init
   guest=$(tests/guest/build "$target/guest" 2>>"$log") || fail "the test guest could not be built"
-  INNKEEPER_GUEST_IMAGE=$guest test_files libvirt
+  cloud_init=$(tests/guest/cloud-init "$target/guest/cloud-init" 2>>"$log") || fail "cloud-init could not be fetched"
+  INNKEEPER_GUEST_IMAGE=$guest INNKEEPER_CLOUD_INIT=$cloud_init test_files libvirt
+  real_images
+}
+
+# Servers of real Debian 12 images, ordered through the whole product: as the official image renders its network
+# (netplan), and as others do (systemd-networkd).
+real_images() {
+  if ! as_root unshare --net --mount --pid --fork true 2>>"$log"; then
+    skip "servers of real images" "this machine lets nobody make namespaces"
+    return
+  fi
+  if ! build_programs >>"$log" 2>&1; then
+    result_failed "build"
+    return
+  fi
+  local renderer debian files=()
+  for renderer in netplan networkd; do
+    build_debian $renderer 2>>"$log"
+    files+=(--image-file "debian-$renderer=$debian")
+  done
+  (lab debug innkeeper-demo --images "${files[@]}") 2>&1 | tee -a "$log" || true
+  count_tally
 }
 
 # The whole job in a browser, with its own lines and tally.
 group_browser() {
-  need $packages_run $packages_guest $packages_browser
+  need $packages_build $packages_run $packages_guest $packages_browser
   if ! as_root unshare --net --mount --pid --fork true 2>>"$log"; then
     skip "the whole job in a browser" "this machine lets nobody make namespaces"
     return

@@ -17,7 +17,7 @@ use crate::lab::{
     Run,
     client::Client,
     mail::MailSink,
-    product::{IMAGE, Installation, PLAN, SITE},
+    product::{Installation, SITE, plan_for},
     report::Steps,
     ssh::Key,
     wait::until,
@@ -28,9 +28,10 @@ pub const HOSTS: usize = 1;
 const LOGIN: &str = "demo2026";
 const PASSWORD: &str = "seven-quiet-otters-42";
 const EMAIL: &str = "demo@example.net";
-const SERVER_NAME: &str = "web-1";
+/// What the demo calls its server.
+pub const SERVER_NAME: &str = "web-1";
 /// From the order to an ssh prompt, on a slow machine under TCG.
-const READY_LIMIT: Duration = Duration::from_secs(180);
+const READY_LIMIT: Duration = Duration::from_secs(300);
 
 /// A customer's server that answers ssh.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
     let key = Key::generate(run.folder())?;
     let ordered = async {
         let key = add_key(&client, &key).await?;
-        order(&client, key).await
+        order(&client, key, SERVER_NAME, installation.image()).await
     };
     let ordered = steps.step("a server is ordered", ordered).await?;
     let guest = steps
@@ -148,15 +149,20 @@ pub async fn add_key(client: &Client, key: &Key) -> anyhow::Result<SshKeyId> {
 }
 
 /// Asks for a quote and orders it.
-pub async fn order(client: &Client, key: SshKeyId) -> anyhow::Result<ServerId> {
+pub async fn order(
+    client: &Client,
+    key: SshKeyId,
+    name: &str,
+    image: &str,
+) -> anyhow::Result<ServerId> {
     let quote: Quote = client
         .post(
             "/api/v1/quotes",
             &QuoteRequest {
                 site: SITE.to_owned(),
-                plan: PLAN.to_owned(),
-                image: IMAGE.to_owned(),
-                name: SERVER_NAME.to_owned(),
+                plan: plan_for(image).to_owned(),
+                image: image.to_owned(),
+                name: name.to_owned(),
                 ssh_keys: vec![key],
             },
         )
@@ -191,7 +197,11 @@ pub async fn wait_for_ssh(
         let name = key
             .run(&world, &server.login_user, address, "hostname")
             .await?;
-        ensure!(name == SERVER_NAME, "the guest calls itself {name}");
+        ensure!(
+            name == server.name.as_str(),
+            "the guest of {} calls itself {name}",
+            server.name
+        );
         Ok(Guest {
             id,
             address,

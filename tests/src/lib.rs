@@ -5,5 +5,6 @@
 pub mod bench;
 pub mod check;
 pub mod demo;
+pub mod images;
 pub mod lab;
 pub mod small_cloud;

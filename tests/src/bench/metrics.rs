@@ -25,7 +25,7 @@ use crate::{
         Run,
         client::Client,
         network::output,
-        product::{Installation, Offer, Options},
+        product::{Installation, Offer, Options, TINY},
         ssh::Key,
         wait::until,
     },
@@ -173,7 +173,7 @@ impl Guests {
     /// Orders until there are `wanted`, and waits until the agent measures them all.
     async fn start(&mut self, installation: &Installation, wanted: usize) -> anyhow::Result<()> {
         while self.started < wanted {
-            demo::order(&self.client, self.key).await?;
+            demo::order(&self.client, self.key, demo::SERVER_NAME, TINY).await?;
             self.started += 1;
         }
         let agent = Client::new(installation.ports.agents[0]);

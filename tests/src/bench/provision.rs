@@ -26,7 +26,7 @@ use crate::{
         client::Client,
         hypervisor::Hypervisor,
         network::output,
-        product::{Installation, Options},
+        product::{Installation, Options, TINY},
         ssh::Key,
         wait::until,
     },
@@ -63,7 +63,7 @@ pub async fn figures(run: &Run, options: &Options) -> anyhow::Result<Vec<Figure>
     let (mut started_ms, mut floor_ms, mut ssh_s) = (Vec::new(), Vec::new(), Vec::new());
     // The first round only warms caches: the base image is fetched, QEMU's capabilities are probed.
     for round in 0..=ROUNDS {
-        let server = demo::order(&client, key_id).await?;
+        let server = demo::order(&client, key_id, demo::SERVER_NAME, TINY).await?;
         let (accepted, accepted_at) = (Instant::now(), SystemClock.now().as_millis());
         let started_at = starts.of(server).await?;
         demo::wait_for_ssh(run, &client, &key, server).await?;
@@ -107,7 +107,7 @@ async fn at_once(
     for _ in 0..ROUNDS_AT_ONCE {
         let (mut servers, mut first_at) = (Vec::new(), None);
         for _ in 0..AT_ONCE {
-            servers.push(demo::order(client, key).await?);
+            servers.push(demo::order(client, key, demo::SERVER_NAME, TINY).await?);
             first_at.get_or_insert_with(|| SystemClock.now().as_millis());
         }
         let mut last_at = 0;

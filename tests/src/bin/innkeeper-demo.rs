@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Parser;
 use innkeeper_tests::{
-    check, demo,
+    check, demo, images,
     lab::{
         Run,
         enclosure::enclosed,
@@ -23,6 +23,9 @@ struct Arguments {
     /// Do the whole job in a browser, verify every step, and end.
     #[arg(long)]
     check: bool,
+    /// Order a server of each image that was given with --image-file, judge it, and end.
+    #[arg(long, conflicts_with = "check")]
+    images: bool,
     /// Keep pictures of the pages in this folder.
     #[arg(long, requires = "check")]
     screenshots: Option<PathBuf>,
@@ -30,10 +33,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let hosts = if arguments.check {
-        check::HOSTS
-    } else {
-        demo::HOSTS
+    let hosts = match (arguments.check, arguments.images) {
+        (true, _) => check::HOSTS,
+        (_, true) => images::HOSTS,
+        (false, false) => demo::HOSTS,
     };
     enclosed(hosts, |run| {
         tokio::runtime::Runtime::new()
@@ -56,6 +59,11 @@ async fn work(run: &Run, arguments: Arguments) -> anyhow::Result<()> {
     if arguments.check {
         let steps = Steps::counted(run.tally_file())?;
         check::check(run, installation, steps, arguments.screenshots).await
+    } else if arguments.images {
+        let steps = Steps::counted(run.tally_file())?;
+        let files = arguments.options.image_files.iter();
+        let codes: Vec<_> = files.map(|image| image.code.clone()).collect();
+        images::images(run, installation, steps, &codes).await
     } else {
         let _running = demo::demo(run, installation).await?;
         std::future::pending().await

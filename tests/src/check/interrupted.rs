@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The demo's own limit for a server holds here too, with two agents to start again in between.
-const CREATE_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
+const CREATE_LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 
 pub(super) async fn creation(steps: &mut Steps, scene: &mut Scene) -> anyhow::Result<()> {
     let (client, key) = steps
@@ -21,7 +21,7 @@ pub(super) async fn creation(steps: &mut Steps, scene: &mut Scene) -> anyhow::Re
         })
         .await?;
     let created = async {
-        let id = demo::order(&client, key).await?;
+        let id = demo::order(&client, key, demo::SERVER_NAME, scene.installation.image()).await?;
         let path = format!("/api/v1/servers/{id}");
         // At once, while disk and seed are made; and once more when the host has begun to report.
         restart_agents(scene).await?;

@@ -7,15 +7,15 @@ use innkeeper_wire::id::ServerId;
 
 use super::{Scene, behind};
 use crate::lab::{
-    product::{IMAGE, PLAN, PLAN_TOO_LARGE, SITE},
+    product::{PLAN_TOO_LARGE, SITE, TINY, plan_for},
     report::Steps,
     wait::until,
 };
 
 /// From the order to an ssh prompt, on a slow machine under TCG.
-const READY_LIMIT: Duration = Duration::from_secs(180);
+const READY_LIMIT: Duration = Duration::from_secs(300);
 /// A power operation, with the guest's own time to boot or halt.
-const POWER_LIMIT: Duration = Duration::from_secs(120);
+const POWER_LIMIT: Duration = Duration::from_secs(180);
 /// From a press of a button to the page that it leads to.
 const PAGE_LIMIT: Duration = Duration::from_secs(20);
 const NAME: &str = "web-1";
@@ -64,7 +64,7 @@ pub(super) async fn order(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Se
         .await;
 
     let ordered = async {
-        fill_order(scene, PLAN).await?;
+        fill_order(scene, plan_for(scene.installation.image())).await?;
         browser.picture("11-confirm-order").await?;
         let page = browser.text("main").await?;
         ensure!(
@@ -185,7 +185,10 @@ pub(super) async fn live(steps: &mut Steps, scene: &Scene, server: &Server) -> a
             .await?;
     }
     let first_boot = server.ssh(scene, BOOT_ID).await?;
-    server.ssh(scene, "echo kept > /disk/mark").await?;
+    let mark = kept_file(scene.installation.image());
+    server
+        .ssh(scene, &format!("echo kept > {mark} && sync"))
+        .await?;
 
     let shut_down = async {
         press(scene, server, "action-shutdown").await?;
@@ -202,7 +205,7 @@ pub(super) async fn live(steps: &mut Steps, scene: &Scene, server: &Server) -> a
         wait_for_state(scene, server, "running").await?;
         behind::domain_is(scene, server, "running")?;
         let boot = another_boot(scene, server, &first_boot).await?;
-        let mark = server.ssh(scene, "cat /disk/mark").await?;
+        let mark = server.ssh(scene, &format!("cat {mark}")).await?;
         ensure!(mark == "kept", "the disk lost what was written: {mark}");
         Ok(boot)
     };
@@ -292,11 +295,20 @@ pub(super) async fn delete(
         .await
 }
 
+/// A file of the guest that lies on its disk: the tiny guest lives in memory but for one folder.
+fn kept_file(image: &str) -> &'static str {
+    if image == TINY {
+        "/disk/mark"
+    } else {
+        "mark"
+    }
+}
+
 async fn fill_order(scene: &Scene, plan: &str) -> anyhow::Result<()> {
     let browser = &scene.browser;
     browser.open("/servers/new").await?;
     browser.choose("site", SITE).await?;
-    browser.choose("image", IMAGE).await?;
+    browser.choose("image", scene.installation.image()).await?;
     browser.choose("plan", plan).await?;
     browser.fill("name", NAME).await?;
     browser.tick("ssh_keys").await?;

@@ -26,10 +26,12 @@ use super::{
 const CATALOGUE: &str = include_str!("catalogue.toml");
 /// Code of the laboratory's one data centre.
 pub const SITE: &str = "seoul-1";
-/// Code of its one image.
-pub const IMAGE: &str = "tiny";
+/// Code of the image that every laboratory has.
+pub const TINY: &str = "tiny";
 /// Code of the plan that fits everywhere.
 pub const PLAN: &str = "s1";
+/// Code of the plan that a whole distribution fits into.
+const PLAN_OF_DISTRIBUTIONS: &str = "s3";
 /// Code of a plan that no host has room for.
 pub const PLAN_TOO_LARGE: &str = "huge";
 
@@ -49,9 +51,41 @@ pub struct Options {
     /// Folder of the product's programs.
     #[arg(long)]
     pub programs: PathBuf,
-    /// Disk image that customers' servers start from.
+    /// Disk image that customers' servers start from, sold as `tiny`.
     #[arg(long)]
     pub guest_image: PathBuf,
+    /// Further disk images to sell, each as CODE=FILE.
+    #[arg(long = "image-file", value_name = "CODE=FILE", value_parser = image_file)]
+    pub image_files: Vec<ImageFile>,
+    /// Code of the image that is ordered.
+    #[arg(long, default_value = TINY)]
+    pub image: String,
+}
+
+/// A disk image, and what it is sold as.
+#[derive(Debug, Clone)]
+pub struct ImageFile {
+    /// Its code in the catalogue.
+    pub code: String,
+    file: PathBuf,
+}
+
+fn image_file(text: &str) -> Result<ImageFile, String> {
+    let (code, file) = text.split_once('=').ok_or("it has the form CODE=FILE")?;
+    Ok(ImageFile {
+        code: code.to_owned(),
+        file: file.into(),
+    })
+}
+
+/// Code of the smallest plan in which an image boots.
+#[must_use]
+pub fn plan_for(image: &str) -> &'static str {
+    if image == TINY {
+        PLAN
+    } else {
+        PLAN_OF_DISTRIBUTIONS
+    }
 }
 
 /// What the laboratory sells, and how much of it to one customer.
@@ -212,6 +246,12 @@ impl Installation {
         Client::new(self.ports.api)
     }
 
+    /// Code of the image that is ordered.
+    #[must_use]
+    pub fn image(&self) -> &str {
+        &self.options.image
+    }
+
     /// The state directory of the agent of hypervisor `number`.
     #[must_use]
     pub fn agent_state(&self, number: usize) -> PathBuf {
@@ -310,7 +350,11 @@ fn control_plane_config(run: &Run, options: &Options, offer: Offer, ports: &Port
         server_quota,
     } = offer;
     let folder = run.folder().display();
-    let image = options.guest_image.display();
+    let tiny = image_entry(TINY, &options.guest_image);
+    let more = options.image_files.iter();
+    let more: String = more
+        .map(|image| image_entry(&image.code, &image.file))
+        .collect();
     let portal = ports.portal_url();
     format!(
         r#"
@@ -342,14 +386,22 @@ port = {MAIL_PORT}
 encryption = "none"
 from = "Innkeeper Laboratory <noreply@example.net>"
 
-[[image]]
-code = "{IMAGE}"
-name = "Tiny Linux"
-login_user = "root"
-file = "{image}"
-format = "qcow2"
-
+{tiny}{more}
 {catalogue}"#
+    )
+}
+
+fn image_entry(code: &str, file: &Path) -> String {
+    let file = file.display();
+    format!(
+        r#"
+[[image]]
+code = "{code}"
+name = "{code}"
+login_user = "root"
+file = "{file}"
+format = "qcow2"
+"#
     )
 }
 

@@ -21,7 +21,7 @@ use innkeeper_tests::{
         forward::{forward, reserve},
         logs::unexpected_complaints,
         mail::{MailSink, PYTHON},
-        product::SITE,
+        product::{SITE, TINY},
         ssh::Key,
         wait::until,
     },
@@ -295,7 +295,7 @@ async fn order(machine: &Machine, folder: &Path) -> anyhow::Result<(Client, Serv
     let api = client(machine, API_PORT)?;
     let client = demo::sign_up_with(api, PORTAL_URL, &mut mail).await?;
     let key = demo::add_key(&client, &Key::generate(folder)?).await?;
-    let server = demo::order(&client, key).await?;
+    let server = demo::order(&client, key, demo::SERVER_NAME, TINY).await?;
     Ok((client, server))
 }
 
