@@ -297,11 +297,7 @@ pub(super) async fn delete(
 
 /// A file of the guest that lies on its disk: the tiny guest lives in memory but for one folder.
 fn kept_file(image: &str) -> &'static str {
-    if image == TINY {
-        "/disk/mark"
-    } else {
-        "mark"
-    }
+    if image == TINY { "/disk/mark" } else { "mark" }
 }
 
 async fn fill_order(scene: &Scene, plan: &str) -> anyhow::Result<()> {
