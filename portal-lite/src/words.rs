@@ -81,6 +81,7 @@ pub const fn server_problem(problem: ServerProblemCode) -> &'static str {
         ServerProblemCode::DeadlineMissed => "trouble-deadline-missed",
         ServerProblemCode::FeatureMissing => "trouble-feature-missing",
         ServerProblemCode::DeleteFailed => "trouble-delete-failed",
+        ServerProblemCode::NotAnswering => "trouble-not-answering",
         ServerProblemCode::NotReachable => "trouble-not-reachable",
         ServerProblemCode::RebootFailed => "trouble-reboot-failed",
     }
@@ -100,7 +101,8 @@ pub const fn create_failure(failure: ServerProblemCode) -> &'static str {
         // No creation ends with these.
         ServerProblemCode::ShutdownIgnored
         | ServerProblemCode::RebootFailed
-        | ServerProblemCode::DeleteFailed => "failure-other",
+        | ServerProblemCode::DeleteFailed
+        | ServerProblemCode::NotAnswering => "failure-other",
     }
 }
 

@@ -249,8 +249,35 @@ pub enum HostFaultCode {
     Uplink,
     /// A guest was given an address that the host itself has, dials or routes through.
     AddressInUse,
-    /// There is no room left for the agent's own state.
+    /// There is no room left for the agent's own state: it lives on what it had set aside.
     DiskFull,
+    /// Less is free than is kept free of guests: no new server is placed here.
+    DiskLow,
+}
+
+impl HostFaultCode {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ForeignDrop,
+        Self::Network,
+        Self::Uplink,
+        Self::AddressInUse,
+        Self::DiskFull,
+        Self::DiskLow,
+    ];
+
+    /// As it travels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ForeignDrop => "foreign_drop",
+            Self::Network => "network",
+            Self::Uplink => "uplink",
+            Self::AddressInUse => "address_in_use",
+            Self::DiskFull => "disk_full",
+            Self::DiskLow => "disk_low",
+        }
+    }
 }
 
 /// A server that a host has and that the control plane may not know, with what must be given to nobody else.
@@ -458,6 +485,8 @@ pub enum ServerProblemCode {
     FeatureMissing,
     /// Removing it failed.
     DeleteFailed,
+    /// Its QEMU runs and does not answer libvirt: what the guest does is not known.
+    NotAnswering,
     /// It runs, and some of its addresses were not answered for since its start.
     NotReachable,
     /// The guest could not be asked to reboot.
@@ -482,6 +511,13 @@ mod tests {
 
     use super::*;
     use crate::id::uuid_v7;
+
+    #[test]
+    fn faults_are_written_as_they_travel() {
+        for code in HostFaultCode::ALL {
+            assert_eq!(json!(code), json!(code.as_str()));
+        }
+    }
 
     #[test]
     fn a_witness_and_what_a_host_holds_travel_as_written_here() {

@@ -296,7 +296,10 @@ mod tests {
             state: HostState::Active,
             capacity: Some(HostCapacity {
                 cpus: 8,
-                memory: Bytes::gib(2),
+                memory: Reserved::default()
+                    .with(DEMAND)
+                    .with(DEMAND)
+                    .memory_on_host(),
                 disk: Bytes::gib(100),
             }),
             joined_at: Timestamp::from_millis(1),

@@ -370,7 +370,7 @@ mod tests {
                     state: HostState::Active,
                     capacity: Some(HostCapacity {
                         cpus: 8,
-                        memory: Bytes::gib(4),
+                        memory: Reserved::default().with(SMALL).with(SMALL).memory_on_host(),
                         disk: Bytes::gib(100),
                     }),
                     joined_at: Timestamp::from_millis(1),

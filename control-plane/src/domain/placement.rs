@@ -147,7 +147,11 @@ pub(super) fn score(
         capacity.cpus.into(),
         overcommit.cpu_percent,
     );
-    let memory = share(after.memory.0, capacity.memory.0, overcommit.memory_percent);
+    let memory = share(
+        after.memory_on_host().0,
+        capacity.memory.0,
+        overcommit.memory_percent,
+    );
     let disk = share(after.disk.0, capacity.disk.0, overcommit.disk_percent);
     let processors = processors.ok_or(Refusal::Processors)?;
     let memory = memory.ok_or(Refusal::Memory)?;
@@ -271,8 +275,37 @@ mod tests {
     #[test]
     fn exactly_full_is_allowed() {
         let mut candidate = candidate(1);
-        candidate.reserved.memory = Bytes::gib(60);
-        assert_eq!(choose(&[candidate]), Ok(id(1)));
+        candidate.reserved = candidate.reserved.with(DEMAND);
+        let needed = candidate.reserved.with(DEMAND).memory_on_host();
+        let capacity = candidate.capacity.as_mut().expect("it has one");
+        capacity.memory = needed;
+        assert_eq!(choose(&[candidate.clone()]), Ok(id(1)));
+        let capacity = candidate.capacity.as_mut().expect("it has one");
+        capacity.memory = Bytes(needed.0 - 1);
+        assert_eq!(choose(&[candidate]), Err(vec![Refusal::Memory]));
+    }
+
+    #[test]
+    fn a_host_that_has_less_than_is_promised_takes_nothing_more_and_that_is_all() {
+        let full = candidate(1).reserved.with(DEMAND);
+        for (capacity, refusal) in [
+            ((16, 64, 39), Refusal::Disk),
+            ((16, 64, 0), Refusal::Disk),
+            ((16, 3, 1_000), Refusal::Memory),
+            ((0, 64, 1_000), Refusal::Processors),
+        ] {
+            let (cpus, memory, disk) = capacity;
+            let shrunk = Candidate {
+                reserved: full,
+                capacity: Some(HostCapacity {
+                    cpus,
+                    memory: Bytes::gib(memory),
+                    disk: Bytes::gib(disk),
+                }),
+                ..candidate(1)
+            };
+            assert_eq!(choose(&[shrunk]), Err(vec![refusal]), "{capacity:?}");
+        }
     }
 
     proptest! {
@@ -297,7 +330,7 @@ mod tests {
                 let chosen = candidates.iter().find(|c| c.host == host).expect("one of them");
                 let after = chosen.reserved.with(DEMAND);
                 prop_assert!(after.vcpus <= 64);
-                prop_assert!(after.memory <= Bytes::gib(64));
+                prop_assert!(after.memory_on_host() <= Bytes::gib(64));
                 prop_assert!(after.disk <= Bytes::gib(1_000));
             }
         }

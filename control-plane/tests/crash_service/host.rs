@@ -115,7 +115,8 @@ impl Host {
             features: vec![],
             capacity: HostCapacity {
                 cpus: 8,
-                memory: Size::gib(self.room),
+                // With QEMU's own share.
+                memory: Size::mib(self.room * (1024 + 80)),
                 disk: Size::gib(1_000),
             },
             hypervisor: HypervisorState::Reachable,

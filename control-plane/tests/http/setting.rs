@@ -553,7 +553,8 @@ pub(crate) fn public_key(seed: u8) -> String {
 pub(crate) fn room_for(servers: u64) -> HostCapacity {
     HostCapacity {
         cpus: 64,
-        memory: Bytes::gib(servers),
+        // With QEMU's own share.
+        memory: Bytes::mib(servers * (1024 + 80)),
         disk: Bytes::gib(1_000),
     }
 }

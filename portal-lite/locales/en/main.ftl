@@ -210,6 +210,7 @@ trouble-shutdown-ignored = The operating system did not react to the request to 
 trouble-deadline-missed = This takes longer than it should. Our operators have been told.
 trouble-feature-missing = The host must be updated before this is possible. Our operators have been told.
 trouble-delete-failed = Removing the server takes several tries. You are not charged for it.
+trouble-not-answering = The machine that runs this server gets no answer from it. Our operators have been told. Powering it off and starting it again often helps.
 trouble-not-reachable = The server runs, but its operating system does not answer on all of its addresses. Look at its network settings and its firewall, or reboot it. It is charged meanwhile.
 trouble-not-reachable-yet = The server has started and does not answer on its network yet. If it does not within 30 minutes of the order, the order fails and nothing is charged.
 trouble-reboot-failed = The operating system could not be asked to reboot. Power the server off and start it again; unsaved data is then lost.

@@ -198,6 +198,7 @@ trouble-shutdown-ignored = 운영체제가 종료 요청에 응답하지 않았�
 trouble-deadline-missed = 예상보다 오래 걸리고 있습니다. 담당자에게 알렸습니다.
 trouble-feature-missing = 호스트 업데이트가 필요합니다. 담당자에게 알렸습니다.
 trouble-delete-failed = 서버 삭제를 다시 시도하고 있습니다. 요금은 청구되지 않습니다.
+trouble-not-answering = 이 서버를 실행하는 장비가 서버의 응답을 받지 못하고 있습니다. 담당자에게 알렸습니다. 강제 종료한 뒤 시작하면 해결될 때가 많습니다.
 trouble-not-reachable = 서버는 실행 중이지만 운영체제가 일부 IP 주소로 응답하지 않습니다. 네트워크 설정과 방화벽을 확인하거나 재시작해 보세요. 이 동안에도 요금은 청구됩니다.
 trouble-not-reachable-yet = 서버를 시작했지만 아직 네트워크에서 응답이 없습니다. 주문 후 30분 안에 응답하지 않으면 주문은 실패 처리되고 요금은 청구되지 않습니다.
 trouble-reboot-failed = 운영체제에 재시작을 요청할 수 없었습니다. 강제 종료한 뒤 다시 시작하세요. 저장하지 않은 데이터를 잃을 수 있습니다.

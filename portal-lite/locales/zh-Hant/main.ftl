@@ -198,6 +198,7 @@ trouble-shutdown-ignored = 作業系統沒有回應關機要求。請從系統�
 trouble-deadline-missed = 所需時間超出預期，已通知維運人員。
 trouble-feature-missing = 實體機需要先更新，已通知維運人員。
 trouble-delete-failed = 正在重試刪除主機，不會計費。
+trouble-not-answering = 執行此主機的機器收不到它的回應，已通知維運人員。強制關機後再開機通常有用。
 trouble-not-reachable = 主機正在執行，但作業系統未在所有 IP 位址上回應。請檢查網路設定與防火牆，或重新啟動。這段期間仍會計費。
 trouble-not-reachable-yet = 主機已啟動，但尚未在網路上回應。若訂購後 30 分鐘內仍無回應，訂單會失敗且不計費。
 trouble-reboot-failed = 無法要求作業系統重新啟動。請強制關機後再開機；未儲存的資料會遺失。

@@ -401,7 +401,8 @@ const fn is_retried(problem: ServerProblemCode) -> bool {
         | ServerProblemCode::RebootFailed
         | ServerProblemCode::DeadlineMissed
         | ServerProblemCode::FeatureMissing
-        | ServerProblemCode::DeleteFailed => false,
+        | ServerProblemCode::DeleteFailed
+        | ServerProblemCode::NotAnswering => false,
     }
 }
 
