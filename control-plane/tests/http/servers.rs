@@ -3,10 +3,11 @@
 use axum::http::Method;
 use innkeeper_wire::{
     host::{
-        CreateStep, HypervisorState, Intent, ObservedServer, ObservedState, ServerProblem,
-        ServerProblemCode,
+        CreateStep, HostCapacity, HypervisorState, Intent, ObservedServer, ObservedState,
+        ServerProblem, ServerProblemCode,
     },
     id::ServerId,
+    size::Bytes,
 };
 use serde_json::{Value, json};
 
@@ -379,4 +380,66 @@ async fn lists_are_paged_searched_and_filtered() {
             .expect(400);
         assert_eq!(refused["code"], "bad-request", "{bad}");
     }
+}
+
+/// The row B8 of the trial: the tombstone of a deleted server takes the room of its disk until it is destroyed.
+#[tokio::test]
+async fn no_second_server_is_sold_beside_a_tombstone() {
+    let story = Story::begin().await;
+    let setting = &story.setting;
+    let key = setting.get("/me/ssh-keys", Some(&story.token)).await;
+    let key = key.expect(200)["data"][0]["id"].clone();
+    let key = key.as_str().expect("a key");
+    let quote = setting.quote(&story.token, key, "web-2").await;
+    let order = |click: &'static str| setting.order(&story.token, &quote, click);
+    // Disks of 10 GiB on a host that has room for one and a half.
+    let with_room = |gib| HostCapacity {
+        disk: Bytes::gib(gib),
+        ..room_for(2)
+    };
+    let running = story.seen(ObservedState::Running { ready: true }, 1);
+    let report = |capacity, seen| setting.report(&story.host, capacity, vec![seen]);
+    report(with_room(15), running).await;
+    let refused = order("beside it").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+    let method = Method::DELETE;
+    let sent = setting.send(method, &story.path, Some(&story.token), &[], None);
+    sent.await.expect(202);
+    // The report that says that it is gone says also how much less room there is.
+    report(with_room(5), story.seen(ObservedState::Absent, 1)).await;
+    assert_eq!(story.records("reserved/")[0]["servers"], 0);
+    let refused = order("beside its tombstone").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+    setting.report(&story.host, with_room(0), vec![]).await;
+    let refused = order("no room at all").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+    setting.report(&story.host, with_room(15), vec![]).await;
+    order("it is destroyed").await.expect(201);
+}
+
+/// What a host has may become less than what is promised on it: everything that exists goes on.
+#[tokio::test]
+async fn a_host_that_shrinks_below_its_promises_breaks_nothing() {
+    let story = Story::begin().await;
+    let running = || story.seen(ObservedState::Running { ready: true }, 1);
+    let none = HostCapacity {
+        cpus: 1,
+        memory: Bytes(0),
+        disk: Bytes(0),
+    };
+    let setting = &story.setting;
+    setting.report(&story.host, none, vec![running()]).await;
+    assert_eq!(story.state().await, "running");
+    story.act("power_off").await.expect(202);
+    let method = Method::DELETE;
+    let sent = setting.send(method, &story.path, Some(&story.token), &[], None);
+    sent.await.expect(202);
+    let absent = story.seen(ObservedState::Absent, 2);
+    setting.report(&story.host, none, vec![absent]).await;
+    assert_eq!(story.state().await, "deleted");
+    let reserved = &story.records("reserved/")[0];
+    assert_eq!(
+        (&reserved["memory"], &reserved["disk"]),
+        (&json!(0), &json!(0))
+    );
 }
