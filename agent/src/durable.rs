@@ -1,6 +1,6 @@
 //! Files that are whole or not there at all, also after a power cut: written beside their place, synced,
 //! renamed into it, and the folder synced. Used for the agent's state and identity; blocking, so async
-//! code calls it through `spawn_blocking`.
+//! code calls it through `spawn_blocking`. Where the disk is full, a write lives on the folder's [`reserve`].
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -8,6 +8,8 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+pub mod reserve;
 
 /// Largest file that is read, in bytes: a manifest of 1,000 servers with their specs fits.
 pub const FILE_BYTES_MAX: u64 = 80 << 20;
@@ -22,6 +24,16 @@ pub struct Error {
     source: io::Error,
 }
 
+impl Error {
+    /// Whether the disk, or our share of it, is full.
+    fn wants_room(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+}
+
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -31,11 +43,29 @@ pub enum Mode {
     Public,
 }
 
-/// Replaces the file at `path` by `contents`.
+/// Replaces the file at `path` by `contents`. When the disk is full, the reserve of its folder is used up for it
+/// piece by piece.
 ///
 /// # Errors
 /// When any part of it fails; then the old file is still there.
 pub fn write(path: &Path, contents: &[u8], mode: Mode) -> Result<(), Error> {
+    let wanted = u64::try_from(contents.len()).unwrap_or(u64::MAX);
+    loop {
+        match replace(path, contents, mode) {
+            // Somebody else may take what was given back before we do: then there is the next piece.
+            Err(error) if error.wants_room() && reserve::release(folder_of(path), wanted) => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent();
+    let named = folder.filter(|folder| !folder.as_os_str().is_empty());
+    named.unwrap_or(Path::new("."))
+}
+
+fn replace(path: &Path, contents: &[u8], mode: Mode) -> Result<(), Error> {
     let failed = |deed| {
         move |source| Error {
             deed,
@@ -43,10 +73,7 @@ pub fn write(path: &Path, contents: &[u8], mode: Mode) -> Result<(), Error> {
             source,
         }
     };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = folder.join(name);
@@ -68,9 +95,11 @@ pub fn write(path: &Path, contents: &[u8], mode: Mode) -> Result<(), Error> {
         .mode(bits)
         .open(&beside)
         .map_err(failed("create"))?;
-    file.write_all(contents)
-        .and_then(|()| file.sync_all())
-        .map_err(failed("write"))?;
+    if let Err(error) = file.write_all(contents).and_then(|()| file.sync_all()) {
+        // Half a file takes room that others need. Nobody reads it, and the next write begins by removing it.
+        fs::remove_file(&beside).ok();
+        return Err(failed("write")(error));
+    }
     fs::rename(&beside, path).map_err(failed("replace"))?;
     sync_folder(folder).map_err(failed("sync the folder of"))
 }

@@ -17,13 +17,14 @@ use std::{
     ffi::OsStr,
     fs::Permissions,
     io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use innkeeper_wire::{
     digest::Digest,
     id::ServerId,
+    size::Bytes,
     time::Timestamp,
     vm::{BaseImage, ImageFormat},
 };
@@ -49,6 +50,22 @@ pub struct Contents {
     pub tombstones: BTreeMap<ServerId, Timestamp>,
     /// Files that nobody of us has made, as `disks/name`.
     pub strangers: Vec<String>,
+    /// What they take.
+    pub usage: Usage,
+}
+
+/// What the files of the state directory take of the disk: the blocks that are theirs, not their sizes, since disks
+/// are made with holes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Each system disk.
+    pub disks: BTreeMap<ServerId, Bytes>,
+    /// All base images, those that are being fetched included.
+    pub images: Bytes,
+    /// All tombstones.
+    pub tombstones: Bytes,
+    /// How many files those are.
+    pub tombstone_count: usize,
 }
 
 impl StateDir {
@@ -155,7 +172,11 @@ impl StateDir {
         let mut contents = Contents::default();
         for directory in DIRECTORIES {
             for entry in std::fs::read_dir(self.root.join(directory))? {
-                let name = entry?.file_name();
+                let entry = entry?;
+                let name = entry.file_name();
+                contents
+                    .usage
+                    .add(directory, &name.to_string_lossy(), &entry);
                 if is_temporary(&name) {
                     continue;
                 }
@@ -190,6 +211,26 @@ impl Contents {
                 .is_some(),
             // Console logs are no state: nothing is decided by them.
             _ => true,
+        }
+    }
+}
+
+impl Usage {
+    fn add(&mut self, directory: &str, name: &str, entry: &std::fs::DirEntry) {
+        // One that has gone since it was listed takes nothing.
+        let taken = entry.metadata().map_or(0, |found| found.blocks() * 512);
+        match directory {
+            "images" => self.images.0 += taken,
+            "tombstones" => {
+                self.tombstones.0 += taken;
+                self.tombstone_count += 1;
+            }
+            "disks" => {
+                if let Some(server) = server_of(name, ".qcow2") {
+                    self.disks.insert(server, Bytes(taken));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -297,6 +338,11 @@ mod tests {
             seeds: [spec.server].into(),
             tombstones: [(spec.server, late)].into(),
             strangers: vec!["images/1234.raw".to_owned(), "disks/notes.txt".to_owned()],
+            usage: Usage {
+                disks: [(spec.server, Bytes(0))].into(),
+                tombstone_count: 2,
+                ..Usage::default()
+            },
         };
         assert_eq!(dirs.scan().expect("readable"), expected);
         assert_eq!(dirs.tombstones_of(spec.server).expect("readable").len(), 2);
@@ -305,6 +351,36 @@ mod tests {
         let reopened = StateDir::open(folder.path()).expect("usable");
         assert!(!temporary(&dirs.disk(spec.server)).exists());
         assert_eq!(reopened.scan().expect("readable"), expected);
+    }
+
+    #[test]
+    fn what_files_take_is_their_blocks() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dirs = StateDir::open(folder.path()).expect("usable");
+        let spec = fixtures::spec();
+        let block = vec![7; 256 << 10];
+        let at = |millis| Timestamp::from_millis(millis);
+        for path in [
+            dirs.image(&spec.image),
+            temporary(&dirs.image(&spec.image)),
+            dirs.disk(spec.server),
+            dirs.tombstone(spec.server, at(5)),
+            dirs.tombstone(spec.server, at(7)),
+        ] {
+            std::fs::write(&path, &block).expect("writable");
+            // A hole of a gibibyte behind it.
+            let file = std::fs::OpenOptions::new().write(true).open(&path);
+            file.expect("there").set_len(1 << 30).expect("long");
+        }
+        let usage = dirs.scan().expect("readable").usage;
+        let near = |taken: Bytes, blocks: u64| {
+            let expected = blocks * (256 << 10);
+            (expected..expected + (128 << 10)).contains(&taken.0)
+        };
+        assert!(near(usage.images, 2), "{usage:?}");
+        assert!(near(usage.disks[&spec.server], 1), "{usage:?}");
+        assert!(near(usage.tombstones, 2), "{usage:?}");
+        assert_eq!(usage.tombstone_count, 2);
     }
 
     /// systemd starts the agent with a umask that takes every right from others.

@@ -26,5 +26,6 @@ pub mod power;
 pub mod reconcile;
 pub mod renewal;
 pub mod reporting;
+pub mod room;
 pub mod seed;
 pub mod witness;

@@ -183,6 +183,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         pace: Pace::default(),
         desired,
         reports: report_sender,
+        metrics: metrics.agent.clone(),
     };
 
     let mut tasks = JoinSet::new();

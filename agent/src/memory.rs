@@ -132,6 +132,47 @@ pub enum Step {
 }
 
 impl Step {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::FetchImage,
+        Self::CreateDisk,
+        Self::WriteSeed,
+        Self::ApplyNetwork,
+        Self::Define,
+        Self::Start,
+        Self::Resume,
+        Self::Shutdown,
+        Self::PowerOff,
+        Self::Reboot,
+        Self::NotePower,
+        Self::RemoveDomain,
+        Self::RemoveSeed,
+        Self::BuryDisk,
+        Self::PurgeTombstone,
+    ];
+
+    /// Whether it is a step towards less, which must not wait for room on a disk.
+    #[must_use]
+    pub const fn gives_back(self) -> bool {
+        match self {
+            Self::Shutdown
+            | Self::PowerOff
+            | Self::NotePower
+            | Self::RemoveDomain
+            | Self::RemoveSeed
+            | Self::BuryDisk
+            | Self::PurgeTombstone => true,
+            Self::FetchImage
+            | Self::CreateDisk
+            | Self::WriteSeed
+            | Self::ApplyNetwork
+            | Self::Define
+            | Self::Start
+            | Self::Resume
+            | Self::Reboot => false,
+        }
+    }
+
     /// The kind of an action and its subject.
     #[must_use]
     pub fn of(action: &Action) -> (Self, u64) {
@@ -284,6 +325,21 @@ mod tests {
         HypervisorError::Failed {
             what: "start".to_owned(),
             reason: "x".repeat(1_000),
+        }
+    }
+
+    #[test]
+    fn all_steps_are_listed() {
+        let listed: std::collections::BTreeSet<_> = Step::ALL.into_iter().collect();
+        assert_eq!(listed.len(), Step::ALL.len());
+        for step in Step::ALL {
+            // A step that is missing here does not compile: it belongs into the list as well.
+            match step {
+                Step::FetchImage | Step::CreateDisk | Step::WriteSeed | Step::ApplyNetwork => {}
+                Step::Define | Step::Start | Step::Resume | Step::Shutdown | Step::PowerOff => {}
+                Step::Reboot | Step::NotePower | Step::RemoveDomain | Step::RemoveSeed => {}
+                Step::BuryDisk | Step::PurgeTombstone => {}
+            }
         }
     }
 

@@ -2,16 +2,18 @@
 //!
 //! [`collect`] measures in the background, at an interval, and renders what it found once; a scrape gets the
 //! last snapshot with its age, so scraping costs no call to libvirt however often it happens. Servers that
-//! are gone leave no series behind, since each snapshot is made anew. The only labels are ids
-//! of servers, disks and interfaces of theirs, and the host's own devices: all bounded.
+//! are gone leave no series behind, since each snapshot is made anew. The only labels are ids and names
+//! of servers, what they do, disks and interfaces of theirs, and the host's own devices: all bounded.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use innkeeper_wire::id::ServerId;
 use prometheus::{
-    Encoder, Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector,
 };
 use tokio::time::Instant;
@@ -27,13 +29,17 @@ use crate::{
     witness::Standing,
 };
 
+pub use agent::{Acted, AgentMetrics, InPlace, Look, ServerSeen};
 use host::HostProbe;
 pub use host::HostSample;
 pub use link::LinkMetrics;
+pub use process::ProcessSample;
 
+mod agent;
 mod figures;
 mod host;
 mod link;
+mod process;
 mod servers;
 
 /// Figures that are older than this are left out, so that nobody takes them for those of the moment. The longest
@@ -50,7 +56,10 @@ pub struct Metrics {
     behind: Behind,
     /// Those of the link.
     pub link: LinkMetrics,
+    /// Those of the loop.
+    pub agent: AgentMetrics,
     snapshot_age: Gauge,
+    shares_failed: IntCounter,
     snapshot: Mutex<Option<Snapshot>>,
 }
 
@@ -93,10 +102,16 @@ pub struct Sample {
     pub host: HostSample,
     /// Whether libvirt answered; without it nothing is known of servers.
     pub libvirt_up: bool,
-    /// Shares of the servers of which nothing is known, because a guest in each of them hangs.
+    /// Shares of the servers that could not be measured at once, as when a guest in each of them hangs.
     pub shares_failed: usize,
     /// The servers' domains.
     pub servers: Vec<DomainStatistics>,
+    /// Servers whose QEMU does not answer libvirt.
+    pub hung: BTreeSet<ServerId>,
+    /// What the loop saw of the servers.
+    pub seen: Arc<[ServerSeen]>,
+    /// The agent's own process.
+    pub process: ProcessSample,
 }
 
 impl Metrics {
@@ -118,17 +133,27 @@ impl Metrics {
             "Time since the figures of host and servers were collected; NaN before the first time.",
         )
         .expect("the name is valid");
+        let shares_failed = IntCounter::new(
+            "innkeeper_metrics_shares_failed_total",
+            "Shares of the servers that did not answer in time at a collection, so that each was asked alone.",
+        )
+        .expect("the name is valid");
         let behind = Behind::default();
         register(&registry, build);
         register(&registry, behind.0.clone());
         register(&registry, snapshot_age.clone());
+        register(&registry, shares_failed.clone());
         let link = LinkMetrics::new();
         link.show_in(&registry);
+        let agent = AgentMetrics::new();
+        agent.show_in(&registry);
         Self {
             registry,
             behind,
             link,
+            agent,
             snapshot_age,
+            shares_failed,
             snapshot: Mutex::new(None),
         }
     }
@@ -173,7 +198,9 @@ impl Metrics {
 
     /// Replaces the snapshot.
     pub fn publish(&self, sample: &Sample) {
-        let text = encode(&sample_registry(sample)) + &servers::render(&sample.servers);
+        let failed = u64::try_from(sample.shares_failed).unwrap_or(u64::MAX);
+        self.shares_failed.inc_by(failed);
+        let text = encode(&sample_registry(sample)) + &servers::render(sample);
         let snapshot = Snapshot {
             text: text.into(),
             taken_at: Instant::now(),
@@ -217,14 +244,15 @@ pub async fn collect<S: ImageSource>(
         let Measured {
             servers: statistics,
             shares_failed,
+            hung,
         } = measured.unwrap_or_default();
-        servers = statistics.len();
+        servers = statistics.len() + hung.len();
         let directory = host.state_dir().to_owned();
         let probed = tokio::task::spawn_blocking(move || {
             let sample = probe.sample(&directory);
-            (probe, sample)
+            (probe, sample, ProcessSample::read())
         });
-        let Ok((returned, sample)) = probed.await else {
+        let Ok((returned, sample, process)) = probed.await else {
             tracing::error!(
                 "reading the machine's figures panicked: no more metrics of host and servers"
             );
@@ -236,24 +264,28 @@ pub async fn collect<S: ImageSource>(
             libvirt_up,
             shares_failed,
             servers: statistics,
+            hung,
+            seen: metrics.agent.servers(),
+            process,
         });
     }
 }
 
+/// Says it once when something can't be measured, and once when all can be again.
 fn log_change(measured: &Result<Measured, HypervisorError>, all_known: &mut bool) {
-    let know_all = matches!(
-        measured,
-        Ok(Measured {
-            shares_failed: 0,
-            ..
-        })
-    );
+    let know_all = measured
+        .as_ref()
+        .is_ok_and(|measured| measured.shares_failed == 0 && measured.hung.is_empty());
     match measured {
         Err(error) if *all_known => tracing::warn!(%error, "servers can't be measured"),
         Ok(_) if know_all && !*all_known => tracing::info!("servers can be measured again"),
         Ok(measured) if !know_all && *all_known => {
-            let shares_failed = measured.shares_failed;
-            tracing::warn!(shares_failed, "some servers can't be measured");
+            let hung: Vec<_> = measured.hung.iter().map(ToString::to_string).collect();
+            tracing::warn!(
+                shares_failed = measured.shares_failed,
+                ?hung,
+                "some servers do not answer libvirt"
+            );
         }
         _ => {}
     }
@@ -268,13 +300,8 @@ fn sample_registry(sample: &Sample) -> Registry {
         "Whether libvirt answered at the last collection.",
         u64::from(sample.libvirt_up),
     );
-    gauge(
-        &registry,
-        "innkeeper_metrics_shares_failed",
-        "Shares of the servers whose figures are missing, since they could not be had in time.",
-        u64::try_from(sample.shares_failed).unwrap_or(u64::MAX),
-    );
     register_host(&registry, &sample.host);
+    process::show_in(&registry, &sample.process);
     registry
 }
 
@@ -306,6 +333,12 @@ fn register_host(registry: &Registry, host: &HostSample) {
         let metric = Gauge::new(name, help).expect("the name is valid");
         metric.set(value);
         register(registry, metric);
+    }
+    if let Some([entries, max]) = host.conntrack {
+        let help = "Connections that the kernel follows.";
+        gauge(registry, "innkeeper_host_conntrack_entries", help, entries);
+        let help = "Connections that the kernel can follow; further ones are dropped.";
+        gauge(registry, "innkeeper_host_conntrack_entries_max", help, max);
     }
     for (index, (name, help)) in HOST_NETWORK.into_iter().enumerate() {
         let metric = counters(name, help, &["device"]);
@@ -419,11 +452,24 @@ fn encode(registry: &Registry) -> String {
 mod tests {
     use std::io::Write as _;
 
+    use innkeeper_wire::size::Bytes;
+
     use super::{
         figures::{FIGURES, Kind},
         *,
     };
     use crate::fixtures;
+
+    fn seen(number: u8, state: &str, reason: &str, problem: &str, disk: Option<u64>) -> ServerSeen {
+        ServerSeen {
+            server: fixtures::server(number),
+            name: format!("web-{number}"),
+            state: state.to_owned(),
+            reason: reason.to_owned(),
+            problem: problem.to_owned(),
+            disk: disk.map(Bytes),
+        }
+    }
 
     fn sample() -> Sample {
         let statistics = |number, state| DomainStatistics {
@@ -445,11 +491,28 @@ mod tests {
                 swap: [0, 0],
                 disk: [100 << 30, 60 << 30],
                 uptime_s: 3600,
+                conntrack: Some([812, 262_144]),
                 devices: [("uplink".to_owned(), [1, 2, 3, 4])].into(),
             },
             libvirt_up: true,
             shares_failed: 0,
-            servers: vec![statistics(1, 1), statistics(2, 5)],
+            servers: vec![statistics(1, 1), statistics(2, 5), statistics(3, 3)],
+            hung: [fixtures::server(4)].into(),
+            seen: [
+                seen(1, "running", "", "", Some(3 << 30)),
+                seen(2, "stopped", "", "start_failed", Some(1 << 20)),
+                seen(3, "paused", "disk_full", "", None),
+                seen(4, "running", "", "not_answering", Some(0)),
+            ]
+            .into(),
+            process: ProcessSample {
+                cpu_s: Some(1.5),
+                started_at_s: Some(1_790_000_000.0),
+                resident: Some(9 << 20),
+                address_space: Some(99 << 20),
+                open_files: Some(20),
+                open_files_max: Some(1_024),
+            },
         }
     }
 

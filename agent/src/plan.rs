@@ -478,7 +478,7 @@ impl<'a> Eyes<'a> {
             state,
             power_serial: self.domain.map_or(0, |domain| domain.power_serial),
             reboots: reboots.max(memory.reboots_noted),
-            problem: problem.or_else(|| self.held()),
+            problem: self.hung().or(problem).or_else(|| self.held()),
             was_ready: readiness::was_ready(readiness),
         }
     }
@@ -600,6 +600,16 @@ impl<'a> Eyes<'a> {
             return None;
         }
         trouble(attempt, ServerProblemCode::NetworkFailed)
+    }
+
+    /// Whatever else is known of it is from before.
+    fn hung(&self) -> Option<ServerProblem> {
+        let hangs = self.is_up() && self.view.inventory.hung.contains(&self.server);
+        hangs.then(|| ServerProblem {
+            code: ServerProblemCode::NotAnswering,
+            detail: "its QEMU runs and does not answer libvirt".to_owned(),
+            attempts: 0,
+        })
     }
 
     fn held(&self) -> Option<ServerProblem> {

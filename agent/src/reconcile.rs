@@ -18,8 +18,8 @@ use innkeeper_wire::{
     digest::Digest,
     error::chain,
     host::{
-        FEATURES, HeldServer, HostCapacity, HostHealth, HypervisorState, ObservedServer,
-        ObservedState, Report,
+        FAULTS_MAX, FEATURES, HostCapacity, HostFault, HostFaultCode, HostHealth, HypervisorState,
+        ObservedServer, ObservedState, Report,
     },
     id::ServerId,
     size::Bytes,
@@ -35,9 +35,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     action::Action,
     desired::{Desired, Store, Wanted},
+    durable::reserve::Room,
     hypervisor::{Hypervisor, HypervisorError, Inventory},
     memory::{Memory, Step},
+    metrics::{Acted, AgentMetrics, InPlace, Look},
     plan::{Plan, Rules, View, plan},
+    room::DiskFound,
 };
 
 /// Servers that are worked on at a time.
@@ -89,6 +92,8 @@ pub struct Reconciler<H> {
     pub desired: watch::Receiver<Arc<Desired>>,
     /// Where the newest report goes; a fresh one after every look.
     pub reports: watch::Sender<Option<Arc<Report>>>,
+    /// What the loop tells of itself.
+    pub metrics: AgentMetrics,
 }
 
 impl<H: Hypervisor> Reconciler<H> {
@@ -114,6 +119,7 @@ impl<H: Hypervisor> Reconciler<H> {
                 disk: Bytes(0),
             },
             sequence: 0,
+            reserve: None,
             was_reachable: true,
             period: Duration::ZERO,
         };
@@ -168,6 +174,8 @@ struct Round<H> {
     capacity: HostCapacity,
     started_at: Timestamp,
     sequence: u64,
+    /// How it is with the room that is set aside for our own state; `None` when that can't be found out.
+    reserve: Option<Room>,
     was_reachable: bool,
     /// How long to wait before the next look, if nothing happens.
     period: Duration,
@@ -196,15 +204,6 @@ struct Job {
     fetches: Option<Digest>,
 }
 
-/// What a look at the host found, for a report.
-#[derive(Default)]
-struct Seen {
-    servers: Vec<ObservedServer>,
-    strangers: Vec<String>,
-    held: Vec<HeldServer>,
-    health: HostHealth,
-}
-
 struct Running {
     server: Option<ServerId>,
     action: Action,
@@ -215,6 +214,7 @@ impl<H: Hypervisor> Round<H> {
     /// Looks at the host, starts what is due and reports.
     async fn look(&mut self) {
         let desired = Arc::clone(&self.host.desired.borrow_and_update());
+        self.keep_reserve().await;
         let observed = timeout(
             self.host.pace.observe_deadline,
             self.host.hypervisor.observe(),
@@ -240,21 +240,86 @@ impl<H: Hypervisor> Round<H> {
                 };
                 self.ask(&plan).await;
                 self.start_due(&desired, &plan).await;
-                let seen = Seen {
+                let disk = inventory.disk.as_ref();
+                let report = Report {
                     servers: plan.observed,
                     strangers: plan.strangers,
                     held: plan.held,
-                    health: plan.health,
+                    health: self.health(plan.health, disk.and_then(DiskFound::fault)),
+                    ..self.empty_report(&desired, HypervisorState::Reachable)
                 };
-                self.report(&desired, HypervisorState::Reachable, seen);
+                let rules = match &plan.network {
+                    None if plan.memory.network_attempt.is_none() => InPlace::Yes,
+                    _ => InPlace::No,
+                };
+                self.host.metrics.looked(&Look {
+                    at: self.host.clock.now(),
+                    report: &report,
+                    inventory: &inventory,
+                    desired: &desired,
+                    rules,
+                });
+                self.host.reports.send_replace(Some(Arc::new(report)));
             }
             Err(error) => {
                 let detail = error.to_string();
                 self.set_reachable(false, &detail);
                 self.period = self.host.pace.period;
                 let state = HypervisorState::Unreachable { detail };
-                self.report(&desired, state, Seen::default());
+                let report = Report {
+                    health: self.health(HostHealth::default(), None),
+                    ..self.empty_report(&desired, state)
+                };
+                self.host.metrics.looked_in_vain(&report);
+                self.host.reports.send_replace(Some(Arc::new(report)));
             }
+        }
+    }
+
+    /// Makes what is set aside for our own state whole where there is room, and notes how it is.
+    async fn keep_reserve(&mut self) {
+        let store = self.host.store.clone();
+        let kept = tokio::task::spawn_blocking(move || store.keep_reserve()).await;
+        let was_short = self.reserve.is_some_and(Room::is_short);
+        match kept.expect("looking at a file does not panic") {
+            Ok(room) => {
+                let free_mib = room.free.0 / Bytes::MIB;
+                match (was_short, room.is_short()) {
+                    (false, true) => {
+                        tracing::error!(
+                            free_mib,
+                            "there is no room left for the agent's own state; it lives on its reserve"
+                        );
+                    }
+                    (true, false) => {
+                        tracing::info!(free_mib, "there is room for the agent's own state again");
+                    }
+                    _ => {}
+                }
+                self.host.metrics.set_reserve(room.reserve);
+                self.reserve = Some(room);
+            }
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "no room is set aside for the agent's own state");
+                self.reserve = None;
+            }
+        }
+    }
+
+    fn health(&self, found: HostHealth, low: Option<HostFault>) -> HostHealth {
+        let short = self.reserve.filter(|room| room.is_short());
+        let full = short.map(|room| HostFault {
+            code: HostFaultCode::DiskFull,
+            detail: format!(
+                "{} KiB are free and {} KiB set aside where the agent keeps its state",
+                room.free.0 >> 10,
+                room.reserve.0 >> 10,
+            ),
+        });
+        let faults = full.into_iter().chain(low).chain(found.faults);
+        HostHealth {
+            faults: faults.take(FAULTS_MAX).collect(),
+            ..found
         }
     }
 
@@ -420,6 +485,7 @@ impl<H: Hypervisor> Round<H> {
         match result {
             Ok(()) => {
                 tracing::info!(server.id = name, ?step, duration_ms, "done");
+                self.host.metrics.acted(step, Acted::Done);
                 let wanted = server
                     .and_then(|server| self.host.desired.borrow().servers.get(&server).cloned());
                 if job.wanted == wanted
@@ -435,9 +501,23 @@ impl<H: Hypervisor> Round<H> {
                     .fail(server, &action, &error, self.host.clock.now());
                 let attempts = self.memory.attempt(server, &action).map_or(1, |a| a.count);
                 tracing::warn!(server.id = name, ?step, duration_ms, attempts, %error, "failed");
+                self.host.metrics.acted(step, Acted::Failed);
+                if step.gives_back() && error.wants_room() {
+                    self.give_room().await;
+                }
             }
         }
         Progress::Stands
+    }
+
+    /// Gives back a piece of our reserve: what libvirt or the file system writes for an action that must not wait may
+    /// lie on the same disk.
+    async fn give_room(&self) {
+        let store = self.host.store.clone();
+        let released = tokio::task::spawn_blocking(move || store.release_reserve()).await;
+        if released.expect("shortening a file does not panic") {
+            tracing::warn!("a piece of the agent's reserve was given back");
+        }
     }
 
     async fn store_memory(&mut self) {
@@ -458,9 +538,10 @@ impl<H: Hypervisor> Round<H> {
 
     // ---- reporting ----
 
-    fn report(&mut self, desired: &Desired, hypervisor: HypervisorState, seen: Seen) {
+    /// The next report, without what is known of servers.
+    fn empty_report(&mut self, desired: &Desired, hypervisor: HypervisorState) -> Report {
         self.sequence += 1;
-        let report = Report {
+        Report {
             epoch: desired.epoch,
             generation: desired.generation,
             boot_id: self.boot_id.clone(),
@@ -470,14 +551,13 @@ impl<H: Hypervisor> Round<H> {
             features: FEATURES.iter().map(ToString::to_string).collect(),
             capacity: self.capacity,
             hypervisor,
-            servers: seen.servers,
-            strangers: seen.strangers,
+            servers: Vec::new(),
+            strangers: Vec::new(),
             // The link knows which: see `witness::testify`.
             witness: None,
-            health: seen.health,
-            held: seen.held,
-        };
-        self.host.reports.send_replace(Some(Arc::new(report)));
+            health: HostHealth::default(),
+            held: Vec::new(),
+        }
     }
 }
 

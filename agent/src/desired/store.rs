@@ -6,7 +6,14 @@ use innkeeper_wire::digest::Digest;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Accepted;
-use crate::{durable, memory::Memory, witness::Witnesses};
+use crate::{
+    durable::{
+        self,
+        reserve::{self, Room},
+    },
+    memory::Memory,
+    witness::Witnesses,
+};
 
 /// The files of the agent's state folder that hold its desired state and memory.
 #[derive(Debug, Clone)]
@@ -21,6 +28,21 @@ impl Store {
         Self {
             folder: folder.to_owned(),
         }
+    }
+
+    /// Makes what is set aside for these files whole, where there is room, and says how it is.
+    ///
+    /// # Errors
+    /// When the disk can't be asked, or nothing can be set aside although there is room.
+    pub fn keep_reserve(&self) -> Result<Room, durable::Error> {
+        reserve::keep(&self.folder)
+    }
+
+    /// Gives back a piece of what is set aside, for an action that must not wait for room; `false` when nothing is
+    /// left.
+    #[must_use]
+    pub fn release_reserve(&self) -> bool {
+        reserve::release(&self.folder, 0)
     }
 
     /// What was accepted last. A damaged file is set aside and counts as none: without a manifest nothing

@@ -8,7 +8,14 @@
 //! turns into "once more" or "not at all", as the action says. Adopting running guests after a restart of
 //! the agent needs nothing: everything is observed.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use innkeeper_wire::{
     error::chain,
@@ -19,15 +26,15 @@ use innkeeper_wire::{
     vm::ServerSpec,
 };
 
-use tokio::task::JoinSet;
-
+pub use super::measuring::{Measured, SHARES_MAX};
 use super::{
     Domain, DomainRun, Heard, Hypervisor, HypervisorError, Inventory, Question,
     accelerator::{self, AcceleratorError, AcceleratorPolicy},
     domain_xml::{self, Accelerator, DomainDescription, Notes},
     domains::{domains, find, need, paused},
     lane::{CallError, Lane},
-    libvirt_ext::{self, DiskTrouble, DomainStatistics, Endings, Share},
+    libvirt_ext::{self, DiskTrouble, Endings},
+    measuring::Measuring,
 };
 use crate::{
     action::{Action, tap_name},
@@ -36,6 +43,7 @@ use crate::{
     layout::StateDir,
     network::{Network, NetworkConfig},
     power::RESUME_ROOM,
+    room::DiskFound,
     seed,
 };
 
@@ -53,18 +61,6 @@ const ASK_DEADLINE: Duration = Duration::from_secs(75);
 
 /// Asking a paused QEMU about its disks, which it answers at once or not at all.
 const DISK_DEADLINE: Duration = Duration::from_secs(3);
-
-/// Shares of the domains that can be measured at the same time.
-pub const SHARES_MAX: usize = 4;
-
-/// What one collection found.
-#[derive(Debug, Clone, Default)]
-pub struct Measured {
-    /// The servers' domains.
-    pub servers: Vec<DomainStatistics>,
-    /// Shares that could not be measured; nothing is known of the servers in them.
-    pub shares_failed: usize,
-}
 
 /// What a host's configuration says of it.
 #[derive(Debug, Clone)]
@@ -101,7 +97,11 @@ pub struct LibvirtHost<S> {
     endings: Arc<Endings>,
     changing: Lane,
     asking: Lane,
-    measuring: Vec<Arc<Lane>>,
+    /// For questions that only a paused QEMU is asked, so that one that hangs is in nobody's way.
+    doubting: Lane,
+    measuring: Measuring,
+    /// The room for disks that was told last.
+    room_told: Mutex<Option<Bytes>>,
 }
 
 /// Why a host can't be used.
@@ -167,9 +167,9 @@ impl<S: ImageSource> LibvirtHost<S> {
             endings,
             changing: lane("change", 4)?,
             asking: lane("ask", 4)?,
-            measuring: (0..SHARES_MAX)
-                .map(|_| lane("measure", 1).map(Arc::new))
-                .collect::<Result<_, _>>()?,
+            doubting: lane("doubt", 1)?,
+            measuring: Measuring::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
+            room_told: Mutex::default(),
             network: Network::new(config.network.clone()),
             boot_id: boot_id.trim().to_owned(),
             downloading: tokio::sync::Mutex::new(()),
@@ -182,38 +182,12 @@ impl<S: ImageSource> LibvirtHost<S> {
     }
 
     /// Statistics of all domains of ours, measured in `shares` shares at a time (at most [`SHARES_MAX`]), each with
-    /// a connection of its own. A share in which a guest hangs is left out.
+    /// a connection of its own. A guest that hangs is left out, and named.
     ///
     /// # Errors
-    /// As [`Hypervisor::observe`], when no share could be measured.
+    /// As [`Hypervisor::observe`], when nothing could be had from libvirt.
     pub async fn statistics(&self, shares: usize) -> Result<Measured, HypervisorError> {
-        let of = shares.clamp(1, self.measuring.len());
-        let mut measured = Measured::default();
-        let mut failure = None;
-        let mut asked = JoinSet::new();
-        for (number, lane) in self.measuring[..of].iter().cloned().enumerate() {
-            let share = Share { number, of };
-            asked.spawn(async move {
-                let what = "collect statistics";
-                lane.call(what, OBSERVE_DEADLINE, move |connection| {
-                    libvirt_ext::statistics(connection, share).map_err(CallError::Libvirt)
-                })
-                .await
-            });
-        }
-        for outcome in asked.join_all().await {
-            match outcome {
-                Ok(mut servers) => measured.servers.append(&mut servers),
-                Err(error) => {
-                    measured.shares_failed += 1;
-                    failure = Some(error);
-                }
-            }
-        }
-        match failure {
-            Some(error) if measured.shares_failed == of => Err(error),
-            _ => Ok(measured),
-        }
+        self.measuring.statistics(shares).await
     }
 
     /// The directory that carries the disks: for the metrics of its file system.
@@ -222,18 +196,22 @@ impl<S: ImageSource> LibvirtHost<S> {
         self.dirs.root()
     }
 
-    fn capacity(&self) -> Option<HostCapacity> {
+    /// What the machine has for guests, when that is known.
+    fn capacity(&self, disk: &DiskFound) -> Option<HostCapacity> {
         let cpus = std::thread::available_parallelism().ok()?.get();
         let mut system = sysinfo::System::new().ok()?;
         system.refresh_memory();
-        let file_system = nix::sys::statvfs::statvfs(self.dirs.root()).ok()?;
-        let size = file_system.blocks() * file_system.fragment_size();
         let memory_reserved = self.config.memory_reserved_mib * Bytes::MIB;
-        let disk_reserved = self.config.disk_reserved_gib * Bytes::GIB;
+        let mut told = self
+            .room_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let room = disk.room(*told);
+        *told = Some(room);
         Some(HostCapacity {
             cpus: u32::try_from(cpus).ok()?,
             memory: Bytes(system.total_memory().saturating_sub(memory_reserved)),
-            disk: Bytes(size.saturating_sub(disk_reserved)),
+            disk: room,
         })
     }
 
@@ -426,25 +404,22 @@ impl<S: ImageSource> LibvirtHost<S> {
 }
 
 impl<S: ImageSource> LibvirtHost<S> {
-    /// Bytes that are free where the disks lie.
-    fn room(&self) -> Option<Bytes> {
-        let file_system = nix::sys::statvfs::statvfs(self.dirs.root()).ok()?;
-        Some(Bytes(
-            file_system.blocks_available() * file_system.fragment_size(),
-        ))
-    }
-
     /// Asks QEMU what is wrong with the disks of those that are paused for one. Nothing else waits for that: a QEMU
     /// that hangs would not answer.
-    async fn tell_full_from_broken(&self, domains: &mut [(ServerId, Domain)], room: Option<Bytes>) {
+    async fn tell_full_from_broken(
+        &self,
+        domains: &mut [(ServerId, Domain)],
+        hung: &BTreeSet<ServerId>,
+        room: Option<Bytes>,
+    ) {
         let is_full = room.is_some_and(|room| room < RESUME_ROOM);
-        let failing = domains
-            .iter_mut()
-            .filter(|(_, domain)| domain.run == DomainRun::Paused(PauseReason::DiskError));
+        let failing = domains.iter_mut().filter(|(server, domain)| {
+            domain.run == DomainRun::Paused(PauseReason::DiskError) && !hung.contains(server)
+        });
         for (server, domain) in failing {
             let server = *server;
             let asked = self
-                .asking
+                .doubting
                 .call("disk errors", DISK_DEADLINE, move |connection| {
                     Ok(libvirt_ext::disk_trouble(
                         &need(connection, server)?.domain,
@@ -476,13 +451,17 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
                 domains(connection, &endings)
             });
         let dirs = self.dirs.clone();
-        let scanned = tokio::task::spawn_blocking(move || dirs.scan());
+        let reserved = Bytes(self.config.disk_reserved_gib * Bytes::GIB);
+        let scanned = tokio::task::spawn_blocking(move || {
+            let mut contents = dirs.scan()?;
+            // After the scan: a disk that grew in between is counted as less than it is, and not as more.
+            let disk = DiskFound::look(dirs.root(), reserved, mem::take(&mut contents.usage));
+            Ok::<_, std::io::Error>((contents, disk))
+        });
         let (seen, looked, scanned, heard) =
             tokio::join!(seen, self.network.look(), scanned, self.heard());
         let (mut domains, mut strangers) = seen?;
-        let room = self.room();
-        self.tell_full_from_broken(&mut domains, room).await;
-        let contents = scanned
+        let (contents, disk) = scanned
             .map_err(std::io::Error::other)
             .flatten()
             .map_err(|error| failed("look at the state directory", &error))?;
@@ -493,6 +472,9 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             tracing::warn!(%error, "the guests' network can't be observed");
             self.network.last_look()
         });
+        let room = disk.as_ref().map(|disk| disk.free);
+        let hung = self.measuring.hung();
+        self.tell_full_from_broken(&mut domains, &hung, room).await;
         let running = domains.iter().filter(|(_, domain)| domain.run.is_up());
         let cut_off = self.network.cut_off(running.map(|(server, _)| server));
         network.health.faults.extend(cut_off);
@@ -501,7 +483,9 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
         strangers.truncate(STRANGERS_MAX);
         Ok(Inventory {
             boot_id: self.boot_id.clone(),
-            capacity: self.capacity(),
+            capacity: disk.as_ref().and_then(|disk| self.capacity(disk)),
+            disk,
+            hung,
             domains: domains.into_iter().collect(),
             disks: contents.disks,
             seeds: contents.seeds,

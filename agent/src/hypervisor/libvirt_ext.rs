@@ -1,5 +1,5 @@
-//! The calls of libvirt that the `virt` crate does not offer safely: statistics of many domains at once, what is
-//! wrong with a domain's disks, and who ended a domain.
+//! The calls of libvirt that the `virt` crate does not offer safely: statistics of many domains at once, whether a QEMU
+//! owes libvirt an answer, what is wrong with a domain's disks, and who ended a domain.
 //!
 //! JUSTIFICATION: `virt` 0.5's `all_domain_stats` gives records without accessors and leaks them, with a
 //! reference on each domain. A bulk call is the cheapest way to measure guests, so it is made through
@@ -15,11 +15,16 @@ use std::{
     ffi::{CStr, c_int, c_void},
     ptr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use innkeeper_wire::id::ServerId;
 use uuid::Uuid;
-use virt::{connect::Connect, domain::Domain as VirtDomain, error::Error};
+use virt::{
+    connect::Connect,
+    domain::Domain as VirtDomain,
+    error::{Error, ErrorNumber},
+};
 use virt_sys as sys;
 
 /// Statistics of one domain of ours. Names and units are those of `virsh domstats`.
@@ -60,23 +65,99 @@ impl Share {
     }
 }
 
-/// Asks for the statistics of those domains of a share that bear a server's name and UUID.
+/// How it is between libvirt and a domain's QEMU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control {
+    /// QEMU can be asked.
+    Free,
+    /// There is none.
+    Off,
+    /// QEMU was asked so long ago and has not answered yet.
+    Owes(Duration),
+    /// QEMU runs, and there is no way to ask it any more.
+    Broken,
+}
+
+/// Asks for the statistics of those domains of a share that bear a server's name and UUID, but for `without`.
 ///
 /// # Errors
 /// When libvirt refuses or can't be reached.
 pub(super) fn statistics(
     connection: &Connect,
     share: Share,
+    without: &BTreeSet<ServerId>,
 ) -> Result<Vec<DomainStatistics>, Error> {
-    if share.of == 1 {
+    if share.of == 1 && without.is_empty() {
         return all(connection);
     }
     let mut domains = connection.list_all_domains(0)?;
-    domains.retain(|domain| share.holds(domain));
+    let left_out =
+        |domain: &VirtDomain| server_of(domain).is_some_and(|server| without.contains(&server));
+    domains.retain(|domain| share.holds(domain) && !left_out(domain));
     if domains.is_empty() {
         return Ok(Vec::new());
     }
     some(&domains)
+}
+
+/// Asks for the statistics of one server's domain; nothing when there is none.
+///
+/// # Errors
+/// As [`statistics`].
+pub(super) fn statistics_of(
+    connection: &Connect,
+    server: ServerId,
+) -> Result<Vec<DomainStatistics>, Error> {
+    match connection.lookup_domain_by_uuid(server.uuid()) {
+        Ok(domain) => some(&[domain]),
+        Err(error) if error.code().is(ErrorNumber::NoDomain) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// How it is between libvirt and the servers' domains of a share. No QEMU is asked for it.
+///
+/// # Errors
+/// As [`statistics`].
+pub(super) fn control(
+    connection: &Connect,
+    share: Share,
+) -> Result<Vec<(ServerId, Control)>, Error> {
+    let domains = connection.list_all_domains(0)?;
+    let ours = domains.iter().filter(|domain| share.holds(domain));
+    let ours = ours.filter_map(|domain| Some((server_of(domain)?, domain)));
+    ours.map(|(server, domain)| Ok((server, control_of(domain)?)))
+        .collect()
+}
+
+fn control_of(domain: &VirtDomain) -> Result<Control, Error> {
+    let mut info = sys::virDomainControlInfo {
+        state: 0,
+        details: 0,
+        stateTime: 0,
+    };
+    // SAFETY: the domain is alive while `domain` is borrowed, and `info` while it is written.
+    let outcome = unsafe { sys::virDomainGetControlInfo(domain.as_ptr(), &raw mut info, 0) };
+    if outcome < 0 {
+        let error = Error::last_error();
+        let off = [ErrorNumber::OperationInvalid, ErrorNumber::NoDomain];
+        return match off.into_iter().any(|number| error.code().is(number)) {
+            true => Ok(Control::Off),
+            false => Err(error),
+        };
+    }
+    Ok(match info.state {
+        sys::VIR_DOMAIN_CONTROL_OCCUPIED => Control::Owes(Duration::from_millis(info.stateTime)),
+        sys::VIR_DOMAIN_CONTROL_ERROR => Control::Broken,
+        // Free, or at work on a long job of which it tells by itself.
+        _ => Control::Free,
+    })
+}
+
+/// The server whose name and UUID a domain bears. libvirt is not asked for either.
+fn server_of(domain: &VirtDomain) -> Option<ServerId> {
+    let server: ServerId = domain.name().ok()?.parse().ok()?;
+    (domain.uuid().ok()? == server.uuid()).then_some(server)
 }
 
 fn all(connection: &Connect) -> Result<Vec<DomainStatistics>, Error> {

@@ -20,7 +20,7 @@ use innkeeper_wire::{
     vm::MacAddress,
 };
 
-use crate::{action::Action, network::guard::Surroundings};
+use crate::{action::Action, network::guard::Surroundings, room::DiskFound};
 
 pub mod accelerator;
 pub mod domain_xml;
@@ -28,6 +28,7 @@ mod domains;
 mod lane;
 pub mod libvirt;
 pub mod libvirt_ext;
+mod measuring;
 pub mod simulated;
 
 /// A machine that can carry servers.
@@ -67,6 +68,10 @@ pub struct Inventory {
     pub tombstones: BTreeMap<ServerId, Timestamp>,
     /// Domains and disks that are not of our making. At most 100 names.
     pub strangers: Vec<String>,
+    /// Servers whose QEMU runs and does not answer libvirt. Found at an interval, so it may be some seconds old.
+    pub hung: BTreeSet<ServerId>,
+    /// The disk that holds the servers' disks; `None` when it can't be looked at.
+    pub disk: Option<DiskFound>,
     /// Who answered ARP or ND on the guests' bridge for an address, and when last.
     pub heard: BTreeMap<IpAddr, Heard>,
     /// Bytes that are free where the disks lie; `None` when that can't be found out.
@@ -169,4 +174,17 @@ pub enum HypervisorError {
     /// The action did not end within its deadline.
     #[error("{0} did not end within its deadline")]
     Deadline(String),
+}
+
+impl HypervisorError {
+    /// Whether a full disk was in the way, as far as the words tell: libvirt has no code for it.
+    #[must_use]
+    pub fn wants_room(&self) -> bool {
+        match self {
+            Self::Failed { reason, .. } => ["No space left on device", "Disk quota exceeded"]
+                .iter()
+                .any(|words| reason.contains(words)),
+            Self::Unreachable(_) | Self::Deadline(_) => false,
+        }
+    }
 }

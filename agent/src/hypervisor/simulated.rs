@@ -35,6 +35,8 @@ use crate::{
 pub enum Fault {
     /// It fails without an effect.
     Fail,
+    /// The same, because a disk is full.
+    NoRoom,
     /// It has its effect, and fails all the same.
     FailAfterEffect,
     /// It never ends and has no effect.
@@ -111,6 +113,7 @@ struct State {
     tombstones: BTreeMap<ServerId, Timestamp>,
     strangers: BTreeSet<ServerId>,
     rude: BTreeSet<ServerId>,
+    hung: BTreeSet<ServerId>,
     mute: BTreeSet<ServerId>,
     room: Option<Bytes>,
     asked: Vec<Question>,
@@ -136,6 +139,7 @@ impl Simulated {
             tombstones: BTreeMap::new(),
             strangers: BTreeSet::new(),
             rude: BTreeSet::new(),
+            hung: BTreeSet::new(),
             mute: BTreeSet::new(),
             room: None,
             asked: Vec::new(),
@@ -232,6 +236,11 @@ impl Simulated {
             Manners::Obeys => rude.remove(&server),
             Manners::Ignores => rude.insert(server),
         };
+    }
+
+    /// The QEMUs of these servers, and of no others, stop answering libvirt.
+    pub fn set_hung(&self, hung: BTreeSet<ServerId>) {
+        self.state().hung = hung;
     }
 
     /// Whether a guest, [`BOOT`] after its start, answers for its addresses.
@@ -398,6 +407,8 @@ impl State {
             network: self.network.as_ref().map(NetworkState::digest),
             tombstones: self.tombstones.clone(),
             strangers: Vec::new(),
+            hung: self.hung.clone(),
+            disk: None,
             heard: self.heard(),
             room: self.room,
             ..Inventory::default()
@@ -447,6 +458,9 @@ impl State {
         match fault {
             None => Outcome::Answered(self.effect(action)),
             Some(Fault::Fail) => injected(),
+            Some(Fault::NoRoom) => {
+                Outcome::Answered(Err(failed(action, "No space left on device")))
+            }
             Some(Fault::Hang) => Outcome::Silent,
             Some(Fault::FailAfterEffect) => match self.effect(action) {
                 Ok(()) => injected(),

@@ -43,8 +43,8 @@ const fn figure(
 
 /// What is exported of each server. Disk 0 is the system disk, disk 1 the seed.
 #[rustfmt::skip]
-pub(super) const FIGURES: [Figure; 37] = [
-    figure("state.state", "innkeeper_server_running", Kind::Runs, "Whether the server runs (1), or is paused or defined only (0)."),
+pub(super) const FIGURES: [Figure; 36] = [
+    figure("state.state", "innkeeper_server_running", Kind::Runs, "Whether the server runs (1), or is paused or off (0)."),
     figure("cpu.time", "innkeeper_server_cpu_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server."),
     figure("cpu.user", "innkeeper_server_cpu_user_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in user space of the host."),
     figure("cpu.system", "innkeeper_server_cpu_system_seconds_total", Kind::CounterNanoseconds, "Processor time used for the server in the host's kernel."),
@@ -72,7 +72,6 @@ pub(super) const FIGURES: [Figure; 37] = [
     figure("block.*.fl.reqs", "innkeeper_server_disk_flushes_total", Kind::Counter, "Flush requests to a disk."),
     figure("block.*.fl.times", "innkeeper_server_disk_flush_seconds_total", Kind::CounterNanoseconds, "Time that flush requests took."),
     figure("block.*.capacity", "innkeeper_server_disk_size_bytes", Kind::Gauge, "Size of a disk as the guest sees it."),
-    figure("block.*.allocation", "innkeeper_server_disk_allocated_bytes", Kind::Gauge, "Highest place written in a disk's file."),
     figure("net.*.rx.bytes", "innkeeper_server_network_receive_bytes_total", Kind::Counter, "Bytes received by the server."),
     figure("net.*.rx.pkts", "innkeeper_server_network_receive_packets_total", Kind::Counter, "Packets received by the server."),
     figure("net.*.rx.errs", "innkeeper_server_network_receive_errors_total", Kind::Counter, "Packets for the server that were faulty."),

@@ -17,6 +17,8 @@ pub struct HostSample {
     pub swap: [u64; 2],
     /// File system of the servers' disks: size and free space, in bytes.
     pub disk: [u64; 2],
+    /// Connections that the kernel follows, and how many it can; `None` where it follows none.
+    pub conntrack: Option<[u64; 2]>,
     /// Seconds since the machine was started.
     pub uptime_s: u64,
     /// The host's own devices (no taps): bytes and packets received, bytes and packets sent.
@@ -66,6 +68,7 @@ impl HostProbe {
             ],
             swap: [self.system.total_swap(), self.system.used_swap()],
             disk,
+            conntrack: conntrack(),
             uptime_s: sysinfo::System::uptime().unwrap_or_default(),
             devices: devices
                 .map(|(name, data)| {
@@ -80,6 +83,14 @@ impl HostProbe {
                 .collect(),
         }
     }
+}
+
+fn conntrack() -> Option<[u64; 2]> {
+    let read = |name| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{name}"));
+        text.ok()?.trim().parse().ok()
+    };
+    Some([read("count")?, read("max")?])
 }
 
 /// Taps come and go with guests, whose figures are exported by server.

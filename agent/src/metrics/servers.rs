@@ -1,9 +1,17 @@
 //! The figures of all servers, written straight into Prometheus' text format. There are some fifty for each server:
 //! a registry that holds an object for each took ten times the processor time, and the memory of all of them at once.
 
-use std::{array, collections::HashMap, fmt::Write as _, sync::LazyLock};
+use std::{
+    array,
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    sync::LazyLock,
+};
 
-use super::figures::{FIGURES, Figure, Kind};
+use super::{
+    Sample, ServerSeen,
+    figures::{FIGURES, Figure, Kind},
+};
 use crate::hypervisor::libvirt_ext::DomainStatistics;
 
 /// libvirt's numbers for a running domain, see `virDomainState`; 2 is blocked.
@@ -25,7 +33,88 @@ struct Series<'a> {
 }
 
 /// What is known of the servers, ascending by their ids. Figures of which nothing is known are left out.
-pub(super) fn render(servers: &[DomainStatistics]) -> String {
+pub(super) fn render(sample: &Sample) -> String {
+    let mut text = String::new();
+    render_seen(&mut text, &sample.seen).expect("writing to memory does not fail");
+    render_answers(&mut text, sample).expect("writing to memory does not fail");
+    render_figures(&mut text, &sample.servers);
+    text
+}
+
+/// What the loop saw of the servers at its last look.
+fn render_seen(text: &mut String, seen: &[ServerSeen]) -> std::fmt::Result {
+    let mut of_all = |name: &str, help: &str, line: &dyn Fn(&ServerSeen) -> Option<String>| {
+        let lines: Vec<_> = seen.iter().filter_map(line).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        writeln!(text, "# HELP {name} {help}")?;
+        writeln!(text, "# TYPE {name} gauge")?;
+        lines
+            .iter()
+            .try_for_each(|line| writeln!(text, "{name}{{{line}"))
+    };
+    let info = |one: &ServerSeen| {
+        Some(format!(
+            "name=\"{}\",server=\"{}\"}} 1",
+            one.name, one.server
+        ))
+    };
+    of_all(
+        "innkeeper_server_info",
+        "The server's name, to join on; always 1.",
+        &info,
+    )?;
+    let state = |one: &ServerSeen| {
+        let ServerSeen {
+            server,
+            state,
+            reason,
+            ..
+        } = one;
+        Some(format!(
+            "reason=\"{reason}\",server=\"{server}\",state=\"{state}\"}} 1"
+        ))
+    };
+    let help = "What the server does, and the step of its creation or why it is paused; always 1.";
+    of_all("innkeeper_server_state", help, &state)?;
+    let problem = |one: &ServerSeen| {
+        let ServerSeen {
+            server, problem, ..
+        } = one;
+        (!problem.is_empty()).then(|| format!("code=\"{problem}\",server=\"{server}\"}} 1"))
+    };
+    let help = "What keeps the server from what is wanted; always 1, and absent without one.";
+    of_all("innkeeper_server_problem", help, &problem)?;
+    let disk = |one: &ServerSeen| {
+        let disk = one.disk?;
+        Some(format!("disk=\"0\",server=\"{}\"}} {}", one.server, disk.0))
+    };
+    let help = "Disk space of the host that a disk's file takes.";
+    of_all("innkeeper_server_disk_physical_bytes", help, &disk)
+}
+
+/// Whether each server's QEMU answers libvirt. Of one that does not, there are no further figures.
+fn render_answers(text: &mut String, sample: &Sample) -> std::fmt::Result {
+    let answer = sample.servers.iter().map(|measured| (measured.server, 1));
+    let hung = sample.hung.iter().map(|server| (*server, 0));
+    let all: BTreeMap<_, _> = answer.chain(hung).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let name = "innkeeper_server_answers";
+    writeln!(
+        text,
+        "# HELP {name} Whether the server's QEMU answers libvirt; if not (0), its other figures are missing."
+    )?;
+    writeln!(text, "# TYPE {name} gauge")?;
+    for (server, answers) in all {
+        writeln!(text, "{name}{{server=\"{server}\"}} {answers}")?;
+    }
+    Ok(())
+}
+
+fn render_figures(text: &mut String, servers: &[DomainStatistics]) {
     let mut servers: Vec<_> = servers
         .iter()
         .map(|statistics| (statistics.server.to_string(), &statistics.values))
@@ -45,14 +134,12 @@ pub(super) fn render(servers: &[DomainStatistics]) -> String {
             }
         }
     }
-    let mut text = String::new();
     for (figure, series) in FIGURES.iter().zip(&found) {
         if !series.is_empty() {
-            write(&mut text, figure, series).expect("writing to memory does not fail");
+            write(text, figure, series).expect("writing to memory does not fail");
         }
     }
-    write_paused(&mut text, &servers).expect("writing to memory does not fail");
-    text
+    write_paused(text, &servers).expect("writing to memory does not fail");
 }
 
 /// Why servers are paused: those that are.
@@ -185,7 +272,10 @@ mod tests {
             let values = values
                 .map(|(name, value)| (name.to_owned(), value))
                 .to_vec();
-            let text = render(&[DomainStatistics { server, values }]);
+            let text = render(&Sample {
+                servers: vec![DomainStatistics { server, values }],
+                ..Sample::default()
+            });
             let running = format!("innkeeper_server_running{{server=\"{server}\"}} {runs}\n");
             assert!(text.contains(&running), "{text}");
             let paused = why.map(|why| {

@@ -515,6 +515,23 @@ fn a_host_that_lacks_a_feature_says_so_and_goes_on() {
 }
 
 #[test]
+fn a_qemu_that_does_not_answer_is_said_and_can_be_ended() {
+    let mut case = Case::one();
+    case.inventory.hung.insert(server(1));
+    assert_eq!(case.problem(), Some((ServerProblemCode::NotAnswering, 0)));
+    assert_eq!(case.steps(), []);
+    case.wanted().power = Power {
+        target: PowerTarget::OffForced,
+        serial: 2,
+    };
+    assert_eq!(case.steps(), [Step::PowerOff]);
+    assert_eq!(case.problem(), Some((ServerProblemCode::NotAnswering, 0)));
+    // What was found a moment ago says nothing of a domain that is off by now.
+    case.domain().run = DomainRun::Off(OffReason::Destroyed);
+    assert_eq!(case.problem(), None);
+}
+
+#[test]
 fn a_busy_server_gets_no_second_action() {
     let mut case = Case::deleted();
     case.busy.insert(server(1));

@@ -87,6 +87,7 @@ impl Agent {
             },
             desired: wanted,
             reports: sender,
+            metrics: AgentMetrics::new(),
         };
         let loop_ = tokio::spawn(reconciler.run(CancellationToken::new()));
         Self {
