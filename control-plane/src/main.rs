@@ -18,7 +18,7 @@ use innkeeper_control_plane::{
         authority::{status_by_command, take_by_command},
         recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
     },
-    api,
+    api, blobs,
     config::Config,
     domain::roll_over::Step,
     maintenance::{
@@ -318,6 +318,21 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Whether hosts can boot what the configuration sells.
+fn check_images(config: &Config) -> anyhow::Result<()> {
+    for image in &config.images {
+        let checked = blobs::check(&config.data_dir, &image.file, image.format);
+        let checked = checked.with_context(|| format!("image `{}`", image.code))?;
+        if let Some(why) = checked.source_missing {
+            let code = &image.code;
+            print(&format!(
+                "image `{code}`: its file can't be looked at ({why}); the copy of it goes on being used\n"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
 fn store_folder(given: Option<PathBuf>, config: &Path) -> anyhow::Result<PathBuf> {
     match given {
         Some(store) => Ok(store),
@@ -398,7 +413,7 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Recovery { command } => recovery(&Config::load(file)?, command).await,
         Command::Openapi => print(&(api::openapi().to_pretty_json()? + "\n")),
         Command::CheckConfig => {
-            Config::load(file)?;
+            check_images(&Config::load(file)?)?;
             print(&format!("{} is valid\n", file.display()))
         }
         Command::Serve { json_log } => {

@@ -20,6 +20,7 @@ use axum::{
 };
 use innkeeper_wire::{
     digest::Digest,
+    error::chain,
     id::IdSource,
     time::{Clock, SystemClock},
 };
@@ -38,7 +39,7 @@ use crate::{
     api::{self, context::Context},
     app::{App, Settings, addresses::check_pools, witnesses::WitnessKey},
     authority::Authority,
-    blobs::Blobs,
+    blobs::{Blobs, import_all},
     config::{self, Config},
     domain::catalogue::{Catalogue, Image},
     metrics::Metrics,
@@ -97,6 +98,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     if let Err(error) = app.note_at_start(&authority.present()).await {
         tracing::error!(%error, "where the authority's roll-over stands can't be noted in the journal");
     }
+    drop_old_images(&app, &blobs);
     let metrics = Metrics::new().context("define metrics")?;
     let mailer = Mailer::new(&config.mail)?;
 
@@ -149,9 +151,7 @@ fn settings(config: &Config, blobs: &Blobs, witness_key: WitnessKey) -> anyhow::
         installation.terms_file.display()
     );
     let mut images = Vec::new();
-    for image in &config.images {
-        let base = blobs.import(&image.file, image.format)?;
-        tracing::info!(image = %image.code, digest = %base.digest, "a base image is ready");
+    for (image, base) in config.images.iter().zip(import_all(config, blobs)?) {
         images.push(Image {
             code: image.code.clone(),
             name: image.name.clone(),
@@ -194,6 +194,31 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         Store::open(&config.data_dir.join("store"), &options).context("open the store")?;
     tracing::info!("the store is open: {report}");
     Ok(store)
+}
+
+/// Copies of images that were replaced or are sold no more, and that no server needs. It is no reason to stay down when
+/// that fails: they only take room.
+fn drop_old_images(app: &App, blobs: &Blobs) {
+    let removed = match app.images_in_use() {
+        Ok(Some(needed)) => blobs.remove_all_but(&needed),
+        Ok(None) => return,
+        Err(error) => {
+            return tracing::warn!(%error, "it can't be read which base images are needed");
+        }
+    };
+    match removed {
+        Ok(removed) => {
+            for (digest, size) in removed {
+                tracing::info!(%digest, bytes = size.0, "removed the copy of a base image that nothing needs");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "copies of base images that nothing needs can't be removed"
+            );
+        }
+    }
 }
 
 /// What servers have already must not become the gateway or be reserved: they would go on using it.

@@ -48,6 +48,7 @@ pub mod addresses;
 pub mod erasure;
 pub mod error;
 pub mod hosts;
+pub mod images;
 pub mod links;
 mod lives;
 pub mod mails;
