@@ -106,7 +106,9 @@ fn turn_away(context: &AgentContext, connection: Connection, error: AppError) ->
     match error {
         AppError::HostRefused => {
             let detail = "this host is revoked or was dismissed";
-            refuse(context, connection, "revoked", detail)
+            let peer = connection.address.ip();
+            context.refusals.note(peer, "revoked", detail);
+            Refused::because(ProblemCode::HostRevoked, detail)
         }
         AppError::HostUnrecorded => {
             let detail = "no record knows this host: an operator must readmit it first";
@@ -184,7 +186,8 @@ fn no_certificate(context: &AgentContext, connection: Connection) -> Refused {
         }
         // The connection was opened before it was over.
         Peer::Host { .. } => {
-            let detail = "the certificate expired more than 7 days ago: the host must join anew";
+            let detail = "by the control plane's clock the certificate expired more than 7 days ago: if \
+                          that clock is right, the host must join anew";
             refuse(context, connection, "expired", detail)
         }
     }

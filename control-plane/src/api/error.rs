@@ -68,8 +68,10 @@ impl From<AppError> for Refused {
                     .iter()
                     .map(|(refusal, hosts)| format!("{hosts} x {refusal}"))
                     .collect();
-                let why = why.join(", ");
-                tracing::warn!(why, "an order was refused: no host has room");
+                tracing::warn!(
+                    why = why.join(", "),
+                    "an order was refused: no host has room"
+                );
                 plain(ProblemCode::CapacityUnavailable)
             }
             AppError::NoAddress => {
@@ -84,7 +86,8 @@ impl From<AppError> for Refused {
             AppError::Invitation(refusal) => {
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
-            AppError::HostRefused | AppError::HostUnrecorded => plain(ProblemCode::Unauthenticated),
+            AppError::HostRefused => plain(ProblemCode::HostRevoked),
+            AppError::HostUnrecorded => plain(ProblemCode::Unauthenticated),
             AppError::HostQuarantined(why) => {
                 detailed(ProblemCode::HostQuarantined, why.to_string())
             }
