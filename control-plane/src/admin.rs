@@ -6,30 +6,27 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use axum::{
     Json, Router,
-    extract::{Path as PathParam, State},
-    http::{Method, Request, StatusCode},
+    extract::State,
+    http::{Method, Request},
     routing::{get, post},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use innkeeper_wire::{
-    error::{Problem, ProblemCode},
-    host::Testimony,
-    id::HostId,
-};
+use innkeeper_wire::{error::Problem, host::Testimony, id::HostId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use crate::{
     api::error::Refused,
-    app::{App, witnesses::Standing},
+    app::{App, in_use::in_use},
     authority::Authority,
-    domain::{host::HostState, server::HostReach},
+    domain::in_use::InUse,
 };
 
 pub mod accounts;
 pub mod authority;
+pub mod hosts;
 pub mod recovery;
 
 /// Largest answer that the command line reads.
@@ -63,36 +60,15 @@ pub struct Invited {
     pub join_command: String,
 }
 
-/// A host, as the command line lists it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HostLine {
-    /// Which.
-    pub id: HostId,
-    /// Its name.
-    pub name: String,
-    /// Its site.
-    pub site: String,
-    /// `heard`, `silent`, `quarantined` or `revoked`.
-    pub state: String,
-    /// Why it is quarantined.
-    pub quarantine: Option<String>,
-    /// Servers on it.
-    pub servers: u32,
-    /// Version of its agent.
-    pub agent_version: String,
-    /// Domains and disks on it that nobody knows.
-    pub strangers: Vec<String>,
-    /// What it knows that the journal does not hold, if anything.
-    pub accusation: Option<String>,
-}
-
 /// The service's side.
 pub fn router(context: AdminContext) -> Router {
     Router::new()
         .route("/hosts/invitations", post(invite))
-        .route("/hosts", get(hosts))
-        .route("/hosts/{name}/revoke", post(revoke))
-        .route("/hosts/{name}/release", post(release))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/{name}/stranded", get(hosts::stranded))
+        .route("/hosts/{name}/revoke", post(hosts::revoke))
+        .route("/hosts/{name}/release", post(hosts::release))
+        .route("/in-use", get(what_is_in_use))
         .route("/accounts/erasure-plan", post(accounts::plan))
         .route("/accounts/{account}/erase", post(accounts::erase))
         .route("/testimonies", get(testimonies))
@@ -107,6 +83,10 @@ pub fn router(context: AdminContext) -> Router {
 
 async fn testimonies(State(context): State<AdminContext>) -> Json<Vec<(HostId, Testimony)>> {
     Json(context.app.testimonies())
+}
+
+async fn what_is_in_use(State(context): State<AdminContext>) -> Result<Json<InUse>, Refused> {
+    Ok(Json(in_use(context.app.store())?))
 }
 
 async fn invite(
@@ -125,62 +105,6 @@ async fn invite(
         authority.present().issuer().fingerprint()
     );
     Ok(Json(Invited { join_command }))
-}
-
-async fn hosts(State(context): State<AdminContext>) -> Result<Json<Vec<HostLine>>, Refused> {
-    let now = context.app.now();
-    let line = |overview: crate::app::hosts::HostOverview| {
-        let reach = context.app.presence().reach(overview.host.id, now);
-        let state = match (overview.host.state, reach) {
-            (HostState::Revoked, _) => "revoked",
-            (HostState::Quarantined { .. }, _) => "quarantined",
-            (HostState::Active, HostReach::Heard) => "heard",
-            (HostState::Active, HostReach::Silent) => "silent",
-        };
-        let heard = overview.heard.as_ref();
-        HostLine {
-            id: overview.host.id,
-            name: overview.host.name.clone(),
-            site: overview.host.site.to_string(),
-            state: state.to_owned(),
-            quarantine: match overview.host.state {
-                HostState::Quarantined { why } => Some(why.to_string()),
-                HostState::Active | HostState::Revoked => None,
-            },
-            servers: overview.reserved.servers,
-            agent_version: heard
-                .map(|heard| heard.agent_version.clone())
-                .unwrap_or_default(),
-            strangers: heard
-                .map(|heard| heard.strangers.clone())
-                .unwrap_or_default(),
-            accusation: (overview.standing != Standing::Agrees)
-                .then(|| overview.standing.to_string()),
-        }
-    };
-    Ok(Json(context.app.hosts()?.into_iter().map(line).collect()))
-}
-
-async fn revoke(
-    State(context): State<AdminContext>,
-    PathParam(name): PathParam<String>,
-) -> Result<StatusCode, Refused> {
-    let host = context.app.host_by_name(&name)?;
-    let host = host.ok_or_else(|| Refused(Box::new(Problem::new(ProblemCode::NotFound))))?;
-    context.app.revoke_host(host).await?;
-    tracing::info!(host.id = %host, "a host was revoked");
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn release(
-    State(context): State<AdminContext>,
-    PathParam(name): PathParam<String>,
-) -> Result<StatusCode, Refused> {
-    let host = context.app.host_by_name(&name)?;
-    let host = host.ok_or_else(|| Refused(Box::new(Problem::new(ProblemCode::NotFound))))?;
-    context.app.release_host(host).await?;
-    tracing::info!(host.id = %host, "a host was released from quarantine");
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The command line's side: one request to the running service.

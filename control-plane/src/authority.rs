@@ -8,13 +8,19 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
-use innkeeper_mtls::{Ca, Succession, server_config};
-use innkeeper_wire::{id::Code, time::Clock};
+use innkeeper_mtls::{Ca, Succession, authority::SERVER_LIFE, server_config};
+use innkeeper_wire::{
+    id::Code,
+    time::{Clock, Timestamp},
+};
 use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{Actor, App, error::AppError},
     domain::roll_over::{Member, Step, is_expiring},
-    secret_file,
+    owner, secret_file,
 };
 
 /// How often the agent API gets a fresh certificate. It is valid for months; so nobody has to think of it.
@@ -38,8 +44,55 @@ struct Inner {
     clock: Arc<dyn Clock>,
     present: watch::Sender<Arc<Succession>>,
     acceptor: watch::Sender<TlsAcceptor>,
+    /// Until when its certificate is valid, in milliseconds.
+    certificate_until: AtomicI64,
     /// Held while either of the two is made anew.
     changing: Mutex<()>,
+}
+
+/// Its file in `data_dir`.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("host-authority.pem")
+}
+
+/// What `data_dir` holds, if there is one.
+pub(crate) fn read(data_dir: &Path) -> anyhow::Result<Option<Succession>> {
+    let path = path(data_dir);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let present = Succession::load(&secret_file::read(&path)?);
+    Ok(Some(
+        present.with_context(|| format!("load {}", path.display()))?,
+    ))
+}
+
+/// Makes a new one. Whoever has a certificate of another one must join anew.
+fn make(data_dir: &Path, install: &Code, now: Timestamp) -> anyhow::Result<Ca> {
+    let ca = Ca::create(install, now).context("make the host authority")?;
+    secret_file::replace(&path(data_dir), &ca.to_pem())?;
+    tracing::info!(fingerprint = %ca.fingerprint(), "made the authority that signs hosts");
+    Ok(ca)
+}
+
+/// Makes a new one in place of one that is lost without any copy.
+///
+/// # Errors
+/// When there is one, or it can't be written.
+pub fn replace_lost(data_dir: &Path, install: &Code, now: Timestamp) -> anyhow::Result<String> {
+    let path = path(data_dir);
+    ensure!(
+        !path.exists(),
+        "{} is there: nothing is lost",
+        path.display()
+    );
+    let ca = make(data_dir, install, now)?;
+    owner::hand_over(&path, data_dir)?;
+    Ok(format!(
+        "{} is new, with the fingerprint {}. Start the service; revoke every host, invite it, and let it join anew.\n",
+        path.display(),
+        ca.fingerprint()
+    ))
 }
 
 impl Authority {
@@ -51,15 +104,10 @@ impl Authority {
         names: Vec<String>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let path = data_dir.join("host-authority.pem");
-        let present = if path.exists() {
-            Succession::load(&secret_file::read(&path)?)
-                .with_context(|| format!("load {}", path.display()))?
-        } else {
-            let ca = Ca::create(install, clock.now()).context("make the host authority")?;
-            secret_file::replace(&path, &ca.to_pem())?;
-            tracing::info!(fingerprint = %ca.fingerprint(), "made the authority that signs hosts");
-            Succession::of(Arc::new(ca))
+        let path = path(data_dir);
+        let present = match read(data_dir)? {
+            Some(present) => present,
+            None => Succession::of(Arc::new(make(data_dir, install, clock.now())?)),
         };
         ensure!(
             present.issuer().install() == install,
@@ -68,11 +116,14 @@ impl Authority {
             present.issuer().install()
         );
         let acceptor = listen_with(&present, &names, &clock)?;
+        let until = clock.now().after(SERVER_LIFE);
+        let certificate_until = AtomicI64::new(until.as_millis());
         Ok(Self(Arc::new(Inner {
             path,
             names,
             clock,
             present: watch::Sender::new(Arc::new(present)),
+            certificate_until,
             acceptor: watch::Sender::new(acceptor),
             changing: Mutex::new(()),
         })))
@@ -90,6 +141,12 @@ impl Authority {
         self.0.acceptor.subscribe()
     }
 
+    /// Until when the agent API's certificate is valid.
+    #[must_use]
+    pub fn certificate_until(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.certificate_until.load(Ordering::Relaxed))
+    }
+
     /// Keeps the agent API's certificate fresh until `stop`.
     pub async fn keep_fresh(self, stop: CancellationToken) {
         loop {
@@ -101,13 +158,21 @@ impl Authority {
             }
             let _changing = self.0.changing.lock().await;
             match listen_with(&self.present(), &self.0.names, &self.0.clock) {
-                Ok(acceptor) => drop(self.0.acceptor.send_replace(acceptor)),
+                Ok(acceptor) => self.show(acceptor),
                 Err(error) => tracing::error!(
                     error = format!("{error:#}"),
                     "the agent API keeps its old certificate"
                 ),
             }
         }
+    }
+
+    /// Listens with this from now on; its certificate was made just now.
+    fn show(&self, acceptor: TlsAcceptor) {
+        let until = self.0.clock.now().after(SERVER_LIFE);
+        let until_ms = until.as_millis();
+        self.0.certificate_until.store(until_ms, Ordering::Relaxed);
+        self.0.acceptor.send_replace(acceptor);
     }
 
     fn remind(&self) {
@@ -146,7 +211,7 @@ impl Authority {
         let stored = tokio::task::spawn_blocking(move || secret_file::replace(&path, &text)).await;
         stored.map_err(|_| AppError::Stopped)?.map_err(failed)?;
         // In this order: whoever is given a certificate of the new authority finds it here.
-        self.0.acceptor.send_replace(acceptor);
+        self.show(acceptor);
         self.0.present.send_replace(Arc::new(next));
         let next = self.present();
         if step == Step::Finish {

@@ -188,6 +188,9 @@ pub struct PlanConfig {
     pub hourly: String,
     /// Most that a calendar month costs before tax, in major units: `"12000"` won, `"4.99"` euro.
     pub monthly_cap: String,
+    /// Whether it is offered no more, and stays because servers have it.
+    #[serde(default)]
+    pub retired: bool,
 }
 
 /// An operating system.
@@ -204,6 +207,9 @@ pub struct ImageConfig {
     pub file: PathBuf,
     /// Its format; never guessed.
     pub format: ImageFormat,
+    /// Whether it is offered no more, and stays because servers were made from it.
+    #[serde(default)]
+    pub retired: bool,
 }
 
 const fn default_overcommit() -> Overcommit {
@@ -303,12 +309,7 @@ impl Config {
                 "must be from 8 to 64",
             ));
         }
-        if self.installation.portal_url.ends_with('/') {
-            return Err(value(
-                "installation.portal_url",
-                "must not end with a slash",
-            ));
-        }
+        self.check_names()?;
         if self.listen.agent_names.is_empty() {
             return Err(value(
                 "listen.agent_names",
@@ -328,7 +329,6 @@ impl Config {
         unique("site", self.sites.iter().map(|site| &site.code))?;
         unique("plan", self.plans.iter().map(|plan| &plan.code))?;
         unique("image", self.images.iter().map(|image| &image.code))?;
-        self.check_image_files()?;
         self.plans()?;
         let pools = self.pools()?;
         for site in &self.sites {
@@ -345,22 +345,31 @@ impl Config {
         Ok(())
     }
 
-    /// One file has one format, and which it is decides how hosts read it.
-    fn check_image_files(&self) -> Result<(), ConfigError> {
-        for (index, image) in self.images.iter().enumerate() {
-            let mut before = self.images.iter().take(index);
-            let differs =
-                |other: &&ImageConfig| other.file == image.file && other.format != image.format;
-            if let Some(other) = before.find(differs) {
-                return Err(value(
-                    format!("image `{}`, format", image.code),
-                    format!(
-                        "{} is that of image `{}` too, with another format",
-                        image.file.display(),
-                        other.code
-                    ),
-                ));
+    /// Whether what others shall find us by is what it should be.
+    fn check_names(&self) -> Result<(), ConfigError> {
+        let key = "installation.portal_url";
+        let url = &self.installation.portal_url;
+        if url.ends_with('/') {
+            return Err(value(key, "must not end with a slash"));
+        }
+        if host_of(url).is_none() {
+            let why = format!("`{url}` is no URL such as https://portal.cloud.example");
+            return Err(value(key, why));
+        }
+        for name in &self.listen.agent_names {
+            if !is_name_or_address(name) {
+                let why = format!(
+                    "`{name}` is neither a name nor an address: no https://, no port, such as control.cloud.example"
+                );
+                return Err(value("listen.agent_names", why));
             }
+        }
+        if let Err(why) = self.mail.from.parse::<lettre::message::Mailbox>() {
+            let why = format!(
+                "`{}` is no sender such as Cloud <noreply@cloud.example>: {why}",
+                self.mail.from
+            );
+            return Err(value("mail.from", why));
         }
         Ok(())
     }
@@ -444,7 +453,7 @@ impl Config {
     /// The plans, cheapest first.
     pub fn plans(&self) -> Result<Vec<Plan>, ConfigError> {
         let mut plans = Vec::new();
-        for plan in &self.plans {
+        for plan in self.plans.iter().filter(|plan| !plan.retired) {
             let key = |name: &str| format!("plan `{}`, {name}", plan.code);
             if !(1..=256).contains(&plan.vcpus) || plan.memory_mib == 0 || plan.disk_mib == 0 {
                 return Err(value(
@@ -483,6 +492,23 @@ impl Config {
             },
         ]
     }
+}
+
+/// The host in a URL of http or https, without its port.
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    let url: hyper::Uri = url.parse().ok()?;
+    let is_web = matches!(url.scheme_str(), Some("http" | "https"));
+    let host = url.host().filter(|host| is_web && !host.is_empty())?;
+    Some(host.trim_matches(['[', ']']).to_owned())
+}
+
+/// Whether hosts can dial this: a name, or an address without brackets.
+fn is_name_or_address(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(fits)
+    };
+    name.parse::<std::net::IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(is_label))
 }
 
 fn unique<'a>(key: &str, codes: impl Iterator<Item = &'a Code>) -> Result<(), ConfigError> {
@@ -573,6 +599,33 @@ mod tests {
             "the code `s1` stands twice",
         );
         check("currency = \"KRW\"", "currency = \"XXX\"", "XXX");
+        for url in [
+            "portal.cloud.example",
+            "ftp://portal.cloud.example",
+            "https://",
+        ] {
+            check("https://portal.cloud.example", url, "portal_url");
+        }
+        for name in [
+            "https://control.cloud.example",
+            "control.cloud.example:8443",
+            "a b",
+            "",
+        ] {
+            check("control.cloud.example", name, "agent_names");
+        }
+        let sender = "Example Cloud <noreply@cloud.example>";
+        check(sender, "nonsense", "mail.from");
+    }
+
+    #[test]
+    fn what_is_retired_is_not_offered_and_stays_known() {
+        let text = EXAMPLE.replacen("code = \"s2\"", "code = \"s2\"\nretired = true", 1);
+        let config = parse(&text).expect("a configuration");
+        assert_eq!(
+            (config.plans.len(), config.plans().expect("plans").len()),
+            (2, 1)
+        );
     }
 
     /// The example with other pools.
@@ -662,20 +715,6 @@ mod tests {
         );
         check(&format!("{v4}network = \"198.51.100.0/24\""), "duplicate");
         check("reserved = []", "missing field `subnet`");
-    }
-
-    /// Row B24: one file listed twice, as qcow2 and as raw.
-    #[test]
-    fn one_file_has_one_format() {
-        let (_, image) = EXAMPLE.split_once("[[image]]").expect("an image");
-        let again = image.replace("debian-12\"", "debian\"");
-        let twice = format!("{EXAMPLE}\n[[image]]{again}");
-        assert!(parse(&twice).is_ok(), "under two codes");
-        let raw = again.replace("format = \"qcow2\"", "format = \"raw\"");
-        let error = parse(&format!("{EXAMPLE}\n[[image]]{raw}")).expect_err("two formats");
-        let expected = "image `debian`, format: /var/lib/innkeeper-images/debian-12.qcow2 is that of \
-                        image `debian-12` too, with another format";
-        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

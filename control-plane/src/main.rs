@@ -7,25 +7,29 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::http::Method;
 use clap::{Parser, Subcommand};
 use innkeeper_control_plane::{
     admin::{
-        HostLine, InviteRequest, Invited,
+        InviteRequest, Invited,
         accounts::{Confirmed, erase_by_command},
         ask,
         authority::{status_by_command, take_by_command},
+        hosts::{Printed, list_by_command, revoke_by_command},
         recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
     },
-    api, blobs,
+    api,
+    authority::replace_lost,
     config::Config,
+    doctor,
     domain::roll_over::Step,
     maintenance::{
         self, Soundness,
         trail::{self, LISTED_MAX, Wanted},
     },
     service,
+    unfit::exit_code,
     vault::{Mirrored, mirror},
 };
 use innkeeper_wire::{
@@ -62,8 +66,14 @@ enum Command {
         #[arg(long)]
         json_log: bool,
     },
-    /// Checks the configuration file and says what is wrong with it.
-    CheckConfig,
+    /// Checks everything that the service needs: the configuration, files, ports, mail, names, the clock, and what
+    /// contradicts the store in use. Changes nothing. Ends with 0 if the service may start, 1 if not.
+    #[command(alias = "check-config")]
+    Doctor {
+        /// Prints the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Prints the OpenAPI document of the REST API.
     Openapi,
     /// Says what there is in the store, and what is wrong with it. Changes nothing; the service must not run.
@@ -148,6 +158,13 @@ enum CaCommand {
     },
     /// Drops the next authority; only before `switch`.
     Abort,
+    /// Makes a new authority when host-authority.pem is lost without any copy; the service must not run. Every host
+    /// has to be revoked and to join anew, as another host.
+    ReplaceLost {
+        /// Does it; without this nothing is done.
+        #[arg(long)]
+        confirm: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -244,17 +261,25 @@ enum HostCommand {
         #[arg(long)]
         site: String,
     },
-    /// Lists hosts.
-    List,
+    /// Lists hosts: how each is and since when, its servers and the memory that is left, and what is wrong with it.
+    List {
+        /// Prints all that is known of them as JSON: versions, capacity, what is promised and what is free.
+        #[arg(long)]
+        json: bool,
+    },
     /// Serves a quarantined host again. Before, make sure that one machine alone has its identity.
     Release {
         /// The host's name.
         name: String,
     },
-    /// No longer honours a host's certificate. Its servers go on running.
+    /// No longer honours a host's certificate, for good. Its servers go on running, and nobody can manage them any
+    /// more: says which, and asks first.
     Revoke {
         /// The host's name.
         name: String,
+        /// Does it without asking.
+        #[arg(long)]
+        confirm: bool,
     },
 }
 
@@ -267,7 +292,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
     }
 }
@@ -290,6 +315,18 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
                     Ok(ExitCode::from(UNCHECKED))
                 }
             }
+        }
+        Command::Serve { json_log } => {
+            Ok(serve(file, if json_log { Lines::Json } else { Lines::Text }).await)
+        }
+        Command::Doctor { json } => {
+            let findings = doctor::examine(file, &SystemClock).await;
+            print(&if json {
+                doctor::as_json(&findings)?
+            } else {
+                doctor::as_text(&findings)
+            })?;
+            Ok(ExitCode::from(u8::from(!doctor::may_start(&findings))))
         }
         Command::Audit {
             command: AuditCommand::Verify { witness },
@@ -318,19 +355,17 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Whether hosts can boot what the configuration sells.
-fn check_images(config: &Config) -> anyhow::Result<()> {
-    for image in &config.images {
-        let checked = blobs::check(&config.data_dir, &image.file, image.format);
-        let checked = checked.with_context(|| format!("image `{}`", image.code))?;
-        if let Some(why) = checked.source_missing {
-            let code = &image.code;
-            print(&format!(
-                "image `{code}`: its file can't be looked at ({why}); the copy of it goes on being used\n"
-            ))?;
+/// Runs the service; what ends it goes into the log, with its priority.
+async fn serve(config: &Path, lines: Lines) -> ExitCode {
+    journal::start(lines);
+    let serving = async { service::serve(Config::load(config)?, stop_on_signal()?).await };
+    match serving.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the service does not run: {error:#}");
+            ExitCode::from(exit_code(&error))
         }
     }
-    Ok(())
 }
 
 fn store_folder(given: Option<PathBuf>, config: &Path) -> anyhow::Result<PathBuf> {
@@ -401,10 +436,21 @@ async fn service_may_run(socket: &Path) -> bool {
 
 async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
     match command {
-        Command::CheckStore { .. } | Command::Audit { .. } => unreachable!("`run` keeps these"),
+        Command::CheckStore { .. }
+        | Command::Audit { .. }
+        | Command::Doctor { .. }
+        | Command::Serve { .. } => {
+            unreachable!("`run` keeps these")
+        }
         Command::Backup { to } => {
-            let store = Config::load(file)?.data_dir.join("store");
-            print(&maintenance::backup(&store, &to, SystemClock.now())?)
+            let (data_dir, now) = (Config::load(file)?.data_dir, SystemClock.now());
+            print(&maintenance::backup(&data_dir.join("store"), &to, now)?)?;
+            if let Err(error) = maintenance::note_backup(&data_dir, now) {
+                print(&format!(
+                    "When it was made is not noted for the metrics: {error:#}\n"
+                ))?;
+            }
+            Ok(())
         }
         Command::Restore { from } => {
             let data_dir = Config::load(file)?.data_dir;
@@ -412,14 +458,6 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
         }
         Command::Recovery { command } => recovery(&Config::load(file)?, command).await,
         Command::Openapi => print(&(api::openapi().to_pretty_json()? + "\n")),
-        Command::CheckConfig => {
-            check_images(&Config::load(file)?)?;
-            print(&format!("{} is valid\n", file.display()))
-        }
-        Command::Serve { json_log } => {
-            journal::start(if json_log { Lines::Json } else { Lines::Text });
-            service::serve(Config::load(file)?, stop_on_signal()?).await
-        }
         Command::Keys { command } => {
             let KeysCommand::Mirror { to } = command;
             let from = Config::load(file)?.key_dir();
@@ -436,15 +474,10 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Account { command } => {
             let AccountCommand::Erase { who, confirm } = command;
             let socket = Config::load(file)?.admin_socket;
-            let confirmed = if confirm {
-                Confirmed::Yes
-            } else {
-                Confirmed::No
-            };
-            print(&erase_by_command(&socket, &who, confirmed).await?)
+            print(&erase_by_command(&socket, &who, confirmed(confirm)).await?)
         }
         Command::Host { command } => host(&Config::load(file)?, command).await,
-        Command::Ca { command } => print(&ca(&Config::load(file)?.admin_socket, command).await?),
+        Command::Ca { command } => print(&ca(&Config::load(file)?, command).await?),
     }
 }
 
@@ -483,13 +516,22 @@ async fn recovery(config: &Config, command: RecoveryCommand) -> anyhow::Result<(
     }
 }
 
-async fn ca(socket: &Path, command: CaCommand) -> anyhow::Result<String> {
+async fn ca(config: &Config, command: CaCommand) -> anyhow::Result<String> {
+    let socket = &config.admin_socket;
     let (step, without) = match command {
         CaCommand::Status => return status_by_command(socket).await,
         CaCommand::Begin => (Step::Begin, vec![]),
         CaCommand::Switch { without } => (Step::Switch, without),
         CaCommand::Finish { without } => (Step::Finish, without),
         CaCommand::Abort => (Step::Abort, vec![]),
+        CaCommand::ReplaceLost { confirm } => {
+            ensure!(
+                confirm,
+                "every host would have to join anew, without its servers. To do it, repeat the command with --confirm"
+            );
+            let id = &config.installation.id;
+            return replace_lost(&config.data_dir, id, SystemClock.now());
+        }
     };
     take_by_command(socket, step, without).await
 }
@@ -503,45 +545,25 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
                 ask(socket, Method::POST, "/hosts/invitations", &request).await?;
             print(&(invited.join_command + "\n"))
         }
-        HostCommand::List => {
-            let hosts: Vec<HostLine> = ask(socket, Method::GET, "/hosts", &()).await?;
-            let mut text = format!(
-                "{:<20} {:<12} {:<11} {:>7}  {}\n",
-                "NAME", "SITE", "STATE", "SERVERS", "ID"
-            );
-            for host in hosts {
-                let HostLine {
-                    id,
-                    name,
-                    site,
-                    state,
-                    servers,
-                    strangers,
-                    accusation,
-                    quarantine,
-                    ..
-                } = host;
-                text += &format!("{name:<20} {site:<12} {state:<11} {servers:>7}  {id}\n");
-                if let Some(why) = quarantine {
-                    text += &format!("  quarantined: {why}\n");
-                }
-                if let Some(accusation) = accusation {
-                    text += &format!("  KNOWS MORE THAN THIS STORE: it {accusation}\n");
-                }
-                for stranger in strangers {
-                    text += &format!("  unknown on this host: {stranger}\n");
-                }
-            }
-            print(&text)
+        HostCommand::List { json } => {
+            let printed = if json { Printed::Json } else { Printed::Table };
+            print(&list_by_command(socket, printed).await?)
         }
         HostCommand::Release { name } => {
             ask::<()>(socket, Method::POST, &format!("/hosts/{name}/release"), &()).await?;
             print(&format!("{name} is served again\n"))
         }
-        HostCommand::Revoke { name } => {
-            ask::<()>(socket, Method::POST, &format!("/hosts/{name}/revoke"), &()).await?;
-            print(&format!("{name} is revoked; its servers go on running\n"))
+        HostCommand::Revoke { name, confirm } => {
+            print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)
         }
+    }
+}
+
+fn confirmed(is_confirmed: bool) -> Confirmed {
+    if is_confirmed {
+        Confirmed::Yes
+    } else {
+        Confirmed::No
     }
 }
 

@@ -1,38 +1,30 @@
 //! What an operator does with the store's files: check, verify, back up, restore. Each says in plain words what it
 //! found, with the way out. Talks to no running service; what the service knows is passed in.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs::{self, File},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
     host::{Testimony, Witness},
-    time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{Actor, records::Changes, witnesses::WitnessKey},
-    domain::recovery::RestoredFrom,
+    app::witnesses::WitnessKey,
     store::{
-        AuditTrail, CheckpointFound, Commit, Findings, FolderDisk, Head, IndexFound, JournalError,
-        OpenError, Options, Store, Tail, begin_epoch, check, check_files, next_epoch, replay_audit,
+        AuditTrail, CheckpointFound, Findings, FolderDisk, Head, IndexFound, JournalError,
+        OpenError, Tail, check, replay_audit,
     },
 };
 
+mod copies;
 pub mod trail;
+
+pub use copies::{backup, last_backup, note_backup, restore};
 
 /// How often a file that grows while it is read is read again.
 const READS_MAX: u32 = 5;
-/// Says that a backup is whole.
-const BACKUP_NOTE: &str = "backup.json";
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,16 +47,6 @@ impl Soundness {
             Self::Damaged => 2,
         }
     }
-}
-
-/// What a backup is of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BackupNote {
-    made_at: Timestamp,
-    epoch: u64,
-    sequence: u64,
-    hash: Digest,
 }
 
 /// Looks at the store in `dir` and says what is there.
@@ -438,154 +420,6 @@ pub fn read_testimony(path: &Path) -> anyhow::Result<Testimony> {
         _ => &text,
     };
     serde_json::from_str(json).with_context(|| format!("{} holds no witnesses", path.display()))
-}
-
-/// Copies the journal of a store, whose service may run, into the new or empty folder `to`. Says what it is of.
-///
-/// # Errors
-/// When it can't be copied, or the copy does not verify: then `to` is no backup, and has no note that it is one.
-pub fn backup(store: &Path, to: &Path, now: Timestamp) -> anyhow::Result<String> {
-    let source = store.join("journal");
-    let copy = to.join("journal");
-    fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
-    let is_empty = fs::read_dir(to)?.next().is_none();
-    ensure!(is_empty, "{} is not empty", to.display());
-    for attempt in 1.. {
-        fs::create_dir(&copy).context("make the folder of the copy")?;
-        let copied = copy_files(&source, &copy);
-        let verified = match &copied {
-            Ok(()) => check_files(&FolderDisk::new(copy.clone())).map_err(anyhow::Error::from),
-            Err(error) => Err(anyhow::anyhow!("copy the journal: {error}")),
-        };
-        // Files come and go while they are copied, and the last one grows: then another copy is right.
-        match verified.and_then(whole) {
-            Ok(head) => return finish_backup(to, head, now),
-            Err(error) if attempt == READS_MAX => return Err(error),
-            Err(_) => fs::remove_dir_all(&copy).context("remove a copy that is not whole")?,
-        }
-    }
-    bail!("no copy was made")
-}
-
-fn finish_backup(to: &Path, head: Head, now: Timestamp) -> anyhow::Result<String> {
-    let note = BackupNote {
-        made_at: now,
-        epoch: head.epoch,
-        sequence: head.sequence,
-        hash: Digest::from_bytes(head.hash),
-    };
-    let mut file = File::create_new(to.join(BACKUP_NOTE)).context("write the note")?;
-    file.write_all(&serde_json::to_vec_pretty(&note)?)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| File::open(to)?.sync_all())
-        .context("write the note")?;
-    Ok(format!(
-        "{} holds {} commits, up to {head}, verified.\nIt has no keys: mirror the folder of the accounts' keys by itself, and keep host-authority.pem apart.\n",
-        to.display(),
-        head.sequence
-    ))
-}
-
-/// The end of files that verify.
-fn whole(findings: Findings) -> anyhow::Result<Head> {
-    for checkpoint in findings.checkpoints {
-        checkpoint
-            .records
-            .with_context(|| format!("{} can't be used", checkpoint.name))?;
-    }
-    let trail = findings.chain.trail.context("the journal can't be used")?;
-    Ok(trail.end)
-}
-
-/// Files of the journal only: what is being written under another name is no part of it yet.
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let path = entry.path();
-        let kind = path.extension().and_then(|kind| kind.to_str());
-        if matches!(kind, Some("journal" | "checkpoint" | "audit")) {
-            let target = to.join(entry.file_name());
-            fs::copy(&path, &target)?;
-            File::open(&target)?.sync_all()?;
-        }
-    }
-    File::open(to)?.sync_all()
-}
-
-/// Makes the store in `data_dir` from the folder `from`: a backup, or a store's folder that was moved aside. Begins
-/// a new epoch. All of it, or nothing: it is made under another name first.
-///
-/// # Errors
-/// When there is a store already, or what is in `from` does not verify.
-pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Result<String> {
-    let (store, staging) = (data_dir.join("store"), data_dir.join("store.restoring"));
-    ensure!(
-        !store.exists(),
-        "there is a store in {}: stop the service and move that folder aside first; nothing is overwritten",
-        store.display()
-    );
-    if staging.exists() {
-        fs::remove_dir_all(&staging).context("remove what an earlier restore left")?;
-    }
-    let journal = staging.join("journal");
-    fs::create_dir_all(&journal).with_context(|| format!("make {}", journal.display()))?;
-    copy_files(&from.join("journal"), &journal)
-        .with_context(|| format!("copy {}", from.display()))?;
-    let disk = FolderDisk::new(journal);
-    let findings = check_files(&disk)?;
-    let last = findings.chain.last;
-    let head = whole(findings).context("what is to be restored is not sound")?;
-    let note = fs::read(from.join(BACKUP_NOTE)).ok();
-    if let Some(note) = note {
-        let note: BackupNote = serde_json::from_slice(&note).context("read the backup's note")?;
-        ensure!(
-            (note.sequence, *note.hash.as_bytes()) == (head.sequence, head.hash),
-            "the backup is not what it was: it ends at commit {}, and its note says {}",
-            head.sequence,
-            note.sequence
-        );
-    }
-    let seconds = u64::try_from(now.as_millis() / 1_000).context("the clock is before 1970")?;
-    let epoch = next_epoch(head.epoch, seconds);
-    begin_epoch(&disk, epoch).context("begin the new epoch")?;
-    let opened = Store::open(&staging, &Options::new([0; 16]));
-    let (opened, report) = opened.context("open what was restored")?;
-    if let Some((_, until)) = last {
-        let from = RestoredFrom {
-            epoch: head.epoch,
-            sequence: head.sequence,
-            until,
-            restored_at: now,
-        };
-        note_origin(&opened, &from).await?;
-    }
-    opened.close().await;
-    fs::rename(&staging, &store).with_context(|| format!("rename to {}", store.display()))?;
-    File::open(data_dir)
-        .and_then(|folder| folder.sync_all())
-        .context("sync the data folder")?;
-    Ok(format!(
-        "{} records as of commit {} are restored, in epoch {epoch}.\nStart the service. It is closed until `recovery finish`: hosts report, customers change nothing.\n",
-        report.records, head.sequence
-    ))
-}
-
-/// The first commit of the new epoch: from what it was made.
-async fn note_origin(store: &Store, from: &RestoredFrom) -> anyhow::Result<()> {
-    let mut changes = Changes::default();
-    changes.insert(store.epoch(), from)?;
-    let commit = Commit {
-        at: from.restored_at,
-        actor: Actor::Operator.to_string(),
-        cause: "restore".to_owned(),
-        guards: changes.guards,
-        writes: changes.writes,
-    };
-    store
-        .commit(commit)
-        .await
-        .context("write down from what the store was made")?;
-    Ok(())
 }
 
 #[cfg(test)]

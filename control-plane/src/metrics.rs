@@ -1,18 +1,28 @@
-//! Every metric definition of the control plane. Labels are bounded: routes and codes, never ids.
+//! Every metric definition of the control plane. Labels are bounded: routes, codes, sites and hosts, never what
+//! customers make.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{Method, StatusCode};
+use innkeeper_wire::time::{Clock as _, SystemClock, Timestamp};
 use prometheus::{
-    Encoder as _, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector, histogram_opts,
+    Encoder as _, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector, histogram_opts,
 };
 
-use crate::{
-    app::{App, hosts::HostOverview},
-    domain::host::HostState,
-    store::Store,
-};
+use crate::{app::App, domain::recovery::Phase, store::Store};
+
+use self::{fleet::FleetGauges, process::ProcessGauges};
+
+mod fleet;
+mod process;
+
+/// Mails that are counted in the outbox.
+const OUTBOX_MAX: usize = 10_000;
+/// What becomes of a mail that is handed to the mail server.
+const MAIL_OUTCOMES: [&str; 3] = ["sent", "retried", "given_up"];
+/// Kinds of answers.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The metrics. Cheap to clone.
 #[derive(Clone)]
@@ -27,11 +37,16 @@ struct Inner {
     agent_requests: IntCounterVec,
     refused_connections: IntCounterVec,
     mails: IntCounterVec,
-    hosts: IntGaugeVec,
-    hosts_quarantined: IntGauge,
+    responses: IntCounterVec,
+    agent_responses: IntCounterVec,
+    fleet: FleetGauges,
     store: StoreGauges,
     doubts: Doubts,
-    mails_queued: IntGauge,
+    outbox: Outbox,
+    dates: Dates,
+    process: ProcessGauges,
+    /// Gauges are set anew for each reader: two must not see halves of each other's.
+    rendering: Mutex<()>,
 }
 
 impl Metrics {
@@ -74,34 +89,36 @@ impl Metrics {
         );
         let request_seconds =
             register(&registry, HistogramVec::new(latency, &["method", "route"])?)?;
-        let hosts = Opts::new("innkeeper_hosts", "Hosts by whether they are heard of.");
-        let hosts = register(&registry, IntGaugeVec::new(hosts, &["reach"])?)?;
-        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
-        let store = StoreGauges::new(&registry)?;
-        let doubts = Doubts::new(&registry)?;
-        let mails_queued = gauge("innkeeper_mails_queued", "Mails that wait in the outbox.")?;
-        let hosts_quarantined = gauge(
-            "innkeeper_hosts_quarantined",
-            "Hosts that an operator must look at before they are served again.",
+        let responses = counter(
+            "innkeeper_http_responses_total",
+            "Answers of the REST API by their kind.",
+            &["class"],
         )?;
-        let build = Opts::new(
-            "innkeeper_control_plane_build_info",
-            "Version of the control plane; always 1.",
-        );
-        let build = register(&registry, IntGaugeVec::new(build, &["version"])?)?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let agent_responses = counter(
+            "innkeeper_agent_responses_total",
+            "Answers of the agent API by their kind.",
+            &["class"],
+        )?;
+        begin(&mails, &MAIL_OUTCOMES);
+        begin(&responses, &CLASSES);
+        begin(&agent_responses, &CLASSES);
+        say_version(&registry)?;
         let inner = Inner {
+            fleet: FleetGauges::new(&registry)?,
+            store: StoreGauges::new(&registry)?,
+            doubts: Doubts::new(&registry)?,
+            outbox: Outbox::new(&registry)?,
+            dates: Dates::new(&registry)?,
+            process: ProcessGauges::new(&registry, SystemClock.now())?,
             registry,
             requests,
             request_seconds,
             agent_requests,
             refused_connections,
             mails,
-            hosts,
-            hosts_quarantined,
-            store,
-            doubts,
-            mails_queued,
+            responses,
+            agent_responses,
+            rendering: Mutex::new(()),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -116,6 +133,10 @@ impl Metrics {
             .with_label_values(&[method, route, status.as_str()])
             .inc();
         self.inner
+            .responses
+            .with_label_values(&[class(status)])
+            .inc();
+        self.inner
             .request_seconds
             .with_label_values(&[method, route])
             .observe(seconds);
@@ -127,6 +148,22 @@ impl Metrics {
             .agent_requests
             .with_label_values(&[route, status.as_str()])
             .inc();
+        self.inner
+            .agent_responses
+            .with_label_values(&[class(status)])
+            .inc();
+    }
+
+    /// Takes note of when certificates end: the authority's, and the agent API's own.
+    pub(crate) fn expire(&self, authority: Timestamp, agent_api: Timestamp) {
+        let dates = &self.inner.dates;
+        dates.expiry("authority", authority);
+        dates.expiry("agent_api", agent_api);
+    }
+
+    /// Takes note of when the store was backed up last.
+    pub(crate) fn backed_up(&self, at: Option<Timestamp>) {
+        self.inner.dates.backup.set(at.map_or(0, seconds));
     }
 
     /// Counts a connection that was refused.
@@ -145,36 +182,79 @@ impl Metrics {
     /// The text that Prometheus reads, with the gauges as they are now.
     #[must_use]
     pub fn render(&self, app: &App) -> Vec<u8> {
-        let now = app.now();
-        let hosts = app.hosts().unwrap_or_default();
-        let heard = hosts
-            .iter()
-            .filter(|overview| app.presence().is_heard(overview.host.id, now))
-            .count();
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        self.inner
-            .hosts
-            .with_label_values(&["heard"])
-            .set(count(heard));
-        self.inner
-            .hosts
-            .with_label_values(&["silent"])
-            .set(count(hosts.len() - heard));
-        let is_quarantined =
-            |host: &HostOverview| matches!(host.host.state, HostState::Quarantined { .. });
-        let quarantined = hosts.iter().filter(|host| is_quarantined(host)).count();
-        self.inner.hosts_quarantined.set(count(quarantined));
-        self.inner.store.set(app.store());
-        self.inner.doubts.set(app);
-        self.inner.mails_queued.set(
-            app.queued_mails(10_000)
-                .map_or(0, |mails| count(mails.len())),
-        );
+        let inner = &self.inner;
+        let _rendering = inner
+            .rendering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.fleet.set(app);
+        inner.store.set(app.store());
+        inner.doubts.set(app);
+        inner.outbox.set(app);
+        inner.process.set();
         let mut text = Vec::new();
-        if let Err(error) = TextEncoder::new().encode(&self.inner.registry.gather(), &mut text) {
+        if let Err(error) = TextEncoder::new().encode(&inner.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics can't be written");
         }
         text
+    }
+}
+
+/// The mails that wait.
+struct Outbox {
+    queued: IntGauge,
+    oldest: IntGauge,
+}
+
+impl Outbox {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| register(registry, IntGauge::new(name, help)?);
+        Ok(Self {
+            queued: gauge("innkeeper_mails_queued", "Mails that wait in the outbox.")?,
+            oldest: gauge(
+                "innkeeper_mail_oldest_seconds",
+                "For how long the oldest mail in the outbox has waited; 0 when none waits.",
+            )?,
+        })
+    }
+
+    fn set(&self, app: &App) {
+        let mails = app.queued_mails(OUTBOX_MAX).unwrap_or_default();
+        self.queued.set(number(mails.len()));
+        let oldest = mails.iter().map(|mail| mail.queued_at).min();
+        let waited = oldest.map_or(0, |oldest| app.now().since(oldest).as_secs());
+        self.oldest.set(number(waited));
+    }
+}
+
+/// Days on which something is due, or was done.
+struct Dates {
+    expiry: IntGaugeVec,
+    backup: IntGauge,
+}
+
+impl Dates {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let expiry = Opts::new(
+            "innkeeper_certificate_expiry_timestamp_seconds",
+            "When the authority that signs hosts, and the agent API's own certificate, expire.",
+        );
+        Ok(Self {
+            expiry: register(registry, IntGaugeVec::new(expiry, &["certificate"])?)?,
+            backup: register(
+                registry,
+                IntGauge::new(
+                    "innkeeper_backup_timestamp_seconds",
+                    "When `backup` copied the store last; 0 when it never did.",
+                )?,
+            )?,
+        })
+    }
+
+    fn expiry(&self, certificate: &str, at: Timestamp) {
+        self.expiry
+            .with_label_values(&[certificate])
+            .set(seconds(at));
     }
 }
 
@@ -182,7 +262,8 @@ impl Metrics {
 struct Doubts {
     accusers: IntGauge,
     unrecorded: IntGauge,
-    unreadable: IntGauge,
+    unreadable: IntCounter,
+    closed: IntGaugeVec,
 }
 
 impl Doubts {
@@ -197,9 +278,23 @@ impl Doubts {
                 "innkeeper_hosts_unrecorded",
                 "Hosts that joined here and that no record knows; an operator must decide about each.",
             )?,
-            unreadable: gauge(
-                "innkeeper_observations_not_taken",
-                "Observations since the start that were not taken in, since a record can't be read.",
+            unreadable: register(
+                registry,
+                IntCounter::new(
+                    "innkeeper_observations_not_taken_total",
+                    "Observations since the start that were not taken in, since a record can't be read.",
+                )?,
+            )?,
+            closed: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "innkeeper_closed",
+                        "1 while customers can change nothing: after a restore, while a host proves that commits \
+                         are lost, while the disk is full.",
+                    ),
+                    &["reason"],
+                )?,
             )?,
         })
     }
@@ -213,7 +308,17 @@ impl Doubts {
             .set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
         let unreadable = app.unreadable().total();
         self.unreadable
-            .set(i64::try_from(unreadable).unwrap_or(i64::MAX));
+            .inc_by(unreadable.saturating_sub(self.unreadable.get()));
+        let is_recovering = app.phase().is_ok_and(|phase| phase == Phase::Recovering);
+        for (reason, is_so) in [
+            ("restored", is_recovering),
+            ("behind", accusers > 0),
+            ("disk_full", app.store().measures().is_full),
+        ] {
+            self.closed
+                .with_label_values(&[reason])
+                .set(i64::from(is_so));
+        }
     }
 }
 
@@ -250,7 +355,6 @@ impl StoreGauges {
     }
 
     fn set(&self, store: &Store) {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let measures = store.measures();
         self.sequence.set(number(store.sequence()));
         self.checkpoint.set(number(measures.checkpoint));
@@ -270,6 +374,40 @@ fn register<C: Collector + Clone + 'static>(
 ) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+/// Series that are there from the start, so that the first event is a change that an alarm can see.
+fn begin(counter: &IntCounterVec, labels: &[&str]) {
+    for label in labels {
+        counter.with_label_values(&[label]);
+    }
+}
+
+fn say_version(registry: &Registry) -> Result<(), prometheus::Error> {
+    let build = Opts::new("innkeeper_build_info", "Version of the program; always 1.");
+    let build = register(registry, IntGaugeVec::new(build, &["program", "version"])?)?;
+    build
+        .with_label_values(&["control-plane", env!("CARGO_PKG_VERSION")])
+        .set(1);
+    Ok(())
+}
+
+fn number(n: impl TryInto<i64>) -> i64 {
+    n.try_into().unwrap_or(i64::MAX)
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.as_millis() / 1_000
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
 }
 
 /// A client may invent methods; a label may not grow with them.

@@ -20,7 +20,6 @@ use axum::{
 };
 use innkeeper_wire::{
     digest::Digest,
-    error::chain,
     id::IdSource,
     time::{Clock, SystemClock},
 };
@@ -37,24 +36,23 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    app::{App, Settings, addresses::check_pools, witnesses::WitnessKey},
+    app::{App, Settings, error::AppError, witnesses::WitnessKey},
     authority::Authority,
-    blobs::{Blobs, import_all},
-    config::{self, Config},
+    blobs::Blobs,
+    config::Config,
     domain::catalogue::{Catalogue, Image},
+    maintenance,
     metrics::Metrics,
     providers::mail::Mailer,
     secret_file,
-    store::{Options, Store},
+    startup::{self, Files, Sockets, say_where},
+    store::{OpenError, Options, Store},
     tasks::Tasks,
+    unfit::OnlyAPerson as _,
     vault::{INSTALLATION_KEY, Vault},
     work,
 };
 
-/// Longest terms of use.
-const TERMS_BYTES_MAX: usize = 100_000;
-/// Shortest secret of the portal.
-const PORTAL_KEY_LENGTH_MIN: usize = 32;
 /// After a stop was asked for, everything has this long to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -73,60 +71,50 @@ impl IdSource for SystemIds {
     }
 }
 
-/// Runs the service until `stop`.
+/// Runs the service until `stop`. In this order: what can be checked, the ports, the images, the store, what the
+/// store contradicts; and last what binds this installation for good: keys and authority.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("make {}", config.data_dir.display()))?;
-    fs::set_permissions(&config.data_dir, fs::Permissions::from_mode(0o700))
-        .with_context(|| format!("protect {}", config.data_dir.display()))?;
+    let files = startup::check_before(&config).only_a_person()?;
+    let sockets = Sockets::bind(&config).await?;
+    startup::protect_data_folder(&config.data_dir).only_a_person()?;
     let blobs = Blobs::open(&config.data_dir)?;
+    let catalogue = catalogue(&config, &blobs).only_a_person()?;
+    let store = open_store(&config)?;
+    startup::check_store(&config, &store)?;
+    let admin = admin_socket(&config.admin_socket)?;
     let witness_key = load_witness_key(&config.data_dir)?;
-    let settings = settings(&config, &blobs, witness_key)?;
+    let settings = settings(&config, &files, catalogue, witness_key)?;
+    let ids = Arc::new(SystemIds { clock: SystemClock });
+    let vault = open_vault(&config.key_dir(), &store).only_a_person()?;
+    let app = App::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
+    let claimed = app.claim_keys().await.context("recognise the keys");
+    match claimed {
+        Err(error) if error.is::<AppError>() => return Err(error).only_a_person(),
+        claimed => claimed?,
+    }
     let authority = Authority::open(
         &config.data_dir,
         &config.installation.id,
         config.listen.agent_names.clone(),
-        Arc::clone(&clock),
-    )?;
-    let store = open_store(&config)?;
-    hold_pools_against_records(&store, &settings)?;
-    let ids = Arc::new(SystemIds { clock: SystemClock });
-    let vault = open_vault(&config.key_dir(), &store)?;
-    let app = App::new(store.clone(), vault, clock, ids, settings);
-    app.claim_keys().await.context("recognise the keys")?;
+        clock,
+    )
+    .only_a_person()?;
     if let Err(error) = app.note_at_start(&authority.present()).await {
         tracing::error!(%error, "where the authority's roll-over stands can't be noted in the journal");
     }
-    drop_old_images(&app, &blobs);
-    let metrics = Metrics::new().context("define metrics")?;
-    let mailer = Mailer::new(&config.mail)?;
-
     let tasks = Tasks::new(stop.clone());
-    let outbox = work::outbox::deliver(app.clone(), mailer, metrics.clone(), stop.clone());
-    tasks.spawn("the outbox", outbox);
-    let checkpoints = work::checkpoint::keep(app.clone(), stop.clone());
-    tasks.spawn("the duty of checkpoints", checkpoints);
-    tasks.spawn("the sweep", work::sweep::sweep(app.clone(), stop.clone()));
-    let erasure = work::erasure::finish(app.clone(), stop.clone());
-    tasks.spawn("the duty of erasing", erasure);
-    let agent_context = AgentContext {
-        app: app.clone(),
-        authority: authority.clone(),
+    let metrics = Metrics::new().context("define metrics")?;
+    begin_duties(&tasks, &app, files.mailer, &metrics, &stop);
+    let parts = Parts {
+        config: &config,
+        app,
+        authority,
         blobs,
-        refusals: Refusals::new(metrics.clone()),
-        metrics: metrics.clone(),
+        metrics,
+        portal_key: files.portal_key,
     };
-    let listener = agent_listener(&config, agent_context, &tasks, stop.clone()).await?;
-    tasks.spawn("the agent API", listener.run(stop.clone()));
-    let rest = rest_listener(&config, &app, &metrics, stop.clone()).await?;
-    tasks.spawn("the REST API", rest);
-    let exporter = metrics_listener(&config, app.clone(), metrics, stop.clone()).await?;
-    tasks.spawn("the metrics", exporter);
-    tasks.spawn(
-        "the admin socket",
-        admin_listener(&config, app, authority, stop)?,
-    );
+    listen(parts, sockets, admin, &tasks, &stop)?;
     tracing::info!("the control plane is up");
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::debug!(%error, "no service manager to tell");
@@ -141,17 +129,82 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     ended.map(drop).context("the service can't go on")
 }
 
-/// What the configuration says, with the images taken in.
-fn settings(config: &Config, blobs: &Blobs, witness_key: WitnessKey) -> anyhow::Result<Settings> {
-    let installation = &config.installation;
-    let terms = config::read(&installation.terms_file)?;
-    ensure!(
-        terms.len() <= TERMS_BYTES_MAX,
-        "{} is too long",
-        installation.terms_file.display()
-    );
+fn begin_duties(
+    tasks: &Tasks,
+    app: &App,
+    mailer: Mailer,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) {
+    let outbox = work::outbox::deliver(app.clone(), mailer, metrics.clone(), stop.clone());
+    tasks.spawn("the outbox", outbox);
+    let checkpoints = work::checkpoint::keep(app.clone(), stop.clone());
+    tasks.spawn("the duty of checkpoints", checkpoints);
+    tasks.spawn("the sweep", work::sweep::sweep(app.clone(), stop.clone()));
+    let erasure = work::erasure::finish(app.clone(), stop.clone());
+    tasks.spawn("the duty of erasing", erasure);
+}
+
+/// What the listeners are made of.
+struct Parts<'a> {
+    config: &'a Config,
+    app: App,
+    authority: Authority,
+    blobs: Blobs,
+    metrics: Metrics,
+    portal_key: Digest,
+}
+
+fn listen(
+    parts: Parts<'_>,
+    sockets: Sockets,
+    admin: UnixListener,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Parts {
+        config,
+        app,
+        authority,
+        blobs,
+        metrics,
+        portal_key,
+    } = parts;
+    let agent_context = AgentContext {
+        app: app.clone(),
+        authority: authority.clone(),
+        blobs,
+        refusals: Refusals::new(metrics.clone()),
+        metrics: metrics.clone(),
+    };
+    let listener = agent_listener(config, agent_context, sockets.agent, tasks, stop.clone())?;
+    tasks.spawn("the agent API", listener.run(stop.clone()));
+    let context = Context {
+        app: app.clone(),
+        metrics: metrics.clone(),
+        portal_key,
+    };
+    let rest = rest_listener(context, sockets.rest, stop.clone())?;
+    tasks.spawn("the REST API", rest);
+    let scraped = Scraped {
+        app: app.clone(),
+        authority: authority.clone(),
+        metrics,
+        data_dir: config.data_dir.clone(),
+    };
+    let exporter = metrics_listener(scraped, sockets.metrics, stop.clone())?;
+    tasks.spawn("the metrics", exporter);
+    let admin = admin_listener(config, admin, app, authority, stop.clone())?;
+    tasks.spawn("the admin socket", admin);
+    Ok(())
+}
+
+/// What can be ordered, with the images taken in.
+fn catalogue(config: &Config, blobs: &Blobs) -> anyhow::Result<Catalogue> {
     let mut images = Vec::new();
-    for (image, base) in config.images.iter().zip(import_all(config, blobs)?) {
+    for image in config.images.iter().filter(|image| !image.retired) {
+        let base = blobs.import(&image.file, image.format)?;
+        tracing::info!(image = %image.code, digest = %base.digest, "a base image is ready");
         images.push(Image {
             code: image.code.clone(),
             name: image.name.clone(),
@@ -159,18 +212,29 @@ fn settings(config: &Config, blobs: &Blobs, witness_key: WitnessKey) -> anyhow::
             base,
         });
     }
+    Ok(Catalogue {
+        sites: config.sites(),
+        plans: config.plans()?,
+        images,
+    })
+}
+
+/// What the configuration says.
+fn settings(
+    config: &Config,
+    files: &Files,
+    catalogue: Catalogue,
+    witness_key: WitnessKey,
+) -> anyhow::Result<Settings> {
+    let installation = &config.installation;
     Ok(Settings {
         installation: installation.name.clone(),
         support_email: installation.support_email.clone(),
         terms_version: installation.terms_version.clone(),
-        terms,
+        terms: files.terms.clone(),
         password_length_min: installation.password_length_min,
         portal_url: installation.portal_url.clone(),
-        catalogue: Catalogue {
-            sites: config.sites(),
-            plans: config.plans()?,
-            images,
-        },
+        catalogue,
         pools: config.pools()?,
         overcommit: config.overcommit,
         openings: Config::openings(),
@@ -190,50 +254,17 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         audit_retention: (days > 0).then(|| Duration::from_hours(24 * days)),
         ..Options::new(identity)
     };
-    let (store, report) =
-        Store::open(&config.data_dir.join("store"), &options).context("open the store")?;
-    tracing::info!("the store is open: {report}");
-    Ok(store)
-}
-
-/// Copies of images that were replaced or are sold no more, and that no server needs. It is no reason to stay down when
-/// that fails: they only take room.
-fn drop_old_images(app: &App, blobs: &Blobs) {
-    let removed = match app.images_in_use() {
-        Ok(Some(needed)) => blobs.remove_all_but(&needed),
-        Ok(None) => return,
-        Err(error) => {
-            return tracing::warn!(%error, "it can't be read which base images are needed");
+    match Store::open(&config.data_dir.join("store"), &options) {
+        Ok((store, report)) => {
+            tracing::info!("the store is open: {report}");
+            Ok(store)
         }
-    };
-    match removed {
-        Ok(removed) => {
-            for (digest, size) in removed {
-                tracing::info!(%digest, bytes = size.0, "removed the copy of a base image that nothing needs");
-            }
+        // Another process may end, and a disk may come back; damage does not mend itself.
+        Err(error @ (OpenError::Locked { .. } | OpenError::Io { .. })) => {
+            Err(error).context("open the store")
         }
-        Err(error) => {
-            tracing::warn!(
-                error = chain(&error),
-                "copies of base images that nothing needs can't be removed"
-            );
-        }
+        Err(error) => Err(error).context("open the store").only_a_person(),
     }
-}
-
-/// What servers have already must not become the gateway or be reserved: they would go on using it.
-fn hold_pools_against_records(store: &Store, settings: &Settings) -> anyhow::Result<()> {
-    let findings =
-        check_pools(store, &settings.pools).context("hold the pools against the store")?;
-    for remark in &findings.remarks {
-        tracing::warn!("{remark}");
-    }
-    ensure!(
-        findings.contradictions.is_empty(),
-        "the pools contradict the store: {}",
-        findings.contradictions.join("; ")
-    );
-    Ok(())
 }
 
 /// The keys outside the journal: made with the store, and never again, since a store without its keys must
@@ -280,16 +311,6 @@ pub fn read_witness_key(data_dir: &Path) -> anyhow::Result<Option<WitnessKey>> {
     Ok(Some(key))
 }
 
-async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let socket = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{what}: listen at {address}"))?;
-    // With port 0 in the configuration the system has chosen one.
-    let address = socket.local_addr().context("ask for the address")?;
-    tracing::info!(%address, "{what} listens");
-    Ok(socket)
-}
-
 /// Whose connections send at once: the last piece of an answer must not wait until the one before it is
 /// acknowledged.
 fn prompt(socket: TcpListener) -> TapIo<TcpListener, impl FnMut(&mut TcpStream)> {
@@ -300,16 +321,18 @@ fn prompt(socket: TcpListener) -> TapIo<TcpListener, impl FnMut(&mut TcpStream)>
     })
 }
 
-async fn agent_listener(
+fn agent_listener(
     config: &Config,
     context: AgentContext,
+    socket: TcpListener,
     tasks: &Tasks,
     stop: CancellationToken,
 ) -> anyhow::Result<Listener> {
     let renewal = context.authority.clone().keep_fresh(stop);
     tasks.spawn("the renewal of the agent API's certificate", renewal);
+    say_where("the agent API", &socket)?;
     Ok(Listener {
-        socket: bind("the agent API", config.listen.agent).await?,
+        socket,
         acceptor: context.authority.acceptor(),
         install: config.installation.id.clone(),
         refusals: context.refusals.clone(),
@@ -319,25 +342,14 @@ async fn agent_listener(
     })
 }
 
-async fn rest_listener(
-    config: &Config,
-    app: &App,
-    metrics: &Metrics,
+fn rest_listener(
+    context: Context,
+    socket: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let key = config::read(&config.portal_key_file)?;
-    let key = key.trim_end();
-    ensure!(
-        key.len() >= PORTAL_KEY_LENGTH_MIN,
-        "the portal's key has less than 32 characters"
-    );
-    let portal_key = Digest::of(key.as_bytes());
-    let router = api::router(Context {
-        app: app.clone(),
-        metrics: metrics.clone(),
-        portal_key,
-    });
-    let socket = prompt(bind("the REST API", config.listen.api).await?);
+    let router = api::router(context);
+    say_where("the REST API", &socket)?;
+    let socket = prompt(socket);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok(async move {
         let serving = axum::serve(socket, service).with_graceful_shutdown(stop.cancelled_owned());
@@ -345,50 +357,77 @@ async fn rest_listener(
     })
 }
 
-async fn metrics_listener(
-    config: &Config,
+/// What the metrics are made of.
+#[derive(Clone)]
+struct Scraped {
     app: App,
+    authority: Authority,
     metrics: Metrics,
+    data_dir: PathBuf,
+}
+
+impl Scraped {
+    fn render(&self) -> Vec<u8> {
+        self.metrics.expire(
+            self.authority.present().issuer().certificate().not_after(),
+            self.authority.certificate_until(),
+        );
+        self.metrics
+            .backed_up(maintenance::last_backup(&self.data_dir));
+        self.metrics.render(&self.app)
+    }
+}
+
+fn metrics_listener(
+    scraped: Scraped,
+    socket: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let render = async |State((app, metrics)): State<(App, Metrics)>| {
-        (
-            [(
-                header::CONTENT_TYPE,
-                "text/plain; version=0.0.4; charset=utf-8",
-            )],
-            metrics.render(&app),
-        )
+    let render = async |State(scraped): State<Scraped>| {
+        let text = (
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        );
+        ([text], scraped.render())
     };
     let router = Router::new()
         .route("/metrics", get(render))
-        .with_state((app, metrics));
-    let socket = prompt(bind("metrics", config.listen.metrics).await?);
+        .with_state(scraped);
+    say_where("metrics", &socket)?;
+    let socket = prompt(socket);
     Ok(async move {
         let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
         log_end("the metrics", serving.await);
     })
 }
 
-fn admin_listener(
-    config: &Config,
-    app: App,
-    authority: Authority,
-    stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let path = &config.admin_socket;
+fn admin_socket(path: &Path) -> anyhow::Result<UnixListener> {
     // Nobody listens there: the store's lock was ours to take. What is left is a dead service's.
     fs::remove_file(path).ok();
     let socket =
         UnixListener::bind(path).with_context(|| format!("listen at {}", path.display()))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))
         .context("protect the admin socket")?;
+    Ok(socket)
+}
+
+fn admin_listener(
+    config: &Config,
+    socket: UnixListener,
+    app: App,
+    authority: Authority,
+    stop: CancellationToken,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let name = config
         .listen
         .agent_names
         .first()
         .context("listen.agent_names")?;
-    let agent_url = format!("https://{name}:{}", config.listen.agent.port());
+    let host = match name.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => name.clone(),
+    };
+    let agent_url = format!("https://{host}:{}", config.listen.agent.port());
     let router = admin::router(AdminContext {
         app,
         authority,

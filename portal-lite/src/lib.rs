@@ -11,7 +11,6 @@ pub mod api;
 pub mod assets;
 pub mod config;
 pub mod cookies;
-pub mod doctor;
 pub mod failure;
 pub mod form;
 pub mod format;

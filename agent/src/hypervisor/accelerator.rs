@@ -29,20 +29,9 @@ pub enum AcceleratorPolicy {
 
 /// Why guests can't run as the configuration wants it.
 #[derive(Debug, thiserror::Error)]
-pub enum AcceleratorError {
-    /// The machine offers no KVM, and trying again will not change that.
-    #[error("KVM does not work here ({0}), and `accelerator` is `kvm`")]
-    Absent(String),
-    /// KVM is there, and a guest did not start with it: memory may have been short.
-    #[error("KVM does not work here ({0}), and `accelerator` is `kvm`")]
-    Failed(String),
-}
-
-impl AcceleratorError {
-    fn reason(&self) -> &str {
-        let (Self::Absent(reason) | Self::Failed(reason)) = self;
-        reason
-    }
+#[error("KVM does not work here ({reason}), and `accelerator` is `kvm`")]
+pub struct AcceleratorError {
+    reason: String,
 }
 
 /// KVM where it works, else TCG where that is allowed.
@@ -52,25 +41,18 @@ pub(crate) async fn choose(
 ) -> Result<Accelerator, AcceleratorError> {
     match (kvm(emulator).await, policy) {
         (Ok(()), _) => Ok(Accelerator::Kvm),
-        (Err(error), AcceleratorPolicy::TcgAllowed) => {
+        (Err(reason), AcceleratorPolicy::TcgAllowed) => {
             tracing::warn!(
-                reason = error.reason(),
+                reason,
                 "KVM does not work: guests run under TCG, slowly and unprotected"
             );
             Ok(Accelerator::Tcg)
         }
-        (Err(error), AcceleratorPolicy::Kvm) => Err(error),
+        (Err(reason), AcceleratorPolicy::Kvm) => Err(AcceleratorError { reason }),
     }
 }
 
-async fn kvm(emulator: &Path) -> Result<(), AcceleratorError> {
-    device_and_processor().map_err(AcceleratorError::Absent)?;
-    paused_guest(emulator)
-        .await
-        .map_err(AcceleratorError::Failed)
-}
-
-fn device_and_processor() -> Result<(), String> {
+async fn kvm(emulator: &Path) -> Result<(), String> {
     let device = PathBuf::from("/dev/kvm");
     std::fs::OpenOptions::new()
         .read(true)
@@ -81,7 +63,7 @@ fn device_and_processor() -> Result<(), String> {
     if !has_virtualisation(&processor) {
         return Err("the processor shows neither vmx nor svm".to_owned());
     }
-    Ok(())
+    paused_guest(emulator).await
 }
 
 fn has_virtualisation(cpuinfo: &str) -> bool {

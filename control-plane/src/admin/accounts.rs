@@ -7,11 +7,15 @@ use axum::{
     extract::{Path as PathParam, State},
     http::{Method, StatusCode},
 };
-use innkeeper_wire::id::AccountId;
+use innkeeper_wire::{error::ProblemCode, id::AccountId};
 use serde::{Deserialize, Serialize};
 
 use super::{AdminContext, ask};
-use crate::{api::error::Refused, app::erasure::ErasurePlan, domain::account::AccountState};
+use crate::{
+    api::error::Refused,
+    app::{erasure::ErasurePlan, error::AppError},
+    domain::account::AccountState,
+};
 
 /// Asks what erasing an account would do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,8 +67,21 @@ pub(super) async fn plan(
     State(context): State<AdminContext>,
     Json(request): Json<PlanRequest>,
 ) -> Result<Json<PlanAnswer>, Refused> {
-    let account = context.app.account_meant(&request.who)?;
-    Ok(Json(context.app.plan_erasure(account)?.into()))
+    let planned = context
+        .app
+        .account_meant(&request.who)
+        .and_then(|account| context.app.plan_erasure(account));
+    match planned {
+        Ok(plan) => Ok(Json(plan.into())),
+        Err(AppError::NotFound) => Err(Refused::because(
+            ProblemCode::NotFound,
+            format!(
+                "there is no account with the ID, the id, or alone with the address `{}`",
+                request.who
+            ),
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn erase(

@@ -1,6 +1,8 @@
 //! Who asks: a host with a valid certificate that is still allowed, one that may only renew its certificate,
 //! or a stranger who may only join.
 
+use std::fmt::Display;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
@@ -106,9 +108,7 @@ fn turn_away(context: &AgentContext, connection: Connection, error: AppError) ->
     match error {
         AppError::HostRefused => {
             let detail = "this host is revoked or was dismissed";
-            let peer = connection.address.ip();
-            context.refusals.note(peer, "revoked", detail);
-            Refused::because(ProblemCode::HostRevoked, detail)
+            refuse(context, connection, "revoked", detail)
         }
         AppError::HostUnrecorded => {
             let detail = "no record knows this host: an operator must readmit it first";
@@ -186,11 +186,18 @@ fn no_certificate(context: &AgentContext, connection: Connection) -> Refused {
         }
         // The connection was opened before it was over.
         Peer::Host { .. } => {
-            let detail = "by the control plane's clock the certificate expired more than 7 days ago: if \
-                          that clock is right, the host must join anew";
-            refuse(context, connection, "expired", detail)
+            let detail = expired_by(context.app.now());
+            refuse(context, connection, "expired", &detail)
         }
     }
+}
+
+/// Joining anew costs a host its servers, and a wrong clock looks the same: so that comes first.
+pub(super) fn expired_by(now: impl Display) -> String {
+    format!(
+        "the certificate expired more than 7 days ago by the clock here, which says {now}. If this clock or the \
+         host's is wrong, set it right, and the host comes back by itself; only if both are right must it join anew"
+    )
 }
 
 fn another_host(context: &AgentContext, connection: Connection) -> Refused {

@@ -165,7 +165,8 @@ impl Listener {
     fn refuse_handshake(&self, address: SocketAddr, error: &std::io::Error) {
         match Refusal::of(error) {
             Some(refusal) if refusal.fault == Fault::Expired => {
-                let detail = "it expired more than 7 days ago: the host must join anew";
+                let detail = "it expired more than 7 days ago by the clock here. Is that, or the host's, wrong? \
+                              Only if both are right must the host join anew";
                 self.refuse(address, "certificate", detail);
             }
             Some(refusal) => self.refuse(address, "certificate", &refusal.to_string()),

@@ -1,6 +1,8 @@
 //! Hosts: inviting, joining, their desired state, their reports. The rule that everything here keeps: a
 //! host reads and reports only what is bound to its own identity.
 
+use std::collections::BTreeSet;
+
 use innkeeper_mtls::{Ca, authority::HOST_LIFE};
 use innkeeper_wire::{
     digest::Digest,
@@ -9,7 +11,7 @@ use innkeeper_wire::{
         FEATURE_SERVER, FEATURE_SUBNET, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry,
         Report, SERVERS_PER_HOST_MAX, Testimony,
     },
-    id::{Code, HostId},
+    id::{Code, HostId, ServerId},
     time::Timestamp,
     vm::ServerSpec,
 };
@@ -24,6 +26,9 @@ use super::{
     witnesses::Standing,
 };
 use crate::domain::{
+    census::Counted,
+    condition::Condition,
+    free_addresses::Tally,
     host::{
         Host, HostState, INVITATION_VALID, Invitation, InvitationRefusal, ManifestHead, Reserved,
         is_host_name,
@@ -33,6 +38,8 @@ use crate::domain::{
     usage::OutageCause,
 };
 
+/// Servers that are named before a host is revoked.
+const STRANDED_NAMED_MAX: usize = 20;
 /// Hosts that one list holds.
 const HOSTS_MAX: usize = 10_000;
 /// How often a manifest that changes while it is read is read again.
@@ -45,10 +52,23 @@ pub struct HostOverview {
     pub host: Host,
     /// What is promised on it.
     pub reserved: Reserved,
+    /// How it is.
+    pub condition: Condition,
     /// What was heard of it last.
     pub heard: Option<Heard>,
     /// What it knows of the journal.
     pub standing: Standing,
+}
+
+/// Servers that nobody manages any more once their host is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    /// How many.
+    pub servers: usize,
+    /// Of how many accounts.
+    pub accounts: usize,
+    /// The first of them, with their names.
+    pub named: Vec<(ServerId, String)>,
 }
 
 /// What a host is told that asks for its desired state.
@@ -86,7 +106,6 @@ impl App {
                     site: site.clone(),
                     expires_at: now.after(INVITATION_VALID),
                     used_by: None,
-                    used_with: None,
                 };
                 let mut changes = Changes::default();
                 changes.insert(secret::hash(&token), &invitation)?;
@@ -113,16 +132,6 @@ impl App {
         request: &JoinRequest,
     ) -> Result<JoinAnswer, AppError> {
         let hash = secret::hash(&request.token);
-        let used_with = Digest::of(request.csr_pem.as_bytes());
-        let answer = |host, certificate_pem| JoinAnswer {
-            host,
-            certificate_pem,
-            ca_pem: ca.certificate_pem().to_owned(),
-        };
-        if let Some(host) = self.joined_with(&hash, used_with)? {
-            // It has the key, and may not have got the certificate for it.
-            return Ok(answer(host, self.sign(ca, host, &request.csr_pem)?));
-        }
         let host = HostId::new(self.ids());
         // Signed first: a request that can't be signed must not use up the token.
         let certificate_pem = self.sign(ca, host, &request.csr_pem)?;
@@ -139,24 +148,16 @@ impl App {
             if read::<HostNameClaim>(app.store(), &found.value.name)?.is_some() {
                 return Err(refused(InvitationRefusal::NameTaken));
             }
-            let (mut changes, ()) = app.new_host(host, &hash, found, used_with, now)?;
+            let (mut changes, ()) = app.new_host(host, &hash, found, now)?;
             app.claim_for_host(&mut changes, host, caller.address)?;
             Ok((changes, ()))
         })
         .await?;
-        Ok(answer(host, certificate_pem))
-    }
-
-    /// The host that joined with this token and this very request, if it is still one.
-    fn joined_with(&self, token_hash: &str, request: Digest) -> Result<Option<HostId>, AppError> {
-        let invitation = read::<Invitation>(self.store(), token_hash)?.map(|found| found.value);
-        let same = invitation.filter(|invitation| invitation.used_with == Some(request));
-        let Some(host) = same.and_then(|invitation| invitation.used_by) else {
-            return Ok(None);
-        };
-        let found = read::<Host>(self.store(), host)?;
-        let is_active = found.is_some_and(|found| found.value.state == HostState::Active);
-        Ok(Some(host).filter(|_| is_active))
+        Ok(JoinAnswer {
+            host,
+            certificate_pem,
+            ca_pem: ca.certificate_pem().to_owned(),
+        })
     }
 
     fn new_host(
@@ -164,7 +165,6 @@ impl App {
         id: HostId,
         token_hash: &str,
         invitation: Versioned<Invitation>,
-        used_with: Digest,
         now: Timestamp,
     ) -> Result<(Changes, ()), AppError> {
         let Invitation { name, site, .. } = invitation.value.clone();
@@ -175,10 +175,10 @@ impl App {
             state: HostState::Active,
             capacity: None,
             joined_at: now,
+            changed_at: None,
         };
         let used = Invitation {
             used_by: Some(id),
-            used_with: Some(used_with),
             ..invitation.value
         };
         let mut changes = Changes::default();
@@ -234,7 +234,7 @@ impl App {
     /// No longer honours a host's certificate. Its servers go on running; its name is free for the machine that
     /// takes its place, or for the same one when the answer to its joining was lost.
     pub async fn revoke_host(&self, host: HostId) -> Result<(), AppError> {
-        self.decide(Actor::Operator, &format!("revoke {host}"), |app, _| {
+        self.decide(Actor::Operator, &format!("revoke {host}"), |app, now| {
             let found = read::<Host>(app.store(), host)?.ok_or(AppError::NotFound)?;
             let mut changes = Changes::default();
             let name = found.value.name.clone();
@@ -243,8 +243,12 @@ impl App {
             {
                 changes.remove::<HostNameClaim>(&name, claim.version)?;
             }
+            if found.value.state == HostState::Revoked {
+                return Ok((changes, ()));
+            }
             let revoked = Host {
                 state: HostState::Revoked,
+                changed_at: Some(now),
                 ..found.value
             };
             changes.replace(host, Some(found.version), &revoked)?;
@@ -448,6 +452,7 @@ impl App {
 
     /// All hosts, for operators and metrics.
     pub fn hosts(&self) -> Result<Vec<HostOverview>, AppError> {
+        let now = self.now();
         let hosts = list::<Host>(self.store(), "", HOSTS_MAX)?;
         hosts
             .into_iter()
@@ -456,12 +461,41 @@ impl App {
                 let reserved = read::<Reserved>(self.store(), host.id)?;
                 Ok(HostOverview {
                     reserved: reserved.map(|record| record.value).unwrap_or_default(),
+                    condition: self.presence().condition(&host, now),
                     heard: self.presence().heard(host.id),
                     standing: self.witnesses().standing(host.id),
                     host,
                 })
             })
             .collect()
+    }
+
+    /// Servers that are not gone, by state and problem.
+    #[must_use]
+    pub fn count_servers(&self) -> Counted {
+        let now = self.now();
+        self.mirror()
+            .count_servers(|host| self.presence().reach(host, now))
+    }
+
+    /// How full the pools are.
+    #[must_use]
+    pub fn tally_addresses(&self) -> Vec<Tally> {
+        self.mirror().tally_addresses()
+    }
+
+    /// What is left alone when a host is revoked.
+    pub fn stranded_by(&self, host: HostId) -> Result<Stranded, AppError> {
+        let servers = self.servers_on(host)?;
+        let accounts: BTreeSet<_> = servers.iter().map(|server| server.account).collect();
+        let named = servers.iter().take(STRANDED_NAMED_MAX);
+        Ok(Stranded {
+            servers: servers.len(),
+            accounts: accounts.len(),
+            named: named
+                .map(|server| (server.id, server.name.to_string()))
+                .collect(),
+        })
     }
 
     /// The host of this name.

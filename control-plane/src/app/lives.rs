@@ -92,7 +92,7 @@ impl App {
     async fn quarantine_host(&self, host: HostId, why: Quarantine) -> Result<(), AppError> {
         let cause = format!("quarantine: {why}");
         let name = self
-            .decide(Actor::System, &cause, |app, _| {
+            .decide(Actor::System, &cause, |app, now| {
                 let found = read::<Host>(app.store(), host)?.ok_or(AppError::HostRefused)?;
                 let name = found.value.name.clone();
                 let mut changes = Changes::default();
@@ -100,6 +100,7 @@ impl App {
                     let state = HostState::Quarantined { why };
                     let next = Host {
                         state,
+                        changed_at: Some(now),
                         ..found.value
                     };
                     changes.replace(host, Some(found.version), &next)?;
@@ -117,7 +118,7 @@ impl App {
 
     /// Serves a quarantined host again, with whatever it has now.
     pub async fn release_host(&self, host: HostId) -> Result<(), AppError> {
-        self.decide(Actor::Operator, &format!("release {host}"), |app, _| {
+        self.decide(Actor::Operator, &format!("release {host}"), |app, now| {
             let found = read::<Host>(app.store(), host)?.ok_or(AppError::NotFound)?;
             let HostState::Quarantined { .. } = found.value.state else {
                 let name = &found.value.name;
@@ -127,6 +128,7 @@ impl App {
             let mut changes = Changes::default();
             let next = Host {
                 state: HostState::Active,
+                changed_at: Some(now),
                 ..found.value
             };
             changes.replace(host, Some(found.version), &next)?;

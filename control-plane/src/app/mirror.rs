@@ -22,11 +22,13 @@ use super::{
 use crate::{
     domain::{
         addresses::{AddressClaim, Pool},
+        census::{Census, Counted},
         fleet::Fleet,
-        free_addresses::{Carriers, FreeAddresses},
+        free_addresses::{Carriers, FreeAddresses, Tally},
         host::{Demand, Host, ManifestHead, Reserved},
         mail::OutgoingMail,
         placement::{Placement, Refusal},
+        server::{HostReach, Server},
     },
     store::{Follower, Store, Write},
 };
@@ -42,6 +44,7 @@ pub(crate) struct Mirror {
     /// Of each host that waits, who is to be woken when its desired state or its standing changes.
     waiting: Mutex<HashMap<HostId, watch::Sender<()>>>,
     mails: watch::Sender<()>,
+    census: Mutex<Census>,
 }
 
 /// A host that was chosen for a server, which is promised to whoever holds this, and his turn to take it.
@@ -78,6 +81,7 @@ impl Mirror {
             turns: Mutex::default(),
             waiting: Mutex::default(),
             mails: watch::Sender::new(()),
+            census: Mutex::default(),
         }
     }
 
@@ -92,6 +96,7 @@ impl Mirror {
         for_each::<AddressClaim>(store, |name, claim| {
             self.note_address(name, claim.version, Some(claim.value));
         })?;
+        for_each::<Server>(store, |_, server| lock(&self.census).note(&server.value))?;
         *loaded = true;
         Ok(())
     }
@@ -183,6 +188,23 @@ impl Mirror {
         }
     }
 
+    /// Servers by state and problem.
+    pub(crate) fn count_servers(&self, reach: impl Fn(HostId) -> HostReach) -> Counted {
+        lock(&self.census).count(reach)
+    }
+
+    /// How full the pools are.
+    pub(crate) fn tally_addresses(&self) -> Vec<Tally> {
+        lock(&self.free).tally()
+    }
+
+    /// `name` is account and server.
+    fn forget_server(&self, name: &str) {
+        if let Some(Ok(server)) = name.rsplit('/').next().map(str::parse) {
+            lock(&self.census).forget(server);
+        }
+    }
+
     fn note_address(&self, name: &str, version: u64, claim: Option<AddressClaim>) {
         if let Ok(address) = name.parse() {
             lock(&self.free).note(address, version, claim);
@@ -206,6 +228,11 @@ impl Follower for Mirror {
             self.wake_host(name);
         } else if let Some(name) = key.strip(AddressClaim::PREFIX) {
             self.note_address(name, version, written(write));
+        } else if let Some(name) = key.strip(Server::PREFIX) {
+            match written::<Server>(write) {
+                Some(server) => lock(&self.census).note(&server),
+                None => self.forget_server(name),
+            }
         } else if key.strip(OutgoingMail::PREFIX).is_some() {
             self.mails.send_replace(());
         }
@@ -303,6 +330,7 @@ mod tests {
                 disk: Bytes::gib(100),
             }),
             joined_at: Timestamp::from_millis(1),
+            changed_at: None,
         }
     }
 

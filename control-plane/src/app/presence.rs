@@ -4,14 +4,15 @@
 use std::{collections::HashMap, sync::RwLock};
 
 use innkeeper_wire::{
-    host::{HypervisorState, Report},
+    host::{FAULTS_MAX, HostFault, HostHealth, HypervisorState, Report},
     id::HostId,
     planted::{Bug, planted},
     time::Timestamp,
 };
 
 use crate::domain::{
-    host::{SILENCE_MAX, plain},
+    condition::{Condition, Known, LastReport, condition},
+    host::{Host, SILENCE_MAX, plain},
     server::HostReach,
 };
 
@@ -19,6 +20,8 @@ use crate::domain::{
 const STRANGERS_MAX: usize = 100;
 /// Longest name of a stranger, in characters.
 const STRANGER_CHARS_MAX: usize = 200;
+/// Longest account of a fault, in characters.
+const FAULT_CHARS_MAX: usize = 500;
 /// Longest version of an agent, in characters.
 const VERSION_CHARS_MAX: usize = 40;
 
@@ -37,8 +40,10 @@ pub struct Heard {
     pub generation: u64,
     /// Version of the agent.
     pub agent_version: String,
-    /// Whether its libvirt answers.
-    pub libvirt_answers: bool,
+    /// Since when its libvirt does not answer; `None` when it does.
+    pub libvirt_away_since: Option<Timestamp>,
+    /// What of the host is not as it should be, as far as it knows.
+    pub health: HostHealth,
     /// What it found and does not know.
     pub strangers: Vec<String>,
 }
@@ -53,7 +58,17 @@ impl Heard {
             before: None,
             generation: report.generation,
             agent_version: plain(&report.agent_version, VERSION_CHARS_MAX),
-            libvirt_answers: report.hypervisor == HypervisorState::Reachable,
+            libvirt_away_since: (report.hypervisor != HypervisorState::Reachable).then_some(now),
+            health: HostHealth {
+                repairs: report.health.repairs,
+                faults: report
+                    .health
+                    .faults
+                    .iter()
+                    .take(FAULTS_MAX)
+                    .map(bounded)
+                    .collect(),
+            },
             strangers: strangers
                 .map(|name| plain(name, STRANGER_CHARS_MAX))
                 .collect(),
@@ -67,7 +82,13 @@ impl Heard {
             Some(earlier) => Some((earlier.started_at, earlier.sequence)),
             None => None,
         };
-        Self { before, ..self }
+        let away = earlier.and_then(|earlier| earlier.libvirt_away_since);
+        let libvirt_away_since = self.libvirt_away_since.map(|now| away.unwrap_or(now));
+        Self {
+            before,
+            libvirt_away_since,
+            ..self
+        }
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
@@ -76,7 +97,7 @@ impl Heard {
 
     /// It came lately, and libvirt answered.
     fn is_fresh(&self, now: Timestamp) -> bool {
-        self.is_recent(now) && self.libvirt_answers
+        self.is_recent(now) && self.libvirt_away_since.is_none()
     }
 
     /// Whether `report`, which comes after this one, was made before it. A process that started earlier is
@@ -94,6 +115,13 @@ impl Heard {
         } else {
             report.started_at < self.started_at && self.is_recent(now)
         }
+    }
+}
+
+fn bounded(fault: &HostFault) -> HostFault {
+    HostFault {
+        code: fault.code,
+        detail: plain(&fault.detail, FAULT_CHARS_MAX),
     }
 }
 
@@ -164,6 +192,25 @@ impl Presence {
         hosts.get(&host).is_some_and(|heard| heard.is_fresh(now))
     }
 
+    /// How a host is, as operators see it.
+    #[must_use]
+    pub fn condition(&self, host: &Host, now: Timestamp) -> Condition {
+        let report = self.heard(host.id).map(|heard| LastReport {
+            at: heard.at,
+            is_recent: heard.is_recent(now),
+            libvirt_away_since: heard.libvirt_away_since,
+        });
+        condition(&Known {
+            state: host.state,
+            changed_at: host.changed_at,
+            joined_at: host.joined_at,
+            has_reported: host.capacity.is_some(),
+            report,
+            started_at: self.started_at,
+            is_starting: is_near(self.started_at, now),
+        })
+    }
+
     /// Forgets a host that was revoked.
     pub(crate) fn forget(&self, host: HostId) {
         self.hosts
@@ -176,7 +223,7 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use innkeeper_wire::{
-        host::{HostCapacity, HostHealth},
+        host::{HostCapacity, HostFaultCode},
         id::uuid_v7,
         size::Bytes,
     };
@@ -269,18 +316,58 @@ mod tests {
     }
 
     #[test]
+    fn libvirt_is_away_since_it_first_did_not_answer() {
+        let presence = Presence::new(at(0));
+        let note = |hypervisor, sequence, now| {
+            let report = Report {
+                hypervisor,
+                ..report(at(1), sequence)
+            };
+            presence.note(host(), &report, at(now));
+            presence.heard(host()).expect("noted").libvirt_away_since
+        };
+        let (there, away) = (
+            HypervisorState::Reachable,
+            HypervisorState::Unreachable {
+                detail: String::new(),
+            },
+        );
+        assert_eq!(note(there.clone(), 1, 10), None);
+        assert_eq!(note(away.clone(), 2, 15), Some(at(15)));
+        assert_eq!(note(away, 3, 20), Some(at(15)), "not since the last report");
+        assert_eq!(note(there, 4, 25), None);
+    }
+
+    #[test]
     fn what_is_remembered_of_a_report_is_bounded_and_plain() {
         let presence = Presence::new(at(0));
         let hostile = Report {
             agent_version: "1\u{1b}[2J".repeat(1_000),
+            health: HostHealth {
+                repairs: 1,
+                faults: vec![
+                    HostFault {
+                        code: HostFaultCode::ForeignDrop,
+                        detail: "chain \u{1b}[2J".repeat(1_000),
+                    };
+                    1_000
+                ],
+            },
             strangers: vec!["domain \u{1b}]0;root\u{7}\n".repeat(1_000); 1_000],
             ..report(at(1), 1)
         };
         presence.note(host(), &hostile, at(2));
         let heard = presence.heard(host()).expect("noted");
         assert_eq!(heard.strangers.len(), STRANGERS_MAX);
-        for text in heard.strangers.iter().chain([&heard.agent_version]) {
-            assert!(text.chars().count() <= STRANGER_CHARS_MAX, "{text}");
+        assert_eq!(heard.health.faults.len(), FAULTS_MAX);
+        let faults = heard.health.faults.iter().map(|fault| &fault.detail);
+        for text in heard
+            .strangers
+            .iter()
+            .chain([&heard.agent_version])
+            .chain(faults)
+        {
+            assert!(text.chars().count() <= FAULT_CHARS_MAX, "{text}");
             assert!(!text.chars().any(char::is_control), "{text:?}");
         }
     }

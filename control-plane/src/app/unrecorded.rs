@@ -318,6 +318,7 @@ impl App {
                 site: site.clone(),
                 state: HostState::Active,
                 capacity: None,
+                changed_at: None,
                 joined_at: innkeeper_wire::id::made_at(id.uuid()).unwrap_or(now),
             };
             app.enter_host(&mut changes, &host)?;

@@ -317,6 +317,7 @@ mod tests {
                             state,
                             capacity,
                             joined_at: Timestamp::from_millis(1),
+                            changed_at: None,
                         });
                         scanned.candidates.insert(host, Candidate {
                             host,
@@ -374,6 +375,7 @@ mod tests {
                         disk: Bytes::gib(100),
                     }),
                     joined_at: Timestamp::from_millis(1),
+                    changed_at: None,
                 },
             );
         }

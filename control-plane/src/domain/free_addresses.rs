@@ -19,6 +19,19 @@ pub struct FreeAddresses {
     pools: Vec<Circle>,
 }
 
+/// How full a pool is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Its site.
+    pub site: Code,
+    /// Whether its addresses are IPv4.
+    pub is_v4: bool,
+    /// Addresses in it.
+    pub size: u128,
+    /// Addresses that nobody has.
+    pub free: u128,
+}
+
 #[derive(Debug)]
 struct Circle {
     pool: Pool,
@@ -91,6 +104,22 @@ impl FreeAddresses {
                 circle.note(position, version, claim);
             }
         }
+    }
+
+    /// How many addresses each pool has, and how many of them nobody has or rests on, with its site.
+    #[must_use]
+    pub fn tally(&self) -> Vec<Tally> {
+        let tally = |circle: &Circle| Tally {
+            site: circle.pool.site.clone(),
+            is_v4: circle.pool.is_v4(),
+            size: circle.pool.size(),
+            free: circle
+                .free
+                .iter()
+                .map(|(first, last)| last - first + 1)
+                .sum(),
+        };
+        self.pools.iter().map(tally).collect()
     }
 
     /// An address of a site that is free at `now`; another one each time, as long as there is another.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
-    digest::Digest,
     host::HostCapacity,
     id::{Code, HostId},
     size::Bytes,
@@ -34,6 +33,9 @@ pub struct Host {
     pub capacity: Option<HostCapacity>,
     /// When it joined.
     pub joined_at: Timestamp,
+    /// When `state` changed last, as far as that was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
 }
 
 /// Whether a host may talk to us.
@@ -167,10 +169,6 @@ pub struct Invitation {
     pub expires_at: Timestamp,
     /// Who used it.
     pub used_by: Option<HostId>,
-    /// Digest of the request that it was used with: the same request is answered again, since the answer may have
-    /// been lost.
-    #[serde(default)]
-    pub used_with: Option<Digest>,
 }
 
 /// Why a token does not let a host in.

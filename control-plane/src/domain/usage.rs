@@ -83,14 +83,14 @@ impl OutageCause {
     /// The cause among what is wrong with a host as a whole, if any of that reaches its guests.
     #[must_use]
     pub fn of_host(health: &HostHealth) -> Option<Self> {
-        let causes = health.faults.iter().filter_map(|fault| match fault.code {
+        let mut causes = health.faults.iter().filter_map(|fault| match fault.code {
             HostFaultCode::Uplink => Some(Self::Uplink),
             HostFaultCode::ForeignDrop => Some(Self::ForeignRules),
             HostFaultCode::Network => Some(Self::HostNetwork),
             // One guest is not given an address; the agent keeps no state. The others run on.
             HostFaultCode::AddressInUse | HostFaultCode::DiskFull | HostFaultCode::DiskLow => None,
         });
-        causes.last()
+        causes.next_back()
     }
 }
 

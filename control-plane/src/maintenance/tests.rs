@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use innkeeper_wire::host::KeptWitness;
+use innkeeper_wire::{host::KeptWitness, time::Timestamp};
 
-use super::*;
-use crate::store::{Commit, Key, Write};
+use super::{copies::BACKUP_NOTE, *};
+use crate::{
+    domain::recovery::RestoredFrom,
+    store::{Commit, Key, Options, Store, Write},
+};
 
 mod archived;
 

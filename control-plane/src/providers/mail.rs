@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use innkeeper_wire::id::MailId;
+use innkeeper_wire::{error::chain, id::MailId};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{
@@ -103,6 +103,15 @@ impl Mailer {
         })
     }
 
+    /// Whether the mail server greets us, understands us and knows us. Sends no mail.
+    pub(crate) async fn probe(&self) -> Result<(), MailError> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(MailError::Failed("it hangs up".to_owned())),
+            Err(error) => Err(MailError::Failed(without_addresses(&chain(&error)))),
+        }
+    }
+
     /// Hands one mail to the mail server.
     pub async fn send(&self, id: MailId, to: &str, letter: &Letter) -> Result<(), MailError> {
         let message = self.compose(id, to, letter).map_err(MailError::Compose)?;
@@ -152,7 +161,7 @@ fn without_addresses(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::{error::chain, id::uuid_v7, time::Timestamp};
+    use innkeeper_wire::{id::uuid_v7, time::Timestamp};
     use tokio::{
         io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
         net::TcpListener,

@@ -24,6 +24,7 @@ mod index;
 mod journal;
 mod key;
 mod open;
+mod peek;
 mod replay;
 mod report;
 mod restore;
@@ -63,6 +64,7 @@ pub use self::{
     ephemeral::{Entry as EphemeralEntry, Ephemeral, EphemeralError, Swept},
     error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError, UpkeepError},
     key::{KEY_BYTES_MAX, Key, KeyError},
+    peek::{Peeked, peek},
     replay::{Entry, Replayed, Tail, replay},
     report::{CheckpointDoubt, IndexFate, OpenReport},
     restore::{FIRST_EPOCH, RestoreError, begin_epoch, next_epoch},

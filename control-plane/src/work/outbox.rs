@@ -136,15 +136,16 @@ async fn report(
     failures: u32,
     failure: &Failure,
 ) {
-    metrics.mail("failed");
     let failure_chain = chain(failure);
     let hopeless = matches!(failure, Failure::Mail(error) if error.is_final());
     if hopeless || app.now().since(mail.queued_at) > GIVE_UP {
+        metrics.mail("given_up");
         tracing::error!(mail.id = %mail.id, failures, failure = failure_chain, "a mail was given up");
         if let Err(error) = app.mail_is_done(mail.id).await {
             tracing::error!(mail.id = %mail.id, %error, "a mail that was given up stays in the outbox");
         }
     } else {
+        metrics.mail("retried");
         tracing::warn!(mail.id = %mail.id, failures, failure = failure_chain, "a mail waits for its next try");
     }
 }

@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 
 use service::{PASSWORD, Service, run, write_config};
 
+mod doctor;
+mod first_start;
 mod host;
 mod restore;
 mod roll_over;

@@ -263,7 +263,7 @@ impl Lost {
         joined.poll(agents).await;
         joined.carry(&customer.server(api, &order).await);
         let mut bad = operator.host(&service, "h8", 0).await;
-        operator.run(&["host", "revoke", "h8"]);
+        operator.run(&["host", "revoke", "h8", "--confirm"]);
         assert_eq!(bad.report(agents).await, 401);
         assert_eq!(joined.report(agents).await, 200);
         fs::write(operator.path("witnesses"), joined.witnesses()).expect("written");
@@ -393,7 +393,7 @@ async fn release(operator: &Installation, service: &Service, joined: &mut Host) 
     joined.servers.clear();
     assert_eq!(joined.report(service.agents).await, 200);
     operator.run(&command);
-    operator.refused(&command, "is not held");
+    operator.refused(&command, "is held neither");
     let said = operator.run(&["recovery", "show"]);
     assert!(!said.contains(&format!("held: {address}")), "{said}");
 }

@@ -114,6 +114,7 @@ pub(crate) fn write_config(folder: &Path) -> PathBuf {
         )
         .replace("format = \"qcow2\"", "format = \"raw\"")
         .replace("/var/lib/innkeeper", &path("data"))
+        .replace("id = \"example\"", "id = \"acme\"")
         .replace("/run/innkeeper/admin.sock", &path("admin.sock"))
         .replace("/etc/innkeeper/portal.key", &path("portal.key"))
         .replace("/etc/innkeeper/terms.txt", &path("terms.txt"))
@@ -132,10 +133,17 @@ pub(crate) fn write_config(folder: &Path) -> PathBuf {
 
 /// Runs the program to its end, or until it says that it is up; gives what it said.
 pub(crate) fn run(config: &Path, arguments: &[&str]) -> (bool, String) {
+    let (code, said) = run_to_code(config, arguments);
+    (code == Some(0), said)
+}
+
+/// The same with the exit code; `None` when it came up, and was killed.
+pub(crate) fn run_to_code(config: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_innkeeper-control-plane"))
         .args(arguments)
         .arg("--config")
         .arg(config)
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -149,5 +157,5 @@ pub(crate) fn run(config: &Path, arguments: &[&str]) -> (bool, String) {
     }
     let output = process.wait_with_output().expect("it ended");
     said += &String::from_utf8_lossy(&output.stdout);
-    (output.status.success(), said)
+    (output.status.code(), said)
 }

@@ -224,8 +224,8 @@ async fn a_record_that_cannot_be_read_is_in_the_way_of_no_other() {
         "running"
     );
     assert_eq!(
-        metric(&setting, "innkeeper_observations_not_taken"),
-        "innkeeper_observations_not_taken 1"
+        metric(&setting, "innkeeper_observations_not_taken_total"),
+        "innkeeper_observations_not_taken_total 1"
     );
 }
 

@@ -166,6 +166,7 @@ impl Ranked {
                     state: HostState::Active,
                     capacity: Some(capacity),
                     joined_at: Timestamp::from_millis(1),
+                    changed_at: None,
                 },
             );
             reserved.insert(id, Reserved::default());

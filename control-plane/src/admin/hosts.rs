@@ -1,0 +1,392 @@
+//! The operator's commands about hosts: the service's side, and the text that the command line prints.
+
+use std::{fmt::Write as _, io::IsTerminal as _, path::Path};
+
+use anyhow::{Context as _, bail};
+use axum::{
+    Json,
+    extract::{Path as PathParam, State},
+    http::{Method, StatusCode},
+};
+use innkeeper_wire::{
+    error::ProblemCode,
+    host::{HostCapacity, HostHealth},
+    id::{HostId, ServerId},
+    size::Bytes,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{AdminContext, accounts::Confirmed, ask};
+use crate::{
+    api::error::Refused,
+    app::{App, hosts::HostOverview, witnesses::Standing},
+    domain::{
+        condition::Condition,
+        host::{HostState, Reserved},
+        placement::Overcommit,
+        room::{Room, room},
+    },
+};
+
+/// A host, as the command line lists it; `--json` prints it as it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HostLine {
+    /// Which.
+    pub id: HostId,
+    /// Its name.
+    pub name: String,
+    /// Its site.
+    pub site: String,
+    /// How it is, with the time of that.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// Why it is quarantined, in words.
+    pub quarantine: Option<String>,
+    /// Servers on it.
+    pub servers: u32,
+    /// Version of its agent; empty until it is heard of.
+    pub agent_version: String,
+    /// What the machine has for servers, as it said last.
+    pub capacity: Option<HostCapacity>,
+    /// What is promised to servers.
+    pub promised: Reserved,
+    /// What can still be promised.
+    pub free: Option<Room>,
+    /// What is wrong with it, as far as it knows.
+    pub health: HostHealth,
+    /// Domains and disks on it that nobody knows.
+    pub strangers: Vec<String>,
+    /// What it knows that the journal does not hold, if anything.
+    pub accusation: Option<String>,
+}
+
+impl HostLine {
+    fn of(overview: HostOverview, overcommit: Overcommit) -> Self {
+        let HostOverview {
+            host,
+            reserved,
+            condition,
+            heard,
+            standing,
+        } = overview;
+        let (agent_version, health, strangers) = heard
+            .map(|heard| (heard.agent_version, heard.health, heard.strangers))
+            .unwrap_or_default();
+        Self {
+            id: host.id,
+            name: host.name,
+            site: host.site.to_string(),
+            condition,
+            quarantine: match condition {
+                Condition::Quarantined { why, .. } => Some(why.to_string()),
+                _ => None,
+            },
+            servers: reserved.servers,
+            agent_version,
+            capacity: host.capacity,
+            promised: reserved,
+            free: host
+                .capacity
+                .map(|capacity| room(capacity, reserved, overcommit)),
+            health,
+            strangers,
+            accusation: (standing != Standing::Agrees).then(|| standing.to_string()),
+        }
+    }
+}
+
+/// What revoking a host leaves alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrandedAnswer {
+    /// How many servers.
+    pub servers: usize,
+    /// Of how many accounts.
+    pub accounts: usize,
+    /// The first of them, with their names.
+    pub named: Vec<(ServerId, String)>,
+}
+
+pub(super) async fn list(
+    State(context): State<AdminContext>,
+) -> Result<Json<Vec<HostLine>>, Refused> {
+    let overcommit = context.app.settings().overcommit;
+    let hosts = context.app.hosts()?.into_iter();
+    Ok(Json(
+        hosts
+            .map(|overview| HostLine::of(overview, overcommit))
+            .collect(),
+    ))
+}
+
+pub(super) async fn stranded(
+    State(context): State<AdminContext>,
+    PathParam(name): PathParam<String>,
+) -> Result<Json<StrandedAnswer>, Refused> {
+    let host = host_named(&context.app, &name)?;
+    let stranded = context.app.stranded_by(host)?;
+    Ok(Json(StrandedAnswer {
+        servers: stranded.servers,
+        accounts: stranded.accounts,
+        named: stranded.named,
+    }))
+}
+
+pub(super) async fn revoke(
+    State(context): State<AdminContext>,
+    PathParam(name): PathParam<String>,
+) -> Result<StatusCode, Refused> {
+    let host = host_named(&context.app, &name)?;
+    context.app.revoke_host(host).await?;
+    tracing::info!(host.id = %host, "a host was revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn release(
+    State(context): State<AdminContext>,
+    PathParam(name): PathParam<String>,
+) -> Result<StatusCode, Refused> {
+    let host = host_named(&context.app, &name)?;
+    context.app.release_host(host).await?;
+    tracing::info!(host.id = %host, "a host was released from quarantine");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn host_named(app: &App, name: &str) -> Result<HostId, Refused> {
+    if let Some(host) = app.host_by_name(name)? {
+        return Ok(host);
+    }
+    let hosts = app.hosts()?;
+    let was_revoked = hosts
+        .iter()
+        .any(|found| found.host.name == name && found.host.state == HostState::Revoked);
+    let detail = if was_revoked {
+        format!("the host that was named `{name}` is revoked already")
+    } else {
+        format!("no host is named `{name}`; `host list` shows all")
+    };
+    Err(Refused::because(ProblemCode::NotFound, detail))
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Printed {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// `host list`.
+pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
+    let hosts: Vec<HostLine> = ask(socket, Method::GET, "/hosts", &()).await?;
+    match printed {
+        Printed::Table => Ok(table(&hosts)),
+        Printed::Json => Ok(serde_json::to_string_pretty(&hosts)? + "\n"),
+    }
+}
+
+fn table(hosts: &[HostLine]) -> String {
+    let mut text = format!(
+        "{:<20} {:<12} {:<12} {:>7}  {:<14} {:<36} {}\n",
+        "NAME", "SITE", "STATE", "SERVERS", "FREE MEMORY", "WHEN", "ID"
+    );
+    for host in hosts {
+        let free = host.free.map_or("-".to_owned(), |free| shown(free.memory));
+        let HostLine {
+            name,
+            site,
+            servers,
+            id,
+            ..
+        } = host;
+        let (state, when) = (host.condition.name(), host.condition.when());
+        writeln!(
+            text,
+            "{name:<20} {site:<12} {state:<12} {servers:>7}  {free:<14} {when:<36} {id}"
+        )
+        .expect("text takes anything");
+        let mut say = |line: String| {
+            writeln!(text, "  {line}").expect("text takes anything");
+        };
+        if let Some(why) = &host.quarantine {
+            say(format!("quarantined: {why}"));
+        }
+        if let Some(accusation) = &host.accusation {
+            say(format!("KNOWS MORE THAN THIS STORE: it {accusation}"));
+        }
+        for fault in &host.health.faults {
+            say(format!("FAULT: {}: {}", words(fault.code), fault.detail));
+        }
+        if host.health.repairs > 0 {
+            say(format!(
+                "put back {} times what somebody else had changed, since its agent started",
+                host.health.repairs
+            ));
+        }
+        for stranger in &host.strangers {
+            say(format!("unknown on this host: {stranger}"));
+        }
+    }
+    text
+}
+
+/// A code as words: `foreign_drop` is "foreign drop".
+fn words(code: impl Serialize) -> String {
+    let code = serde_json::to_value(code).ok();
+    let code = code.as_ref().and_then(|code| code.as_str());
+    code.unwrap_or("something else").replace('_', " ")
+}
+
+fn shown(bytes: Bytes) -> String {
+    format!("{} MiB", bytes.0 / Bytes::MIB)
+}
+
+/// `host revoke`: says what it strands, and does it once that is confirmed.
+pub async fn revoke_by_command(
+    socket: &Path,
+    name: &str,
+    confirmed: Confirmed,
+) -> anyhow::Result<String> {
+    let path = format!("/hosts/{name}/stranded");
+    let stranded: StrandedAnswer = ask(socket, Method::GET, &path, &()).await?;
+    let text = describe(name, &stranded);
+    if confirmed == Confirmed::No && !agreed(&text, name)? {
+        bail!("{text}Nothing was done. To do it, repeat the command with --confirm.");
+    }
+    let path = format!("/hosts/{name}/revoke");
+    ask::<()>(socket, Method::POST, &path, &()).await?;
+    Ok(format!("{name} is revoked; its servers go on running\n"))
+}
+
+/// Asks whoever sits at the terminal; nobody agrees where there is none.
+fn agreed(text: &str, name: &str) -> anyhow::Result<bool> {
+    use std::io::{self, BufRead as _, Write as _};
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    write!(io::stderr(), "{text}Type the host's name to revoke it: ").context("ask")?;
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("read the answer")?;
+    Ok(answer.trim() == name)
+}
+
+fn describe(name: &str, stranded: &StrandedAnswer) -> String {
+    let StrandedAnswer {
+        servers,
+        accounts,
+        named,
+    } = stranded;
+    let mut text = format!(
+        "Revoking {name} can't be undone: it must join anew, as another host. It strands {servers} servers of {accounts} accounts"
+    );
+    if *servers == 0 {
+        return text + ".\n";
+    }
+    text += ": they go on running, and nobody can manage, move or delete them any more:\n";
+    for (id, server) in named {
+        writeln!(text, "  {id} {server}").expect("text takes anything");
+    }
+    if *servers > named.len() {
+        writeln!(text, "  and {} more", servers - named.len()).expect("text takes anything");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::{
+        host::{HostFault, HostFaultCode},
+        id::uuid_v7,
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    fn line(name: &str, condition: Condition) -> HostLine {
+        HostLine {
+            id: HostId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10])),
+            name: name.to_owned(),
+            site: "seoul-1".to_owned(),
+            condition,
+            quarantine: None,
+            servers: 2,
+            agent_version: "0.1.0".to_owned(),
+            capacity: None,
+            promised: Reserved::default(),
+            free: None,
+            health: HostHealth::default(),
+            strangers: vec![],
+            accusation: None,
+        }
+    }
+
+    #[test]
+    fn a_list_tells_states_apart_and_shows_what_is_wrong() {
+        let at = Timestamp::from_millis(60_000);
+        let sick = HostLine {
+            health: HostHealth {
+                repairs: 3,
+                faults: vec![HostFault {
+                    code: HostFaultCode::ForeignDrop,
+                    detail: "chain FORWARD of table filter drops".to_owned(),
+                }],
+            },
+            ..line("h1", Condition::LibvirtAway { since: at })
+        };
+        let gone = line("h2", Condition::Revoked { since: Some(at) });
+        let text = table(&[sick, gone]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(
+            lines[1].contains("libvirt-away") && lines[1].contains("since 1970-01-01T00:01:00Z"),
+            "{text}"
+        );
+        assert_eq!(
+            lines[2],
+            "  FAULT: foreign drop: chain FORWARD of table filter drops"
+        );
+        assert!(lines[3].contains("put back 3 times"), "{text}");
+        assert!(lines[4].contains(" revoked "), "{text}");
+    }
+
+    #[test]
+    fn a_program_reads_state_time_and_room() {
+        let at = Timestamp::from_millis(60_000);
+        let line = HostLine {
+            free: Some(Room {
+                cpus: 7,
+                memory: Bytes::gib(3),
+                disk: Bytes::gib(9),
+            }),
+            ..line("h1", Condition::Heard { at })
+        };
+        let json = serde_json::to_value(&line).expect("plain");
+        assert_eq!(json["state"], "heard");
+        assert_eq!(json["at"], "1970-01-01T00:01:00.000Z");
+        assert_eq!(json["free"]["cpus"], 7);
+        assert_eq!(json["agent_version"], "0.1.0");
+        let again: HostLine = serde_json::from_value(json).expect("read again");
+        assert_eq!(again.condition, line.condition);
+    }
+
+    #[test]
+    fn twenty_servers_are_named_and_the_others_counted() {
+        let server = |n: u8| {
+            let id = ServerId::from_uuid(uuid_v7(Timestamp::from_millis(1), [n; 10]));
+            (id, format!("web{n}"))
+        };
+        let stranded = StrandedAnswer {
+            servers: 23,
+            accounts: 4,
+            named: (0..20).map(server).collect(),
+        };
+        let text = describe("h1", &stranded);
+        assert!(text.contains("23 servers of 4 accounts"), "{text}");
+        assert!(
+            text.contains(" web19\n") && text.ends_with("  and 3 more\n"),
+            "{text}"
+        );
+    }
+}

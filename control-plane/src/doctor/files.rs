@@ -1,0 +1,187 @@
+//! Files that the service reads: there, right, and readable by its user; and whose the data folder is.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{User, geteuid};
+
+use super::Finding;
+use crate::{blobs, config::Config, owner, providers::mail::Mailer, startup};
+
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let reader = Reader::find();
+    let mut found = vec![
+        judge("terms", startup::read_terms(config), |terms| {
+            format!("{} bytes", terms.len())
+        }),
+        judge("portal's key", startup::read_portal_key(config), |_| {
+            "long enough".to_owned()
+        }),
+        judge("mail settings", Mailer::new(&config.mail), |_| {
+            format!("mails are from {}", config.mail.from)
+        }),
+    ];
+    let mut files = vec![
+        config.installation.terms_file.clone(),
+        config.portal_key_file.clone(),
+    ];
+    files.extend(config.mail.password_file.clone());
+    for image in config.images.iter().filter(|image| !image.retired) {
+        let checked = blobs::check(&image.file, image.format);
+        found.push(match checked {
+            Ok(()) => Finding::ok(
+                "images",
+                format!("{} is {}", image.code, image.file.display()),
+            ),
+            Err(error) => {
+                let why = innkeeper_wire::error::chain(&error);
+                Finding::problem("images", format!("{}: {why}", image.code))
+            }
+        });
+        files.push(image.file.clone());
+    }
+    if let Some(reader) = &reader {
+        let unreadable = files.iter().filter_map(|file| reader.stopped_at(file));
+        found.extend(unreadable.map(|at| {
+            let text = format!(
+                "the user {} can't read {}: give it to the group {0}, or let everybody read it",
+                owner::USER,
+                at.display()
+            );
+            Finding::problem("permissions", text)
+        }));
+    }
+    found.push(data_folder(&config.data_dir, reader.as_ref()));
+    found
+}
+
+fn judge<T, E: Into<anyhow::Error>>(
+    check: &'static str,
+    read: Result<T, E>,
+    describe: impl FnOnce(&T) -> String,
+) -> Finding {
+    match read {
+        Ok(value) => Finding::ok(check, describe(&value)),
+        Err(error) => Finding::problem(check, format!("{:#}", error.into())),
+    }
+}
+
+fn data_folder(folder: &Path, reader: Option<&Reader>) -> Finding {
+    let check = "data folder";
+    let Ok(found) = fs::metadata(folder) else {
+        let text = format!("{} is made at the first start", folder.display());
+        return Finding::ok(check, text);
+    };
+    let shown = folder.display();
+    let user = reader.map_or_else(|| geteuid().as_raw(), |reader| reader.user);
+    if found.uid() != user {
+        // The service manager gives it, with all in it, to the unit's user.
+        return Finding::warning(
+            check,
+            format!(
+                "{shown} is not the service's own; systemd gives it to the service at the start, if not: chown -R {0}:{0} {shown}",
+                owner::USER
+            ),
+        );
+    }
+    if found.permissions().mode() & 0o077 != 0 {
+        return Finding::warning(
+            check,
+            format!("{shown} can be read by others; the start makes that 0700"),
+        );
+    }
+    Finding::ok(check, format!("{shown} is the service's alone"))
+}
+
+/// The service's user, when root asks on behalf of it. Others try for themselves, by reading.
+#[derive(Debug)]
+struct Reader {
+    user: u32,
+    group: u32,
+}
+
+impl Reader {
+    fn find() -> Option<Self> {
+        let user = User::from_name(owner::USER).ok().flatten()?;
+        geteuid().is_root().then_some(Self {
+            user: user.uid.as_raw(),
+            group: user.gid.as_raw(),
+        })
+    }
+
+    /// The first folder or file on the way to `path` that it can't pass or read.
+    fn stopped_at(&self, path: &Path) -> Option<PathBuf> {
+        let mut way: Vec<_> = path.ancestors().collect();
+        way.reverse();
+        let is_closed = |at: &&&Path| {
+            let wanted = if **at == path { 0o4 } else { 0o1 };
+            match fs::metadata(at) {
+                Ok(found) => !self.may(found.uid(), found.gid(), found.mode(), wanted),
+                // What is not there is told by whoever reads it.
+                Err(_) => false,
+            }
+        };
+        way.iter().find(is_closed).map(|at| at.to_path_buf())
+    }
+
+    /// Whether it may do `wanted` (4: read, 1: pass) with what these own.
+    fn may(&self, owner: u32, group: u32, mode: u32, wanted: u32) -> bool {
+        let shift = if owner == self.user {
+            6
+        } else if group == self.group {
+            3
+        } else {
+            0
+        };
+        mode >> shift & wanted == wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_reads_what_owner_group_or_everybody_may() {
+        let reader = Reader {
+            user: 990,
+            group: 991,
+        };
+        assert!(reader.may(0, 991, 0o640, 4));
+        assert!(!reader.may(0, 0, 0o640, 4));
+        assert!(reader.may(0, 0, 0o644, 4));
+        assert!(reader.may(990, 0, 0o400, 4));
+        assert!(
+            !reader.may(990, 991, 0o044, 4),
+            "the owner's bits alone count"
+        );
+        assert!(reader.may(0, 991, 0o750, 1));
+    }
+
+    #[test]
+    fn the_first_closed_folder_on_the_way_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).expect("made");
+        let file = inner.join("terms");
+        fs::write(&file, "be kind").expect("written");
+        let open = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("changed");
+        };
+        open(folder.path(), 0o755);
+        open(&inner, 0o755);
+        open(&file, 0o644);
+        let nobody = Reader {
+            user: 65_533,
+            group: 65_533,
+        };
+        assert_eq!(nobody.stopped_at(&file), None);
+        open(&file, 0o600);
+        assert_eq!(nobody.stopped_at(&file), Some(file.clone()));
+        open(&inner, 0o700);
+        assert_eq!(nobody.stopped_at(&file), Some(inner));
+    }
+}

@@ -1,0 +1,92 @@
+//! How many servers are in which state, kept up to date by each write, so that telling it costs nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use innkeeper_wire::{
+    api::ServerState,
+    id::{HostId, ServerId},
+};
+
+use super::server::{HostReach, Lifecycle, Server};
+
+/// The servers that are not gone.
+#[derive(Debug, Default)]
+pub struct Census {
+    servers: HashMap<ServerId, Class>,
+    counts: HashMap<Class, u64>,
+}
+
+/// What servers are counted by: the state depends on whether the host is heard of, which no write tells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Class {
+    host: HostId,
+    while_heard: ServerState,
+    while_silent: ServerState,
+    /// As it is called in the API.
+    problem: Option<String>,
+}
+
+/// Servers by state, and by what is in their way.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// By state, as it is called in the API.
+    pub states: BTreeMap<String, u64>,
+    /// By problem, as it is called in the API.
+    pub problems: BTreeMap<String, u64>,
+}
+
+impl Census {
+    /// Takes in a server as it is now.
+    pub fn note(&mut self, server: &Server) {
+        self.forget(server.id);
+        if matches!(server.lifecycle, Lifecycle::Gone { .. }) {
+            return;
+        }
+        let class = Class {
+            host: server.host,
+            while_heard: server.state(HostReach::Heard),
+            while_silent: server.state(HostReach::Silent),
+            problem: server.problem().map(name),
+        };
+        *self.counts.entry(class.clone()).or_default() += 1;
+        self.servers.insert(server.id, class);
+    }
+
+    /// Forgets a server.
+    pub fn forget(&mut self, server: ServerId) {
+        let Some(class) = self.servers.remove(&server) else {
+            return;
+        };
+        if let Some(count) = self.counts.get_mut(&class) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&class);
+            }
+        }
+    }
+
+    /// All of them, with what `reach` says of their hosts.
+    #[must_use]
+    pub fn count(&self, reach: impl Fn(HostId) -> HostReach) -> Counted {
+        let mut counted = Counted::default();
+        for (class, count) in &self.counts {
+            let state = match reach(class.host) {
+                HostReach::Heard => class.while_heard,
+                HostReach::Silent => class.while_silent,
+            };
+            *counted.states.entry(name(state)).or_default() += count;
+            if let Some(problem) = &class.problem {
+                *counted.problems.entry(problem.clone()).or_default() += count;
+            }
+        }
+        counted
+    }
+}
+
+/// What a state or a code is called in the API.
+#[must_use]
+pub fn name(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).ok();
+    let name = value.as_ref().and_then(|value| value.as_str());
+    name.unwrap_or("other").to_owned()
+}

@@ -1,0 +1,166 @@
+//! What Prometheus reads of the control plane: held by promtool, there from the start, and true of hosts, servers and
+//! addresses. And the alarms that are shipped: they ask for nothing that is not there.
+
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use crate::setting::{Setting, room_for};
+
+const RULES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../packaging/prometheus/innkeeper.rules.yml"
+);
+/// Metrics of agents that the alarms use as well.
+const OF_AGENTS: [&str; 1] = ["innkeeper_agent_control_plane_behind"];
+
+fn text(setting: &Setting) -> String {
+    String::from_utf8(setting.metrics.render(&setting.app)).expect("text")
+}
+
+/// The value of the one series that begins so.
+#[track_caller]
+fn value(text: &str, series: &str) -> i64 {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(series));
+    let line = lines.find_map(|rest| rest.strip_prefix(' '));
+    let line = line.unwrap_or_else(|| panic!("no {series} in\n{text}"));
+    line.parse().expect("a whole number")
+}
+
+/// Asks promtool; what it complains about.
+#[expect(clippy::print_stdout, reason = "a test that can't run says why")]
+fn promtool(arguments: &[&str], input: &str) -> Option<String> {
+    let started = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = started else {
+        println!("skipped: promtool is not installed");
+        return None;
+    };
+    let mut stdin = promtool.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("written");
+    drop(stdin);
+    let output = promtool.wait_with_output().expect("it ends");
+    let said =
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    Some(if output.status.success() {
+        String::new()
+    } else {
+        said.concat()
+    })
+}
+
+#[tokio::test]
+async fn promtool_is_content_with_metrics_and_rules() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(2)).await;
+    let Some(complaint) = promtool(&["check", "metrics"], &text(&setting)) else {
+        return;
+    };
+    assert_eq!(complaint, "");
+    assert_eq!(
+        promtool(&["check", "rules", RULES], ""),
+        Some(String::new())
+    );
+}
+
+#[tokio::test]
+async fn alarms_ask_for_what_is_there() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(2)).await;
+    let text = text(&setting);
+    let there: BTreeSet<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    let rules = std::fs::read_to_string(RULES).expect("the rules");
+    let mut used = 0;
+    for expression in rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "))
+    {
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for word in words.filter(|word| word.starts_with("innkeeper_")) {
+            used += 1;
+            assert!(
+                there.contains(word) || OF_AGENTS.contains(&word) || FROM_USE.contains(&word),
+                "nobody measures {word}"
+            );
+        }
+    }
+    assert!(used > 15, "{used}");
+}
+
+/// Series of these come with the first server, or are set by the running service.
+const FROM_USE: [&str; 3] = [
+    "innkeeper_servers",
+    "innkeeper_server_problems",
+    "innkeeper_certificate_expiry_timestamp_seconds",
+];
+
+#[tokio::test]
+async fn what_is_counted_is_there_from_the_start() {
+    let setting = Setting::new();
+    let text = text(&setting);
+    for series in [
+        "innkeeper_mails_total{outcome=\"sent\"}",
+        "innkeeper_mails_total{outcome=\"retried\"}",
+        "innkeeper_mails_total{outcome=\"given_up\"}",
+        "innkeeper_http_responses_total{class=\"5xx\"}",
+        "innkeeper_agent_responses_total{class=\"5xx\"}",
+        "innkeeper_observations_not_taken_total",
+        "innkeeper_hosts{state=\"silent\"}",
+        "innkeeper_closed{reason=\"restored\"}",
+        "innkeeper_backup_timestamp_seconds",
+    ] {
+        assert_eq!(value(&text, series), 0, "{series}");
+    }
+    assert!(value(&text, "process_resident_memory_bytes") > 1_000_000);
+    assert!(text.contains("innkeeper_build_info{program=\"control-plane\",version=\""));
+}
+
+#[tokio::test]
+async fn hosts_servers_and_addresses_are_told() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(2)).await;
+    let before = text(&setting);
+    let free = "innkeeper_addresses_free{family=\"ipv4\",site=\"lab\"}";
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    setting.order(&token, &quote, "click").await.expect(201);
+    let after = text(&setting);
+    assert_eq!(value(&after, "innkeeper_hosts{state=\"heard\"}"), 1);
+    assert_eq!(value(&after, "innkeeper_servers{state=\"requested\"}"), 1);
+    assert_eq!(value(&after, free), value(&before, free) - 1);
+    let of_host = |what: &str, resource: &str| {
+        format!("innkeeper_host_{what}{{host=\"h1\",resource=\"{resource}\",site=\"lab\"}}")
+    };
+    for resource in ["cpus", "memory_bytes", "disk_bytes"] {
+        let promised = value(&after, &of_host("promised", resource));
+        assert!(promised > 0, "{resource}");
+        let was_free = value(&before, &of_host("free", resource));
+        assert_eq!(
+            value(&after, &of_host("free", resource)),
+            was_free - promised
+        );
+    }
+    let heard = "innkeeper_host_heard_timestamp_seconds{host=\"h1\",site=\"lab\"}";
+    assert_eq!(value(&after, heard), setting.app.now().as_millis() / 1_000);
+
+    setting.clock.advance_s(60);
+    let silent = text(&setting);
+    assert_eq!(value(&silent, "innkeeper_hosts{state=\"silent\"}"), 1);
+    assert_eq!(value(&silent, "innkeeper_servers{state=\"unknown\"}"), 1);
+    assert_eq!(value(&silent, "innkeeper_servers{state=\"requested\"}"), 0);
+    setting.app.revoke_host(host.id).await.expect("revoked");
+    let revoked = text(&setting);
+    assert_eq!(value(&revoked, "innkeeper_hosts{state=\"silent\"}"), 0);
+    assert_eq!(value(&revoked, "innkeeper_hosts{state=\"revoked\"}"), 1);
+    assert!(!revoked.contains("host=\"h1\""), "{revoked}");
+}
