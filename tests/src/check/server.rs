@@ -184,6 +184,7 @@ pub(super) async fn live(steps: &mut Steps, scene: &Scene, server: &Server) -> a
             )
             .await?;
     }
+    settled(scene, server).await?;
     let first_boot = server.ssh(scene, BOOT_ID).await?;
     let mark = kept_file(scene.installation.image());
     server
@@ -293,6 +294,19 @@ pub(super) async fn delete(
     steps
         .step("the server is deleted by its name", deleted)
         .await
+}
+
+/// Waits until the guest has set itself up: cloud-init restarts the ssh server on its way.
+async fn settled(scene: &Scene, server: &Server) -> anyhow::Result<()> {
+    if scene.installation.image() == TINY {
+        return Ok(());
+    }
+    until("cloud-init is done", READY_LIMIT, async || {
+        let status = server.ssh(scene, "cloud-init status").await?;
+        ensure!(status.contains("status: done"), "{status}");
+        Ok(())
+    })
+    .await
 }
 
 /// A file of the guest that lies on its disk: the tiny guest lives in memory but for one folder.
