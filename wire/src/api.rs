@@ -415,7 +415,7 @@ pub enum ServerState {
     Paused,
     /// It does not run. It is charged all the same.
     Stopped,
-    /// Its host can't be reached, so nobody knows.
+    /// Its host can't be reached, or gets no answer from it, so nobody knows.
     Unknown,
     /// It is being removed.
     Deleting,

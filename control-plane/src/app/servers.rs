@@ -18,7 +18,7 @@ use crate::domain::{
     host::{ManifestHead, Reserved},
     order::Order,
     recovery::Listed,
-    server::{Lifecycle, Milestone, NotNow, Server, allowed_actions},
+    server::{Lifecycle, Milestone, NotNow, Server},
     usage::{Contract, OutageCause, UsageInterval},
 };
 
@@ -352,7 +352,8 @@ impl App {
     }
 
     fn view_server(&self, server: Server, now: Timestamp) -> api::Server {
-        let state = server.state(self.presence().reach(server.host, now));
+        let reach = self.presence().reach(server.host, now);
+        let state = server.state(reach);
         api::Server {
             id: server.id,
             state,
@@ -364,7 +365,7 @@ impl App {
             problem: server.problem(),
             failure: server.failure.as_ref().map(|failure| failure.code),
             outage_since: server.outage.map(|outage| outage.since),
-            allowed_actions: allowed_actions(state).to_vec(),
+            allowed_actions: server.allowed_actions(reach).to_vec(),
             observed_at: self.presence().heard(server.host).map(|heard| heard.at),
             site: server.site,
             login_user: server.image.login_user,

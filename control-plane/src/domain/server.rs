@@ -290,6 +290,12 @@ impl Server {
             {
                 ServerState::Creating
             }
+            // What was seen of it before, nobody knows to be so now.
+            Some(ObservedState::Running { .. } | ObservedState::Paused { .. })
+                if self.is_hung() =>
+            {
+                ServerState::Unknown
+            }
             Some(ObservedState::Running { .. } | ObservedState::Paused { .. })
                 if self.observed.reboots < self.reboots =>
             {
@@ -334,6 +340,21 @@ impl Server {
         self.observed.problem.as_ref().map(|problem| problem.code)
     }
 
+    fn is_hung(&self) -> bool {
+        self.problem() == Some(ServerProblemCode::NotAnswering)
+    }
+
+    /// What can be asked of it now. One whose QEMU hangs is in a state that nobody knows, and can be ended all the same.
+    #[must_use]
+    pub fn allowed_actions(&self, host: HostReach) -> &'static [ServerAction] {
+        match (self.state(host), host) {
+            (ServerState::Unknown, HostReach::Heard) if self.is_hung() => {
+                &[ServerAction::PowerOff, ServerAction::Delete]
+            }
+            (state, _) => allowed_actions(state),
+        }
+    }
+
     /// The server after its owner asked for `action`, which the manifest of `generation` will tell its host.
     pub fn after(
         &self,
@@ -343,7 +364,7 @@ impl Server {
         now: Timestamp,
     ) -> Result<Self, NotNow> {
         let state = self.state(host);
-        if !allowed_actions(state).contains(&action) {
+        if !self.allowed_actions(host).contains(&action) {
             return Err(NotNow { state });
         }
         let mut next = self.clone();
@@ -512,6 +533,7 @@ impl Server {
                 | PauseReason::Asleep
                 | PauseReason::Unknown => None,
             },
+            ObservedState::Running { .. } if self.is_hung() => Some(OutageCause::Hung),
             ObservedState::Running { .. } if network_fails => Some(OutageCause::HostNetwork),
             ObservedState::Running { .. } => host,
             ObservedState::Absent

@@ -77,6 +77,8 @@ pub enum OutageCause {
     HostDisk,
     /// Somebody at the host paused the server.
     PausedAtHost,
+    /// Its QEMU hangs.
+    Hung,
 }
 
 impl OutageCause {

@@ -189,6 +189,32 @@ fn a_guest_that_ignores_a_shutdown_runs_with_a_problem() {
 }
 
 #[test]
+fn a_server_whose_qemu_hangs_is_unknown_and_can_be_ended() {
+    let mut report = seen(RUNNING, 1);
+    report.problem = trouble(ServerProblemCode::NotAnswering, 0);
+    let hung = running().observe(&report, 7, at(50)).expect("a change").0;
+    assert_eq!(hung.state(HostReach::Heard), ServerState::Unknown);
+    let actions = [ServerAction::PowerOff, ServerAction::Delete];
+    assert_eq!(hung.allowed_actions(HostReach::Heard), actions);
+    assert_eq!(
+        hung.allowed_actions(HostReach::Silent),
+        [ServerAction::Delete]
+    );
+    let outage = hung.outage_at(None, at(50)).expect("one");
+    assert_eq!(outage.cause, OutageCause::Hung);
+    let ending = hung
+        .after(ServerAction::PowerOff, HostReach::Heard, 8, at(60))
+        .expect("allowed");
+    assert_eq!(ending.state(HostReach::Heard), ServerState::Stopping);
+    let back = hung
+        .observe(&seen(RUNNING, 1), 7, at(70))
+        .expect("a change")
+        .0;
+    assert_eq!(back.state(HostReach::Heard), ServerState::Running);
+    assert_eq!(back.outage_at(None, at(70)), None);
+}
+
+#[test]
 fn a_guest_that_shuts_itself_down_is_stopped() {
     let down = running()
         .observe(&seen(ObservedState::Stopped, 1), 7, at(50))
