@@ -48,7 +48,7 @@ group_lint() {
   check "clippy" cargo clippy --quiet --workspace --all-targets -- -D warnings
   check "clippy, simulator" cargo clippy --quiet --package innkeeper-tests --features simulator --test sim -- -D warnings
   check "shell scripts parse" each bash -n -- dev tests/groups.sh tests/guest/build tests/guest/debian tests/guest/cloud-init tests/src/lab/hypervisor.sh .ci/run \
-    tests/tests/packaging/boot.sh packaging/deb/*/post*
+    tests/tests/packaging/boot.sh packaging/deb/*/p*
   test_files lint
 }
 

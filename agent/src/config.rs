@@ -4,6 +4,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,10 +16,18 @@ use crate::{
     hypervisor::{accelerator::AcceleratorPolicy, libvirt::HostConfig},
     network::NetworkConfig,
     plan::Rules,
+    resolvers,
 };
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/innkeeper/agent.toml";
+
+/// Outside of 9100 to 9999, which Prometheus gives to exporters: 9177 is that of the libvirt exporters, which are
+/// likely to run on a host.
+const METRICS_PORT: u16 = 8177;
+
+/// Shortest and longest time that guests may take to shut down, in seconds. The unit waits a minute longer.
+const GUESTS_STOP_LIMITS_S: RangeInclusive<u32> = 5..=600;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,11 +45,13 @@ pub struct Config {
     pub emulator: PathBuf,
     /// Name of the guests' bridge, which the agent makes.
     pub bridge: String,
-    /// The device on which the host answers ARP and ND for its guests. Without one, the network around must
-    /// route the guests' addresses to this host.
+    /// The device on which the host answers ARP and ND for its guests. Either this or `routed`: without one of them,
+    /// nobody outside would reach a guest.
     pub uplink: Option<String>,
-    /// Name servers that guests are told of.
-    pub nameservers: Vec<IpAddr>,
+    /// The network around routes the guests' addresses to this host, which answers for none of them.
+    pub routed: bool,
+    /// Name servers that guests are told of; those of this machine (resolv.conf, loopback left out) when not given.
+    pub nameservers: Option<Vec<IpAddr>>,
     /// Where Prometheus finds `/metrics`. It has no access control: not for a public address.
     pub listen_metrics: SocketAddr,
     /// Memory that is kept for the host itself, in mebibytes.
@@ -51,6 +62,8 @@ pub struct Config {
     pub tombstone_keep_days: u32,
     /// Most disks of deleted servers that are destroyed within an hour.
     pub purges_per_hour: u16,
+    /// How long guests may take to shut down when the machine does, in seconds; then they are powered off.
+    pub guests_stop_limit_s: u32,
     /// How log lines look.
     pub log: LogFormat,
 }
@@ -77,12 +90,14 @@ impl Default for Config {
             emulator: PathBuf::from("/usr/bin/qemu-system-x86_64"),
             bridge: network.bridge,
             uplink: None,
-            nameservers: Vec::new(),
-            listen_metrics: SocketAddr::from((Ipv4Addr::LOCALHOST, 9177)),
+            routed: false,
+            nameservers: None,
+            listen_metrics: SocketAddr::from((Ipv4Addr::LOCALHOST, METRICS_PORT)),
             memory_reserved_mib: 1024,
             disk_reserved_gib: 10,
             tombstone_keep_days: 7,
             purges_per_hour: 10,
+            guests_stop_limit_s: 80,
             log: LogFormat::Text,
         }
     }
@@ -118,6 +133,47 @@ pub enum ConfigError {
     /// A device's name the kernel would refuse.
     #[error("`{0}` must be the name of a network device: 1 to 15 letters, digits, `.`, `_` or `-`")]
     Device(&'static str),
+    /// Two answers to one question.
+    #[error(
+        "`uplink` and `routed` exclude each other: either this host answers for its guests' addresses, or the network \
+         around routes them here"
+    )]
+    UplinkAndRouted,
+    /// Guests without name servers can't resolve anything.
+    #[error(
+        "`nameservers` is empty: guests would resolve no name. Name the servers, or leave the key out to use this \
+         machine's own"
+    )]
+    NoNameservers,
+    /// Guests can't ask a name server there.
+    #[error(
+        "`nameservers`: {0} is this machine's own loopback or no address of a server: guests can't reach it"
+    )]
+    Nameserver(IpAddr),
+    /// Too short to shut down, or longer than the unit waits.
+    #[error(
+        "`guests_stop_limit_s` must be {} to {}",
+        GUESTS_STOP_LIMITS_S.start(),
+        GUESTS_STOP_LIMITS_S.end()
+    )]
+    StopLimit,
+}
+
+/// Why guests of this host would not work, although the file is right: what an operator must decide.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undecided {
+    /// How guests' addresses reach this host.
+    #[error(
+        "neither `uplink` nor `routed` is set: nobody would reach a guest. Set `uplink` to the device on which this \
+         host shall answer for its guests, or `routed = true` if the network around routes their addresses here"
+    )]
+    Reach,
+    /// Which name servers guests ask.
+    #[error(
+        "guests have no name servers: `nameservers` is not set, and this machine itself uses none but loopback. Set \
+         `nameservers`"
+    )]
+    Nameservers,
 }
 
 impl Config {
@@ -152,14 +208,51 @@ impl Config {
             return Err(ConfigError::Device("bridge"));
         }
         match &self.uplink {
-            Some(uplink) if !is_device(uplink) => Err(ConfigError::Device("uplink")),
-            _ => Ok(()),
+            Some(uplink) if !is_device(uplink) => return Err(ConfigError::Device("uplink")),
+            Some(_) if self.routed => return Err(ConfigError::UplinkAndRouted),
+            _ => {}
+        }
+        if !GUESTS_STOP_LIMITS_S.contains(&self.guests_stop_limit_s) {
+            return Err(ConfigError::StopLimit);
+        }
+        match self.nameservers.as_deref() {
+            Some([]) => Err(ConfigError::NoNameservers),
+            Some(named) => match named
+                .iter()
+                .find(|address| !resolvers::is_for_guests(**address))
+            {
+                Some(address) => Err(ConfigError::Nameserver(*address)),
+                None => Ok(()),
+            },
+            None => Ok(()),
         }
     }
 
-    /// The part of the host itself.
-    #[must_use]
-    pub fn host(&self) -> HostConfig {
+    /// The name servers that guests are told of; `own` are those that this machine uses.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn nameservers(&self, own: &[IpAddr]) -> Result<Vec<IpAddr>, Undecided> {
+        let chosen = self.nameservers.as_deref().unwrap_or(own);
+        if chosen.is_empty() {
+            return Err(Undecided::Nameservers);
+        }
+        Ok(chosen.to_vec())
+    }
+
+    /// The part of the host itself; `own` are the name servers that this machine uses.
+    ///
+    /// # Errors
+    /// When something is not decided without which guests would not work.
+    pub fn host(&self, own: &[IpAddr]) -> Result<HostConfig, Undecided> {
+        if self.uplink.is_none() && !self.routed {
+            return Err(Undecided::Reach);
+        }
+        let nameservers = self.nameservers(own)?;
+        Ok(self.host_with(nameservers))
+    }
+
+    fn host_with(&self, nameservers: Vec<IpAddr>) -> HostConfig {
         HostConfig {
             libvirt_uri: self.libvirt_uri.clone(),
             accelerator: self.accelerator,
@@ -170,10 +263,16 @@ impl Config {
             network: NetworkConfig {
                 bridge: self.bridge.clone(),
                 uplink: self.uplink.clone(),
-                nameservers: self.nameservers.clone(),
+                nameservers,
                 control_plane: self.control_plane_url.clone(),
             },
         }
+    }
+
+    /// How long guests may take to shut down with the machine.
+    #[must_use]
+    pub fn guests_stop_limit(&self) -> Duration {
+        Duration::from_secs(self.guests_stop_limit_s.into())
     }
 
     /// The operator's rules for the plan.
@@ -215,14 +314,16 @@ mod tests {
         let defaults = parse(SHIPPED).expect("the shipped example");
         assert_eq!(format!("{defaults:?}"), format!("{:?}", Config::default()));
         let is_key = |line: &&str| line.starts_with('#') && line.contains(" = ");
+        // The one key that excludes another.
+        let is_used = |line: &&str| is_key(line) && !line.starts_with("#routed");
         let keys = SHIPPED
             .lines()
-            .filter(is_key)
+            .filter(is_used)
             .map(|line| line.trim_start_matches('#'));
         let all = parse(&keys.collect::<Vec<_>>().join("\n")).expect("every key in use");
         assert_eq!(all.uplink.as_deref(), Some("eth0"));
         let shown = SHIPPED.lines().filter(is_key).count();
-        assert_eq!(shown, 14, "one line for each field of `Config`");
+        assert_eq!(shown, 16, "one line for each field of `Config`");
     }
 
     #[test]
@@ -244,11 +345,32 @@ mod tests {
                 "`uplink` must be the name of a network device",
             ),
             ("accelerator = 'xen'", "unknown variant `xen`"),
-            ("listen_metrics = '9177'", "invalid socket address"),
+            ("listen_metrics = '8177'", "invalid socket address"),
+            ("uplink = 'eth0'\nrouted = true", "exclude each other"),
+            ("nameservers = []", "guests would resolve no name"),
+            ("nameservers = ['127.0.0.53']", "guests can't reach it"),
+            ("guests_stop_limit_s = 900", "must be 5 to 600"),
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_guests_cannot_do_without_must_be_decided() {
+        let own = ["192.0.2.53".parse().expect("an address")];
+        let host = |text: &str, own: &[IpAddr]| parse(text).expect("good").host(own);
+        assert_eq!(host("", &own).expect_err("nothing"), Undecided::Reach);
+        let undecided = host("routed = true", &[]).expect_err("no name servers");
+        assert_eq!(undecided, Undecided::Nameservers);
+        let host = host("uplink = 'eth0'", &own).expect("decided");
+        assert_eq!(host.network.nameservers, own);
+        let named = parse("nameservers = ['2001:db8::53']").expect("good");
+        let chosen = named.nameservers(&own).expect("named");
+        assert_eq!(
+            chosen,
+            ["2001:db8::53".parse::<IpAddr>().expect("an address")]
+        );
     }
 
     #[test]

@@ -25,12 +25,13 @@ use innkeeper_wire::{
     error::{Problem, ProblemCode},
     host::HOST_HEADER,
     id::HostId,
+    time::Timestamp,
 };
 use rustls::{ClientConfig, pki_types::ServerName};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     task::JoinHandle,
     time::timeout,
 };
@@ -38,8 +39,12 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// How long connecting may take, name to handshake.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long of that the name may take.
+const RESOLVE_DEADLINE: Duration = Duration::from_secs(6);
 /// A silent connection is asked for a sign of life this often, and has as long again to give it.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// For the time at the other side.
+const DATE_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest problem document that is read, in bytes.
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
 
@@ -58,6 +63,9 @@ pub enum CallError {
         #[source]
         source: io::Error,
     },
+    /// Nobody said in time which address a name has.
+    #[error("the name `{0}` was not resolved in time: does this host ask the right name servers?")]
+    Unresolved(String),
     /// The connection broke, or HTTP/2 was not spoken.
     #[error("the connection broke")]
     Http(#[source] hyper::Error),
@@ -87,9 +95,7 @@ impl CallError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused(_) => true,
-            Self::Problem(problem) => {
-                problem.code == ProblemCode::Unauthenticated || problem.status == 403
-            }
+            Self::Problem(problem) => problem.status == 401 || problem.status == 403,
             Self::Status(status) => {
                 matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             }
@@ -101,6 +107,12 @@ impl CallError {
     #[must_use]
     pub fn is_quarantine(&self) -> bool {
         matches!(self, Self::Problem(problem) if problem.code == ProblemCode::HostQuarantined)
+    }
+
+    /// Whether operators no longer take this host for one of theirs.
+    #[must_use]
+    pub fn is_revocation(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == ProblemCode::HostRevoked)
     }
 
     /// Whether what was asked for is not there, or not for us.
@@ -188,7 +200,10 @@ impl Connection {
         let address = format!("{name}:{port}");
         let failed = |source| failed_connect(&address, source);
         let connecting = async {
-            let stream = TcpStream::connect((name, port)).await.map_err(failed)?;
+            let resolved = timeout(RESOLVE_DEADLINE, lookup_host((name, port))).await;
+            let resolved = resolved.map_err(|_| CallError::Unresolved(name.to_owned()))?;
+            let addresses: Vec<_> = resolved.map_err(failed)?.collect();
+            let stream = TcpStream::connect(&addresses[..]).await.map_err(failed)?;
             stream.set_nodelay(true).map_err(failed)?;
             let server = ServerName::try_from(name.to_owned())
                 .map_err(|_| CallError::Url(url.to_owned()))?;
@@ -254,6 +269,19 @@ impl Connection {
             .unwrap_or(Err(CallError::Deadline(deadline)))
     }
 
+    /// The time at the other side, as any of its answers tells it: refusals do as well.
+    ///
+    /// # Errors
+    /// When there is no answer, or none with a date.
+    pub async fn date(&self) -> Result<Timestamp, CallError> {
+        let asking = self.ask(Call::get("/agent/v1/join", DATE_DEADLINE, 0));
+        let response = timeout(DATE_DEADLINE, asking).await;
+        let response = response.unwrap_or(Err(CallError::Deadline(DATE_DEADLINE)))?;
+        let date = response.headers().get(header::DATE);
+        date.and_then(|date| Timestamp::from_http_date(date.to_str().ok()?))
+            .ok_or(CallError::Status(response.status()))
+    }
+
     /// Asks and gives the answer's body to be read as it comes. The deadline is for its beginning.
     ///
     /// # Errors
@@ -267,6 +295,20 @@ impl Connection {
     }
 
     async fn send(&self, call: Call<'_>) -> Result<Response<Incoming>, CallError> {
+        let response = self.ask(call).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = collect(response.into_body(), PROBLEM_BYTES_MAX).await?;
+        Err(match serde_json::from_slice(&body) {
+            Ok(problem) => CallError::Problem(Box::new(problem)),
+            Err(_) => CallError::Status(status),
+        })
+    }
+
+    /// Whatever is answered.
+    async fn ask(&self, call: Call<'_>) -> Result<Response<Incoming>, CallError> {
         let mut request = Request::builder()
             .method(call.method)
             .uri(format!("https://{}{}", self.authority, call.path))
@@ -277,21 +319,8 @@ impl Connection {
         let request = request
             .body(Full::new(Bytes::from(call.body)))
             .map_err(|_| CallError::Url(format!("https://{}{}", self.authority, call.path)))?;
-        let response = self
-            .sender
-            .clone()
-            .send_request(request)
-            .await
-            .map_err(CallError::Http)?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let body = collect(response.into_body(), PROBLEM_BYTES_MAX).await?;
-        Err(match serde_json::from_slice(&body) {
-            Ok(problem) => CallError::Problem(Box::new(problem)),
-            Err(_) => CallError::Status(status),
-        })
+        let asked = self.sender.clone().send_request(request).await;
+        asked.map_err(CallError::Http)
     }
 }
 

@@ -11,15 +11,13 @@ use std::{
 
 use innkeeper_wire::{
     id::ServerId,
+    image::QCOW2_MAGIC,
     size::Bytes,
     time::Timestamp,
     vm::{BaseImage, ImageFormat, ServerSpec},
 };
 
-use crate::{
-    image::QCOW2_MAGIC,
-    layout::{self, StateDir},
-};
+use crate::layout::{self, StateDir};
 
 /// Largest system disk.
 pub const DISK_MAX: Bytes = Bytes::gib(64 * 1024);

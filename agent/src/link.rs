@@ -14,7 +14,7 @@ use innkeeper_wire::{
     error::chain,
     host::{Manifest, Report},
     id::HostId,
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use tokio::{
     io::AsyncRead,
@@ -91,8 +91,14 @@ enum LinkError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Renew(#[from] RenewError),
-    #[error("the certificate expired more than 7 days ago: this host must join anew")]
-    TooLate,
+    #[error(
+        "by this host's clock it is {now}, and its certificate expired on {expired_at}, more than 7 days ago: is the clock \
+         wrong? Only if it is right must this host join anew"
+    )]
+    TooLate {
+        now: Timestamp,
+        expired_at: Timestamp,
+    },
     #[error("this machine has joined as {now}, and this agent was started as {before}: restart it")]
     Rejoined { before: HostId, now: HostId },
 }
@@ -101,7 +107,7 @@ impl LinkError {
     fn is_refusal(&self) -> bool {
         match self {
             Self::Call(error) | Self::Renew(RenewError::Call(error)) => error.is_refusal(),
-            Self::Identity(_) | Self::Tls(_) | Self::TooLate | Self::Rejoined { .. } => true,
+            Self::Identity(_) | Self::Tls(_) | Self::TooLate { .. } | Self::Rejoined { .. } => true,
             Self::Renew(_) => false,
         }
     }
@@ -115,6 +121,12 @@ impl LinkError {
         let (Self::Call(error) | Self::Renew(RenewError::Call(error))) = self else {
             return None;
         };
+        if error.is_revocation() {
+            return Some(
+                "this host was revoked: its guests run on, and nobody can manage them from there. If that was a mistake, \
+                 see `innkeeper-control-plane host list`",
+            );
+        }
         if error.is_quarantine() {
             return Some("the guests run on as they are; see `innkeeper-control-plane host list`");
         }
@@ -122,8 +134,13 @@ impl LinkError {
             return None;
         };
         match (refusal.by, refusal.fault) {
-            (RefusedBy::Peer, Fault::Expired) => {
-                Some("it expired more than 7 days ago: this host must join anew")
+            // By our own clock it has not, or we would not have dialled.
+            (RefusedBy::Peer, Fault::Expired | Fault::NotYetValid) => Some(
+                "by this host's clock it is valid: one of the two clocks is wrong. Only if the control plane's is right, \
+                 and the certificate expired more than 7 days ago, must this host join anew",
+            ),
+            (RefusedBy::Us, Fault::Expired | Fault::NotYetValid) => {
+                Some("is this host's clock wrong, or the control plane's?")
             }
             (_, Fault::Authority) => Some(
                 "if the control plane has changed its authority while this host was away, it must join anew",
@@ -210,7 +227,10 @@ impl Link {
         let schedule = Schedule::of(&certificate, rand::random());
         let due = schedule.due(self.clock.now());
         if due == Due::TooLate {
-            return Err(LinkError::TooLate);
+            return Err(LinkError::TooLate {
+                now: self.clock.now(),
+                expired_at: certificate.not_after,
+            });
         }
         let tls = client_config(
             &usable.identity,
@@ -529,6 +549,7 @@ impl ImageSource for Blobs {
 #[cfg(test)]
 mod tests {
     use innkeeper_mtls::Refusal;
+    use innkeeper_wire::error::{Problem, ProblemCode};
 
     use super::*;
 
@@ -545,6 +566,38 @@ mod tests {
                 assert!(advice.contains("must join anew"), "{advice}");
             }
         }
+    }
+
+    /// A clock that jumped must not make somebody take a host's servers from it.
+    #[test]
+    fn nobody_is_sent_to_join_anew_for_a_wrong_clock() {
+        for by in [RefusedBy::Us, RefusedBy::Peer] {
+            for fault in [Fault::Expired, Fault::NotYetValid] {
+                let error = LinkError::Call(CallError::Refused(Refusal { by, fault }));
+                let advice = error.advice().expect("people can help");
+                assert!(advice.contains("clock"), "{advice}");
+                let sends_away = advice.contains("join anew") && !advice.contains("Only if");
+                assert!(!sends_away, "{advice}");
+            }
+        }
+        let too_late = LinkError::TooLate {
+            now: Timestamp::from_millis(1_790_000_000_000),
+            expired_at: Timestamp::from_millis(1_700_000_000_000),
+        };
+        let said = too_late.to_string();
+        assert!(
+            said.contains("is the clock wrong?") && said.contains("2026-09-21"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_revoked_host_says_so() {
+        let problem = Problem::new(ProblemCode::HostRevoked);
+        let error = LinkError::Call(CallError::Problem(Box::new(problem)));
+        assert!(error.is_refusal() && !error.is_quarantine());
+        let advice = error.advice().expect("people can help");
+        assert!(advice.starts_with("this host was revoked"), "{advice}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use prometheus::{
     Encoder, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -61,6 +61,9 @@ pub struct Metrics {
     snapshot_age: Gauge,
     shares_failed: IntCounter,
     snapshot: Mutex<Option<Snapshot>>,
+    listen_failures: IntCounter,
+    /// Why the metrics are not served, while they are not.
+    pub(crate) unserved: watch::Sender<Option<String>>,
 }
 
 /// Whether the control plane has forgotten what it told this host. Clones are the same.
@@ -139,6 +142,12 @@ impl Metrics {
         )
         .expect("the name is valid");
         let behind = Behind::default();
+        let listen_failures = IntCounter::new(
+            "innkeeper_agent_metrics_listen_failures_total",
+            "How often the port of these metrics could not be had.",
+        )
+        .expect("the name is valid");
+        register(&registry, listen_failures.clone());
         register(&registry, build);
         register(&registry, behind.0.clone());
         register(&registry, snapshot_age.clone());
@@ -155,7 +164,23 @@ impl Metrics {
             snapshot_age,
             shares_failed,
             snapshot: Mutex::new(None),
+            listen_failures,
+            unserved: watch::Sender::new(None),
         }
+    }
+
+    /// Why the metrics are not served, for reports; `None` while they are.
+    #[must_use]
+    pub fn unserved(&self) -> Option<String> {
+        self.unserved.borrow().clone()
+    }
+
+    /// Takes in whether the port could be had; set by the exporter.
+    pub(crate) fn set_unserved(&self, why: Option<String>) {
+        if why.is_some() {
+            self.listen_failures.inc();
+        }
+        self.unserved.send_replace(why);
     }
 
     /// Where other modules register metrics that live as long as the process.

@@ -329,6 +329,7 @@ impl Config {
         unique("site", self.sites.iter().map(|site| &site.code))?;
         unique("plan", self.plans.iter().map(|plan| &plan.code))?;
         unique("image", self.images.iter().map(|image| &image.code))?;
+        self.check_image_files()?;
         self.plans()?;
         let pools = self.pools()?;
         for site in &self.sites {
@@ -339,6 +340,26 @@ impl Config {
                 return Err(value(
                     "pool",
                     format!("site `{}` has no IPv4 pool", site.code),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// One file has one format, and which it is decides how hosts read it.
+    fn check_image_files(&self) -> Result<(), ConfigError> {
+        for (index, image) in self.images.iter().enumerate() {
+            let mut before = self.images.iter().take(index);
+            let differs =
+                |other: &&ImageConfig| other.file == image.file && other.format != image.format;
+            if let Some(other) = before.find(differs) {
+                return Err(value(
+                    format!("image `{}`, format", image.code),
+                    format!(
+                        "{} is that of image `{}` too, with another format",
+                        image.file.display(),
+                        other.code
+                    ),
                 ));
             }
         }
@@ -715,6 +736,20 @@ mod tests {
         );
         check(&format!("{v4}network = \"198.51.100.0/24\""), "duplicate");
         check("reserved = []", "missing field `subnet`");
+    }
+
+    /// Row B24: one file listed twice, as qcow2 and as raw.
+    #[test]
+    fn one_file_has_one_format() {
+        let (_, image) = EXAMPLE.split_once("[[image]]").expect("an image");
+        let again = image.replace("debian-12\"", "debian\"");
+        let twice = format!("{EXAMPLE}\n[[image]]{again}");
+        assert!(parse(&twice).is_ok(), "under two codes");
+        let raw = again.replace("format = \"qcow2\"", "format = \"raw\"");
+        let error = parse(&format!("{EXAMPLE}\n[[image]]{raw}")).expect_err("two formats");
+        let expected = "image `debian`, format: /var/lib/innkeeper-images/debian-12.qcow2 is that of \
+                        image `debian-12` too, with another format";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

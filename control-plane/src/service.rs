@@ -20,6 +20,7 @@ use axum::{
 };
 use innkeeper_wire::{
     digest::Digest,
+    error::chain,
     id::IdSource,
     time::{Clock, SystemClock},
 };
@@ -38,7 +39,7 @@ use crate::{
     api::{self, context::Context},
     app::{App, Settings, error::AppError, witnesses::WitnessKey},
     authority::Authority,
-    blobs::Blobs,
+    blobs::{Blobs, import_all},
     config::Config,
     domain::catalogue::{Catalogue, Image},
     maintenance,
@@ -103,6 +104,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     if let Err(error) = app.note_at_start(&authority.present()).await {
         tracing::error!(%error, "where the authority's roll-over stands can't be noted in the journal");
     }
+    drop_old_images(&app, &blobs);
     let tasks = Tasks::new(stop.clone());
     let metrics = Metrics::new().context("define metrics")?;
     begin_duties(&tasks, &app, files.mailer, &metrics, &stop);
@@ -202,9 +204,8 @@ fn listen(
 /// What can be ordered, with the images taken in.
 fn catalogue(config: &Config, blobs: &Blobs) -> anyhow::Result<Catalogue> {
     let mut images = Vec::new();
-    for image in config.images.iter().filter(|image| !image.retired) {
-        let base = blobs.import(&image.file, image.format)?;
-        tracing::info!(image = %image.code, digest = %base.digest, "a base image is ready");
+    let offered = config.images.iter().filter(|image| !image.retired);
+    for (image, base) in offered.zip(import_all(config, blobs)?) {
         images.push(Image {
             code: image.code.clone(),
             name: image.name.clone(),
@@ -264,6 +265,31 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
             Err(error).context("open the store")
         }
         Err(error) => Err(error).context("open the store").only_a_person(),
+    }
+}
+
+/// Copies of images that were replaced or are sold no more, and that no server needs. It is no reason to stay down when
+/// that fails: they only take room.
+fn drop_old_images(app: &App, blobs: &Blobs) {
+    let removed = match app.images_in_use() {
+        Ok(Some(needed)) => blobs.remove_all_but(&needed),
+        Ok(None) => return,
+        Err(error) => {
+            return tracing::warn!(%error, "it can't be read which base images are needed");
+        }
+    };
+    match removed {
+        Ok(removed) => {
+            for (digest, size) in removed {
+                tracing::info!(%digest, bytes = size.0, "removed the copy of a base image that nothing needs");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "copies of base images that nothing needs can't be removed"
+            );
+        }
     }
 }
 

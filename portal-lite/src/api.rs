@@ -3,13 +3,20 @@
 //! Every page calls it with the visitor's own token and address, so the API decides what he may see. It
 //! keeps nothing between calls but idle connections.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -37,12 +44,17 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Header by which the portal shows that it is the portal.
 const PORTAL_KEY: &str = "x-innkeeper-portal-key";
 
+/// Header by which the API says that this is not the portal's key.
+const PORTAL_REFUSED: &str = "x-innkeeper-portal-refused";
+
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
     http: Client<HttpConnector, Full<Bytes>>,
     base: String,
     portal_key: HeaderValue,
+    /// The API did not take the key with its last answer.
+    is_refused: Arc<AtomicBool>,
 }
 
 /// On whose behalf a call is made.
@@ -110,6 +122,26 @@ impl Api {
             http: Client::builder(TokioExecutor::new()).build(connector),
             base: base.to_owned(),
             portal_key,
+            is_refused: Arc::default(),
+        }
+    }
+
+    /// Whether the API takes our key for that of a stranger: then all customers are one visitor to it, which limits
+    /// all of them when one is to be limited.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
+    fn note_refusal(&self, headers: &HeaderMap) {
+        let refused = headers.contains_key(PORTAL_REFUSED);
+        let before = self.is_refused.swap(refused, Ordering::Relaxed);
+        if refused && !before {
+            tracing::error!(
+                "the API does not take this portal's key: `portal_key_file` must hold the same secret as the control plane's"
+            );
+        } else if before && !refused {
+            tracing::info!("the API takes this portal's key");
         }
     }
 
@@ -340,6 +372,7 @@ impl Api {
                 .await
                 .map_err(|e| unreachable(&e))?;
             let status = response.status();
+            self.note_refusal(response.headers());
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
                 .collect()
                 .await

@@ -11,6 +11,7 @@ pub mod api;
 pub mod assets;
 pub mod config;
 pub mod cookies;
+pub mod doctor;
 pub mod failure;
 pub mod form;
 pub mod format;

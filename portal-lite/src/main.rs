@@ -1,16 +1,22 @@
 //! `innkeeper-portal`: the command line.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use innkeeper_portal_lite::{config::Config, portal::Portal, routes, serve};
+use innkeeper_portal_lite::{config::Config, doctor, portal::Portal, routes, serve};
 use innkeeper_wire::{journal, time::SystemClock};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
 use tracing::info;
+
+/// Where the configuration is looked for.
+const DEFAULT_CONFIG: &str = "/etc/innkeeper/portal.toml";
+/// How the portal ends when only a person can mend the cause (`EX_CONFIG` of sysexits.h): its unit does not start it
+/// again then, and shows as failed.
+const BY_HAND: u8 = 78;
 
 /// The customers' portal of Innkeeper.
 #[derive(Parser)]
@@ -25,33 +31,43 @@ enum Command {
     /// Serve pages until SIGTERM or SIGINT.
     Serve {
         /// The configuration file.
-        #[arg(long)]
+        #[arg(long, default_value = DEFAULT_CONFIG)]
         config: PathBuf,
     },
-    /// Say whether a configuration file can be used, secrets included.
-    CheckConfig {
+    /// Say whether configuration, secrets, port and API are as they must be, and what to do where they are not.
+    Doctor {
         /// The configuration file.
-        #[arg(long)]
+        #[arg(long, default_value = DEFAULT_CONFIG)]
         config: PathBuf,
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    journal::start(journal::Lines::Text);
+#[tokio::main]
+async fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config } => {
-            let config = Config::load(&config).context("the configuration can't be used")?;
-            tokio::runtime::Runtime::new()
-                .context("can't start the runtime")?
-                .block_on(serve(config))
+            journal::start(journal::Lines::Text);
+            let opened = Config::load(&config).and_then(|config| {
+                let portal = Portal::new(&config, Arc::new(SystemClock))?;
+                Ok((config, portal))
+            });
+            let (ended, code) = match opened {
+                Err(error) => (Err(error.into()), BY_HAND),
+                Ok((config, portal)) => (serve(config, portal).await, 1),
+            };
+            match ended {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "the portal can't go on");
+                    ExitCode::from(code)
+                }
+            }
         }
-        Command::CheckConfig { config } => check(&config),
+        Command::Doctor { config } => doctor::examine(&config).await,
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
-    let portal =
-        Portal::new(&config, Arc::new(SystemClock)).context("the configuration can't be used")?;
+async fn serve(config: Config, portal: Portal) -> anyhow::Result<()> {
     let router = routes::router(Arc::new(portal));
     let listener = TcpListener::bind(config.listen)
         .await
@@ -82,12 +98,4 @@ fn end_signal() -> anyhow::Result<impl Future<Output = ()>> {
 
 fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("can't listen for signals")
-}
-
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-fn check(path: &std::path::Path) -> anyhow::Result<()> {
-    let config = Config::load(path).context("the configuration can't be used")?;
-    Portal::new(&config, Arc::new(SystemClock)).context("the configuration can't be used")?;
-    println!("{} can be used", path.display());
-    Ok(())
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::State,
+    http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
     response::IntoResponse,
     routing::{get, post},
@@ -19,6 +21,15 @@ use crate::{
     portal::Portal,
     visit,
 };
+
+/// Whether the portal serves as it should; not whether the API does, which has a `/healthz` of its own.
+async fn health(State(portal): State<Arc<Portal>>) -> (StatusCode, &'static str) {
+    if portal.api.is_refused() {
+        let text = "the API does not take this portal's key\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    (StatusCode::OK, "ok\n")
+}
 
 /// The portal's router.
 pub fn router(portal: Arc<Portal>) -> Router {
@@ -67,7 +78,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/static/{digest}/{name}", get(assets::serve))
         .layer(CompressionLayer::new());
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(health))
         .merge(files)
         .merge(pages)
         .layer(from_fn_with_state(portal.clone(), headers::add))

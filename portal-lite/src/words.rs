@@ -157,8 +157,10 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::AccountLocked => "problem-account-locked",
         ProblemCode::RateLimited => "problem-rate-limited",
         ProblemCode::Internal => "problem-internal",
-        // No customer ever meets a host's quarantine.
-        ProblemCode::Unavailable | ProblemCode::HostQuarantined => "problem-unavailable",
+        // No customer ever meets what hosts are told.
+        ProblemCode::Unavailable | ProblemCode::HostQuarantined | ProblemCode::HostRevoked => {
+            "problem-unavailable"
+        }
         ProblemCode::StorageFull => "problem-storage-full",
     }
 }

@@ -8,11 +8,15 @@ use std::{
 
 /// Each unit and the most exposure that `systemd-analyze security` may find, in tenths. The agent is root with
 /// three capabilities until its privileged part is a process of its own.
-const UNITS: [(&str, u32); 3] = [
+const UNITS: [(&str, u32); 4] = [
     ("innkeeper-control-plane.service", 20),
     ("innkeeper-portal.service", 20),
     ("innkeeper-agent.service", 25),
+    ("innkeeper-guests.service", 20),
 ];
+
+/// How programs end when only a person can mend the cause (sysexits.h).
+const BY_HAND: &str = "78";
 
 #[test]
 fn units_are_valid_and_hardened() {
@@ -70,7 +74,11 @@ fn what_units_name_is_in_their_packages() {
         let unit = fs::read_to_string(source(name)).expect("the unit is there");
         let values =
             |key: &'static str| unit.lines().filter_map(move |line| line.strip_prefix(key));
-        let program = name.trim_end_matches(".service");
+        let program = match name.trim_end_matches(".service") {
+            // It comes with the agent, which does its work.
+            "innkeeper-guests" => "innkeeper-agent",
+            other => other,
+        };
         let crate_folder = match program {
             "innkeeper-portal" => "portal-lite",
             other => other.trim_start_matches("innkeeper-"),
@@ -80,7 +88,8 @@ fn what_units_name_is_in_their_packages() {
         let page = fs::read_to_string(source("../packaging/man").join(format!("{program}.8")));
         let page = page.expect("each program has a manual page");
 
-        let start = values("ExecStart=").next().expect("it starts something");
+        let start = values("ExecStart=").chain(values("ExecStop=")).next();
+        let start = start.expect("it runs something");
         let [path, command, option, config] = start.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{name}: {start}");
         };
@@ -114,20 +123,60 @@ fn what_units_name_is_in_their_packages() {
     }
 }
 
+/// A crash loop that only a person can end must show as failed, and others must leave room in the journal.
+#[test]
+fn what_only_a_person_can_mend_is_not_tried_again() {
+    for (name, _) in UNITS {
+        let unit = fs::read_to_string(source(name)).expect("the unit is there");
+        let value = |key| unit.lines().find_map(|line| line.strip_prefix(key));
+        if value("Restart=").is_none() {
+            continue;
+        }
+        assert_eq!(value("RestartPreventExitStatus="), Some(BY_HAND), "{name}");
+        let pause_s: u32 = value("RestartSec=")
+            .and_then(|s| s.parse().ok())
+            .expect("seconds");
+        assert!(pause_s >= 5, "{name}: {pause_s} s");
+    }
+}
+
+/// When the machine goes down: first the agent, which would start guests again, then the guests, then libvirt, which
+/// they are asked through. systemd stops in the reverse order of starting.
+#[test]
+fn guests_are_shut_down_between_agent_and_libvirt() {
+    let of = |name: &str, key: &str| {
+        let unit = fs::read_to_string(source(name)).expect("the unit is there");
+        let lines = unit.lines().filter_map(|line| line.strip_prefix(key));
+        let words: Vec<_> = lines
+            .flat_map(str::split_whitespace)
+            .map(str::to_owned)
+            .collect();
+        words
+    };
+    let (agent, guests) = ("innkeeper-agent.service", "innkeeper-guests.service");
+    let has = |name, key, wanted: &str| of(name, key).iter().any(|word| word == wanted);
+    assert!(has(agent, "After=", guests) && has(agent, "Wants=", guests));
+    assert!(
+        has(agent, "PartOf=", guests),
+        "who stops guests stops the agent"
+    );
+    for needed in [
+        // The service, and not only the socket, which libvirt-guests waits for.
+        "libvirtd.service",
+        "virtqemud.service",
+        "virt-guest-shutdown.target",
+        "virtlogd.service",
+    ] {
+        assert!(has(guests, "After=", needed), "{needed}");
+    }
+}
+
 /// A copy of the unit whose program is one that this machine has: verify wants it to exist.
 fn with_installed_program(unit: &Path, folder: &Path) -> PathBuf {
     let text = fs::read_to_string(unit).expect("the unit is there");
-    let lines: Vec<_> = text
-        .lines()
-        .map(
-            |line| match line.strip_prefix("ExecStart=/usr/bin/innkeeper-") {
-                Some(rest) => format!("ExecStart=/bin/true {rest}"),
-                None => line.to_owned(),
-            },
-        )
-        .collect();
+    let text = text.replace("=/usr/bin/innkeeper-", "=/bin/true ");
     let copy = folder.join(unit.file_name().expect("a unit has a name"));
-    fs::write(&copy, lines.join("\n") + "\n").expect("the folder is writable");
+    fs::write(&copy, text).expect("the folder is writable");
     copy
 }
 

@@ -105,6 +105,8 @@ problem_codes! {
     QuotaExceeded = "quota-exceeded", 403, "The account's limit is reached";
     /// Operators must look at this host before it is served again. Only agents see this.
     HostQuarantined = "host-quarantined", 403, "This host is quarantined";
+    /// Operators no longer take this host for one of theirs. Only agents see this.
+    HostRevoked = "host-revoked", 401, "This host was revoked";
     /// There is no such thing, or it belongs to somebody else.
     NotFound = "not-found", 404, "There is no such thing";
     /// The path exists, the method does not.

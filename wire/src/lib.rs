@@ -14,6 +14,7 @@ pub mod digest;
 pub mod error;
 pub mod host;
 pub mod id;
+pub mod image;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod money;

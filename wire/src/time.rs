@@ -27,6 +27,23 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// An HTTP date (RFC 9110, 5.6.7), such as `Sat, 28 Nov 2026 12:34:56 GMT`; `None` when it is none.
+    #[must_use]
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(Self(zoned.timestamp().as_millisecond()))
+    }
+
+    /// As an HTTP date, to the second.
+    #[must_use]
+    pub fn to_http_date(self) -> String {
+        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        printer
+            .timestamp_to_rfc9110_string(&instant)
+            .unwrap_or_default()
+    }
+
     /// Time that passed since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -104,6 +121,15 @@ mod tests {
             instant
         );
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn http_dates_are_read() {
+        let read = Timestamp::from_http_date("Mon, 21 Sep 2026 14:13:20 GMT");
+        assert_eq!(read, Some(Timestamp::from_millis(1_790_000_000_000)));
+        let written = read.map(Timestamp::to_http_date);
+        assert_eq!(written.as_deref(), Some("Mon, 21 Sep 2026 14:13:20 GMT"));
+        assert_eq!(Timestamp::from_http_date("today"), None);
     }
 
     #[test]

@@ -29,9 +29,20 @@ pub enum AcceleratorPolicy {
 
 /// Why guests can't run as the configuration wants it.
 #[derive(Debug, thiserror::Error)]
-#[error("KVM does not work here ({reason}), and `accelerator` is `kvm`")]
-pub struct AcceleratorError {
-    reason: String,
+pub enum AcceleratorError {
+    /// The machine offers no KVM, and trying again will not change that.
+    #[error("KVM does not work here ({0}), and `accelerator` is `kvm`")]
+    Absent(String),
+    /// KVM is there, and a guest did not start with it: memory may have been short.
+    #[error("KVM does not work here ({0}), and `accelerator` is `kvm`")]
+    Failed(String),
+}
+
+impl AcceleratorError {
+    fn reason(&self) -> &str {
+        let (Self::Absent(reason) | Self::Failed(reason)) = self;
+        reason
+    }
 }
 
 /// KVM where it works, else TCG where that is allowed.
@@ -41,18 +52,25 @@ pub(crate) async fn choose(
 ) -> Result<Accelerator, AcceleratorError> {
     match (kvm(emulator).await, policy) {
         (Ok(()), _) => Ok(Accelerator::Kvm),
-        (Err(reason), AcceleratorPolicy::TcgAllowed) => {
+        (Err(error), AcceleratorPolicy::TcgAllowed) => {
             tracing::warn!(
-                reason,
+                reason = error.reason(),
                 "KVM does not work: guests run under TCG, slowly and unprotected"
             );
             Ok(Accelerator::Tcg)
         }
-        (Err(reason), AcceleratorPolicy::Kvm) => Err(AcceleratorError { reason }),
+        (Err(error), AcceleratorPolicy::Kvm) => Err(error),
     }
 }
 
-async fn kvm(emulator: &Path) -> Result<(), String> {
+async fn kvm(emulator: &Path) -> Result<(), AcceleratorError> {
+    device_and_processor().map_err(AcceleratorError::Absent)?;
+    paused_guest(emulator)
+        .await
+        .map_err(AcceleratorError::Failed)
+}
+
+fn device_and_processor() -> Result<(), String> {
     let device = PathBuf::from("/dev/kvm");
     std::fs::OpenOptions::new()
         .read(true)
@@ -63,7 +81,7 @@ async fn kvm(emulator: &Path) -> Result<(), String> {
     if !has_virtualisation(&processor) {
         return Err("the processor shows neither vmx nor svm".to_owned());
     }
-    paused_guest(emulator).await
+    Ok(())
 }
 
 fn has_virtualisation(cpuinfo: &str) -> bool {

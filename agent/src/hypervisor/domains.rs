@@ -120,6 +120,12 @@ fn describe(domain: &VirtDomain) -> Result<DomainRead, CallError> {
         .map_err(|error| CallError::Refused(format!("libvirt's XML can't be read: {error}")))
 }
 
+/// Whose server's domain it is; `None` when it is not of our making, or has just gone.
+pub(super) fn owner(domain: &VirtDomain) -> Option<ServerId> {
+    let found = describe(domain).ok()?;
+    found.ours().map(|(server, _)| server)
+}
+
 pub(super) type Seen = (Vec<(ServerId, Domain)>, Vec<String>);
 
 /// All domains of ours, and the names of the others. Whether a disk that paused one is full, QEMU alone knows.

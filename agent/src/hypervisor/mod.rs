@@ -23,6 +23,7 @@ use innkeeper_wire::{
 use crate::{action::Action, network::guard::Surroundings, room::DiskFound};
 
 pub mod accelerator;
+pub mod departing;
 pub mod domain_xml;
 mod domains;
 mod lane;

@@ -305,6 +305,16 @@ async fn serve(script: Arc<Script>, address: SocketAddr) -> (SocketAddr, JoinHan
         .route("/agent/v1/observations", post(on_report))
         .route("/agent/v1/blobs/{digest}", get(on_blob))
         .with_state(Arc::clone(&script));
+    // hyper would tell the time of the machine.
+    let clock = Arc::clone(&script);
+    let router = router.layer(axum::middleware::map_response(
+        move |mut response: axum::response::Response| {
+            let date = clock.clock.now().to_http_date();
+            let date = date.parse().expect("plain text");
+            response.headers_mut().insert("date", date);
+            std::future::ready(response)
+        },
+    ));
     let names = ["127.0.0.1".to_owned()];
     let identity = script
         .ca

@@ -108,7 +108,9 @@ fn turn_away(context: &AgentContext, connection: Connection, error: AppError) ->
     match error {
         AppError::HostRefused => {
             let detail = "this host is revoked or was dismissed";
-            refuse(context, connection, "revoked", detail)
+            let peer = connection.address.ip();
+            context.refusals.note(peer, "revoked", detail);
+            Refused::because(ProblemCode::HostRevoked, detail)
         }
         AppError::HostUnrecorded => {
             let detail = "no record knows this host: an operator must readmit it first";

@@ -15,6 +15,8 @@ use crate::{app::App, metrics::Metrics};
 
 /// Header in which the portal proves that it is the portal.
 pub const PORTAL_KEY: HeaderName = HeaderName::from_static("x-innkeeper-portal-key");
+/// Header by which a portal is told that its key is not the one of this API.
+pub const PORTAL_REFUSED: HeaderName = HeaderName::from_static("x-innkeeper-portal-refused");
 /// Header in which the portal forwards the client's address.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Header in which the request's name is answered.
@@ -48,6 +50,7 @@ pub(super) async fn identify(
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
+    let caller = says_portal(request.headers(), context.portal_key);
     let origin = Origin {
         request: RequestId::new(context.app.ids()),
         address: client_address(request.headers(), context.portal_key, peer),
@@ -65,19 +68,38 @@ pub(super) async fn identify(
         .metrics
         .request(&method, &route, response.status(), seconds);
     let mut response = error::name_request(response, origin.request).await;
+    if caller == SaysPortal::Wrongly {
+        // Answered all the same, as anybody: but all of its customers are one to us then, and somebody must know.
+        let refused = HeaderValue::from_static("the key is another one");
+        response.headers_mut().insert(PORTAL_REFUSED, refused);
+    }
     if let Ok(name) = HeaderValue::from_str(&origin.request.to_string()) {
         response.headers_mut().insert(REQUEST_ID, name);
     }
     response
 }
 
+/// Whether somebody says that he is the portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SaysPortal {
+    No,
+    Rightly,
+    Wrongly,
+}
+
+fn says_portal(headers: &HeaderMap, portal_key: Digest) -> SaysPortal {
+    // Comparing hashes takes the same time however much of the key is right.
+    match headers.get(PORTAL_KEY) {
+        None => SaysPortal::No,
+        Some(key) if Digest::of(key.as_bytes()) == portal_key => SaysPortal::Rightly,
+        Some(_) => SaysPortal::Wrongly,
+    }
+}
+
 /// The client's address: what the portal says if it is the portal, else the other end of the connection.
 fn client_address(headers: &HeaderMap, portal_key: Digest, peer: Option<IpAddr>) -> IpAddr {
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-    // Comparing hashes takes the same time however much of the key is right.
-    let is_portal = headers
-        .get(PORTAL_KEY)
-        .is_some_and(|key| Digest::of(key.as_bytes()) == portal_key);
+    let is_portal = says_portal(headers, portal_key) == SaysPortal::Rightly;
     let forwarded = headers
         .get(FORWARDED_FOR)
         .and_then(|value| value.to_str().ok());
@@ -90,6 +112,20 @@ fn client_address(headers: &HeaderMap, portal_key: Digest, peer: Option<IpAddr>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_portal_with_another_key_is_told_from_nobody() {
+        let said = |key: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(key) = key {
+                headers.insert(PORTAL_KEY, HeaderValue::from_static(key));
+            }
+            says_portal(&headers, Digest::of(b"secret"))
+        };
+        assert_eq!(said(None), SaysPortal::No);
+        assert_eq!(said(Some("secret")), SaysPortal::Rightly);
+        assert_eq!(said(Some("another")), SaysPortal::Wrongly);
+    }
 
     #[test]
     fn only_the_portal_is_believed() {

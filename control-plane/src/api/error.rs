@@ -1,7 +1,7 @@
 //! The one table from refusals to HTTP: [`AppError`] -> RFC 9457 problem. Details of our own failures go to
 //! the log under the request's name, never to the client.
 
-use std::any::Any;
+use std::{any::Any, collections::BTreeMap};
 
 use axum::{
     Json,
@@ -15,7 +15,7 @@ use innkeeper_wire::{
     id::RequestId,
 };
 
-use crate::app::error::AppError;
+use crate::{app::error::AppError, domain::placement::Refusal};
 
 /// Said to customers while nothing is changed.
 const RESTORING: &str = "this installation is being restored; try again later";
@@ -64,11 +64,7 @@ impl From<AppError> for Refused {
                 format!("this account may have {limit} of these"),
             ),
             AppError::NoRoom(refusals) => {
-                let why: Vec<_> = refusals
-                    .iter()
-                    .map(|(refusal, hosts)| format!("{hosts} x {refusal}"))
-                    .collect();
-                let why = why.join(", ");
+                let why = hosts_by_refusal(&refusals);
                 tracing::warn!(why, "an order was refused: no host has room");
                 plain(ProblemCode::CapacityUnavailable)
             }
@@ -84,7 +80,8 @@ impl From<AppError> for Refused {
             AppError::Invitation(refusal) => {
                 detailed(ProblemCode::Unauthenticated, refusal.to_string())
             }
-            AppError::HostRefused | AppError::HostUnrecorded => plain(ProblemCode::Unauthenticated),
+            AppError::HostRefused => plain(ProblemCode::HostRevoked),
+            AppError::HostUnrecorded => plain(ProblemCode::Unauthenticated),
             AppError::HostQuarantined(why) => {
                 detailed(ProblemCode::HostQuarantined, why.to_string())
             }
@@ -108,6 +105,12 @@ impl From<AppError> for Refused {
         };
         Self(Box::new(problem))
     }
+}
+
+fn hosts_by_refusal(refusals: &BTreeMap<Refusal, usize>) -> String {
+    let one = |(refusal, hosts): (&Refusal, &usize)| format!("{hosts} x {refusal}");
+    let all: Vec<_> = refusals.iter().map(one).collect();
+    all.join(", ")
 }
 
 fn is_now(state: ServerState) -> String {

@@ -106,6 +106,7 @@ impl App {
                     site: site.clone(),
                     expires_at: now.after(INVITATION_VALID),
                     used_by: None,
+                    used_with: None,
                 };
                 let mut changes = Changes::default();
                 changes.insert(secret::hash(&token), &invitation)?;
@@ -132,6 +133,16 @@ impl App {
         request: &JoinRequest,
     ) -> Result<JoinAnswer, AppError> {
         let hash = secret::hash(&request.token);
+        let used_with = Digest::of(request.csr_pem.as_bytes());
+        let answer = |host, certificate_pem| JoinAnswer {
+            host,
+            certificate_pem,
+            ca_pem: ca.certificate_pem().to_owned(),
+        };
+        if let Some(host) = self.joined_with(&hash, used_with)? {
+            // It has the key, and may not have got the certificate for it.
+            return Ok(answer(host, self.sign(ca, host, &request.csr_pem)?));
+        }
         let host = HostId::new(self.ids());
         // Signed first: a request that can't be signed must not use up the token.
         let certificate_pem = self.sign(ca, host, &request.csr_pem)?;
@@ -148,16 +159,24 @@ impl App {
             if read::<HostNameClaim>(app.store(), &found.value.name)?.is_some() {
                 return Err(refused(InvitationRefusal::NameTaken));
             }
-            let (mut changes, ()) = app.new_host(host, &hash, found, now)?;
+            let (mut changes, ()) = app.new_host(host, &hash, found, used_with, now)?;
             app.claim_for_host(&mut changes, host, caller.address)?;
             Ok((changes, ()))
         })
         .await?;
-        Ok(JoinAnswer {
-            host,
-            certificate_pem,
-            ca_pem: ca.certificate_pem().to_owned(),
-        })
+        Ok(answer(host, certificate_pem))
+    }
+
+    /// The host that joined with this token and this very request, if it is still one.
+    fn joined_with(&self, token_hash: &str, request: Digest) -> Result<Option<HostId>, AppError> {
+        let invitation = read::<Invitation>(self.store(), token_hash)?.map(|found| found.value);
+        let same = invitation.filter(|invitation| invitation.used_with == Some(request));
+        let Some(host) = same.and_then(|invitation| invitation.used_by) else {
+            return Ok(None);
+        };
+        let found = read::<Host>(self.store(), host)?;
+        let is_active = found.is_some_and(|found| found.value.state == HostState::Active);
+        Ok(Some(host).filter(|_| is_active))
     }
 
     fn new_host(
@@ -165,6 +184,7 @@ impl App {
         id: HostId,
         token_hash: &str,
         invitation: Versioned<Invitation>,
+        used_with: Digest,
         now: Timestamp,
     ) -> Result<(Changes, ()), AppError> {
         let Invitation { name, site, .. } = invitation.value.clone();
@@ -179,6 +199,7 @@ impl App {
         };
         let used = Invitation {
             used_by: Some(id),
+            used_with: Some(used_with),
             ..invitation.value
         };
         let mut changes = Changes::default();

@@ -48,6 +48,7 @@ pub mod addresses;
 pub mod erasure;
 pub mod error;
 pub mod hosts;
+pub mod images;
 pub mod in_use;
 pub mod links;
 mod lives;

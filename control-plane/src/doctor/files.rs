@@ -30,12 +30,21 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     ];
     files.extend(config.mail.password_file.clone());
     for image in config.images.iter().filter(|image| !image.retired) {
-        let checked = blobs::check(&image.file, image.format);
+        let checked = blobs::check(&config.data_dir, &image.file, image.format);
         found.push(match checked {
-            Ok(()) => Finding::ok(
-                "images",
-                format!("{} is {}", image.code, image.file.display()),
-            ),
+            Ok(checked) => match checked.source_missing {
+                None => Finding::ok(
+                    "images",
+                    format!("{} is {}", image.code, image.file.display()),
+                ),
+                Some(why) => Finding::warning(
+                    "images",
+                    format!(
+                        "{}: its file can't be looked at ({why}); the copy of it goes on being used",
+                        image.code
+                    ),
+                ),
+            },
             Err(error) => {
                 let why = innkeeper_wire::error::chain(&error);
                 Finding::problem("images", format!("{}: {why}", image.code))

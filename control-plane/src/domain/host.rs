@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
+    digest::Digest,
     host::HostCapacity,
     id::{Code, HostId},
     size::Bytes,
@@ -169,6 +170,10 @@ pub struct Invitation {
     pub expires_at: Timestamp,
     /// Who used it.
     pub used_by: Option<HostId>,
+    /// Digest of the request that it was used with: the same request is answered again, since the answer may have
+    /// been lost.
+    #[serde(default)]
+    pub used_with: Option<Digest>,
 }
 
 /// Why a token does not let a host in.

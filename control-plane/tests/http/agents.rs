@@ -68,6 +68,34 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
     );
 }
 
+/// The answer to a host that joins may be lost; whoever has its key asks again.
+#[tokio::test]
+async fn a_request_that_was_answered_is_answered_again() {
+    let setting = Setting::new();
+    let stranger = Connection {
+        peer: Peer::Nobody,
+        address: "192.0.2.9:1".parse().expect("an address"),
+    };
+    let token = setting.app.invite_host("h1", "lab").await.expect("invited");
+    let request = || HostRequest::create().expect("a key").request_pem;
+    let (own, other) = (request(), request());
+    let join = async |csr_pem: &str| {
+        let body = json!({ "token": token, "csr_pem": csr_pem });
+        setting
+            .ask(stranger, None, Method::POST, "/join", Some(body))
+            .await
+    };
+    let first = join(&own).await.expect(200);
+    // Long after the invitation has expired: the operator may have gone home in between.
+    setting.clock.advance_s(86_400);
+    let again = join(&own).await.expect(200);
+    assert_eq!(first["host"], again["host"]);
+    join(&other).await.expect(401);
+    let host = first["host"].as_str().expect("an id").parse().expect("one");
+    setting.app.revoke_host(host).await.expect("revoked");
+    join(&own).await.expect(401);
+}
+
 #[tokio::test]
 async fn a_name_is_one_host_s_until_that_is_revoked() {
     let setting = Setting::new();
@@ -190,7 +218,8 @@ async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
     };
     setting.clock.advance_s(24 * 3_600 + 1);
     renew(&host).await.expect(200);
-    renew(&revoked).await.expect(401);
+    let told = renew(&revoked).await.expect(401);
+    assert_eq!(told["code"], "host-revoked");
     setting.live(&host, 0).await.expect(401);
     setting.clock.advance_s(7 * 24 * 3_600 - 1);
     renew(&host).await.expect(200);

@@ -7,6 +7,7 @@ mod agents;
 mod authorization;
 mod document;
 mod erasure;
+mod images;
 mod listener;
 mod metrics;
 mod offer;

@@ -240,13 +240,18 @@ impl Setting {
 
     /// The same installation to an application that knows nothing but what is stored.
     pub(crate) fn restarted_app(&self) -> App {
+        self.restarted_with(settings())
+    }
+
+    /// The same with other settings.
+    pub(crate) fn restarted_with(&self, settings: Settings) -> App {
         let ids = Arc::new(TestIds {
             clock: Arc::clone(&self.clock),
             next: AtomicU64::new(1 << 32),
         });
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let (store, vault) = (self.app.store().clone(), self.vault.clone());
-        App::new(store, vault, clock, ids, settings())
+        App::new(store, vault, clock, ids, settings)
     }
 
     /// Stops it; gives what it leaves on the disk.

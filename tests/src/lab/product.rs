@@ -430,6 +430,7 @@ memory_reserved_mib = 0
 disk_reserved_gib = 0
 listen_metrics = "{}:{AGENT_METRICS_PORT}"
 uplink = "{UPLINK}"
+nameservers = ["{WORLD_V4}"]
 "#,
         folder.display(),
         host_v4(number),

@@ -18,6 +18,8 @@ use nix::{
 
 const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packaging/boot.sh");
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
+/// Guests are asked to shut down, and have 80 s for it.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(110);
 /// Longest that one command inside may take, in seconds.
 const COMMAND_LIMIT_S: &str = "120";
 /// Not of this machine's disk, or written by every program on every machine.
@@ -41,6 +43,7 @@ const NOT_COMPARED: [&str; 13] = [
 /// A booted machine.
 pub(crate) struct Machine {
     process: Child,
+    base: PathBuf,
     pid_of_init: u32,
     // Its files outlive its processes.
     work: tempfile::TempDir,
@@ -50,33 +53,39 @@ impl Machine {
     /// Boots a machine upon the files in `base`.
     pub(crate) async fn boot(base: &Path) -> anyhow::Result<Self> {
         let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("a folder")?;
-        let console = fs::File::create(work.path().join("console")).context("a console")?;
-        // Should the test be killed, `unshare` dies, and with it the namespace and all that is in it.
-        let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid"])
-            .args(["--uts", "--ipc", "--cgroup", "--net", "--fork"])
-            .args(["--kill-child=KILL", "bash", BOOT])
-            .args([base, work.path()])
-            .stdin(Stdio::null())
-            .stdout(console.try_clone().context("a console")?)
-            .stderr(console)
-            .spawn()
-            .context("start unshare")?;
         let mut machine = Self {
-            process,
+            process: power_on(base, work.path())?,
+            base: base.to_owned(),
             pid_of_init: 0,
             work,
         };
+        machine.up().await?;
+        Ok(machine)
+    }
+
+    /// Shuts it down as `systemctl reboot` does and boots it again: the same files, and nothing of what ran. Its kernel
+    /// is that of the test, and so is the boot id: what tells a reboot by a new one does not see it.
+    pub(crate) async fn reboot(&mut self) -> anyhow::Result<()> {
+        self.run(&["systemctl", "reboot"])?;
+        until("the machine goes down", SHUTDOWN_LIMIT, async || {
+            let ended = self.process.try_wait().context("look after it")?;
+            ended.map(drop).context("it still runs")
+        })
+        .await?;
+        self.process = power_on(&self.base, self.work.path())?;
+        self.up().await
+    }
+
+    async fn up(&mut self) -> anyhow::Result<()> {
         until("the machine boots", BOOT_LIMIT, async || {
-            let ended = machine.process.try_wait().context("look after it")?;
-            ensure!(ended.is_none(), "it ended: {}", machine.console());
-            machine.pid_of_init = machine.find_init()?;
-            let state = machine.run(&["systemctl", "is-system-running"])?;
+            let ended = self.process.try_wait().context("look after it")?;
+            ensure!(ended.is_none(), "it ended: {}", self.console());
+            self.pid_of_init = self.find_init()?;
+            let state = self.run(&["systemctl", "is-system-running"])?;
             ensure!(state.trim() == "running", "it is {state}");
             Ok(())
         })
-        .await?;
-        Ok(machine)
+        .await
     }
 
     /// Runs a command inside as root; gives what it printed, or fails with what it complained about.
@@ -88,9 +97,9 @@ impl Machine {
         )
     }
 
-    /// Starts a service and fails with its last lines if it does not come up.
+    /// Starts a service, now and at each boot, and fails with its last lines if it does not come up.
     pub(crate) fn start(&self, unit: &str) -> anyhow::Result<()> {
-        self.run(&["systemctl", "start", unit])
+        self.run(&["systemctl", "enable", "--now", unit])
             .map(|_| ())
             .with_context(|| {
                 let log = self.run(&["journalctl", "--no-pager", "-n", "30", "-u", unit]);
@@ -144,6 +153,21 @@ impl Machine {
     fn console(&self) -> String {
         fs::read_to_string(self.work.path().join("console")).unwrap_or_default()
     }
+}
+
+fn power_on(base: &Path, work: &Path) -> anyhow::Result<Child> {
+    let console = fs::File::create(work.join("console")).context("a console")?;
+    // Should the test be killed, `unshare` dies, and with it the namespace and all that is in it.
+    Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid"])
+        .args(["--uts", "--ipc", "--cgroup", "--net", "--fork"])
+        .args(["--kill-child=KILL", "bash", BOOT])
+        .args([base, work])
+        .stdin(Stdio::null())
+        .stdout(console.try_clone().context("a console")?)
+        .stderr(console)
+        .spawn()
+        .context("start unshare")
 }
 
 impl Drop for Machine {
