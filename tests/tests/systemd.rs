@@ -7,11 +7,11 @@ use std::{
 };
 
 /// Each unit and the most exposure that `systemd-analyze security` may find, in tenths. The agent is root with
-/// three capabilities until its privileged part is a process of its own.
+/// four capabilities until its privileged part is a process of its own.
 const UNITS: [(&str, u32); 4] = [
     ("innkeeper-control-plane.service", 20),
     ("innkeeper-portal.service", 20),
-    ("innkeeper-agent.service", 25),
+    ("innkeeper-agent.service", 26),
     ("innkeeper-guests.service", 20),
 ];
 
