@@ -44,6 +44,7 @@ pub use unlisted::STRANGERS_MAX;
 
 use trouble::{trouble, worst};
 
+mod network;
 mod readiness;
 mod refused;
 mod trouble;
@@ -127,10 +128,10 @@ pub fn plan(view: &View<'_>) -> Plan {
         plan.memory = memory;
         return plan;
     }
-    let wanted = wanted_network(view);
-    let installed = installed_network(view, &wanted);
-    settle_network(&mut memory, view, &wanted, installed.as_ref());
-    plan.network = network_step(&memory, view, wanted);
+    let wanted = network::wanted(view);
+    let installed = network::installed(view, &wanted);
+    network::settle(&mut memory, &wanted, installed.as_ref());
+    plan.network = network::step(&memory, view, wanted);
     forget_unlisted(&mut memory, view);
     let absent = view.inventory.disks.iter().filter(|server| {
         !view.desired.servers.contains_key(server) && planted(Bug::TreatAbsenceAsDelete)
@@ -167,75 +168,14 @@ pub fn plan(view: &View<'_>) -> Plan {
     plan
 }
 
-// ---- the network of the host ----
-
-/// The network state that this host shall have: all servers that are wanted, and all others whose domain
-/// still exists, with the addresses that they have now.
-fn wanted_network(view: &View<'_>) -> NetworkState {
-    let mut guests = BTreeMap::new();
-    for guest in &view.memory.network.guests {
-        if view.inventory.domains.contains_key(&guest.server) {
-            guests.insert(guest.server, guest.nic.clone());
-        }
-    }
-    for (server, wanted) in &view.desired.servers {
-        if let Wanted::Present(spec) = wanted {
-            guests.insert(*server, spec.network.clone());
-        }
-    }
-    guests.retain(|server, nic| refused::keeps_out(view, *server, nic).is_none());
-    let guests = guests.into_iter();
-    NetworkState {
-        guests: guests
-            .map(|(server, nic)| GuestNetwork { server, nic })
-            .collect(),
-    }
-}
-
-/// The installed network state, if it is one that we know. An unknown one covers nobody.
-fn installed_network(view: &View<'_>, wanted: &NetworkState) -> Option<NetworkState> {
-    let installed = view.inventory.network?;
-    [wanted, &view.memory.network]
-        .into_iter()
-        .find(|state| state.digest() == installed)
-        .cloned()
-}
-
-fn settle_network(
-    memory: &mut Memory,
-    view: &View<'_>,
-    wanted: &NetworkState,
-    installed: Option<&NetworkState>,
-) {
-    if let Some(installed) = installed {
-        memory.network = installed.clone();
-    }
-    if installed == Some(wanted) {
-        memory.network_attempt = None;
-    }
-    // Those that lie ahead by more were made before the clock was set back.
-    let purges = &mut memory.purges;
-    purges.retain(|at| view.now.since(*at) < HOUR && at.since(view.now) < HOUR);
-}
-
-fn network_step(memory: &Memory, view: &View<'_>, wanted: NetworkState) -> Option<NetworkState> {
-    if view.inventory.network == Some(wanted.digest()) {
-        return None;
-    }
-    let action = Action::ApplyNetwork(wanted);
-    let attempt = memory.attempt(None, &action);
-    let due = attempt.is_none_or(|attempt| attempt.is_due(attempt.backoff(), view.now));
-    match action {
-        Action::ApplyNetwork(wanted) if due => Some(wanted),
-        _ => None,
-    }
-}
-
 // ---- what belongs to no server of the manifest ----
 
 /// Of a server that is not listed nothing counts but whether it was ready, and the attempts to destroy its tombstone.
 fn forget_unlisted(memory: &mut Memory, view: &View<'_>) {
     readiness::forget(memory, view);
+    // Those that lie ahead by more were made before the clock was set back.
+    let purges = &mut memory.purges;
+    purges.retain(|at| view.now.since(*at) < HOUR && at.since(view.now) < HOUR);
     memory.servers.retain(|server, remembered| {
         if view.desired.servers.contains_key(server) {
             return true;

@@ -36,7 +36,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
 /// decided, through `durable` alone.
-const DECIDING: [(&str, &[&str]); 11] = [
+const DECIDING: [(&str, &[&str]); 12] = [
     (
         "agent/src/plan.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
@@ -44,6 +44,10 @@ const DECIDING: [(&str, &[&str]); 11] = [
     (
         "agent/src/plan/unlisted.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
+    ),
+    (
+        "agent/src/plan/network.rs",
+        &["action", "desired", "memory"],
     ),
     (
         "agent/src/plan/refused.rs",

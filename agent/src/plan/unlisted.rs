@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_wire::host::{ADDRESSES_PER_SERVER_MAX, HeldServer, SERVERS_PER_HOST_MAX};
 
-use super::{View, wanted_network};
+use super::{View, network};
 
 /// Most strangers that a report names.
 pub const STRANGERS_MAX: usize = 100;
@@ -30,7 +30,7 @@ pub(super) fn held(view: &View<'_>) -> Vec<HeldServer> {
     for server in view.inventory.domains.keys() {
         held.insert(*server, Vec::new());
     }
-    for guest in wanted_network(view).guests {
+    for guest in network::wanted(view).guests {
         let addresses = guest.nic.addresses.iter().copied();
         held.insert(
             guest.server,

@@ -6,7 +6,6 @@
 use std::{
     os::fd::{AsRawFd as _, OwnedFd},
     sync::Arc,
-    time::Instant,
 };
 
 use innkeeper_agent::network::{Look, NetworkError};
@@ -14,6 +13,8 @@ use innkeeper_wire::vm::{PoolMode, Subnet};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, sendto, socket,
 };
+
+use tokio::time::Instant;
 
 use super::*;
 
@@ -111,6 +112,11 @@ impl Host {
         }
         panic!("it is not mended: {:?}", self.look());
     }
+}
+
+/// Waits a little before something is looked at again.
+pub(crate) fn pause(milliseconds: u64) {
+    std::thread::park_timeout(Duration::from_millis(milliseconds));
 }
 
 pub(crate) fn config() -> NetworkConfig {
@@ -257,7 +263,7 @@ impl Wire {
             match recv(self.socket.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
                 Ok(length) if wanted(&frame[..length]) => return true,
                 Ok(_) => {}
-                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                Err(_) => pause(1),
             }
         }
         false

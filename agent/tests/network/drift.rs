@@ -3,8 +3,10 @@
 
 use innkeeper_wire::host::HostFaultCode;
 
+use tokio::time::Instant;
+
 use super::{
-    cloud::{Cloud, Host, cloud},
+    cloud::{Cloud, Host, cloud, pause},
     *,
 };
 
@@ -118,25 +120,28 @@ fn a_new_tap_that_is_no_port_is_mended_at_the_second_look() {
     assert_eq!(host.mend(&guests), 1);
 }
 
-/// Faults of this kind, as they are told.
-fn faults(host: &Host, code: HostFaultCode) -> Vec<String> {
-    // What costs much is not looked at each time.
-    std::thread::sleep(Duration::from_millis(2100));
-    let faults = host.look().health.faults.into_iter();
-    faults
-        .filter(|fault| fault.code == code)
-        .map(|fault| fault.detail)
-        .collect()
+/// The faults of this kind, once there are so many: what costs much is not looked at each time.
+fn faults(host: &Host, code: HostFaultCode, count: usize) -> Vec<String> {
+    let until = Instant::now() + Duration::from_secs(15);
+    loop {
+        let faults = host.look().health.faults.into_iter();
+        let found: Vec<_> = faults
+            .filter(|fault| fault.code == code)
+            .map(|fault| fault.detail)
+            .collect();
+        if found.len() == count || Instant::now() > until {
+            assert_eq!(found.len(), count, "{found:?}");
+            return found;
+        }
+        pause(50);
+    }
 }
 
 #[test]
 fn foreign_rules_that_drop_are_named() {
     let Some(cloud) = cloud() else { return };
     let host = &cloud.hosts[0];
-    assert_eq!(
-        faults(host, HostFaultCode::ForeignDrop),
-        Vec::<String>::new()
-    );
+    faults(host, HostFaultCode::ForeignDrop, 0);
     let nft = |line: &str| drop(host.run("nft", line));
     // As docker does it.
     nft("add table ip filter");
@@ -146,8 +151,7 @@ fn foreign_rules_that_drop_are_named() {
     nft("add rule ip filter FORWARD oifname docker0 ct state established,related accept");
     nft("add rule ip filter FORWARD iifname docker0 oifname != docker0 accept");
     assert!(cloud.world.is_kept_from(&cloud.guests[0].v4, 80));
-    let found = faults(host, HostFaultCode::ForeignDrop);
-    assert_eq!(found.len(), 2, "{found:?}");
+    let found = faults(host, HostFaultCode::ForeignDrop, 2);
     for detail in &found {
         assert!(
             detail.contains("the chain FORWARD of the table `ip filter`"),
@@ -162,15 +166,12 @@ fn foreign_rules_that_drop_are_named() {
     nft("insert rule ip filter DOCKER-USER iifname innkeeper0 accept");
     nft("insert rule ip filter DOCKER-USER oifname innkeeper0 accept");
     assert!(cloud.world.reaches(&cloud.guests[0].v4, 80));
-    assert_eq!(
-        faults(host, HostFaultCode::ForeignDrop),
-        Vec::<String>::new()
-    );
+    faults(host, HostFaultCode::ForeignDrop, 0);
     // A rule of its own.
     nft("add table inet block");
     nft("add chain inet block every { type filter hook forward priority 5 ; }");
     nft("add rule inet block every iifname != docker0 counter drop");
-    let found = faults(host, HostFaultCode::ForeignDrop);
+    let found = faults(host, HostFaultCode::ForeignDrop, 2);
     assert!(
         found[0].contains("the chain every of the table `inet block`"),
         "{found:?}"
@@ -182,21 +183,21 @@ fn foreign_rules_that_drop_are_named() {
 fn a_bad_uplink_is_named() {
     let Some(cloud) = cloud() else { return };
     let host = &cloud.hosts[1];
-    let uplink = || faults(host, HostFaultCode::Uplink);
-    assert_eq!(uplink(), Vec::<String>::new());
+    let uplink = |count| faults(host, HostFaultCode::Uplink, count);
+    uplink(0);
     host.namespace.ip("link set uplink down");
-    let found = uplink();
+    let found = uplink(1);
     assert!(
         found[0].contains("the uplink uplink is switched off"),
         "{found:?}"
     );
     cloud.world.ip("link set port2 down");
     host.namespace.ip("link set uplink up");
-    let found = uplink();
+    let found = uplink(1);
     assert!(found[0].contains("no carrier"), "{found:?}");
     host.namespace.ip("link set uplink down");
     host.namespace.ip("link set uplink name wan7");
-    let found = uplink();
+    let found = uplink(1);
     let expected = "the uplink uplink of agent.toml does not exist; this host has wan7";
     assert_eq!(found, [expected]);
     let refused = host
@@ -208,7 +209,7 @@ fn a_bad_uplink_is_named() {
     cloud.world.ip("link set port2 up");
     host.namespace.ip("link set uplink up");
     host.apply(&[&cloud.guests[2].network]);
-    assert_eq!(uplink(), Vec::<String>::new());
+    uplink(0);
 }
 
 #[test]

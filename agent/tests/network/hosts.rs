@@ -8,7 +8,7 @@ use innkeeper_wire::vm::PoolMode;
 use nix::mount::{MsFlags, mount};
 
 use super::{
-    cloud::{BEYOND, Host, Wire, cloud, config, guest, plug_in, world},
+    cloud::{BEYOND, Host, Wire, cloud, config, guest, pause, plug_in, world},
     *,
 };
 
@@ -68,7 +68,7 @@ fn has_advertised_route(host: &Host) -> bool {
         let route = host.run("ip", "-6 route show default");
         let found = route.contains("proto ra");
         if !found {
-            std::thread::sleep(Duration::from_millis(50));
+            pause(50);
         }
         found
     })

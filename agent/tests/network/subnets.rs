@@ -1,14 +1,13 @@
 //! Guests with a subnet and a router inside of it (trial row B1): neighbours, router and world are reached, and
 //! nobody finds his own address in use.
 
-use std::time::Instant;
-
 use innkeeper_wire::vm::PoolMode;
+use tokio::time::Instant;
 
 use super::{
     cloud::{
         BEYOND, Cloud, FIRST_PACKET_MS, Host, ROUTER, arp_is_answered, cloud, config,
-        first_packet_ms, guest, plug_in, world,
+        first_packet_ms, guest, pause, plug_in, world,
     },
     *,
 };
@@ -21,7 +20,7 @@ fn settled_addresses(guest: &Guest) -> String {
         if !text.contains("tentative") || text.contains("dadfailed") || Instant::now() > until {
             return text;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        pause(50);
     }
 }
 
@@ -203,7 +202,7 @@ fn an_address_that_moves_is_announced() {
         let until = started + Duration::from_secs(5);
         while known_mac(world, address) != after {
             assert!(Instant::now() < until, "{address} is not announced");
-            std::thread::sleep(Duration::from_millis(5));
+            pause(5);
         }
     }
     println!("announced within {} ms", started.elapsed().as_millis());
