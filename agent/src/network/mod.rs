@@ -62,7 +62,7 @@ pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 /// What costs more on some hosts (all routes, all programs' rules, names) takes at most this share of the time ...
 const SURVEY_SHARE: u32 = 20;
 /// ... and is looked at this often otherwise.
-const SURVEY_EVERY: Duration = Duration::from_secs(2);
+const SURVEY_EVERY: Duration = Duration::from_secs(5);
 /// How long finding the control plane's address may take.
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(2);
 
