@@ -220,8 +220,15 @@ fn forms_that_hosts_refuse_are_refused_here() {
             "extended L2 entries",
         ),
         (
+            "aes",
+            "create -q --object secret,id=s,data=abc -f qcow2 -o encrypt.format=aes,encrypt.key-secret=s FILE 16M",
+            ImageFormat::Qcow2,
+            "it is encrypted",
+        ),
+        // qemu-img measures the processor to make a LUKS header, and gives up on a busy machine: see below.
+        (
             "luks",
-            "create -q --object secret,id=s,data=abc -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 FILE 16M",
+            "create -q -f qcow2 FILE 16M",
             ImageFormat::Qcow2,
             "it is encrypted",
         ),
@@ -257,6 +264,12 @@ fn forms_that_hosts_refuse_are_refused_here() {
         ),
     ] {
         let file = folder.qemu_img(name, words);
+        if name == "luks" {
+            let opened = File::options().write(true).open(&file).expect("opened");
+            let method_is_luks = 2u32.to_be_bytes();
+            std::os::unix::fs::FileExt::write_all_at(&opened, &method_is_luks, 32)
+                .expect("written");
+        }
         let error = check(folder.0.path(), &file, format).expect_err(name);
         assert!(chain(&error).contains(expected), "{}", chain(&error));
         let error = folder.blobs().import(&file, format).expect_err(name);
