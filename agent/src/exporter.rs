@@ -125,6 +125,7 @@ async fn answer(stream: TcpStream, router: Router) {
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_wire::host::HostFaultCode;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -148,17 +149,18 @@ mod tests {
         let metrics = Arc::new(Metrics::new("1.2.3"));
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(address, SOON, Arc::clone(&metrics), stop.clone()));
-        let mut unserved = metrics.unserved.subscribe();
+        let mut unserved = metrics.agent.unserved.subscribe();
         let why = unserved
             .wait_for(Option::is_some)
             .await
             .expect("alive")
             .clone();
         let why = why.expect("the port is taken");
+        let fault = metrics.agent.unserved().expect("it is reported");
+        assert_eq!(fault.code, HostFaultCode::MetricsPort);
         assert!(why.contains(&address.to_string()), "{why}");
         drop(other);
         unserved.wait_for(Option::is_none).await.expect("alive");
-        assert_eq!(metrics.unserved(), None);
         let text = scrape(address).await.expect("served");
         assert!(
             text.contains("innkeeper_agent_metrics_listen_failures_total"),

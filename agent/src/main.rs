@@ -20,7 +20,7 @@ use innkeeper_agent::{
     hypervisor::{
         accelerator::AcceleratorError,
         departing::Departing,
-        libvirt::{LibvirtHost, OpenError},
+        libvirt::{HostConfig, LibvirtHost, OpenError},
     },
     identity::{Enrolment, IdentityError},
     join::{self, Invitation},
@@ -316,15 +316,21 @@ fn judged(error: OpenError) -> Failure {
     Failure { error, code }
 }
 
+/// The part of the host itself, and the name servers in the log: they are written into guests once and for all.
+fn host_config(config: &Config, enrolment: Enrolment) -> Result<HostConfig, Failure> {
+    let mut host = config.host(&resolvers::of_this_machine()).by_hand()?;
+    host.network.control_plane.get_or_insert(enrolment.url);
+    let nameservers = &host.network.nameservers;
+    tracing::info!(?nameservers, "new guests are told of these name servers");
+    Ok(host)
+}
+
 async fn run(config: Config) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     end_by_signal(&stop)?;
     let folder = make_folder(&config)?;
     let enrolment = read_identity(&folder)?;
-    let mut host_config = config.host(&resolvers::of_this_machine()).by_hand()?;
-    let network = &mut host_config.network;
-    network.control_plane.get_or_insert(enrolment.url);
-    tracing::info!(nameservers = ?network.nameservers, "new guests are told of these name servers");
+    let host_config = host_config(&config, enrolment)?;
     let store = Store::new(&folder);
     let accepted = store.read_accepted().context("read the desired state")?;
     let witnesses = store.read_witnesses().context("read the witnesses")?;

@@ -16,7 +16,7 @@ use prometheus::{
     Encoder, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -62,8 +62,6 @@ pub struct Metrics {
     shares_failed: IntCounter,
     snapshot: Mutex<Option<Snapshot>>,
     listen_failures: IntCounter,
-    /// Why the metrics are not served, while they are not.
-    pub(crate) unserved: watch::Sender<Option<String>>,
 }
 
 /// Whether the control plane has forgotten what it told this host. Clones are the same.
@@ -165,14 +163,7 @@ impl Metrics {
             shares_failed,
             snapshot: Mutex::new(None),
             listen_failures,
-            unserved: watch::Sender::new(None),
         }
-    }
-
-    /// Why the metrics are not served, for reports; `None` while they are.
-    #[must_use]
-    pub fn unserved(&self) -> Option<String> {
-        self.unserved.borrow().clone()
     }
 
     /// Takes in whether the port could be had; set by the exporter.
@@ -180,7 +171,7 @@ impl Metrics {
         if why.is_some() {
             self.listen_failures.inc();
         }
-        self.unserved.send_replace(why);
+        self.agent.unserved.send_replace(why);
     }
 
     /// Where other modules register metrics that live as long as the process.

@@ -316,7 +316,12 @@ impl<H: Hypervisor> Round<H> {
                 room.reserve.0 >> 10,
             ),
         });
-        let faults = full.into_iter().chain(low).chain(found.faults);
+        let unserved = self.host.metrics.unserved();
+        let faults = full
+            .into_iter()
+            .chain(low)
+            .chain(found.faults)
+            .chain(unserved);
         HostHealth {
             faults: faults.take(FAULTS_MAX).collect(),
             ..found

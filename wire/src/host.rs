@@ -253,17 +253,20 @@ pub enum HostFaultCode {
     DiskFull,
     /// Less is free than is kept free of guests: no new server is placed here.
     DiskLow,
+    /// The port of the agent's metrics is somebody else's: the agent works, and shows no figures.
+    MetricsPort,
 }
 
 impl HostFaultCode {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ForeignDrop,
         Self::Network,
         Self::Uplink,
         Self::AddressInUse,
         Self::DiskFull,
         Self::DiskLow,
+        Self::MetricsPort,
     ];
 
     /// As it travels.
@@ -276,6 +279,7 @@ impl HostFaultCode {
             Self::AddressInUse => "address_in_use",
             Self::DiskFull => "disk_full",
             Self::DiskLow => "disk_low",
+            Self::MetricsPort => "metrics_port",
         }
     }
 }

@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use innkeeper_wire::{
-    host::{HostFaultCode, Report},
+    host::{HostFault, HostFaultCode, Report},
     id::ServerId,
     size::Bytes,
     time::Timestamp,
 };
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use tokio::sync::watch;
 
 use super::{counters, register};
 use crate::{
@@ -36,6 +37,8 @@ pub struct AgentMetrics {
     repairs: IntCounter,
     faults: IntGaugeVec,
     servers: Arc<Mutex<Arc<[ServerSeen]>>>,
+    /// Why the metrics are not served, while they are not.
+    pub(crate) unserved: watch::Sender<Option<String>>,
 }
 
 /// How a step ended.
@@ -113,6 +116,7 @@ impl AgentMetrics {
                 &["code"],
             ).expect("the name is valid"),
             servers: Arc::new(Mutex::new(Vec::new().into())),
+            unserved: watch::Sender::new(None),
         };
         for step in Step::ALL {
             metrics.steps.with_label_values(&[word(&step).as_str()]);
@@ -155,6 +159,16 @@ impl AgentMetrics {
             Acted::Failed => &self.steps_failed,
         };
         counter.with_label_values(&[word(&step).as_str()]).inc();
+    }
+
+    /// What is to be said while nobody can fetch these figures; `None` while they are served.
+    #[must_use]
+    pub fn unserved(&self) -> Option<HostFault> {
+        let why = self.unserved.borrow().clone();
+        why.map(|detail| HostFault {
+            code: HostFaultCode::MetricsPort,
+            detail,
+        })
     }
 
     /// What is set aside for the agent's own state.

@@ -90,7 +90,10 @@ impl OutageCause {
             HostFaultCode::ForeignDrop => Some(Self::ForeignRules),
             HostFaultCode::Network => Some(Self::HostNetwork),
             // One guest is not given an address; the agent keeps no state. The others run on.
-            HostFaultCode::AddressInUse | HostFaultCode::DiskFull | HostFaultCode::DiskLow => None,
+            HostFaultCode::AddressInUse
+            | HostFaultCode::DiskFull
+            | HostFaultCode::DiskLow
+            | HostFaultCode::MetricsPort => None,
         });
         causes.next_back()
     }
