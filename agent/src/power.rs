@@ -123,7 +123,11 @@ pub fn step(
 fn go_on(server: ServerId, why: PauseReason, host: &Circumstances<'_>) -> PowerStep {
     let has_room = host.room.is_none_or(|room| room >= RESUME_ROOM);
     match why {
-        PauseReason::DiskFull | PauseReason::DiskError if has_room => act(Action::Resume(server)),
+        PauseReason::DiskFull | PauseReason::DiskError
+            if has_room && !planted(Bug::LeavePaused) =>
+        {
+            act(Action::Resume(server))
+        }
         PauseReason::DiskFull | PauseReason::DiskError => PowerStep::Settled,
         // Somebody's wish, or nothing that going on would mend.
         PauseReason::ByHand
@@ -151,7 +155,8 @@ fn shall_restart(domain: &Domain, reason: OffReason, boot_id: &str, tried: bool)
     }
     match reason {
         // Whoever ended it from the host, its owner did not: what he ends shall be off.
-        OffReason::Crashed | OffReason::Failed | OffReason::Killed | OffReason::Destroyed => true,
+        OffReason::Killed | OffReason::Destroyed => !planted(Bug::TakeKillForWish),
+        OffReason::Crashed | OffReason::Failed => true,
         // libvirt forgets why a domain is off when it restarts itself. Only a start of ours that was not
         // seen to succeed tells the two cases apart.
         OffReason::NotStarted => tried,

@@ -41,6 +41,12 @@ pub enum Bug {
     OpenUnasked,
     /// A host whose disks went back in time is told what to do as if nothing had happened.
     MissRewound,
+    /// An agent calls a guest ready after a while, whether or not it has answered.
+    ReadyUnheard,
+    /// An agent takes a QEMU that was ended from the host for its guest's wish.
+    TakeKillForWish,
+    /// An agent leaves a guest paused that a full disk had paused.
+    LeavePaused,
 }
 
 #[cfg(feature = "simulator")]

@@ -117,6 +117,7 @@ struct State {
     mute: BTreeSet<ServerId>,
     room: Option<Bytes>,
     asked: Vec<Question>,
+    answered: BTreeSet<ServerId>,
     faults: VecDeque<(Option<Step>, Fault)>,
     done: Vec<Action>,
     violations: Vec<String>,
@@ -143,6 +144,7 @@ impl Simulated {
             mute: BTreeSet::new(),
             room: None,
             asked: Vec::new(),
+            answered: BTreeSet::new(),
             faults: VecDeque::new(),
             done: Vec::new(),
             violations: Vec::new(),
@@ -214,6 +216,15 @@ impl Simulated {
         {
             domain.run = DomainRun::Paused(why);
             domain.guest_agent = false;
+        }
+    }
+
+    /// Whoever paused guests by hand lets them go on.
+    pub fn resume_guests(&self) {
+        for domain in self.state().domains.values_mut() {
+            if domain.run == DomainRun::Paused(PauseReason::ByHand) {
+                domain.run = DomainRun::Running;
+            }
         }
     }
 
@@ -310,7 +321,7 @@ impl Simulated {
     /// The host as it is, whether or not libvirt answers.
     #[must_use]
     pub fn truth(&self) -> Inventory {
-        self.state().inventory()
+        self.state().look()
     }
 
     /// The installed network state.
@@ -329,6 +340,12 @@ impl Simulated {
     #[must_use]
     pub fn done_since(&self, seen: usize) -> Vec<Action> {
         self.state().done.iter().skip(seen).cloned().collect()
+    }
+
+    /// Whether a guest has ever answered for its addresses, or its agent has, as far as anybody looked.
+    #[must_use]
+    pub fn has_answered(&self, server: ServerId) -> bool {
+        self.state().answered.contains(&server)
     }
 
     /// What guests were asked for last.
@@ -358,8 +375,8 @@ impl Clock for Simulated {
 impl Hypervisor for Simulated {
     async fn observe(&self) -> Result<Inventory, HypervisorError> {
         let (libvirt, inventory) = {
-            let state = self.state();
-            (state.libvirt, state.inventory())
+            let mut state = self.state();
+            (state.libvirt, state.look())
         };
         match libvirt {
             Libvirt::Up => Ok(inventory),
@@ -396,6 +413,16 @@ impl State {
         format!("boot-{}", self.boots)
     }
 
+    fn look(&mut self) -> Inventory {
+        let inventory = self.inventory();
+        let answering = |(server, domain): (&ServerId, &Domain)| {
+            (domain.guest_agent || self.answers(*server)).then_some(*server)
+        };
+        let answering: Vec<_> = self.domains.iter().filter_map(answering).collect();
+        self.answered.extend(answering);
+        inventory
+    }
+
     fn inventory(&self) -> Inventory {
         Inventory {
             boot_id: self.boot_id(),
@@ -415,20 +442,20 @@ impl State {
         }
     }
 
-    /// Guests that run, have rules and have booted answer at once.
+    /// Guests that run and have booted answer at once.
+    fn answers(&self, server: ServerId) -> bool {
+        let has_booted = |domain: &Domain| {
+            let started_at = domain.started_at.unwrap_or(self.now);
+            self.now.since(started_at) >= BOOT || started_at > self.now
+        };
+        let domain = self.domains.get(&server);
+        !self.mute.contains(&server)
+            && domain.is_some_and(|domain| domain.run == DomainRun::Running && has_booted(domain))
+    }
+
     fn heard(&self) -> BTreeMap<IpAddr, Heard> {
         let guests = self.network.iter().flat_map(|network| &network.guests);
-        let answers = |server: &ServerId| {
-            let domain = self.domains.get(server);
-            let has_booted = |domain: &Domain| {
-                let started_at = domain.started_at.unwrap_or(self.now);
-                self.now.since(started_at) >= BOOT || started_at > self.now
-            };
-            !self.mute.contains(server)
-                && domain
-                    .is_some_and(|domain| domain.run == DomainRun::Running && has_booted(domain))
-        };
-        let answering = guests.filter(|guest| answers(&guest.server));
+        let answering = guests.filter(|guest| self.answers(guest.server));
         let entries = answering.flat_map(|guest| {
             let heard = Heard {
                 mac: guest.nic.mac,

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use innkeeper_wire::{
     host::{ServerProblem, ServerProblemCode},
+    planted::{Bug, planted},
     vm::ServerSpec,
 };
 
@@ -48,7 +49,8 @@ impl Eyes<'_> {
                 .iter()
                 .all(|address| self.is_heard(spec, domain, address)),
         };
-        domain.run == DomainRun::Running && (domain.guest_agent || all_heard)
+        let waited = planted(Bug::ReadyUnheard) && has_run(domain, LASTED_AFTER, self.view.now);
+        domain.run == DomainRun::Running && (domain.guest_agent || all_heard || waited)
     }
 
     /// Whether the guest itself has answered for an address since its start.

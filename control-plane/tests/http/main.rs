@@ -13,6 +13,7 @@ mod metrics;
 mod offer;
 mod orders;
 mod personal;
+mod reach;
 mod recovery;
 mod roll_over;
 mod servers;

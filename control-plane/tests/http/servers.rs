@@ -15,7 +15,7 @@ use crate::setting::{Setting, TestHost, room_for};
 
 pub(crate) struct Story {
     pub(crate) setting: Setting,
-    host: TestHost,
+    pub(crate) host: TestHost,
     pub(crate) token: String,
     server: ServerId,
     path: String,
@@ -40,7 +40,7 @@ impl Story {
         }
     }
 
-    fn seen(&self, state: ObservedState, power_serial: u32) -> ObservedServer {
+    pub(crate) fn seen(&self, state: ObservedState, power_serial: u32) -> ObservedServer {
         ObservedServer {
             was_ready: None,
             server: self.server,
@@ -61,46 +61,45 @@ impl Story {
         self.report(self.seen(ObservedState::Absent, 0)).await;
     }
 
-    async fn report(&self, seen: ObservedServer) {
+    pub(crate) async fn report(&self, seen: ObservedServer) {
         self.setting
             .report(&self.host, room_for(1), vec![seen])
             .await;
     }
 
-    async fn view(&self) -> Value {
+    pub(crate) async fn view(&self) -> Value {
         self.setting
             .get(&self.path, Some(&self.token))
             .await
             .expect(200)
     }
 
-    async fn state(&self) -> String {
+    pub(crate) async fn state(&self) -> String {
         self.view().await["state"]
             .as_str()
             .expect("a state")
             .to_owned()
     }
 
-    async fn act(&self, action: &str) -> crate::setting::Answer {
+    pub(crate) async fn act(&self, action: &str) -> crate::setting::Answer {
         let path = format!("{}/actions", self.path);
         self.setting
             .post(&path, Some(&self.token), json!({ "action": action }))
             .await
     }
 
-    async fn order_state(&self) -> String {
-        let orders = self
-            .setting
-            .get("/orders", Some(&self.token))
-            .await
-            .expect(200);
-        orders["data"][0]["state"]
-            .as_str()
-            .expect("a state")
-            .to_owned()
+    pub(crate) async fn order_state(&self) -> String {
+        let state = self.orders().await[0]["state"].clone();
+        state.as_str().expect("a state").to_owned()
     }
 
-    fn records(&self, prefix: &str) -> Vec<Value> {
+    pub(crate) async fn orders(&self) -> Vec<Value> {
+        let orders = self.setting.get("/orders", Some(&self.token));
+        let orders = orders.await.expect(200)["data"].clone();
+        orders.as_array().expect("a list").clone()
+    }
+
+    pub(crate) fn records(&self, prefix: &str) -> Vec<Value> {
         let records = self
             .setting
             .app
@@ -224,6 +223,7 @@ async fn a_creation_that_fails_is_not_charged_and_leaves_nothing() {
     let view = story.view().await;
     assert_eq!(view["state"], "create_failed");
     assert_eq!(view["problem"], "image_unavailable");
+    assert_eq!(view["failure"], "image_unavailable");
     assert!(!view.to_string().contains("for operators"), "{view}");
     assert_eq!(story.order_state().await, "failed");
     assert!(story.records("use/").is_empty());

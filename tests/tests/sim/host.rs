@@ -365,6 +365,7 @@ impl SimulatedHost {
             now: self.machine.now(),
         });
         agent.memory = plan.memory.clone();
+        self.files.memory = plan.memory.clone();
         plan
     }
 

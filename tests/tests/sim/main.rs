@@ -203,4 +203,7 @@ hunts! {
     finds_forgotten_unlisted_addresses: ForgetUnlisted,
     finds_an_opening_that_nobody_asked_for: OpenUnasked,
     finds_a_host_from_the_past: MissRewound,
+    finds_a_readiness_that_nobody_heard: ReadyUnheard,
+    finds_a_kill_taken_for_a_wish: TakeKillForWish,
+    finds_a_guest_left_paused: LeavePaused,
 }

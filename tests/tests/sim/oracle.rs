@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use innkeeper_agent::hypervisor::DomainRun;
+use innkeeper_agent::hypervisor::{DomainRun, OffReason};
 use innkeeper_control_plane::{
     app::App,
     domain::{
@@ -104,6 +104,10 @@ fn orders_are_settled(app: &App, servers: &[Server], breaches: &mut Vec<String>)
             server.lifecycle == Lifecycle::Live
                 && server.observed.state == Some(ObservedState::Stopped)
         });
+        // One that can't be reached is given up in its time.
+        let waits = waits
+            || server
+                .is_some_and(|server| server.problem() == Some(ServerProblemCode::NotReachable));
         if order.state == OrderState::Provisioning && !waits {
             let (id, server) = (order.id, order.server);
             breaches.push(format!("{id} of {server} is still provisioning"));
@@ -161,13 +165,18 @@ fn hosts_hold_what_lives(history: &History, servers: &[Server], breaches: &mut V
 
 /// What is wrong with one server on its host.
 fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Option<String> {
-    let runs = run == Some(DomainRun::Running);
+    let runs = run.is_some_and(DomainRun::is_up);
     match server.lifecycle {
         Lifecycle::Live => {
             let ignores = server.problem() == Some(ServerProblemCode::ShutdownIgnored);
             let is_right = match server.power.target {
-                // One that shut itself down stays down.
-                PowerTarget::On => run.is_some(),
+                // One that shut itself down stays down; nothing else may keep it from running.
+                PowerTarget::On => match run {
+                    Some(DomainRun::Running | DomainRun::Off(OffReason::Shutdown)) => true,
+                    // Which start it was that ended so, the host does not say.
+                    Some(DomainRun::Off(OffReason::NotStarted)) => true,
+                    Some(DomainRun::Off(_) | DomainRun::Paused(_)) | None => false,
+                },
                 PowerTarget::Off => !runs || ignores,
                 // What was started in a time that a restore lost is left running, and said.
                 PowerTarget::OffForced => !runs || ignores,

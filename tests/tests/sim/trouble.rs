@@ -6,10 +6,14 @@
 
 use innkeeper_agent::hypervisor::{
     DomainRun, OffReason,
-    simulated::{Libvirt, Manners},
+    simulated::{Libvirt, Manners, Voice},
 };
 use innkeeper_control_plane::store::simulated::WhenFull;
-use innkeeper_wire::id::{IdSource as _, ServerId};
+use innkeeper_wire::{
+    host::PauseReason,
+    id::{IdSource as _, ServerId},
+    size::Bytes,
+};
 use rand::{Rng as _, seq::IndexedRandom as _};
 
 use crate::{
@@ -165,7 +169,7 @@ impl History {
         let Some(guest) = running.choose(&mut self.random).copied() else {
             return;
         };
-        let what = match self.random.random_range(0..5) {
+        let what = match self.random.random_range(0..10) {
             0 => {
                 machine.stop_guest(guest, OffReason::Shutdown);
                 "shuts itself down"
@@ -177,6 +181,25 @@ impl History {
             2 => {
                 machine.set_manners(guest, Manners::Ignores);
                 "will not shut down when asked"
+            }
+            3 => {
+                let by = [OffReason::Killed, OffReason::Destroyed];
+                machine.stop_guest(guest, by[self.random.random_range(0..2)]);
+                "is ended from the host"
+            }
+            4 => {
+                machine.pause_guest(guest, PauseReason::ByHand);
+                "is paused by hand"
+            }
+            5 => {
+                let full = self.random.random_bool(0.5);
+                machine.set_room(full.then_some(Bytes(0)));
+                machine.pause_guest(guest, PauseReason::DiskFull);
+                "is paused by a full disk"
+            }
+            6 => {
+                machine.set_voice(guest, Voice::Mute);
+                "does not answer any more"
             }
             _ => {
                 machine.answer_as_guest_agent(guest);
@@ -205,6 +228,8 @@ impl History {
         for host in &mut self.hosts {
             host.faults = 0.0;
             host.set_libvirt(Libvirt::Up);
+            host.machine.set_room(None);
+            host.machine.resume_guests();
         }
         self.schedule.hasten(60_000);
     }

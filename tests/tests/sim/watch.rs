@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use innkeeper_agent::{
-    action::Action,
-    hypervisor::{DomainRun, simulated::Simulated},
-};
+use innkeeper_agent::{action::Action, hypervisor::simulated::Simulated};
 use innkeeper_control_plane::{
     app::App,
     domain::{
@@ -16,7 +13,7 @@ use innkeeper_control_plane::{
 };
 use innkeeper_wire::{
     api::ServerAction,
-    host::{ObservedState, Report},
+    host::{ObservedServer, ObservedState, Report},
     id::{HostId, OrderId, ServerId},
     time::Timestamp,
 };
@@ -248,7 +245,7 @@ impl Watch {
     /// A report reaches the control plane.
     pub(crate) fn report_begun(&mut self, report: &Report, now: Moment) {
         for seen in &report.servers {
-            if seen.state == (ObservedState::Running { ready: true }) {
+            if says_ready(seen) {
                 let facts = self.facts.entry(seen.server).or_default();
                 facts.ready_begun.get_or_insert(now);
             }
@@ -265,12 +262,20 @@ impl Watch {
         now: Moment,
     ) {
         for seen in &report.servers {
-            match seen.state {
+            if says_ready(seen) {
+                if !host.machine.has_answered(seen.server) {
+                    self.breach(format!(
+                        "{} counts as ready and never answered",
+                        seen.server
+                    ));
+                }
                 // What was given up before it was ready stays so.
-                ObservedState::Running { ready: true } if counts && is_live(app, seen.server) => {
+                if counts && is_live(app, seen.server) {
                     let facts = self.facts.entry(seen.server).or_default();
                     facts.ready_taken.get_or_insert(now);
                 }
+            }
+            match seen.state {
                 ObservedState::Absent if host.returned.contains(&seen.server) => {}
                 ObservedState::Absent => self.gone_is_gone(seen.server, &host.machine, app),
                 _ => {}
@@ -381,7 +386,7 @@ impl Watch {
             let running = truth
                 .domains
                 .iter()
-                .filter(|(_, domain)| domain.run == DomainRun::Running);
+                .filter(|(_, domain)| domain.run.is_up());
             for (server, _) in running {
                 if host.is_anybodys(*server) || self.lost.unguarded.contains(server) {
                     continue;
@@ -399,6 +404,15 @@ impl Watch {
                 }
             }
         }
+    }
+}
+
+/// Whether a host says that a server is ready, or that it was before it went down.
+fn says_ready(seen: &ObservedServer) -> bool {
+    match seen.state {
+        ObservedState::Running { ready } => ready || seen.was_ready == Some(true),
+        ObservedState::Stopped | ObservedState::Paused { .. } => seen.was_ready == Some(true),
+        ObservedState::Absent | ObservedState::Creating { .. } | ObservedState::Deleting => false,
     }
 }
 

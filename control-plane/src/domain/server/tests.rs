@@ -224,6 +224,88 @@ fn a_guest_that_shuts_itself_down_is_stopped() {
 }
 
 #[test]
+fn a_paused_server_is_neither_running_nor_stopped() {
+    use ServerAction::{PowerOff, Reboot, Shutdown, Start};
+    let paused = ObservedState::Paused {
+        why: PauseReason::ByHand,
+    };
+    let server = running()
+        .observe(&seen(paused, 1), 7, at(20))
+        .expect("a change")
+        .0;
+    assert_eq!(server.state(HostReach::Heard), ServerState::Paused);
+    assert_eq!(server.state(HostReach::Silent), ServerState::Unknown);
+    for (action, state) in [
+        (Start, ServerState::Starting),
+        (Shutdown, ServerState::Stopping),
+        (PowerOff, ServerState::Stopping),
+        (Reboot, ServerState::Rebooting),
+    ] {
+        let asked = server.after(action, HostReach::Heard, 8, at(30));
+        assert_eq!(
+            asked.expect("allowed").state(HostReach::Heard),
+            state,
+            "{action:?}"
+        );
+    }
+    // Before it was ever ready it is still being made.
+    let new = super::tests::server().observe(&seen(paused, 1), 7, at(20));
+    let new = new.expect("a change").0;
+    assert_eq!(new.state(HostReach::Heard), ServerState::Creating);
+}
+
+#[test]
+fn a_server_that_was_reached_once_runs_also_when_its_guest_does_not_answer() {
+    let not_ready = ObservedState::Running { ready: false };
+    let mut report = seen(not_ready, 1);
+    let starting = running().observe(&report, 7, at(20)).expect("a change").0;
+    assert_eq!(starting.state(HostReach::Heard), ServerState::Starting);
+    report.problem = trouble(ServerProblemCode::NotReachable, 0);
+    let silent = starting.observe(&report, 7, at(90)).expect("a change").0;
+    assert_eq!(silent.state(HostReach::Heard), ServerState::Running);
+    assert_eq!(silent.problem(), Some(ServerProblemCode::NotReachable));
+    // Its guest's own doing, however long it lasts.
+    assert_eq!(silent.observe(&report, 7, at(99_999)), None);
+}
+
+#[test]
+fn who_was_never_ready_in_half_an_hour_is_given_up_with_the_reason() {
+    use ServerProblemCode::{DeadlineMissed, NotReachable, StartFailed};
+    let deadline = i64::try_from(CREATE_DEADLINE.as_secs()).expect("small");
+    let paused = ObservedState::Paused {
+        why: PauseReason::ByHand,
+    };
+    let disk = ObservedState::Creating {
+        step: CreateStep::Disk,
+    };
+    for (state, code) in [
+        (ObservedState::Running { ready: false }, NotReachable),
+        (ObservedState::Stopped, NotReachable),
+        (paused, StartFailed),
+        (disk, DeadlineMissed),
+        (ObservedState::Absent, DeadlineMissed),
+    ] {
+        let mut report = seen(state, 1);
+        report.was_ready = Some(false);
+        let early = server()
+            .observe(&report, 7, at(deadline - 1))
+            .expect("a change");
+        assert_eq!(early.1, None, "{state:?}");
+        let (failed, milestone) = early.0.observe(&report, 7, at(deadline)).expect("a change");
+        assert_eq!(milestone, Some(Milestone::CreateFailed), "{state:?}");
+        let failure = failed.failure.expect("it says why");
+        assert_eq!(failure.code, code, "{}", failure.detail);
+        // Whoever does not know whether it was ready may speak of one that was.
+        report.was_ready = None;
+        report.problem = trouble(NotReachable, 9);
+        let kept = server()
+            .observe(&report, 7, at(deadline * 9))
+            .expect("a change");
+        assert_eq!(kept.1, None, "{state:?}");
+    }
+}
+
+#[test]
 fn unknown_is_not_stopped() {
     assert_eq!(running().state(HostReach::Silent), ServerState::Unknown);
     let refused = running().after(ServerAction::Start, HostReach::Silent, 7, at(20));
@@ -328,6 +410,9 @@ fn any_state() -> impl Strategy<Value = ObservedState> {
             step: CreateStep::Disk
         }),
         any::<bool>().prop_map(|ready| ObservedState::Running { ready }),
+        Just(ObservedState::Paused {
+            why: PauseReason::DiskFull
+        }),
         Just(ObservedState::Stopped),
         Just(ObservedState::Deleting),
     ]

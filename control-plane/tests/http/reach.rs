@@ -1,0 +1,206 @@
+//! Whether a server can be reached: what becomes of one that never is, that is paused, or that its host cuts off.
+
+use innkeeper_wire::{
+    host::{
+        HostFault, HostFaultCode, HostHealth, ObservedServer, ObservedState, PauseReason, Report,
+        ServerProblem, ServerProblemCode,
+    },
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+use crate::{servers::Story, setting::room_for};
+
+const RUNNING: ObservedState = ObservedState::Running { ready: true };
+const NOT_READY: ObservedState = ObservedState::Running { ready: false };
+
+fn unreachable() -> Option<ServerProblem> {
+    Some(ServerProblem {
+        code: ServerProblemCode::NotReachable,
+        detail: "no answer for 192.0.2.1".to_owned(),
+        attempts: 0,
+    })
+}
+
+/// What its host says of a guest that runs and was never reached.
+fn mute(story: &Story) -> ObservedServer {
+    ObservedServer {
+        problem: unreachable(),
+        was_ready: Some(false),
+        ..story.seen(NOT_READY, 1)
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_can_reach_fails_its_order_after_half_an_hour() {
+    let story = Story::begin().await;
+    story.report(mute(&story)).await;
+    let view = story.view().await;
+    assert_eq!(
+        (&view["state"], &view["problem"]),
+        (&json!("creating"), &json!("not_reachable"))
+    );
+    story.setting.clock.advance_s(29 * 60);
+    story.report(mute(&story)).await;
+    assert_eq!(story.order_state().await, "provisioning");
+    // No report needs to say anything new.
+    story.setting.clock.advance_s(60);
+    story.report(mute(&story)).await;
+    let view = story.view().await;
+    assert_eq!(
+        (&view["state"], &view["failure"]),
+        (&json!("create_failed"), &json!("not_reachable"))
+    );
+    let order = &story.orders().await[0];
+    assert_eq!(
+        (&order["state"], &order["failure"]),
+        (&json!("failed"), &json!("not_reachable"))
+    );
+    assert!(story.records("use/").is_empty(), "nothing is charged");
+    let failure = &story.records("srv/")[0]["failure"];
+    let detail = failure["detail"].as_str().expect("for operators");
+    assert!(
+        detail.contains("30 minutes") && detail.contains("192.0.2.1"),
+        "{detail}"
+    );
+    assert!(!view.to_string().contains("no answer for"), "{view}");
+}
+
+#[tokio::test]
+async fn a_server_of_which_its_host_does_not_know_whether_it_was_ready_is_not_taken_apart() {
+    let story = Story::begin().await;
+    story.setting.clock.advance_s(10_000);
+    for state in [NOT_READY, ObservedState::Stopped] {
+        let seen = ObservedServer {
+            was_ready: None,
+            ..mute(&story)
+        };
+        story.report(ObservedServer { state, ..seen }).await;
+        assert_eq!(story.order_state().await, "provisioning", "{state:?}");
+    }
+    // It was, and went down before anybody heard of it.
+    let seen = ObservedServer {
+        was_ready: Some(true),
+        ..story.seen(ObservedState::Stopped, 1)
+    };
+    story.report(seen).await;
+    assert_eq!(story.order_state().await, "completed");
+    assert_eq!(story.records("use/").len(), 1);
+}
+
+#[tokio::test]
+async fn a_paused_server_says_why_and_can_be_asked_for_anything() {
+    let story = Story::begin().await;
+    story.report(story.seen(RUNNING, 1)).await;
+    let paused = |why| story.seen(ObservedState::Paused { why }, 1);
+    story.report(paused(PauseReason::DiskFull)).await;
+    let view = story.view().await;
+    assert_eq!(
+        (&view["state"], &view["paused"]),
+        (&json!("paused"), &json!("disk_full"))
+    );
+    let all = json!(["start", "shutdown", "power_off", "reboot", "delete"]);
+    assert_eq!(view["allowed_actions"], all);
+    let listed = story
+        .setting
+        .get("/servers?state=paused", Some(&story.token));
+    let listed = listed.await.expect(200);
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
+    story.act("start").await.expect(202);
+    assert_eq!(story.state().await, "starting");
+    story.report(story.seen(RUNNING, 2)).await;
+    assert_eq!(story.state().await, "running");
+    assert_eq!(story.view().await["paused"], Value::Null);
+}
+
+/// The outages of the one usage interval: cause, seconds since its start, length.
+fn outages(story: &Story) -> Vec<(String, i64, Option<i64>)> {
+    let usage = story.records("use/").remove(0);
+    let at = |value: &Value| -> Option<i64> {
+        let at: Option<Timestamp> = serde_json::from_value(value.clone()).expect("an instant");
+        at.map(|at| at.as_millis() / 1_000)
+    };
+    let begun = at(&usage["from"]).expect("it has begun");
+    let outages = usage["outages"].as_array().cloned().unwrap_or_default();
+    let outages = outages.iter().map(|outage| {
+        let cause = outage["cause"].as_str().expect("a cause").to_owned();
+        let from = at(&outage["from"]).expect("it has begun");
+        (
+            cause,
+            from - begun,
+            at(&outage["until"]).map(|until| until - from),
+        )
+    });
+    outages.collect()
+}
+
+async fn report_under(story: &Story, seen: ObservedServer, fault: Option<HostFaultCode>) {
+    let faults = fault.into_iter().map(|code| HostFault {
+        code,
+        detail: "for operators".to_owned(),
+    });
+    let health = HostHealth {
+        repairs: 0,
+        faults: faults.collect(),
+    };
+    let report = Report {
+        health,
+        ..story
+            .setting
+            .blank_report(&story.host, room_for(1), vec![seen])
+    };
+    story.setting.post_report(&story.host, &report).await;
+    story.setting.clock.advance_s(10);
+}
+
+#[tokio::test]
+async fn what_its_host_breaks_is_marked_for_credit_and_what_its_guest_does_is_not() {
+    let story = Story::begin().await;
+    let running = || story.seen(RUNNING, 1);
+    let paused = |why| story.seen(ObservedState::Paused { why }, 1);
+    let ruleless = ObservedServer {
+        problem: Some(ServerProblem {
+            code: ServerProblemCode::NetworkFailed,
+            detail: "nft says no".to_owned(),
+            attempts: 3,
+        }),
+        ..running()
+    };
+    let silent = ObservedServer {
+        problem: unreachable(),
+        ..story.seen(NOT_READY, 1)
+    };
+    let drops = Some(HostFaultCode::ForeignDrop);
+    let none: Vec<(String, i64, Option<i64>)> = Vec::new();
+    // Each lasts for 10 s. It is charged from the first report on, with an outage from the start.
+    report_under(&story, running(), Some(HostFaultCode::Uplink)).await;
+    assert_eq!(outages(&story), [("uplink".to_owned(), 0, None)]);
+    assert!(story.view().await["outage_since"].is_string());
+    report_under(&story, running(), None).await;
+    assert_eq!(story.view().await["outage_since"], Value::Null);
+    report_under(&story, running(), drops).await;
+    report_under(&story, running(), drops).await;
+    report_under(&story, ruleless, None).await;
+    report_under(&story, paused(PauseReason::DiskFull), None).await;
+    report_under(&story, paused(PauseReason::ByHand), None).await;
+    // The guest's own doing, and what does not keep anybody from it.
+    report_under(&story, silent, None).await;
+    report_under(&story, paused(PauseReason::GuestCrashed), None).await;
+    report_under(&story, story.seen(ObservedState::Stopped, 1), drops).await;
+    report_under(&story, running(), Some(HostFaultCode::DiskFull)).await;
+    let expected = [
+        ("uplink", 0, Some(10)),
+        ("foreign_rules", 20, Some(20)),
+        ("host_network", 40, Some(10)),
+        ("host_disk", 50, Some(10)),
+        ("paused_at_host", 60, Some(10)),
+    ];
+    let expected = expected.map(|(cause, from, length)| (cause.to_owned(), from, length));
+    assert_eq!(outages(&story), expected);
+    // The acceptance of the deletion ends it with all the rest.
+    report_under(&story, running(), drops).await;
+    story.delete().await;
+    let last = outages(&story).pop().expect("it was open");
+    assert_eq!(last, ("foreign_rules".to_owned(), 110, Some(10)));
+    assert_ne!(outages(&story), none);
+}
