@@ -310,6 +310,7 @@ impl<H: Hypervisor> Round<H> {
         let short = self.reserve.filter(|room| room.is_short());
         let full = short.map(|room| HostFault {
             code: HostFaultCode::DiskFull,
+            server: None,
             detail: format!(
                 "{} KiB are free and {} KiB set aside where the agent keeps its state",
                 room.free.0 >> 10,

@@ -82,6 +82,7 @@ impl DiskFound {
     pub fn fault(&self) -> Option<HostFault> {
         (self.free < self.reserved).then(|| HostFault {
             code: HostFaultCode::DiskLow,
+            server: None,
             detail: format!(
                 "{} MiB are free where the servers' disks lie, {} MiB shall be; tombstones take {} MiB, base images {} MiB",
                 self.free.0 / Bytes::MIB,

@@ -22,6 +22,7 @@ use innkeeper_agent::{
         accelerator::AcceleratorPolicy,
         libvirt::{HostConfig, LibvirtHost},
     },
+    metrics::AgentMetrics,
     network::NetworkConfig,
     plan::Rules,
     reconcile::{Pace, Reconciler},
@@ -91,6 +92,7 @@ impl Lab {
             },
             desired: wanted,
             reports: sender,
+            metrics: AgentMetrics::new(),
         };
         let loop_ = tokio::spawn(reconciler.run(CancellationToken::new()));
         let mut lab = Self {

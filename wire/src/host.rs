@@ -233,6 +233,9 @@ pub struct HostFault {
     pub code: HostFaultCode,
     /// What exactly, for operators: at most 500 characters.
     pub detail: String,
+    /// The only server that suffers from it; `None` when it is all of the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerId>,
 }
 
 /// Kinds of faults of a host.

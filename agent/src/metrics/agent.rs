@@ -167,6 +167,7 @@ impl AgentMetrics {
         let why = self.unserved.borrow().clone();
         why.map(|detail| HostFault {
             code: HostFaultCode::MetricsPort,
+            server: None,
             detail,
         })
     }

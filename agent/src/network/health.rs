@@ -119,7 +119,10 @@ impl Account {
                 let detail = format!(
                     "the network device {tap} of {server} is gone while it runs: powering it off and on makes another one"
                 );
-                faults.push(fault(HostFaultCode::Network, detail));
+                faults.push(HostFault {
+                    server: server.parse().ok(),
+                    ..fault(HostFaultCode::Network, detail)
+                });
             }
             self.cut_off.insert(server);
         }
@@ -168,6 +171,7 @@ pub(super) fn fault(code: HostFaultCode, detail: String) -> HostFault {
     HostFault {
         code,
         detail: detail.chars().take(DETAIL_MAX).collect(),
+        server: None,
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn health(view: &View<'_>) -> HostHealth {
             health.faults.push(HostFault {
                 code: HostFaultCode::AddressInUse,
                 detail: format!("{server} can't be carried: {refused}"),
+                server: Some(*server),
             });
         }
     }

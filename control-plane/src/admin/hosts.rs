@@ -330,6 +330,7 @@ mod tests {
             health: HostHealth {
                 repairs: 3,
                 faults: vec![HostFault {
+                    server: None,
                     code: HostFaultCode::ForeignDrop,
                     detail: "chain FORWARD of table filter drops".to_owned(),
                 }],

@@ -409,8 +409,8 @@ impl App {
         }
         self.note_capacity(host, report).await?;
         let generation = self.generation_known(report);
-        let fault = OutageCause::of_host(&report.health);
         for seen in report.servers.iter().take(SERVERS_PER_HOST_MAX) {
+            let fault = OutageCause::of_host(&report.health, seen.server);
             match self.observe(host, generation, fault, seen).await {
                 Ok(()) => {}
                 // One record that can't be read, or is being fought over, says nothing about the others.

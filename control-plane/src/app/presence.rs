@@ -122,6 +122,7 @@ fn bounded(fault: &HostFault) -> HostFault {
     HostFault {
         code: fault.code,
         detail: plain(&fault.detail, FAULT_CHARS_MAX),
+        server: fault.server,
     }
 }
 
@@ -347,6 +348,7 @@ mod tests {
                 repairs: 1,
                 faults: vec![
                     HostFault {
+                        server: None,
                         code: HostFaultCode::ForeignDrop,
                         detail: "chain \u{1b}[2J".repeat(1_000),
                     };

@@ -64,7 +64,7 @@ pub struct Outage {
 }
 
 /// What of a host kept a server from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutageCause {
     /// Its rules, routes or settings for guests are not as they must be.
@@ -82,10 +82,12 @@ pub enum OutageCause {
 }
 
 impl OutageCause {
-    /// The cause among what is wrong with a host as a whole, if any of that reaches its guests.
+    /// The cause among what is wrong with a host, if any of that reaches this guest of it.
     #[must_use]
-    pub fn of_host(health: &HostHealth) -> Option<Self> {
-        let mut causes = health.faults.iter().filter_map(|fault| match fault.code {
+    pub fn of_host(health: &HostHealth, server: ServerId) -> Option<Self> {
+        let faults = health.faults.iter();
+        let its = faults.filter(|fault| fault.server.is_none_or(|only| only == server));
+        let causes = its.filter_map(|fault| match fault.code {
             HostFaultCode::Uplink => Some(Self::Uplink),
             HostFaultCode::ForeignDrop => Some(Self::ForeignRules),
             HostFaultCode::Network => Some(Self::HostNetwork),
@@ -95,7 +97,8 @@ impl OutageCause {
             | HostFaultCode::DiskLow
             | HostFaultCode::MetricsPort => None,
         });
-        causes.next_back()
+        // Reports may name them in any order; an outage does not become another one by that.
+        causes.min()
     }
 }
 
@@ -140,7 +143,7 @@ impl UsageInterval {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::id::uuid_v7;
+    use innkeeper_wire::{host::HostFault, id::uuid_v7};
 
     use super::*;
 
@@ -157,6 +160,32 @@ mod tests {
             until: None,
             outages: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_one_guest_suffers_from_is_no_outage_of_the_others() {
+        let server = |number| ServerId::from_uuid(uuid_v7(at(0), [number; 10]));
+        let fault = |code, server| HostFault {
+            code,
+            detail: String::new(),
+            server,
+        };
+        let mut health = HostHealth::default();
+        assert_eq!(OutageCause::of_host(&health, server(1)), None);
+        health.faults = vec![
+            fault(HostFaultCode::Network, Some(server(2))),
+            fault(HostFaultCode::AddressInUse, Some(server(1))),
+            fault(HostFaultCode::DiskFull, None),
+        ];
+        assert_eq!(OutageCause::of_host(&health, server(1)), None);
+        let network = Some(OutageCause::HostNetwork);
+        assert_eq!(OutageCause::of_host(&health, server(2)), network);
+        health.faults.push(fault(HostFaultCode::Uplink, None));
+        assert_eq!(
+            OutageCause::of_host(&health, server(1)),
+            Some(OutageCause::Uplink)
+        );
+        assert_eq!(OutageCause::of_host(&health, server(2)), network);
     }
 
     #[test]

@@ -69,7 +69,7 @@ async fn a_server_that_nobody_can_reach_fails_its_order_after_half_an_hour() {
 #[tokio::test]
 async fn a_server_of_which_its_host_does_not_know_whether_it_was_ready_is_not_taken_apart() {
     let story = Story::begin().await;
-    story.setting.clock.advance_s(10_000);
+    story.setting.clock.advance_s(30 * 60);
     for state in [NOT_READY, ObservedState::Stopped] {
         let seen = ObservedServer {
             was_ready: None,
@@ -138,6 +138,7 @@ async fn report_under(story: &Story, seen: ObservedServer, fault: Option<HostFau
     let faults = fault.into_iter().map(|code| HostFault {
         code,
         detail: "for operators".to_owned(),
+        server: None,
     });
     let health = HostHealth {
         repairs: 0,

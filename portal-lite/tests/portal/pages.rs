@@ -1,8 +1,8 @@
 //! What pages show: golden files in English, every page in every language, hostile text, live parts.
 
 use innkeeper_wire::{
-    api::{ServerAction, ServerState},
-    host::{CreateStep, ServerProblemCode},
+    api::{Server, ServerAction, ServerState},
+    host::{CreateStep, PauseReason, ServerProblemCode},
     money::{Currency, HourlyRate},
 };
 
@@ -287,6 +287,55 @@ async fn progress_and_trouble_are_shown() {
     assert!(
         page.body.contains("Order placed."),
         "a live part uses up no notice"
+    );
+}
+
+#[tokio::test]
+async fn why_a_server_is_paused_or_out_of_reach_is_said_with_what_to_do() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let mut shown = async |server: &Server| {
+        stub.book().servers = vec![server.clone()];
+        member.get(&format!("/servers/{}", server.id)).await.body
+    };
+    let outage_since = Some(fixtures::time("2026-11-21T11:50:00Z"));
+    for (why, words) in [
+        (PauseReason::ByHand, "Start lets it go on."),
+        (PauseReason::DiskFull, "as soon as there is room"),
+        (PauseReason::GuestCrashed, "Start restarts it"),
+    ] {
+        let mut server = fixtures::server(1, "web", ServerState::Paused);
+        server.paused = Some(why);
+        server.outage_since = outage_since;
+        let page = shown(&server).await;
+        assert!(page.contains(words), "{why:?}");
+        // That is all of it: no second trouble beside it.
+        assert!(!page.contains("id=\"trouble\""), "{why:?}");
+        assert!(!page.contains("The server runs."), "{why:?}");
+    }
+    let mut server = fixtures::server(1, "web", ServerState::Creating);
+    server.problem = Some(ServerProblemCode::NotReachable);
+    assert!(
+        shown(&server)
+            .await
+            .contains("does not answer on its network yet")
+    );
+    let mut server = fixtures::server(1, "web", ServerState::Running);
+    server.problem = Some(ServerProblemCode::NotReachable);
+    assert!(
+        shown(&server)
+            .await
+            .contains("Look at its network settings")
+    );
+    server.problem = Some(ServerProblemCode::NetworkFailed);
+    server.outage_since = outage_since;
+    assert!(shown(&server).await.contains("By a fault of ours"));
+    let mut server = fixtures::server(1, "web", ServerState::CreateFailed);
+    server.failure = Some(ServerProblemCode::NotReachable);
+    assert!(
+        shown(&server)
+            .await
+            .contains("could not be reached on its network within 30 minutes")
     );
 }
 
