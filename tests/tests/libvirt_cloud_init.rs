@@ -3,8 +3,6 @@
 //!
 //! `INNKEEPER_CLOUD_INIT` names the folder that `tests/guest/cloud-init` has filled.
 
-#![expect(clippy::print_stdout, reason = "a test says why it was skipped")]
-
 use std::{
     fs,
     path::{Path, PathBuf},
