@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     connection::{CallError, check_url},
+    gaps::Gap,
     hypervisor::{accelerator::AcceleratorPolicy, libvirt::HostConfig},
     network::NetworkConfig,
     plan::Rules,
@@ -139,17 +140,6 @@ pub enum ConfigError {
          around routes them here"
     )]
     UplinkAndRouted,
-    /// Guests without name servers can't resolve anything.
-    #[error(
-        "`nameservers` is empty: guests would resolve no name. Name the servers, or leave the key out to use this \
-         machine's own"
-    )]
-    NoNameservers,
-    /// Guests can't ask a name server there.
-    #[error(
-        "`nameservers`: {0} is this machine's own loopback or no address of a server: guests can't reach it"
-    )]
-    Nameserver(IpAddr),
     /// Too short to shut down, or longer than the unit waits.
     #[error(
         "`guests_stop_limit_s` must be {} to {}",
@@ -157,23 +147,6 @@ pub enum ConfigError {
         GUESTS_STOP_LIMITS_S.end()
     )]
     StopLimit,
-}
-
-/// Why guests of this host would not work, although the file is right: what an operator must decide.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Undecided {
-    /// How guests' addresses reach this host.
-    #[error(
-        "neither `uplink` nor `routed` is set: nobody would reach a guest. Set `uplink` to the device on which this \
-         host shall answer for its guests, or `routed = true` if the network around routes their addresses here"
-    )]
-    Reach,
-    /// Which name servers guests ask.
-    #[error(
-        "guests have no name servers: `nameservers` is not set, and this machine itself uses none but loopback. Set \
-         `nameservers`"
-    )]
-    Nameservers,
 }
 
 impl Config {
@@ -215,45 +188,47 @@ impl Config {
         if !GUESTS_STOP_LIMITS_S.contains(&self.guests_stop_limit_s) {
             return Err(ConfigError::StopLimit);
         }
-        match self.nameservers.as_deref() {
-            Some([]) => Err(ConfigError::NoNameservers),
-            Some(named) => match named
-                .iter()
-                .find(|address| !resolvers::is_for_guests(**address))
-            {
-                Some(address) => Err(ConfigError::Nameserver(*address)),
-                None => Ok(()),
-            },
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// The name servers that guests are told of; `own` are those that this machine uses.
     ///
     /// # Errors
-    /// When there are none.
-    pub fn nameservers(&self, own: &[IpAddr]) -> Result<Vec<IpAddr>, Undecided> {
-        let chosen = self.nameservers.as_deref().unwrap_or(own);
-        if chosen.is_empty() {
-            return Err(Undecided::Nameservers);
+    /// When there are none, or a guest can't ask one of them.
+    pub fn nameservers(&self, own: &[IpAddr]) -> Result<Vec<IpAddr>, Gap> {
+        let Some(named) = self.nameservers.as_deref() else {
+            return match own {
+                [] => Err(Gap::Nameservers),
+                own => Ok(own.to_vec()),
+            };
+        };
+        let bad = named
+            .iter()
+            .find(|address| !resolvers::is_for_guests(**address));
+        match bad {
+            Some(address) => Err(Gap::Nameserver(*address)),
+            None if named.is_empty() => Err(Gap::NoNameservers),
+            None => Ok(named.to_vec()),
         }
-        Ok(chosen.to_vec())
     }
 
-    /// The part of the host itself; `own` are the name servers that this machine uses.
-    ///
-    /// # Errors
-    /// When something is not decided without which guests would not work.
-    pub fn host(&self, own: &[IpAddr]) -> Result<HostConfig, Undecided> {
-        if self.uplink.is_none() && !self.routed {
-            return Err(Undecided::Reach);
-        }
-        let nameservers = self.nameservers(own)?;
-        Ok(self.host_with(nameservers))
-    }
-
-    fn host_with(&self, nameservers: Vec<IpAddr>) -> HostConfig {
+    /// The part of the host itself; `own` are the name servers that this machine uses. A host that has joined runs on
+    /// whatever is open: it has guests, which would all stay off after a power cut or an upgrade otherwise. Without
+    /// `uplink` and `routed` the network around is taken to route, and of the name servers those are left that guests
+    /// can ask.
+    #[must_use]
+    pub fn host(&self, own: &[IpAddr]) -> HostConfig {
+        let is_open = self.uplink.is_none() && !self.routed;
+        let mut gaps: Vec<Gap> = is_open.then_some(Gap::Reach).into_iter().collect();
+        let nameservers = self.nameservers(own).unwrap_or_else(|gap| {
+            gaps.push(gap);
+            let named = self.nameservers.iter().flatten().copied();
+            named
+                .filter(|address| resolvers::is_for_guests(*address))
+                .collect()
+        });
         HostConfig {
+            gaps,
             libvirt_uri: self.libvirt_uri.clone(),
             accelerator: self.accelerator,
             emulator: self.emulator.clone(),
@@ -347,8 +322,6 @@ mod tests {
             ("accelerator = 'xen'", "unknown variant `xen`"),
             ("listen_metrics = '8177'", "invalid socket address"),
             ("uplink = 'eth0'\nrouted = true", "exclude each other"),
-            ("nameservers = []", "guests would resolve no name"),
-            ("nameservers = ['127.0.0.53']", "guests can't reach it"),
             ("guests_stop_limit_s = 900", "must be 5 to 600"),
         ] {
             let error = parse(text).expect_err(text);
@@ -357,20 +330,50 @@ mod tests {
     }
 
     #[test]
-    fn what_guests_cannot_do_without_must_be_decided() {
-        let own = ["192.0.2.53".parse().expect("an address")];
-        let host = |text: &str, own: &[IpAddr]| parse(text).expect("good").host(own);
-        assert_eq!(host("", &own).expect_err("nothing"), Undecided::Reach);
-        let undecided = host("routed = true", &[]).expect_err("no name servers");
-        assert_eq!(undecided, Undecided::Nameservers);
-        let host = host("uplink = 'eth0'", &own).expect("decided");
-        assert_eq!(host.network.nameservers, own);
-        let named = parse("nameservers = ['2001:db8::53']").expect("good");
-        let chosen = named.nameservers(&own).expect("named");
-        assert_eq!(
-            chosen,
-            ["2001:db8::53".parse::<IpAddr>().expect("an address")]
-        );
+    fn a_host_runs_on_with_what_is_open_and_names_it() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let own = [address("192.0.2.53")];
+        let (six, loopback) = (address("2001:db8::53"), address("127.0.0.53"));
+        for (text, own, nameservers, gaps) in [
+            ("uplink = 'eth0'", &own[..], &own[..], &[][..]),
+            ("routed = true", &own, &own, &[]),
+            (
+                "routed = true\nnameservers = ['2001:db8::53']",
+                &own,
+                &[six],
+                &[],
+            ),
+            // What the version before took, and a machine whose resolver is not up yet.
+            ("", &own, &own, &[Gap::Reach]),
+            ("", &[], &[], &[Gap::Reach, Gap::Nameservers]),
+            ("routed = true", &[], &[], &[Gap::Nameservers]),
+            (
+                "routed = true\nnameservers = []",
+                &own,
+                &[],
+                &[Gap::NoNameservers],
+            ),
+            (
+                "routed = true\nnameservers = ['127.0.0.53']",
+                &own,
+                &[],
+                &[Gap::Nameserver(loopback)],
+            ),
+            (
+                "routed = true\nnameservers = ['127.0.0.53', '2001:db8::53']",
+                &own,
+                &[six],
+                &[Gap::Nameserver(loopback)],
+            ),
+        ] {
+            let config = parse(text).expect(text);
+            let host = config.host(own);
+            assert_eq!(host.network.nameservers, nameservers, "{text}");
+            assert_eq!(host.gaps, gaps, "{text}");
+            // `join` and `doctor` refuse what `run` lives with.
+            let is_named = gaps.iter().all(|gap| *gap == Gap::Reach);
+            assert_eq!(config.nameservers(own).is_ok(), is_named, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod durable;
 pub mod exporter;
 #[cfg(test)]
 mod fixtures;
+pub mod gaps;
 pub mod guests_stop;
 pub mod hypervisor;
 pub mod identity;

@@ -316,13 +316,17 @@ fn judged(error: OpenError) -> Failure {
     Failure { error, code }
 }
 
-/// The part of the host itself, and the name servers in the log: they are written into guests once and for all.
-fn host_config(config: &Config, enrolment: Enrolment) -> Result<HostConfig, Failure> {
-    let mut host = config.host(&resolvers::of_this_machine()).by_hand()?;
+/// The part of the host itself, and in the log what is open, and the name servers: they are written into guests once
+/// and for all.
+fn host_config(config: &Config, enrolment: Enrolment) -> HostConfig {
+    let mut host = config.host(&resolvers::of_this_machine());
+    for gap in &host.gaps {
+        tracing::warn!(%gap, "the configuration leaves this open; the host runs on");
+    }
     host.network.control_plane.get_or_insert(enrolment.url);
     let nameservers = &host.network.nameservers;
     tracing::info!(?nameservers, "new guests are told of these name servers");
-    Ok(host)
+    host
 }
 
 async fn run(config: Config) -> Result<(), Failure> {
@@ -330,7 +334,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     end_by_signal(&stop)?;
     let folder = make_folder(&config)?;
     let enrolment = read_identity(&folder)?;
-    let host_config = host_config(&config, enrolment)?;
+    let host_config = host_config(&config, enrolment);
     let store = Store::new(&folder);
     let accepted = store.read_accepted().context("read the desired state")?;
     let witnesses = store.read_witnesses().context("read the witnesses")?;

@@ -69,6 +69,7 @@ async fn life() {
         memory_reserved_mib: 0,
         disk_reserved_gib: 0,
         network: NetworkConfig::default(),
+        gaps: Vec::new(),
     };
     let host = Host::open(config, Folder(source), Arc::new(SystemClock))
         .await

@@ -288,6 +288,7 @@ async fn three_guests(libvirt: &PrivateLibvirt, folder: &Path) -> (Host, Vec<Ser
             nameservers: vec!["9.9.9.9".parse().expect("an address")],
             ..NetworkConfig::default()
         },
+        gaps: Vec::new(),
     };
     let host = Host::open(config, Image(source), Arc::new(SystemClock)).await;
     let host = host.expect("it opens");

@@ -72,6 +72,7 @@ impl Lab {
             memory_reserved_mib: 0,
             disk_reserved_gib: 0,
             network: NetworkConfig::default(),
+            gaps: Vec::new(),
         };
         let host = LibvirtHost::open(config, Folder(source), Arc::new(SystemClock))
             .await

@@ -258,11 +258,13 @@ pub enum HostFaultCode {
     DiskLow,
     /// The port of the agent's metrics is somebody else's: the agent works, and shows no figures.
     MetricsPort,
+    /// The host's configuration leaves open what guests need; it runs on with what it has.
+    Unconfigured,
 }
 
 impl HostFaultCode {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ForeignDrop,
         Self::Network,
         Self::Uplink,
@@ -270,6 +272,7 @@ impl HostFaultCode {
         Self::DiskFull,
         Self::DiskLow,
         Self::MetricsPort,
+        Self::Unconfigured,
     ];
 
     /// As it travels.
@@ -283,6 +286,7 @@ impl HostFaultCode {
             Self::DiskFull => "disk_full",
             Self::DiskLow => "disk_low",
             Self::MetricsPort => "metrics_port",
+            Self::Unconfigured => "unconfigured",
         }
     }
 }

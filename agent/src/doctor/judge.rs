@@ -6,7 +6,7 @@ use innkeeper_wire::{size::Bytes, time::Timestamp};
 use nix::unistd::Uid;
 
 use super::Verdict;
-use crate::config::{Config, Undecided};
+use crate::{config::Config, gaps::Gap};
 
 /// The clocks of host and control plane may differ by so much without anybody noticing.
 const SKEW_GOOD: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ pub fn uplink(config: &Config, found: Option<&Uplink>) -> Verdict {
         return if config.routed {
             Verdict::Good("none: the network around routes guests' addresses here".to_owned())
         } else {
-            Verdict::Bad(Undecided::Reach.to_string())
+            Verdict::Bad(Gap::Reach.to_string())
         };
     };
     match found {
@@ -60,7 +60,7 @@ pub fn uplink(config: &Config, found: Option<&Uplink>) -> Verdict {
 #[must_use]
 pub fn nameservers(config: &Config, own: &[IpAddr]) -> Verdict {
     match config.nameservers(own) {
-        Err(undecided) => Verdict::Bad(undecided.to_string()),
+        Err(gap) => Verdict::Bad(gap.to_string()),
         Ok(servers) => {
             let list: Vec<_> = servers.iter().map(ToString::to_string).collect();
             let whose = match config.nameservers {
@@ -195,6 +195,10 @@ mod tests {
     fn guests_never_go_without_name_servers() {
         let own = ["192.0.2.53".parse().expect("an address")];
         assert!(bad(&nameservers(&config(""), &[])).contains("Set `nameservers`"));
+        let empty = config("nameservers = []");
+        assert!(bad(&nameservers(&empty, &own)).contains("would resolve no name"));
+        let loopback = config("nameservers = ['127.0.0.53']");
+        assert!(bad(&nameservers(&loopback, &own)).contains("guests can't reach it"));
         let Verdict::Good(said) = nameservers(&config(""), &own) else {
             panic!("there is one");
         };

@@ -39,10 +39,12 @@ use super::{
 use crate::{
     action::{Action, tap_name},
     disk,
+    gaps::{self, Gap},
     image::{self, ImageSource},
     layout::StateDir,
     network::{Network, NetworkConfig},
     power::RESUME_ROOM,
+    resolvers,
     room::DiskFound,
     seed,
 };
@@ -79,6 +81,19 @@ pub struct HostConfig {
     pub disk_reserved_gib: u64,
     /// The guests' network.
     pub network: NetworkConfig,
+    /// What the configuration leaves open.
+    pub gaps: Vec<Gap>,
+}
+
+impl HostConfig {
+    /// The name servers of this machine, if they matter: they may come after the agent.
+    fn own_nameservers(&self) -> Vec<IpAddr> {
+        if self.gaps.contains(&Gap::Nameservers) {
+            resolvers::of_this_machine()
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 /// A machine with libvirt.
@@ -404,6 +419,15 @@ impl<S: ImageSource> LibvirtHost<S> {
 }
 
 impl<S: ImageSource> LibvirtHost<S> {
+    async fn write_seed(&self, spec: &ServerSpec) -> Result<(), HypervisorError> {
+        let own = self.config.own_nameservers();
+        let known = &self.config.network.nameservers;
+        let nameservers = gaps::nameservers(&self.config.gaps, known, &own)
+            .map_err(|gap| failed("write seed", &gap))?;
+        let written = seed::write(&self.dirs, spec, nameservers).await;
+        written.map_err(|error| failed("write seed", &error))
+    }
+
     /// Asks QEMU what is wrong with the disks of those that are paused for one. Nothing else waits for that: a QEMU
     /// that hangs would not answer.
     async fn tell_full_from_broken(
@@ -478,6 +502,9 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
         let running = domains.iter().filter(|(_, domain)| domain.run.is_up());
         let cut_off = self.network.cut_off(running.map(|(server, _)| server));
         network.health.faults.extend(cut_off);
+        let own = self.config.own_nameservers();
+        let open = gaps::faults(&self.config.gaps, &own);
+        network.health.faults.extend(open);
         strangers.extend(contents.strangers);
         strangers.sort_unstable();
         strangers.truncate(STRANGERS_MAX);
@@ -513,11 +540,7 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             Action::CreateDisk(spec) => disk::create(&self.dirs, spec)
                 .await
                 .map_err(|error| failed("create disk", &error)),
-            Action::WriteSeed(spec) => {
-                seed::write(&self.dirs, spec, &self.config.network.nameservers)
-                    .await
-                    .map_err(|error| failed("write seed", &error))
-            }
+            Action::WriteSeed(spec) => self.write_seed(spec).await,
             Action::ApplyNetwork(state) => self
                 .network
                 .apply(state)

@@ -91,11 +91,12 @@ impl OutageCause {
             HostFaultCode::Uplink => Some(Self::Uplink),
             HostFaultCode::ForeignDrop => Some(Self::ForeignRules),
             HostFaultCode::Network => Some(Self::HostNetwork),
-            // One guest is not given an address; the agent keeps no state. The others run on.
+            // One guest is not given an address; the agent keeps no state; new guests lack something. The others run on.
             HostFaultCode::AddressInUse
             | HostFaultCode::DiskFull
             | HostFaultCode::DiskLow
-            | HostFaultCode::MetricsPort => None,
+            | HostFaultCode::MetricsPort
+            | HostFaultCode::Unconfigured => None,
         });
         // Reports may name them in any order; an outage does not become another one by that.
         causes.min()
@@ -176,6 +177,7 @@ mod tests {
             fault(HostFaultCode::Network, Some(server(2))),
             fault(HostFaultCode::AddressInUse, Some(server(1))),
             fault(HostFaultCode::DiskFull, None),
+            fault(HostFaultCode::Unconfigured, None),
         ];
         assert_eq!(OutageCause::of_host(&health, server(1)), None);
         let network = Some(OutageCause::HostNetwork);

@@ -236,6 +236,7 @@ async fn collect(run: &Run, installation: &Installation) -> anyhow::Result<Vec<L
         memory_reserved_mib: 0,
         disk_reserved_gib: 0,
         network: NetworkConfig::default(),
+        gaps: Vec::new(),
     };
     let host = LibvirtHost::open(config, NoImages, Arc::new(SystemClock)).await?;
     let metrics = Metrics::new("bench");
