@@ -196,7 +196,10 @@ pub(super) fn paused(domain: &VirtDomain) -> Result<Option<PauseReason>, CallErr
 
 fn pause_reason(reason: DomainPausedReasonEnum) -> PauseReason {
     match reason {
-        Enum::Known(DomainPausedReason::User) => PauseReason::ByHand,
+        // Somebody went back to a snapshot of it and left it so: nobody will let it go on.
+        Enum::Known(DomainPausedReason::User | DomainPausedReason::FromSnapshot) => {
+            PauseReason::ByHand
+        }
         Enum::Known(DomainPausedReason::IOError) => PauseReason::DiskError,
         Enum::Known(DomainPausedReason::Watchdog | DomainPausedReason::Crashed) => {
             PauseReason::GuestCrashed
@@ -205,7 +208,6 @@ fn pause_reason(reason: DomainPausedReasonEnum) -> PauseReason {
             DomainPausedReason::Migration
             | DomainPausedReason::Save
             | DomainPausedReason::Dump
-            | DomainPausedReason::FromSnapshot
             | DomainPausedReason::Snapshot
             | DomainPausedReason::StartingUp
             | DomainPausedReason::PostCopy,
@@ -230,5 +232,34 @@ fn off_reason(reason: Enum<DomainShutoffReason, virt_sys::virDomainShutoffReason
         Enum::Known(DomainShutoffReason::Failed) => OffReason::Failed,
         // libvirtd forgets the reasons of stopped domains when it restarts.
         _ => OffReason::NotStarted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_ends_is_no_busy_host() {
+        use DomainPausedReason as Why;
+        for (reason, expected) in [
+            (Why::Unknown, PauseReason::Unknown),
+            (Why::User, PauseReason::ByHand),
+            (Why::Migration, PauseReason::HostBusy),
+            (Why::Save, PauseReason::HostBusy),
+            (Why::Dump, PauseReason::HostBusy),
+            (Why::IOError, PauseReason::DiskError),
+            (Why::Watchdog, PauseReason::GuestCrashed),
+            // `virsh snapshot-revert --paused` stays so for ever; one that is being taken ends.
+            (Why::FromSnapshot, PauseReason::ByHand),
+            (Why::Snapshot, PauseReason::HostBusy),
+            (Why::Crashed, PauseReason::GuestCrashed),
+            (Why::StartingUp, PauseReason::HostBusy),
+            (Why::PostCopy, PauseReason::HostBusy),
+            (Why::PostCopyFailed, PauseReason::Unknown),
+        ] {
+            let said = Enum::Known(reason);
+            assert_eq!(pause_reason(said), expected, "{said:?}");
+        }
     }
 }

@@ -173,10 +173,10 @@ fn write_paused(text: &mut String, servers: &[(String, &Vec<(String, u64)>)]) ->
 fn pause_reason(state: u64, reason: Option<u64>) -> &'static str {
     match (state, reason) {
         (7, _) => "asleep",
-        (_, Some(1)) => "by_hand",
+        (_, Some(1 | 7)) => "by_hand",
         (_, Some(5)) => "disk",
         (_, Some(6 | 10)) => "guest_crashed",
-        (_, Some(2 | 3 | 4 | 7 | 8 | 9 | 11 | 12)) => "host_busy",
+        (_, Some(2 | 3 | 4 | 8 | 9 | 11 | 12)) => "host_busy",
         _ => "unknown",
     }
 }
@@ -264,6 +264,9 @@ mod tests {
             (1, 1, 1, None),
             (3, 1, 0, Some("by_hand")),
             (3, 5, 0, Some("disk")),
+            // Somebody went back to a snapshot of it.
+            (3, 7, 0, Some("by_hand")),
+            (3, 9, 0, Some("host_busy")),
             (3, 11, 0, Some("host_busy")),
             (7, 0, 0, Some("asleep")),
             (5, 1, 0, None),
