@@ -32,8 +32,9 @@ use super::{
     accelerator::{self, AcceleratorError, AcceleratorPolicy},
     domain_xml::{self, Accelerator, DomainDescription, Notes},
     domains::{domains, find, need, paused},
+    doubting::Doubting,
     lane::{CallError, Lane},
-    libvirt_ext::{self, DiskTrouble, Endings},
+    libvirt_ext::Endings,
     measuring::Measuring,
 };
 use crate::{
@@ -60,9 +61,6 @@ const DEFINE_DEADLINE: Duration = Duration::from_secs(40);
 const POWER_DEADLINE: Duration = Duration::from_secs(90);
 /// Asking a guest; libvirt waits for a guest agent for up to 60 s.
 const ASK_DEADLINE: Duration = Duration::from_secs(75);
-
-/// Asking a paused QEMU about its disks, which it answers at once or not at all.
-const DISK_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What a host's configuration says of it.
 #[derive(Debug, Clone)]
@@ -113,7 +111,7 @@ pub struct LibvirtHost<S> {
     changing: Lane,
     asking: Lane,
     /// For questions that only a paused QEMU is asked, so that one that hangs is in nobody's way.
-    doubting: Lane,
+    doubting: Doubting,
     measuring: Measuring,
     /// The room for disks that was told last.
     room_told: Mutex<Option<Bytes>>,
@@ -182,7 +180,7 @@ impl<S: ImageSource> LibvirtHost<S> {
             endings,
             changing: lane("change", 4)?,
             asking: lane("ask", 4)?,
-            doubting: lane("doubt", 1)?,
+            doubting: Doubting::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
             measuring: Measuring::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
             room_told: Mutex::default(),
             network: Network::new(config.network.clone()),
@@ -436,20 +434,21 @@ impl<S: ImageSource> LibvirtHost<S> {
         hung: &BTreeSet<ServerId>,
         room: Option<Bytes>,
     ) {
-        let is_full = room.is_some_and(|room| room < RESUME_ROOM);
-        let failing = domains.iter_mut().filter(|(server, domain)| {
-            domain.run == DomainRun::Paused(PauseReason::DiskError) && !hung.contains(server)
-        });
-        for (server, domain) in failing {
-            let server = *server;
-            let asked = self
-                .doubting
-                .call("disk errors", DISK_DEADLINE, move |connection| {
-                    Ok(libvirt_ext::disk_trouble(
-                        &need(connection, server)?.domain,
-                    )?)
-                });
-            if is_full || matches!(asked.await, Ok(DiskTrouble::Full)) {
+        let mut failing: Vec<_> = domains
+            .iter_mut()
+            .filter(|(server, domain)| {
+                domain.run == DomainRun::Paused(PauseReason::DiskError) && !hung.contains(server)
+            })
+            .collect();
+        // On a full disk they all wait for room.
+        let full = if room.is_some_and(|room| room < RESUME_ROOM) {
+            failing.iter().map(|(server, _)| *server).collect()
+        } else {
+            let servers: Vec<_> = failing.iter().map(|(server, _)| *server).collect();
+            self.doubting.full(&servers).await
+        };
+        for (server, domain) in &mut failing {
+            if full.contains(server) {
                 domain.run = DomainRun::Paused(PauseReason::DiskFull);
             }
         }

@@ -26,6 +26,7 @@ pub mod accelerator;
 pub mod departing;
 pub mod domain_xml;
 mod domains;
+mod doubting;
 mod lane;
 pub mod libvirt;
 pub mod libvirt_ext;
