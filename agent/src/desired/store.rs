@@ -9,7 +9,7 @@ use super::Accepted;
 use crate::{
     durable::{
         self,
-        reserve::{self, Room},
+        reserve::{self, GivenUp, Room},
     },
     memory::Memory,
     witness::Witnesses,
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
+    given_up: GivenUp,
 }
 
 impl Store {
@@ -27,6 +28,7 @@ impl Store {
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            given_up: GivenUp::default(),
         }
     }
 
@@ -35,7 +37,7 @@ impl Store {
     /// # Errors
     /// When the disk can't be asked, or nothing can be set aside although there is room.
     pub fn keep_reserve(&self) -> Result<Room, durable::Error> {
-        reserve::keep(&self.folder)
+        reserve::keep(&self.folder, &self.given_up)
     }
 
     /// Gives back a piece of what is set aside, for an action that must not wait for room; `false` when nothing is

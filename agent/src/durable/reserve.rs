@@ -1,13 +1,18 @@
 //! Room on the disk that is set aside for the agent's own state: a file of a few MiB in its folder. A write that
 //! finds no room gives back of it what it needs, so that power-off and delete are obeyed with 0 bytes free. The file
 //! is made whole again once there is room. Only [`super::write`] takes of it by itself; a caller whose own work
-//! meets a full disk may do so expressly ([`release`]).
+//! meets a full disk may do so expressly ([`release`]). Where the file system sets nothing aside, as ZFS, there is
+//! none.
 
 use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use innkeeper_wire::size::Bytes;
@@ -26,15 +31,31 @@ const FILE: &str = "reserve";
 pub struct Room {
     /// What is set aside at present.
     pub reserve: Bytes,
+    /// What shall be: nothing where the file system does not do that.
+    pub wanted: Bytes,
     /// What is free beside it.
     pub free: Bytes,
+}
+
+/// Whether the file system was found to set nothing aside; found once for all that share this.
+#[derive(Debug, Clone, Default)]
+pub struct GivenUp(Arc<AtomicBool>);
+
+impl GivenUp {
+    fn wanted(&self) -> Bytes {
+        if self.0.load(Ordering::Relaxed) {
+            Bytes(0)
+        } else {
+            RESERVE
+        }
+    }
 }
 
 impl Room {
     /// Whether the agent's next write may need the reserve, or has needed it already.
     #[must_use]
     pub fn is_short(self) -> bool {
-        self.reserve < RESERVE || self.free < RESERVE
+        self.reserve < self.wanted || self.free < RESERVE
     }
 }
 
@@ -46,31 +67,51 @@ fn file(folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the disk can't be asked, or the file can't be made although there is room.
-pub fn keep(folder: &Path) -> Result<Room, Error> {
+pub fn keep(folder: &Path, given_up: &GivenUp) -> Result<Room, Error> {
     let failed = |source| Error {
         deed: "set room aside in",
         path: folder.to_owned(),
         source,
     };
-    make_whole(folder).map_err(failed)
+    make_whole(folder, given_up, allocate).map_err(failed)
 }
 
-fn make_whole(folder: &Path) -> io::Result<Room> {
-    let room = look(folder)?;
-    let missing = RESERVE.0.saturating_sub(room.reserve.0);
+fn allocate(file: &File) -> io::Result<()> {
+    let length = i64::try_from(RESERVE.0).expect("a few MiB");
+    Ok(nix::fcntl::posix_fallocate(file, 0, length)?)
+}
+
+fn make_whole(
+    folder: &Path,
+    given_up: &GivenUp,
+    allocate: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<Room> {
+    let room = look(folder, given_up)?;
+    let missing = room.wanted.0.saturating_sub(room.reserve.0);
     if missing == 0 || room.free.0 < missing.saturating_add(RESERVE.0) {
         return Ok(room);
     }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(file(folder))?;
-    let length = i64::try_from(RESERVE.0).expect("a few MiB");
-    nix::fcntl::posix_fallocate(&file, 0, length)?;
+    let path = file(folder);
+    let file = options.open(&path)?;
+    allocate(&file)?;
     file.sync_all()?;
-    look(folder)
+    let room = look(folder, given_up)?;
+    // Of one that was given back of meanwhile the length is less, too.
+    if room.reserve < RESERVE && file.metadata()?.len() >= RESERVE.0 {
+        given_up.0.store(true, Ordering::Relaxed);
+        tracing::warn!(
+            folder = %folder.display(),
+            "nothing can be set aside for the agent's own state on this file system: keep some of it free by a quota"
+        );
+        std::fs::remove_file(&path)?;
+        return look(folder, given_up);
+    }
+    Ok(room)
 }
 
-fn look(folder: &Path) -> io::Result<Room> {
+fn look(folder: &Path, given_up: &GivenUp) -> io::Result<Room> {
     let reserve = match std::fs::metadata(file(folder)) {
         // By its blocks: a file that was restored with holes sets nothing aside.
         Ok(metadata) => Bytes(metadata.len().min(metadata.blocks().saturating_mul(512))),
@@ -79,7 +120,12 @@ fn look(folder: &Path) -> io::Result<Room> {
     };
     let found = nix::sys::statvfs::statvfs(folder)?;
     let free = Bytes(found.blocks_available() * found.fragment_size());
-    Ok(Room { reserve, free })
+    let wanted = given_up.wanted();
+    Ok(Room {
+        reserve,
+        wanted,
+        free,
+    })
 }
 
 /// Gives back at least `wanted` bytes of the reserve in `folder`, or what is left of it; `false` when nothing was.
@@ -108,21 +154,33 @@ mod tests {
     #[test]
     fn it_is_kept_given_back_in_pieces_and_made_whole_again() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(look(folder.path()).expect("asked").reserve, Bytes(0));
+        assert_eq!(
+            look(folder.path(), &GivenUp::default())
+                .expect("asked")
+                .reserve,
+            Bytes(0)
+        );
         assert!(!release(folder.path(), 1), "there is none yet");
-        let room = keep(folder.path()).expect("there is room");
+        let room = keep(folder.path(), &GivenUp::default()).expect("there is room");
         assert_eq!(room.reserve, RESERVE);
         assert_eq!(room.is_short(), room.free < RESERVE);
         assert!(release(folder.path(), 1));
-        let left = look(folder.path()).expect("asked");
+        let left = look(folder.path(), &GivenUp::default()).expect("asked");
         assert_eq!(left.reserve, Bytes(RESERVE.0 - PIECE));
         assert!(left.is_short());
         assert!(release(folder.path(), 3 * PIECE + 1));
-        let left = look(folder.path()).expect("asked").reserve;
+        let left = look(folder.path(), &GivenUp::default())
+            .expect("asked")
+            .reserve;
         assert_eq!(left, Bytes(RESERVE.0 - 5 * PIECE));
         assert!(release(folder.path(), u64::MAX));
         assert!(!release(folder.path(), 1), "nothing is left");
-        assert_eq!(keep(folder.path()).expect("room").reserve, RESERVE);
+        assert_eq!(
+            keep(folder.path(), &GivenUp::default())
+                .expect("room")
+                .reserve,
+            RESERVE
+        );
     }
 
     #[test]
@@ -130,7 +188,50 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let sparse = File::create(file(folder.path())).expect("made");
         sparse.set_len(RESERVE.0).expect("long");
-        assert_eq!(look(folder.path()).expect("asked").reserve, Bytes(0));
-        assert_eq!(keep(folder.path()).expect("room").reserve, RESERVE);
+        assert_eq!(
+            look(folder.path(), &GivenUp::default())
+                .expect("asked")
+                .reserve,
+            Bytes(0)
+        );
+        assert_eq!(
+            keep(folder.path(), &GivenUp::default())
+                .expect("room")
+                .reserve,
+            RESERVE
+        );
+    }
+
+    #[test]
+    fn a_file_system_that_sets_nothing_aside_is_given_up_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given_up = GivenUp::default();
+        // As ZFS: the file has its length and no blocks.
+        let room = make_whole(folder.path(), &given_up, |file| file.set_len(RESERVE.0));
+        let room = room.expect("given up");
+        assert_eq!((room.reserve, room.wanted), (Bytes(0), Bytes(0)));
+        assert_eq!(room.is_short(), room.free < RESERVE, "no fault by itself");
+        assert!(!release(folder.path(), 1), "no empty promise is left");
+        let again = make_whole(folder.path(), &given_up, |_| {
+            panic!("it is not tried again")
+        });
+        assert_eq!(again.expect("given up").reserve, Bytes(0));
+        // Another start tries again.
+        let room = keep(folder.path(), &GivenUp::default()).expect("room");
+        assert_eq!((room.reserve, room.wanted), (RESERVE, RESERVE));
+    }
+
+    #[test]
+    fn a_reserve_that_is_needed_while_it_is_made_is_not_given_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given_up = GivenUp::default();
+        let taken = |file: &File| {
+            allocate(file)?;
+            assert!(release(folder.path(), 1), "somebody needs it");
+            Ok(())
+        };
+        let room = make_whole(folder.path(), &given_up, taken).expect("made");
+        assert!(room.is_short());
+        assert_eq!(room.wanted, RESERVE);
     }
 }
