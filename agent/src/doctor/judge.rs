@@ -126,8 +126,10 @@ pub fn libvirt_guests(shown: Option<&str>) -> Verdict {
     match value("LoadState=") {
         "not-found" => Verdict::Good("not installed".to_owned()),
         "masked" => Verdict::Good("masked; innkeeper-guests does its work".to_owned()),
-        _ if value("ExecStop=").is_empty() => {
-            Verdict::Good("made to do nothing; innkeeper-guests does its work".to_owned())
+        _ if value("ExecStop=").is_empty() => Verdict::Good("made to do nothing".to_owned()),
+        // What our package adds to it.
+        _ if value("ExecStop=").contains("is-active innkeeper-guests") => {
+            Verdict::Good("made to do nothing while innkeeper-guests does its work".to_owned())
         }
         _ => Verdict::Odd(
             "it would shut guests down, or kill them, on its own: `systemctl mask libvirt-guests`"
@@ -226,6 +228,9 @@ mod tests {
             "LoadState=masked\n",
             // What is empty is not printed.
             "LoadState=loaded\n",
+            // Ours.
+            "LoadState=loaded\nExecStop={ path=/bin/sh ; argv[]=/bin/sh -c case $$(systemctl is-active \
+             innkeeper-guests) in inactive|unknown) exec /usr/lib/libvirt/libvirt-guests.sh stop;; esac ; }\n",
         ] {
             assert!(
                 matches!(libvirt_guests(Some(harmless)), Verdict::Good(_)),
