@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::{IpAddr, Ipv4Addr},
 };
 
@@ -120,13 +121,35 @@ pub(super) struct Device {
     pub(super) isolated: bool,
 }
 
+/// An address of the bridge, with all that `ip` wants to know to delete it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BridgeAddress {
+    pub(super) address: IpAddr,
+    /// Length of the prefix.
+    pub(super) length: u8,
+    /// The other end, where it is not the address itself.
+    pub(super) peer: Option<IpAddr>,
+}
+
+impl fmt::Display for BridgeAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            address, length, ..
+        } = self;
+        match self.peer {
+            Some(peer) => write!(formatter, "{address} peer {peer}/{length}"),
+            None => write!(formatter, "{address}/{length}"),
+        }
+    }
+}
+
 /// What `ip` shows of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Present {
     /// All devices.
     pub(super) devices: BTreeMap<String, Device>,
     /// The bridge's own addresses.
-    pub(super) bridge: BTreeSet<IpAddr>,
+    pub(super) bridge: BTreeSet<BridgeAddress>,
     /// The other devices' addresses.
     pub(super) own: BTreeMap<IpAddr, String>,
     /// Guests' addresses that are routed to the bridge, by us.
@@ -136,14 +159,19 @@ pub(super) struct Present {
 }
 
 impl Present {
-    /// IPv4 addresses of the bridge that it shall not have: gateways of pools that are gone. Its link-local IPv6
-    /// addresses are the kernel's own.
-    pub(super) fn surplus(&self, wanted: &Holding) -> Vec<IpAddr> {
-        let surplus = self.bridge.difference(&wanted.bridge);
-        surplus
-            .copied()
-            .filter(|address| address.is_ipv4())
+    /// IPv4 addresses of the bridge that it shall not have: gateways of pools that are gone, or somebody else's. Its
+    /// link-local IPv6 addresses are the kernel's own.
+    pub(super) fn surplus(&self, wanted: &Holding) -> Vec<BridgeAddress> {
+        let found = self.bridge.iter().copied();
+        found
+            .filter(|found| found.address.is_ipv4() && !wanted.bridge.contains(&found.address))
             .collect()
+    }
+
+    /// Addresses that the bridge lacks.
+    pub(super) fn lacking(&self, wanted: &Holding) -> Vec<IpAddr> {
+        let found: BTreeSet<_> = self.bridge.iter().map(|found| found.address).collect();
+        wanted.bridge.difference(&found).copied().collect()
     }
 
     /// The uplink of the configuration, if it is there.
@@ -218,7 +246,7 @@ pub(super) fn differences(
             device.mac
         ));
     }
-    for address in wanted.bridge.difference(&present.bridge) {
+    for address in present.lacking(wanted) {
         lines.push(format!("the bridge {bridge} had lost {address}"));
     }
     for address in present.surplus(wanted) {
@@ -292,6 +320,14 @@ mod tests {
         }
     }
 
+    fn on_bridge(address: IpAddr) -> BridgeAddress {
+        BridgeAddress {
+            address,
+            length: if address.is_ipv4() { 32 } else { 64 },
+            peer: None,
+        }
+    }
+
     /// A kernel that holds all of it.
     fn whole(wanted: &Holding) -> Present {
         let mut devices: BTreeMap<_, _> = ["br", "eth0"]
@@ -305,7 +341,7 @@ mod tests {
         );
         Present {
             devices,
-            bridge: wanted.bridge.clone(),
+            bridge: wanted.bridge.iter().copied().map(on_bridge).collect(),
             own: BTreeMap::new(),
             routes: wanted.routes.clone(),
             proxies: wanted.proxies.clone(),
@@ -371,8 +407,14 @@ mod tests {
                 "the bridge br had lost fe80::1",
             ),
             (
-                said(&|p| assert!(p.bridge.insert(other))),
-                "the bridge br had 192.0.2.9",
+                said(&|p| {
+                    let found = on_bridge(other);
+                    assert!(p.bridge.insert(BridgeAddress {
+                        length: 24,
+                        ..found
+                    }));
+                }),
+                "the bridge br had 192.0.2.9/24",
             ),
             (
                 said(&|p| p.routes.clear()),

@@ -3,10 +3,13 @@
 //! found and named. Pure: [`super::Network`] hands in what `nft -j list ruleset` printed.
 //!
 //! Each base chain of another table that is hooked to *forward* is walked as a new TCP connection would walk it,
-//! from outside to a guest and from a guest to the outside. A match that can't be judged is one that may or may
-//! not hold: where anything might accept, nothing is said.
+//! from outside to a guest and from a guest to the outside; nobody has translated its addresses. A match that can't
+//! be judged is one that may or may not hold: where anything might accept, nothing is said.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use serde_json::Value;
 
@@ -42,6 +45,21 @@ pub(super) enum By {
 }
 
 impl ForeignDrop {
+    /// Whether it keeps anything from guests with these addresses. Before the first guest everything is worth knowing.
+    pub(super) fn concerns(&self, guests: &BTreeSet<IpAddr>) -> bool {
+        let mut guests = guests.iter().peekable();
+        guests.peek().is_none()
+            || match self.family() {
+                "ip" => guests.any(IpAddr::is_ipv4),
+                "ip6" => guests.any(IpAddr::is_ipv6),
+                _ => true,
+            }
+    }
+
+    fn family(&self) -> &str {
+        self.table.split(' ').next().unwrap_or_default()
+    }
+
     /// What an operator needs to know.
     pub(super) fn describe(&self, bridge: &str) -> String {
         let Self { table, chain, .. } = self;
@@ -54,8 +72,12 @@ impl ForeignDrop {
             By::Rule => "a rule of it does",
         };
         let cure = if self.has_docker {
+            let program = match self.family() {
+                "ip6" => "ip6tables",
+                _ => "iptables",
+            };
             format!(
-                "iptables -I DOCKER-USER -i {bridge} -j ACCEPT; iptables -I DOCKER-USER -o {bridge} -j ACCEPT"
+                "{program} -I DOCKER-USER -i {bridge} -j ACCEPT; {program} -I DOCKER-USER -o {bridge} -j ACCEPT"
             )
         } else {
             format!("rules at its beginning that accept iifname and oifname {bridge}")
@@ -360,6 +382,10 @@ impl Walk<'_> {
         if left["ct"]["key"] == "state" {
             return among(right, &["new"]);
         }
+        if left["ct"]["key"] == "status" && !right.is_number() {
+            // Nothing was translated, answered or expected yet.
+            return among(right, &[]);
+        }
         Holds::Maybe
     }
 
@@ -380,6 +406,8 @@ impl Walk<'_> {
 fn is_device(device: Option<&str>, bridge: &str, named: &Value) -> Holds {
     match device {
         Some(device) => among(named, &[device]),
+        // Nothing is forwarded from or to this one.
+        None if named == "lo" => Holds::No,
         None => match among(named, &[bridge]) {
             Holds::Yes if named.is_string() => Holds::No,
             _ => Holds::Maybe,
@@ -634,6 +662,63 @@ mod tests {
             ),
         ] {
             assert_eq!(found(&ruleset), expected, "{name}");
+        }
+    }
+
+    /// As firewalld makes it: the policy is accept, and the last rule rejects.
+    #[test]
+    fn firewalld_is_found() {
+        let status = json!({ "match": { "op": "in", "left": { "ct": { "key": "status" } }, "right": "dnat" } });
+        let reject = json!({ "reject": { "type": "icmpx", "expr": "admin-prohibited" } });
+        let rules = |zones: &[Value]| {
+            filter(
+                "accept",
+                &[
+                    json!([state(&["established", "related"]), accept()]),
+                    json!([status, accept()]),
+                    accepts("iifname", "==", "lo"),
+                    jump(),
+                    json!([state(&["invalid"]), { "drop": null }]),
+                    json!([reject]),
+                ],
+                zones,
+            )
+        };
+        let both = [(Towards::Guests, By::Rule), (Towards::World, By::Rule)];
+        assert_eq!(found(&rules(&[])), both);
+        assert_eq!(drops(&rules(&[]), "innkeeper0", None).len(), 2, "no uplink");
+        let zones = [
+            accepts("iifname", "==", "innkeeper0"),
+            accepts("oifname", "==", "innkeeper0"),
+        ];
+        assert_eq!(found(&rules(&zones)), [], "the bridge is trusted");
+    }
+
+    /// A drop in IPv6 is no fault of a host whose guests have none.
+    #[test]
+    fn a_drop_concerns_guests_of_its_family() {
+        let addresses = |texts: &[&str]| -> BTreeSet<IpAddr> {
+            let parsed = texts.iter().map(|text| text.parse().expect("an address"));
+            parsed.collect()
+        };
+        let (v4, v6) = ("192.0.2.1", "2001:db8::1");
+        for (family, v4_only, v6_only) in [
+            ("ip", true, false),
+            ("ip6", false, true),
+            ("inet", true, true),
+        ] {
+            let ruleset = json!({ "nftables": [
+                { "chain": { "family": family, "table": "filter", "name": "FORWARD", "type": "filter",
+                    "hook": "forward", "prio": 0, "policy": "drop" } },
+                { "chain": { "family": family, "table": "filter", "name": "DOCKER-USER" } },
+            ] });
+            let drops = drops(&ruleset, "innkeeper0", None);
+            let concerns = |texts: &[&str]| drops[0].concerns(&addresses(texts));
+            assert_eq!(concerns(&[v4]), v4_only, "{family}");
+            assert_eq!(concerns(&[v6]), v6_only, "{family}");
+            assert!(concerns(&[v4, v6]) && concerns(&[]), "{family}");
+            let said = drops[0].describe("innkeeper0");
+            assert_eq!(said.contains("ip6tables -I"), family == "ip6", "{said}");
         }
     }
 

@@ -10,6 +10,7 @@ use innkeeper_wire::host::{HostFault, HostFaultCode};
 
 use super::{
     drift::{Device, PortFault},
+    foreign::ForeignDrop,
     guard::{AddressUse, Surroundings},
 };
 
@@ -24,7 +25,9 @@ pub(super) struct Account {
     repairs: u64,
     /// Why the last change of the network failed.
     failure: Option<HostFault>,
-    /// Other programs' rules that drop guests' packets.
+    /// Other programs' rules that drop packets of guests, if they have an address of that family.
+    drops: Vec<ForeignDrop>,
+    /// Those that drop packets of the guests that are here.
     foreign: Vec<HostFault>,
     uplink: Option<HostFault>,
     /// What was said in the log already.
@@ -33,10 +36,14 @@ pub(super) struct Account {
     good_taps: BTreeMap<String, u32>,
     /// Taps that were no proper ports at the last look: libvirt may just be making them.
     suspects: BTreeSet<String>,
-    /// Servers that ran without a tap at the last look.
-    cut_off: BTreeSet<String>,
+    /// Servers that ran without a tap, and at how many looks in a row.
+    cut_off: BTreeMap<String, u32>,
     /// All devices at the last look.
     devices: BTreeSet<String>,
+    /// How many looks there were since [`Account::cut_off`] judged.
+    new_looks: u32,
+    /// It was said that next hops are not known.
+    too_many_routes: bool,
     /// The next hops of routes, as they were looked up last.
     pub(super) next_hops: BTreeMap<IpAddr, AddressUse>,
     /// Where the control plane is, as it was looked up last.
@@ -93,8 +100,25 @@ impl Account {
         self.failure = failure;
     }
 
-    pub(super) fn note_foreign(&mut self, faults: Vec<HostFault>) {
-        self.foreign = faults;
+    pub(super) fn note_foreign(&mut self, drops: Vec<ForeignDrop>) {
+        self.drops = drops;
+    }
+
+    /// Finds the faults among other programs' rules, for guests with these addresses.
+    pub(super) fn judge_foreign(&mut self, guests: &BTreeSet<IpAddr>, bridge: &str) {
+        let drops = self.drops.iter().filter(|drop| drop.concerns(guests));
+        let faults = drops.map(|drop| fault(HostFaultCode::ForeignDrop, drop.describe(bridge)));
+        self.foreign = faults.collect();
+    }
+
+    /// There are more routes than the agent has room for.
+    pub(super) fn note_too_many_routes(&mut self) {
+        self.next_hops.clear();
+        if !std::mem::replace(&mut self.too_many_routes, true) {
+            tracing::info!(
+                "this host has so many routes that their next hops are not looked up: take care that no pool contains one"
+            );
+        }
     }
 
     pub(super) fn note_uplink(&mut self, fault: Option<HostFault>) {
@@ -103,19 +127,23 @@ impl Account {
 
     pub(super) fn note_devices(&mut self, devices: BTreeSet<String>) {
         self.devices = devices;
+        self.new_looks = self.new_looks.saturating_add(1);
     }
 
     /// Faults of servers that run and whose tap is gone, at two looks in a row: one that is just ending is no fault.
+    /// While the network is being changed nobody looks, and a server that was started meanwhile is not judged.
     pub(super) fn cut_off(
         &mut self,
         running: impl Iterator<Item = (String, String)>,
     ) -> Vec<HostFault> {
         let before = std::mem::take(&mut self.cut_off);
+        let new_looks = std::mem::take(&mut self.new_looks).min(1);
         let mut faults = Vec::new();
         // Before the first look nothing is known.
         let known = !self.devices.is_empty();
         for (server, tap) in running.filter(|(_, tap)| known && !self.devices.contains(tap)) {
-            if before.contains(&server) {
+            let looks = before.get(&server).unwrap_or(&0).saturating_add(new_looks);
+            if looks >= 2 {
                 let detail = format!(
                     "the network device {tap} of {server} is gone while it runs: powering it off and on makes another one"
                 );
@@ -124,7 +152,7 @@ impl Account {
                     ..fault(HostFaultCode::Network, detail)
                 });
             }
-            self.cut_off.insert(server);
+            self.cut_off.insert(server, looks);
         }
         faults
     }
@@ -234,9 +262,13 @@ mod tests {
             account.cut_off(running.into_iter()).len()
         };
         assert_eq!(seen(&mut account), 0, "nothing is known yet");
-        account.note_devices(["lo".to_owned()].into());
+        let without = |account: &mut Account| account.note_devices(["lo".to_owned()].into());
+        without(&mut account);
         assert_eq!(seen(&mut account), 0, "it may be ending");
+        assert_eq!(seen(&mut account), 0, "it may just have been started");
+        without(&mut account);
         assert_eq!(seen(&mut account), 1);
+        assert_eq!(seen(&mut account), 1, "that nobody looks mends nothing");
         account.note_devices(["ik1".to_owned()].into());
         assert_eq!(seen(&mut account), 0);
     }

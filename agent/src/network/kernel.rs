@@ -5,13 +5,17 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, process::Stdio, time::Duration};
 
+use innkeeper_wire::error::chain;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command,
+};
 
 use super::{
     NetworkConfig, NetworkError,
-    drift::{BRIDGE_MAC, Device, Holding, PortFault, Present},
+    drift::{BRIDGE_MAC, BridgeAddress, Device, Holding, PortFault, Present},
     guard::AddressUse,
     rules,
     settings::Ipv6,
@@ -19,6 +23,9 @@ use super::{
 
 /// A thousand guests' rules take some 100 ms.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// What is read of all routes at most: some 40,000 of them. A full table of the internet would be more than the agent
+/// may have of memory.
+const ROUTES_MAX: u64 = 4 << 20;
 /// Marks routes and neighbour entries as ours: a number that nobody has registered (iproute2 rt_protos).
 const PROTOCOL: &str = "201";
 
@@ -47,17 +54,14 @@ pub(super) async fn make_bridge(bridge: &str, present: &Present) -> Result<(), N
     batch(&[], &lines).await
 }
 
-/// Gives the bridge the addresses that it lacks, and takes away those that it shall not have.
+/// Gives the bridge the addresses that it lacks.
 pub(super) async fn address_bridge(
     bridge: &str,
     present: &Present,
     wanted: &Holding,
 ) -> Result<(), NetworkError> {
     let mut lines = String::new();
-    for address in present.surplus(wanted) {
-        line(&mut lines, &format!("addr del {address}/32 dev {bridge}"));
-    }
-    for address in wanted.bridge.difference(&present.bridge) {
+    for address in present.lacking(wanted) {
         let rest = match address {
             IpAddr::V4(_) => "/32",
             IpAddr::V6(_) => "/64",
@@ -70,6 +74,22 @@ pub(super) async fn address_bridge(
         );
     }
     batch(&[], &lines).await
+}
+
+/// Takes away the addresses that the bridge shall not have. One that can't be deleted shows at the next look, and
+/// keeps nothing else from being done: no guest needs it to be gone.
+pub(super) async fn tidy_bridge(bridge: &str, present: &Present, wanted: &Holding) {
+    let mut lines = String::new();
+    for address in present.surplus(wanted) {
+        line(&mut lines, &format!("addr del {address} dev {bridge}"));
+    }
+    // Some go with others that they are secondary to.
+    if let Err(error) = batch(&["-force"], &lines).await {
+        tracing::debug!(
+            error = chain(&error),
+            "addresses of the bridge can't be deleted"
+        );
+    }
 }
 
 /// Makes taps the ports that they shall be. One that is off the bridge is switched off while it is put back: until it
@@ -225,6 +245,11 @@ struct Address {
     // An address that is not one of a device of its own, as of a point-to-point link, has this too.
     #[serde(default)]
     local: Option<IpAddr>,
+    #[serde(default)]
+    prefixlen: u8,
+    /// The other end of a point-to-point link.
+    #[serde(default)]
+    address: Option<IpAddr>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -271,10 +296,17 @@ pub(super) async fn observe(config: &NetworkConfig, ipv6: Ipv6) -> Result<Presen
     let (v4, v6) = tokio::try_join!(v4, v6)?;
     for family in [v4, v6] {
         for device in family.devices {
-            let addresses = device.addr_info.iter().filter_map(|address| address.local);
             if device.ifname == config.bridge {
-                present.bridge.extend(addresses);
+                let found = device.addr_info.iter().filter_map(|found| {
+                    Some(BridgeAddress {
+                        address: found.local?,
+                        length: found.prefixlen,
+                        peer: found.address,
+                    })
+                });
+                present.bridge.extend(found);
             } else {
+                let addresses = device.addr_info.iter().filter_map(|address| address.local);
                 let own = addresses.map(|address| (address, device.ifname.clone()));
                 present.own.extend(own);
             }
@@ -327,15 +359,17 @@ fn ours(entries: &[Entry]) -> impl Iterator<Item = IpAddr> {
 }
 
 /// The next hops of all routes but those that lead to our guests. `ip` is asked for everything once more, since no
-/// filter of it is right for both families; on a router with many routes that takes a while.
+/// filter of it is right for both families; on a router with many routes that takes a while, and with more than
+/// [`ROUTES_MAX`] it is [`NetworkError::TooMuch`].
 pub(super) async fn next_hops(
     config: &NetworkConfig,
     ipv6: Ipv6,
 ) -> Result<BTreeMap<IpAddr, AddressUse>, NetworkError> {
-    let v4 = show(&["-4"], "route show table all\n");
+    let all = "route show table all\n";
+    let v4 = show_up_to(ROUTES_MAX, &["-4"], all);
     let v6 = async {
         match ipv6 {
-            Ipv6::On => show(&["-6"], "route show table all\n").await,
+            Ipv6::On => show_up_to(ROUTES_MAX, &["-6"], all).await,
             Ipv6::Off => Ok(Vec::new()),
         }
     };
@@ -357,8 +391,16 @@ pub(super) async fn next_hops(
 
 /// Has `ip` print lists, one for each line.
 async fn show(options: &[&str], lines: &str) -> Result<Vec<Vec<Entry>>, NetworkError> {
+    show_up_to(u64::MAX, options, lines).await
+}
+
+async fn show_up_to(
+    limit: u64,
+    options: &[&str],
+    lines: &str,
+) -> Result<Vec<Vec<Entry>>, NetworkError> {
     let arguments = [options, &["-j", "-batch", "-"]].concat();
-    let printed = run("ip", &arguments, lines).await?;
+    let printed = run_up_to(limit, "ip", &arguments, lines).await?;
     let lists = serde_json::Deserializer::from_slice(&printed).into_iter::<Vec<Entry>>();
     let lists: Result<Vec<_>, _> = lists.collect();
     lists.map_err(|source| NetworkError::Output {
@@ -421,6 +463,16 @@ pub(super) async fn run(
     arguments: &[&str],
     input: &str,
 ) -> Result<Vec<u8>, NetworkError> {
+    run_up_to(u64::MAX, program, arguments, input).await
+}
+
+/// The same for a program that may print more than there is room for: then it is ended early.
+async fn run_up_to(
+    limit: u64,
+    program: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<Vec<u8>, NetworkError> {
     let failed = |reason: String| NetworkError::Command {
         what: format!("{program} {}", arguments.join(" ")),
         reason,
@@ -434,20 +486,33 @@ pub(super) async fn run(
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
     let mut stdin = child.stdin.take().expect("it was asked for");
+    let stdout = child.stdout.take().expect("it was asked for");
+    let mut printed = Vec::new();
     let talk = async {
         let written = async {
             // A program that ends early closes its end; its own message is the one to report.
             stdin.write_all(input.as_bytes()).await.ok();
             std::mem::drop(stdin);
         };
-        tokio::join!(written, child.wait_with_output()).1
+        let read = async {
+            // With the end of this its pipe is closed, and so ends a program that has more to say.
+            let mut stdout = stdout.take(limit);
+            stdout.read_to_end(&mut printed).await
+        };
+        let ((), read, output) = tokio::join!(written, read, child.wait_with_output());
+        read.and(output)
     };
     let output = tokio::time::timeout(DEADLINE, talk)
         .await
         .map_err(|_| failed("it did not end within its deadline".to_owned()))?
         .map_err(|error| failed(error.to_string()))?;
+    if u64::try_from(printed.len()).is_ok_and(|length| length >= limit) {
+        return Err(NetworkError::TooMuch {
+            what: format!("{program} {}", arguments.join(" ")),
+        });
+    }
     if output.status.success() {
-        return Ok(output.stdout);
+        return Ok(printed);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(failed(said.trim().chars().take(500).collect()))
@@ -458,4 +523,23 @@ pub(super) fn exists(device: &str) -> bool {
     std::path::Path::new("/proc/sys/net/ipv4/conf")
         .join(device)
         .exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `ip` has of a router with the whole table of the internet.
+    #[tokio::test]
+    async fn a_program_that_prints_too_much_is_ended_early() {
+        let started = tokio::time::Instant::now();
+        let endless = run_up_to(1 << 20, "yes", &[], "").await;
+        assert!(
+            matches!(&endless, Err(NetworkError::TooMuch { what }) if what.starts_with("yes")),
+            "{endless:?}"
+        );
+        assert!(started.elapsed() < DEADLINE, "{:?}", started.elapsed());
+        let short = run_up_to(4, "cat", &[], "abc").await.expect("it fits");
+        assert_eq!(short, b"abc");
+    }
 }

@@ -122,6 +122,12 @@ pub enum NetworkError {
         #[source]
         source: serde_json::Error,
     },
+    /// `ip` or `nft` prints more than there is room for.
+    #[error("`{what}` prints more than there is room for")]
+    TooMuch {
+        /// The command line.
+        what: String,
+    },
     /// The uplink of the configuration does not exist.
     #[error("{0}")]
     Uplink(String),
@@ -215,6 +221,7 @@ impl Network {
         let faults = drift::port_faults(&wanted, &present, bridge);
         kernel::mend_ports(bridge, &faults).await?;
         kernel::add(config, &present, &wanted).await?;
+        kernel::tidy_bridge(bridge, &present, &wanted).await;
         if let Some(uplink) = uplink {
             let new = wanted.proxies.difference(&present.proxies);
             let new = new.copied().collect();
@@ -270,6 +277,7 @@ impl Network {
         let mut account = self.account();
         let ports = match &ruleset {
             Some(ruleset) => {
+                account.judge_foreign(&ruleset.addresses, &self.config.bridge);
                 let wanted = Holding::installed(ruleset, &self.config, ipv6);
                 found.extend(drift::differences(&wanted, &present, &self.config));
                 self.ports(&mut account, &wanted, &present)
@@ -412,17 +420,14 @@ impl Network {
         let mut account = self.account();
         match hops {
             Ok(hops) => account.next_hops = hops,
+            Err(NetworkError::TooMuch { .. }) => account.note_too_many_routes(),
             Err(error) => tracing::debug!(error = chain(&error), "routes can't be listed"),
         }
         match rules {
             Ok(rules) => {
                 let bridge = self.config.bridge.as_str();
                 let drops = foreign::drops(&rules, bridge, self.config.uplink.as_deref());
-                let drops = drops.iter();
-                let faults = drops
-                    .map(|drop| fault(HostFaultCode::ForeignDrop, drop.describe(bridge)))
-                    .collect();
-                account.note_foreign(faults);
+                account.note_foreign(drops);
             }
             Err(error) => tracing::debug!(error = chain(&error), "all rules can't be listed"),
         }

@@ -61,6 +61,31 @@ fn changed_settings_are_put_back_and_counted() {
     assert_eq!(host.look().health.faults, []);
 }
 
+/// Somebody else's addresses on the bridge go, and keep nothing else from being put back meanwhile.
+#[test]
+fn foreign_addresses_of_the_bridge_are_taken_away() {
+    let Some(cloud) = cloud() else { return };
+    let host = &cloud.hosts[0];
+    let address = &cloud.guests[0].v4;
+    // With the second goes the third, which is secondary to it.
+    for damage in [
+        format!("addr add 192.0.2.9/24 dev {BRIDGE}"),
+        format!("addr add 198.18.0.1/24 dev {BRIDGE}"),
+        format!("addr add 198.18.0.2/24 dev {BRIDGE}"),
+        format!("addr add 192.0.2.77 peer 192.0.2.78/32 dev {BRIDGE}"),
+        format!("route del {address} dev {BRIDGE}"),
+    ] {
+        host.namespace.ip(&damage);
+    }
+    assert_eq!(host.look().installed, None);
+    assert_eq!(host.mend(&cloud.first()), 1);
+    let left = host.run("ip", &format!("-4 -o addr show dev {BRIDGE}"));
+    assert_eq!(left.lines().count(), 1, "{left}");
+    assert!(left.contains("169.254.1.1/32"), "{left}");
+    assert_all_reach(&cloud, "after it");
+    assert_eq!(host.look().health.faults, []);
+}
+
 #[test]
 fn taps_go_back_to_their_bridge() {
     let Some(cloud) = cloud() else { return };
