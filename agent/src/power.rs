@@ -91,6 +91,8 @@ pub fn step(
         }
         (PowerTarget::On, DomainRun::Running) => PowerStep::Settled,
         (PowerTarget::On, DomainRun::Paused(why)) => go_on(server, why, host),
+        // The host has carried out a newer change than this desired state knows, which is an old copy then.
+        (PowerTarget::On, DomainRun::Off(_)) if domain.power_serial > serial => PowerStep::Settled,
         (PowerTarget::On, DomainRun::Off(reason)) => {
             let tried = attempt(memory, Step::Start, serial).is_some();
             if is_new || shall_restart(domain, reason, host.boot_id, tried) {

@@ -65,7 +65,15 @@ fn a_paused_server_obeys_its_owner_and_goes_on_when_its_disk_does() {
     const MUCH: Option<Bytes> = Some(Bytes::gib(1));
     const NONE: Option<Bytes> = Some(Bytes(0));
     // The serial is 2; what the host has carried out, the reboots that are owed, the room on the disk.
-    let table: &[(Target, PauseReason, u32, u32, Option<Bytes>, &[Step])] = &[
+    type Row = (
+        Target,
+        PauseReason,
+        u32,
+        u32,
+        Option<Bytes>,
+        &'static [Step],
+    );
+    let table: &[Row] = &[
         (Target::On, ByHand, 2, 0, MUCH, &[]),
         (Target::On, ByHand, 1, 0, MUCH, &[Step::Start]),
         (Target::On, ByHand, 2, 1, MUCH, &[Step::Reboot]),
