@@ -217,7 +217,9 @@ impl Cloud {
             counted.iter().any(|line| line.contains("observations")),
             "{text}"
         );
-        for line in counted {
+        // A host that joins asks for the time first, of a path that answers nothing else to it.
+        let asks_for_the_time = |line: &&str| line.contains("/join\",status=\"405\"");
+        for line in counted.into_iter().filter(|line| !asks_for_the_time(line)) {
             assert!(
                 line.contains("\"200\"") || line.contains("\"204\""),
                 "{line}"
