@@ -434,9 +434,10 @@ impl App {
             && self.is_settled(host)
     }
 
-    /// Whether a new server may be given to a host: it is heard of, and follows.
+    /// Whether a new server may be given to a host: it is heard of, understands what new servers are made of, and
+    /// follows.
     pub(crate) fn takes_servers(&self, host: HostId, now: Timestamp) -> bool {
-        self.presence().is_heard(host, now) && self.follows(host)
+        self.presence().can_carry_new(host, now) && self.follows(host)
     }
 
     /// What hosts have testified to since the start, for holding the journal against it.
@@ -502,7 +503,7 @@ impl App {
     /// How full the pools are.
     #[must_use]
     pub fn tally_addresses(&self) -> Vec<Tally> {
-        self.mirror().tally_addresses()
+        self.mirror().tally_addresses(self.now())
     }
 
     /// What is left alone when a host is revoked.

@@ -194,8 +194,8 @@ impl Mirror {
     }
 
     /// How full the pools are.
-    pub(crate) fn tally_addresses(&self) -> Vec<Tally> {
-        lock(&self.free).tally()
+    pub(crate) fn tally_addresses(&self, now: Timestamp) -> Vec<Tally> {
+        lock(&self.free).tally(now)
     }
 
     /// `name` is account and server.

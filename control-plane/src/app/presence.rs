@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::RwLock};
 
 use innkeeper_wire::{
-    host::{FAULTS_MAX, HostFault, HostHealth, HypervisorState, Report},
+    host::{FAULTS_MAX, FEATURE_SUBNET, HostFault, HostHealth, HypervisorState, Report},
     id::HostId,
     planted::{Bug, planted},
     time::Timestamp,
@@ -40,6 +40,8 @@ pub struct Heard {
     pub generation: u64,
     /// Version of the agent.
     pub agent_version: String,
+    /// Whether it understands servers with subnets, which all new ones have.
+    carries_subnets: bool,
     /// Since when its libvirt does not answer; `None` when it does.
     pub libvirt_away_since: Option<Timestamp>,
     /// What of the host is not as it should be, as far as it knows.
@@ -58,6 +60,7 @@ impl Heard {
             before: None,
             generation: report.generation,
             agent_version: plain(&report.agent_version, VERSION_CHARS_MAX),
+            carries_subnets: report.features.iter().any(|name| name == FEATURE_SUBNET),
             libvirt_away_since: (report.hypervisor != HypervisorState::Reachable).then_some(now),
             health: HostHealth {
                 repairs: report.health.repairs,
@@ -186,11 +189,19 @@ impl Presence {
         }
     }
 
-    /// Whether a host itself was heard of lately: new servers go only where this is certain.
+    /// Whether a host itself was heard of lately.
     #[must_use]
     pub fn is_heard(&self, host: HostId, now: Timestamp) -> bool {
         let hosts = self.hosts.read().expect("no holder of this lock panics");
         hosts.get(&host).is_some_and(|heard| heard.is_fresh(now))
+    }
+
+    /// Whether a host was heard of lately and can carry a new server: new servers go only where this is certain. An agent from before subnets would hold all that is new, for its other servers as well.
+    #[must_use]
+    pub fn can_carry_new(&self, host: HostId, now: Timestamp) -> bool {
+        let hosts = self.hosts.read().expect("no holder of this lock panics");
+        let can = |heard: &Heard| heard.is_fresh(now) && heard.carries_subnets;
+        hosts.get(&host).is_some_and(can)
     }
 
     /// How a host is, as operators see it.
@@ -297,6 +308,10 @@ mod tests {
         assert!(!presence.note(host(), &report(at(90), 1), at(114)));
         assert!(presence.note(host(), &report(at(90), 2), at(115)));
         assert!(presence.is_heard(host(), at(116)));
+        assert!(
+            !presence.can_carry_new(host(), at(116)),
+            "its agent knows no subnets"
+        );
         assert!(presence.note(host(), &report(at(90), 3), at(117)));
     }
 

@@ -106,9 +106,12 @@ impl FreeAddresses {
         }
     }
 
-    /// How many addresses each pool has, and how many of them nobody has or rests on, with its site.
+    /// How many addresses each pool has, and how many of them nobody has or rests on at `now`, with its site.
     #[must_use]
-    pub fn tally(&self) -> Vec<Tally> {
+    pub fn tally(&mut self, now: Timestamp) -> Vec<Tally> {
+        for circle in &mut self.pools {
+            circle.end_rests(now);
+        }
         let tally = |circle: &Circle| Tally {
             site: circle.pool.site.clone(),
             is_v4: circle.pool.is_v4(),
@@ -194,14 +197,19 @@ impl Circle {
         self.find_free(now).is_some()
     }
 
-    /// The next position that is free at `now`.
-    fn find_free(&mut self, now: Timestamp) -> Option<u128> {
+    /// Gives back what has rested long enough.
+    fn end_rests(&mut self, now: Timestamp) {
         while let Some((until, position)) = self.resting.first().copied()
             && (AddressClaim::Resting { until }).is_free(now)
         {
             self.resting.remove(&(until, position));
             self.give(position);
         }
+    }
+
+    /// The next position that is free at `now`.
+    fn find_free(&mut self, now: Timestamp) -> Option<u128> {
+        self.end_rests(now);
         loop {
             let position = self.next_free()?;
             match self.known.get(&position) {

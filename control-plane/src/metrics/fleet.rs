@@ -61,7 +61,7 @@ impl FleetGauges {
             promised: gauges(
                 "innkeeper_host_promised",
                 &RESOURCE,
-                "What of a host is promised to servers: virtual processors, bytes of memory and of disk.",
+                "What of a host is promised to servers: virtual processors, bytes of memory (with what QEMU takes) and of disk.",
             )?,
             free: gauges(
                 "innkeeper_host_free",
@@ -190,7 +190,7 @@ impl FleetGauges {
                     .set(number(amount));
             }
         };
-        let (memory, disk) = (reserved.memory.0, reserved.disk.0);
+        let (memory, disk) = (reserved.memory_on_host().0, reserved.disk.0);
         set(&self.promised, reserved.vcpus.into(), memory, disk);
         let Some(capacity) = host.capacity else {
             return;

@@ -9,7 +9,7 @@ use innkeeper_mtls::{Authorities, HostRequest, Identity, client_config, pinned_c
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        HOST_HEADER, HeldServer, HostCapacity, HostHealth, HypervisorState, JoinAnswer,
+        FEATURES, HOST_HEADER, HeldServer, HostCapacity, HostHealth, HypervisorState, JoinAnswer,
         KeptWitness, Life, Observations, ObservedServer, ObservedState, Report, ReportAnswer,
         Testimony, Witness,
     },
@@ -112,7 +112,7 @@ impl Host {
             sequence: self.sequence,
             started_at: Timestamp::from_millis(1),
             agent_version: "0.1.0".to_owned(),
-            features: vec![],
+            features: FEATURES.iter().map(ToString::to_string).collect(),
             capacity: HostCapacity {
                 cpus: 8,
                 // With QEMU's own share.

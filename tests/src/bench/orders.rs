@@ -23,7 +23,7 @@ use innkeeper_wire::{
         Locale, Order, OrderRequest, QuoteRequest, SessionRequest, SignupRequest, SshKeyRequest,
     },
     digest::Digest,
-    host::{HostCapacity, HostHealth, HypervisorState, JoinRequest, Report},
+    host::{FEATURES, HostCapacity, HostHealth, HypervisorState, JoinRequest, Report},
     id::{AccountId, Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
     size::Bytes,
     time::{Clock, SystemClock, Timestamp},
@@ -206,7 +206,7 @@ fn report(now: Timestamp) -> Report {
         sequence: 1,
         started_at: now,
         agent_version: "bench".to_owned(),
-        features: vec![],
+        features: FEATURES.iter().map(ToString::to_string).collect(),
         capacity: HostCapacity {
             cpus: 64,
             memory: Bytes::gib(256),
