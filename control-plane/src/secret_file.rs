@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
@@ -30,10 +30,16 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Zeroizing<String>> {
 /// returns, the new one is there after a power cut too.
 pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let temporary = path.with_extension("new");
+    // Root writes into the service's own folder: what lies in the way is never followed or written into.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("remove {}", temporary.display()));
+        }
+        _ => {}
+    }
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&temporary)
         .with_context(|| format!("create {}", temporary.display()))?;

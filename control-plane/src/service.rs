@@ -3,6 +3,7 @@
 use std::{
     fs,
     future::Future,
+    io,
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -39,7 +40,7 @@ use crate::{
     api::{self, context::Context},
     app::{App, Settings, error::AppError, witnesses::WitnessKey},
     authority::Authority,
-    blobs::{Blobs, import_all},
+    blobs::{Blobs, ImportError, import_all},
     config::Config,
     domain::catalogue::{Catalogue, Image},
     maintenance,
@@ -47,7 +48,7 @@ use crate::{
     providers::mail::Mailer,
     secret_file,
     startup::{self, Files, Sockets, say_where},
-    store::{OpenError, Options, Store},
+    store::{JournalError, OpenError, Options, Store},
     tasks::Tasks,
     unfit::OnlyAPerson as _,
     vault::{INSTALLATION_KEY, Vault},
@@ -80,7 +81,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let sockets = Sockets::bind(&config).await?;
     startup::protect_data_folder(&config.data_dir).only_a_person()?;
     let blobs = Blobs::open(&config.data_dir)?;
-    let catalogue = catalogue(&config, &blobs).only_a_person()?;
+    let catalogue = match catalogue(&config, &blobs) {
+        Err(error) if may_pass(&error) => return Err(error),
+        catalogue => catalogue.only_a_person()?,
+    };
     let store = open_store(&config)?;
     startup::check_store(&config, &store)?;
     let admin = admin_socket(&config.admin_socket)?;
@@ -245,6 +249,18 @@ fn settings(
     })
 }
 
+/// Whether an image that could not be taken in may well be the next time: its disk failed, or somebody writes it.
+fn may_pass(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<ImportError>() {
+        Some(ImportError::Changed { .. }) => true,
+        Some(ImportError::Io { source, .. }) => !matches!(
+            source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+        ),
+        Some(ImportError::Format { .. }) | None => false,
+    }
+}
+
 fn open_store(config: &Config) -> anyhow::Result<Store> {
     let mut identity = [0u8; 16];
     OsRng
@@ -260,10 +276,13 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
             tracing::info!("the store is open: {report}");
             Ok(store)
         }
-        // Another process may end, and a disk may come back; damage does not mend itself.
-        Err(error @ (OpenError::Locked { .. } | OpenError::Io { .. })) => {
-            Err(error).context("open the store")
-        }
+        // Another process may end, and a disk may come back or get room; damage does not mend itself.
+        Err(
+            error @ (OpenError::Locked { .. }
+            | OpenError::Io { .. }
+            | OpenError::Journal(JournalError::Io { .. })
+            | OpenError::Index(_)),
+        ) => Err(error).context("open the store"),
         Err(error) => Err(error).context("open the store").only_a_person(),
     }
 }

@@ -304,7 +304,9 @@ pub fn check_authority(
     match found {
         // Whoever has gone live under it keeps it: hosts know the installation by it.
         Some(found) if found == configured && !in_use.is_nobodys() => Ok(()),
-        _ if configured.as_str() == PLACEHOLDER_ID => Err(WrongAuthority::Placeholder),
+        _ if configured.as_str() == PLACEHOLDER_ID && (found.is_some() || hosts.is_empty()) => {
+            Err(WrongAuthority::Placeholder)
+        }
         Some(found) if found == configured => Ok(()),
         Some(found) if in_use.is_nobodys() => Err(WrongAuthority::OtherUnused {
             configured: configured.clone(),
