@@ -185,6 +185,7 @@ state-help-running = The server runs.
 state-help-starting = The server was asked to start.
 state-help-stopping = The server was asked to shut down and still runs.
 state-help-rebooting = The server was asked to reboot.
+state-help-not-answering = The host hears nothing of the server, so what it does is not known.
 state-help-paused = The server is paused: its memory is kept, and nothing in it runs.
 state-help-stopped = The server does not run. Its disk and address stay yours.
 state-help-unknown = The host of this server can't be reached, so nobody knows whether it runs. It may well go on working; the page changes as soon as the host answers.

@@ -173,6 +173,7 @@ state-help-running = 서버가 실행 중입니다.
 state-help-starting = 서버를 시작하고 있습니다.
 state-help-stopping = 종료를 요청했으며 아직 실행 중입니다.
 state-help-rebooting = 서버를 재시작하고 있습니다.
+state-help-not-answering = 호스트가 서버의 상태를 확인할 수 없어 현재 상태를 알 수 없습니다.
 state-help-paused = 서버가 일시 정지되었습니다. 메모리 내용은 그대로 유지됩니다.
 state-help-stopped = 서버가 정지되었습니다. 디스크와 IP 주소는 유지됩니다.
 state-help-unknown = 서버가 있는 호스트에 연결할 수 없어 실행 여부를 알 수 없습니다. 서버는 정상 동작 중일 수 있으며, 연결되는 대로 상태가 바뀝니다.

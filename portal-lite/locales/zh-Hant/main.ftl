@@ -173,6 +173,7 @@ state-help-running = 主機正在執行。
 state-help-starting = 正在開機。
 state-help-stopping = 已要求關機，目前仍在執行。
 state-help-rebooting = 正在重新啟動。
+state-help-not-answering = 實體機收不到這台主機的任何回應，因此目前狀態不明。
 state-help-paused = 主機已暫停，記憶體內容仍保留。
 state-help-stopped = 主機已停止，硬碟與 IP 位址仍為您保留。
 state-help-unknown = 無法連線到這台主機所在的實體機，因此不知道是否仍在執行。主機可能運作正常，恢復連線後會立即更新狀態。

@@ -285,10 +285,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         id: server.id.to_string(),
         name: server.name.to_string(),
         badge: server_badge(visit, server.state),
-        help: visit.say(match server.paused {
-            Some(why) => words::pause_reason(why),
-            None => words::server_state_help(server.state),
-        }),
+        help: visit.say(help(server)),
         plan: plan_name(visit, &server.plan),
         image: image_name(visit, &server.image),
         site: site_name(visit, &server.site),
@@ -329,6 +326,17 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
     }
 }
 
+/// What its state means. A server is unknown when its host is not heard of, or when the host hears nothing of it.
+fn help(server: &Server) -> &'static str {
+    match (server.paused, server.problem) {
+        (Some(why), _) => words::pause_reason(why),
+        (None, Some(ServerProblemCode::NotAnswering)) if server.state == ServerState::Unknown => {
+            "state-help-not-answering"
+        }
+        (None, _) => words::server_state_help(server.state),
+    }
+}
+
 /// What is wrong with a server, if anything: the reason that it could not be made, a fault of ours, else the trouble
 /// that its host names.
 fn trouble(server: &Server) -> Option<&'static str> {
@@ -337,6 +345,8 @@ fn trouble(server: &Server) -> Option<&'static str> {
         (Some(failure), _, _) => Some(words::create_failure(failure)),
         // Why it is paused says all of it.
         (None, Some(_), _) if server.paused.is_some() => None,
+        // What its owner can do comes first.
+        (None, _, Some(ServerProblemCode::NotAnswering)) => Some("trouble-not-answering"),
         (None, Some(_), _) => Some("trouble-outage"),
         (None, None, Some(ServerProblemCode::NotReachable)) if !is_made => {
             Some("trouble-not-reachable-yet")
