@@ -393,11 +393,12 @@ from = "Innkeeper Laboratory <noreply@example.net>"
 
 fn image_entry(code: &str, file: &Path) -> String {
     let file = file.display();
+    let name = if code == TINY { "Tiny Linux" } else { code };
     format!(
         r#"
 [[image]]
 code = "{code}"
-name = "{code}"
+name = "{name}"
 login_user = "root"
 file = "{file}"
 format = "qcow2"
