@@ -4,13 +4,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{Method, StatusCode};
-use innkeeper_wire::time::{Clock as _, SystemClock, Timestamp};
+use innkeeper_wire::{
+    host::ServerProblemCode,
+    time::{Clock as _, SystemClock, Timestamp},
+};
 use prometheus::{
     Encoder as _, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, core::Collector, histogram_opts,
 };
 
-use crate::{app::App, domain::recovery::Phase, store::Store};
+use crate::{
+    app::App,
+    domain::{census::name, recovery::Phase},
+    store::Store,
+};
 
 use self::{fleet::FleetGauges, process::ProcessGauges};
 
@@ -21,6 +28,20 @@ mod process;
 const OUTBOX_MAX: usize = 10_000;
 /// What becomes of a mail that is handed to the mail server.
 const MAIL_OUTCOMES: [&str; 3] = ["sent", "retried", "given_up"];
+/// Why an order can fail.
+const FAILURES: [ServerProblemCode; 11] = [
+    ServerProblemCode::ImageUnavailable,
+    ServerProblemCode::DiskFailed,
+    ServerProblemCode::NetworkFailed,
+    ServerProblemCode::StartFailed,
+    ServerProblemCode::ShutdownIgnored,
+    ServerProblemCode::DeadlineMissed,
+    ServerProblemCode::FeatureMissing,
+    ServerProblemCode::DeleteFailed,
+    ServerProblemCode::NotAnswering,
+    ServerProblemCode::NotReachable,
+    ServerProblemCode::RebootFailed,
+];
 /// Kinds of answers.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -37,6 +58,7 @@ struct Inner {
     agent_requests: IntCounterVec,
     refused_connections: IntCounterVec,
     mails: IntCounterVec,
+    failed_orders: IntCounterVec,
     responses: IntCounterVec,
     agent_responses: IntCounterVec,
     fleet: FleetGauges,
@@ -80,6 +102,11 @@ impl Metrics {
             "Mails handed to the mail server, or not.",
             &["outcome"],
         )?;
+        let failed_orders = counter(
+            "innkeeper_orders_failed_total",
+            "Orders whose server could not be made, by the reason.",
+            &["code"],
+        )?;
         let latency = histogram_opts!(
             "innkeeper_http_request_duration_seconds",
             "How long requests to the REST API took.",
@@ -100,6 +127,9 @@ impl Metrics {
             &["class"],
         )?;
         begin(&mails, &MAIL_OUTCOMES);
+        for code in FAILURES {
+            begin(&failed_orders, &[&name(code)]);
+        }
         begin(&responses, &CLASSES);
         begin(&agent_responses, &CLASSES);
         say_version(&registry)?;
@@ -116,6 +146,7 @@ impl Metrics {
             agent_requests,
             refused_connections,
             mails,
+            failed_orders,
             responses,
             agent_responses,
             rendering: Mutex::new(()),
@@ -191,6 +222,10 @@ impl Metrics {
         inner.store.set(app.store());
         inner.doubts.set(app);
         inner.outbox.set(app);
+        for (code, total) in app.failed_orders().totals() {
+            let counter = inner.failed_orders.with_label_values(&[code.as_str()]);
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
         inner.process.set();
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&inner.registry.gather(), &mut text) {

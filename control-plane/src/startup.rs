@@ -9,10 +9,10 @@ use innkeeper_wire::digest::Digest;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{addresses::check_pools, in_use::in_use},
+    app::in_use::in_use,
     authority,
     config::{self, Config},
-    domain::in_use::{InUse, Offered, check_authority, contradictions},
+    domain::in_use::{InUse, Offered, check_authority, check_pools, contradictions},
     owner,
     providers::mail::Mailer,
     store::Store,
@@ -110,8 +110,8 @@ pub(crate) fn check_store(config: &Config, store: &Store) -> anyhow::Result<()> 
         .iter()
         .map(ToString::to_string)
         .collect();
-    // What servers have already must not become the gateway or be reserved: they would go on using it.
-    let pools = check_pools(store, &offered.pools).context("hold the pools against the store")?;
+    // What a server has already must not become the gateway: it would go on using it.
+    let pools = check_pools(&offered.pools, &in_use);
     for remark in &pools.remarks {
         tracing::warn!("{remark}");
     }

@@ -18,14 +18,11 @@ use innkeeper_wire::{
 use super::{
     Actor, App,
     error::AppError,
-    records::{Changes, HostNameClaim, for_each, read},
+    records::{Changes, read},
 };
-use crate::{
-    domain::{
-        addresses::{AddressClaim, Pool, Routing, contradiction},
-        host::Host,
-    },
-    store::Store,
+use crate::domain::{
+    addresses::{AddressClaim, Pool},
+    host::Host,
 };
 
 /// Addresses that one order looks at, when what seemed to be free is taken, before the caller hears `Busy`.
@@ -159,52 +156,4 @@ impl App {
         }
         Ok(())
     }
-}
-
-/// What pools and records say against each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PoolFindings {
-    /// What must be mended before anything is given away.
-    pub contradictions: Vec<String>,
-    /// What is worth a look.
-    pub remarks: Vec<String>,
-}
-
-/// Holds pools against the records, for the start of the service and for whoever checks a configuration.
-///
-/// # Errors
-/// When records can't be read.
-pub fn check_pools(store: &Store, pools: &[Pool]) -> Result<PoolFindings, AppError> {
-    let mut findings = PoolFindings::default();
-    for_each::<AddressClaim>(store, |name, claim| {
-        let Ok(address) = name.parse() else { return };
-        for pool in pools {
-            if let Some(found) = contradiction(pool, address, claim.value) {
-                findings
-                    .contradictions
-                    .push(format!("pool {pool}: {found}"));
-            }
-        }
-    })?;
-    for pool in pools {
-        let Routing::Static { host } = &pool.routing else {
-            continue;
-        };
-        let claim = read::<HostNameClaim>(store, host)?;
-        let found = match claim {
-            Some(claim) => read::<Host>(store, claim.value.host)?,
-            None => None,
-        };
-        match found {
-            None => findings.remarks.push(format!(
-                "pool {pool}: there is no host `{host}` yet, so it serves nobody"
-            )),
-            Some(found) if found.value.site != pool.site => findings.contradictions.push(format!(
-                "pool {pool}: the host `{host}` stands at `{}`, not at `{}`",
-                found.value.site, pool.site
-            )),
-            Some(_) => {}
-        }
-    }
-    Ok(findings)
 }

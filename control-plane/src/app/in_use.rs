@@ -7,13 +7,20 @@ use super::{
     records::{Noun, for_each, written},
 };
 use crate::{
-    domain::{account::Account, host::Host, in_use::InUse, server::Server},
+    domain::{
+        account::Account, addresses::AddressClaim, host::Host, in_use::InUse, server::Server,
+    },
     store::{OpenError, Store, Write, peek},
 };
 
 /// As the index of an open store tells it.
 pub fn in_use(store: &Store) -> Result<InUse, AppError> {
     let mut found = InUse::default();
+    for_each::<AddressClaim>(store, |address, claim| {
+        if let Ok(address) = address.parse() {
+            found.note_claim(address, claim.value);
+        }
+    })?;
     for_each::<Host>(store, |_, host| found.note_host(&host.value))?;
     for_each::<Server>(store, |_, server| found.note_server(&server.value))?;
     for_each::<Account>(store, |_, _| found.accounts += 1)?;
@@ -23,7 +30,13 @@ pub fn in_use(store: &Store) -> Result<InUse, AppError> {
 /// As the files of the store in `dir` tell it, whose service does not run. What can't be read counts as not there:
 /// the service itself says so.
 pub fn in_use_at_rest(dir: &Path) -> Result<InUse, OpenError> {
-    let prefixes = [Host::PREFIX, Server::PREFIX, Account::PREFIX];
+    // In the order in which `InUse` takes them.
+    let prefixes = [
+        AddressClaim::PREFIX,
+        Host::PREFIX,
+        Server::PREFIX,
+        Account::PREFIX,
+    ];
     let peeked = peek(dir, |key| {
         prefixes.iter().any(|prefix| key.strip(prefix).is_some())
     })?;
@@ -31,18 +44,38 @@ pub fn in_use_at_rest(dir: &Path) -> Result<InUse, OpenError> {
         last_commit: peeked.last_commit,
         ..InUse::default()
     };
-    for (key, value) in peeked.records {
-        let is_account = key.strip(Account::PREFIX).is_some();
-        let (is_host, is_server) = (key.strip(Host::PREFIX), key.strip(Server::PREFIX));
-        let (is_host, is_server) = (is_host.is_some(), is_server.is_some());
-        let write = Write::Put(key, value);
-        if is_account {
-            found.accounts += 1;
-        } else if is_host && let Some(host) = written::<Host>(&write) {
-            found.note_host(&host);
-        } else if is_server && let Some(server) = written::<Server>(&write) {
-            found.note_server(&server);
+    let writes: Vec<_> = peeked
+        .records
+        .into_iter()
+        .map(|(key, value)| Write::Put(key, value))
+        .collect();
+    for prefix in prefixes {
+        for write in &writes {
+            if let Some(name) = write.key().strip(prefix) {
+                note(&mut found, prefix, name, write);
+            }
         }
     }
     Ok(found)
+}
+
+fn note(found: &mut InUse, prefix: &str, name: &str, write: &Write) {
+    match prefix {
+        Account::PREFIX => found.accounts += 1,
+        AddressClaim::PREFIX => {
+            if let (Ok(address), Some(claim)) = (name.parse(), written(write)) {
+                found.note_claim(address, claim);
+            }
+        }
+        Host::PREFIX => {
+            if let Some(host) = written(write) {
+                found.note_host(&host);
+            }
+        }
+        _ => {
+            if let Some(server) = written(write) {
+                found.note_server(&server);
+            }
+        }
+    }
 }

@@ -6,10 +6,11 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use innkeeper_wire::{
-    id::{Code, HostId},
+    id::{Code, HostId, ServerId},
     time::Timestamp,
 };
 use tokio::sync::{OwnedMutexGuard, watch};
@@ -191,6 +192,11 @@ impl Mirror {
     /// Servers by state and problem.
     pub(crate) fn count_servers(&self, reach: impl Fn(HostId) -> HostReach) -> Counted {
         lock(&self.census).count(reach)
+    }
+
+    /// Servers of which nothing was seen yet, `age` or longer after they were ordered.
+    pub(crate) fn unseen(&self, age: Duration, now: Timestamp) -> Vec<(HostId, ServerId)> {
+        lock(&self.census).unseen(age, now)
     }
 
     /// How full the pools are.

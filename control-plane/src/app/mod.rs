@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use self::{
     addresses::Trespasses,
     error::AppError,
+    failed_orders::FailedOrders,
     links::Links,
     lives::Lives,
     mirror::Mirror,
@@ -47,6 +48,7 @@ pub mod accounts;
 pub mod addresses;
 pub mod erasure;
 pub mod error;
+mod failed_orders;
 pub mod hosts;
 pub mod images;
 pub mod in_use;
@@ -129,6 +131,7 @@ struct Inner {
     contacts: Contacts,
     roll_over: RollOver,
     unreadable: Unreadable,
+    failed_orders: FailedOrders,
     trespasses: Trespasses,
 }
 
@@ -218,6 +221,7 @@ impl App {
             contacts: Contacts::default(),
             roll_over: RollOver::default(),
             unreadable: Unreadable::default(),
+            failed_orders: FailedOrders::default(),
             trespasses: Trespasses::default(),
         };
         Self {
@@ -307,6 +311,10 @@ impl App {
     /// Records that could not be read while reports were taken in.
     pub(crate) fn unreadable(&self) -> &Unreadable {
         &self.inner.unreadable
+    }
+
+    pub(crate) fn failed_orders(&self) -> &FailedOrders {
+        &self.inner.failed_orders
     }
 
     /// Hosts that are heard from addresses of servers.

@@ -117,6 +117,13 @@ impl App {
         Ok((phase, record.filter(|record| record.epoch == epoch)))
     }
 
+    /// Whether what was ordered `at` was ordered here, after the last restore if there was one: then all that its host
+    /// said of it is in the records.
+    pub(super) fn is_of_this_epoch(&self, at: Timestamp) -> Result<bool, AppError> {
+        let (phase, opened) = self.read_phase()?;
+        Ok(opened.map_or(phase == Phase::Open, |opened| at > opened.finished_at))
+    }
+
     /// Whether addresses of this site may be given away: nobody may use them whom we do not know of.
     pub(crate) fn check_addresses_are_given(&self, site: &Code) -> Result<(), AppError> {
         if self.inventories().is_open() {

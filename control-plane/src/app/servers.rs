@@ -18,7 +18,7 @@ use crate::domain::{
     host::{ManifestHead, Reserved},
     order::Order,
     recovery::Listed,
-    server::{Lifecycle, Milestone, NotNow, Server},
+    server::{CREATE_DEADLINE, Lifecycle, Milestone, NotNow, Server},
     usage::{Contract, OutageCause, UsageInterval},
 };
 
@@ -124,19 +124,19 @@ impl App {
         seen: &ObservedServer,
     ) -> Result<(), AppError> {
         let cause = format!("observed {}", seen.server);
-        self.decide(Actor::Host(host), &cause, |app, now| {
+        let failed = self.decide(Actor::Host(host), &cause, |app, now| {
             let mut changes = Changes::default();
             // A host may report only what is bound to it (security.md 4.2).
             let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{}", seen.server))?
             else {
-                return Ok((changes, ()));
+                return Ok((changes, None));
             };
             let found = app.find_server(bound.value.account, seen.server)?;
             let observed = found.value.observe(seen, generation, now);
             let (mut next, milestone) = observed.unwrap_or((found.value.clone(), None));
             next.outage = next.outage_at(fault, now);
             if next == found.value {
-                return Ok((changes, ()));
+                return Ok((changes, None));
             }
             match milestone {
                 Some(Milestone::Ready) => app.begin_usage(&mut changes, &next, now)?,
@@ -149,8 +149,7 @@ impl App {
                     // after the report, which may be another that is out already.
                     let told = app.advance_manifest(&mut changes, host)?;
                     next.lifecycle = next.lifecycle.told_with(told);
-                    app.end_contract(&mut changes, &next, now)?;
-                    app.settle_order(&mut changes, &next, OrderState::Failed)?;
+                    app.fail_order(&mut changes, &next, now)?;
                 }
                 Some(Milestone::Gone) => app.give_back(&mut changes, &next, &bound, now)?,
             }
@@ -160,9 +159,79 @@ impl App {
                 &next,
             )?;
             log_changes(host, &found.value, &next, milestone);
-            Ok((changes, ()))
-        })
-        .await
+            let failure = next.failure.map(|failure| failure.code);
+            let has_failed = milestone == Some(Milestone::CreateFailed);
+            Ok((changes, failure.filter(|_| has_failed)))
+        });
+        if let Some(code) = failed.await? {
+            self.failed_orders().count(code);
+        }
+        Ok(())
+    }
+
+    /// Gives up the servers of which their hosts have said nothing within [`CREATE_DEADLINE`]. `listening_since` is
+    /// when hosts could first be heard.
+    ///
+    /// # Errors
+    /// The first one that can't be given up; all others are.
+    pub async fn give_up_unseen(&self, listening_since: Timestamp) -> Result<(), AppError> {
+        let now = self.now();
+        // While a host proves that commits are lost, what was said may be among them.
+        let is_early = now.since(listening_since) < CREATE_DEADLINE;
+        if is_early || self.witnesses().accusers() > 0 {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        for (host, server) in self.mirror().unseen(CREATE_DEADLINE, now) {
+            // One record that can't be read is in the way of nobody else.
+            let given_up = self.give_up(host, server, listening_since).await;
+            outcome = outcome.and(given_up);
+        }
+        outcome
+    }
+
+    async fn give_up(
+        &self,
+        host: HostId,
+        server: ServerId,
+        listening_since: Timestamp,
+    ) -> Result<(), AppError> {
+        let cause = format!("nothing was heard of {server}");
+        let failed = self.decide(Actor::System, &cause, |app, now| {
+            let nothing = || Ok((Changes::default(), None));
+            let Some(bound) = read::<OnHost>(app.store(), format!("{host}/{server}"))? else {
+                return nothing();
+            };
+            let found = app.find_server(bound.value.account, server)?;
+            // What a restore has lost of it, only its host can tell.
+            if !app.is_of_this_epoch(found.value.created_at)? || !app.is_settled(host) {
+                return nothing();
+            }
+            let mut changes = Changes::default();
+            let told = app.advance_manifest(&mut changes, host)?;
+            let Some(next) = found.value.given_up_unseen(listening_since, told, now) else {
+                return nothing();
+            };
+            app.fail_order(&mut changes, &next, now)?;
+            let name = format!("{}/{}", next.account, next.id);
+            changes.replace(name, Some(found.version), &next)?;
+            log_changes(host, &found.value, &next, Some(Milestone::CreateFailed));
+            Ok((changes, next.failure.map(|failure| failure.code)))
+        });
+        if let Some(code) = failed.await? {
+            self.failed_orders().count(code);
+        }
+        Ok(())
+    }
+
+    fn fail_order(
+        &self,
+        changes: &mut Changes,
+        server: &Server,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.end_contract(changes, server, now)?;
+        self.settle_order(changes, server, OrderState::Failed)
     }
 
     fn begin_usage(

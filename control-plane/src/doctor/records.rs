@@ -9,7 +9,7 @@ use crate::{
     app::in_use::in_use_at_rest,
     authority,
     config::Config,
-    domain::in_use::{InUse, contradictions},
+    domain::in_use::{InUse, check_pools, contradictions},
     startup,
     store::OpenError,
 };
@@ -26,8 +26,11 @@ pub(super) async fn check(config: &Config, service: Service) -> (Vec<Finding>, O
         Ok(offered) => offered,
         Err(error) => return (vec![Finding::problem("store", format!("{error:#}"))], None),
     };
+    let pools = check_pools(&offered.pools, &in_use);
     let contradicted = contradictions(&offered, &in_use);
-    if contradicted.is_empty() {
+    let mut problems: Vec<_> = contradicted.iter().map(ToString::to_string).collect();
+    problems.extend(pools.contradictions);
+    if problems.is_empty() {
         let text = format!(
             "nothing in it contradicts the configuration ({} hosts, {} accounts)",
             in_use.host_names().len(),
@@ -35,8 +38,10 @@ pub(super) async fn check(config: &Config, service: Service) -> (Vec<Finding>, O
         );
         found.push(Finding::ok("store", text));
     }
-    let problems = contradicted.iter().map(ToString::to_string);
+    let problems = problems.into_iter();
     found.extend(problems.map(|text| Finding::problem("store", text)));
+    let remarks = pools.remarks.into_iter();
+    found.extend(remarks.map(|text| Finding::warning("store", text)));
     (found, in_use.last_commit)
 }
 

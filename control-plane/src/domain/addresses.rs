@@ -415,7 +415,8 @@ impl AddressClaim {
 pub enum Contradiction {
     /// A server has the gateway's.
     #[error(
-        "{address} is to be the gateway and is the address of {server}: name another `gateway`, or delete the server"
+        "{address} is to be the gateway and is the address of {server}: write `gateway = \"...\"` into the pool, with \
+         another address of the subnet that no server has; a pool without that line takes its first address"
     )]
     Gateway {
         /// The address.
@@ -425,7 +426,8 @@ pub enum Contradiction {
     },
     /// A server has a reserved one.
     #[error(
-        "{address} is to be kept aside and is the address of {server}: take it out of `reserved` (unless the control plane itself has it), or delete the server"
+        "{address} is kept aside and is the address of {server}: the server keeps it, and nobody gets it afterwards; if \
+         another machine has it as well, one of the two must get another"
     )]
     Reserved {
         /// The address.
@@ -433,6 +435,15 @@ pub enum Contradiction {
         /// Who has it.
         server: ServerId,
     },
+}
+
+impl Contradiction {
+    /// Whether the service can't go on with it: guests would take a server for their router. An address that is only
+    /// kept aside harms nobody, and its server is there already.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self, Self::Gateway { .. })
+    }
 }
 
 /// Whether a pool keeps what a server has already.

@@ -1,10 +1,14 @@
 //! How many servers are in which state, kept up to date by each write, so that telling it costs nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use innkeeper_wire::{
     api::ServerState,
     id::{HostId, ServerId},
+    time::Timestamp,
 };
 
 use super::server::{HostReach, Lifecycle, Server};
@@ -14,6 +18,8 @@ use super::server::{HostReach, Lifecycle, Server};
 pub struct Census {
     servers: HashMap<ServerId, Class>,
     counts: HashMap<Class, u64>,
+    /// Those of which nothing was seen yet, and since when they wait.
+    unseen: BTreeMap<ServerId, (HostId, Timestamp)>,
 }
 
 /// What servers are counted by: the state depends on whether the host is heard of, which no write tells.
@@ -42,6 +48,10 @@ impl Census {
         if matches!(server.lifecycle, Lifecycle::Gone { .. }) {
             return;
         }
+        if server.is_unseen() {
+            let waits = (server.host, server.created_at);
+            self.unseen.insert(server.id, waits);
+        }
         let class = Class {
             host: server.host,
             while_heard: server.state(HostReach::Heard),
@@ -54,6 +64,7 @@ impl Census {
 
     /// Forgets a server.
     pub fn forget(&mut self, server: ServerId) {
+        self.unseen.remove(&server);
         let Some(class) = self.servers.remove(&server) else {
             return;
         };
@@ -63,6 +74,14 @@ impl Census {
                 self.counts.remove(&class);
             }
         }
+    }
+
+    /// Servers of which nothing was seen yet, `age` or longer after they were ordered, with their hosts.
+    #[must_use]
+    pub fn unseen(&self, age: Duration, now: Timestamp) -> Vec<(HostId, ServerId)> {
+        let waiting = self.unseen.iter();
+        let old = waiting.filter(|(_, (_, since))| now.since(*since) >= age);
+        old.map(|(server, (host, _))| (*host, *server)).collect()
     }
 
     /// All of them, with what `reach` says of their hosts.

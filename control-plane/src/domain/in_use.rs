@@ -7,11 +7,15 @@ use std::{
     net::IpAddr,
 };
 
-use innkeeper_wire::{id::Code, money::Currency, time::Timestamp};
+use innkeeper_wire::{
+    id::{Code, HostId},
+    money::Currency,
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    addresses::Pool,
+    addresses::{AddressClaim, Pool, Routing, contradiction},
     host::{Host, HostState},
     server::{Lifecycle, Server},
 };
@@ -30,23 +34,45 @@ pub struct InUse {
     pub hosts: BTreeMap<String, BTreeSet<String>>,
     /// Servers by the currency that they were sold in, gone ones included: what was charged for them stays.
     pub currencies: BTreeMap<String, u64>,
-    /// Servers that are not gone, by plan.
+    /// Servers that are not gone, by plan. Those of revoked hosts count in none of what follows: nobody makes or reaches
+    /// them any more, and what they had may leave the configuration with their site.
     pub plans: BTreeMap<String, u64>,
     /// The same by image.
     pub images: BTreeMap<String, u64>,
     /// Addresses of servers that are not gone, by site.
     pub addresses: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// What servers have of the addresses, those included that no record knows.
+    #[serde(default)]
+    pub claims: BTreeMap<IpAddr, AddressClaim>,
     /// When the last commit was made, as far as that was read.
     pub last_commit: Option<Timestamp>,
+    /// Hosts that are revoked, for whoever reads what their servers have.
+    #[serde(skip)]
+    pub revoked: BTreeSet<HostId>,
 }
 
 impl InUse {
-    /// Takes in a host.
-    pub fn note_host(&mut self, host: &Host) {
-        if host.state != HostState::Revoked {
-            let site = self.hosts.entry(host.site.to_string()).or_default();
-            site.insert(host.name.clone());
+    /// Takes in who has an address. All of these come first.
+    pub fn note_claim(&mut self, address: IpAddr, claim: AddressClaim) {
+        match claim {
+            AddressClaim::Held { .. } | AddressClaim::Unlisted { .. } => {
+                self.claims.insert(address, claim);
+            }
+            AddressClaim::Host { .. } | AddressClaim::Resting { .. } => {}
         }
+    }
+
+    /// Takes in a host. All of these come before the first server.
+    pub fn note_host(&mut self, host: &Host) {
+        if host.state == HostState::Revoked {
+            self.revoked.insert(host.id);
+            self.claims.retain(|_, claim| {
+                !matches!(claim, AddressClaim::Unlisted { host: there, .. } if *there == host.id)
+            });
+            return;
+        }
+        let site = self.hosts.entry(host.site.to_string()).or_default();
+        site.insert(host.name.clone());
     }
 
     /// Takes in a server.
@@ -59,6 +85,11 @@ impl InUse {
             server.plan.monthly_cap.currency.code(),
         );
         if matches!(server.lifecycle, Lifecycle::Gone { .. }) {
+            return;
+        }
+        if self.revoked.contains(&server.host) {
+            let its = AddressClaim::Held { server: server.id };
+            self.claims.retain(|_, claim| *claim != its);
             return;
         }
         count(&mut self.plans, server.plan.code.as_str());
@@ -228,7 +259,11 @@ pub fn contradictions(offered: &Offered, in_use: &InUse) -> Vec<Contradiction> {
             .iter()
             .filter(|pool| pool.site.as_str() == site);
         let pools: Vec<_> = pools.collect();
-        let is_out = |address: &IpAddr| pools.iter().all(|pool| pool.position(*address).is_none());
+        // What a pool of the site keeps is in it: that is `check_pools`' matter.
+        let is_out = |address: &IpAddr| {
+            let mut pools = pools.iter();
+            pools.all(|pool| pool.position(*address).is_none() && pool.kept(*address).is_none())
+        };
         let out: Vec<_> = addresses.iter().copied().filter(is_out).collect();
         if !out.is_empty() {
             found.push(Contradiction::Addresses {
@@ -238,6 +273,50 @@ pub fn contradictions(offered: &Offered, in_use: &InUse) -> Vec<Contradiction> {
         }
     }
     found
+}
+
+/// What pools and records say against each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolFindings {
+    /// What must be mended before anything is given away.
+    pub contradictions: Vec<String>,
+    /// What is worth a look.
+    pub remarks: Vec<String>,
+}
+
+/// Holds pools against the records.
+#[must_use]
+pub fn check_pools(pools: &[Pool], in_use: &InUse) -> PoolFindings {
+    let mut findings = PoolFindings::default();
+    for (address, claim) in &in_use.claims {
+        let found = pools
+            .iter()
+            .filter_map(|pool| Some((pool, contradiction(pool, *address, *claim)?)));
+        for (pool, found) in found {
+            let kind = match found.is_fatal() {
+                true => &mut findings.contradictions,
+                false => &mut findings.remarks,
+            };
+            kind.push(format!("pool {pool}: {found}"));
+        }
+    }
+    for pool in pools {
+        let Routing::Static { host } = &pool.routing else {
+            continue;
+        };
+        let mut sites = in_use.hosts.iter();
+        match sites.find(|(_, hosts)| hosts.contains(host)) {
+            None => findings.remarks.push(format!(
+                "pool {pool}: there is no host `{host}` yet, so it serves nobody"
+            )),
+            Some((site, _)) if site != pool.site.as_str() => findings.contradictions.push(format!(
+                "pool {pool}: the host `{host}` stands at `{site}`, not at `{}`",
+                pool.site
+            )),
+            Some(_) => {}
+        }
+    }
+    findings
 }
 
 /// Why the authority that signs hosts does not fit the configuration and the records.
@@ -335,6 +414,7 @@ pub fn check_authority(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::server::any_server;
 
     fn code(text: &str) -> Code {
         text.parse().expect("a code")
@@ -350,7 +430,7 @@ mod tests {
             plans: BTreeMap::from([("s1".to_owned(), 2)]),
             images: BTreeMap::from([("debian-12".to_owned(), 2)]),
             addresses: BTreeMap::from([("seoul-1".to_owned(), addresses.into())]),
-            last_commit: None,
+            ..InUse::default()
         }
     }
 
@@ -401,6 +481,62 @@ mod tests {
             assert!(text.starts_with(expected), "{text}");
         }
         assert_eq!(contradictions(&offered(), &InUse::default()), []);
+    }
+
+    #[test]
+    fn what_a_pool_keeps_is_told_with_the_way_out_and_not_as_missing() {
+        let server = any_server();
+        let mut in_use = in_use();
+        let first: IpAddr = "192.0.2.1".parse().expect("an address");
+        let of_site = in_use.addresses.get_mut("seoul-1").expect("a site");
+        of_site.insert(first);
+        let claim = AddressClaim::Held { server: server.id };
+        in_use.note_claim(first, claim);
+        // The gateway of a pool of `network` alone is its first address, which an earlier version gave away.
+        let offered = offered();
+        assert_eq!(contradictions(&offered, &in_use), []);
+        let found = check_pools(&offered.pools, &in_use);
+        let text = &found.contradictions[0];
+        assert!(
+            text.contains("192.0.2.1 is to be the gateway") && text.contains("`gateway = \"...\"`"),
+            "{text}"
+        );
+        assert!(!text.contains("delete"), "{text}");
+        assert_eq!(found.remarks, [String::new(); 0]);
+    }
+
+    #[test]
+    fn servers_of_revoked_hosts_use_nothing() {
+        let mut server = any_server();
+        let address = "192.0.2.76".parse().expect("an address");
+        server.nic.addresses = vec![address];
+        let read = |state| {
+            let mut in_use = InUse::default();
+            in_use.note_claim(address, AddressClaim::Held { server: server.id });
+            let host = server.host;
+            let unlisted = AddressClaim::Unlisted {
+                server: server.id,
+                host,
+            };
+            in_use.note_claim("192.0.2.77".parse().expect("an address"), unlisted);
+            in_use.note_host(&Host {
+                id: host,
+                name: "h1".to_owned(),
+                site: server.site.clone(),
+                state,
+                capacity: None,
+                joined_at: Timestamp::from_millis(1),
+                changed_at: None,
+            });
+            in_use.note_server(&server);
+            in_use
+        };
+        let active = read(HostState::Active);
+        assert_eq!((active.plans.len(), active.claims.len()), (1, 2));
+        let revoked = read(HostState::Revoked);
+        assert!(revoked.plans.is_empty() && revoked.images.is_empty());
+        assert!(revoked.addresses.is_empty() && revoked.claims.is_empty());
+        assert_eq!(revoked.currencies.len(), 1, "what was charged stays");
     }
 
     #[test]

@@ -32,6 +32,8 @@ use super::{
     usage::OutageCause,
 };
 
+mod deadline;
+
 /// Tries of one step of a creation after which the order is given up, with nothing charged.
 pub const CREATE_ATTEMPTS_MAX: u32 = 5;
 /// A server that was not ready within this time, whether or not its host names a trouble, is given up, with nothing
@@ -429,12 +431,7 @@ impl Server {
             (Lifecycle::Live, _)
                 if let Some(failure) = next.creation_is_hopeless(seen.was_ready, now) =>
             {
-                next.failure = Some(failure);
-                next.lifecycle = Lifecycle::Leaving {
-                    why: Farewell::CreateFailed,
-                    since: now,
-                    generation: generation.saturating_add(1),
-                };
+                next.give_up(failure, generation.saturating_add(1), now);
                 Some(Milestone::CreateFailed)
             }
             (Lifecycle::Live | Lifecycle::Leaving { .. } | Lifecycle::Gone { .. }, _) => None,
@@ -462,56 +459,6 @@ impl Server {
             lifecycle: self.lifecycle.deleted(generation, now),
             outage: None,
             ..self.clone()
-        }
-    }
-
-    /// Why its creation is given up, if it is.
-    ///
-    /// A host that does not know whether the server was ever ready may be speaking of one that was, in a time that a
-    /// restore of our store has lost: that it is out of reach now is then no reason to take it apart.
-    fn creation_is_hopeless(
-        &self,
-        was_ready: Option<bool>,
-        now: Timestamp,
-    ) -> Option<CreateFailure> {
-        if self.ready_at.is_some() {
-            return None;
-        }
-        let is_late = now.since(self.created_at) >= CREATE_DEADLINE;
-        let problem = self.observed.problem.as_ref();
-        let gives_up = |problem: &&ServerProblem| {
-            let is_step = problem.code != ServerProblemCode::NotReachable;
-            is_step && (is_late || problem.attempts >= CREATE_ATTEMPTS_MAX)
-        };
-        if let Some(problem) = problem.filter(gives_up) {
-            return Some(CreateFailure {
-                code: problem.code,
-                detail: problem.detail.clone(),
-            });
-        }
-        let never_was = is_late && was_ready == Some(false);
-        never_was.then(|| self.not_ready_in_time())
-    }
-
-    fn not_ready_in_time(&self) -> CreateFailure {
-        let (code, what) = match self.observed.state {
-            Some(ObservedState::Running { .. }) => (ServerProblemCode::NotReachable, "it runs"),
-            Some(ObservedState::Stopped) => (
-                ServerProblemCode::NotReachable,
-                "its guest has shut itself down",
-            ),
-            Some(ObservedState::Paused { .. }) => (ServerProblemCode::StartFailed, "it is paused"),
-            None
-            | Some(
-                ObservedState::Absent | ObservedState::Creating { .. } | ObservedState::Deleting,
-            ) => (ServerProblemCode::DeadlineMissed, "it is not made yet"),
-        };
-        let minutes = CREATE_DEADLINE.as_secs() / 60;
-        let said = self.observed.problem.as_ref();
-        let said = said.map_or(String::new(), |problem| format!(": {}", problem.detail));
-        CreateFailure {
-            code,
-            detail: format!("not ready within {minutes} minutes; {what}{said}"),
         }
     }
 

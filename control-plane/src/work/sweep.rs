@@ -1,4 +1,5 @@
-//! Removes what has expired: sessions, quotes, counters of wrong passwords.
+//! Removes what has expired: sessions, quotes, counters of wrong passwords; and gives up servers of which nothing was
+//! heard in time.
 
 use std::time::Duration;
 
@@ -12,10 +13,16 @@ const ENTRIES_PER_STEP: usize = 500;
 
 /// Runs the duty until `stop`.
 pub async fn sweep(app: App, stop: CancellationToken) {
+    let listening_since = app.now();
     loop {
         tokio::select! {
             // Both only wait; dropping one loses nothing.
-            () = tokio::time::sleep(PERIOD) => turn(&app).await,
+            () = tokio::time::sleep(PERIOD) => {
+                turn(&app).await;
+                if let Err(error) = app.give_up_unseen(listening_since).await {
+                    tracing::error!(%error, "a server of which nothing was heard can't be given up");
+                }
+            }
             () = stop.cancelled() => return,
         }
     }

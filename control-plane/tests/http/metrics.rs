@@ -114,6 +114,8 @@ async fn what_is_counted_is_there_from_the_start() {
         "innkeeper_http_responses_total{class=\"5xx\"}",
         "innkeeper_agent_responses_total{class=\"5xx\"}",
         "innkeeper_observations_not_taken_total",
+        "innkeeper_orders_failed_total{code=\"deadline_missed\"}",
+        "innkeeper_orders_failed_total{code=\"image_unavailable\"}",
         "innkeeper_hosts{state=\"silent\"}",
         "innkeeper_closed{reason=\"restored\"}",
         "innkeeper_backup_timestamp_seconds",

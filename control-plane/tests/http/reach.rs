@@ -2,8 +2,8 @@
 
 use innkeeper_wire::{
     host::{
-        HostFault, HostFaultCode, HostHealth, ObservedServer, ObservedState, PauseReason, Report,
-        ServerProblem, ServerProblemCode,
+        HostFault, HostFaultCode, HostHealth, Intent, ObservedServer, ObservedState, PauseReason,
+        Report, ServerProblem, ServerProblemCode,
     },
     time::Timestamp,
 };
@@ -64,6 +64,70 @@ async fn a_server_that_nobody_can_reach_fails_its_order_after_half_an_hour() {
         "{detail}"
     );
     assert!(!view.to_string().contains("no answer for"), "{view}");
+}
+
+fn failed_orders(story: &Story, code: &str) -> String {
+    let text = story.setting.metrics.render(&story.setting.app);
+    let text = String::from_utf8(text).expect("text");
+    let series = format!("innkeeper_orders_failed_total{{code=\"{code}\"}} ");
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(&series));
+    value.expect("it is there from the start").to_owned()
+}
+
+#[tokio::test]
+async fn a_server_of_which_its_host_says_nothing_fails_its_order_after_half_an_hour() {
+    let story = Story::begin().await;
+    let (app, clock) = (&story.setting.app, &story.setting.clock);
+    let begun = app.now();
+    clock.advance_s(29 * 60);
+    app.give_up_unseen(begun).await.expect("nothing is due");
+    assert_eq!(story.order_state().await, "provisioning");
+    clock.advance_s(60);
+    let hosts_were_heard_since = begun.after(std::time::Duration::from_secs(60));
+    app.give_up_unseen(hosts_were_heard_since)
+        .await
+        .expect("too early after the start");
+    assert_eq!(story.order_state().await, "provisioning");
+    assert_eq!(failed_orders(&story, "deadline_missed"), "0");
+    app.give_up_unseen(begun).await.expect("it is due");
+    let order = &story.orders().await[0];
+    assert_eq!(
+        (&order["state"], &order["failure"]),
+        (&json!("failed"), &json!("deadline_missed"))
+    );
+    assert_eq!(story.state().await, "create_failed");
+    assert!(story.records("use/").is_empty(), "nothing is charged");
+    assert_eq!(failed_orders(&story, "deadline_missed"), "1");
+    let before = app.store().sequence();
+    app.give_up_unseen(begun).await.expect("it is done");
+    assert_eq!(app.store().sequence(), before);
+    // The host comes back, and is told not to make it.
+    let manifest = story.setting.manifest(&story.host).await;
+    assert_eq!(manifest.servers[0].intent, Intent::Delete);
+    let told = &story.records("srv/")[0]["lifecycle"]["generation"];
+    assert_eq!(told.as_u64(), Some(manifest.generation));
+    story.report(story.seen(ObservedState::Absent, 0)).await;
+    assert_eq!(story.records("reserved/")[0]["servers"], 0);
+}
+
+#[tokio::test]
+async fn a_server_of_which_its_host_has_said_anything_is_left_to_its_reports() {
+    let story = Story::begin().await;
+    let begun = story.setting.app.now();
+    let step = innkeeper_wire::host::CreateStep::Image;
+    story
+        .report(story.seen(ObservedState::Creating { step }, 0))
+        .await;
+    story.setting.clock.advance_s(31 * 60);
+    let given_up = story.setting.app.give_up_unseen(begun);
+    given_up.await.expect("nothing is due");
+    assert_eq!(story.order_state().await, "provisioning");
+    // Nothing is there, it says: whoever took it apart.
+    story.report(story.seen(ObservedState::Absent, 0)).await;
+    let given_up = story.setting.app.give_up_unseen(begun);
+    given_up.await.expect("it is due");
+    assert_eq!(story.order_state().await, "failed");
 }
 
 #[tokio::test]
