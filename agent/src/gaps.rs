@@ -80,7 +80,7 @@ mod tests {
             (&[Gap::Nameservers], &[], &own, Ok(&own)),
             (&[Gap::NoNameservers], &[], &own, Err(Gap::NoNameservers)),
             (&[Gap::Reach, bad.clone()], &[], &own, Err(bad.clone())),
-            (&[bad.clone()], &known, &own, Ok(&known)),
+            (std::slice::from_ref(&bad), &known, &own, Ok(&known)),
         ] {
             assert_eq!(nameservers(gaps, known, own), expected, "{gaps:?}");
         }

@@ -80,8 +80,8 @@ fn purge_keeps_what_customers_disks_need_wherever_they_lie() {
 /// `state` of `innkeeper-guests`.
 fn libvirt_guests(key: &str, root: &Path, state: &str) -> String {
     let text = DROP_IN.replace("\\\n", " ");
-    let lines = text.lines().filter_map(|line| line.strip_prefix(key));
-    let line = lines.last().expect("the drop-in has it");
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(key));
+    let line = lines.next_back().expect("the drop-in has it");
     let script = line
         .strip_prefix("/bin/sh -c '")
         .and_then(|rest| rest.strip_suffix('\''));

@@ -145,10 +145,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::mpsc::{SyncSender, sync_channel},
-        time::Instant,
-    };
+    use std::sync::mpsc::{SyncSender, sync_channel};
+
+    use tokio::time::Instant;
 
     use super::*;
     use crate::fixtures;
