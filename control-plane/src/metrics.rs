@@ -102,11 +102,6 @@ impl Metrics {
             "Mails handed to the mail server, or not.",
             &["outcome"],
         )?;
-        let failed_orders = counter(
-            "innkeeper_orders_failed_total",
-            "Orders whose server could not be made, by the reason.",
-            &["code"],
-        )?;
         let latency = histogram_opts!(
             "innkeeper_http_request_duration_seconds",
             "How long requests to the REST API took.",
@@ -127,9 +122,6 @@ impl Metrics {
             &["class"],
         )?;
         begin(&mails, &MAIL_OUTCOMES);
-        for code in FAILURES {
-            begin(&failed_orders, &[&name(code)]);
-        }
         begin(&responses, &CLASSES);
         begin(&agent_responses, &CLASSES);
         say_version(&registry)?;
@@ -139,6 +131,7 @@ impl Metrics {
             doubts: Doubts::new(&registry)?,
             outbox: Outbox::new(&registry)?,
             dates: Dates::new(&registry)?,
+            failed_orders: failed_orders(&registry)?,
             process: ProcessGauges::new(&registry, SystemClock.now())?,
             registry,
             requests,
@@ -146,7 +139,6 @@ impl Metrics {
             agent_requests,
             refused_connections,
             mails,
-            failed_orders,
             responses,
             agent_responses,
             rendering: Mutex::new(()),
@@ -416,6 +408,18 @@ fn begin(counter: &IntCounterVec, labels: &[&str]) {
     for label in labels {
         counter.with_label_values(&[label]);
     }
+}
+
+fn failed_orders(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let orders = Opts::new(
+        "innkeeper_orders_failed_total",
+        "Orders whose server could not be made, by the reason.",
+    );
+    let orders = register(registry, IntCounterVec::new(orders, &["code"])?)?;
+    for code in FAILURES {
+        begin(&orders, &[&name(code)]);
+    }
+    Ok(orders)
 }
 
 fn say_version(registry: &Registry) -> Result<(), prometheus::Error> {
