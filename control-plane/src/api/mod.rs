@@ -2,7 +2,13 @@
 //! What exists is on this page; who may is decided by the [`auth`] extractors in each handler's signature;
 //! errors become HTTP in [`error`] and nowhere else.
 
-use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    middleware,
+    routing::get,
+};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -67,6 +73,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().1
 }
 
+/// Whether the service can do its work; a store that has stopped ends it in a moment.
+async fn health(State(context): State<Context>) -> (StatusCode, &'static str) {
+    if context.app.store().measures().is_stopped {
+        let text = "the store takes no more commits\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    (StatusCode::OK, "ok\n")
+}
+
 /// The whole API, ready to be served.
 pub fn router(context: Context) -> Router {
     let (routes, document) = routes();
@@ -76,12 +91,12 @@ pub fn router(context: Context) -> Router {
         .method_not_allowed_fallback(error::no_such_method);
     Router::new()
         .nest("/api/v1", api)
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health))
         .fallback(error::no_such_route)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(TimeoutLayer::with_status_code(
-            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::SERVICE_UNAVAILABLE,
             REQUEST_TIMEOUT,
         ))
         .layer(middleware::from_fn_with_state(

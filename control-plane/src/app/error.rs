@@ -141,7 +141,7 @@ impl From<VaultError> for AppError {
 impl From<CommitError> for AppError {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Conflict { .. } => Self::Busy,
+            CommitError::Conflict { .. } | CommitError::OutOfFiles => Self::Busy,
             CommitError::Full => Self::StorageFull,
             CommitError::Stopped { .. } => Self::Stopped,
             CommitError::TooLarge { .. } | CommitError::DuplicateKey { .. } => {

@@ -7,7 +7,10 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::fs::FileExt,
     path::PathBuf,
+    sync::Mutex,
 };
+
+use nix::errno::Errno;
 
 /// A flat folder of files.
 pub trait Disk: Send + Sync {
@@ -94,18 +97,47 @@ pub trait DiskFile: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A folder of the real file system.
-#[derive(Debug, Clone)]
+/// A folder of the real file system. It keeps two descriptors of the folder: one to sync names by, and one to be given
+/// up for a new file when the process has no other left. The file that the new one follows is closed then, so that the
+/// next one finds it taken again.
+#[derive(Debug)]
 pub struct FolderDisk {
     folder: PathBuf,
+    names: Option<File>,
+    spare: Mutex<Option<File>>,
 }
 
 impl FolderDisk {
     /// The existing folder `folder`.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        let names = File::open(&folder).ok();
+        let spare = Mutex::new(File::open(&folder).ok());
+        Self {
+            folder,
+            names,
+            spare,
+        }
     }
+
+    /// Opens a file, at the cost of the spare descriptor when there is no other.
+    fn open_file(&self, name: &str, how: &OpenOptions) -> io::Result<File> {
+        let path = self.folder.join(name);
+        let mut spare = self.spare.lock().expect("no holder of this lock panics");
+        if spare.is_none() {
+            *spare = File::open(&self.folder).ok();
+        }
+        match how.open(&path) {
+            Err(error) if is_out_of_files(&error) && spare.take().is_some() => how.open(&path),
+            opened => opened,
+        }
+    }
+}
+
+/// Whether an error of the operating system means that this process, or the machine, has as many files open as it may.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE))
 }
 
 impl Disk for FolderDisk {
@@ -133,14 +165,13 @@ impl Disk for FolderDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let path = self.folder.join(name);
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let file = self.open_file(name, OpenOptions::new().write(true).create_new(true))?;
         Ok(Box::new(file))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let path = self.folder.join(name);
-        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+        let file = self.open_file(name, OpenOptions::new().write(true))?;
+        Ok(Box::new(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -152,7 +183,10 @@ impl Disk for FolderDisk {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        match &self.names {
+            Some(names) => names.sync_all(),
+            None => File::open(&self.folder)?.sync_all(),
+        }
     }
 
     fn free_bytes(&self) -> io::Result<u64> {

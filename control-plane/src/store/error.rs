@@ -148,6 +148,10 @@ pub enum CommitError {
     /// The disk is nearly full and the rest is kept for reading and sign-in. Nothing was written.
     #[error("the disk of the store is full")]
     Full,
+    /// The process has as many files open as it may, and the journal needs another one. Nothing was written; it is tried
+    /// again with the next commit.
+    #[error("no further file can be opened for the journal")]
+    OutOfFiles,
     /// The store has stopped, by an error of the disk or because it is closing.
     #[error("the store has stopped; {outcome}")]
     Stopped {

@@ -20,7 +20,7 @@ use innkeeper_wire::planted::{Bug, planted};
 use super::{
     Head, Options,
     commit::{Hash, Prepared},
-    disk::{Disk, DiskFile},
+    disk::{Disk, DiskFile, is_out_of_files},
     error::JournalError,
     replay::{Anchor, Last, Replayed, Tail, genesis, io_error, widen},
     segment::{FRAME_BYTES, Frame, HEADER_BYTES, Header, Kind},
@@ -44,8 +44,20 @@ pub(crate) struct Journal {
 pub(crate) enum AppendError {
     /// The disk is full. Nothing of the batch is there, and the journal is as it was.
     Full(JournalError),
+    /// No file can be opened for the next segment, since the process or the machine has too many. Nothing of the batch
+    /// is there, and the journal is as it was.
+    OutOfFiles(JournalError),
     /// Whether the batch is durable is unknown; this journal must not be used again before it was opened anew.
     Failed(JournalError),
+}
+
+impl AppendError {
+    /// What happened, whatever follows from it.
+    pub(super) fn into_inner(self) -> JournalError {
+        match self {
+            Self::Full(error) | Self::OutOfFiles(error) | Self::Failed(error) => error,
+        }
+    }
 }
 
 impl Journal {
@@ -73,7 +85,7 @@ impl Journal {
             } else {
                 let head = genesis(&options.identity, 1);
                 let (file, last) = begin_segment(&*disk, options.identity, &head)
-                    .map_err(|(AppendError::Full(error) | AppendError::Failed(error))| error)?;
+                    .map_err(AppendError::into_inner)?;
                 (file, last, head)
             };
         let growing = Arc::new(AtomicU64::new(last.first_sequence));
@@ -191,10 +203,12 @@ impl Journal {
 }
 
 fn judge(taken_back: bool, error: JournalError) -> AppendError {
-    if taken_back {
-        AppendError::Full(error)
-    } else {
-        AppendError::Failed(error)
+    match &error {
+        JournalError::Io { source, .. } if taken_back && is_out_of_files(source) => {
+            AppendError::OutOfFiles(error)
+        }
+        _ if taken_back => AppendError::Full(error),
+        _ => AppendError::Failed(error),
     }
 }
 
@@ -233,7 +247,8 @@ pub(super) fn begin_segment(
         Err(error) => {
             // The name must be gone for good before the segment before it goes on: after a power loss it would
             // stand in the way.
-            let removed = is_full(&error) && remove_if_there(disk, &name).is_ok();
+            let may_pass = is_full(&error) || is_out_of_files(&error);
+            let removed = may_pass && remove_if_there(disk, &name).is_ok();
             return Err(judge(removed, io_error("begin", &name)(error)));
         }
     };

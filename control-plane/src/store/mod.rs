@@ -51,6 +51,7 @@ use std::{
 
 use innkeeper_wire::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     audit::{AuditEntry, AuditTrail, replay_audit},
@@ -184,6 +185,7 @@ struct Inner {
     room: Arc<room::Room>,
     measures: Arc<Mutex<Measures>>,
     closing: Arc<AtomicBool>,
+    stopped: CancellationToken,
     /// Last, so that the index is let go before somebody else may open it.
     _lock: Arc<File>,
 }
@@ -325,8 +327,14 @@ impl Store {
     pub fn measures(&self) -> Measures {
         Measures {
             is_full: self.inner.room.is_full(),
+            is_stopped: self.inner.stopped.is_cancelled(),
             ..*self.inner.measures.lock().expect("no holder panics")
         }
+    }
+
+    /// Ends when no more commits are taken: after an error that only a new start can mend, or once it is closed.
+    pub async fn stopped(&self) {
+        self.inner.stopped.cancelled().await;
     }
 
     /// Finishes what is being committed, refuses the rest and puts the index away. The store can be opened

@@ -14,6 +14,7 @@ use std::{
 
 use innkeeper_wire::error::chain;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Followers, Head, Inner, Options, Record, Store,
@@ -157,6 +158,7 @@ fn pair(
     let lock = Arc::new(lock);
     let followers = Followers::default();
     let closing = Arc::new(AtomicBool::new(false));
+    let stopped = CancellationToken::new();
     room.look();
     let measures = Arc::default();
     let upkeep = Upkeep {
@@ -181,6 +183,7 @@ fn pair(
         applied: publish,
         followers: Arc::clone(&followers),
         room: Arc::clone(&room),
+        stopped: stopped.clone(),
         _lock: Arc::clone(&lock),
     };
     let store = Store {
@@ -196,6 +199,7 @@ fn pair(
             room,
             measures,
             closing,
+            stopped,
             _lock: lock,
         }),
     };

@@ -70,7 +70,6 @@ pub fn begin_epoch(disk: &dyn Disk, epoch: u64) -> Result<Head, RestoreError> {
             .map_err(io_error("sync the folder of", &last.name))?;
     }
     let head = Head { epoch, ..head };
-    begin_segment(disk, last.identity, &head)
-        .map_err(|(AppendError::Full(error) | AppendError::Failed(error))| error)?;
+    begin_segment(disk, last.identity, &head).map_err(AppendError::into_inner)?;
     Ok(head)
 }

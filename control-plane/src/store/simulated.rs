@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
+use nix::errno::Errno;
 use rand::{Rng, rngs::StdRng};
 
 use super::{
@@ -123,6 +124,7 @@ struct State {
     /// How a full disk behaves.
     when_full: WhenFull,
     fail_next_sync: bool,
+    out_of_files: bool,
     gate_closed: bool,
     free_bytes: Option<u64>,
     counts: Counts,
@@ -200,6 +202,16 @@ impl SimulatedDisk {
     /// There is room again.
     pub fn make_room(&self) {
         self.lock().room_for = None;
+    }
+
+    /// The process has as many files open as it may.
+    pub fn run_out_of_files(&self) {
+        self.lock().out_of_files = true;
+    }
+
+    /// Some were closed.
+    pub fn close_files(&self) {
+        self.lock().out_of_files = false;
     }
 
     /// Everything works again; nothing was lost.
@@ -407,6 +419,9 @@ impl Disk for SimulatedDisk {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.lock();
         state.operate()?;
+        if state.out_of_files {
+            return Err(Errno::EMFILE.into());
+        }
         state.take_room(true)?;
         if state.names.contains_key(name) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));

@@ -66,6 +66,8 @@ pub struct Measures {
     pub checkpoint: u64,
     /// Whether commits are refused for lack of room.
     pub is_full: bool,
+    /// Whether commits are refused until the store is opened anew.
+    pub is_stopped: bool,
 }
 
 /// The newest checkpoint.

@@ -2,7 +2,7 @@
 //! as one batch, applies it to the index, and only then answers. It never waits for more commits to
 //! come: those that arrive while a batch is being synced make up the next one.
 //!
-//! After an error of the disk or the index it takes nothing more. The kernel may have dropped what it
+//! After an error of the disk or the index it takes nothing more, and says so: the service ends. The kernel may have dropped what it
 //! could not write, so only a new start, reading the journal from the disk, knows where it stands.
 
 use std::{
@@ -16,6 +16,7 @@ use innkeeper_wire::{
     planted::{Bug, planted},
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Committed, Followers, Head,
@@ -68,6 +69,8 @@ pub(crate) struct Writer {
     pub(crate) followers: Followers,
     /// The room on the disk.
     pub(crate) room: Arc<Room>,
+    /// Cancelled once nothing more is taken.
+    pub(crate) stopped: CancellationToken,
     /// Last, so that it is released last.
     pub(crate) _lock: Arc<File>,
 }
@@ -86,12 +89,14 @@ enum End {
 impl Writer {
     /// Runs until the store is closed or every handle to it is gone.
     pub(crate) fn run(mut self) {
+        // Also when it panics.
+        let ended = self.stopped.clone().drop_guard();
         let end = self.work();
         if let Err(error) = self.index.flush() {
             // Nothing is lost: the next start brings the index up to date from the journal.
             tracing::warn!(error = %error, "the index could not be flushed while closing");
         }
-        drop(self);
+        drop((self, ended));
         if let End::Closed(done) = end {
             // Whoever closes may have stopped waiting; the store is closed all the same.
             done.send(()).ok();
@@ -119,6 +124,9 @@ impl Writer {
             Message::Close(done) => Some(done),
         };
         let is_stopped = !batch.is_empty() && self.commit(batch).is_err();
+        if is_stopped {
+            self.stopped.cancel();
+        }
         if closing.is_some() {
             // Also when the batch failed: whoever closes holds a handle, and would wait for ever.
             self.inbox.close();
@@ -178,9 +186,9 @@ impl Writer {
                         request.answer(Ok(Committed { sequence }));
                     }
                 }
-                Err(Refusal::Full) => {
+                Err(Refusal::Passing(error)) => {
                     for request in requests {
-                        request.answer(Err(CommitError::Full));
+                        request.answer(Err(error.clone()));
                     }
                 }
                 Err(Refusal::Stopped) => {
@@ -281,7 +289,11 @@ impl Writer {
             Err(AppendError::Full(error)) => {
                 tracing::warn!(error = %chain(&error), "the disk is full; commits are refused until there is room");
                 self.room.ran_out();
-                return Err(Refusal::Full);
+                return Err(Refusal::Passing(CommitError::Full));
+            }
+            Err(AppendError::OutOfFiles(error)) => {
+                tracing::warn!(error = %chain(&error), "too many files are open (see LimitNOFILE of the unit); commits are refused until one can be opened");
+                return Err(Refusal::Passing(CommitError::OutOfFiles));
             }
             Err(AppendError::Failed(error)) => {
                 tracing::error!(error = %chain(&error), "the journal failed; the store takes no more commits until it is restarted");
@@ -313,8 +325,8 @@ struct Stop;
 
 /// Why a batch was not made durable.
 enum Refusal {
-    /// There is no room for it; nothing of it was written.
-    Full,
+    /// Nothing of it was written, and the next one may find room.
+    Passing(CommitError),
     /// The journal or the index failed, and the writer must not go on.
     Stopped,
 }

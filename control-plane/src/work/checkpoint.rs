@@ -43,7 +43,10 @@ async fn turn(app: &App) {
         }
         Err(UpkeepError::Closing) => {}
         // It is tried again; until then the journal is longer than it need be.
-        Err(error @ (UpkeepError::NoRoom | UpkeepError::Commit(CommitError::Full))) => {
+        Err(
+            error @ (UpkeepError::NoRoom
+            | UpkeepError::Commit(CommitError::Full | CommitError::OutOfFiles)),
+        ) => {
             tracing::warn!(error = %chain(&error), "no checkpoint could be made");
         }
         Err(error) => {

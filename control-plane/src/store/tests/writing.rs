@@ -150,6 +150,8 @@ async fn a_failed_sync_stops_the_store_for_good() {
         assert_eq!(store.commit(write()).await, stopped(Outcome::NotCommitted));
     }
     assert_eq!(disk.counts(), counts, "the disk is left alone");
+    store.stopped().await;
+    assert!(store.measures().is_stopped);
     let record = store.get(&key("a")).expect("readable").expect("there");
     assert_eq!(record.version, 1, "reads go on, with what was acknowledged");
 }
@@ -210,6 +212,33 @@ async fn a_full_disk_refuses_commits_and_recovers() {
     // What was given back of the reserve is taken again first.
     disk.set_free_bytes(1_250);
     assert_eq!(store.commit(write()).await, Ok(Committed { sequence: 2 }));
+}
+
+/// Row A2: a segment's end with no descriptor left was taken for a broken disk, until a restart.
+#[tokio::test]
+async fn a_process_with_too_many_files_open_refuses_commits_and_recovers() {
+    let (disk, home) = (SimulatedDisk::default(), MemoryHome::default());
+    let (store, _) = open_simulated(&disk, &home).expect("opens");
+    let write = || commit(Vec::new(), vec![put("a", &[b'x'; 300])]);
+    disk.run_out_of_files();
+    let mut made = 0;
+    let refused = loop {
+        match store.commit(write()).await {
+            Ok(_) => made += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, CommitError::OutOfFiles);
+    assert!(made > 0, "the segment that grows needs no file");
+    assert_eq!(store.commit(write()).await, Err(CommitError::OutOfFiles));
+    assert!(!store.measures().is_stopped);
+    assert!(store.get(&key("a")).expect("readable").is_some());
+    disk.close_files();
+    let sequence = made + 1;
+    assert_eq!(store.commit(write()).await, Ok(Committed { sequence }));
+    drop(store);
+    let (store, report) = open_simulated(&disk, &home).expect("opens");
+    assert_eq!((store.sequence(), report.tail), (sequence, Tail::Clean));
 }
 
 #[tokio::test]
