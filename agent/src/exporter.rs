@@ -5,29 +5,21 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, http::header, routing::get};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use innkeeper_listener::{Limits, Networks, Places, port};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// Connections at a time; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 16;
-/// From the first byte of a request to the end of its answer.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// Longest life of a connection, so that silent ones give their place back.
-const CONNECTION_DEADLINE: Duration = Duration::from_secs(300);
-
-/// How often a port is asked for that can't be had.
-pub const LISTEN_EVERY: Duration = Duration::from_secs(10);
+/// Connections at a time. One client has a quarter of them at most, so that no other is kept from scraping.
+const LIMITS: Limits = Limits {
+    connections: 32,
+    per_address: 8,
+    first_request: Duration::from_secs(10),
+    idle: Duration::from_secs(120),
+    answer: Duration::from_secs(30),
+};
+/// Scrapes that are under way when the agent ends have this long.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves on `address` until `stop`; asks for the port at this interval as long as it can't be had.
 pub async fn serve(
@@ -36,97 +28,47 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
-    tokio::select! {
-        // Cancel-safe: a port that was got is given back.
-        listener = listen(address, listen_every, &metrics) => serve_on(listener, metrics, stop).await,
-        // Cancel-safe: a cancellation stays.
-        () = stop.cancelled() => {}
-    }
-}
-
-/// Says once that the port can't be had, and once that it can.
-async fn listen(address: SocketAddr, every: Duration, metrics: &Metrics) -> TcpListener {
     let mut failed = false;
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                if failed {
-                    tracing::info!(%address, "metrics are served now");
-                }
-                metrics.set_unserved(None);
-                return listener;
-            }
-            Err(error) => {
-                metrics.set_unserved(Some(format!("metrics on {address}: {error}")));
-                if !failed {
-                    tracing::error!(
-                        %address, %error,
-                        "metrics can't be served; guests are managed all the same. Is the port another exporter's? See `listen_metrics`"
-                    );
-                }
-                failed = true;
-            }
+    let listening = port::listen(address, listen_every, |error| {
+        metrics.set_unserved(Some(format!("metrics on {address}: {error}")));
+        if !failed {
+            tracing::error!(
+                %address, %error,
+                "metrics can't be served; guests are managed all the same. Is the port another exporter's? See `listen_metrics`"
+            );
         }
-        sleep(every).await;
+        failed = true;
+    });
+    let socket = tokio::select! {
+        // Cancel-safe: a port that was got is given back.
+        socket = listening => socket,
+        // Cancel-safe: a cancellation stays.
+        () = stop.cancelled() => return,
+    };
+    if failed {
+        tracing::info!(%address, "metrics are served now");
     }
-}
-
-async fn serve_on(listener: TcpListener, metrics: Arc<Metrics>, stop: CancellationToken) {
+    metrics.set_unserved(None);
+    let places = Places::new("metrics", LIMITS, Networks::default());
+    let shown = places.clone();
     let router = Router::new().route(
         "/metrics",
         get(move || async move {
             let kind = "text/plain; version=0.0.4; charset=utf-8";
+            metrics.set_connections(&shown);
             ([(header::CONTENT_TYPE, kind)], metrics.render())
         }),
     );
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        let place = Arc::clone(&places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
-        let accepted = tokio::select! {
-            // Cancel-safe: a connection that was not accepted stays in the kernel's queue.
-            accepted = listener.accept() => accepted,
-            // Cancel-safe: a cancellation stays.
-            () = stop.cancelled() => return,
-        };
-        while connections.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                connections.spawn(async move {
-                    answer(stream, router).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection for metrics could not be accepted");
-                sleep(Duration::from_millis(200)).await;
-            }
-        }
-    }
-}
-
-async fn answer(stream: TcpStream, router: Router) {
-    // The last piece of a long answer must not wait until the one before it is acknowledged.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_DEADLINE)
-        .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // A connection that has reached its age is dropped without a word.
-    if let Ok(Err(error)) = timeout(CONNECTION_DEADLINE, connection).await {
-        tracing::debug!(%error, "a connection for metrics ended");
-    }
+    innkeeper_listener::serve(socket, router, places, DRAIN, stop).await;
 }
 
 #[cfg(test)]
 mod tests {
     use innkeeper_wire::host::HostFaultCode;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
@@ -168,5 +110,39 @@ mod tests {
         );
         stop.cancel();
         serving.await.expect("it ends");
+    }
+
+    /// Row C9: 40 connections of one client took all places, busy or silent.
+    #[tokio::test]
+    async fn one_client_does_not_keep_others_from_scraping() {
+        let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = free.local_addr().expect("bound");
+        drop(free);
+        let metrics = Arc::new(Metrics::new("1.2.3"));
+        let stop = CancellationToken::new();
+        tokio::spawn(serve(address, SOON, metrics, stop.clone()));
+        let mut held = Vec::new();
+        while held.len() < 40 {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            let greedy = SocketAddr::from(([127, 0, 0, 2], 0));
+            socket.bind(greedy).expect("an address of its own");
+            // At first the exporter may not listen yet.
+            let Ok(mut stream) = socket.connect(address).await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            // A request whose answer nobody reads, and the beginning of another.
+            let request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\nGET /met";
+            stream.write_all(request).await.ok();
+            held.push(stream);
+        }
+        let text = scrape(address).await.expect("served");
+        let of_one = "innkeeper_agent_metrics_connections_closed_total{reason=\"address\"} 32";
+        assert!(text.contains(of_one), "{text}");
+        assert!(
+            text.contains("innkeeper_agent_metrics_connections 9"),
+            "{text}"
+        );
+        stop.cancel();
     }
 }

@@ -15,7 +15,7 @@ use innkeeper_agent::{
     config::{Config, DEFAULT_PATH, LogFormat},
     desired::Store,
     doctor::{self, Check, Verdict, judge, proposal::Proposal},
-    exporter::{self, LISTEN_EVERY},
+    exporter,
     guests_stop::{self, Scope},
     hypervisor::{
         accelerator::AcceleratorError,
@@ -30,6 +30,7 @@ use innkeeper_agent::{
     reporting::Speaker,
     resolvers,
 };
+use innkeeper_listener::port::LISTEN_EVERY;
 use innkeeper_wire::{
     digest::Digest,
     host::Report,

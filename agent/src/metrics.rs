@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use innkeeper_listener::Places;
 use innkeeper_wire::id::ServerId;
 use prometheus::{
     Encoder, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -30,12 +31,14 @@ use crate::{
 };
 
 pub use agent::{Acted, AgentMetrics, InPlace, Look, ServerSeen};
+use connections::Connections;
 use host::HostProbe;
 pub use host::HostSample;
 pub use link::LinkMetrics;
 pub use process::ProcessSample;
 
 mod agent;
+mod connections;
 mod figures;
 mod host;
 mod link;
@@ -62,6 +65,7 @@ pub struct Metrics {
     shares_failed: IntCounter,
     snapshot: Mutex<Option<Snapshot>>,
     listen_failures: IntCounter,
+    connections: Connections,
 }
 
 /// Whether the control plane has forgotten what it told this host. Clones are the same.
@@ -146,6 +150,7 @@ impl Metrics {
         )
         .expect("the name is valid");
         register(&registry, listen_failures.clone());
+        let connections = Connections::new(&registry);
         register(&registry, build);
         register(&registry, behind.0.clone());
         register(&registry, snapshot_age.clone());
@@ -163,6 +168,7 @@ impl Metrics {
             shares_failed,
             snapshot: Mutex::new(None),
             listen_failures,
+            connections,
         }
     }
 
@@ -172,6 +178,11 @@ impl Metrics {
             self.listen_failures.inc();
         }
         self.agent.unserved.send_replace(why);
+    }
+
+    /// Takes in how many connections there are for these metrics.
+    pub(crate) fn set_connections(&self, places: &Places) {
+        self.connections.set(places);
     }
 
     /// Where other modules register metrics that live as long as the process.

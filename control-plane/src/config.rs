@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use innkeeper_listener::Networks;
 use innkeeper_wire::{
     id::Code,
     money::{Currency, HourlyRate, Money},
@@ -102,6 +103,10 @@ pub struct Listen {
     pub agent: SocketAddr,
     /// Prometheus metrics, plain HTTP.
     pub metrics: SocketAddr,
+    /// Addresses and networks of proxies in front of the REST API, and of portals on other machines: who their client
+    /// is they say in `X-Forwarded-For`.
+    #[serde(default)]
+    pub trusted_proxies: Networks,
     /// Names and addresses by which hosts reach the agent API; the first one goes into invitations.
     pub agent_names: Vec<String>,
 }

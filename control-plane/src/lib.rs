@@ -19,6 +19,7 @@ pub mod domain;
 pub mod maintenance;
 pub mod metrics;
 mod owner;
+pub mod ports;
 pub mod providers;
 mod secret_file;
 pub mod service;

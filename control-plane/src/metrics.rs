@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{Method, StatusCode};
+use innkeeper_listener::Places;
 use innkeeper_wire::{
     host::ServerProblemCode,
     time::{Clock as _, SystemClock, Timestamp},
@@ -19,8 +20,9 @@ use crate::{
     store::Store,
 };
 
-use self::{fleet::FleetGauges, process::ProcessGauges};
+use self::{connections::Connections, fleet::FleetGauges, process::ProcessGauges};
 
+mod connections;
 mod fleet;
 mod process;
 
@@ -61,6 +63,7 @@ struct Inner {
     failed_orders: IntCounterVec,
     responses: IntCounterVec,
     agent_responses: IntCounterVec,
+    connections: Connections,
     fleet: FleetGauges,
     store: StoreGauges,
     doubts: Doubts,
@@ -126,6 +129,7 @@ impl Metrics {
         begin(&agent_responses, &CLASSES);
         say_version(&registry)?;
         let inner = Inner {
+            connections: Connections::new(&registry)?,
             fleet: FleetGauges::new(&registry)?,
             store: StoreGauges::new(&registry)?,
             doubts: Doubts::new(&registry)?,
@@ -187,6 +191,16 @@ impl Metrics {
     /// Takes note of when the store was backed up last.
     pub(crate) fn backed_up(&self, at: Option<Timestamp>) {
         self.inner.dates.backup.set(at.map_or(0, seconds));
+    }
+
+    /// Takes in how many connections the listeners have.
+    pub(crate) fn connections(&self, listeners: &[Places]) {
+        self.inner.connections.set(listeners);
+    }
+
+    /// Counts that the port of these metrics could not be had.
+    pub(crate) fn listening_failed(&self) {
+        self.inner.connections.listening_failed();
     }
 
     /// Counts a connection that was refused.
@@ -354,6 +368,7 @@ struct StoreGauges {
     sequence: IntGauge,
     checkpoint: IntGauge,
     full: IntGauge,
+    stopped: IntGauge,
     bytes: IntGaugeVec,
 }
 
@@ -377,6 +392,10 @@ impl StoreGauges {
                 "innkeeper_store_disk_full",
                 "1 while commits are refused because the disk is full.",
             )?,
+            stopped: gauge(
+                "innkeeper_store_stopped",
+                "1 once the store takes no more commits until the service is started anew, which it then is.",
+            )?,
             bytes: register(registry, IntGaugeVec::new(bytes, &["part"])?)?,
         })
     }
@@ -386,6 +405,7 @@ impl StoreGauges {
         self.sequence.set(number(store.sequence()));
         self.checkpoint.set(number(measures.checkpoint));
         self.full.set(i64::from(measures.is_full));
+        self.stopped.set(i64::from(measures.is_stopped));
         for (part, bytes) in [
             ("journal", measures.journal_bytes),
             ("audit", measures.audit_bytes),

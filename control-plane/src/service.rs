@@ -12,12 +12,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use axum::{
-    Router,
-    extract::State,
-    http::header,
-    routing::get,
-    serve::{ListenerExt as _, TapIo},
+use axum::{Router, extract::State, http::header, routing::get};
+use innkeeper_listener::{
+    Places, descriptors,
+    port::{self, LISTEN_EVERY},
 };
 use innkeeper_wire::{
     digest::Digest,
@@ -26,7 +24,7 @@ use innkeeper_wire::{
     time::{Clock, SystemClock},
 };
 use rand::{TryRngCore as _, rngs::OsRng};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -45,6 +43,7 @@ use crate::{
     domain::catalogue::{Catalogue, Image},
     maintenance,
     metrics::Metrics,
+    ports::{self, AgentPlaces},
     providers::mail::Mailer,
     secret_file,
     startup::{self, Files, Sockets, say_where},
@@ -57,6 +56,8 @@ use crate::{
 
 /// After a stop was asked for, everything has this long to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Of that, open requests of the REST API and of the metrics have this long.
+const DRAIN: Duration = Duration::from_secs(8);
 
 /// Ids from the wall clock and the system's randomness.
 struct SystemIds {
@@ -77,6 +78,7 @@ impl IdSource for SystemIds {
 /// store contradicts; and last what binds this installation for good: keys and authority.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let descriptors = descriptors::raise();
     let files = startup::check_before(&config).only_a_person()?;
     let sockets = Sockets::bind(&config).await?;
     startup::protect_data_folder(&config.data_dir).only_a_person()?;
@@ -110,6 +112,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     }
     drop_old_images(&app, &blobs);
     let tasks = Tasks::new(stop.clone());
+    tasks.spawn("the store", until_stopped(store.clone(), stop.clone()));
     let metrics = Metrics::new().context("define metrics")?;
     begin_duties(&tasks, &app, files.mailer, &metrics, &stop);
     let parts = Parts {
@@ -119,6 +122,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         blobs,
         metrics,
         portal_key: files.portal_key,
+        descriptors,
     };
     listen(parts, sockets, admin, &tasks, &stop)?;
     tracing::info!("the control plane is up");
@@ -133,6 +137,15 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     store.close().await;
     fs::remove_file(&config.admin_socket).ok();
     ended.map(drop).context("the service can't go on")
+}
+
+/// A store that takes no more commits ends the service: only a new start, reading the journal anew, mends it.
+async fn until_stopped(store: Store, stop: CancellationToken) {
+    tokio::select! {
+        // Both only wait; dropping one loses nothing.
+        () = store.stopped() => {}
+        () = stop.cancelled() => {}
+    }
 }
 
 fn begin_duties(
@@ -159,6 +172,7 @@ struct Parts<'a> {
     blobs: Blobs,
     metrics: Metrics,
     portal_key: Digest,
+    descriptors: u64,
 }
 
 fn listen(
@@ -175,7 +189,11 @@ fn listen(
         blobs,
         metrics,
         portal_key,
+        descriptors,
     } = parts;
+    let agent_places = AgentPlaces::new(descriptors);
+    let rest_places = ports::rest(descriptors, &config.listen.trusted_proxies);
+    let metrics_places = ports::metrics(descriptors);
     let agent_context = AgentContext {
         app: app.clone(),
         authority: authority.clone(),
@@ -183,22 +201,29 @@ fn listen(
         refusals: Refusals::new(metrics.clone()),
         metrics: metrics.clone(),
     };
-    let listener = agent_listener(config, agent_context, sockets.agent, tasks, stop.clone())?;
-    tasks.spawn("the agent API", listener.run(stop.clone()));
+    let renewal = authority.clone().keep_fresh(stop.clone());
+    tasks.spawn("the renewal of the agent API's certificate", renewal);
+    say_where("the agent API", &sockets.agent)?;
+    let listener = agent_listener(config, agent_context, agent_places.clone());
+    tasks.spawn("the agent API", listener.run(sockets.agent, stop.clone()));
     let context = Context {
         app: app.clone(),
         metrics: metrics.clone(),
         portal_key,
+        trusted_proxies: config.listen.trusted_proxies.clone(),
     };
-    let rest = rest_listener(context, sockets.rest, stop.clone())?;
+    say_where("the REST API", &sockets.rest)?;
+    let (router, places) = (api::router(context), rest_places.clone());
+    let rest = innkeeper_listener::serve(sockets.rest, router, places, DRAIN, stop.clone());
     tasks.spawn("the REST API", rest);
     let scraped = Scraped {
         app: app.clone(),
         authority: authority.clone(),
         metrics,
         data_dir: config.data_dir.clone(),
+        places: [rest_places, agent_places.strangers, metrics_places.clone()],
     };
-    let exporter = metrics_listener(scraped, sockets.metrics, stop.clone())?;
+    let exporter = serve_metrics(scraped, config.listen.metrics, metrics_places, stop.clone());
     tasks.spawn("the metrics", exporter);
     let admin = admin_listener(config, admin, app, authority, stop.clone())?;
     tasks.spawn("the admin socket", admin);
@@ -356,50 +381,16 @@ pub fn read_witness_key(data_dir: &Path) -> anyhow::Result<Option<WitnessKey>> {
     Ok(Some(key))
 }
 
-/// Whose connections send at once: the last piece of an answer must not wait until the one before it is
-/// acknowledged.
-fn prompt(socket: TcpListener) -> TapIo<TcpListener, impl FnMut(&mut TcpStream)> {
-    socket.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
-    })
-}
-
-fn agent_listener(
-    config: &Config,
-    context: AgentContext,
-    socket: TcpListener,
-    tasks: &Tasks,
-    stop: CancellationToken,
-) -> anyhow::Result<Listener> {
-    let renewal = context.authority.clone().keep_fresh(stop);
-    tasks.spawn("the renewal of the agent API's certificate", renewal);
-    say_where("the agent API", &socket)?;
-    Ok(Listener {
-        socket,
+fn agent_listener(config: &Config, context: AgentContext, places: AgentPlaces) -> Listener {
+    Listener {
+        places,
         acceptor: context.authority.acceptor(),
         install: config.installation.id.clone(),
         refusals: context.refusals.clone(),
         links: Arc::clone(context.app.links()),
         stranger_life: STRANGER_LIFE,
         router: agent_api::router(context),
-    })
-}
-
-fn rest_listener(
-    context: Context,
-    socket: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let router = api::router(context);
-    say_where("the REST API", &socket)?;
-    let socket = prompt(socket);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(async move {
-        let serving = axum::serve(socket, service).with_graceful_shutdown(stop.cancelled_owned());
-        log_end("the REST API", serving.await);
-    })
+    }
 }
 
 /// What the metrics are made of.
@@ -409,6 +400,7 @@ struct Scraped {
     authority: Authority,
     metrics: Metrics,
     data_dir: PathBuf,
+    places: [Places; 3],
 }
 
 impl Scraped {
@@ -419,15 +411,37 @@ impl Scraped {
         );
         self.metrics
             .backed_up(maintenance::last_backup(&self.data_dir));
+        self.metrics.connections(&self.places);
         self.metrics.render(&self.app)
     }
 }
 
-fn metrics_listener(
+/// A port that somebody else has is no reason to serve nobody: it is asked for until it can be had.
+async fn serve_metrics(
     scraped: Scraped,
-    socket: TcpListener,
+    address: SocketAddr,
+    places: Places,
     stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+) {
+    let metrics = scraped.metrics.clone();
+    let mut failed = false;
+    let listening = port::listen(address, LISTEN_EVERY, |error| {
+        metrics.listening_failed();
+        if !failed {
+            let why = startup::why_not(address, &error);
+            tracing::warn!(why, "metrics can't be served; everything else is");
+        }
+        failed = true;
+    });
+    let socket = tokio::select! {
+        // A port that was got is given back when this is dropped.
+        socket = listening => socket,
+        // Dropping a wait for cancellation loses nothing.
+        () = stop.cancelled() => return,
+    };
+    if let Err(error) = say_where("metrics", &socket) {
+        tracing::warn!(error = %format!("{error:#}"), "the address of the metrics is not known");
+    }
     let render = async |State(scraped): State<Scraped>| {
         let text = (
             header::CONTENT_TYPE,
@@ -438,12 +452,7 @@ fn metrics_listener(
     let router = Router::new()
         .route("/metrics", get(render))
         .with_state(scraped);
-    say_where("metrics", &socket)?;
-    let socket = prompt(socket);
-    Ok(async move {
-        let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
-        log_end("the metrics", serving.await);
-    })
+    innkeeper_listener::serve(socket, router, places, DRAIN, stop).await;
 }
 
 fn admin_socket(path: &Path) -> anyhow::Result<UnixListener> {

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use innkeeper_mtls::Succession;
 use innkeeper_wire::digest::Digest;
 use tokio::net::TcpListener;
@@ -143,11 +143,10 @@ pub(crate) fn check_authority_of(
     Ok(())
 }
 
-/// The sockets of the service: bound first, so that a port which is taken leaves nothing behind.
+/// The sockets that the service can't do without: bound first, so that a port which is taken leaves nothing behind.
 pub(crate) struct Sockets {
     pub(crate) agent: TcpListener,
     pub(crate) rest: TcpListener,
-    pub(crate) metrics: TcpListener,
 }
 
 impl Sockets {
@@ -157,21 +156,23 @@ impl Sockets {
         Ok(Self {
             agent: bind("the agent API", listen.agent).await?,
             rest: bind("the REST API", listen.api).await?,
-            metrics: bind("metrics", listen.metrics).await?,
         })
     }
 }
 
 async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Ok(socket) => Ok(socket),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            bail!(
-                "{what}: another program listens at {address} (`ss -ltnp` tells which): stop it, or choose another port"
-            )
-        }
-        Err(error) => Err(error).with_context(|| format!("{what}: listen at {address}")),
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| anyhow!("{what}: {}", why_not(address, &error)))
+}
+
+/// Why nobody can listen there, and what to do about it.
+pub(crate) fn why_not(address: SocketAddr, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        return format!(
+            "another program listens at {address} (`ss -ltnp` tells which): stop it, or choose another port"
+        );
     }
+    format!("can't listen at {address}: {error}")
 }
 
 /// Says where a socket listens: with port 0 in the configuration the system has chosen one.

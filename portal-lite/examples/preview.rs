@@ -23,5 +23,6 @@ async fn main() {
     let api = support::serve(&support::Stub::new()).await;
     let router = support::portal(&url, &api, Arc::new(support::Noon));
     println!("{url} (sign in with anything)");
-    serve::run(listener, router, std::future::pending()).await;
+    let places = serve::places(&innkeeper_listener::Networks::default());
+    serve::run(listener, router, places, std::future::pending()).await;
 }

@@ -3,10 +3,11 @@
 
 use std::{
     fs, io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use innkeeper_listener::Networks;
 use serde::Deserialize;
 
 /// Shortest secret that is accepted, in bytes.
@@ -30,9 +31,10 @@ pub struct Config {
     /// process makes its own, and forms that were open during a restart must be sent again.
     #[serde(default)]
     pub form_secret_file: Option<PathBuf>,
-    /// Proxies whose `X-Forwarded-For` is believed. Its last entry is the client.
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed: its last entry that is none of them is
+    /// the client.
     #[serde(default)]
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Networks,
     /// IANA name of the time zone in which exact times are shown.
     #[serde(default = "utc")]
     pub time_zone: String,

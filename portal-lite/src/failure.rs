@@ -8,6 +8,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use innkeeper_listener::quiet::Trickle;
 use innkeeper_wire::error::{Problem, ProblemCode};
 use tracing::{error, warn};
 
@@ -45,12 +46,17 @@ pub enum Failure {
     Internal,
 }
 
+/// Lines about an API that can't be reached: every visitor causes some.
+static UNREACHABLE: Trickle = Trickle::new(20);
+
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Refused(problem) => Self::Refused(problem),
             ApiError::Unreachable(_) => {
-                warn!(%error, "a page could not be made");
+                if let Some(unlogged) = UNREACHABLE.admit() {
+                    warn!(%error, unlogged, "a page could not be made");
+                }
                 Self::Unavailable
             }
             ApiError::Incomprehensible { .. } => {

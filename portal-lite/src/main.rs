@@ -68,6 +68,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config, portal: Portal) -> anyhow::Result<()> {
+    let places = serve::places(&config.trusted_proxies);
     let router = routes::router(Arc::new(portal));
     let listener = TcpListener::bind(config.listen)
         .await
@@ -78,7 +79,7 @@ async fn serve(config: Config, portal: Portal) -> anyhow::Result<()> {
     let end = end_signal()?;
     info!(%address, url = config.public_url, "the portal is open");
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("can't tell systemd")?;
-    serve::run(listener, router, end).await;
+    serve::run(listener, router, places, end).await;
     info!("the portal is closed");
     Ok(())
 }

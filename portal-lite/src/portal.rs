@@ -2,7 +2,6 @@
 //! copy of the public facts (installation and catalogue). Nothing in here belongs to a visitor.
 
 use std::{
-    net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,6 +9,7 @@ use std::{
 use axum::http::HeaderValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
+use innkeeper_listener::Networks;
 use innkeeper_wire::{
     api::{Catalogue, Installation},
     time::{Clock, Timestamp},
@@ -44,7 +44,7 @@ pub struct Portal {
     /// Zone of exact times.
     pub zone: TimeZone,
     /// Proxies whose word on the client's address is taken.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Networks,
     form_secret: Vec<u8>,
     facts: Mutex<FactsCopy>,
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{
         HeaderMap, Method, Uri,
         header::{CONTENT_TYPE, SET_COOKIE},
@@ -18,6 +18,7 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use innkeeper_listener::client_of;
 use innkeeper_wire::{api::Locale, time::Timestamp};
 
 use crate::{
@@ -33,10 +34,6 @@ use crate::{
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a chosen language is kept.
 const LANGUAGE_KEPT: Duration = Duration::from_secs(365 * 86_400);
-
-/// The other end of the connection, put into requests by the accept loop.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
 
 /// One request.
 pub struct Visit {
@@ -77,7 +74,9 @@ pub struct Member(pub Arc<Visit>);
 impl Visit {
     async fn of(portal: Arc<Portal>, request: &Parts) -> Self {
         let headers = &request.headers;
-        let peer = request.extensions.get::<Peer>().copied();
+        // The accept loop puts it there.
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
         let transport = portal.transport;
         let session = Cookie::Session
             .read(headers, transport)
@@ -90,7 +89,7 @@ impl Visit {
             (None, Some(visitor)) => Seed::Known(visitor),
             (None, None) => Seed::Fresh(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>())),
         };
-        let address = client_address(headers, peer, &portal.trusted_proxies);
+        let address = client_of(peer, headers, &portal.trusted_proxies);
         let caller = Caller {
             token: None,
             address,
@@ -257,54 +256,9 @@ fn locale_of(uri: &Uri, headers: &HeaderMap, portal: &Portal) -> Locale {
         .unwrap_or_else(|| language::negotiate(headers))
 }
 
-/// The client's address: the peer's, or what a proxy that we trust says it is.
-fn client_address(headers: &HeaderMap, peer: Option<Peer>, trusted: &[IpAddr]) -> IpAddr {
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
-        peer.0.ip().to_canonical()
-    });
-    if !trusted.contains(&peer) {
-        return peer;
-    }
-    // The last entry is the trusted proxy's own; those before it are anybody's.
-    headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .next_back()
-        .and_then(|line| line.rsplit(',').next())
-        .and_then(|entry| entry.trim().parse().ok())
-        .unwrap_or(peer)
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
-
-    #[test]
-    fn only_a_trusted_proxy_names_the_client() {
-        let check = |peer: &str, lines: &[&'static str], expected: &str| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("x-forwarded-for", HeaderValue::from_static(line));
-            }
-            let peer = Peer(SocketAddr::new(peer.parse().expect("an address"), 1));
-            let proxies = ["10.0.0.1".parse().expect("an address")];
-            let seen = client_address(&headers, Some(peer), &proxies);
-            assert_eq!(seen.to_string(), expected, "{lines:?}");
-        };
-        check("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
-        check("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
-        check(
-            "::ffff:10.0.0.1",
-            &["6.6.6.6, 198.51.100.1"],
-            "198.51.100.1",
-        );
-        check("10.0.0.1", &["6.6.6.6", "198.51.100.1"], "198.51.100.1");
-        check("10.0.0.1", &["nonsense"], "10.0.0.1");
-        check("10.0.0.1", &[], "10.0.0.1");
-    }
 
     #[test]
     fn queries_keep_all_pairs() {

@@ -32,6 +32,7 @@ use innkeeper_control_plane::{
     blobs::Blobs,
     domain::roll_over::Step,
     metrics::Metrics,
+    ports::AgentPlaces,
     store::{Options, Store},
     vault::Vault,
 };
@@ -108,7 +109,7 @@ impl Cloud {
             .expect("a runtime");
         runtime.spawn(async move {
             let listener = Listener {
-                socket: TcpListener::from_std(socket).expect("a socket"),
+                places: AgentPlaces::new(65_536),
                 acceptor,
                 install,
                 router: agent_api::router(context),
@@ -116,7 +117,8 @@ impl Cloud {
                 links,
                 stranger_life: STRANGER_LIFE,
             };
-            listener.run(CancellationToken::new()).await;
+            let socket = TcpListener::from_std(socket).expect("a socket");
+            listener.run(socket, CancellationToken::new()).await;
         });
         Self {
             folder,

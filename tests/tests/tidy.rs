@@ -9,12 +9,13 @@ use std::{
 };
 
 /// Which of our crates each crate may depend on (ARCHITECTURE.md, "Code map").
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("wire", &[]),
+    ("listener", &[]),
     ("mtls", &["wire"]),
-    ("agent", &["wire", "mtls"]),
-    ("control-plane", &["wire", "mtls"]),
-    ("portal-lite", &["wire"]),
+    ("agent", &["wire", "listener", "mtls"]),
+    ("control-plane", &["wire", "listener", "mtls"]),
+    ("portal-lite", &["wire", "listener"]),
     ("tests", &["wire", "mtls", "agent", "control-plane"]),
 ];
 
@@ -30,7 +31,15 @@ const LAYERS: [(&str, &[&str]); 8] = [
     // Refusals of both APIs are mapped in api/error.rs.
     (
         "agent_api",
-        &["api", "app", "authority", "blobs", "domain", "metrics"],
+        &[
+            "api",
+            "app",
+            "authority",
+            "blobs",
+            "domain",
+            "metrics",
+            "ports",
+        ],
     ),
 ];
 
@@ -158,6 +167,7 @@ const ONE_PLACE: [(&str, &[&str], &str); 10] = [
             "control-plane/src/metrics",
             "control-plane/src/service.rs",
             "control-plane/tests",
+            "listener/",
             "portal-lite/",
             "tests/",
         ],

@@ -1,5 +1,5 @@
-//! The accept loop of the agent API: TCP, TLS, who is there, then HTTP/2. Bounded in connections and in the
-//! time of a handshake; every refusal leaves its mark.
+//! The connections of the agent API: TLS, who is there, then HTTP/2. Bounded in number, those of hosts apart from all
+//! others, and in the time of a handshake; every refusal leaves its mark.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,22 +9,21 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use innkeeper_listener::{Place, accept};
 use innkeeper_mtls::{Fault, Peer, Refusal, peer_identity};
 use innkeeper_wire::id::Code;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::refusals::Refusals;
-use crate::app::links::Links;
+use crate::{app::links::Links, ports::AgentPlaces};
 
-/// Connections at a time; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 12_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is asked for a sign of life this often, and has as long again to give it.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -44,8 +43,8 @@ pub struct Connection {
 
 /// What a listener needs.
 pub struct Listener {
-    /// Bound socket.
-    pub socket: TcpListener,
+    /// How many there may be.
+    pub places: AgentPlaces,
     /// TLS with our certificate, asking for theirs; changes when our certificate is renewed.
     pub acceptor: watch::Receiver<TlsAcceptor>,
     /// The installation whose hosts come in.
@@ -61,45 +60,32 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Serves until `stop`, then lets open requests end.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Serves those who come to `socket` until `stop`, then lets open requests end.
+    pub async fn run(self, socket: TcpListener, stop: CancellationToken) {
+        let strangers = self.places.strangers.clone();
         let listener = Arc::new(self);
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let tasks = TaskTracker::new();
-        loop {
-            let permit = Arc::clone(&permits).acquire_owned().await;
-            let permit = permit.expect("the semaphore is never closed");
-            let accepted = tokio::select! {
-                // Dropping an accept loses nothing: the connection stays in the kernel's queue.
-                accepted = listener.socket.accept() => accepted,
-                // Dropping a wait for cancellation loses nothing.
-                () = stop.cancelled() => break,
-            };
-            match accepted {
-                Ok((stream, address)) => {
-                    let (listener, stop) = (Arc::clone(&listener), stop.clone());
-                    tasks.spawn(async move {
-                        listener.serve(stream, address, stop).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    // Out of descriptors, most likely: give others time to end.
-                    tracing::error!(%error, "a connection to the agent API could not be accepted");
-                    sleep(Duration::from_millis(200)).await;
+        let ending = stop.clone();
+        accept(socket, strangers, DRAIN, stop, |stream, address, place| {
+            let (listener, stop) = (Arc::clone(&listener), ending.clone());
+            async move {
+                tokio::select! {
+                    // Dropped with all that is under way when a stranger's place is needed for somebody else.
+                    () = listener.serve(stream, address, &place, stop) => {}
+                    // Dropping this wait loses nothing.
+                    () = place.closed() => {}
                 }
             }
-        }
-        tasks.close();
-        if timeout(DRAIN, tasks.wait()).await.is_err() {
-            tracing::info!("agents' open requests were cut off at shutdown");
-        }
+        })
+        .await;
     }
 
-    async fn serve(&self, stream: TcpStream, address: SocketAddr, stop: CancellationToken) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(peer = %address, %error, "no TCP_NODELAY");
-        }
+    async fn serve(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: &Place,
+        stop: CancellationToken,
+    ) {
         let acceptor = self.acceptor.borrow().clone();
         // In boxes, so that a connection does not keep the room for its handshake for as long as it lives.
         let accepted = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))).await;
@@ -111,6 +97,16 @@ impl Listener {
         let peer = match peer_identity(stream.get_ref().1.peer_certificates(), &self.install) {
             Ok(peer) => peer,
             Err(error) => return self.refuse(address, "identity", &error.to_string()),
+        };
+        let _of_a_host = match peer {
+            Peer::Nobody => None,
+            Peer::Host { .. } => match self.places.hosts.try_acquire() {
+                Ok(permit) => {
+                    place.leave();
+                    Some(permit)
+                }
+                Err(_) => return self.refuse(address, "full", "hosts have too many connections"),
+            },
         };
         // Not `Router::layer`, which makes all routes anew: 10 KiB for each connection.
         let router = self.router.clone();
@@ -144,7 +140,7 @@ impl Listener {
                 return self.refuse(address, "stranger", "no host joined in time");
             };
             link.closed().await;
-            tracing::info!(peer = %address, "the connection of a host was closed");
+            self.refusals.note_closed(address.ip());
         };
         let ended = tokio::select! {
             // The connection is dropped only after it ended, or below.

@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use innkeeper_listener::client::{Networks, client_of, first_forwarded};
 use innkeeper_wire::{digest::Digest, id::RequestId};
 
 use super::error;
@@ -17,8 +18,6 @@ use crate::{app::App, metrics::Metrics};
 pub const PORTAL_KEY: HeaderName = HeaderName::from_static("x-innkeeper-portal-key");
 /// Header by which a portal is told that its key is not the one of this API.
 pub const PORTAL_REFUSED: HeaderName = HeaderName::from_static("x-innkeeper-portal-refused");
-/// Header in which the portal forwards the client's address.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Header in which the request's name is answered.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,6 +30,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Hash of the portal's key; the key itself is not kept.
     pub portal_key: Digest,
+    /// Who is believed about the clients' addresses.
+    pub trusted_proxies: Networks,
 }
 
 /// One request's name and origin; an extension that [`identify`] sets.
@@ -53,7 +54,7 @@ pub(super) async fn identify(
     let caller = says_portal(request.headers(), context.portal_key);
     let origin = Origin {
         request: RequestId::new(context.app.ids()),
-        address: client_address(request.headers(), context.portal_key, peer),
+        address: client_address(request.headers(), caller, peer, &context.trusted_proxies),
     };
     let route = request
         .extensions()
@@ -96,17 +97,21 @@ fn says_portal(headers: &HeaderMap, portal_key: Digest) -> SaysPortal {
     }
 }
 
-/// The client's address: what the portal says if it is the portal, else the other end of the connection.
-fn client_address(headers: &HeaderMap, portal_key: Digest, peer: Option<IpAddr>) -> IpAddr {
+/// The client's address: what the portal says if it is the portal, else the other end of the connection, or whom
+/// trusted proxies have it from.
+fn client_address(
+    headers: &HeaderMap,
+    caller: SaysPortal,
+    peer: Option<IpAddr>,
+    trusted: &Networks,
+) -> IpAddr {
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-    let is_portal = says_portal(headers, portal_key) == SaysPortal::Rightly;
-    let forwarded = headers
-        .get(FORWARDED_FOR)
-        .and_then(|value| value.to_str().ok());
-    forwarded
-        .filter(|_| is_portal)
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(peer)
+    // The portal names its visitor alone; a proxy between us adds the portal behind him.
+    let visitor = match caller {
+        SaysPortal::Rightly => first_forwarded(headers),
+        SaysPortal::No | SaysPortal::Wrongly => None,
+    };
+    visitor.unwrap_or_else(|| client_of(peer, headers, trusted))
 }
 
 #[cfg(test)]
@@ -128,23 +133,31 @@ mod tests {
     }
 
     #[test]
-    fn only_the_portal_is_believed() {
-        let peer: IpAddr = "192.0.2.1".parse().expect("an address");
-        let client: IpAddr = "198.51.100.7".parse().expect("an address");
-        let check = |key: Option<&'static str>, forwarded: &'static str, expected: IpAddr| {
+    fn only_the_portal_and_trusted_proxies_are_believed() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let check = |key: Option<&'static str>, forwarded: &'static str, peer, expected| {
             let mut headers = HeaderMap::new();
-            headers.insert(FORWARDED_FOR, HeaderValue::from_static(forwarded));
+            headers.insert("x-forwarded-for", HeaderValue::from_static(forwarded));
             if let Some(key) = key {
                 headers.insert(PORTAL_KEY, HeaderValue::from_static(key));
             }
-            assert_eq!(
-                client_address(&headers, Digest::of(b"secret"), Some(peer)),
-                expected
-            );
+            let caller = says_portal(&headers, Digest::of(b"secret"));
+            let seen = client_address(&headers, caller, Some(address(peer)), &Networks::loopback());
+            assert_eq!(seen, address(expected), "{key:?} {forwarded} {peer}");
         };
-        check(Some("secret"), "198.51.100.7", client);
-        check(Some("guess"), "198.51.100.7", peer);
-        check(None, "198.51.100.7", peer);
-        check(Some("secret"), "not an address", peer);
+        let (stranger, client) = ("192.0.2.1", "198.51.100.7");
+        check(Some("secret"), client, stranger, client);
+        check(Some("guess"), client, stranger, stranger);
+        check(None, client, stranger, stranger);
+        check(Some("secret"), "not an address", stranger, stranger);
+        // Row B4: through a proxy, and the portal through a proxy.
+        check(None, client, "127.0.0.1", client);
+        check(None, "203.0.113.9, 198.51.100.7", "127.0.0.1", client);
+        check(
+            Some("secret"),
+            "198.51.100.7, 192.0.2.1",
+            "127.0.0.1",
+            client,
+        );
     }
 }

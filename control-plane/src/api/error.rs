@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use innkeeper_listener::quiet::Trickle;
 use innkeeper_wire::{
     api::ServerState,
     error::{PROBLEM_JSON, Problem, ProblemCode},
@@ -159,6 +160,9 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 /// Largest problem document that is rewritten; ours are far smaller.
 const PROBLEM_BYTES_MAX: usize = 64 * 1_024;
 
+/// Lines about refused requests; metrics count each. Anybody can have thousands a second refused.
+static REFUSED: Trickle = Trickle::new(50);
+
 /// Writes the request's name into a problem document; makes one of a timeout's bare status.
 pub(super) async fn name_request(response: Response, request: RequestId) -> Response {
     let status = response.status();
@@ -170,7 +174,10 @@ pub(super) async fn name_request(response: Response, request: RequestId) -> Resp
     let parsed = serde_json::from_slice::<Problem>(&bytes);
     let mut problem = parsed.unwrap_or_else(|_| Problem::new(code_of(status)));
     problem.request_id = Some(request.to_string());
-    tracing::info!(request.id = %request, code = problem.code.as_str(), "a request was refused");
+    if let Some(unlogged) = REFUSED.admit() {
+        let code = problem.code.as_str();
+        tracing::info!(request.id = %request, code, unlogged, "a request was refused");
+    }
     parts.headers.remove(header::CONTENT_LENGTH);
     let rewritten = Refused(Box::new(problem)).into_response();
     for (name, value) in rewritten.headers() {
@@ -189,5 +196,49 @@ fn code_of(status: StatusCode) -> ProblemCode {
         StatusCode::METHOD_NOT_ALLOWED => ProblemCode::MethodNotAllowed,
         status if status.is_client_error() => ProblemCode::BadRequest,
         _ => ProblemCode::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use innkeeper_wire::id::uuid_v7;
+
+    use super::*;
+
+    /// Counts the lines of a log.
+    #[derive(Clone, Default)]
+    struct Counted(Arc<AtomicUsize>);
+
+    impl std::io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+            self.0.fetch_add(lines, Ordering::Relaxed);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Row B16: each of 5,266 anonymous requests a second wrote a line.
+    #[tokio::test]
+    async fn a_flood_of_refused_requests_does_not_fill_the_log() {
+        let counted = Counted::default();
+        let made = counted.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || made.clone());
+        let _logged = tracing::subscriber::set_default(subscriber.finish());
+        let at = innkeeper_wire::time::Timestamp::from_millis(1);
+        let request = RequestId::from_uuid(uuid_v7(at, [1; 10]));
+        for _ in 0..5_000 {
+            name_request(no_such_route().await.into_response(), request).await;
+        }
+        let lines = counted.0.load(Ordering::Relaxed);
+        assert!(lines <= 100, "{lines} lines");
     }
 }

@@ -7,37 +7,48 @@ use std::{
 };
 
 use nix::unistd::geteuid;
-use tokio::{net::lookup_host, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 
 use super::{Finding, Service};
 use crate::{
     config::{self, Config, MailEncryption},
     providers::mail::Mailer,
+    startup::why_not,
 };
 
 /// How long anybody outside has to answer.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
+const METRICS: &str = "metrics";
+/// More than all metrics of a large installation.
+const METRICS_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
 pub(super) async fn check(config: &Config, service: Service) -> Vec<Finding> {
-    let mut found = ports(config, service);
+    let mut found = ports(config, service).await;
     found.extend(names(config).await);
     found.extend(mail(config).await);
     found
 }
 
-fn ports(config: &Config, service: Service) -> Vec<Finding> {
+async fn ports(config: &Config, service: Service) -> Vec<Finding> {
+    type Complaint = fn(&'static str, String) -> Finding;
     let listen = &config.listen;
-    let wanted = [
-        ("the agent API", listen.agent),
-        ("the REST API", listen.api),
-        ("metrics", listen.metrics),
+    let wanted: [(_, _, Complaint); 3] = [
+        ("the agent API", listen.agent, Finding::problem),
+        ("the REST API", listen.api, Finding::problem),
+        // Without these the service runs.
+        (METRICS, listen.metrics, Finding::warning),
     ];
     // All at the same time: two that want one port are found as well.
     let mut held = Vec::new();
     let mut found = Vec::new();
-    for (what, address) in wanted {
+    for (what, address, complaint) in wanted {
         found.push(match TcpListener::bind(address) {
-            Ok(_) if needs_root(address) && geteuid().is_root() => Finding::problem(
+            Ok(_) if needs_root(address) && geteuid().is_root() => complaint(
                 "ports",
                 format!("{what}: the service is not root, and can't listen at a port below 1024 ({address})"),
             ),
@@ -45,23 +56,37 @@ fn ports(config: &Config, service: Service) -> Vec<Finding> {
                 held.push(socket);
                 Finding::ok("ports", format!("{what} can listen at {address}"))
             }
-            Err(error) => match (error.kind(), service) {
-                (ErrorKind::AddrInUse, Service::Running) => {
-                    Finding::ok("ports", format!("{what}: the running service listens at {address}"))
-                }
-                (ErrorKind::AddrInUse, Service::Stopped) => Finding::problem(
-                    "ports",
-                    format!("{what}: another program listens at {address} (`ss -ltnp` tells which): stop it, or choose another port"),
-                ),
-                (ErrorKind::AddrNotAvailable, _) => Finding::problem(
-                    "ports",
-                    format!("{what}: this machine does not have the address of {address}"),
-                ),
-                _ => Finding::problem("ports", format!("{what}: can't listen at {address}: {error}")),
-            },
+            Err(error) if error.kind() == ErrorKind::AddrInUse
+                && service == Service::Running
+                && (what != METRICS || are_our_metrics(address).await) =>
+            {
+                Finding::ok("ports", format!("{what}: the running service listens at {address}"))
+            }
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => complaint(
+                "ports",
+                format!("{what}: this machine does not have the address of {address}"),
+            ),
+            Err(error) => complaint("ports", format!("{what}: {}", why_not(address, &error))),
         });
     }
     found
+}
+
+/// Whether the service has the port of its metrics: it runs without, too.
+async fn are_our_metrics(address: SocketAddr) -> bool {
+    let fetch = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let request = "GET /metrics HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut text = String::new();
+        stream
+            .take(METRICS_BYTES_MAX)
+            .read_to_string(&mut text)
+            .await
+            .ok()?;
+        Some(text.contains("innkeeper_build_info{program=\"control-plane\""))
+    };
+    matches!(timeout(LIMIT, fetch).await, Ok(Some(true)))
 }
 
 const fn needs_root(address: SocketAddr) -> bool {
@@ -158,8 +183,8 @@ mod tests {
         Config::load(&file).expect("a configuration")
     }
 
-    #[test]
-    fn a_port_that_is_taken_is_a_problem_unless_the_service_has_it() {
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_a_problem_unless_the_service_has_it() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = taken.local_addr().expect("an address").to_string();
         let config = config(&[
@@ -167,16 +192,16 @@ mod tests {
             ("0.0.0.0:8443", "127.0.0.1:0".to_owned()),
             ("127.0.0.1:9176", "127.0.0.1:0".to_owned()),
         ]);
-        let found = ports(&config, Service::Stopped);
+        let found = ports(&config, Service::Stopped).await;
         let levels: Vec<_> = found.iter().map(|finding| finding.level).collect();
         assert_eq!(levels, [Level::Ok, Level::Problem, Level::Ok]);
         assert!(found[1].text.contains(&address), "{}", found[1].text);
-        let found = ports(&config, Service::Running);
+        let found = ports(&config, Service::Running).await;
         assert!(found.iter().all(|finding| finding.level == Level::Ok));
     }
 
-    #[test]
-    fn two_listeners_at_one_port_are_found() {
+    #[tokio::test]
+    async fn two_listeners_at_one_port_are_found() {
         let free = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let address = free.local_addr().expect("an address").to_string();
         drop(free);
@@ -185,8 +210,12 @@ mod tests {
             ("0.0.0.0:8443", "127.0.0.1:0".to_owned()),
             ("127.0.0.1:9176", address),
         ]);
-        let found = ports(&config, Service::Stopped);
-        assert_eq!(found[2].level, Level::Problem);
+        let found = ports(&config, Service::Stopped).await;
+        assert_eq!(
+            found[2].level,
+            Level::Warning,
+            "the service runs without metrics"
+        );
     }
 
     #[tokio::test]

@@ -79,19 +79,48 @@ fn a_start_that_fails_binds_the_installation_to_nothing() {
     let address = holder.local_addr().expect("an address");
     edit(
         &config,
-        "metrics = \"127.0.0.1:0\"",
-        &format!("metrics = \"{address}\""),
+        "api = \"127.0.0.1:0\"",
+        &format!("api = \"{address}\""),
     );
     refused(&config, Some(1), "another program listens at");
     assert_eq!(made(), Vec::<&str>::new());
     drop(holder);
     edit(
         &config,
-        &format!("metrics = \"{address}\""),
-        "metrics = \"127.0.0.1:0\"",
+        &format!("api = \"{address}\""),
+        "api = \"127.0.0.1:0\"",
     );
     Service::start(&config).kill();
     assert_eq!(made().len(), 4, "{:?}", made());
+}
+
+/// Metrics are the one port that nobody's servers need.
+#[test]
+fn a_metrics_port_that_is_taken_keeps_nobody_from_starting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = holder.local_addr().expect("an address");
+    edit(
+        &config,
+        "metrics = \"127.0.0.1:0\"",
+        &format!("metrics = \"{address}\""),
+    );
+    let (_, said) = run_to_code(&config, &["serve"]);
+    assert!(said.contains("is up"), "{said}");
+    let (code, said) = run_to_code(&config, &["doctor"]);
+    let warning = format!("warning  ports: metrics: another program listens at {address}");
+    assert!(said.contains(&warning), "{code:?} {said}");
+
+    let service = Service::start(&config);
+    let (_, said) = run_to_code(&config, &["doctor"]);
+    assert!(said.contains(&warning), "also while it runs: {said}");
+    drop(holder);
+    let said = service.wait_for("metrics listens");
+    assert!(said.contains(&address.to_string()), "{said}");
+    let (_, said) = run_to_code(&config, &["doctor"]);
+    assert!(!said.contains(&warning), "{said}");
+    service.kill();
 }
 
 #[test]

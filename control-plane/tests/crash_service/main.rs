@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::SocketAddr,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -14,7 +15,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use service::{PASSWORD, Service, run, write_config};
+use service::{PASSWORD, PROGRAM, Service, run, write_config};
 
 mod doctor;
 mod first_start;
@@ -171,5 +172,31 @@ async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
         codes.push(answer.expect("an answer").1["code"].clone());
     }
     assert_eq!(codes, ["bad-credentials", "email-unconfirmed"]);
+    service.kill();
+}
+
+/// Row A2: a store that had stopped answered 503 until somebody restarted it. The code is one that systemd starts it anew
+/// for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_can_not_write_ends_the_service_for_a_new_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    // What a write beyond the largest file gets then is an error, as of a broken disk, and no signal.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM]);
+    let service = Service::start_by(shell, &config);
+    let (status, body) = sign_up(service.api, 1).await.expect("an answer");
+    assert_eq!(status, 201, "{body}");
+    let limited = Command::new("prlimit")
+        .args(["--pid", &service.id().to_string(), "--fsize=1"])
+        .status();
+    assert!(limited.expect("prlimit is there").success());
+    let (fine, said) = run(&config, &["host", "invite", "h1", "--site", "seoul-1"]);
+    assert!(!fine, "{said}");
+    service.wait_for("a part of the service has ended task=\"the store\"");
+    assert_eq!(service.ends(), Some(1));
+    let service = Service::start(&config);
+    let (status, body) = sign_up(service.api, 1).await.expect("an answer");
+    assert_eq!(status, 422, "what was acknowledged is there: {body}");
     service.kill();
 }

@@ -6,6 +6,8 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use http_body_util::{BodyExt as _, Full};
@@ -14,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_innkeeper-control-plane");
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
 const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
@@ -24,11 +27,18 @@ pub(crate) struct Service {
     pub(crate) api: SocketAddr,
     /// Where hosts dial.
     pub(crate) agents: SocketAddr,
+    /// What it says after it has come up.
+    lines: mpsc::Receiver<String>,
 }
 
 impl Service {
     pub(crate) fn start(config: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_innkeeper-control-plane"))
+        Self::start_by(Command::new(PROGRAM), config)
+    }
+
+    /// By a command that needs the service's own arguments.
+    pub(crate) fn start_by(mut command: Command, config: &Path) -> Self {
+        let mut process = command
             .args(["serve", "--config"])
             .arg(config)
             .stderr(Stdio::piped())
@@ -49,12 +59,40 @@ impl Service {
             }
         }
         // Somebody must go on reading, or the service would wait for room in the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (said, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                said.send(line).ok();
+            }
+        });
         Self {
             process,
             api: api.expect("it said where it listens"),
             agents: agents.expect("it said where it listens"),
+            lines: heard,
         }
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The first line from now on that has this text.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        let limit = Duration::from_secs(60);
+        loop {
+            let line = self.lines.recv_timeout(limit);
+            let line = line.unwrap_or_else(|error| panic!("{text}: {error}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// The code with which it ends by itself.
+    pub(crate) fn ends(mut self) -> Option<i32> {
+        self.process.wait().expect("it ends").code()
     }
 
     pub(crate) fn kill(mut self) {

@@ -10,7 +10,11 @@ use hyper::{
     client::conn::http2::SendRequest,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use innkeeper_control_plane::agent_api::{listener::Listener, refusals::Refusals};
+use innkeeper_control_plane::{
+    agent_api::{listener::Listener, refusals::Refusals},
+    ports::AgentPlaces,
+};
+use innkeeper_listener::{Limits, Networks, Places, places::Reason};
 use innkeeper_mtls::{Authorities, Ca, HostRequest, Identity, client_config, pinned_client_config};
 use innkeeper_wire::{
     host::HOST_HEADER,
@@ -20,6 +24,7 @@ use innkeeper_wire::{
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     task::JoinHandle,
     time::timeout,
 };
@@ -39,11 +44,15 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) async fn open(setting: &Setting) -> Self {
+        Self::open_with(setting, AgentPlaces::new(65_536)).await
+    }
+
+    async fn open_with(setting: &Setting, places: AgentPlaces) -> Self {
         let clock = Arc::clone(&setting.clock) as Arc<dyn Clock>;
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = socket.local_addr().expect("bound");
         let listener = Listener {
-            socket,
+            places,
             acceptor: setting.authority.acceptor(),
             install: setting.ca.install().clone(),
             router: setting.agents.clone(),
@@ -52,7 +61,7 @@ impl Door {
             stranger_life: Duration::from_secs(1),
         };
         let stop = CancellationToken::new();
-        tokio::spawn(listener.run(stop.clone()));
+        tokio::spawn(listener.run(socket, stop.clone()));
         Self {
             address,
             clock,
@@ -261,4 +270,40 @@ async fn a_stranger_may_not_stay() {
     left.expect("he was shown out").expect("no panic");
     assert_eq!(refusals(&setting, "stranger"), 1);
     assert_eq!(known.ask(host).await, Some(200), "a host stays");
+}
+
+/// Rows A3 and A4 at the agent port: who is known to be a host has a place that no stranger can take.
+#[tokio::test]
+async fn strangers_take_no_places_from_hosts() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await.id;
+    let long = Duration::from_secs(60);
+    let limits = Limits {
+        connections: 8,
+        per_address: 8,
+        first_request: long,
+        idle: long,
+        answer: long,
+    };
+    let places = AgentPlaces {
+        strangers: Places::new("agents", limits, Networks::default()),
+        hosts: Arc::new(Semaphore::new(2)),
+    };
+    let strangers = places.strangers.clone();
+    let door = Door::open_with(&setting, places).await;
+    let config = door.as_host(&setting.ca, host, setting.clock.now());
+    let mut before = door.connect(config.clone()).await.expect("let in");
+    assert_eq!(before.ask(host).await, Some(200));
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(door.address).await.expect("connected"));
+    }
+    assert_eq!(before.ask(host).await, Some(200), "it stays");
+    let mut after = door.connect(config.clone()).await.expect("let in");
+    assert_eq!(after.ask(host).await, Some(200), "and others come");
+    assert!(strangers.taken() <= 8);
+    assert_eq!(strangers.closed(Reason::Address), 33);
+    // Hosts have a limit of their own.
+    assert_eq!(door.ask(config, host).await, None);
+    assert_eq!(refusals(&setting, "full"), 1);
 }

@@ -7,6 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+use axum::{body::Body, http::Request};
+use tower::ServiceExt as _;
+
 use crate::setting::{Setting, room_for};
 
 const RULES: &str = concat!(
@@ -103,6 +106,22 @@ const FROM_USE: [&str; 3] = [
     "innkeeper_certificate_expiry_timestamp_seconds",
 ];
 
+/// Row A2: `/healthz` said ok, and no metric showed it. Closing stops the store as a broken disk does.
+#[tokio::test]
+async fn a_store_that_has_stopped_is_unwell_and_measured() {
+    let setting = Setting::new();
+    let health = async || {
+        let request = Request::get("/healthz").body(Body::empty());
+        let answer = setting.rest.clone().oneshot(request.expect("a request"));
+        answer.await.expect("infallible").status().as_u16()
+    };
+    assert_eq!(health().await, 200);
+    assert_eq!(value(&text(&setting), "innkeeper_store_stopped"), 0);
+    setting.app.store().clone().close().await;
+    assert_eq!(health().await, 503);
+    assert_eq!(value(&text(&setting), "innkeeper_store_stopped"), 1);
+}
+
 #[tokio::test]
 async fn what_is_counted_is_there_from_the_start() {
     let setting = Setting::new();
@@ -119,6 +138,9 @@ async fn what_is_counted_is_there_from_the_start() {
         "innkeeper_hosts{state=\"silent\"}",
         "innkeeper_closed{reason=\"restored\"}",
         "innkeeper_backup_timestamp_seconds",
+        "innkeeper_connections{listener=\"rest\"}",
+        "innkeeper_connections_closed_total{listener=\"agents\",reason=\"full\"}",
+        "innkeeper_metrics_listen_failures_total",
     ] {
         assert_eq!(value(&text, series), 0, "{series}");
     }

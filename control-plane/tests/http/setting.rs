@@ -216,6 +216,7 @@ impl Setting {
             app: app.clone(),
             metrics: metrics.clone(),
             portal_key,
+            trusted_proxies: Default::default(),
         });
         let agents = agent_api::router(AgentContext {
             app: app.clone(),

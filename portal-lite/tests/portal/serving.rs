@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use innkeeper_listener::{Networks, Places};
 use innkeeper_portal_lite::serve;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,6 +11,10 @@ use tokio::{
 };
 
 use crate::support::{self, Noon, ORIGIN, Stub};
+
+fn places() -> Places {
+    serve::places(&Networks::default())
+}
 
 async fn ask(stream: &mut TcpStream, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: portal.localhost\r\n\r\n");
@@ -36,7 +41,12 @@ async fn a_portal_with_a_wrong_key_says_that_it_is_unwell() {
     let router = support::portal(ORIGIN, &api, Arc::new(Noon));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(serve::run(listener, router, std::future::pending()));
+    tokio::spawn(serve::run(
+        listener,
+        router,
+        places(),
+        std::future::pending(),
+    ));
     let mut stream = TcpStream::connect(address).await.expect("connected");
     assert!(ask(&mut stream, "/healthz").await.ends_with("ok\n"));
     assert!(
@@ -59,7 +69,7 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (end, ended) = oneshot::channel::<()>();
-    let portal = tokio::spawn(serve::run(listener, router, async {
+    let portal = tokio::spawn(serve::run(listener, router, places(), async {
         ended.await.expect("the test ends it");
     }));
     let mut stream = TcpStream::connect(address).await.expect("connected");

@@ -25,6 +25,7 @@ use innkeeper_control_plane::{
     authority::Authority,
     blobs::Blobs,
     metrics::Metrics,
+    ports::AgentPlaces,
     store::{Options, Store},
     vault::Vault,
 };
@@ -363,7 +364,7 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
     let refusals = Refusals::new(metrics.clone());
     let bare_tls = authority.acceptor().borrow().clone();
     let listener = Listener {
-        socket,
+        places: AgentPlaces::new(u64::MAX),
         acceptor: authority.acceptor(),
         install: ca.install().clone(),
         refusals: refusals.clone(),
@@ -379,7 +380,7 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
     };
     tokio::spawn(serve_bare(bare, bare_tls));
     writeln!(std::io::stdout(), "ready")?;
-    listener.run(CancellationToken::new()).await;
+    listener.run(socket, CancellationToken::new()).await;
     Ok(())
 }
 

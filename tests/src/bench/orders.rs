@@ -170,6 +170,7 @@ async fn serve(app: &App) -> anyhow::Result<u16> {
         app: app.clone(),
         metrics: Metrics::new().context("define metrics")?,
         portal_key: Digest::of(b"there is no portal"),
+        trusted_proxies: Default::default(),
     });
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let socket = socket.context("listen")?;

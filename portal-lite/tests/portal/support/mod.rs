@@ -279,7 +279,7 @@ pub(crate) fn portal(public_url: &str, api_url: &str, clock: Arc<dyn Clock>) -> 
         api_url: api_url.to_owned(),
         portal_key_file: key,
         form_secret_file: None,
-        trusted_proxies: Vec::new(),
+        trusted_proxies: Default::default(),
         time_zone: "Asia/Seoul".to_owned(),
     };
     routes::router(Arc::new(Portal::new(&config, clock).expect("valid")))
