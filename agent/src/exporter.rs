@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// Connections at a time. One client has a quarter of them at most, so that no other is kept from scraping.
+/// One client has a sixteenth of the connections at most, so that no other is kept from scraping.
 const LIMITS: Limits = Limits {
-    connections: 32,
-    per_address: 8,
+    connections: 256,
+    per_address: 16,
     first_request: Duration::from_secs(10),
     idle: Duration::from_secs(120),
     answer: Duration::from_secs(30),
@@ -137,10 +137,10 @@ mod tests {
             held.push(stream);
         }
         let text = scrape(address).await.expect("served");
-        let of_one = "innkeeper_agent_metrics_connections_closed_total{reason=\"address\"} 32";
+        let of_one = "innkeeper_agent_metrics_connections_closed_total{reason=\"address\"} 24";
         assert!(text.contains(of_one), "{text}");
         assert!(
-            text.contains("innkeeper_agent_metrics_connections 9"),
+            text.contains("innkeeper_agent_metrics_connections 17"),
             "{text}"
         );
         stop.cancel();

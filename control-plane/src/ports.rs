@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 /// What part of the descriptors each listener may have, in percent, and how many at most.
 const REST: (u64, usize) = (20, 4_096);
-const METRICS: (u64, usize) = (5, 64);
+const METRICS: (u64, usize) = (5, 512);
 const STRANGERS: (u64, usize) = (20, 12_000);
 const HOSTS: (u64, usize) = (30, 12_000);
 /// A client may have one part in so many of a listener's connections.

@@ -80,7 +80,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let descriptors = descriptors::raise();
     let files = startup::check_before(&config).only_a_person()?;
-    let sockets = Sockets::bind(&config).await?;
+    let sockets = Sockets::bind(&config)?;
     startup::protect_data_folder(&config.data_dir).only_a_person()?;
     let blobs = Blobs::open(&config.data_dir)?;
     let catalogue = match catalogue(&config, &blobs) {

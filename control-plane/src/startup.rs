@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use anyhow::{Context as _, anyhow, ensure};
+use innkeeper_listener::port;
 use innkeeper_mtls::Succession;
 use innkeeper_wire::digest::Digest;
 use tokio::net::TcpListener;
@@ -151,18 +152,17 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// Binds all of them.
-    pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn bind(config: &Config) -> anyhow::Result<Self> {
         let listen = &config.listen;
         Ok(Self {
-            agent: bind("the agent API", listen.agent).await?,
-            rest: bind("the REST API", listen.api).await?,
+            agent: bind("the agent API", listen.agent)?,
+            rest: bind("the REST API", listen.api)?,
         })
     }
 }
 
-async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| anyhow!("{what}: {}", why_not(address, &error)))
+fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    port::bind(address).map_err(|error| anyhow!("{what}: {}", why_not(address, &error)))
 }
 
 /// Why nobody can listen there, and what to do about it.

@@ -1,7 +1,7 @@
 //! The places of one listener: whoever connects takes one, or is refused.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -115,7 +115,12 @@ impl Places {
 
     fn note(&self, peer: IpAddr, reason: Reason) {
         self.count(reason);
-        if let Some(unlogged) = self.0.lines.admit(peer, reason.as_str()) {
+        // That there are too many at all is said once, whoever comes.
+        let about = match reason {
+            Reason::Full => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            _ => peer,
+        };
+        if let Some(unlogged) = self.0.lines.admit(about, reason.as_str()) {
             let (listener, reason) = (self.0.listener, reason.as_str());
             tracing::warn!(listener, %peer, reason, unlogged, "there are too many connections");
         }

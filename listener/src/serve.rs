@@ -30,7 +30,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::places::{Busy, Place, Places};
+use crate::{
+    places::{Busy, Place, Places},
+    quiet::Trickle,
+};
 
 /// How often silent connections are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -53,6 +56,7 @@ pub async fn accept<F>(
 {
     let listener = places.listener();
     let tasks = TaskTracker::new();
+    let not_accepted = Trickle::new(5);
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -79,7 +83,9 @@ pub async fn accept<F>(
                 }
             }
             Err(error) => {
-                tracing::error!(listener, %error, "a connection could not be accepted");
+                if let Some(unlogged) = not_accepted.admit() {
+                    tracing::error!(listener, %error, unlogged, "a connection could not be accepted");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -20,7 +20,7 @@ use hyper::{
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use innkeeper_wire::{
     api::{
@@ -39,6 +39,8 @@ use crate::cookies::SessionToken;
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time for making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection is kept for the next call: less than the API keeps it open for.
+const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Largest answer that is read: a full page of servers is a fifth of it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Header by which the portal shows that it is the portal.
@@ -119,7 +121,10 @@ impl Api {
         let mut portal_key = portal_key;
         portal_key.set_sensitive(true);
         Self {
-            http: Client::builder(TokioExecutor::new()).build(connector),
+            http: Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(POOL_IDLE)
+                .build(connector),
             base: base.to_owned(),
             portal_key,
             is_refused: Arc::default(),

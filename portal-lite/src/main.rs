@@ -4,12 +4,10 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use innkeeper_listener::port;
 use innkeeper_portal_lite::{config::Config, doctor, portal::Portal, routes, serve};
 use innkeeper_wire::{journal, time::SystemClock};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 /// Where the configuration is looked for.
@@ -70,9 +68,8 @@ async fn main() -> ExitCode {
 async fn serve(config: Config, portal: Portal) -> anyhow::Result<()> {
     let places = serve::places(&config.trusted_proxies);
     let router = routes::router(Arc::new(portal));
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("can't listen on {}", config.listen))?;
+    let listener =
+        port::bind(config.listen).with_context(|| format!("can't listen on {}", config.listen))?;
     let address = listener
         .local_addr()
         .context("can't tell the own address")?;
