@@ -66,15 +66,27 @@ pub struct Installation {
 #[serde(deny_unknown_fields)]
 pub struct SignupRequest {
     /// 5 to 12 letters and digits, at least one letter; case does not distinguish (R17).
+    #[schema(
+        min_length = 5,
+        max_length = 12,
+        pattern = "^[0-9]*[A-Za-z][A-Za-z0-9]*$"
+    )]
     pub login_id: String,
-    /// The person's name, 1 to 100 characters.
+    /// The person's name, 1 to 100 characters, no control characters, not only spaces.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub name: String,
     /// Where the confirmation goes.
+    #[schema(format = "email", max_length = 254)]
     pub email: String,
     /// At least [`Installation::password_length_min`] characters, at most 128.
-    #[schema(format = "password")]
+    #[schema(format = "password", min_length = 8, max_length = 128)]
     pub password: String,
     /// The [`Installation::terms_version`] that was read and accepted.
+    #[schema(min_length = 1)]
     pub accepted_terms: String,
     /// Language for mails: `en`, `ko` or `zh-Hant`.
     pub locale: Locale,
@@ -164,10 +176,12 @@ pub struct Me {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SshKeyRequest {
-    /// What its owner calls it, 1 to 60 characters; when empty, the key's comment is taken.
+    /// What its owner calls it, at most 60 characters, no control characters; when empty, the key's comment is taken.
     #[serde(default)]
+    #[schema(max_length = 60, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub name: String,
     /// One line in OpenSSH's format.
+    #[schema(min_length = 1, max_length = 4096)]
     pub public_key: String,
 }
 
@@ -245,14 +259,19 @@ pub struct Catalogue {
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
     /// Code of the data centre.
+    #[schema(value_type = Code)]
     pub site: String,
     /// Code of the plan.
+    #[schema(value_type = Code)]
     pub plan: String,
     /// Code of the image.
+    #[schema(value_type = Code)]
     pub image: String,
     /// Name of the server, a host name of one label.
+    #[schema(value_type = Hostname)]
     pub name: String,
     /// Keys that may sign in, at least one, at most 10.
+    #[schema(min_items = 1, max_items = 10)]
     pub ssh_keys: Vec<SshKeyId>,
 }
 
@@ -444,5 +463,6 @@ pub enum ServerAction {
 #[serde(deny_unknown_fields)]
 pub struct ServerActionRequest {
     /// What; `delete` is a `DELETE` request instead.
+    #[schema(value_type = String, pattern = "^(start|shutdown|power_off|reboot)$")]
     pub action: ServerAction,
 }

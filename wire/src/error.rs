@@ -57,8 +57,10 @@ pub struct FieldError {
     pub detail: String,
 }
 
+// `$code` is a `tt` for utoipa's sake: a `literal` reaches derive macros in a group that it does not look into, and the
+// document would have the names of the variants.
 macro_rules! problem_codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $code:tt, $status:literal, $title:literal;)+) => {
         /// Kinds of problems. The text forms are stable; kinds are only added.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum ProblemCode {

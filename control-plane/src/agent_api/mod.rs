@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -30,7 +29,10 @@ use self::{
     refusals::Refusals,
 };
 use crate::{
-    api::error::Refused,
+    api::{
+        error::{Refused, no_such_method, no_such_route},
+        extract::{Body, Named, Params},
+    },
     app::{App, error::AppError, hosts::Offer},
     authority::Authority,
     blobs::Blobs,
@@ -79,6 +81,8 @@ pub fn router(context: AgentContext) -> Router {
         .route("/agent/v1/specs/{digest}", get(spec))
         .route("/agent/v1/observations", post(observations))
         .route("/agent/v1/blobs/{digest}", get(blob))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(context.clone(), count))
         .with_state(context)
@@ -96,7 +100,7 @@ async fn count(State(context): State<AgentContext>, request: Request, next: Next
 async fn join(
     State(context): State<AgentContext>,
     Stranger(caller): Stranger,
-    Json(request): Json<JoinRequest>,
+    Body(request): Body<JoinRequest>,
 ) -> Result<Json<JoinAnswer>, Refused> {
     let authorities = context.authority.present();
     let joined = context
@@ -121,7 +125,7 @@ async fn join(
 async fn renew(
     State(context): State<AgentContext>,
     RenewingHost(host, contact): RenewingHost,
-    Json(request): Json<RenewRequest>,
+    Body(request): Body<RenewRequest>,
 ) -> Result<Json<RenewAnswer>, Refused> {
     let authorities = context.authority.present();
     let renewed = context
@@ -146,7 +150,7 @@ async fn renew(
 async fn desired(
     State(context): State<AgentContext>,
     reporter: Reporter,
-    Query(query): Query<DesiredQuery>,
+    Params(query): Params<DesiredQuery>,
 ) -> Result<Response, Refused> {
     let app = &context.app;
     let host = reporter.host();
@@ -182,9 +186,9 @@ async fn desired(
 async fn spec(
     State(context): State<AgentContext>,
     HostCaller { host, .. }: HostCaller,
-    Path(digest): Path<String>,
+    Named(digest): Named<Digest>,
 ) -> Result<Response, Refused> {
-    let spec = context.app.spec(host, parse_digest(&digest)?)?;
+    let spec = context.app.spec(host, digest)?;
     Ok((
         [(header::CONTENT_TYPE, "application/json")],
         spec.to_bytes(),
@@ -196,7 +200,7 @@ async fn spec(
 async fn life(
     State(context): State<AgentContext>,
     reporter: Reporter,
-    Json(life): Json<Life>,
+    Body(life): Body<Life>,
 ) -> Result<Json<LifeAnswer>, Refused> {
     Ok(Json(match reporter {
         Reporter::Host(caller, _) => hear(&context, &caller, &life).await?,
@@ -250,7 +254,7 @@ async fn hear(
 async fn observations(
     State(context): State<AgentContext>,
     reporter: Reporter,
-    Json(Observations { life, report }): Json<Observations>,
+    Body(Observations { life, report }): Body<Observations>,
 ) -> Result<Json<ReportAnswer>, Refused> {
     let app = &context.app;
     let life = match reporter {
@@ -278,9 +282,8 @@ async fn observations(
 async fn blob(
     State(context): State<AgentContext>,
     HostCaller { host, .. }: HostCaller,
-    Path(digest): Path<String>,
+    Named(digest): Named<Digest>,
 ) -> Result<Response, Refused> {
-    let digest = parse_digest(&digest)?;
     let not_found = || Refused(Box::new(Problem::new(ProblemCode::NotFound)));
     if !context.app.image_is_wanted(host, digest)? {
         return Err(not_found());
@@ -295,17 +298,12 @@ async fn blob(
         .await
         .map(|metadata| metadata.len())
         .unwrap_or_default();
-    let body = Body::from_stream(ReaderStream::with_capacity(file, 256 * 1_024));
+    let body = axum::body::Body::from_stream(ReaderStream::with_capacity(file, 256 * 1_024));
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),
     ];
     Ok((headers, body).into_response())
-}
-
-fn parse_digest(text: &str) -> Result<Digest, Refused> {
-    text.parse()
-        .map_err(|_| Refused(Box::new(Problem::new(ProblemCode::NotFound))))
 }
 
 /// A request of an agent has no name of its own to begin with.

@@ -1,9 +1,8 @@
 //! Signing up and one's own account.
 
 use axum::{Json, extract::State, http::StatusCode};
-use innkeeper_wire::{
-    api::{EmailConfirmationRequest, Me, ResendRequest, SignupAnswer, SignupRequest},
-    error::Problem,
+use innkeeper_wire::api::{
+    EmailConfirmationRequest, Me, ResendRequest, SignupAnswer, SignupRequest,
 };
 
 use super::{
@@ -14,11 +13,8 @@ use super::{
 };
 
 /// Makes an individual's account; it can be used once its e-mail address is confirmed.
-#[utoipa::path(post, path = "/signups", tag = "sign-up", request_body = SignupRequest, responses(
-    (status = 201, body = SignupAnswer),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 429, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(post, path = "/signups", tag = "sign-up", request_body = SignupRequest,
+    responses((status = 201, body = SignupAnswer)))]
 pub(super) async fn sign_up(
     State(context): State<Context>,
     Visitor(caller): Visitor,
@@ -29,10 +25,8 @@ pub(super) async fn sign_up(
 }
 
 /// Confirms an e-mail address with the token of the mailed link.
-#[utoipa::path(post, path = "/email-confirmations", tag = "sign-up", request_body = EmailConfirmationRequest, responses(
-    (status = 204),
-    (status = 410, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(post, path = "/email-confirmations", tag = "sign-up", request_body = EmailConfirmationRequest,
+    responses((status = 204)))]
 pub(super) async fn confirm_email(
     State(context): State<Context>,
     Visitor(caller): Visitor,
@@ -43,10 +37,8 @@ pub(super) async fn confirm_email(
 }
 
 /// Sends another confirmation mail, if there is an account that waits for one. The answer does not tell.
-#[utoipa::path(post, path = "/email-confirmations/resend", tag = "sign-up", request_body = ResendRequest, responses(
-    (status = 202),
-    (status = 429, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(post, path = "/email-confirmations/resend", tag = "sign-up", request_body = ResendRequest,
+    responses((status = 202)))]
 pub(super) async fn resend_confirmation(
     State(context): State<Context>,
     Visitor(caller): Visitor,
@@ -60,10 +52,8 @@ pub(super) async fn resend_confirmation(
 }
 
 /// The signed-in account.
-#[utoipa::path(get, path = "/me", tag = "account", security(("session" = [])), responses(
-    (status = 200, body = Me),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/me", tag = "account", security(("session" = [])),
+    responses((status = 200, body = Me)))]
 pub(super) async fn me(
     State(context): State<Context>,
     Customer(caller): Customer,

@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, header::HeaderName},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{CACHE_CONTROL, HeaderName},
+    },
     middleware::Next,
     response::Response,
 };
@@ -69,6 +72,12 @@ pub(super) async fn identify(
         .metrics
         .request(&method, &route, response.status(), seconds);
     let mut response = error::name_request(response, origin.request).await;
+    // Sessions' tokens and what belongs to a person must lie in no cache. Whoever answers with something public that is
+    // worth keeping says so.
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     if caller == SaysPortal::Wrongly {
         // Answered all the same, as anybody: but all of its customers are one to us then, and somebody must know.
         let refused = HeaderValue::from_static("the key is another one");

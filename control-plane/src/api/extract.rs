@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use super::error::Refused;
 
 /// A JSON body.
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refused;
@@ -39,8 +39,8 @@ fn refuse_body(rejection: &JsonRejection) -> Refused {
     Refused::because(code, rejection.body_text())
 }
 
-/// An id in the path. What is no id names nothing: 404.
-pub(super) struct Named<T>(pub(super) T);
+/// An id or a digest in the path. What is neither names nothing: 404.
+pub(crate) struct Named<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for Named<T> {
     type Rejection = Refused;
@@ -63,6 +63,7 @@ pub(super) struct Paging {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `page.next` of the previous answer.
+    #[param(max_length = 64, pattern = "^[A-Za-z0-9_]*$")]
     after: Option<String>,
 }
 
@@ -100,7 +101,7 @@ pub(super) fn slice(limit: Option<usize>, after: Option<String>) -> Result<Slice
 }
 
 /// A query string.
-pub(super) struct Params<T>(pub(super) T);
+pub(crate) struct Params<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = Refused;

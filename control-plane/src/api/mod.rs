@@ -20,7 +20,7 @@ mod auth;
 mod catalogue;
 pub mod context;
 pub mod error;
-mod extract;
+pub(crate) mod extract;
 mod orders;
 mod servers;
 mod sessions;
@@ -40,13 +40,14 @@ const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/api/v1")),
+    components(schemas(innkeeper_wire::error::Problem)),
     modifiers(&SecurityScheme),
 )]
 struct ApiDocument;
 
 /// All routes, and the document that describes them.
 fn routes() -> (Router<Context>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(ApiDocument::openapi())
+    let (routes, mut document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(catalogue::installation))
         .routes(routes!(catalogue::catalog))
         .routes(routes!(accounts::sign_up))
@@ -64,7 +65,9 @@ fn routes() -> (Router<Context>, utoipa::openapi::OpenApi) {
         .routes(routes!(servers::list))
         .routes(routes!(servers::get, servers::delete))
         .routes(routes!(servers::act))
-        .split_for_parts()
+        .split_for_parts();
+    error::describe(&mut document);
+    (routes, document)
 }
 
 /// The OpenAPI document, as it is served and checked in (`control-plane/openapi.json`).

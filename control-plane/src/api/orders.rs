@@ -22,13 +22,8 @@ use super::{
 const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
 
 /// Prices a configuration. Reserves nothing.
-#[utoipa::path(post, path = "/quotes", tag = "orders", security(("session" = [])), request_body = QuoteRequest,
-    responses(
-        (status = 201, body = Quote),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(post, path = "/quotes", operation_id = "create_quote", tag = "orders", security(("session" = [])),
+    request_body = QuoteRequest, responses((status = 201, body = Quote)))]
 pub(super) async fn quote(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -39,13 +34,8 @@ pub(super) async fn quote(
 }
 
 /// One's own quote.
-#[utoipa::path(get, path = "/quotes/{id}", tag = "orders", security(("session" = [])), params(("id" = QuoteId, Path)),
-    responses(
-        (status = 200, body = Quote),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(get, path = "/quotes/{id}", operation_id = "get_quote", tag = "orders", security(("session" = [])),
+    params(("id" = QuoteId, Path)), responses((status = 200, body = Quote)))]
 pub(super) async fn get_quote(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -56,18 +46,11 @@ pub(super) async fn get_quote(
 
 /// Orders what was quoted. Sending it again with the same `Idempotency-Key`, or for the same quote, gives the
 /// same order.
-#[utoipa::path(post, path = "/orders", tag = "orders", security(("session" = [])), request_body = OrderRequest,
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 printable characters chosen by the client")),
-    responses(
-        (status = 201, body = Order),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders", security(("session" = [])),
+    request_body = OrderRequest,
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "1 to 255 printable characters chosen by the client")),
+    responses((status = 201, body = Order)))]
 pub(super) async fn place(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -90,11 +73,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Refused> {
 }
 
 /// One's own orders, newest first.
-#[utoipa::path(get, path = "/orders", tag = "orders", security(("session" = [])), params(Paging), responses(
-    (status = 200, body = Page<Order>),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/orders", operation_id = "list_orders", tag = "orders", security(("session" = [])),
+    params(Paging), responses((status = 200, body = Page<Order>)))]
 pub(super) async fn list(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -109,13 +89,8 @@ pub(super) async fn list(
 }
 
 /// One's own order.
-#[utoipa::path(get, path = "/orders/{id}", tag = "orders", security(("session" = [])), params(("id" = OrderId, Path)),
-    responses(
-        (status = 200, body = Order),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(get, path = "/orders/{id}", operation_id = "get_order", tag = "orders", security(("session" = [])),
+    params(("id" = OrderId, Path)), responses((status = 200, body = Order)))]
 pub(super) async fn get(
     State(context): State<Context>,
     Customer(caller): Customer,

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use innkeeper_wire::{
     api::{Page, Server, ServerAction, ServerActionRequest, ServerState},
-    error::Problem,
+    error::ProblemCode,
     id::ServerId,
 };
 use serde::Deserialize;
@@ -26,6 +26,7 @@ pub(super) struct ServerList {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `page.next` of the previous answer.
+    #[param(max_length = 64, pattern = "^[A-Za-z0-9_]*$")]
     after: Option<String>,
     /// Only servers in this state. Deleted ones are listed only when asked for.
     #[param(inline)]
@@ -35,11 +36,8 @@ pub(super) struct ServerList {
 }
 
 /// One's own servers, newest first.
-#[utoipa::path(get, path = "/servers", tag = "servers", security(("session" = [])), params(ServerList), responses(
-    (status = 200, body = Page<Server>),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/servers", operation_id = "list_servers", tag = "servers", security(("session" = [])),
+    params(ServerList), responses((status = 200, body = Page<Server>)))]
 pub(super) async fn list(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -60,13 +58,8 @@ pub(super) async fn list(
 }
 
 /// One's own server. A deleted one can still be looked at.
-#[utoipa::path(get, path = "/servers/{id}", tag = "servers", security(("session" = [])), params(("id" = ServerId, Path)),
-    responses(
-        (status = 200, body = Server),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(get, path = "/servers/{id}", operation_id = "get_server", tag = "servers",
+    security(("session" = [])), params(("id" = ServerId, Path)), responses((status = 200, body = Server)))]
 pub(super) async fn get(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -76,16 +69,9 @@ pub(super) async fn get(
 }
 
 /// Asks something of a server. The answer shows what is observed now; follow `GET` for the outcome.
-#[utoipa::path(post, path = "/servers/{id}/actions", tag = "servers", security(("session" = [])),
-    params(("id" = ServerId, Path)), request_body = ServerActionRequest,
-    responses(
-        (status = 202, body = Server),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(post, path = "/servers/{id}/actions", operation_id = "act_on_server", tag = "servers",
+    security(("session" = [])), params(("id" = ServerId, Path)), request_body = ServerActionRequest,
+    responses((status = 202, body = Server)))]
 pub(super) async fn act(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -94,25 +80,15 @@ pub(super) async fn act(
 ) -> Result<(StatusCode, Json<Server>), Refused> {
     if request.action == ServerAction::Delete {
         let detail = "to delete a server, send DELETE to its address";
-        return Err(Refused::because(
-            innkeeper_wire::error::ProblemCode::BadRequest,
-            detail,
-        ));
+        return Err(Refused::because(ProblemCode::BadRequest, detail));
     }
     let server = context.app.act(&caller, id, request.action).await?;
     Ok((StatusCode::ACCEPTED, Json(server)))
 }
 
 /// Deletes a server. Charging ends now; its disk is kept aside for the days that the installation says.
-#[utoipa::path(delete, path = "/servers/{id}", tag = "servers", security(("session" = [])),
-    params(("id" = ServerId, Path)),
-    responses(
-        (status = 202, body = Server),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(delete, path = "/servers/{id}", operation_id = "delete_server", tag = "servers",
+    security(("session" = [])), params(("id" = ServerId, Path)), responses((status = 202, body = Server)))]
 pub(super) async fn delete(
     State(context): State<Context>,
     Customer(caller): Customer,

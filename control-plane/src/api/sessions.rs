@@ -1,10 +1,7 @@
 //! Signing in and out.
 
 use axum::{Json, extract::State, http::StatusCode};
-use innkeeper_wire::{
-    api::{SessionAnswer, SessionRequest},
-    error::Problem,
-};
+use innkeeper_wire::api::{SessionAnswer, SessionRequest};
 
 use super::{
     auth::{Customer, Token, Visitor},
@@ -14,13 +11,8 @@ use super::{
 };
 
 /// Signs in.
-#[utoipa::path(post, path = "/sessions", tag = "account", request_body = SessionRequest, responses(
-    (status = 201, body = SessionAnswer),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 423, body = Problem, content_type = "application/problem+json"),
-    (status = 429, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(post, path = "/sessions", tag = "account", request_body = SessionRequest,
+    responses((status = 201, body = SessionAnswer)))]
 pub(super) async fn sign_in(
     State(context): State<Context>,
     Visitor(caller): Visitor,
@@ -31,10 +23,8 @@ pub(super) async fn sign_in(
 }
 
 /// Ends the session of the token that is sent.
-#[utoipa::path(delete, path = "/sessions/current", tag = "account", security(("session" = [])), responses(
-    (status = 204),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(delete, path = "/sessions/current", tag = "account", security(("session" = [])),
+    responses((status = 204)))]
 pub(super) async fn sign_out(
     State(context): State<Context>,
     Customer(_): Customer,

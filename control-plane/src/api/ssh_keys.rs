@@ -3,7 +3,6 @@
 use axum::{Json, extract::State, http::StatusCode};
 use innkeeper_wire::{
     api::{Page, SshKey, SshKeyRequest},
-    error::Problem,
     id::SshKeyId,
 };
 
@@ -15,10 +14,8 @@ use super::{
 };
 
 /// The account's keys, newest first. There are few, so it is always one page.
-#[utoipa::path(get, path = "/me/ssh-keys", tag = "account", security(("session" = [])), responses(
-    (status = 200, body = Page<SshKey>),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/me/ssh-keys", operation_id = "list_ssh_keys", tag = "account",
+    security(("session" = [])), responses((status = 200, body = Page<SshKey>)))]
 pub(super) async fn list(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -27,14 +24,8 @@ pub(super) async fn list(
 }
 
 /// Adds a key.
-#[utoipa::path(post, path = "/me/ssh-keys", tag = "account", security(("session" = [])), request_body = SshKeyRequest,
-    responses(
-        (status = 201, body = SshKey),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(post, path = "/me/ssh-keys", operation_id = "add_ssh_key", tag = "account",
+    security(("session" = [])), request_body = SshKeyRequest, responses((status = 201, body = SshKey)))]
 pub(super) async fn add(
     State(context): State<Context>,
     Customer(caller): Customer,
@@ -45,14 +36,8 @@ pub(super) async fn add(
 }
 
 /// Takes a key out of the account. Servers that were made with it keep it.
-#[utoipa::path(delete, path = "/me/ssh-keys/{id}", tag = "account", security(("session" = [])),
-    params(("id" = SshKeyId, Path)),
-    responses(
-        (status = 204),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-    )
-)]
+#[utoipa::path(delete, path = "/me/ssh-keys/{id}", operation_id = "remove_ssh_key", tag = "account",
+    security(("session" = [])), params(("id" = SshKeyId, Path)), responses((status = 204)))]
 pub(super) async fn remove(
     State(context): State<Context>,
     Customer(caller): Customer,

@@ -8,13 +8,14 @@ use innkeeper_control_plane::{
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
     digest::Digest,
-    host::{Intent, ObservedServer, ObservedState},
+    error::{PROBLEM_JSON, Problem},
+    host::{HOST_HEADER, Intent, ObservedServer, ObservedState},
     id::HostId,
     vm::ServerSpec,
 };
 use serde_json::json;
 
-use crate::setting::{Answer, Setting, TestHost, room_for};
+use crate::setting::{Answer, Setting, TestHost, answer, room_for};
 
 const DESIRED: &str = "/desired?epoch=0&generation=0&wait_s=0";
 
@@ -461,5 +462,63 @@ async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
             app.spec(host.id, second).map(|spec| spec.digest()).ok(),
             Some(second)
         );
+    }
+}
+
+/// Whatever an agent, or whoever is no agent, sends: it is refused with a problem that has one of our codes.
+#[tokio::test]
+async fn what_can_t_be_read_is_refused_with_a_problem() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
+    let check =
+        async |method: Method, path: &str, body: &str, media_type: &str, expected: (u16, &str)| {
+            let request = axum::http::Request::builder()
+                .method(&method)
+                .uri(format!("/agent/v1{path}"))
+                .header(HOST_HEADER, host.id.to_string())
+                .header("content-type", media_type)
+                .body(axum::body::Body::from(body.to_owned()))
+                .expect("a request");
+            let router = setting
+                .agents
+                .clone()
+                .layer(axum::Extension(host.connection));
+            let answer = answer(router, request).await;
+            let sent = format!("{method} {path} {body}");
+            assert_eq!(answer.headers["content-type"], PROBLEM_JSON, "{sent}");
+            let problem: Problem = serde_json::from_value(answer.body).expect("a problem");
+            let found = (answer.status.as_u16(), problem.code.as_str());
+            assert_eq!(found, expected, "{sent}");
+        };
+    let json = "application/json";
+    for path in ["/join", "/renew", "/life", "/observations"] {
+        for body in ["", "{", "[]", "{}", "{\"token\": 1}", "null", "\u{0}"] {
+            check(Method::POST, path, body, json, (400, "bad-request")).await;
+        }
+        check(
+            Method::POST,
+            path,
+            "{}",
+            "text/plain",
+            (415, "unsupported-media-type"),
+        )
+        .await;
+        check(Method::GET, path, "", json, (405, "method-not-allowed")).await;
+    }
+    let large = " ".repeat(5 << 20);
+    check(
+        Method::POST,
+        "/observations",
+        &large,
+        json,
+        (413, "too-large"),
+    )
+    .await;
+    for query in ["", "?epoch=x&generation=0&wait_s=0", "?epoch=0&epoch=1"] {
+        let path = format!("/desired{query}");
+        check(Method::GET, &path, "", json, (400, "bad-request")).await;
+    }
+    for path in ["/specs/x", "/blobs/%ff", "/nowhere"] {
+        check(Method::GET, path, "", json, (404, "not-found")).await;
     }
 }

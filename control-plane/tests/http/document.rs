@@ -1,10 +1,16 @@
 //! The OpenAPI document, and that everything refused is a problem document.
 
+use std::collections::BTreeSet;
+
 use axum::http::Method;
 use innkeeper_control_plane::api::openapi;
-use serde_json::json;
+use innkeeper_wire::{
+    api::ServerAction,
+    error::{FieldErrorCode, ProblemCode},
+};
+use serde_json::{Value, json};
 
-use crate::setting::Setting;
+use crate::setting::{Setting, public_key, signup};
 
 #[test]
 fn the_checked_in_document_is_current() {
@@ -54,4 +60,105 @@ async fn every_refusal_is_a_problem_document_with_the_requests_name() {
     let large = json!({ "login": "x".repeat(70_000), "password": "" });
     check(Method::POST, "/sessions", Some(large), (413, "too-large")).await;
     check(Method::GET, "/me", None, (401, "unauthenticated")).await;
+}
+
+#[test]
+fn operations_have_names_of_their_own_and_all_the_same_refusals() {
+    let document = serde_json::to_value(openapi()).expect("plain values");
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths
+        .values()
+        .flat_map(|path| path.as_object().expect("operations").values());
+    let mut names = BTreeSet::new();
+    for operation in operations {
+        let name = operation["operationId"].as_str().expect("a name");
+        assert!(names.insert(name), "two are called {name}");
+        for range in ["4XX", "5XX"] {
+            let refusal = &operation["responses"][range]["$ref"];
+            assert_eq!(refusal, "#/components/responses/Problem", "{name}");
+        }
+    }
+}
+
+#[test]
+fn codes_and_actions_are_written_as_they_are_sent() {
+    let document = serde_json::to_value(openapi()).expect("plain values");
+    let schemas = &document["components"]["schemas"];
+    let sent: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(schemas["ProblemCode"]["enum"], json!(sent));
+    let fields = schemas["FieldErrorCode"]["enum"].as_array().expect("codes");
+    for code in fields {
+        serde_json::from_value::<FieldErrorCode>(code.clone()).expect("a code");
+    }
+    let pattern = &schemas["ServerActionRequest"]["properties"]["action"]["pattern"];
+    let wanted: Vec<_> = [
+        ServerAction::Start,
+        ServerAction::Shutdown,
+        ServerAction::PowerOff,
+        ServerAction::Reboot,
+    ]
+    .into_iter()
+    .map(|action| serde_json::to_value(action).expect("a text"))
+    .collect();
+    let wanted: Vec<_> = wanted.iter().filter_map(Value::as_str).collect();
+    assert_eq!(pattern, &format!("^({})$", wanted.join("|")));
+}
+
+/// The limit of a field as the document has it.
+fn limit(schema: &str, field: &str, keyword: &str) -> usize {
+    let document = serde_json::to_value(openapi()).expect("plain values");
+    let limit = &document["components"]["schemas"][schema]["properties"][field][keyword];
+    let limit = limit.as_u64().unwrap_or_else(|| panic!("{schema}.{field}"));
+    usize::try_from(limit).expect("small")
+}
+
+#[tokio::test]
+async fn what_the_document_allows_at_its_limits_is_taken_and_not_more() {
+    let setting = Setting::new();
+    let password = |length: usize| {
+        let words = "violet-anchor-tundra-58-".repeat(10);
+        words[..length].to_owned()
+    };
+    let email = |length: usize| {
+        let rest = format!("@{0}.{0}.{1}", "d".repeat(63), "d".repeat(61));
+        "e".repeat(length - rest.len()) + &rest
+    };
+    let fields: [(&str, &dyn Fn(usize) -> String); 4] = [
+        ("login_id", &|length| "a".repeat(length)),
+        ("name", &|length| "가".repeat(length)),
+        ("email", &email),
+        ("password", &password),
+    ];
+    for (field, text) in fields {
+        let most = limit("SignupRequest", field, "maxLength");
+        let body = |length| {
+            let mut body = signup(&format!("with{}", field.replace('_', "")));
+            body[field] = json!(text(length));
+            body
+        };
+        let refused = setting.post("/signups", None, body(most + 1)).await;
+        let (pointer, _) = refused.fields().swap_remove(0);
+        assert_eq!(pointer, format!("/{field}"), "{:#}", refused.body);
+        setting.post("/signups", None, body(most)).await.expect(201);
+    }
+
+    let token = setting.customer("minji90").await;
+    let most = limit("SshKeyRequest", "name", "maxLength");
+    let key = |length, seed| json!({ "name": "가".repeat(length), "public_key": public_key(seed) });
+    let add = async |body| setting.post("/me/ssh-keys", Some(&token), body).await;
+    add(key(most + 1, 1)).await.expect(422);
+    add(key(most, 1)).await.expect(201);
+
+    let most = limit("QuoteRequest", "ssh_keys", "maxItems");
+    let mut keys = Vec::new();
+    for seed in (2..).take(most + 1) {
+        keys.push(setting.key(&token, seed).await);
+    }
+    let quote = async |keys: &[String]| {
+        let body =
+            json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": "w", "ssh_keys": keys });
+        setting.post("/quotes", Some(&token), body).await
+    };
+    quote(&keys).await.expect(422);
+    quote(&keys[..most]).await.expect(201);
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod addresses;
 mod agents;
 mod authorization;
+mod contract;
 mod document;
 mod erasure;
 mod images;

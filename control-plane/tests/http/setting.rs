@@ -13,7 +13,7 @@ use std::{
 use axum::{
     Extension, Router,
     body::Body,
-    http::{Method, Request, StatusCode},
+    http::{HeaderMap, Method, Request, StatusCode},
 };
 use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
@@ -42,7 +42,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::offer::settings;
+use crate::{contract, offer::settings};
 
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
 
@@ -78,6 +78,7 @@ impl IdSource for TestIds {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
@@ -261,7 +262,7 @@ impl Setting {
         self.owner
     }
 
-    /// One request to the REST API.
+    /// One request to the REST API; that and its answer are as the document says.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -271,7 +272,7 @@ impl Setting {
         body: Option<Value>,
     ) -> Answer {
         let mut request = Request::builder()
-            .method(method)
+            .method(&method)
             .uri(format!("/api/v1{path}"));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -279,12 +280,16 @@ impl Setting {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let sent = body
+            .as_ref()
+            .map_or(Body::empty(), |body| Body::from(body.to_string()));
         let request = request
             .header("content-type", "application/json")
-            .body(body)
+            .body(sent)
             .expect("a request");
-        answer(self.rest.clone(), request).await
+        let answer = answer(self.rest.clone(), request).await;
+        contract::check(&method, path, body.as_ref(), &answer);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
@@ -519,7 +524,7 @@ impl Setting {
 
 pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
     let response = router.oneshot(request).await.expect("infallible");
-    let status = response.status();
+    let (status, headers) = (response.status(), response.headers().clone());
     let bytes = response
         .into_body()
         .collect()
@@ -527,7 +532,11 @@ pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
         .expect("a body")
         .to_bytes();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer { status, body }
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }
 
 pub(crate) fn signup(login_id: &str) -> Value {
