@@ -5,6 +5,8 @@ logs=$target/test-logs
 network_packages="nftables iproute2 procps"
 # Judges of what we write: disks and metrics.
 packages_unit="qemu-utils prometheus"
+# What generated requests for the REST API are made with.
+packages_http="python3-venv"
 # What cloud-init's converter needs; cloud-init itself is never installed.
 packages_cloud_init="python3-configobj python3-jinja2 python3-jsonpatch python3-jsonschema python3-netifaces
   python3-oauthlib python3-requests python3-yaml"
@@ -64,7 +66,23 @@ group_sim() {
   cargo_tests --package innkeeper-tests --features simulator --test sim \
     ${INNKEEPER_SIM_SEED:+what_was_promised_holds_in_every_history}
 }
-group_http() { test_files http; }
+group_http() {
+  need $packages_http
+  schemathesis=$target/tools/schemathesis
+  check "Schemathesis is installed" install_schemathesis
+  INNKEEPER_SCHEMATHESIS=$schemathesis/bin test_files http
+}
+
+# Schemathesis and openapi-spec-validator, in an environment of their own: exactly the files that the list names.
+install_schemathesis() {
+  local list=control-plane/tests/schemathesis/requirements.txt
+  cmp --silent $list "$schemathesis/requirements.txt" && return
+  rm -rf "$schemathesis"
+  # Debian's own Python, whatever other comes first in PATH: the wheels are for it.
+  /usr/bin/python3 -m venv "$schemathesis" &&
+    "$schemathesis/bin/pip" install --quiet --only-binary :all: --require-hashes --requirement $list &&
+    cp $list "$schemathesis/requirements.txt"
+}
 group_crash() { test_files crash; }
 
 group_network() {

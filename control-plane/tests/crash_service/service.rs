@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_innkeeper-control-plane");
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
-const PORTAL_KEY: &str = "the portal's key, long enough for it";
+pub(crate) const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
 /// The running program.
 pub(crate) struct Service {
