@@ -52,3 +52,30 @@ pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
         .and_then(|folder| folder.sync_all())
         .with_context(|| format!("sync {}", folder.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// Root writes where the service's user can put links.
+    #[test]
+    fn a_link_is_replaced_and_never_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("other"), "somebody's").expect("written");
+        fs::set_permissions(path("other"), PermissionsExt::from_mode(0o644)).expect("set");
+        for link in ["witness.key", "witness.new"] {
+            symlink(path("other"), path(link)).expect("a link");
+            replace(&path("witness.key"), "secret").expect("replaced");
+            let other = fs::read_to_string(path("other")).expect("there");
+            assert_eq!(other, "somebody's", "{link}");
+            let made = fs::symlink_metadata(path("witness.key")).expect("there");
+            assert!(made.is_file(), "{link}");
+            assert_eq!(made.permissions().mode() & 0o777, 0o600, "{link}");
+            assert_eq!(*read(&path("witness.key")).expect("there"), "secret");
+            fs::remove_file(path("witness.key")).expect("removed");
+        }
+    }
+}

@@ -498,3 +498,32 @@ fn log_end(what: &str, ended: std::io::Result<()>) {
         tracing::error!(%error, "{what} ended");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_otherwise_at_the_next_start_is_told_from_what_a_person_must_mend() {
+        let io = |kind: io::ErrorKind| ImportError::Io {
+            deed: "read",
+            path: "disk.raw".into(),
+            source: kind.into(),
+        };
+        let changed = ImportError::Changed {
+            path: "disk.raw".into(),
+        };
+        for (error, passes) in [
+            (changed, true),
+            (io(io::ErrorKind::StorageFull), true),
+            (io(io::ErrorKind::Other), true),
+            (io(io::ErrorKind::NotFound), false),
+            (io(io::ErrorKind::PermissionDenied), false),
+        ] {
+            let said = error.to_string();
+            let error = anyhow::Error::new(error).context("take in the images");
+            assert_eq!(may_pass(&error), passes, "{said}");
+        }
+        assert!(!may_pass(&anyhow::anyhow!("another")));
+    }
+}

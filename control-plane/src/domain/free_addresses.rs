@@ -291,6 +291,15 @@ mod tests {
         "lab".parse().expect("a code")
     }
 
+    #[test]
+    fn an_address_counts_as_free_as_soon_as_its_rest_is_over() {
+        let mut free = FreeAddresses::new(&[pool("192.0.2.1-192.0.2.14")]);
+        let all = free.tally(at(0))[0].free;
+        free.note("192.0.2.10".parse().expect("an address"), 1, resting(10));
+        let counted = [0, 9, 10].map(|now| free.tally(at(now))[0].free);
+        assert_eq!(counted, [all - 1, all - 1, all]);
+    }
+
     /// A pool that gives these addresses away.
     fn pool(range: &str) -> Pool {
         pool_of(range, Routing::ProxyNeighbour)

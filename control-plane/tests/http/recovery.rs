@@ -582,3 +582,44 @@ async fn no_more_than_a_thousand_wait_for_a_decision() {
     observe().await.expect(200);
     assert!(story.undecided().contains(&joined.id));
 }
+
+/// What a restore has lost of a server that was ordered before it, only its host can tell.
+#[tokio::test]
+async fn the_sweep_gives_up_no_server_that_was_ordered_before_a_restore() {
+    let lost = Setting::new();
+    let host = lost.host("h1", room_for(1)).await;
+    let (_, order) = lost.ordered_server().await;
+    copy_journal(&lost, "old");
+    let blank = lost.blank_report(&host, room_for(1), vec![]);
+    let mut told = lost.post_report(&host, &blank).await;
+    let disk = FolderDisk::new(lost.folder.join("old/journal"));
+    begin_epoch(&disk, next_epoch(1, 1_790_000_000)).expect("a new epoch");
+    let setting = lost.with_store("old");
+    let body = json!({ "login": "minji90", "password": PASSWORD });
+    let session = setting.post("/sessions", None, body).await.expect(201);
+    let token = text(&session["token"]);
+    let path = format!("/orders/{}", text(&order["id"]));
+    let state = async || {
+        let order = setting.get(&path, Some(token)).await.expect(200);
+        text(&order["state"]).to_owned()
+    };
+
+    let begun = setting.app.now();
+    // The first makes it hear of the new epoch.
+    for _ in 0..2 {
+        let report = Report {
+            epoch: 1,
+            generation: 1,
+            witness: Some(told),
+            ..setting.blank_report(&host, room_for(1), vec![])
+        };
+        told = setting.post_report(&host, &report).await;
+    }
+    let finished = setting.app.finish_recovery(&[]).await;
+    finished.expect("its only host was heard");
+    setting.clock.advance_s(31 * 60);
+    setting.report(&host, room_for(1), vec![]).await;
+    let given_up = setting.app.give_up_unseen(begun);
+    given_up.await.expect("nothing is due");
+    assert_eq!(state().await, "provisioning");
+}

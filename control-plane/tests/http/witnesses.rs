@@ -512,3 +512,22 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     release().await.expect("released");
     assert!(setting.app.unlisted_addresses().expect("claims").is_empty());
 }
+
+#[tokio::test]
+async fn no_server_is_given_up_while_a_host_proves_that_commits_are_lost() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(2)).await;
+    let (token, _) = setting.ordered_server().await;
+    copy_journal(&setting, "old");
+    setting.key(&token, 2).await;
+    let blank = setting.blank_report(&host, room_for(2), vec![]);
+    let witness = setting.post_report(&host, &blank).await;
+
+    let old = setting.with_store("old");
+    let begun = old.app.now();
+    testify(&old, &host, witness).await;
+    old.clock.advance_s(31 * 60);
+    let before = old.app.store().sequence();
+    old.app.give_up_unseen(begun).await.expect("nothing is due");
+    assert_eq!(old.app.store().sequence(), before);
+}

@@ -330,6 +330,17 @@ async fn why_a_server_is_paused_or_out_of_reach_is_said_with_what_to_do() {
     server.problem = Some(ServerProblemCode::NetworkFailed);
     server.outage_since = outage_since;
     assert!(shown(&server).await.contains("By a fault of ours"));
+    // Its host is heard, and hears nothing of the server: its owner can do something about that.
+    let mut server = fixtures::server(1, "web", ServerState::Unknown);
+    let of_its_host = "The host of this server can&#39;t be reached";
+    let of_itself = "The host hears nothing of the server";
+    let page = shown(&server).await;
+    assert!(page.contains(of_its_host) && !page.contains(of_itself));
+    server.problem = Some(ServerProblemCode::NotAnswering);
+    server.outage_since = outage_since;
+    let page = shown(&server).await;
+    assert!(page.contains(of_itself) && !page.contains(of_its_host));
+    assert!(page.contains("Powering it off and starting it again often helps."));
     let mut server = fixtures::server(1, "web", ServerState::CreateFailed);
     server.failure = Some(ServerProblemCode::NotReachable);
     assert!(
