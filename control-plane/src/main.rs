@@ -68,7 +68,6 @@ enum Command {
     },
     /// Checks everything that the service needs: the configuration, files, ports, mail, names, the clock, and what
     /// contradicts the store in use. Changes nothing. Ends with 0 if the service may start, 1 if not.
-    #[command(alias = "check-config")]
     Doctor {
         /// Prints the findings as JSON.
         #[arg(long)]

@@ -54,11 +54,6 @@ fn it_says_of_each_thing_whether_the_service_may_start() {
         "3 problems, ",
     ];
     assert_eq!(examined(&broken), Some(1));
-    let (code, said) = run_to_code(&config, &["check-config"]);
-    assert!(
-        code == Some(1) && said.contains(broken[0]),
-        "the old name still works: {said}"
-    );
     let (_, said) = run_to_code(&config, &["doctor", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(json[0]["check"], "configuration");

@@ -274,7 +274,7 @@ fn configure(machine: &Machine, made: &Made) -> anyhow::Result<()> {
     fs::copy(&made.guest_image, image).context("put the base image there")?;
     // Somebody's secret beside ours, which purge must not take.
     fs::write(etc.join("installation.key.cred"), "sealed\n").context("write a credential")?;
-    machine.run(&[CONTROL_PLANE, "check-config"])?;
+    machine.run(&[CONTROL_PLANE, "doctor"])?;
     machine.run(&[AGENT, "doctor"]).map(drop)
 }
 
