@@ -16,8 +16,6 @@ use crate::hypervisor::libvirt_ext::DomainStatistics;
 
 /// libvirt's numbers for a running domain, see `virDomainState`; 2 is blocked.
 const RUNS: [u64; 2] = [1, 2];
-/// The same for one that holds its memory and does not run; 7 has put itself to sleep.
-const PAUSED: [u64; 2] = [3, 7];
 
 /// Where libvirt's names are in [`FIGURES`].
 static BY_SOURCE: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
@@ -139,46 +137,6 @@ fn render_figures(text: &mut String, servers: &[DomainStatistics]) {
             write(text, figure, series).expect("writing to memory does not fail");
         }
     }
-    write_paused(text, &servers).expect("writing to memory does not fail");
-}
-
-/// Why servers are paused: those that are.
-fn write_paused(text: &mut String, servers: &[(String, &Vec<(String, u64)>)]) -> std::fmt::Result {
-    let value = |values: &[(String, u64)], wanted: &str| {
-        let found = values.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| *value)
-    };
-    let name = "innkeeper_server_paused";
-    let mut is_begun = false;
-    for (server, values) in servers {
-        let Some(state) = value(values, "state.state").filter(|state| PAUSED.contains(state))
-        else {
-            continue;
-        };
-        if !is_begun {
-            writeln!(
-                text,
-                "# HELP {name} Whether the server holds its memory and does not run, and why."
-            )?;
-            writeln!(text, "# TYPE {name} gauge")?;
-            is_begun = true;
-        }
-        let reason = pause_reason(state, value(values, "state.reason"));
-        writeln!(text, "{name}{{reason=\"{reason}\",server=\"{server}\"}} 1")?;
-    }
-    Ok(())
-}
-
-/// libvirt's `virDomainPausedReason` in our words; whether a failing disk is full, it does not say here.
-fn pause_reason(state: u64, reason: Option<u64>) -> &'static str {
-    match (state, reason) {
-        (7, _) => "asleep",
-        (_, Some(1 | 7)) => "by_hand",
-        (_, Some(5)) => "disk",
-        (_, Some(6 | 10)) => "guest_crashed",
-        (_, Some(2 | 3 | 4 | 8 | 9 | 11 | 12)) => "host_busy",
-        _ => "unknown",
-    }
 }
 
 /// `block.0.rd.bytes` is `block.*.rd.bytes`, which is put into `source`, of number 0.
@@ -256,36 +214,18 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_server_does_not_run_and_says_why() {
+    fn a_paused_server_does_not_run() {
         let uuid =
             innkeeper_wire::id::uuid_v7(innkeeper_wire::time::Timestamp::from_millis(0), [1; 10]);
         let server = innkeeper_wire::id::ServerId::from_uuid(uuid);
-        for (state, reason, runs, why) in [
-            (1, 1, 1, None),
-            (3, 1, 0, Some("by_hand")),
-            (3, 5, 0, Some("disk")),
-            // Somebody went back to a snapshot of it.
-            (3, 7, 0, Some("by_hand")),
-            (3, 9, 0, Some("host_busy")),
-            (3, 11, 0, Some("host_busy")),
-            (7, 0, 0, Some("asleep")),
-            (5, 1, 0, None),
-        ] {
-            let values = [("state.state", state), ("state.reason", reason)];
-            let values = values
-                .map(|(name, value)| (name.to_owned(), value))
-                .to_vec();
+        for (state, runs) in [(1, 1), (2, 1), (3, 0), (5, 0), (7, 0)] {
+            let values = vec![("state.state".to_owned(), state)];
             let text = render(&Sample {
                 servers: vec![DomainStatistics { server, values }],
                 ..Sample::default()
             });
             let running = format!("innkeeper_server_running{{server=\"{server}\"}} {runs}\n");
             assert!(text.contains(&running), "{text}");
-            let paused = why.map(|why| {
-                format!("innkeeper_server_paused{{reason=\"{why}\",server=\"{server}\"}} 1\n")
-            });
-            assert_eq!(text.contains("server_paused"), paused.is_some(), "{text}");
-            assert!(paused.is_none_or(|paused| text.contains(&paused)), "{text}");
         }
     }
 
