@@ -15,12 +15,10 @@ use innkeeper_agent::{
     action::{Action, GuestNetwork, NetworkState, tap_name},
     hypervisor::{
         Domain, DomainRun, Hypervisor, HypervisorError, OffReason,
-        accelerator::AcceleratorPolicy,
-        libvirt::{HostConfig, LibvirtHost, SHARES_MAX},
+        libvirt::{LibvirtHost, SHARES_MAX},
         libvirt_ext::DomainStatistics,
     },
     metrics::{Metrics, Sample},
-    network::NetworkConfig,
 };
 use innkeeper_wire::{
     id::{ServerId, uuid_v7},
@@ -61,16 +59,7 @@ async fn life() {
     let libvirt = PrivateLibvirt::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (source, image, boots) = test_image(folder.path());
-    let config = HostConfig {
-        libvirt_uri: libvirt.uri(),
-        accelerator: AcceleratorPolicy::TcgAllowed,
-        emulator: "/usr/bin/qemu-system-x86_64".into(),
-        state_dir: folder.path().join("state"),
-        memory_reserved_mib: 0,
-        disk_reserved_gib: 0,
-        network: NetworkConfig::default(),
-        gaps: Vec::new(),
-    };
+    let config = libvirt.host(folder.path().join("state"));
     let host = Host::open(config, Folder(source), Arc::new(SystemClock))
         .await
         .expect("it opens");

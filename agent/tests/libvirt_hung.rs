@@ -8,132 +8,44 @@
     reason = "a test says why it was skipped, and how long things took"
 )]
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use innkeeper_agent::{
     action::{Action, GuestNetwork, NetworkState},
     hypervisor::{
         DomainRun, Hypervisor, OffReason,
-        accelerator::AcceleratorPolicy,
-        libvirt::{HostConfig, LibvirtHost, Measured, SHARES_MAX},
+        libvirt::{LibvirtHost, Measured, SHARES_MAX},
     },
-    image::ImageSource,
     metrics::{Metrics, Sample},
-    network::NetworkConfig,
 };
 use innkeeper_wire::{
-    digest::Digest,
-    id::{ServerId, uuid_v7},
+    id::ServerId,
     size::Bytes,
-    time::{Clock, SystemClock},
-    vm::{BaseImage, ImageFormat, MacAddress, Nic, Power, PowerTarget, ServerSpec},
+    time::SystemClock,
+    vm::{BaseImage, ServerSpec},
 };
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tokio::{io::AsyncRead, time::Instant};
+use tokio::time::Instant;
 
-/// An image that is a file.
-struct Image(PathBuf);
+#[expect(dead_code, reason = "shared with the tests whose guests boot")]
+#[path = "support/libvirt.rs"]
+mod support;
 
-impl ImageSource for Image {
-    async fn open(&self, _digest: Digest) -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
-        Ok(Box::new(tokio::fs::File::open(&self.0).await?))
-    }
-}
+use support::{Folder, PrivateLibvirt, empty_disk, missing};
 
-type Host = LibvirtHost<Image>;
-
-/// A libvirtd that nobody else sees, in the network namespace of the calling thread.
-struct PrivateLibvirt {
-    process: Child,
-    folder: tempfile::TempDir,
-}
-
-/// The laboratory's private libvirt: one script, so that all find the same traps.
-const SCRIPT: &str = include_str!("../../tests/src/lab/hypervisor.sh");
-
-impl PrivateLibvirt {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let process = Command::new("unshare")
-            .args(["--mount", "--pid", "--fork", "--kill-child"])
-            .args(["--mount-proc", "--uts", "--ipc"])
-            .args(["tini", "-g", "--", "bash", "-c", SCRIPT, "hypervisor.sh"])
-            .arg(folder.path())
-            .arg("libvirt-hung")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("unshare is there");
-        Self { process, folder }
-    }
-
-    fn uri(&self) -> String {
-        let socket = self.folder.path().join("run/libvirt-sock");
-        format!("qemu+unix:///system?socket={}", socket.display())
-    }
-}
-
-impl Drop for PrivateLibvirt {
-    fn drop(&mut self) {
-        // unshare takes its child with it, and that is pid 1 of everything inside.
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-fn missing() -> Option<String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Some("not root".to_owned());
-    }
-    let programs = [
-        "libvirtd",
-        "qemu-system-x86_64",
-        "tini",
-        "unshare",
-        "ip",
-        "nft",
-    ];
-    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let is_there = |program: &&str| {
-        let mut paths = folders.iter().map(|folder| Path::new(folder).join(program));
-        paths.any(|path| path.exists())
-    };
-    let absent = programs.into_iter().find(|program| !is_there(program));
-    absent.map(|program| format!("{program} is not installed"))
-}
+type Host = LibvirtHost<Folder>;
 
 fn spec(number: u8, image: &BaseImage) -> ServerSpec {
-    let server = ServerId::from_uuid(uuid_v7(SystemClock.now(), rand::random()));
-    ServerSpec {
-        server,
-        hostname: format!("web-{number}").parse().expect("a host name"),
-        vcpus: 1,
-        memory: Bytes::mib(64),
-        disk: Bytes::mib(8),
-        image: image.clone(),
-        network: Nic {
-            mac: MacAddress::of(server),
-            addresses: vec![format!("198.51.100.{number}").parse().expect("an address")],
-            subnets: Vec::new(),
-            openings: Vec::new(),
-        },
-        ssh_keys: Vec::new(),
-        power: Power {
-            target: PowerTarget::On,
-            serial: 1,
-        },
-        reboots: 0,
-    }
+    let mut spec = support::spec(image.clone());
+    spec.hostname = format!("web-{number}").parse().expect("a host name");
+    spec.memory = Bytes::mib(64);
+    spec.disk = Bytes::mib(8);
+    let address = format!("198.51.100.{number}").parse().expect("an address");
+    spec.network.addresses = vec![address];
+    spec
 }
 
 #[test]
@@ -268,29 +180,9 @@ async fn until_none_hangs(host: &Host) -> Measured {
 }
 
 async fn three_guests(libvirt: &PrivateLibvirt, folder: &Path) -> (Host, Vec<ServerSpec>) {
-    let source = folder.join("empty.raw");
-    let bytes = vec![0; 1 << 20];
-    std::fs::write(&source, &bytes).expect("writable");
-    let image = BaseImage {
-        digest: Digest::of(&bytes),
-        format: ImageFormat::Raw,
-        file_size: Bytes::mib(1),
-        virtual_size: Bytes::mib(1),
-    };
-    let config = HostConfig {
-        libvirt_uri: libvirt.uri(),
-        accelerator: AcceleratorPolicy::TcgAllowed,
-        emulator: "/usr/bin/qemu-system-x86_64".into(),
-        state_dir: folder.join("state"),
-        memory_reserved_mib: 0,
-        disk_reserved_gib: 0,
-        network: NetworkConfig {
-            nameservers: vec!["9.9.9.9".parse().expect("an address")],
-            ..NetworkConfig::default()
-        },
-        gaps: Vec::new(),
-    };
-    let host = Host::open(config, Image(source), Arc::new(SystemClock)).await;
+    let (source, image) = empty_disk(folder);
+    let config = libvirt.host(folder.join("state"));
+    let host = Host::open(config, Folder(source), Arc::new(SystemClock)).await;
     let host = host.expect("it opens");
     let begun = Instant::now();
     while let Err(error) = host.observe().await {

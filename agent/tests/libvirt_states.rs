@@ -18,12 +18,8 @@ use std::{
 use innkeeper_agent::{
     desired::{Desired, Store, Wanted},
     durable,
-    hypervisor::{
-        accelerator::AcceleratorPolicy,
-        libvirt::{HostConfig, LibvirtHost},
-    },
+    hypervisor::libvirt::LibvirtHost,
     metrics::AgentMetrics,
-    network::NetworkConfig,
     plan::Rules,
     reconcile::{Pace, Reconciler},
 };
@@ -64,16 +60,7 @@ impl Lab {
         let libvirt = PrivateLibvirt::start();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (source, image, boots) = test_image(folder.path());
-        let config = HostConfig {
-            libvirt_uri: libvirt.uri(),
-            accelerator: AcceleratorPolicy::TcgAllowed,
-            emulator: "/usr/bin/qemu-system-x86_64".into(),
-            state_dir: state_dir.unwrap_or_else(|| folder.path().join("state")),
-            memory_reserved_mib: 0,
-            disk_reserved_gib: 0,
-            network: NetworkConfig::default(),
-            gaps: Vec::new(),
-        };
+        let config = libvirt.host(state_dir.unwrap_or_else(|| folder.path().join("state")));
         let host = LibvirtHost::open(config, Folder(source), Arc::new(SystemClock))
             .await
             .expect("it opens");

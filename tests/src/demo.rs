@@ -47,24 +47,7 @@ pub struct Guest {
 /// Starts everything, orders a server, and says where to look. The installation runs until it is dropped.
 pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<Installation> {
     let mut steps = Steps::shown();
-    steps
-        .step(
-            "control plane and portal start",
-            installation.wait_until_up(),
-        )
-        .await?;
-    for number in 1..=HOSTS {
-        let joined = installation.add_host(number);
-        steps
-            .step(&format!("host {number} starts and joins"), joined)
-            .await?;
-    }
-    let client = steps
-        .step(
-            "an account signs up and confirms its mail",
-            sign_up(&mut installation),
-        )
-        .await?;
+    let client = begin(&mut installation, &mut steps, HOSTS).await?;
     let key = Key::generate(run.folder())?;
     let ordered = async {
         let key = add_key(&client, &key).await?;
@@ -85,6 +68,32 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
         steps.seconds(),
     ));
     Ok(installation)
+}
+
+/// Starts the installation with this many hosts, and makes the demo's account; gives a client that is signed in.
+pub async fn begin(
+    installation: &mut Installation,
+    steps: &mut Steps,
+    hosts: usize,
+) -> anyhow::Result<Client> {
+    steps
+        .step(
+            "control plane and portal start",
+            installation.wait_until_up(),
+        )
+        .await?;
+    for number in 1..=hosts {
+        let joined = installation.add_host(number);
+        steps
+            .step(&format!("host {number} starts and joins"), joined)
+            .await?;
+    }
+    steps
+        .step(
+            "an account signs up and confirms its mail",
+            sign_up(installation),
+        )
+        .await
 }
 
 /// Makes the demo's account through the API and the mailed link; gives a client that is signed in.

@@ -40,24 +40,7 @@ pub async fn images(
     codes: &[String],
 ) -> anyhow::Result<()> {
     let steps = &mut steps;
-    steps
-        .step(
-            "control plane and portal start",
-            installation.wait_until_up(),
-        )
-        .await?;
-    for number in 1..=HOSTS {
-        let joined = installation.add_host(number);
-        steps
-            .step(&format!("host {number} starts and joins"), joined)
-            .await?;
-    }
-    let client = steps
-        .step(
-            "an account signs up and confirms its mail",
-            demo::sign_up(&mut installation),
-        )
-        .await?;
+    let client = demo::begin(&mut installation, steps, HOSTS).await?;
     let scene = Scene {
         run: run.clone(),
         client,

@@ -7,7 +7,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use innkeeper_agent::image::ImageSource;
+use innkeeper_agent::{
+    hypervisor::{accelerator::AcceleratorPolicy, libvirt::HostConfig},
+    image::ImageSource,
+    network::NetworkConfig,
+};
 use innkeeper_wire::{
     digest::Digest,
     id::{ServerId, uuid_v7},
@@ -63,6 +67,20 @@ impl PrivateLibvirt {
     pub(crate) fn uri(&self) -> String {
         let socket = self.folder.path().join("run/libvirt-sock");
         format!("qemu+unix:///system?socket={}", socket.display())
+    }
+
+    /// How a host keeps its servers here, with its own files in `state_dir`.
+    pub(crate) fn host(&self, state_dir: PathBuf) -> HostConfig {
+        HostConfig {
+            libvirt_uri: self.uri(),
+            accelerator: AcceleratorPolicy::TcgAllowed,
+            emulator: "/usr/bin/qemu-system-x86_64".into(),
+            state_dir,
+            memory_reserved_mib: 0,
+            disk_reserved_gib: 0,
+            network: NetworkConfig::default(),
+            gaps: Vec::new(),
+        }
     }
 }
 
@@ -142,6 +160,12 @@ pub(crate) fn test_image(folder: &Path) -> (PathBuf, BaseImage, bool) {
         };
         return (path, image, true);
     }
+    let (path, image) = empty_disk(folder);
+    (path, image, false)
+}
+
+/// A disk from which nothing boots.
+pub(crate) fn empty_disk(folder: &Path) -> (PathBuf, BaseImage) {
     let path = folder.join("empty.raw");
     let bytes = vec![0; 1 << 20];
     std::fs::write(&path, &bytes).expect("writable");
@@ -151,5 +175,5 @@ pub(crate) fn test_image(folder: &Path) -> (PathBuf, BaseImage, bool) {
         file_size: Bytes::mib(1),
         virtual_size: Bytes::mib(1),
     };
-    (path, image, false)
+    (path, image)
 }
