@@ -4,7 +4,9 @@
 //!
 //! Each base chain of another table that is hooked to *forward* is walked as a new TCP connection would walk it,
 //! from outside to a guest and from a guest to the outside; nobody has translated its addresses. A match that can't
-//! be judged is one that may or may not hold: where anything might accept, nothing is said.
+//! be judged is one that may or may not hold: where anything might accept, nothing is said. Only rules for connections
+//! that stand are so usual with iptables that they are taken for that when nothing shows their states ([`iptables`]):
+//! such a chain *may* drop.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,6 +16,8 @@ use std::{
 use serde_json::Value;
 
 use super::rules::is_ours;
+
+pub(super) mod iptables;
 
 /// A chain that drops guests' packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,16 @@ pub(super) struct ForeignDrop {
     pub(super) by: By,
     /// The table has a chain that docker keeps for operators' own rules.
     has_docker: bool,
+    certainty: Certainty,
+}
+
+/// Whether all rules that lead there could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    /// They could.
+    Certain,
+    /// One asks for the state of a connection, and nothing shows which.
+    Likely,
 }
 
 /// Which way packets go.
@@ -42,6 +56,8 @@ pub(super) enum Towards {
 pub(super) enum By {
     Policy,
     Rule,
+    /// Rules that can't be read.
+    Unread,
 }
 
 impl ForeignDrop {
@@ -63,18 +79,28 @@ impl ForeignDrop {
     /// What an operator needs to know.
     pub(super) fn describe(&self, bridge: &str) -> String {
         let Self { table, chain, .. } = self;
+        if self.by == By::Unread {
+            return format!(
+                "there are rules in `{table}`, which only `{chain}` shows: that can't be run, and they may drop what guests send or get; what helps: the package iptables, or `rmmod` of what nobody uses"
+            );
+        }
         let what = match self.towards {
             Towards::Guests => "comes for guests",
             Towards::World => "guests send",
         };
         let why = match self.by {
             By::Policy => "its policy is drop and no rule of it lets them through",
-            By::Rule => "a rule of it does",
+            By::Rule | By::Unread => "a rule of it does",
         };
         let cure = if self.has_docker {
+            let variant = if table.ends_with(iptables::LEGACY) {
+                "-legacy"
+            } else {
+                ""
+            };
             let program = match self.family() {
-                "ip6" => "ip6tables",
-                _ => "iptables",
+                "ip6" => format!("ip6tables{variant}"),
+                _ => format!("iptables{variant}"),
             };
             format!(
                 "{program} -I DOCKER-USER -i {bridge} -j ACCEPT; {program} -I DOCKER-USER -o {bridge} -j ACCEPT"
@@ -82,8 +108,18 @@ impl ForeignDrop {
         } else {
             format!("rules at its beginning that accept iifname and oifname {bridge}")
         };
+        let drops = match self.certainty {
+            Certainty::Certain => "drops",
+            Certainty::Likely => "may drop",
+        };
+        let doubt = match self.certainty {
+            Certainty::Certain => "",
+            Certainty::Likely => {
+                ", unless one with `-m conntrack` means new connections, which nft does not show"
+            }
+        };
         format!(
-            "the chain {chain} of the table `{table}`, which is not ours, drops what {what} ({why}); what helps: {cure}"
+            "the chain {chain} of the table `{table}`, which is not ours, {drops} what {what} ({why}{doubt}); what helps: {cure}"
         )
     }
 }
@@ -91,7 +127,7 @@ impl ForeignDrop {
 /// The chains that drop guests' packets, one for each base chain and direction.
 pub(super) fn drops(ruleset: &Value, bridge: &str, uplink: Option<&str>) -> Vec<ForeignDrop> {
     let rules = Rules::of(ruleset);
-    let mut drops = Vec::new();
+    let mut drops = iptables::unread(ruleset);
     for base in &rules.bases {
         for towards in [Towards::Guests, Towards::World] {
             let packet = match towards {
@@ -110,6 +146,7 @@ pub(super) fn drops(ruleset: &Value, bridge: &str, uplink: Option<&str>) -> Vec<
                 bridge,
                 packet,
                 may_be_accepted: false,
+                certainty: Certainty::Certain,
             };
             let end = walk.chain(&base.chain, 0);
             let (chain, by) = match end {
@@ -125,6 +162,7 @@ pub(super) fn drops(ruleset: &Value, bridge: &str, uplink: Option<&str>) -> Vec<
                     towards,
                     by,
                     has_docker: rules.chains.contains_key(&docker),
+                    certainty: walk.certainty,
                 });
             }
         }
@@ -239,6 +277,7 @@ struct Walk<'a> {
     packet: Packet<'a>,
     /// Something that can't be judged might have let the packet through.
     may_be_accepted: bool,
+    certainty: Certainty,
 }
 
 /// The kernel allows 16.
@@ -337,7 +376,7 @@ impl Walk<'_> {
         None
     }
 
-    fn holds(&self, expression: &Value, names_bridge: bool) -> Holds {
+    fn holds(&mut self, expression: &Value, names_bridge: bool) -> Holds {
         if let Some(found) = expression.get("match") {
             let holds = self.compare(&found["left"], &found["right"]);
             return if found["op"] == "!=" {
@@ -351,7 +390,10 @@ impl Walk<'_> {
                 Some("comment") => Holds::Yes,
                 // Connections that stand, nearly always; nft does not show which. Where somebody has named our
                 // bridge he may have meant new ones.
-                Some("conntrack" | "state") if !names_bridge => Holds::No,
+                _ if iptables::is_state_match(xt) && !names_bridge => {
+                    self.certainty = Certainty::Likely;
+                    Holds::No
+                }
                 Some("icmp" | "icmp6" | "udp") => Holds::No,
                 _ if xt["type"] == "target" => Holds::Yes,
                 _ => Holds::Maybe,
