@@ -374,6 +374,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     };
 
     let mut tasks = JoinSet::new();
+    tasks.spawn(watch_rules(Arc::clone(&host), stop.clone()));
     tasks.spawn(metrics::collect(
         Arc::clone(&metrics),
         host,
@@ -399,6 +400,11 @@ async fn run(config: Config) -> Result<(), Failure> {
     }
     tracing::info!("the agent ends; guests run on");
     Ok(ended?.context("read the agent's memory")?)
+}
+
+async fn watch_rules(host: Arc<LibvirtHost<Blobs>>, stop: CancellationToken) {
+    // A change that is dropped half-way shows at the first look of the next agent.
+    stop.run_until_cancelled(host.watch_rules()).await;
 }
 
 /// The name of this process.

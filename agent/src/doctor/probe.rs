@@ -135,10 +135,15 @@ pub async fn libvirt_guests() -> Verdict {
 /// Whether nftables takes our rules: checked, not installed.
 pub async fn nft(bridge: &str) -> Verdict {
     let rules = rules::ruleset(&NetworkState::default(), bridge).to_string();
-    match run("nft", &["-c", "-j", "-f", "-"], &rules).await {
+    let flows = rules::flows::ruleset(bridge, rules::flows::share(None));
+    let checked = match run("nft", &["-c", "-j", "-f", "-"], &rules).await {
+        Ok(_) => run("nft", &["-c", "-f", "-"], &flows).await,
+        refused => refused,
+    };
+    match checked {
         Ok(_) => Verdict::Good("takes the guests' rules".to_owned()),
         Err(why) => Verdict::Bad(format!(
-            "{why}: `apt install nftables`; the kernel needs nf_tables with the families inet and bridge"
+            "{why}: `apt install nftables`; the kernel needs nf_tables with the families inet and bridge, and nft_connlimit"
         )),
     }
 }

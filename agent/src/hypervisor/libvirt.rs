@@ -291,7 +291,21 @@ impl<S: ImageSource> LibvirtHost<S> {
                     ours.note()
                 },
             )
-            .await
+            .await?;
+        // libvirt knows no such setting of a tap. A look would find it missing and mend it, as a fault.
+        if let Err(error) = self.network.plug_in(server).await {
+            tracing::debug!(%server, error = chain(&error), "the new tap can't be set up yet");
+        }
+        Ok(())
+    }
+
+    /// Puts back what somebody else changes of our rules, until it is dropped; [`Network::watch`].
+    pub async fn watch_rules(&self) {
+        let Err(error) = self.network.watch().await;
+        tracing::warn!(
+            error = chain(&error),
+            "changed rules are found by the looks alone"
+        );
     }
 
     async fn resume(&self, server: ServerId) -> Result<(), HypervisorError> {
@@ -519,6 +533,7 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             network: network.installed,
             surroundings: network.surroundings,
             health: network.health,
+            refused: network.refused,
             tombstones: contents.tombstones,
             strangers,
             heard,

@@ -35,6 +35,7 @@ pub struct AgentMetrics {
     reserve: IntGauge,
     rules_in_place: IntGauge,
     repairs: IntCounter,
+    refused: IntCounter,
     faults: IntGaugeVec,
     servers: Arc<Mutex<Arc<[ServerSeen]>>>,
     /// Why the metrics are not served, while they are not.
@@ -111,6 +112,7 @@ impl AgentMetrics {
             reserve: gauge("innkeeper_agent_state_reserve_bytes", "Disk space that is set aside for the agent's own state, so that a full disk does not stop it."),
             rules_in_place: gauge("innkeeper_agent_rules_in_place", "Whether the guests' network is installed as it shall be."),
             repairs: counter("innkeeper_agent_repairs_total", "Times that something of the host's network was found changed by somebody else and put back."),
+            refused: counter("innkeeper_agent_connections_refused_total", "Packets of guests' new connections that were dropped because a guest had more connections than its share."),
             faults: IntGaugeVec::new(
                 Opts::new("innkeeper_agent_fault", "Whether something is wrong with the host that the agent can't put right, by kind."),
                 &["code"],
@@ -144,7 +146,7 @@ impl AgentMetrics {
         ] {
             register(registry, gauge.clone());
         }
-        for counter in [&self.looks_failed, &self.repairs] {
+        for counter in [&self.looks_failed, &self.repairs, &self.refused] {
             register(registry, counter.clone());
         }
         register(registry, self.steps.clone());
@@ -191,6 +193,8 @@ impl AgentMetrics {
         }
         set(&self.room_memory, report.capacity.memory.0);
         set(&self.room_disk, report.capacity.disk.0);
+        let refused = inventory.refused.saturating_sub(self.refused.get());
+        self.refused.inc_by(refused);
         self.rules_in_place.set((look.rules == InPlace::Yes).into());
         self.show_health(report);
         self.show_servers(look.servers());

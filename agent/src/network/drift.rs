@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use innkeeper_wire::vm::{GATEWAY_V4, PoolMode};
+use innkeeper_wire::vm::{GATEWAY_V4, MacAddress, PoolMode};
 
 use super::{GATEWAY_V6, NetworkConfig, rules::Installed, settings::Ipv6};
 use crate::action::{NetworkState, tap_name};
@@ -15,6 +15,13 @@ use crate::action::{NetworkState, tap_name};
 /// The bridge's own hardware address: fixed, or it would change with the taps; and the same on every host,
 /// so that a guest that moves finds its gateway where it was.
 pub(super) const BRIDGE_MAC: &str = "06:00:00:00:00:01";
+/// Which frames to the reserved group addresses 01:80:c2:00:00:0x the bridge treats as any other, a bit each: then they
+/// pass our rules at the tap. Without it the kernel hands them to the tap's own stack, past the rules. It allows all
+/// but the first three: it drops 01 itself, treats 00 so while STP is off, and shows 02 to the bridge's *input*.
+pub(super) const GROUP_FORWARD: u16 = 0xfff8;
+/// How many hardware addresses the bridge may learn, where the kernel (6.7) and `ip` (6.8) know such a limit. Taps do
+/// not learn, so nothing should.
+pub(super) const LEARNED_MAX: u32 = 1_024;
 
 /// What the kernel shall hold beside the rules in nftables.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,8 +32,11 @@ pub(super) struct Holding {
     pub(super) routes: BTreeSet<IpAddr>,
     /// Those of them that are answered for on the uplink.
     pub(super) proxies: BTreeSet<IpAddr>,
-    /// Guests' taps, as far as they exist.
-    pub(super) taps: BTreeSet<String>,
+    /// Subnets of routed pools. What of them is no guest's goes nowhere: the host's other routes would send it back to
+    /// where it comes from.
+    pub(super) pools: BTreeSet<(IpAddr, u8)>,
+    /// Guests' taps, as far as they exist, with the one hardware address behind each.
+    pub(super) taps: BTreeMap<String, MacAddress>,
 }
 
 impl Holding {
@@ -34,28 +44,35 @@ impl Holding {
     pub(super) fn of(state: &NetworkState, config: &NetworkConfig, ipv6: Ipv6) -> Self {
         let addresses = addresses(state);
         let (routed, gateways) = (routed(state), gateways(state));
-        let taps = state.guests.iter().map(|guest| tap_name(guest.server));
-        Self::new(&addresses, &routed, &gateways, taps.collect(), config, ipv6)
+        let pools = routed_pools(state);
+        let guests = state.guests.iter();
+        let taps = guests.map(|guest| (tap_name(guest.server), guest.nic.mac));
+        Self {
+            taps: taps.collect(),
+            pools: possible(&pools, ipv6),
+            ..Self::new(&addresses, &routed, &gateways, config, ipv6)
+        }
     }
 
     /// For the state that the tables in nftables name.
     pub(super) fn installed(found: &Installed, config: &NetworkConfig, ipv6: Ipv6) -> Self {
-        let taps = found.taps.clone();
-        Self::new(
-            &found.addresses,
-            &found.routed,
-            &found.gateways,
-            taps,
-            config,
-            ipv6,
-        )
+        Self {
+            taps: found.taps.clone(),
+            pools: possible(&found.pools, ipv6),
+            ..Self::new(
+                &found.addresses,
+                &found.routed,
+                &found.gateways,
+                config,
+                ipv6,
+            )
+        }
     }
 
     fn new(
         addresses: &BTreeSet<IpAddr>,
         routed: &BTreeSet<IpAddr>,
         gateways: &BTreeSet<Ipv4Addr>,
-        taps: BTreeSet<String>,
         config: &NetworkConfig,
         ipv6: Ipv6,
     ) -> Self {
@@ -70,9 +87,17 @@ impl Holding {
                 None => BTreeSet::new(),
             },
             routes,
-            taps,
+            ..Self::default()
         }
     }
+}
+
+/// Without those of a family that the host does not have.
+fn possible(pools: &BTreeSet<(IpAddr, u8)>, ipv6: Ipv6) -> BTreeSet<(IpAddr, u8)> {
+    let pools = pools.iter().copied();
+    pools
+        .filter(|(network, _)| network.is_ipv4() || ipv6 == Ipv6::On)
+        .collect()
 }
 
 /// All addresses of guests.
@@ -91,6 +116,41 @@ pub(super) fn routed(state: &NetworkState) -> BTreeSet<IpAddr> {
         .filter(|(_, subnet)| subnet.mode == PoolMode::Static)
         .map(|(address, _)| *address)
         .collect()
+}
+
+/// The subnets of routed pools, none within another.
+pub(super) fn routed_pools(state: &NetworkState) -> BTreeSet<(IpAddr, u8)> {
+    let nics = state.guests.iter().map(|guest| &guest.nic);
+    let pairs = nics.flat_map(|nic| nic.addresses.iter().zip(&nic.subnets));
+    let routed = pairs.filter(|(_, subnet)| subnet.mode == PoolMode::Static);
+    let all: BTreeSet<_> = routed
+        .map(|(address, subnet)| (network(*address, subnet.prefix), subnet.prefix))
+        .collect();
+    let is_within = |(inner, length): &(IpAddr, u8)| {
+        all.iter().any(|(outer, shorter)| {
+            shorter < length
+                && outer.is_ipv4() == inner.is_ipv4()
+                && network(*inner, *shorter) == *outer
+        })
+    };
+    all.iter()
+        .copied()
+        .filter(|pool| !is_within(pool))
+        .collect()
+}
+
+/// The first address of the network of that length which an address is in.
+fn network(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(length.into()));
+            IpAddr::V4((u32::from(v4) & mask.unwrap_or(0)).into())
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length.into()));
+            IpAddr::V6((u128::from(v6) & mask.unwrap_or(0)).into())
+        }
+    }
 }
 
 /// The gateways that the host has to be itself: those of routed pools. In IPv6 it is [`GATEWAY_V6`] anyway.
@@ -119,6 +179,46 @@ pub(super) struct Device {
     pub(super) master: Option<String>,
     /// As a port it exchanges nothing with other isolated ones.
     pub(super) isolated: bool,
+    /// As a port it has the bridge believe whoever sends there.
+    pub(super) learning: bool,
+    /// As a bridge.
+    pub(super) options: BridgeOptions,
+}
+
+/// What a bridge does with frames that are for bridges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct BridgeOptions {
+    pub(super) stp: bool,
+    /// As [`GROUP_FORWARD`].
+    pub(super) group_forward: u16,
+    /// It learns from frames to reserved group addresses.
+    pub(super) link_local_learn: bool,
+    /// How many addresses it may learn, 0 for any number; `None` where that is not known.
+    pub(super) learned_max: Option<u32>,
+}
+
+impl BridgeOptions {
+    /// What is wrong with them, in words that follow the bridge's name.
+    pub(super) fn faults(self) -> impl Iterator<Item = &'static str> {
+        let is_limited = |max: u32| (1..=LEARNED_MAX).contains(&max);
+        [
+            (self.stp, "ran the spanning tree protocol"),
+            (
+                self.group_forward != GROUP_FORWARD,
+                "kept frames to reserved addresses from our rules",
+            ),
+            (
+                self.link_local_learn,
+                "learned from frames to reserved addresses",
+            ),
+            (
+                !self.learned_max.is_none_or(is_limited),
+                "could learn any number of addresses",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, words)| is_so.then_some(words))
+    }
 }
 
 /// An address of the bridge, with all that `ip` wants to know to delete it.
@@ -156,6 +256,10 @@ pub(super) struct Present {
     pub(super) routes: BTreeSet<IpAddr>,
     /// Guests' addresses that are answered for on the uplink, by us.
     pub(super) proxies: BTreeSet<IpAddr>,
+    /// Networks that go nowhere, by us.
+    pub(super) pools: BTreeSet<(IpAddr, u8)>,
+    /// Which hardware addresses the bridge knows for good, and behind which port.
+    pub(super) pinned: BTreeSet<(String, MacAddress)>,
 }
 
 impl Present {
@@ -186,15 +290,28 @@ impl Present {
 pub(super) enum PortFault {
     OffBridge,
     NotIsolated,
+    Learning,
+    NotPinned,
     Down,
 }
 
+/// Whether the bridge knows for good which address is behind a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pinned {
+    Yes,
+    No,
+}
+
 impl PortFault {
-    pub(super) fn of(tap: &Device, bridge: &str) -> Option<Self> {
+    pub(super) fn of(tap: &Device, pinned: Pinned, bridge: &str) -> Option<Self> {
         if tap.master.as_deref() != Some(bridge) {
             Some(Self::OffBridge)
         } else if !tap.isolated {
             Some(Self::NotIsolated)
+        } else if tap.learning {
+            Some(Self::Learning)
+        } else if pinned == Pinned::No {
+            Some(Self::NotPinned)
         } else if !tap.up {
             Some(Self::Down)
         } else {
@@ -206,6 +323,8 @@ impl PortFault {
         match self {
             Self::OffBridge => format!("{tap} was off the bridge"),
             Self::NotIsolated => format!("{tap} was not isolated from its neighbours"),
+            Self::Learning => format!("{tap} had the bridge learn addresses"),
+            Self::NotPinned => format!("the bridge did not know for good who is behind {tap}"),
             Self::Down => format!("{tap} was down"),
         }
     }
@@ -218,8 +337,13 @@ pub(super) fn port_faults(
     bridge: &str,
 ) -> BTreeMap<String, PortFault> {
     let taps = wanted.taps.iter();
-    taps.filter_map(|tap| {
-        let fault = PortFault::of(present.devices.get(tap)?, bridge)?;
+    taps.filter_map(|(tap, mac)| {
+        let pinned = if present.pinned.contains(&(tap.clone(), *mac)) {
+            Pinned::Yes
+        } else {
+            Pinned::No
+        };
+        let fault = PortFault::of(present.devices.get(tap)?, pinned, bridge)?;
         Some((tap.clone(), fault))
     })
     .collect()
@@ -246,6 +370,8 @@ pub(super) fn differences(
             device.mac
         ));
     }
+    let faults = device.options.faults();
+    lines.extend(faults.map(|fault| format!("the bridge {bridge} {fault}")));
     for address in present.lacking(wanted) {
         lines.push(format!("the bridge {bridge} had lost {address}"));
     }
@@ -267,6 +393,9 @@ pub(super) fn differences(
         "a route to",
         present.routes.difference(&wanted.routes).collect(),
     ));
+    if present.pools != wanted.pools {
+        lines.push("other routed pools went nowhere than there are".to_owned());
+    }
     // Without the uplink there is nothing to compare: that is a fault of its own.
     if present.uplink(config).is_some() {
         lines.extend(few(
@@ -317,6 +446,11 @@ mod tests {
             mac: BRIDGE_MAC.to_owned(),
             master: master.map(str::to_owned),
             isolated: master.is_some(),
+            learning: false,
+            options: BridgeOptions {
+                group_forward: GROUP_FORWARD,
+                ..BridgeOptions::default()
+            },
         }
     }
 
@@ -336,15 +470,18 @@ mod tests {
         devices.extend(
             wanted
                 .taps
-                .iter()
+                .keys()
                 .map(|tap| (tap.clone(), device(Some("br")))),
         );
+        let taps = wanted.taps.iter();
         Present {
             devices,
             bridge: wanted.bridge.iter().copied().map(on_bridge).collect(),
             own: BTreeMap::new(),
             routes: wanted.routes.clone(),
             proxies: wanted.proxies.clone(),
+            pools: wanted.pools.clone(),
+            pinned: taps.map(|(tap, mac)| (tap.clone(), *mac)).collect(),
         }
     }
 
@@ -365,6 +502,26 @@ mod tests {
         );
         assert_eq!(routed.routes, proxied.routes);
         assert!(routed.proxies.is_empty());
+    }
+
+    #[test]
+    fn routed_pools_are_their_subnets() {
+        let text = |state: &NetworkState| -> Vec<_> {
+            let pools = routed_pools(state).into_iter();
+            pools
+                .map(|(network, length)| format!("{network}/{length}"))
+                .collect()
+        };
+        assert!(text(&state(PoolMode::ProxyNeighbour)).is_empty());
+        let mut state = state(PoolMode::Static);
+        let mut other = state.guests[0].clone();
+        state.guests[0].nic.subnets[0].prefix = 26;
+        state.guests[0].nic.subnets[1].prefix = 64;
+        assert_eq!(text(&state), ["198.51.100.128/26", "2001:db8::/64"]);
+        other.nic.subnets[0].prefix = 24;
+        other.nic.subnets[1].prefix = 128;
+        state.guests.push(other);
+        assert_eq!(text(&state), ["198.51.100.0/24", "2001:db8::/64"]);
     }
 
     #[test]
@@ -425,6 +582,10 @@ mod tests {
                 "a route to 192.0.2.9",
             ),
             (
+                said(&|p| p.pools.clear()),
+                "other routed pools went nowhere than there are",
+            ),
+            (
                 said(&|p| assert!(p.proxies.insert(other))),
                 "an answer on the uplink for 192.0.2.9",
             ),
@@ -433,12 +594,49 @@ mod tests {
         }
     }
 
+    /// Adversary row A1.
+    #[test]
+    fn what_a_bridge_keeps_from_the_rules_is_said() {
+        let good = BridgeOptions {
+            group_forward: GROUP_FORWARD,
+            ..BridgeOptions::default()
+        };
+        let said = |change: fn(&mut BridgeOptions)| {
+            let mut options = good;
+            change(&mut options);
+            options.faults().collect::<Vec<_>>().join(", ")
+        };
+        for (found, expected) in [
+            (said(|_| {}), ""),
+            (said(|found| found.learned_max = Some(LEARNED_MAX)), ""),
+            (
+                said(|found| found.learned_max = Some(0)),
+                "could learn any number of addresses",
+            ),
+            (
+                said(|found| found.stp = true),
+                "ran the spanning tree protocol",
+            ),
+            (
+                said(|found| found.group_forward = 0),
+                "kept frames to reserved addresses from our rules",
+            ),
+            (
+                said(|found| found.link_local_learn = true),
+                "learned from frames to reserved addresses",
+            ),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+
     /// Trial row N1.
     #[test]
     fn a_port_is_on_the_bridge_isolated_and_up() {
         let config = config();
         let wanted = Holding::of(&state(PoolMode::ProxyNeighbour), &config, Ipv6::On);
-        let tap = wanted.taps.first().expect("one").clone();
+        let (tap, mac) = wanted.taps.first_key_value().expect("one");
+        let tap = tap.clone();
         let fault = |change: fn(&mut Device)| {
             let mut present = whole(&wanted);
             change(present.devices.get_mut(&tap).expect("there"));
@@ -450,7 +648,12 @@ mod tests {
             fault(|tap| tap.isolated = false),
             Some(PortFault::NotIsolated)
         );
+        assert_eq!(fault(|tap| tap.learning = true), Some(PortFault::Learning));
         assert_eq!(fault(|tap| tap.up = false), Some(PortFault::Down));
+        let mut elsewhere = whole(&wanted);
+        elsewhere.pinned = [("ik0".to_owned(), *mac)].into();
+        let found = port_faults(&wanted, &elsewhere, "br");
+        assert_eq!(found.get(&tap), Some(&PortFault::NotPinned));
         let mut present = whole(&wanted);
         present.devices.remove(&tap);
         assert!(

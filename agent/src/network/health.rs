@@ -23,6 +23,8 @@ pub(super) struct Account {
     found: Vec<String>,
     /// How often something was put back.
     repairs: u64,
+    /// How many connections were refused.
+    refused: u64,
     /// Why the last change of the network failed.
     failure: Option<HostFault>,
     /// Other programs' rules that drop packets of guests, if they have an address of that family.
@@ -98,6 +100,26 @@ impl Account {
             }
         }
         self.failure = failure;
+    }
+
+    /// Something that somebody else had changed was put back between two looks.
+    pub(super) fn restored(&mut self, what: &str) {
+        self.repairs += 1;
+        // A look may have found the same meanwhile.
+        self.found.retain(|line| !line.contains(RULES));
+        tracing::warn!(
+            what,
+            "somebody else changed the guests' network: it was put back at once"
+        );
+    }
+
+    /// How many connections the kernel's table says that it refused.
+    pub(super) fn note_refused(&mut self, refused: u64) {
+        self.refused = refused;
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
     }
 
     pub(super) fn note_foreign(&mut self, drops: Vec<ForeignDrop>) {
@@ -191,6 +213,9 @@ impl Account {
     }
 }
 
+/// What lines about our rules have in them.
+pub(super) const RULES: &str = "in nftables";
+
 /// Longest detail of a fault that a report may have, in characters.
 const DETAIL_MAX: usize = 500;
 
@@ -227,6 +252,19 @@ mod tests {
         account.looked(lines(&["the rules"]));
         account.applied(None);
         assert_eq!((account.repairs(), account.faults()), (1, vec![]));
+    }
+
+    /// Row B11: it was found by a look, and put back before anybody acted on that.
+    #[test]
+    fn rules_that_were_put_back_at_once_count_once() {
+        let mut account = Account::default();
+        account.looked(Vec::new());
+        let route = "no route to 192.0.2.1";
+        account.looked(lines(&["our tables in nftables were not whole", route]));
+        account.restored("our rules in nftables");
+        assert_eq!(account.repairs(), 1);
+        account.applied(None);
+        assert_eq!(account.repairs(), 2, "the route");
     }
 
     #[test]

@@ -3,7 +3,13 @@
 //! Nothing from outside becomes a word of a command line but addresses, which are typed, and device names of
 //! the host's own configuration and of taps, which are made of a server's id.
 
-use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    net::IpAddr,
+    process::Stdio,
+    time::Duration,
+};
 
 use innkeeper_wire::error::chain;
 use serde::Deserialize;
@@ -15,43 +21,66 @@ use tokio::{
 
 use super::{
     NetworkConfig, NetworkError,
-    drift::{BRIDGE_MAC, BridgeAddress, Device, Holding, PortFault, Present},
+    drift::{
+        BRIDGE_MAC, BridgeAddress, BridgeOptions, Device, GROUP_FORWARD, Holding, LEARNED_MAX,
+        Present,
+    },
     guard::AddressUse,
-    rules,
+    ports,
     settings::Ipv6,
 };
+
+pub(super) use rulesets::{all_rules, nft, nft_text, table, tables};
+
+mod rulesets;
 
 /// A thousand guests' rules take some 100 ms.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// What is read of all routes at most: some 40,000 of them. A full table of the internet would be more than the agent
 /// may have of memory.
 const ROUTES_MAX: u64 = 4 << 20;
+/// Metric of a route that is taken only where there is no other one to the same network.
+const LAST_CHOICE: u32 = 1 << 20;
 /// Marks routes and neighbour entries as ours: a number that nobody has registered (iproute2 rt_protos).
 const PROTOCOL: &str = "201";
 
 /// Makes the bridge, unless it is there as it shall be.
 pub(super) async fn make_bridge(bridge: &str, present: &Present) -> Result<(), NetworkError> {
+    let options = format!("no_linklocal_learn 1 group_fwd_mask {GROUP_FORWARD}");
     let mut lines = String::new();
-    match present.devices.get(bridge) {
+    let found = present.devices.get(bridge);
+    match found {
         None => {
-            let kind = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0";
+            let kind =
+                format!("type bridge stp_state 0 forward_delay 0 mcast_snooping 0 {options}");
             line(
                 &mut lines,
                 &format!("link add {bridge} address {BRIDGE_MAC} {kind}"),
             );
         }
-        Some(device) if device.mac != BRIDGE_MAC => {
-            line(
-                &mut lines,
-                &format!("link set {bridge} address {BRIDGE_MAC}"),
-            );
+        Some(device) => {
+            if device.mac != BRIDGE_MAC {
+                let address = format!("link set {bridge} address {BRIDGE_MAC}");
+                line(&mut lines, &address);
+            }
+            if device.options.faults().next().is_some() {
+                let options = format!("link set {bridge} type bridge stp_state 0 {options}");
+                line(&mut lines, &options);
+            }
         }
-        Some(_) => {}
     }
-    if present.devices.get(bridge).is_none_or(|device| !device.up) {
+    if found.is_none_or(|device| !device.up) {
         line(&mut lines, &format!("link set {bridge} up"));
     }
-    batch(&[], &lines).await
+    batch(&[], &lines).await?;
+    // Of a new one nobody knows whether kernel and `ip` have this.
+    if found.is_none_or(|device| device.options.learned_max.is_some()) && !lines.is_empty() {
+        let limit = format!("link set {bridge} type bridge fdb_max_learned {LEARNED_MAX}\n");
+        if let Err(error) = batch(&[], &limit).await {
+            tracing::debug!(error = chain(&error), "the bridge has no such limit");
+        }
+    }
+    Ok(())
 }
 
 /// Gives the bridge the addresses that it lacks.
@@ -92,27 +121,6 @@ pub(super) async fn tidy_bridge(bridge: &str, present: &Present, wanted: &Holdin
     }
 }
 
-/// Makes taps the ports that they shall be. One that is off the bridge is switched off while it is put back: until it
-/// is isolated it must exchange nothing with its neighbours.
-pub(super) async fn mend_ports(
-    bridge: &str,
-    faults: &BTreeMap<String, PortFault>,
-) -> Result<(), NetworkError> {
-    let mut lines = String::new();
-    for (tap, fault) in faults {
-        if *fault == PortFault::OffBridge {
-            line(&mut lines, &format!("link set dev {tap} down"));
-            line(&mut lines, &format!("link set dev {tap} master {bridge}"));
-        }
-        line(
-            &mut lines,
-            &format!("link set dev {tap} type bridge_slave isolated on"),
-        );
-        line(&mut lines, &format!("link set dev {tap} up"));
-    }
-    batch(&[], &lines).await
-}
-
 /// Takes away routes and proxies of ours that are not wanted.
 pub(super) async fn withdraw(
     config: &NetworkConfig,
@@ -126,6 +134,9 @@ pub(super) async fn withdraw(
     for address in present.routes.difference(&wanted.routes) {
         batch.route("del", *address, config);
     }
+    for pool in present.pools.difference(&wanted.pools) {
+        batch.nowhere("del", *pool);
+    }
     batch.run().await
 }
 
@@ -138,6 +149,9 @@ pub(super) async fn add(
     let mut batch = Batch::default();
     for address in wanted.routes.difference(&present.routes) {
         batch.route("replace", *address, config);
+    }
+    for pool in wanted.pools.difference(&present.pools) {
+        batch.nowhere("replace", *pool);
     }
     if present.uplink(config).is_some() {
         for address in wanted.proxies.difference(&present.proxies) {
@@ -168,6 +182,14 @@ impl Batch {
         line(self.lines(address), &text);
     }
 
+    /// The last choice among routes to the same network: whoever has it elsewhere knows better.
+    fn nowhere(&mut self, verb: &str, (network, length): (IpAddr, u8)) {
+        let text = format!(
+            "route {verb} blackhole {network}/{length} metric {LAST_CHOICE} proto {PROTOCOL}"
+        );
+        line(self.lines(network), &text);
+    }
+
     fn proxy(&mut self, verb: &str, address: IpAddr, config: &NetworkConfig) {
         if let Some(uplink) = &config.uplink {
             let text = format!("neigh {verb} proxy {address} dev {uplink} protocol {PROTOCOL}");
@@ -184,7 +206,7 @@ pub(super) fn line(lines: &mut String, text: &str) {
     writeln!(lines, "{text}").expect("writing to memory does not fail");
 }
 
-async fn batch(options: &[&str], lines: &str) -> Result<(), NetworkError> {
+pub(super) async fn batch(options: &[&str], lines: &str) -> Result<(), NetworkError> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -232,12 +254,37 @@ struct Entry {
 struct LinkInfo {
     #[serde(default)]
     info_slave_data: SlaveData,
+    #[serde(default)]
+    info_kind: String,
+    /// What it has depends on the kind.
+    #[serde(default)]
+    info_data: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct SlaveData {
     #[serde(default)]
     isolated: bool,
+    #[serde(default)]
+    learning: bool,
+}
+
+impl LinkInfo {
+    fn options(&self) -> BridgeOptions {
+        if self.info_kind != "bridge" {
+            return BridgeOptions::default();
+        }
+        let number = |name: &str| self.info_data[name].as_u64();
+        let mask = self.info_data["group_fwd_mask"].as_str();
+        let mask = mask.map(|text| text.trim_start_matches("0x"));
+        let mask = mask.and_then(|text| u16::from_str_radix(text, 16).ok());
+        BridgeOptions {
+            stp: number("stp_state") != Some(0),
+            group_forward: mask.unwrap_or_default(),
+            link_local_learn: number("no_linklocal_learn") != Some(1),
+            learned_max: number("fdb_max_learned").and_then(|max| max.try_into().ok()),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -279,6 +326,8 @@ pub(super) async fn observe(config: &NetworkConfig, ipv6: Ipv6) -> Result<Presen
             mac: entry.address,
             master: entry.master,
             isolated: entry.linkinfo.info_slave_data.isolated,
+            learning: entry.linkinfo.info_slave_data.learning,
+            options: entry.linkinfo.options(),
         };
         present.devices.insert(entry.ifname, device);
     }
@@ -293,7 +342,14 @@ pub(super) async fn observe(config: &NetworkConfig, ipv6: Ipv6) -> Result<Presen
             Ipv6::Off => Ok(Family::default()),
         }
     };
-    let (v4, v6) = tokio::try_join!(v4, v6)?;
+    let pinned = async {
+        match bridge {
+            Some(bridge) => ports::pinned(bridge).await,
+            None => Ok(BTreeSet::new()),
+        }
+    };
+    let (v4, v6, pinned) = tokio::try_join!(v4, v6, pinned)?;
+    present.pinned = pinned;
     for family in [v4, v6] {
         for device in family.devices {
             if device.ifname == config.bridge {
@@ -312,6 +368,7 @@ pub(super) async fn observe(config: &NetworkConfig, ipv6: Ipv6) -> Result<Presen
             }
         }
         present.routes.extend(ours(&family.routes));
+        present.pools.extend(our_networks(&family.nowhere));
         present.proxies.extend(ours(&family.proxies));
     }
     Ok(present)
@@ -322,17 +379,18 @@ pub(super) async fn observe(config: &NetworkConfig, ipv6: Ipv6) -> Result<Presen
 struct Family {
     devices: Vec<Entry>,
     routes: Vec<Entry>,
+    nowhere: Vec<Entry>,
     proxies: Vec<Entry>,
 }
 
 impl Family {
-    /// All addresses, the bridge's routes and the uplink's proxies, in one run.
+    /// All addresses, routes to nowhere, the bridge's routes and the uplink's proxies, in one run.
     async fn show(
         family: &str,
         bridge: Option<&str>,
         uplink: Option<&str>,
     ) -> Result<Self, NetworkError> {
-        let mut lines = "addr show\n".to_owned();
+        let mut lines = "addr show\nroute show type blackhole\n".to_owned();
         if let Some(bridge) = bridge {
             line(&mut lines, &format!("route show dev {bridge}"));
         }
@@ -343,6 +401,7 @@ impl Family {
         let mut next = || lists.next().unwrap_or_default();
         Ok(Self {
             devices: next(),
+            nowhere: next(),
             routes: bridge.map(|_| next()).unwrap_or_default(),
             proxies: uplink.map(|_| next()).unwrap_or_default(),
         })
@@ -356,6 +415,22 @@ fn ours(entries: &[Entry]) -> impl Iterator<Item = IpAddr> {
         .iter()
         .filter(|entry| entry.protocol.as_deref() == Some(PROTOCOL));
     ours.filter_map(|entry| entry.dst.parse().ok())
+}
+
+/// The networks among entries that we made.
+fn our_networks(entries: &[Entry]) -> impl Iterator<Item = (IpAddr, u8)> {
+    let ours = entries
+        .iter()
+        .filter(|entry| entry.protocol.as_deref() == Some(PROTOCOL));
+    ours.filter_map(|entry| {
+        let (network, length) = match entry.dst.split_once('/') {
+            Some((network, length)) => (network, length.parse().ok()?),
+            // A single address has no length.
+            None if entry.dst.contains(':') => (entry.dst.as_str(), 128),
+            None => (entry.dst.as_str(), 32),
+        };
+        Some((network.parse().ok()?, length))
+    })
 }
 
 /// The next hops of all routes but those that lead to our guests. `ip` is asked for everything once more, since no
@@ -405,54 +480,6 @@ async fn show_up_to(
     let lists: Result<Vec<_>, _> = lists.collect();
     lists.map_err(|source| NetworkError::Output {
         what: format!("ip {}", arguments.join(" ")),
-        source,
-    })
-}
-
-/// What the tables in the kernel say; `None` when they are not whole.
-pub(super) async fn ruleset() -> Result<Option<rules::Installed>, NetworkError> {
-    let [first, second] = rules::TABLES.map(|(family, name)| list(family, name));
-    match tokio::try_join!(first, second)? {
-        (Some(first), Some(second)) => Ok(rules::read(&[first, second])),
-        _ => Ok(None),
-    }
-}
-
-/// All rules of this host without the contents of sets, other programs' included.
-pub(super) async fn all_rules() -> Result<Value, NetworkError> {
-    let printed = run("nft", &["-j", "-t", "list", "ruleset"], "").await?;
-    serde_json::from_slice(&printed).map_err(|source| NetworkError::Output {
-        what: "nft -j -t list ruleset".to_owned(),
-        source,
-    })
-}
-
-/// Whether the grants' table is whole.
-pub(super) async fn grants_installed() -> Result<bool, NetworkError> {
-    let table = list("inet", rules::GRANTS_TABLE).await?;
-    Ok(table.is_some_and(|table| rules::is_grants(&table)))
-}
-
-/// Carries out one transaction.
-pub(super) async fn nft(transaction: &Value) -> Result<(), NetworkError> {
-    run("nft", &["-j", "-f", "-"], &transaction.to_string())
-        .await
-        .map(drop)
-}
-
-/// A table; `None` when there is none.
-async fn list(family: &str, name: &str) -> Result<Option<Value>, NetworkError> {
-    let printed = match run("nft", &["-j", "list", "table", family, name], "").await {
-        Err(NetworkError::Command { reason, .. })
-            if reason.contains("No such file or directory") =>
-        {
-            return Ok(None);
-        }
-        outcome => outcome?,
-    };
-    let table = serde_json::from_slice(&printed);
-    table.map(Some).map_err(|source| NetworkError::Output {
-        what: format!("nft -j list table {family} {name}"),
         source,
     })
 }

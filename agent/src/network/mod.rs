@@ -7,7 +7,7 @@
 //! router of the network around, but in a pool that is routed to this host, which then has it itself.
 //!
 //! [`rules`] says what nftables shall hold, [`drift`] what else, [`settings`] which sysctls, all as data; [`kernel`]
-//! runs `nft` and `ip`; [`guard`] and [`foreign`] find what the host can't carry and what it can't mend; [`announce`]
+//! runs `nft` and `ip`, [`ports`] knows the taps; [`watch`] hears at once when somebody changes our rules; [`guard`] and [`foreign`] find what the host can't carry and what it can't mend; [`announce`]
 //! tells the network of new addresses. Called for [`crate::action::Action::ApplyNetwork`] and while observing.
 //! Everything is replaced in one go and read back from the kernel at every look, so whatever somebody else changed
 //! shows as not installed, is put back by the next change, counted and logged ([`health`]).
@@ -19,6 +19,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -30,6 +31,7 @@ use innkeeper_wire::{
     host::{FAULTS_MAX, HostFault, HostFaultCode, HostHealth},
     id::ServerId,
     time::Timestamp,
+    vm::MacAddress,
 };
 use tokio::time::{Instant, timeout};
 
@@ -42,8 +44,11 @@ use crate::{
 use announce::Answered;
 use drift::{Holding, PortFault, Present};
 use guard::{AddressUse, Surroundings};
-use health::{Account, fault};
+use health::{Account, RULES, fault};
+use rules::flows;
 use settings::Ipv6;
+use tables::{OwnTables, Standing};
+use watch::News;
 
 mod announce;
 mod drift;
@@ -53,8 +58,11 @@ mod health;
 mod kernel;
 mod neighbours;
 mod nft;
+mod ports;
 pub mod rules;
 mod settings;
+mod tables;
+mod watch;
 
 /// Where guests send IPv6.
 pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
@@ -102,6 +110,9 @@ pub enum NetworkError {
         /// Its message.
         reason: String,
     },
+    /// The kernel does not tell of changes of its rules.
+    #[error("the kernel can't be asked to tell of changed rules")]
+    Watch(#[source] std::io::Error),
     /// A kernel setting could not be written.
     #[error("the kernel setting {name} can't be set to {value}")]
     Setting {
@@ -150,6 +161,8 @@ pub struct Look {
     pub surroundings: Surroundings,
     /// What was put back, and what can't be.
     pub health: HostHealth,
+    /// How many connections of guests were refused since their share was set up, for being more than it.
+    pub refused: u64,
 }
 
 /// The network of one host.
@@ -159,6 +172,7 @@ pub struct Network {
     /// Two reloads at a time would each undo the other's routes; a look in the middle of one would find faults.
     applying: tokio::sync::Mutex<()>,
     account: Mutex<Account>,
+    tables: OwnTables,
     /// When to survey next.
     survey_due: Mutex<Option<Instant>>,
     answered: Answered,
@@ -172,6 +186,7 @@ impl Network {
             config,
             applying: tokio::sync::Mutex::new(()),
             account: Mutex::default(),
+            tables: OwnTables::default(),
             survey_due: Mutex::default(),
             answered: Answered::default(),
         }
@@ -203,8 +218,7 @@ impl Network {
         let (config, bridge) = (&self.config, self.config.bridge.as_str());
         let (ipv6, _) = self.ipv6();
         let wanted = Holding::of(state, config, ipv6);
-        let observed = kernel::observe(config, ipv6);
-        let (present, granting) = tokio::try_join!(observed, kernel::grants_installed())?;
+        let present = kernel::observe(config, ipv6).await?;
         self.check_guests(state, &present)?;
         let uplink = present.uplink(config);
         kernel::make_bridge(bridge, &present).await?;
@@ -214,12 +228,9 @@ impl Network {
         let set = settings::write(&settings::wanted(bridge, uplink, ipv6));
         kernel::address_bridge(bridge, &present, &wanted).await?;
         kernel::withdraw(config, &present, &wanted).await?;
-        if !granting {
-            kernel::nft(&rules::grants()).await?;
-        }
-        kernel::nft(&rules::ruleset(state, bridge)).await?;
+        self.tables.make(state, bridge).await?;
         let faults = drift::port_faults(&wanted, &present, bridge);
-        kernel::mend_ports(bridge, &faults).await?;
+        ports::mend(bridge, with_macs(&faults, &wanted)).await?;
         kernel::add(config, &present, &wanted).await?;
         kernel::tidy_bridge(bridge, &present, &wanted).await;
         if let Some(uplink) = uplink {
@@ -252,38 +263,36 @@ impl Network {
     /// # Errors
     /// When it can't be found out.
     pub async fn look(&self) -> Result<Look, NetworkError> {
+        let (ipv6, without_ipv6) = self.ipv6();
+        // Before the lock: it may take a while, and nobody has to wait for that.
+        self.survey(ipv6).await;
         // While it is being changed nothing holds; and a change may take longer than anybody waits for a look.
         let Ok(_unchanged) = self.applying.try_lock() else {
             return Ok(self.result(None));
         };
-        let (ipv6, without_ipv6) = self.ipv6();
         let observed = kernel::observe(&self.config, ipv6);
-        let (present, granting, ruleset, ()) = tokio::try_join!(
-            observed,
-            kernel::grants_installed(),
-            kernel::ruleset(),
-            async {
-                self.survey(ipv6).await;
-                Ok(())
-            }
-        )?;
+        let (present, tables) = tokio::try_join!(observed, kernel::tables())?;
         let mut found = Vec::new();
-        if !granting {
-            found.push("the table of grants in nftables was not whole".to_owned());
-        }
         let uplink = present.uplink(&self.config);
         let settings = settings::wanted(&self.config.bridge, uplink, ipv6);
         let surroundings = self.surroundings(&present, without_ipv6);
         let mut account = self.account();
-        let ports = match &ruleset {
-            Some(ruleset) => {
+        let ruleset = tables.as_ref().and_then(|tables| {
+            account.note_refused(flows::refused(&tables.flows));
+            rules::read(&tables.replaced)
+        });
+        let ports = match (&ruleset, &tables) {
+            (Some(ruleset), Some(tables)) => {
+                if self.tables.judge(tables, &self.config.bridge) == Standing::Changed {
+                    found.push(format!("our rules {RULES} were changed"));
+                }
                 account.judge_foreign(&ruleset.addresses, &self.config.bridge);
                 let wanted = Holding::installed(ruleset, &self.config, ipv6);
                 found.extend(drift::differences(&wanted, &present, &self.config));
                 self.ports(&mut account, &wanted, &present)
             }
-            None => {
-                found.push("our tables in nftables were not whole".to_owned());
+            _ => {
+                found.push(format!("our tables {RULES} were not whole"));
                 Vec::new()
             }
         };
@@ -314,7 +323,7 @@ impl Network {
         let bridge = &self.config.bridge;
         let faults = drift::port_faults(wanted, present, bridge);
         let ripe = account.ripe(&faults, &present.devices);
-        let good = wanted.taps.iter().filter(|tap| !faults.contains_key(*tap));
+        let good = wanted.taps.keys().filter(|tap| !faults.contains_key(*tap));
         let good = good.filter_map(|tap| Some((tap.clone(), present.devices.get(tap)?.index)));
         account.note_good(good);
         let lines = ripe.iter();
@@ -329,6 +338,42 @@ impl Network {
     /// When it can't be found out.
     pub async fn installed(&self) -> Result<Option<Digest>, NetworkError> {
         self.look().await.map(|look| look.installed)
+    }
+
+    /// Makes the tap of a server that was just started the port that it shall be, before anybody looks.
+    ///
+    /// # Errors
+    /// When it can't be done; the next looks try it again.
+    pub async fn plug_in(&self, server: ServerId) -> Result<(), NetworkError> {
+        let Some(mac) = self.tables.mac(server) else {
+            return Ok(());
+        };
+        // libvirt has put it on the bridge; whatever else is missing is done.
+        let new = (&tap_name(server), mac, PortFault::Learning);
+        ports::mend(&self.config.bridge, std::iter::once(new)).await
+    }
+
+    /// Puts our rules back as soon as somebody else changes them, until it is dropped: a look comes two seconds later.
+    ///
+    /// # Errors
+    /// When the kernel does not tell of changes: then the looks remain.
+    pub async fn watch(&self) -> Result<Infallible, NetworkError> {
+        let news = News::open().map_err(NetworkError::Watch)?;
+        loop {
+            news.of(rules::is_our_name)
+                .await
+                .map_err(NetworkError::Watch)?;
+            let _one_at_a_time = self.applying.lock().await;
+            // What is known by then is seen now, our own changes included.
+            news.drain();
+            match self.tables.restore(&self.config.bridge).await {
+                Ok(Standing::Whole) => {}
+                Ok(Standing::Changed) => self.account().restored(&format!("our rules {RULES}")),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "changed rules can't be put back yet");
+                }
+            }
+        }
     }
 
     /// Which guests have answered for their addresses, and when.
@@ -367,6 +412,7 @@ impl Network {
         Look {
             installed,
             surroundings: account.surroundings.clone(),
+            refused: account.refused(),
             health: HostHealth {
                 repairs: account.repairs(),
                 faults,
@@ -451,6 +497,15 @@ impl Network {
         let resolved = timeout(RESOLVE_DEADLINE, resolve(url)).await;
         resolved.ok()?.ok()
     }
+}
+
+/// Faulty taps with the hardware address that shall be behind each.
+fn with_macs<'a>(
+    faults: &'a BTreeMap<String, PortFault>,
+    wanted: &'a Holding,
+) -> impl Iterator<Item = (&'a String, MacAddress, PortFault)> {
+    let faults = faults.iter();
+    faults.filter_map(|(tap, fault)| Some((tap, *wanted.taps.get(tap)?, *fault)))
 }
 
 /// What is wrong with the uplink of the configuration.

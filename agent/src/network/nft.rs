@@ -7,8 +7,6 @@ pub(super) struct Table {
     family: &'static str,
     name: &'static str,
     commands: Vec<Value>,
-    rules: usize,
-    elements: usize,
 }
 
 impl Table {
@@ -24,19 +22,12 @@ impl Table {
             family,
             name,
             commands,
-            rules: 0,
-            elements: 0,
         }
     }
 
     /// All commands, in their order.
     pub(super) fn into_commands(self) -> Vec<Value> {
         self.commands
-    }
-
-    /// Rules and elements so far.
-    pub(super) fn size(&self) -> (usize, usize) {
-        (self.rules, self.elements)
     }
 
     fn add(&mut self, kind: &str, mut object: Value) {
@@ -60,7 +51,6 @@ impl Table {
 
     /// A set; nft refuses an empty list of elements or flags, so those are left out.
     pub(super) fn set(&mut self, name: &str, kind: &Value, flags: &[&str], elements: Vec<Value>) {
-        self.elements += elements.len();
         let mut set = json!({ "name": name, "type": kind });
         if !flags.is_empty() {
             set["flags"] = json!(flags);
@@ -71,8 +61,17 @@ impl Table {
         self.add("set", set);
     }
 
+    /// A set that packets fill: at most so many elements, each for so long after it was seen last.
+    pub(super) fn memory(&mut self, name: &str, kind: &str, size: u32, timeout_s: u32) {
+        self.add(
+            "set",
+            json!({
+                "name": name, "type": kind, "size": size, "flags": ["timeout"], "timeout": timeout_s,
+            }),
+        );
+    }
+
     pub(super) fn map(&mut self, name: &str, key: &str, value: &str, elements: Vec<Value>) {
-        self.elements += elements.len();
         let mut map = json!({ "name": name, "type": key, "map": value });
         if !elements.is_empty() {
             map["elem"] = Value::Array(elements);
@@ -81,12 +80,10 @@ impl Table {
     }
 
     pub(super) fn rule(&mut self, chain: &str, expressions: Vec<Value>) {
-        self.rules += 1;
         self.add("rule", json!({ "chain": chain, "expr": expressions }));
     }
 
     pub(super) fn commented_rule(&mut self, chain: &str, expressions: Vec<Value>, comment: &str) {
-        self.rules += 1;
         self.add(
             "rule",
             json!({ "chain": chain, "expr": expressions, "comment": comment }),
@@ -120,6 +117,11 @@ pub(super) fn unequal(left: Value, right: Value) -> Value {
 
 pub(super) fn jump(chain: &str) -> Value {
     json!({ "jump": { "target": chain } })
+}
+
+/// Notes a packet's field in a set; where that is full, the rule ends here.
+pub(super) fn remember(field: Value, set: &str) -> Value {
+    json!({ "set": { "op": "update", "elem": field, "set": format!("@{set}") } })
 }
 
 pub(super) fn accept() -> Value {

@@ -1,17 +1,20 @@
 //! What nftables shall hold for a [`NetworkState`]: a pure function to nft's JSON, and its reading back.
 //!
-//! Three tables, all ours:
+//! Four tables, all ours:
 //! - `bridge innkeeper`: what a guest may send at all, at its tap: its own addresses only, no router or DHCP
-//!   answers, no VLAN, nothing but ARP, IPv4 and IPv6. In front of everything else.
+//!   answers, no VLAN, nothing but ARP, IPv4 and IPv6, nothing to addresses that are reserved for bridges. In front
+//!   of everything else.
 //! - `inet innkeeper_grants`: engineers' timed access. Made when it is missing and never flushed here, since its
 //!   elements are known to the kernel only.
 //! - `inet innkeeper`: the judge. One chain, jumped to from forward, output and input, so that packets from
 //!   outside, between guests and from the host itself are judged alike: grants, established, what the
 //!   customer opened, nothing else.
+//! - `inet innkeeper_flows` ([`flows`]): how much of the host's connection table a guest may have. Kept as well: who
+//!   has how many is known to the kernel only.
 //!
-//! The first and the last are replaced whole, each reload one transaction. Guests are data in sets: the number
-//! of rules does not grow with them, but for one chain a guest that pins its neighbour advertisements.
-//! A rule's comment in each table names the state that it belongs to and how many rules and elements it has.
+//! `bridge innkeeper` and `inet innkeeper` are replaced whole, each reload one transaction. Guests are data in sets:
+//! the number of rules does not grow with them, but for two chains a guest. A rule's comment names the state that the
+//! table belongs to. What the kernel shows of them afterwards is what it has to show from then on ([`Prints`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,15 +26,17 @@ use serde_json::{Value, json};
 
 use super::{
     drift,
-    nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, unequal},
+    nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, remember, unequal},
 };
 use crate::action::{GuestNetwork, NetworkState, tap_name};
 
-pub(super) use read_back::{Installed, is_grants, read};
+pub(super) use flows::TABLE as FLOWS_TABLE;
+pub(super) use read_back::{Installed, Prints, Tables, has_comment, print_kept, read};
 
+pub mod flows;
 mod read_back;
 
-/// Our tables, but the grants'.
+/// Those of our tables that are replaced.
 pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)];
 /// The table of the grants, of family `inet`.
 pub(super) const GRANTS_TABLE: &str = "innkeeper_grants";
@@ -43,6 +48,12 @@ const IPPROTO_ICMPV6: u8 = 58;
 const MARK_GRANTED: u32 = 0x696b_0001;
 /// Names of taps begin so; a tap that no set knows may send nothing.
 const TAPS: &str = "ik*";
+/// How many link-local addresses a guest may speak with at a time: its kernel has one, another one before that was up,
+/// and privacy extensions may choose anew. For each that it speaks with the host keeps a neighbour entry, and the kernel
+/// has 1,024 of them for everybody.
+const LINK_LOCALS_MAX: u32 = 8;
+/// How long one that is not heard of any more counts.
+const LINK_LOCAL_S: u32 = 600;
 /// Comment of the rule that names a table's state.
 const STATE_COMMENT: &str = "state";
 /// Comment of the rule that says that the grants' table is whole.
@@ -50,7 +61,13 @@ pub(super) const GRANTS_COMMENT: &str = "grants 1";
 
 /// Whether a table is one of ours.
 pub(super) fn is_ours(family: &str, table: &str) -> bool {
-    TABLES.contains(&(family, table)) || (family, table) == ("inet", GRANTS_TABLE)
+    TABLES.contains(&(family, table))
+        || (family == "inet" && [GRANTS_TABLE, FLOWS_TABLE].contains(&table))
+}
+
+/// Whether a table of ours has this name, in whatever family.
+pub(super) fn is_our_name(table: &str) -> bool {
+    [TABLE, GRANTS_TABLE, FLOWS_TABLE].contains(&table)
 }
 
 /// The transaction that replaces the tables by those of `state`.
@@ -105,11 +122,10 @@ pub fn grants() -> Value {
     json!({ "nftables": table.into_commands() })
 }
 
-/// A table's commands, with the rule at the end that names its state and its size.
+/// A table's commands, with the rule at the end that names its state.
 fn stamped(mut table: Table, digest: &Digest) -> Vec<Value> {
     table.chain("state");
-    let (rules, elements) = table.size();
-    let comment = format!("{STATE_COMMENT} {} {elements} {digest}", rules + 1);
+    let comment = format!("{STATE_COMMENT} {digest}");
     table.commented_rule("state", vec![json!({ "return": null })], &comment);
     table.into_commands()
 }
@@ -117,7 +133,8 @@ fn stamped(mut table: Table, digest: &Digest) -> Vec<Value> {
 /// Anti-spoofing at the taps.
 fn spoof_table(state: &NetworkState) -> Table {
     let mut table = Table::new("bridge", TABLE);
-    let (mut mac, mut own4, mut own6, mut advertise) = (vec![], vec![], vec![], vec![]);
+    let (mut mac, mut own4, mut own6) = (vec![], vec![], vec![]);
+    let (mut advertise, mut speak) = (vec![], vec![]);
     for guest in &state.guests {
         let tap = tap_name(guest.server);
         mac.push(concat([json!(tap), json!(guest.nic.mac)]));
@@ -134,12 +151,20 @@ fn spoof_table(state: &NetworkState) -> Table {
         for rule in pin_advertisements(guest) {
             table.rule(&chain, rule);
         }
-        advertise.push(json!([tap, { "jump": { "target": chain } }]));
+        advertise.push(json!([tap, jump(&chain)]));
+        let locals = format!("ll_{tap}");
+        table.memory(&locals, "ipv6_addr", LINK_LOCALS_MAX, LINK_LOCAL_S);
+        table.chain(&locals);
+        let source = remember(payload("ip6", "saddr"), &locals);
+        table.rule(&locals, vec![source, accept()]);
+        table.rule(&locals, vec![drop()]);
+        speak.push(json!([tap, jump(&locals)]));
     }
     table.set("mac", &json!(["ifname", "ether_addr"]), &[], mac);
     table.set("own4", &json!(["ifname", "ipv4_addr"]), &[], own4);
     table.set("own6", &json!(["ifname", "ipv6_addr"]), &[], own6);
     table.map("advertise", "ifname", "verdict", advertise);
+    table.map("speak", "ifname", "verdict", speak);
     table.chain("check");
     for rule in spoof_rules() {
         table.rule("check", rule);
@@ -149,7 +174,20 @@ fn spoof_table(state: &NetworkState) -> Table {
         "from_taps",
         vec![equal(meta("iifname"), json!(TAPS)), jump("check")],
     );
+    // One reserved address the bridge does not treat as any other, and shows here alone.
+    table.base_chain("kept_from_taps", "input", -300);
+    table.rule(
+        "kept_from_taps",
+        vec![equal(meta("iifname"), json!(TAPS)), is_reserved(), drop()],
+    );
     table
+}
+
+/// For an address that is reserved for bridges and what is beside them (IEEE 802.1Q, table 8-1): no guest has
+/// business there.
+fn is_reserved() -> Value {
+    let all = json!({ "range": ["01:80:c2:00:00:00", "01:80:c2:00:00:0f"] });
+    equal(payload("ether", "daddr"), all)
 }
 
 fn spoof_rules() -> Vec<Vec<Value>> {
@@ -162,11 +200,14 @@ fn spoof_rules() -> Vec<Vec<Value>> {
     ];
     let link_local = json!({ "prefix": { "addr": "fe80::", "len": 10 } });
     let advertisement = equal(payload("icmpv6", "type"), json!("nd-neighbor-advert"));
-    let advertised = json!({ "vmap": { "key": meta("iifname"), "data": "@advertise" } });
-    let mut rules = vec![vec![
-        unequal(from(payload("ether", "saddr")), in_set("mac")),
-        drop(),
-    ]];
+    let chosen = |map: &str| json!({ "vmap": { "key": meta("iifname"), "data": map } });
+    let mut rules = vec![
+        vec![is_reserved(), drop()],
+        vec![
+            unequal(from(payload("ether", "saddr")), in_set("mac")),
+            drop(),
+        ],
+    ];
     rules.extend(arp_rules());
     rules.extend([
         vec![
@@ -194,14 +235,14 @@ fn spoof_rules() -> Vec<Vec<Value>> {
             equal(payload("udp", "sport"), json!(547)),
             drop(),
         ],
-        vec![advertisement, advertised],
+        vec![advertisement, chosen("@advertise")],
         // Link-local and unspecified sources are for neighbour discovery alone, without extension headers in
-        // front that could hide something else.
+        // front that could hide something else; and of link-local ones a guest has a few.
         vec![
             equal(payload("ip6", "saddr"), link_local),
             equal(payload("ip6", "nexthdr"), json!(IPPROTO_ICMPV6)),
             equal(payload("icmpv6", "type"), json!({ "set": discovery })),
-            accept(),
+            chosen("@speak"),
         ],
         vec![
             equal(payload("ip6", "saddr"), json!("::")),
@@ -309,6 +350,18 @@ fn judge_table(state: &NetworkState, bridge: &str) -> Table {
     table.set("routed6", &json!("ipv6_addr"), &[], values(false));
     let gateways = to_values(&drift::gateways(state));
     table.set("gateway4", &json!("ipv4_addr"), &[], gateways);
+    let pools = drift::routed_pools(state);
+    for (name, kind, v4) in [("pool4", "ipv4_addr", true), ("pool6", "ipv6_addr", false)] {
+        let pools = pools.iter().filter(|(network, _)| network.is_ipv4() == v4);
+        // The length of the prefix as a port: nft would print a prefix in several ways.
+        let elements = pools.map(|(network, length)| concat([json!(network), json!(length)]));
+        table.set(
+            name,
+            &json!([kind, "inet_service"]),
+            &[],
+            elements.collect(),
+        );
+    }
     for (name, kind, ports) in [
         ("tcp4", "ipv4_addr", to_ranges(&openings.tcp4)),
         ("udp4", "ipv4_addr", to_ranges(&openings.udp4)),
@@ -329,7 +382,11 @@ fn judge_table(state: &NetworkState, bridge: &str) -> Table {
 fn hook_judge(table: &mut Table, bridge: &str) {
     let from_guests = equal(meta("iifname"), json!(bridge));
     let not_from_guests = unequal(meta("iifname"), json!(bridge));
+    // What reaches the host by a tap and not by the bridge has passed no check: the tap is off the bridge, or the
+    // kernel took a frame for the bridge's own.
+    let from_tap = || vec![equal(meta("iifname"), json!(TAPS)), drop()];
     table.base_chain("forwarded", "forward", 0);
+    table.rule("forwarded", from_tap());
     for (protocol, set) in [("ip", "guest4"), ("ip6", "guest6")] {
         // A second line behind the taps, and nobody outside may speak as a guest of this host.
         let source = |op: fn(Value, Value) -> Value| op(payload(protocol, "saddr"), in_set(set));
@@ -357,6 +414,7 @@ fn hook_judge(table: &mut Table, bridge: &str) {
     table.rule("sent", vec![discovery(), accept()]);
     table.rule("sent", vec![jump("judge")]);
     table.base_chain("received", "input", 0);
+    table.rule("received", from_tap());
     table.rule("received", vec![not_from_guests, accept()]);
     table.rule("received", vec![established(), accept()]);
     table.rule("received", vec![discovery(), accept()]);

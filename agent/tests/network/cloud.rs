@@ -27,6 +27,7 @@ pub(crate) const FIRST_PACKET_MS: u128 = 50;
 pub(crate) struct Host {
     pub(crate) namespace: Namespace,
     network: Arc<Network>,
+    config: NetworkConfig,
 }
 
 impl Host {
@@ -48,8 +49,31 @@ impl Host {
         ] {
             namespace.ip(&line);
         }
-        let network = Arc::new(Network::new(config));
-        Self { namespace, network }
+        let network = Arc::new(Network::new(config.clone()));
+        Self {
+            namespace,
+            network,
+            config,
+        }
+    }
+
+    /// Another process of the agent: it knows nothing but what it finds.
+    pub(crate) fn restart(&mut self) {
+        self.network = Arc::new(Network::new(self.config.clone()));
+    }
+
+    /// Has changed rules put back at once, by a thread of its own that lasts as long as the test.
+    pub(crate) fn watch(&self) {
+        let network = Arc::clone(&self.network);
+        self.namespace.run(move || {
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
+                runtime.block_on(network.watch())
+            });
+        });
     }
 
     /// Runs something with its network; what it spawns ends with it.
@@ -157,8 +181,16 @@ pub(crate) fn guest(number: u8, mode: PoolMode) -> Guest {
     guest
 }
 
-/// Lays a guest's cable and sets its addresses as its seed says.
+/// Lays a guest's cable as libvirt lays its tap, sets its addresses as its seed says, and tells the agent.
 pub(crate) fn plug_in(guest: &Guest, host: &Host) {
+    lay_cable(guest, host);
+    let server = guest.network.server;
+    host.with(async move |network| network.plug_in(server).await)
+        .expect("set up");
+}
+
+/// The same before the agent knows of it.
+pub(crate) fn lay_cable(guest: &Guest, host: &Host) {
     let (tap, thread) = (tap_name(guest.network.server), guest.namespace.thread_id);
     for line in [
         format!("link add {tap} type veth peer name eth0 netns {thread}"),

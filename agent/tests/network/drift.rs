@@ -99,12 +99,27 @@ fn taps_go_back_to_their_bridge() {
             format!("link set dev {tap} type bridge_slave isolated off"),
         ),
         (3, format!("link set dev {tap} down")),
+        (
+            4,
+            format!("link set dev {tap} type bridge_slave learning on"),
+        ),
     ] {
         host.namespace.ip(&damage);
         assert_eq!(host.look().installed, None, "{damage}");
         assert_eq!(host.mend(&cloud.first()), 1, "{damage}");
         assert_eq!(host.look().health.repairs - before, count, "{damage}");
         assert_all_reach(&cloud, &damage);
+    }
+    let mac = cloud.guests[0].network.nic.mac;
+    host.run("bridge", &format!("fdb del {mac} dev {tap} master"));
+    assert_eq!(host.look().installed, None, "not pinned");
+    assert_eq!(host.mend(&cloud.first()), 1, "not pinned");
+    for damage in ["stp_state 1", "group_fwd_mask 0", "no_linklocal_learn 0"] {
+        host.namespace
+            .ip(&format!("link set {BRIDGE} type bridge {damage}"));
+        assert_eq!(host.look().installed, None, "{damage}");
+        assert_eq!(host.mend(&cloud.first()), 1, "{damage}");
+        assert_all_reach(&cloud, damage);
     }
     // A bridge that is gone takes all of it along.
     host.namespace.ip(&format!("link del {BRIDGE}"));
@@ -269,4 +284,80 @@ fn read_only(path: &Path) {
     mount(Some(path), path, none, MsFlags::MS_BIND, none).expect("bound");
     let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(none, path, none, flags, none).expect("read-only");
+}
+
+/// Row C8: there are as many rules as before.
+#[test]
+fn a_rule_that_was_replaced_is_put_back() {
+    let Some(cloud) = cloud() else { return };
+    let host = &cloud.hosts[0];
+    let before = host.look().health.repairs;
+    for (count, (family, table, chain)) in [
+        ("bridge", "innkeeper", "check"),
+        ("inet", "innkeeper", "judge"),
+        ("inet", "innkeeper", "received"),
+        ("inet", "innkeeper_grants", "forwarded"),
+        ("inet", "innkeeper_flows", "counted"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let place = format!("{family} {table} {chain}");
+        let listed = host.run("nft", &format!("-a list chain {place}"));
+        let handles = listed
+            .lines()
+            .filter(|line| !line.contains('{') || line.contains("set"));
+        let handles = handles.filter_map(|line| line.rsplit_once("# handle "));
+        let handle = handles.map(|(_, handle)| handle.trim().to_owned()).next();
+        let handle = handle.expect("it has rules");
+        host.run(
+            "nft",
+            &format!("replace rule {place} handle {handle} accept"),
+        );
+        assert_eq!(host.look().installed, None, "{place}");
+        assert_eq!(host.mend(&cloud.first()), 1, "{place}");
+        let counted = host.look().health.repairs - before;
+        assert_eq!(counted, u64::try_from(count + 1).expect("few"), "{place}");
+    }
+    // A new agent makes anew what it can't know.
+    assert_all_reach(&cloud, "after all");
+}
+
+/// Row B11: forged frames all the while, and the rules are gone for as long as it takes to notice.
+#[test]
+fn flushed_rules_are_back_at_once() {
+    let Some(cloud) = cloud() else { return };
+    let host = &cloud.hosts[0];
+    host.watch();
+    let before = host.look().health.repairs;
+    let tap = tap_name(cloud.guests[1].network.server);
+    let mut gaps = Vec::new();
+    for round in 1..=5 {
+        host.run("nft", "flush ruleset");
+        let flushed = Instant::now();
+        let until = flushed + Duration::from_secs(1);
+        let is_back = || host.run("nft", "list ruleset").contains(&tap);
+        while !is_back() {
+            assert!(Instant::now() < until, "they are not back");
+        }
+        gaps.push(flushed.elapsed().as_millis());
+        // The agent is still busy reading back what it has made.
+        while host.look().health.repairs - before < round {
+            assert!(Instant::now() < until, "it is not counted");
+            pause(5);
+        }
+    }
+    gaps.sort_unstable();
+    println!("after `nft flush ruleset` the rules were back within {gaps:?} ms");
+    let until = Instant::now() + Duration::from_secs(5);
+    while host.look().installed.is_none() {
+        assert!(Instant::now() < until, "all of it is there");
+        pause(5);
+    }
+    // Somebody else's table is none of our business.
+    host.run("nft", "add table inet other");
+    host.run("nft", "delete table inet other");
+    let repairs = host.look().health.repairs - before;
+    assert_eq!(repairs, 5, "each is counted once");
+    assert_all_reach(&cloud, "after all");
 }

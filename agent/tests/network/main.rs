@@ -32,7 +32,10 @@ use nix::sched::{CloneFlags, unshare};
 
 mod cloud;
 mod drift;
+mod flows;
+mod forge;
 mod hosts;
+mod spoof;
 mod subnets;
 
 const BRIDGE: &str = "innkeeper0";
@@ -85,6 +88,11 @@ impl Namespace {
     fn reaches(&self, address: &str, port: u16) -> bool {
         let to = SocketAddr::new(address.parse().expect("an address"), port);
         self.run(move || (0..TRIES).any(|_| echoes(to)))
+    }
+
+    /// Whether an echo comes back at the first try.
+    fn reaches_once(&self, address: &str, port: u16) -> bool {
+        !self.is_kept_from(address, port)
     }
 
     /// Whether no echo comes back from a single try.
@@ -272,8 +280,11 @@ impl Bench {
         };
         // The rules are there before the first cable.
         bench.apply(&bench.state());
-        bench.one.plug_in();
-        bench.two.plug_in();
+        for guest in [&bench.one, &bench.two] {
+            guest.plug_in();
+            let set_up = bench.network.plug_in(guest.network.server);
+            bench.runtime.block_on(set_up).expect("set up");
+        }
         bench
     }
 
@@ -500,6 +511,15 @@ fn what_somebody_else_removed_is_missed_and_made_again() {
         ("nft", "flush chain inet innkeeper judge".to_owned()),
         ("nft", "flush table bridge innkeeper".to_owned()),
         ("nft", "insert rule inet innkeeper judge accept".to_owned()),
+        ("nft", "flush table inet innkeeper_flows".to_owned()),
+        (
+            "nft",
+            "add chain inet innkeeper received { policy drop ; }".to_owned(),
+        ),
+        (
+            "nft",
+            "add table inet innkeeper { flags dormant ; }".to_owned(),
+        ),
         (
             "nft",
             format!("delete element bridge innkeeper own4 {{ {tap} . {v4} }}"),

@@ -112,6 +112,34 @@ fn a_host_is_no_router_that_others_have() {
     assert_eq!(proxies, "", "no ND proxies towards guests");
 }
 
+/// Without the route to nowhere it went round between router and host until its time was over.
+fn assert_unused_goes_nowhere(world: &Namespace, host: &Host, networks: [&GuestNetwork; 2]) {
+    let forwarded = |host: &Host| -> u64 {
+        let text = host.run("cat", "/proc/thread-self/net/snmp");
+        let mut lines = text.lines().filter(|line| line.starts_with("Ip: "));
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let position = names.split(' ').position(|name| name == "ForwDatagrams");
+        let value = values.split(' ').nth(position.expect("there"));
+        value.expect("there").parse().expect("a number")
+    };
+    let before = forwarded(host);
+    world.run(|| {
+        let socket = UdpSocket::bind((WORLD, 0)).expect("bound");
+        socket.send_to(b"x", "192.0.2.200:9").expect("sent");
+    });
+    pause(100);
+    let rounds = forwarded(host) - before;
+    println!("a packet for an address that nobody has was forwarded {rounds} times");
+    assert!(rounds <= 1, "{rounds} times");
+    for (family, prefix) in [("-4", "192.0.2.0/24"), ("-6", "2001:db8::/64")] {
+        host.namespace.ip(&format!(
+            "{family} route del blackhole {prefix} metric 1048576"
+        ));
+        assert_eq!(host.look().installed, None, "{prefix}");
+        assert_eq!(host.mend(&networks), 1, "{prefix}");
+    }
+}
+
 #[test]
 fn a_routed_pool_has_its_gateway_on_the_host() {
     if let Some(reason) = missing() {
@@ -160,6 +188,7 @@ fn a_routed_pool_has_its_gateway_on_the_host() {
     for address in BEYOND {
         assert!(one.namespace.reaches(address, 4000), "to {address}");
     }
+    assert_unused_goes_nowhere(&world, &host, networks);
     // The pool's last guest takes the gateway with it.
     host.apply(&[]);
     let bridge = host.run("ip", &format!("addr show dev {BRIDGE}"));

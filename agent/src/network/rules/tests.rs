@@ -30,32 +30,87 @@ fn golden() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// The tables that are replaced, as they would be listed.
+fn tables(transaction: &Value) -> Tables {
+    Tables {
+        replaced: ["bridge", "inet"].map(|family| listed(transaction, family)),
+        grants: listed(&grants(), "inet"),
+        flows: json!({ "nftables": [] }),
+    }
+}
+
 #[test]
-fn what_is_whole_is_read_back_and_what_is_not_is_not() {
+fn what_is_made_is_read_back() {
     let state = fixtures::network();
-    let transaction = ruleset(&state, "innkeeper0");
-    let whole = ["bridge", "inet"].map(|family| listed(&transaction, family));
+    let whole = tables(&ruleset(&state, "innkeeper0")).replaced;
+    let guest = &state.guests[0];
     let expected = Installed {
         state: state.digest(),
-        addresses: state.guests[0].nic.addresses.iter().copied().collect(),
+        addresses: guest.nic.addresses.iter().copied().collect(),
         routed: BTreeSet::new(),
         gateways: BTreeSet::new(),
-        taps: [tap_name(state.guests[0].server)].into(),
+        pools: BTreeSet::new(),
+        taps: [(tap_name(guest.server), guest.nic.mac)].into(),
     };
     assert_eq!(read(&whole), Some(expected));
-    for (table, objects) in whole.iter().map(|table| &table["nftables"]).enumerate() {
+    let other = tables(&ruleset(&NetworkState::default(), "innkeeper0")).replaced;
+    assert_eq!(read(&[whole[0].clone(), other[1].clone()]), None);
+}
+
+/// Trial row C8: a rule that was replaced by another one, so that there are as many as before.
+#[test]
+fn whatever_is_changed_shows() {
+    let whole = tables(&ruleset(&fixtures::network(), "innkeeper0"));
+    let prints = whole.prints();
+    for (table, objects) in whole
+        .replaced
+        .iter()
+        .map(|table| &table["nftables"])
+        .enumerate()
+    {
         for index in 0..objects.as_array().expect("a list").len() {
-            let mut damaged = whole.clone();
-            let objects = damaged[table]["nftables"].as_array_mut().expect("a list");
-            let gone = objects.remove(index);
-            let elements = gone["set"].get("elem").or(gone["map"].get("elem"));
-            if gone.get("rule").is_some() || elements.is_some() {
-                assert_eq!(read(&damaged), None, "without {gone}");
+            let changed = |change: &dyn Fn(&mut Vec<Value>)| {
+                let mut changed = whole.clone();
+                let objects = &mut changed.replaced[table]["nftables"];
+                change(objects.as_array_mut().expect("a list"));
+                changed.prints()
+            };
+            let gone = &objects[index];
+            let removed = changed(&|objects| drop_one(objects, index));
+            assert_ne!(removed, prints, "without {gone}");
+            if gone.get("rule").is_some() {
+                let replaced = changed(&|objects| {
+                    objects[index]["rule"]["expr"] = json!([accept()]);
+                });
+                assert_ne!(replaced, prints, "accept for {gone}");
             }
         }
     }
-    let other = ruleset(&NetworkState::default(), "innkeeper0");
-    assert_eq!(read(&[whole[0].clone(), listed(&other, "inet")]), None);
+}
+
+fn drop_one(objects: &mut Vec<Value>, index: usize) {
+    objects.remove(index);
+}
+
+/// What packets put into sets, what counts, and the kernel's numbers are no change.
+#[test]
+fn what_packets_leave_behind_does_not_show() {
+    let mut found = tables(&ruleset(&fixtures::network(), "innkeeper0"));
+    let prints = found.prints();
+    let objects = found.replaced[0]["nftables"].as_array_mut();
+    for (index, object) in objects.expect("a list").iter_mut().enumerate() {
+        for inner in object.as_object_mut().expect("an object").values_mut() {
+            inner["handle"] = json!(index);
+            if inner.get("timeout").is_some() {
+                inner["elem"] =
+                    json!([{ "elem": { "val": "fe80::5", "timeout": 600, "expires": 9 } }]);
+            }
+            if let Some(elements) = inner.get_mut("elem").and_then(Value::as_array_mut) {
+                elements.reverse();
+            }
+        }
+    }
+    assert_eq!(found.prints(), prints);
 }
 
 /// What a routed pool needs is read back from the kernel: an agent that starts anew has nothing else.
@@ -75,6 +130,8 @@ fn a_routed_pool_is_read_back() {
     let installed = read(&tables).expect("whole");
     assert_eq!(installed.routed, installed.addresses);
     assert_eq!(installed.gateways, [Ipv4Addr::new(198, 51, 100, 1)].into());
+    assert_eq!(installed.pools, drift::routed_pools(&state));
+    assert_eq!(installed.pools.len(), 2);
 }
 
 #[test]

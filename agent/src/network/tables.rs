@@ -1,0 +1,114 @@
+//! Our tables in the kernel: has them made, and knows whether they are still as they were made. What they hold
+//! [`rules`] says.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use innkeeper_wire::{digest::Digest, id::ServerId, vm::MacAddress};
+use serde_json::Value;
+
+use super::{
+    NetworkError, kernel,
+    rules::{self, Prints, Tables, flows},
+};
+use crate::action::NetworkState;
+
+/// What this process has made.
+#[derive(Debug, Clone)]
+struct Made {
+    state: NetworkState,
+    /// What the kernel showed of it right afterwards.
+    prints: Prints,
+}
+
+/// The tables of this process: none until it has made them once, so what it finds of an earlier one is made anew.
+#[derive(Debug, Default)]
+pub(super) struct OwnTables {
+    made: Mutex<Option<Made>>,
+}
+
+/// What a look at the tables found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// They are as they were made.
+    Whole,
+    /// Somebody has changed them.
+    Changed,
+}
+
+impl OwnTables {
+    /// Makes the tables for a state. Those that are kept are made only where they are missing or not as they were:
+    /// what the kernel has put into them is lost with that.
+    pub(super) async fn make(
+        &self,
+        state: &NetworkState,
+        bridge: &str,
+    ) -> Result<(), NetworkError> {
+        let before = self.made().take().map(|made| made.prints);
+        kernel::nft(&rules::ruleset(state, bridge)).await?;
+        let (grants, flows) = tokio::try_join!(
+            kernel::table(rules::GRANTS_TABLE),
+            kernel::table(rules::FLOWS_TABLE)
+        )?;
+        let grants_before = before.as_ref().map(|prints| prints.grants);
+        if !is_kept(grants.as_ref(), rules::GRANTS_COMMENT, grants_before) {
+            kernel::nft(&rules::grants()).await?;
+        }
+        let share = flows::share(flows::entries_max());
+        let flows_before = before.as_ref().map(|prints| prints.flows);
+        if !is_kept(flows.as_ref(), &flows::comment(bridge, share), flows_before) {
+            kernel::nft_text(&flows::ruleset(bridge, share)).await?;
+        }
+        let tables = kernel::tables().await?;
+        *self.made() = tables.map(|tables| Made {
+            state: state.clone(),
+            prints: tables.prints(),
+        });
+        Ok(())
+    }
+
+    /// Whether these are our tables as they were made, for what the kernel can follow now.
+    pub(super) fn judge(&self, found: &Tables, bridge: &str) -> Standing {
+        let share = flows::share(flows::entries_max());
+        let is_ours = |made: &Made| made.prints == found.prints();
+        let whole = rules::has_comment(&found.flows, &flows::comment(bridge, share))
+            && self.made().as_ref().is_some_and(is_ours);
+        if whole {
+            Standing::Whole
+        } else {
+            Standing::Changed
+        }
+    }
+
+    /// Puts the tables back if somebody has changed them; gives what was found.
+    pub(super) async fn restore(&self, bridge: &str) -> Result<Standing, NetworkError> {
+        let Some(made) = self.made().clone() else {
+            return Ok(Standing::Whole);
+        };
+        let found = kernel::tables().await?;
+        let standing = found.map_or(Standing::Changed, |found| self.judge(&found, bridge));
+        if standing == Standing::Changed {
+            self.make(&made.state, bridge).await?;
+        }
+        Ok(standing)
+    }
+
+    /// The hardware address of a guest that they let through.
+    pub(super) fn mac(&self, server: ServerId) -> Option<MacAddress> {
+        let made = self.made();
+        let mut guests = made.as_ref()?.state.guests.iter();
+        let guest = guests.find(|guest| guest.server == server)?;
+        Some(guest.nic.mac)
+    }
+
+    fn made(&self) -> MutexGuard<'_, Option<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a table that is kept can stay: it is there, and as it was, as far as this process knows.
+fn is_kept(found: Option<&Value>, comment: &str, before: Option<Digest>) -> bool {
+    found.is_some_and(|table| {
+        let is_same = before.is_none_or(|before| before == rules::print_kept(table));
+        rules::has_comment(table, comment) && is_same
+    })
+}
