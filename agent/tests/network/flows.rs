@@ -18,6 +18,8 @@ fn entries(name: &str) -> u64 {
 fn a_guest_does_not_fill_the_hosts_connection_table() {
     let Some(cloud) = cloud() else { return };
     let (host, [one, two, _]) = (&cloud.hosts[0], &cloud.guests);
+    // Duplicate address detection is over then.
+    assert!(two.namespace.reaches(BEYOND[1], 4000));
     let max = host.namespace.run(|| entries("max"));
     let share = flows::share(Some(max));
     let wanted = 2 * share;
