@@ -3,7 +3,9 @@
 
 use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
 
-use innkeeper_mtls::{HostCertificate, HostRequest, RENEWAL_GRACE, authority::CaError};
+use innkeeper_mtls::{
+    HostCertificate, HostRequest, Identity, RENEWAL_GRACE, authority::CaError, host_certificate,
+};
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
@@ -24,8 +26,8 @@ use crate::{
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest answer, in bytes: a certificate and a few authorities.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// After a failed renewal; also the longest time between two looks at the clock.
-const PAUSE: Duration = Duration::from_secs(300);
+/// After a renewal, failed or not; also the longest time between two looks at the clock.
+pub(crate) const PAUSE: Duration = Duration::from_secs(300);
 
 /// Why a renewal failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,17 @@ pub enum RenewError {
     /// The control plane gave no certificate.
     #[error("the control plane gave no certificate")]
     Empty,
+    /// What it gave is of less use than what there is: its clock is behind ours.
+    #[error(
+        "the control plane gave a certificate that ends on {until}, no later than the present one, and by this host's \
+         clock it is {now}: one of the two clocks is wrong, and the present certificate is kept"
+    )]
+    Clocks {
+        /// When it ends.
+        until: Timestamp,
+        /// By our clock.
+        now: Timestamp,
+    },
     /// What it gave can't be used or stored.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -50,7 +63,7 @@ impl RenewError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Call(error) => error.is_answer() && !error.is_refusal(),
-            Self::Identity(_) | Self::Empty => true,
+            Self::Identity(_) | Self::Empty | Self::Clocks { .. } => true,
             Self::Key(_) => false,
         }
     }
@@ -64,6 +77,8 @@ pub struct Schedule {
     /// At three quarters: from then on somebody should look why it was not.
     pub late_at: Timestamp,
     not_after: Timestamp,
+    /// Nothing is due before this.
+    rest_until: Option<Timestamp>,
 }
 
 /// What can be done with the certificate.
@@ -90,7 +105,31 @@ impl Schedule {
             renew_at: start.after(life.mul_f64(share)),
             late_at: start.after(life.mul_f64(0.75)),
             not_after: end,
+            rest_until: None,
         }
+    }
+
+    /// The same for one that was given a moment ago: if it is due all the same, then this host's clock is ahead of the
+    /// control plane's, and the next one would be due as well.
+    #[must_use]
+    pub fn rested(self, now: Timestamp) -> Self {
+        let rest_until = now.after(PAUSE);
+        Self {
+            renew_at: self.renew_at.max(rest_until),
+            rest_until: Some(rest_until),
+            ..self
+        }
+    }
+
+    /// Whether `renewed` may take the place of the present certificate. One that ends before it and is due already was
+    /// signed by a clock that is far behind: with it this host could lock itself out for good.
+    fn check_renewed(&self, renewed: &HostCertificate, now: Timestamp) -> Result<(), RenewError> {
+        let is_due = Self::of(renewed, u16::MAX).due(now) != Due::No;
+        if renewed.not_after <= self.not_after && is_due {
+            let until = renewed.not_after;
+            return Err(RenewError::Clocks { until, now });
+        }
+        Ok(())
     }
 
     /// What is due at `now`.
@@ -98,6 +137,8 @@ impl Schedule {
     pub fn due(&self, now: Timestamp) -> Due {
         if now > self.not_after.after(RENEWAL_GRACE) {
             Due::TooLate
+        } else if self.rest_until.is_some_and(|until| now < until) {
+            Due::No
         } else if now > self.not_after {
             Due::First
         } else if now >= self.renew_at {
@@ -182,6 +223,10 @@ impl Keeper<'_> {
         let call = Call::post("/agent/v1/renew", &ask, CALL_DEADLINE, ANSWER_BYTES_MAX);
         let answer = self.connection.json::<RenewAnswer>(call).await?;
         let answer = answer.ok_or(RenewError::Empty)?;
+        let given = Identity::from_pem(&answer.certificate_pem, &request.key_pem)
+            .map_err(IdentityError::from)?;
+        let given = host_certificate(given.leaf()).map_err(IdentityError::from)?;
+        self.schedule.check_renewed(&given, self.clock.now())?;
         self.write(|present| Enrolment {
             url: present.url.clone(),
             key_pem: request.key_pem,

@@ -16,7 +16,11 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use innkeeper_mtls::{Ca, Succession, authority::SERVER_LIFE, server_config};
+use innkeeper_mtls::{
+    Ca, Succession,
+    authority::{SERVER_LIFE, SKEW_MAX},
+    server_config,
+};
 use innkeeper_wire::{
     id::Code,
     time::{Clock, Timestamp},
@@ -31,8 +35,10 @@ use crate::{
     owner, secret_file,
 };
 
-/// How often the agent API gets a fresh certificate. It is valid for months; so nobody has to think of it.
-const SERVER_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(24 * 3_600);
+/// When the agent API's certificate is made anew. It is valid for months; so nobody has to think of it.
+const SERVER_CERTIFICATE_RENEWAL: Duration = Duration::from_hours(24);
+/// How often it is held against the clock, which may be set meanwhile.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// The authority. Cheap to clone.
 #[derive(Clone)]
@@ -44,8 +50,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     present: watch::Sender<Arc<Succession>>,
     acceptor: watch::Sender<TlsAcceptor>,
-    /// Until when its certificate is valid, in milliseconds.
-    certificate_until: AtomicI64,
+    /// When its certificate was made, in milliseconds.
+    certified_at: AtomicI64,
     /// Held while either of the two is made anew.
     changing: Mutex<()>,
 }
@@ -115,15 +121,14 @@ impl Authority {
             path.display(),
             present.issuer().install()
         );
+        let certified_at = AtomicI64::new(clock.now().as_millis());
         let acceptor = listen_with(&present, &names, &clock)?;
-        let until = clock.now().after(SERVER_LIFE);
-        let certificate_until = AtomicI64::new(until.as_millis());
         Ok(Self(Arc::new(Inner {
             path,
             names,
             clock,
             present: watch::Sender::new(Arc::new(present)),
-            certificate_until,
+            certified_at,
             acceptor: watch::Sender::new(acceptor),
             changing: Mutex::new(()),
         })))
@@ -144,34 +149,53 @@ impl Authority {
     /// Until when the agent API's certificate is valid.
     #[must_use]
     pub fn certificate_until(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.certificate_until.load(Ordering::Relaxed))
+        self.certified_at().after(SERVER_LIFE)
+    }
+
+    fn certified_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.certified_at.load(Ordering::Relaxed))
     }
 
     /// Keeps the agent API's certificate fresh until `stop`.
     pub async fn keep_fresh(self, stop: CancellationToken) {
+        self.remind();
         loop {
-            self.remind();
             tokio::select! {
                 // Both only wait; dropping one loses nothing.
-                () = tokio::time::sleep(SERVER_CERTIFICATE_RENEWAL) => {}
+                () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => return,
             }
-            let _changing = self.0.changing.lock().await;
-            match listen_with(&self.present(), &self.0.names, &self.0.clock) {
-                Ok(acceptor) => self.show(acceptor),
-                Err(error) => tracing::error!(
-                    error = format!("{error:#}"),
-                    "the agent API keeps its old certificate"
-                ),
-            }
+            self.refresh().await;
+        }
+    }
+
+    /// Makes the agent API's certificate anew if it is a day old, or from the future.
+    pub async fn refresh(&self) {
+        let _changing = self.0.changing.lock().await;
+        let (made, now) = (self.certified_at(), self.0.clock.now());
+        match age(made, now) {
+            Age::Fresh => return,
+            Age::Old => self.remind(),
+            Age::FromTheFuture => tracing::warn!(
+                %made, %now,
+                "the clock was set back: the agent API's certificate is made anew"
+            ),
+        }
+        match listen_with(&self.present(), &self.0.names, &self.0.clock) {
+            Ok(acceptor) => self.show(acceptor),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the agent API keeps its old certificate"
+            ),
         }
     }
 
     /// Listens with this from now on; its certificate was made just now.
     fn show(&self, acceptor: TlsAcceptor) {
-        let until = self.0.clock.now().after(SERVER_LIFE);
-        let until_ms = until.as_millis();
-        self.0.certificate_until.store(until_ms, Ordering::Relaxed);
+        let now = self.0.clock.now();
+        self.0
+            .certified_at
+            .store(now.as_millis(), Ordering::Relaxed);
         self.0.acceptor.send_replace(acceptor);
     }
 
@@ -237,6 +261,25 @@ impl Authority {
             Step::Finish | Step::Abort => present.alone(),
         };
         next.context("the authorities do not allow this step")
+    }
+}
+
+/// How old the agent API's certificate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Fresh,
+    Old,
+    /// The clock was set back since it was made.
+    FromTheFuture,
+}
+
+fn age(made: Timestamp, now: Timestamp) -> Age {
+    if now.after(SKEW_MAX) < made {
+        Age::FromTheFuture
+    } else if now.since(made) >= SERVER_CERTIFICATE_RENEWAL {
+        Age::Old
+    } else {
+        Age::Fresh
     }
 }
 

@@ -31,10 +31,11 @@ use crate::{
 pub const CA_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How long a host's certificate is valid; hosts renew at half of it (security.md 4.1).
 pub const HOST_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// How long the agent API's own certificate is valid. The control plane makes one at each start, and must
-/// make another before this is over.
+/// How long the agent API's own certificate is valid, and from how long before it was made: a clock that was ahead
+/// when it was made, and is set right, must not cut hosts off. Its dates protect nobody, since its key is never
+/// stored. The control plane makes one at each start, and must make another before this is over.
 pub const SERVER_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// How far a peer's clock may be behind: certificates are valid from this long before they were signed.
+/// How far a peer's clock may be behind: hosts' certificates and authorities are valid from this long before they were signed.
 pub const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 /// Longest request for a certificate that is looked at, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
@@ -221,7 +222,7 @@ impl Ca {
         params.distinguished_name = name(install, "Innkeeper host authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let (serial, _) = set_life(&mut params, now, CA_LIFE)?;
+        let (serial, _) = set_life(&mut params, now, SKEW_MAX, CA_LIFE)?;
         params.serial_number = Some(serial);
         let certificate = params
             .self_signed(&*key)
@@ -312,7 +313,9 @@ impl Ca {
             params.subject_alt_names.extend(one.subject_alt_names);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let (leaf, ..) = self.sign(params, &*key, now, SERVER_LIFE)?;
+        let (number, _) = set_life(&mut params, now, SERVER_LIFE, SERVER_LIFE)?;
+        params.serial_number = Some(number);
+        let leaf = self.sign(params, &*key)?;
         let chain = vec![leaf.into(), self.certificate.der.clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(Identity::new(chain, key))
@@ -345,8 +348,12 @@ impl Ca {
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let (certificate, serial, not_after) = self
-            .sign(params, &request.public_key, now, life)
+        let (number, not_after) =
+            set_life(&mut params, now, SKEW_MAX, life).map_err(SignError::Ca)?;
+        let serial = Serial::of(&number.to_bytes()).expect("made with 16 bytes");
+        params.serial_number = Some(number);
+        let certificate = self
+            .sign(params, &request.public_key)
             .map_err(SignError::Ca)?;
         Ok(SignedHost {
             certificate_pem: certificate.pem(),
@@ -360,19 +367,13 @@ impl Ca {
         &self,
         mut params: CertificateParams,
         key: &impl PublicKeyData,
-        now: Timestamp,
-        life: Duration,
-    ) -> Result<(rcgen::Certificate, Serial, Timestamp), CaError> {
+    ) -> Result<rcgen::Certificate, CaError> {
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
-        let (number, not_after) = set_life(&mut params, now, life)?;
-        let serial = Serial::of(&number.to_bytes()).expect("made with 16 bytes");
-        params.serial_number = Some(number);
-        let certificate = params
+        params
             .signed_by(key, &self.issuer)
-            .map_err(crypto("sign a certificate"))?;
-        Ok((certificate, serial, not_after))
+            .map_err(crypto("sign a certificate"))
     }
 }
 
@@ -426,17 +427,19 @@ fn name(install: &Code, common: &str) -> DistinguishedName {
     name
 }
 
-/// Sets the span of validity, and gives a fresh number and the (whole) second at which it ends.
+/// Sets the span of validity, from so long before `now`, and gives a fresh number and the (whole) second at which it
+/// ends.
 fn set_life(
     params: &mut CertificateParams,
     now: Timestamp,
+    before: Duration,
     life: Duration,
 ) -> Result<(SerialNumber, Timestamp), CaError> {
     let since_epoch = now.since(Timestamp::from_millis(0));
     // Certificates count whole seconds.
     let end = Duration::from_secs((since_epoch + life).as_secs());
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + since_epoch.saturating_sub(SKEW_MAX);
+    params.not_before = epoch + since_epoch.saturating_sub(before);
     params.not_after = epoch + end;
     let mut bytes = [0; 16];
     provider()

@@ -224,10 +224,11 @@ fn issuer(certificate: &X509Certificate<'_>) -> Option<KeyId> {
     })
 }
 
-/// When a certificate expires; `None` when it can't be read.
-pub(crate) fn not_after(der: &CertificateDer<'_>) -> Option<Timestamp> {
+/// From when and until when a certificate is valid; `None` when it can't be read.
+pub(crate) fn validity(der: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some(instant(certificate.validity().not_after))
+    let validity = certificate.validity();
+    Some((instant(validity.not_before), instant(validity.not_after)))
 }
 
 /// The name of a host in its certificate.

@@ -35,6 +35,8 @@ pub enum Fault {
     Expired,
     /// Its time has not come: a clock is wrong.
     NotYetValid,
+    /// By the peer's clock it is not valid now. TLS does not tell whether it was, or will be (RFC 8446, 6.2).
+    NotNow,
     /// The authority has not the pinned fingerprint.
     Pin,
     /// It is for other names than the one that was dialled.
@@ -90,6 +92,7 @@ impl fmt::Display for Refusal {
             Fault::Authority => "it comes from another authority",
             Fault::Expired => "it has expired",
             Fault::NotYetValid => "it is not valid yet (is a clock wrong?)",
+            Fault::NotNow => "by the peer's clock it is not valid now",
             Fault::Pin => "its authority has not the fingerprint that was given",
             Fault::Name => "it is not for the name that was dialled",
             Fault::Purpose => "it is for another purpose",
@@ -122,7 +125,7 @@ fn fault_found(error: &CertificateError) -> Fault {
 fn fault_told(alert: AlertDescription) -> Option<Fault> {
     match alert {
         AlertDescription::UnknownCA | AlertDescription::DecryptError => Some(Fault::Authority),
-        AlertDescription::CertificateExpired => Some(Fault::Expired),
+        AlertDescription::CertificateExpired => Some(Fault::NotNow),
         AlertDescription::CertificateRequired => Some(Fault::Missing),
         AlertDescription::UnsupportedCertificate => Some(Fault::Purpose),
         AlertDescription::BadCertificate

@@ -31,7 +31,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
 use zeroize::Zeroize as _;
 
-use crate::peer::{RENEWAL_GRACE, not_after};
+use crate::peer::{RENEWAL_GRACE, validity};
 
 /// Most authorities that are trusted at a time: two during a change, and room for a mistake.
 pub const AUTHORITIES_MAX: usize = 4;
@@ -114,7 +114,8 @@ impl Identity {
 
 /// What the agent API listens with. A client certificate is optional, so that joining shares the port: who
 /// came without one is [`crate::Peer::Nobody`]. One that has expired lately gets through the handshake, and
-/// is good for its renewal ([`crate::Peer::standing`]).
+/// is good for its renewal ([`crate::Peer::standing`]). One that is not valid yet is as good as one that is: nobody but
+/// this side signs them, so its clock was ahead then, or is behind now. It is renewed in its time by the host's clock.
 ///
 /// # Errors
 /// When the identity's key is not that of its certificate.
@@ -220,7 +221,8 @@ impl fmt::Debug for WallClock {
 }
 
 /// Checks the certificates of clients, and lets one that has expired within [`RENEWAL_GRACE`] through if it
-/// was good in its last second. That its holder has the key, the handshake itself proves.
+/// was good in its last second, and one that is not valid yet if it is good in its first. That its holder has the
+/// key, the handshake itself proves.
 #[derive(Debug)]
 struct Forbearing(Arc<dyn ClientCertVerifier>);
 
@@ -233,15 +235,16 @@ impl ClientCertVerifier for Forbearing {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verify = |at| self.0.verify_client_cert(end_entity, intermediates, at);
         let refusal = match verify(now) {
-            Err(refusal) if is_expiry(&refusal) => refusal,
+            Err(refusal) if is_untimely(&refusal) => refusal,
             verdict => return verdict,
         };
-        let expired_at = not_after(end_entity)
-            .map(|end| UnixTime::since_unix_epoch(end.since(Timestamp::from_millis(0))))
-            .filter(|end| now.as_secs() <= end.as_secs() + RENEWAL_GRACE.as_secs());
-        match expired_at {
-            Some(last_second) => verify(last_second),
-            None => Err(refusal),
+        let unix = |at: Timestamp| UnixTime::since_unix_epoch(at.since(Timestamp::from_millis(0)));
+        match validity(end_entity).map(|(first, last)| (unix(first), unix(last))) {
+            Some((first, _)) if now < first => verify(first),
+            Some((_, last)) if now.as_secs() <= last.as_secs() + RENEWAL_GRACE.as_secs() => {
+                verify(last)
+            }
+            _ => Err(refusal),
         }
     }
 
@@ -282,11 +285,14 @@ impl ClientCertVerifier for Forbearing {
     }
 }
 
-fn is_expiry(error: &rustls::Error) -> bool {
+fn is_untimely(error: &rustls::Error) -> bool {
     matches!(
         error,
         rustls::Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. }
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
         )
     )
 }

@@ -91,6 +91,35 @@ async fn a_certificate_that_can_not_be_renewed_is_an_alarm_and_an_early_renewal_
     until(&mut linked.desired, |desired| desired.generation == 2).await;
 }
 
+/// The control plane's clock may be wrong. What it signs then must not lock a host out, nor be asked for without end.
+#[tokio::test]
+async fn a_clock_that_is_behind_takes_no_certificate_away() {
+    const HOUR: i64 = 3_600_000;
+    let life = i64::try_from(HOST_LIFE.as_millis()).expect("short");
+    // By how much it is behind, and whether what it signs is taken, an hour before the present one ends.
+    for (behind, taken) in [
+        (24 * 30 * HOUR, false),
+        (24 * HOUR, false),
+        (16 * HOUR, true),
+    ] {
+        let script = script();
+        let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+        let folder = joined(&script, address).await;
+        let before = Enrolment::read(folder.path()).expect("stored");
+        script.clock.0.fetch_add(life - HOUR, Ordering::Relaxed);
+        script.signs_behind.store(behind, Ordering::Relaxed);
+        let mut linked = link(&script, folder.path());
+        until(&mut linked.desired, |desired| desired.generation == 1).await;
+        let after = Enrolment::read(folder.path()).expect("stored");
+        let is_new = after.certificate_pem != before.certificate_pem;
+        assert_eq!(is_new, taken, "{behind}");
+        let asked = script.renewals.load(Ordering::Relaxed);
+        assert!(asked <= 2, "{asked} times, {behind} behind");
+        linked.stop.cancel();
+        linked.running.await.expect("no panic");
+    }
+}
+
 /// The list of authorities that is stored and that the agent tells is what the control plane named, whole or not at
 /// all, without another connection; also where an earlier process was killed while it wrote.
 #[tokio::test]

@@ -10,7 +10,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use innkeeper_listener::{Place, accept};
-use innkeeper_mtls::{Fault, Peer, Refusal, peer_identity};
+use innkeeper_mtls::{Fault, Peer, Refusal, RefusedBy, peer_identity};
 use innkeeper_wire::id::Code;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -159,18 +159,51 @@ impl Listener {
     }
 
     fn refuse_handshake(&self, address: SocketAddr, error: &std::io::Error) {
-        match Refusal::of(error) {
-            Some(refusal) if refusal.fault == Fault::Expired => {
-                let detail = "it expired more than 7 days ago by the clock here. Is that, or the host's, wrong? \
-                              Only if both are right must the host join anew";
-                self.refuse(address, "certificate", detail);
-            }
-            Some(refusal) => self.refuse(address, "certificate", &refusal.to_string()),
-            None => self.refuse(address, "handshake", &error.to_string()),
-        }
+        let (reason, detail) = told_of(error);
+        self.refuse(address, reason, &detail);
     }
 
     fn refuse(&self, address: SocketAddr, reason: &'static str, detail: &str) {
         self.refusals.note(address.ip(), reason, detail);
+    }
+}
+
+/// Reason and detail of a handshake that failed. Only what was found here is said of the host's certificate: its alert
+/// is about ours.
+fn told_of(error: &std::io::Error) -> (&'static str, String) {
+    match Refusal::of(error) {
+        Some(Refusal {
+            by: RefusedBy::Us,
+            fault: Fault::Expired,
+        }) => {
+            let detail = "it expired more than 7 days ago by the clock here. Is that, or the host's, wrong? \
+                          Only if both are right must the host join anew";
+            ("certificate", detail.to_owned())
+        }
+        Some(refusal @ Refusal { by, .. }) => match by {
+            RefusedBy::Us => ("certificate", refusal.to_string()),
+            RefusedBy::Peer => ("refused-by-host", refusal.to_string()),
+        },
+        None => ("handshake", error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{AlertDescription, CertificateError, Error};
+
+    use super::*;
+
+    /// A clock that was ahead made hosts refuse us, and the log sent each of them to join anew.
+    #[test]
+    fn what_a_host_says_of_our_certificate_is_not_said_of_its_own() {
+        let tls = |error: Error| told_of(&std::io::Error::other(error));
+        let (reason, detail) = tls(Error::AlertReceived(AlertDescription::CertificateExpired));
+        assert_eq!(reason, "refused-by-host");
+        assert!(detail.contains("refused our certificate"), "{detail}");
+        assert!(!detail.contains("join anew"), "{detail}");
+        let (reason, detail) = tls(Error::InvalidCertificate(CertificateError::Expired));
+        assert_eq!(reason, "certificate");
+        assert!(detail.contains("join anew"), "{detail}");
     }
 }

@@ -196,6 +196,49 @@ async fn hosts_come_in_by_their_own_valid_certificate_only() {
     assert_eq!(door.ask(fresh, host).await, Some(200));
 }
 
+/// The control plane was started with its clock ahead, which is set right later: its own certificate and those that it
+/// signed meanwhile are from the future.
+#[tokio::test]
+async fn hosts_come_back_when_the_clock_is_set_back() {
+    const HOURS: i64 = 10 * 3_600;
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
+    let door = Door::open(&setting).await;
+    let ahead = setting.clock.now();
+    let renewed_meanwhile = || door.as_host(&setting.ca, host.id, ahead);
+    let until = setting.authority.certificate_until();
+
+    setting.clock.advance_s(-HOURS);
+    let from_before = door.as_host(&setting.ca, host.id, setting.clock.now());
+    assert_eq!(door.ask(from_before, host.id).await, Some(200));
+    assert_eq!(door.ask(renewed_meanwhile(), host.id).await, Some(200));
+    setting.live(&host, 0).await.expect(200);
+
+    setting.authority.refresh().await;
+    let hours = u64::try_from(HOURS).expect("positive");
+    let earlier = setting.authority.certificate_until();
+    assert_eq!(
+        until.since(earlier),
+        Duration::from_secs(hours),
+        "made anew"
+    );
+    // Long before what the first certificate allows for.
+    setting.clock.advance_s(-200 * 24 * 3_600);
+    setting.authority.refresh().await;
+    let config = door.as_host(&setting.ca, host.id, setting.clock.now());
+    assert_eq!(door.ask(config, host.id).await, Some(200));
+    assert_eq!(refusals(&setting, "certificate"), 0);
+
+    // A day later it is made anew too, and not before.
+    let until = setting.authority.certificate_until();
+    for (hours, passed) in [(23, 0), (1, 24)] {
+        setting.clock.advance_s(hours * 3_600);
+        setting.authority.refresh().await;
+        let span = setting.authority.certificate_until().since(until);
+        assert_eq!(span, Duration::from_hours(passed));
+    }
+}
+
 /// Security.md T21: with the host goes everything that is under way on its connections. Five seconds are
 /// allowed; nothing in it takes one.
 #[tokio::test]
