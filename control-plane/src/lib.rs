@@ -28,4 +28,5 @@ pub mod store;
 mod tasks;
 pub mod unfit;
 pub mod vault;
+pub mod witness_key;
 pub mod work;

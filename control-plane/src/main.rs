@@ -31,6 +31,7 @@ use innkeeper_control_plane::{
     service,
     unfit::exit_code,
     vault::{Mirrored, mirror},
+    witness_key,
 };
 use innkeeper_wire::{
     host::Testimony,
@@ -416,7 +417,7 @@ async fn verify(config: &Config, files: Vec<PathBuf>) -> anyhow::Result<ExitCode
     } else {
         print("The service does not run: only witnesses from files are used.\n")?;
     }
-    let key = service::read_witness_key(&config.data_dir)?;
+    let key = witness_key::read(&config.data_dir)?;
     let journal = config.data_dir.join("store/journal");
     judged(maintenance::verify(&journal, &testimonies, key.as_ref())?)
 }

@@ -26,7 +26,6 @@ use innkeeper_wire::{
 use rand::{TryRngCore as _, rngs::OsRng};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::{
     admin::{self, AdminContext},
@@ -45,13 +44,12 @@ use crate::{
     metrics::Metrics,
     ports::{self, AgentPlaces},
     providers::mail::Mailer,
-    secret_file,
     startup::{self, Files, Sockets, say_where},
     store::{JournalError, OpenError, Options, Store},
     tasks::Tasks,
     unfit::OnlyAPerson as _,
     vault::{INSTALLATION_KEY, Vault},
-    work,
+    witness_key, work,
 };
 
 /// After a stop was asked for, everything has this long to end.
@@ -90,7 +88,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let store = open_store(&config)?;
     startup::check_store(&config, &store)?;
     let admin = admin_socket(&config.admin_socket)?;
-    let witness_key = load_witness_key(&config.data_dir)?;
+    let witness_key = witness_key::load(&config.data_dir)?;
     let settings = settings(&config, &files, catalogue, witness_key)?;
     let ids = Arc::new(SystemIds { clock: SystemClock });
     let vault = open_vault(&config.key_dir(), &store).only_a_person()?;
@@ -341,12 +339,19 @@ fn drop_old_images(app: &App, blobs: &Blobs) {
 /// not look as if it were empty.
 fn open_vault(folder: &Path, store: &Store) -> anyhow::Result<Vault> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let is_in_use = store.sequence() != 0;
+    // With the installation's key alone everybody would look erased.
+    ensure!(
+        !is_in_use || Vault::has_accounts(folder),
+        "the store is in use, but {} has no folder of accounts' keys: put back the copy of the key folder",
+        folder.display()
+    );
     let vault = Vault::open(folder, credentials.as_deref()).context("open the vault")?;
     if let Some(vault) = vault {
         return Ok(vault);
     }
     ensure!(
-        store.sequence() == 0,
+        !is_in_use,
         "the store is in use, but neither the service manager nor {} has its `{INSTALLATION_KEY}`: put back \
          the copy of the key folder",
         folder.display()
@@ -354,31 +359,6 @@ fn open_vault(folder: &Path, store: &Store) -> anyhow::Result<Vault> {
     let vault = Vault::create(folder).context("make the vault")?;
     tracing::info!(folder = %folder.display(), "made the keys that personal data is sealed with");
     Ok(vault)
-}
-
-/// The key that tags witnesses of the journal: made at the first start, kept outside of the journal.
-fn load_witness_key(data_dir: &Path) -> anyhow::Result<WitnessKey> {
-    let path = data_dir.join("witness.key");
-    if !path.exists() {
-        let mut key = Zeroizing::new([0u8; 32]);
-        OsRng
-            .try_fill_bytes(&mut *key)
-            .context("randomness for the key of witnesses")?;
-        let hex = Zeroizing::new(Digest::from_bytes(*key).hex());
-        secret_file::replace(&path, &hex)?;
-    }
-    read_witness_key(data_dir)?.with_context(|| format!("{} is gone", path.display()))
-}
-
-/// The same key, if there is one yet.
-pub fn read_witness_key(data_dir: &Path) -> anyhow::Result<Option<WitnessKey>> {
-    let path = data_dir.join("witness.key");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let key = WitnessKey::parse(&secret_file::read(&path)?);
-    let key = key.with_context(|| format!("{} does not hold 64 hex digits", path.display()))?;
-    Ok(Some(key))
 }
 
 fn agent_listener(config: &Config, context: AgentContext, places: AgentPlaces) -> Listener {

@@ -18,6 +18,7 @@ use crate::{
     providers::mail::Mailer,
     store::Store,
     unfit::OnlyAPerson as _,
+    witness_key,
 };
 
 /// Longest terms of use.
@@ -106,6 +107,7 @@ pub(crate) fn check_store(config: &Config, store: &Store) -> anyhow::Result<()> 
     let in_use = in_use(store).context("read what the store has")?;
     let present = authority::read(&config.data_dir).only_a_person()?;
     check_authority_of(config, present.as_ref(), &in_use).only_a_person()?;
+    witness_key::check(&config.data_dir, &in_use).only_a_person()?;
     let offered = offered(config)?;
     let mut found: Vec<_> = contradictions(&offered, &in_use)
         .iter()

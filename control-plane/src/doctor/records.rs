@@ -12,6 +12,7 @@ use crate::{
     domain::in_use::{InUse, check_pools, contradictions},
     startup,
     store::OpenError,
+    witness_key,
 };
 
 /// What is found, and when the store's last commit was made.
@@ -22,6 +23,9 @@ pub(super) async fn check(config: &Config, service: Service) -> (Vec<Finding>, O
         Err(finding) => return (vec![finding], None),
     };
     let mut found = vec![check_authority(config, &in_use)];
+    if let Err(error) = witness_key::check(&config.data_dir, &in_use) {
+        found.push(Finding::problem("witnesses", format!("{error:#}")));
+    }
     let offered = match startup::offered(config) {
         Ok(offered) => offered,
         Err(error) => return (vec![Finding::problem("store", format!("{error:#}"))], None),

@@ -120,6 +120,12 @@ impl Vault {
         Ok(None)
     }
 
+    /// Whether `folder` has a folder of accounts' keys, as every vault that was ever opened has.
+    #[must_use]
+    pub fn has_accounts(folder: &Path) -> bool {
+        folder.join(ACCOUNTS).is_dir()
+    }
+
     /// Makes a vault with a fresh installation's key in `folder`.
     ///
     /// # Errors

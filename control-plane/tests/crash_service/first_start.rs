@@ -179,6 +179,25 @@ async fn hosts_bind_an_installation_to_its_authority_and_id_and_site() {
     assert_eq!(host.report(service.agents).await, 200, "it is the same one");
     service.kill();
 
+    // The key of witnesses: a new one would make what hosts hold worthless.
+    let witnesses = data(folder.path()).join("witness.key");
+    let aside = folder.path().join("witness.aside");
+    fs::rename(&witnesses, &aside).expect("moved");
+    let why = "is missing, but hosts (h1) hold witnesses";
+    refused(&config, EX_CONFIG, why);
+    let (code, said) = run_to_code(&config, &["doctor"]);
+    assert!(code == Some(1) && said.contains(why), "{said}");
+    assert!(!witnesses.exists(), "no new one is made for hosts");
+    fs::rename(&aside, &witnesses).expect("moved back");
+
+    // The portal's key is never made: a person gives it to both programs.
+    let portal = folder.path().join("portal.key");
+    let aside = folder.path().join("portal.aside");
+    fs::rename(&portal, &aside).expect("moved");
+    refused(&config, EX_CONFIG, "portal.key");
+    assert!(!portal.exists(), "none is made");
+    fs::rename(&aside, &portal).expect("moved back");
+
     // Lost for good: the way out is there, and is one that has to be asked for.
     fs::remove_file(&authority).expect("removed");
     let (code, said) = run_to_code(&config, &["ca", "replace-lost", "--confirm"]);

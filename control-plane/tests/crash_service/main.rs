@@ -130,6 +130,20 @@ fn a_store_without_its_own_keys_is_refused() {
     assert!(!said.contains("is up"), "{said}");
     assert!(!keys.exists(), "no new keys are made for an old store");
 
+    // The rest of the folder is lost, with the installation's key elsewhere: everybody would look erased.
+    fs::create_dir(&keys).expect("made");
+    for name in ["installation.key", "installation.check"] {
+        fs::copy(aside.join(name), keys.join(name)).expect("copied");
+    }
+    let (_, said) = run(&config, &["serve"]);
+    let words = "has no folder of accounts' keys: put back the copy of the key folder";
+    assert!(said.contains(words), "{said}");
+    assert!(
+        !keys.join("accounts").exists() && !said.contains("is up"),
+        "{said}"
+    );
+    fs::remove_dir_all(&keys).expect("removed");
+
     let other = tempfile::tempdir().expect("a folder");
     Service::start(&write_config(other.path())).kill();
     fs::rename(other.path().join("data/keys"), &keys).expect("moved");
