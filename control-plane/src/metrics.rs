@@ -44,6 +44,8 @@ const FAILURES: [ServerProblemCode; 11] = [
     ServerProblemCode::NotReachable,
     ServerProblemCode::RebootFailed,
 ];
+/// Why a connection was refused that used an invitation again.
+pub(crate) const TOKEN_USED: &str = "token-used";
 /// Kinds of answers.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -95,11 +97,6 @@ impl Metrics {
             "Requests to the agent API.",
             &["route", "status"],
         )?;
-        let refused_connections = counter(
-            "innkeeper_agent_connections_refused_total",
-            "Connections to the agent API that were refused.",
-            &["reason"],
-        )?;
         let mails = counter(
             "innkeeper_mails_total",
             "Mails handed to the mail server, or not.",
@@ -136,12 +133,12 @@ impl Metrics {
             outbox: Outbox::new(&registry)?,
             dates: Dates::new(&registry)?,
             failed_orders: failed_orders(&registry)?,
+            refused_connections: refused_connections(&registry)?,
             process: ProcessGauges::new(&registry, SystemClock.now())?,
             registry,
             requests,
             request_seconds,
             agent_requests,
-            refused_connections,
             mails,
             responses,
             agent_responses,
@@ -428,6 +425,16 @@ fn begin(counter: &IntCounterVec, labels: &[&str]) {
     for label in labels {
         counter.with_label_values(&[label]);
     }
+}
+
+fn refused_connections(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let refused = Opts::new(
+        "innkeeper_agent_connections_refused_total",
+        "Connections to the agent API that were refused.",
+    );
+    let refused = register(registry, IntCounterVec::new(refused, &["reason"])?)?;
+    begin(&refused, &[TOKEN_USED]);
+    Ok(refused)
 }
 
 fn failed_orders(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {

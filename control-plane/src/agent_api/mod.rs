@@ -36,8 +36,12 @@ use crate::{
     app::{App, error::AppError, hosts::Offer},
     authority::Authority,
     blobs::Blobs,
-    domain::{host::REPORT_INTERVAL_S, host_session::Position, roll_over::Renewal},
-    metrics::Metrics,
+    domain::{
+        host::{InvitationRefusal, REPORT_INTERVAL_S},
+        host_session::Position,
+        roll_over::Renewal,
+    },
+    metrics::{Metrics, TOKEN_USED},
 };
 
 mod identity;
@@ -109,9 +113,18 @@ async fn join(
         .await
         .inspect_err(|error| {
             if let AppError::Invitation(refusal) = error {
+                // Only who has the token can say it a second time (T23). The host that joined with it goes on: an old
+                // invitation must not take a host away.
+                let reason = match refusal {
+                    InvitationRefusal::Used(_) => TOKEN_USED,
+                    InvitationRefusal::Unknown
+                    | InvitationRefusal::Expired
+                    | InvitationRefusal::BeforeRestore
+                    | InvitationRefusal::NameTaken => "invitation",
+                };
                 context
                     .refusals
-                    .note(caller.address, "invitation", &refusal.to_string());
+                    .note(caller.address, reason, &refusal.to_string());
             }
         })?;
     tracing::info!(host.id = %joined.host, peer = %caller.address, "a host joined");

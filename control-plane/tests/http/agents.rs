@@ -55,6 +55,12 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
             .is_some_and(|detail| detail.contains("used already")),
         "{used}"
     );
+    let alarms = |setting: &Setting| {
+        let text = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+        let series = "innkeeper_agent_connections_refused_total{reason=\"token-used\"} 1";
+        text.lines().any(|line| line == series)
+    };
+    assert!(alarms(&setting), "two holders of one token");
     assert!(
         join("made up").await.expect(401)["detail"]
             .to_string()

@@ -132,6 +132,7 @@ async fn what_is_counted_is_there_from_the_start() {
         "innkeeper_mails_total{outcome=\"given_up\"}",
         "innkeeper_http_responses_total{class=\"5xx\"}",
         "innkeeper_agent_responses_total{class=\"5xx\"}",
+        "innkeeper_agent_connections_refused_total{reason=\"token-used\"}",
         "innkeeper_observations_not_taken_total",
         "innkeeper_orders_failed_total{code=\"deadline_missed\"}",
         "innkeeper_orders_failed_total{code=\"image_unavailable\"}",
