@@ -48,8 +48,8 @@ pub enum Action {
         /// The power change that asked for it.
         serial: u32,
     },
-    /// Asks the guest to reboot; a paused one goes on first, and is reset when its disk had failed. The count is recorded before it is asked: a crash in between loses a
-    /// reboot rather than making two.
+    /// Asks the guest to reboot; a paused one goes on first, and is reset when its disk had failed. The count is
+    /// recorded before it is asked: a crash in between loses a reboot rather than making two.
     Reboot {
         /// Which.
         server: ServerId,

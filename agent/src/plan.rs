@@ -46,6 +46,7 @@ use trouble::{trouble, worst};
 
 mod network;
 mod readiness;
+mod rebooting;
 mod refused;
 mod said;
 mod trouble;
@@ -149,7 +150,8 @@ pub fn plan(view: &View<'_>) -> Plan {
             memory
                 .readiness
                 .extend(readiness.map(|known| (*server, known)));
-            plan.ask.extend(eyes.questions(spec, readiness));
+            plan.ask
+                .extend(eyes.questions(spec, readiness, &remembered));
         }
         plan.observed
             .push(eyes.observe(wanted, &steps, &remembered, readiness));
@@ -304,14 +306,7 @@ impl<'a> Eyes<'a> {
     }
 
     fn upkeep(&self, spec: &ServerSpec, domain: &Domain, memory: &ServerMemory) -> Vec<Action> {
-        if !self.disk {
-            // Its disk is lost. An empty one in its place would hide that.
-            return Vec::new();
-        }
         let mut steps = Vec::new();
-        if !self.seed {
-            steps.push(Action::WriteSeed(spec.clone()));
-        }
         match power::step(spec, domain, memory, &self.circumstances()) {
             PowerStep::Act(action) => match *action {
                 Action::Start { .. } | Action::Resume(_)
@@ -319,6 +314,12 @@ impl<'a> Eyes<'a> {
                 action => steps.push(action),
             },
             PowerStep::Wait | PowerStep::Ignored | PowerStep::Settled => {}
+        }
+        if !self.disk {
+            // Its disk is lost. An empty one in its place would hide that; but its owner can end it.
+            steps.retain(|action| Step::of(action).0.gives_back());
+        } else if !self.seed {
+            steps.insert(0, Action::WriteSeed(spec.clone()));
         }
         steps
     }
@@ -385,6 +386,7 @@ impl<'a> Eyes<'a> {
             | Step::Reboot
             | Step::NotePower => spec.zip(self.domain).is_some_and(|(spec, domain)| {
                 power::is_open(*step, attempt, spec, domain, self.view.now)
+                    && !(*step == Step::Reboot && self.is_back(spec))
             }),
             Step::RemoveDomain => deleting && self.domain.is_some(),
             Step::RemoveSeed => deleting && self.seed,

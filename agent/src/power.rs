@@ -20,7 +20,7 @@ use innkeeper_wire::{
 
 use crate::{
     action::Action,
-    hypervisor::{Domain, DomainRun, OffReason},
+    hypervisor::{Domain, DomainRun, OffReason, Rebooting},
     memory::{Attempt, ServerMemory, Step},
 };
 
@@ -31,7 +31,9 @@ pub const SHUTDOWN_ASK_EVERY: Duration = Duration::from_secs(10);
 pub const SHUTDOWN_ASKS_MAX: u32 = 9;
 /// When a start, or letting a guest go on, has succeeded.
 pub const LASTED_AFTER: Duration = Duration::from_secs(60);
-/// How long it is said that a guest could not be asked to reboot.
+/// How long a guest that was asked to reboot has until it answers again.
+pub const REBOOT_WAIT: Duration = Duration::from_secs(120);
+/// How long after that request it is said that it did not, or could not be asked.
 pub const REBOOT_FAILURE_SAID: Duration = Duration::from_secs(600);
 /// A guest that a full disk has paused goes on once this much is free.
 pub const RESUME_ROOM: Bytes = Bytes::mib(256);
@@ -229,9 +231,10 @@ pub fn is_open(
         },
         (Step::NotePower, _) => is_present && domain.power_serial < spec.power.serial,
         (Step::Reboot, PowerTarget::On) => {
-            // The count is noted before the guest is asked, so a failure is all that tells that it was not.
+            // The count is noted before the guest is asked: what came of it, failure and events tell.
             let is_recent = !attempt.is_due(REBOOT_FAILURE_SAID, now);
-            let is_owed = domain.reboots < spec.reboots || attempt.failure.is_some() && is_recent;
+            let is_open = attempt.failure.is_some() || domain.rebooting != Rebooting::No;
+            let is_owed = domain.reboots < spec.reboots || is_open && is_recent;
             is_up && attempt.subject == u64::from(spec.reboots) && is_owed
         }
         _ => false,

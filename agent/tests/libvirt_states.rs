@@ -249,11 +249,16 @@ fn a_paused_server_says_so_and_its_owner_can_do_all_with_it() {
         lab.virsh(&["suspend"]);
         lab.until("paused again", |seen| seen.state == paused).await;
         lab.want(|spec| spec.reboots += 1);
-        lab.until("a reboot lets it go on", |seen| {
-            seen.reboots == 1 && matches!(seen.state, ObservedState::Running { .. })
+        lab.until("a reboot lets it go on, and is not made by that", |seen| {
+            seen.reboots == 0 && matches!(seen.state, ObservedState::Running { .. })
         })
         .await;
         if lab.boots {
+            lab.until("it is back: the reboot is made", |seen| {
+                assert_eq!(seen.problem, None);
+                seen.reboots == 1 && seen.state == RUNNING
+            })
+            .await;
             lab.virsh(&["suspend"]);
             lab.until("paused once more", |seen| seen.state == paused)
                 .await;

@@ -500,7 +500,7 @@ pub enum ServerProblemCode {
     NotAnswering,
     /// It runs, and some of its addresses were not answered for since its start.
     NotReachable,
-    /// The guest could not be asked to reboot.
+    /// The guest could not be asked to reboot, or was and has not.
     RebootFailed,
 }
 

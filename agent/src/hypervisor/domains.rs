@@ -2,7 +2,7 @@
 //!
 //! Every function here is a blocking call for a [`super::lane`].
 
-use innkeeper_wire::{host::PauseReason, id::ServerId};
+use innkeeper_wire::{host::PauseReason, id::ServerId, time::Timestamp};
 use virt::{
     connect::Connect,
     domain::{
@@ -17,7 +17,7 @@ use super::{
     Domain, DomainRun, OffReason,
     domain_xml::{self, DomainRead, Notes},
     lane::CallError,
-    libvirt_ext::Endings,
+    libvirt_ext::Events,
 };
 
 /// A domain that is ours, and what it remembers.
@@ -129,7 +129,11 @@ pub(super) fn owner(domain: &VirtDomain) -> Option<ServerId> {
 pub(super) type Seen = (Vec<(ServerId, Domain)>, Vec<String>);
 
 /// All domains of ours, and the names of the others. Whether a disk that paused one is full, QEMU alone knows.
-pub(super) fn domains(connection: &Connect, endings: &Endings) -> Result<Seen, CallError> {
+pub(super) fn domains(
+    connection: &Connect,
+    events: &Events,
+    now: Timestamp,
+) -> Result<Seen, CallError> {
     let (mut ours, mut strangers) = (Vec::new(), Vec::new());
     for domain in connection.list_all_domains(0)? {
         let looked = describe(&domain).and_then(|found| Ok((found, domain.state()?)));
@@ -144,7 +148,7 @@ pub(super) fn domains(connection: &Connect, endings: &Endings) -> Result<Seen, C
         };
         let run = match run(state, reason) {
             // libvirt says the same of a guest that shut itself down and of a QEMU that got a signal, but for once.
-            DomainRun::Off(OffReason::Shutdown) if endings.was_killed(server) => {
+            DomainRun::Off(OffReason::Shutdown) if events.was_killed(server) => {
                 DomainRun::Off(OffReason::Killed)
             }
             run => run,
@@ -156,6 +160,7 @@ pub(super) fn domains(connection: &Connect, endings: &Endings) -> Result<Seen, C
                 run,
                 power_serial: notes.power_serial,
                 reboots: notes.reboots,
+                rebooting: events.rebooting(server, now),
                 started_at: notes.started_at,
                 started_in_boot: notes.started_in_boot.clone(),
                 guest_agent,

@@ -21,7 +21,7 @@ use virt::{
 
 use super::{
     HypervisorError,
-    libvirt_ext::{self, Endings},
+    libvirt_ext::{self, Events},
 };
 
 /// Jobs that may wait for a thread of one lane; more wait in their callers.
@@ -42,8 +42,8 @@ pub(super) struct Lane {
 struct Link {
     uri: String,
     connection: Mutex<Option<Connect>>,
-    /// Who is told how domains end.
-    watcher: Option<Arc<Endings>>,
+    /// Who is told what libvirt says once.
+    watcher: Option<Arc<Events>>,
 }
 
 impl Lane {
@@ -55,7 +55,7 @@ impl Lane {
         Self::start_with(name, uri, threads, None)
     }
 
-    /// The same with a connection that tells how domains end.
+    /// The same with a connection that tells what libvirt says once.
     ///
     /// # Errors
     /// As [`Lane::start`].
@@ -63,7 +63,7 @@ impl Lane {
         name: &'static str,
         uri: &str,
         threads: usize,
-        watcher: Arc<Endings>,
+        watcher: Arc<Events>,
     ) -> std::io::Result<Self> {
         Self::start_with(name, uri, threads, Some(watcher))
     }
@@ -72,7 +72,7 @@ impl Lane {
         name: &'static str,
         uri: &str,
         threads: usize,
-        watcher: Option<Arc<Endings>>,
+        watcher: Option<Arc<Events>>,
     ) -> std::io::Result<Self> {
         start_event_loop()?;
         let (jobs, queue) = mpsc::channel::<Job>(QUEUE);
@@ -195,8 +195,8 @@ impl Link {
         {
             return Ok(connection.clone());
         }
-        if let Some(gone) = slot.take().filter(|_| self.watcher.is_some()) {
-            libvirt_ext::unwatch(&gone);
+        if let (Some(gone), Some(watcher)) = (slot.take(), &self.watcher) {
+            libvirt_ext::unwatch(&gone, watcher);
         }
         let connection = Connect::open(Some(&self.uri))?;
         let (interval_s, count) = KEEP_ALIVE;

@@ -34,7 +34,7 @@ use super::{
     domains::{domains, find, need, paused},
     doubting::Doubting,
     lane::{CallError, Lane},
-    libvirt_ext::Endings,
+    libvirt_ext::Events,
     measuring::Measuring,
 };
 use crate::{
@@ -106,8 +106,8 @@ pub struct LibvirtHost<S> {
     /// One download at a time: they share one wire, and two servers often want the same image.
     downloading: tokio::sync::Mutex<()>,
     observing: Lane,
-    /// How guests ended, as libvirt tells it once.
-    endings: Arc<Endings>,
+    /// What libvirt tells once: how guests ended, and that they were reset.
+    events: Arc<Events>,
     changing: Lane,
     asking: Lane,
     /// For questions that only a paused QEMU is asked, so that one that hangs is in nobody's way.
@@ -165,19 +165,14 @@ impl<S: ImageSource> LibvirtHost<S> {
         })?;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(OpenError::BootId)?;
-        let endings = Arc::new(Endings::default());
+        let events = Arc::new(Events::default());
         let lane = |name, threads| {
             Lane::start(name, &config.libvirt_uri, threads).map_err(OpenError::Threads)
         };
         Ok(Self {
-            observing: Lane::start_watching(
-                "observe",
-                &config.libvirt_uri,
-                2,
-                Arc::clone(&endings),
-            )
-            .map_err(OpenError::Threads)?,
-            endings,
+            observing: Lane::start_watching("observe", &config.libvirt_uri, 2, Arc::clone(&events))
+                .map_err(OpenError::Threads)?,
+            events,
             changing: lane("change", 4)?,
             asking: lane("ask", 4)?,
             doubting: Doubting::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
@@ -366,6 +361,7 @@ impl<S: ImageSource> LibvirtHost<S> {
     }
 
     async fn reboot(&self, server: ServerId, reboots: u32) -> Result<(), HypervisorError> {
+        let events = Arc::clone(&self.events);
         self.asking
             .call(
                 &format!("reboot {server}"),
@@ -377,6 +373,8 @@ impl<S: ImageSource> LibvirtHost<S> {
                     if !ours.domain.is_active()? {
                         return Ok(());
                     }
+                    // Before the guest is: a fast one has done it when the call returns.
+                    events.note_asked(server);
                     let was = paused(&ours.domain)?;
                     ours.let_go_on()?;
                     match was {
@@ -481,11 +479,11 @@ impl<S: ImageSource> LibvirtHost<S> {
 
 impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
     async fn observe(&self) -> Result<Inventory, HypervisorError> {
-        let endings = Arc::clone(&self.endings);
+        let (events, now) = (Arc::clone(&self.events), self.clock.now());
         let seen = self
             .observing
             .call("observe", OBSERVE_DEADLINE, move |connection| {
-                domains(connection, &endings)
+                domains(connection, &events, now)
             });
         let dirs = self.dirs.clone();
         let reserved = Bytes(self.config.disk_reserved_gib * Bytes::GIB);

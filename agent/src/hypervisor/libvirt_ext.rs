@@ -1,5 +1,6 @@
 //! The calls of libvirt that the `virt` crate does not offer safely: statistics of many domains at once, whether a QEMU
-//! owes libvirt an answer, what is wrong with a domain's disks, and who ended a domain.
+//! owes libvirt an answer, what is wrong with a domain's disks, and what it tells once: who ended a domain, and that one
+//! was reset.
 //!
 //! JUSTIFICATION: `virt` 0.5's `all_domain_stats` gives records without accessors and leaks them, with a
 //! reference on each domain. A bulk call is the cheapest way to measure guests, so it is made through
@@ -11,14 +12,17 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::{CStr, c_int, c_void},
     ptr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI32, Ordering},
+    },
     time::Duration,
 };
 
-use innkeeper_wire::id::ServerId;
+use innkeeper_wire::{id::ServerId, time::Timestamp};
 use uuid::Uuid;
 use virt::{
     connect::Connect,
@@ -26,6 +30,8 @@ use virt::{
     error::{Error, ErrorNumber},
 };
 use virt_sys as sys;
+
+use super::Rebooting;
 
 /// Statistics of one domain of ours. Names and units are those of `virsh domstats`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -325,25 +331,72 @@ fn sys_len(count: usize) -> u32 {
     u32::try_from(count).expect("a small constant")
 }
 
-/// Which domains ended because QEMU was told to from the host, by a signal. libvirt says it in an event, once, and
-/// afterwards calls them shut down like those whose guest did that itself. Who was not connected then never knows.
+/// What libvirt says in an event, once. Who was not connected then never knows.
 #[derive(Debug, Default)]
-pub(super) struct Endings {
+pub(super) struct Events {
+    /// Domains that ended because QEMU was told to from the host, by a signal. Afterwards libvirt calls them shut down
+    /// like those whose guest did that itself.
     killed: Mutex<BTreeSet<Uuid>>,
+    /// Domains whose guests were asked to reboot.
+    reboots: Mutex<BTreeMap<Uuid, Reboot>>,
+    /// The registration of [`on_reset`] on the present connection.
+    reset_callback: AtomicI32,
 }
 
-impl Endings {
+#[derive(Debug, Clone, Copy)]
+enum Reboot {
+    Asked,
+    /// The machine was reset; when that was first looked at.
+    Reset(Option<Timestamp>),
+}
+
+impl Events {
+    /// A guest is about to be asked to reboot.
+    pub(super) fn note_asked(&self, server: ServerId) {
+        self.reboots().insert(server.uuid(), Reboot::Asked);
+    }
+
+    /// How far that is.
+    pub(super) fn rebooting(&self, server: ServerId, now: Timestamp) -> Rebooting {
+        match self.reboots().get_mut(&server.uuid()) {
+            None => Rebooting::No,
+            Some(Reboot::Asked) => Rebooting::Asked,
+            Some(Reboot::Reset(seen_at)) => Rebooting::Reset {
+                seen_at: *seen_at.get_or_insert(now),
+            },
+        }
+    }
+
+    fn reboots(&self) -> MutexGuard<'_, BTreeMap<Uuid, Reboot>> {
+        self.reboots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_reset(&self, domain: Uuid) {
+        if let Some(reboot @ Reboot::Asked) = self.reboots().get_mut(&domain) {
+            *reboot = Reboot::Reset(None);
+        }
+    }
+
     /// Whether the last end of the server's domain came from the host.
     pub(super) fn was_killed(&self, server: ServerId) -> bool {
         self.killed().contains(&server.uuid())
     }
 
-    fn killed(&self) -> std::sync::MutexGuard<'_, BTreeSet<Uuid>> {
+    fn killed(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
         self.killed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, domain: Uuid, event: c_int, detail: c_int) {
         let is = |number: c_int, constant: u32| u32::try_from(number) == Ok(constant);
+        // Not *shut down*: libvirt lets a guest do that for a reboot, and resets it then.
+        let is_new_life = [
+            sys::VIR_DOMAIN_EVENT_STARTED,
+            sys::VIR_DOMAIN_EVENT_STOPPED,
+            sys::VIR_DOMAIN_EVENT_UNDEFINED,
+        ];
+        if is_new_life.into_iter().any(|one| is(event, one)) {
+            self.reboots().remove(&domain);
+        }
         if is(event, sys::VIR_DOMAIN_EVENT_SHUTDOWN)
             && is(detail, sys::VIR_DOMAIN_EVENT_SHUTDOWN_HOST)
         {
@@ -357,12 +410,16 @@ impl Endings {
     }
 }
 
-/// Has `endings` told how domains end, for as long as the connection lasts and until [`unwatch`].
+/// Has `events` told how domains end and that they are reset, for as long as the connection lasts and until
+/// [`unwatch`].
 ///
 /// # Errors
 /// When libvirt refuses or can't be reached.
-pub(super) fn watch(connection: &Connect, endings: &Arc<Endings>) -> Result<(), Error> {
-    let opaque = Arc::into_raw(Arc::clone(endings)).cast_mut().cast();
+pub(super) fn watch(connection: &Connect, events: &Arc<Events>) -> Result<(), Error> {
+    // What came of earlier requests may have been told to nobody.
+    events.reboots().clear();
+    watch_resets(connection, events)?;
+    let opaque = Arc::into_raw(Arc::clone(events)).cast_mut().cast();
     // SAFETY: the connection is alive while `connection` is borrowed. `opaque` is a reference of its own on what
     // `on_event` expects; libvirt gives it back through `release` once the callback is no more.
     let outcome = unsafe {
@@ -382,10 +439,52 @@ pub(super) fn watch(connection: &Connect, endings: &Arc<Endings>) -> Result<(), 
     Ok(())
 }
 
+fn watch_resets(connection: &Connect, events: &Arc<Events>) -> Result<(), Error> {
+    let opaque = Arc::into_raw(Arc::clone(events)).cast_mut().cast();
+    let kind = c_int::try_from(sys::VIR_DOMAIN_EVENT_ID_REBOOT).expect("it is 1");
+    // SAFETY: as in `watch`; callbacks for this kind of event have the signature of `on_reset`.
+    let callback = unsafe {
+        sys::virConnectDomainEventRegisterAny(
+            connection.as_ptr(),
+            ptr::null_mut(),
+            kind,
+            Some(on_reset),
+            opaque,
+            Some(release),
+        )
+    };
+    if callback < 0 {
+        let error = Error::last_error();
+        // SAFETY: libvirt did not take the reference.
+        unsafe { release(opaque) };
+        return Err(error);
+    }
+    events.reset_callback.store(callback, Ordering::Relaxed);
+    Ok(())
+}
+
 /// Ends [`watch`]: a connection with a callback would never be freed. Errors are of no interest, since it is broken.
-pub(super) fn unwatch(connection: &Connect) {
+pub(super) fn unwatch(connection: &Connect, events: &Events) {
+    let callback = events.reset_callback.load(Ordering::Relaxed);
     // SAFETY: the connection is alive while `connection` is borrowed.
-    unsafe { sys::virConnectDomainEventDeregister(connection.as_ptr(), Some(on_event)) };
+    unsafe {
+        sys::virConnectDomainEventDeregister(connection.as_ptr(), Some(on_event));
+        sys::virConnectDomainEventDeregisterAny(connection.as_ptr(), callback);
+    }
+}
+
+unsafe extern "C" fn on_reset(
+    _connection: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    opaque: *mut c_void,
+) {
+    let mut bytes = [0u8; 16];
+    // SAFETY: as in `on_event`.
+    if unsafe { sys::virDomainGetUUID(domain, bytes.as_mut_ptr()) } == 0 {
+        // SAFETY: as in `on_event`.
+        let events = unsafe { &*opaque.cast_const().cast::<Events>() };
+        events.note_reset(Uuid::from_bytes(bytes));
+    }
 }
 
 unsafe extern "C" fn on_event(
@@ -399,15 +498,15 @@ unsafe extern "C" fn on_event(
     // SAFETY: libvirt holds a reference on the domain during the call; a raw UUID has 16 bytes.
     if unsafe { sys::virDomainGetUUID(domain, bytes.as_mut_ptr()) } == 0 {
         // SAFETY: `opaque` is the reference that `watch` gave; it is not released before the last call has ended.
-        let endings = unsafe { &*opaque.cast_const().cast::<Endings>() };
-        endings.note(Uuid::from_bytes(bytes), event, detail);
+        let events = unsafe { &*opaque.cast_const().cast::<Events>() };
+        events.note(Uuid::from_bytes(bytes), event, detail);
     }
     0
 }
 
 unsafe extern "C" fn release(opaque: *mut c_void) {
     // SAFETY: it is the reference that `watch` gave away, and it is given back once.
-    drop(unsafe { Arc::from_raw(opaque.cast_const().cast::<Endings>()) });
+    drop(unsafe { Arc::from_raw(opaque.cast_const().cast::<Events>()) });
 }
 
 #[cfg(test)]
@@ -416,17 +515,17 @@ mod tests {
 
     #[test]
     fn who_ended_a_domain_is_known_until_it_starts_or_ends_otherwise() {
-        let endings = Endings::default();
+        let events = Events::default();
         let server = ServerId::from_uuid(innkeeper_wire::id::uuid_v7(
             innkeeper_wire::time::Timestamp::from_millis(0),
             [1; 10],
         ));
         let note = |event: u32, detail: u32| {
             let number = |constant| c_int::try_from(constant).expect("small");
-            endings.note(server.uuid(), number(event), number(detail));
-            endings.was_killed(server)
+            events.note(server.uuid(), number(event), number(detail));
+            events.was_killed(server)
         };
-        assert!(!endings.was_killed(server));
+        assert!(!events.was_killed(server));
         let from_host = sys::VIR_DOMAIN_EVENT_SHUTDOWN_HOST;
         assert!(note(sys::VIR_DOMAIN_EVENT_SHUTDOWN, from_host));
         assert!(note(sys::VIR_DOMAIN_EVENT_STOPPED, 0), "that follows it");
@@ -434,5 +533,30 @@ mod tests {
         assert!(note(sys::VIR_DOMAIN_EVENT_SHUTDOWN, from_host));
         let by_guest = sys::VIR_DOMAIN_EVENT_SHUTDOWN_GUEST;
         assert!(!note(sys::VIR_DOMAIN_EVENT_SHUTDOWN, by_guest));
+    }
+
+    #[test]
+    fn a_reboot_is_seen_by_its_reset_and_forgotten_with_the_machine() {
+        let (events, now) = (Events::default(), Timestamp::from_millis(1_000));
+        let later = Timestamp::from_millis(9_000);
+        let server = ServerId::from_uuid(innkeeper_wire::id::uuid_v7(now, [1; 10]));
+        let note = |event: u32| {
+            let number = c_int::try_from(event).expect("small");
+            events.note(server.uuid(), number, 0);
+            events.rebooting(server, now)
+        };
+        // A guest that reboots by itself: nobody has asked.
+        events.note_reset(server.uuid());
+        assert_eq!(events.rebooting(server, now), Rebooting::No);
+        events.note_asked(server);
+        assert_eq!(note(sys::VIR_DOMAIN_EVENT_SHUTDOWN), Rebooting::Asked);
+        events.note_reset(server.uuid());
+        let seen = Rebooting::Reset { seen_at: now };
+        assert_eq!(events.rebooting(server, now), seen);
+        events.note_reset(server.uuid());
+        assert_eq!(events.rebooting(server, later), seen, "the first look");
+        assert_eq!(note(sys::VIR_DOMAIN_EVENT_STOPPED), Rebooting::No);
+        events.note_asked(server);
+        assert_eq!(note(sys::VIR_DOMAIN_EVENT_STARTED), Rebooting::No);
     }
 }

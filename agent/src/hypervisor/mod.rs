@@ -109,14 +109,31 @@ pub struct Domain {
     pub run: DomainRun,
     /// The power change carried out last; kept in the domain's own metadata.
     pub power_serial: u32,
-    /// Reboots carried out; kept in the domain's own metadata.
+    /// Reboots that its guest was asked for; kept in the domain's own metadata.
     pub reboots: u32,
+    /// How far the last of them is.
+    pub rebooting: Rebooting,
     /// When it was started last, as the metadata say; `None` before the first start.
     pub started_at: Option<Timestamp>,
     /// Boot id of the host at the last start.
     pub started_in_boot: Option<String>,
     /// The guest agent answers.
     pub guest_agent: bool,
+}
+
+/// How far a reboot is, as far as libvirt's events have told. Who was not connected all the time knows of none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rebooting {
+    /// Nothing is known of one.
+    #[default]
+    No,
+    /// The guest was asked.
+    Asked,
+    /// The machine was reset since.
+    Reset {
+        /// Not after this instant.
+        seen_at: Timestamp,
+    },
 }
 
 /// Whether a domain runs.

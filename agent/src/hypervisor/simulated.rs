@@ -23,6 +23,7 @@ use innkeeper_wire::{
 
 use super::{
     Domain, DomainRun, Heard, Hypervisor, HypervisorError, Inventory, OffReason, Question,
+    Rebooting,
 };
 use crate::{
     action::{Action, NetworkState},
@@ -272,6 +273,7 @@ impl Simulated {
             run: DomainRun::Running,
             power_serial: 1,
             reboots: 0,
+            rebooting: Rebooting::No,
             started_at: Some(state.now),
             started_in_boot: Some(state.boot_id()),
             guest_agent: false,

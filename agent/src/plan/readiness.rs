@@ -16,7 +16,7 @@ use super::{Eyes, View};
 use crate::{
     desired::Wanted,
     hypervisor::{Domain, DomainRun, Question},
-    memory::{Memory, Readiness},
+    memory::{Memory, Readiness, ServerMemory},
     power::{LASTED_AFTER, has_run},
 };
 
@@ -78,8 +78,9 @@ impl Eyes<'_> {
         &self,
         spec: &ServerSpec,
         readiness: Option<Readiness>,
+        memory: &ServerMemory,
     ) -> Vec<Question> {
-        if !self.is_running() || !self.is_covered(spec) || self.is_ready(readiness) {
+        if !self.is_running() || !self.is_covered(spec) {
             return Vec::new();
         }
         let heard = &self.view.inventory.heard;
@@ -88,7 +89,13 @@ impl Eyes<'_> {
             mac: spec.network.mac,
             known: heard.get(address).map(|heard| heard.mac),
         };
-        self.unheard(spec).map(question).collect()
+        match self.is_ready(readiness) {
+            true => self
+                .silent_since_reset(spec, memory)
+                .map(question)
+                .collect(),
+            false => self.unheard(spec).map(question).collect(),
+        }
     }
 
     /// Whether it was ready since its present start.

@@ -1,7 +1,7 @@
 //! What a report says of one server: what it does, and what keeps it from being as wanted. Part of the plan, since it
 //! follows from the same view.
 
-use super::*;
+use super::{rebooting::Reboot, *};
 
 impl Eyes<'_> {
     pub(super) fn observe(
@@ -19,7 +19,11 @@ impl Eyes<'_> {
             ),
             Wanted::Delete => (self.state_of_deleted(), worst(steps, memory)),
         };
-        let reboots = self.domain.map_or(0, |domain| domain.reboots);
+        let asked = self.domain.map_or(0, |domain| domain.reboots);
+        let reboots = match self.reboot(memory) {
+            Some(Reboot::UnderWay) => asked.saturating_sub(1),
+            Some(Reboot::Failed(_)) | None => asked,
+        };
         ObservedServer {
             server: self.server,
             state,
@@ -109,14 +113,8 @@ impl Eyes<'_> {
     }
 
     fn power_problem(&self, spec: &ServerSpec, memory: &ServerMemory) -> Option<ServerProblem> {
-        if let Some(attempt) = memory.attempts.get(&Step::Reboot)
-            && attempt.failure.is_some()
-        {
-            let said = trouble(attempt, ServerProblemCode::RebootFailed);
-            return said.map(|problem| ServerProblem {
-                code: ServerProblemCode::RebootFailed,
-                ..problem
-            });
+        if let Some(Reboot::Failed(problem)) = self.reboot(memory) {
+            return problem;
         }
         match power::step(spec, self.domain?, memory, &self.circumstances()) {
             PowerStep::Ignored => {

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     desired::Held,
     hypervisor::{
-        Heard, HypervisorError, OffReason,
+        Heard, HypervisorError, OffReason, Rebooting,
         simulated::{Fault, Manners, Outcome, Simulated},
     },
     memory::{Failure, FailureKind, Watched},
@@ -89,6 +89,7 @@ fn present(spec: &ServerSpec) -> (ServerId, Wanted) {
 }
 
 /// One situation on one host, changed by each test and then planned for.
+#[derive(Clone)]
 struct Case {
     desired: Desired,
     inventory: Inventory,
@@ -142,6 +143,7 @@ impl Case {
                 run,
                 power_serial: spec.power.serial,
                 reboots: spec.reboots,
+                rebooting: Rebooting::No,
                 started_at: Some(NOW),
                 started_in_boot: Some("boot".to_owned()),
                 guest_agent: false,
@@ -306,6 +308,31 @@ fn a_lost_disk_is_not_replaced_by_an_empty_one() {
         case.domain().run = run;
         case.inventory.disks.clear();
         assert_eq!(case.steps(), []);
+        assert_eq!(case.problem(), Some((ServerProblemCode::DiskFailed, 0)));
+    }
+}
+
+#[test]
+fn a_server_without_its_disk_can_be_ended_and_not_begun() {
+    for (target, run, expected) in [
+        (PowerTarget::Off, DomainRun::Running, Some(Step::Shutdown)),
+        (
+            PowerTarget::OffForced,
+            DomainRun::Running,
+            Some(Step::PowerOff),
+        ),
+        (
+            PowerTarget::On,
+            DomainRun::Paused(PauseReason::DiskError),
+            None,
+        ),
+        (PowerTarget::On, DomainRun::Off(OffReason::Shutdown), None),
+    ] {
+        let mut case = Case::one();
+        case.domain().run = run;
+        case.wanted().power = Power { target, serial: 2 };
+        case.inventory.disks.clear();
+        assert_eq!(case.steps().first().copied(), expected, "{target:?}");
         assert_eq!(case.problem(), Some((ServerProblemCode::DiskFailed, 0)));
     }
 }

@@ -106,6 +106,7 @@ impl State {
             run: DomainRun::Off(OffReason::NotStarted),
             power_serial: 0,
             reboots: 0,
+            rebooting: Rebooting::No,
             started_at: None,
             started_in_boot: None,
             guest_agent: false,

@@ -162,6 +162,68 @@ fn a_guest_that_could_not_be_asked_to_reboot_is_said_to_be_so_for_a_while() {
     assert_eq!((case.problem(), case.memory.servers.len()), (None, 0));
 }
 
+/// A server is *rebooting* until its guest was reset and has answered since; a frozen one is a problem.
+#[test]
+fn a_reboot_counts_as_made_when_the_guest_is_back() {
+    let mut case = Case::one();
+    let address = case.wanted().network.addresses[0];
+    let mac = case.wanted().network.mac;
+    case.wanted().reboots = 1;
+    let reboot = Action::Reboot {
+        server: server(1),
+        reboots: 1,
+    };
+    case.tried(&reboot, 1);
+    case.domain().reboots = 1;
+    case.domain().rebooting = Rebooting::Asked;
+    let asked = case.clone();
+
+    // It obeys after a while, and comes back.
+    case.now = NOW.after(seconds(20));
+    case.memory = case.plan().memory;
+    assert_eq!((case.steps(), case.observed().reboots), (vec![], 0));
+    let seen_at = case.now;
+    case.domain().rebooting = Rebooting::Reset { seen_at };
+    let heard = |at| Heard { mac, at };
+    case.inventory.heard.insert(address, heard(NOW));
+    case.now = NOW.after(seconds(25));
+    case.memory = case.plan().memory;
+    assert_eq!(case.observed().reboots, 0, "it was heard before");
+    assert_eq!(case.plan().ask.len(), 1, "it is asked");
+    case.inventory.heard.insert(address, heard(case.now));
+    case.memory = case.plan().memory;
+    assert_eq!((case.problem(), case.observed().reboots), (None, 1));
+    assert_eq!(case.memory.servers, BTreeMap::new());
+
+    // It is frozen: that is said for a while, and it is not asked again.
+    let mut case = asked.clone();
+    for (after, reboots, problem) in [
+        (119, 0, None),
+        (120, 1, Some((ServerProblemCode::RebootFailed, 1))),
+        (599, 1, Some((ServerProblemCode::RebootFailed, 1))),
+        (600, 1, None),
+    ] {
+        case.now = NOW.after(seconds(after));
+        case.memory = case.plan().memory;
+        let said = (case.observed().reboots, case.problem());
+        assert_eq!(said, (reboots, problem), "{after} s");
+        assert_eq!(case.steps(), []);
+    }
+
+    // It thaws after the problem was said.
+    let mut case = asked.clone();
+    case.now = NOW.after(seconds(200));
+    let seen_at = case.now;
+    case.domain().rebooting = Rebooting::Reset { seen_at };
+    assert_eq!((case.problem(), case.observed().reboots), (None, 1));
+
+    // Nobody heard what came of it, such as another agent since: nothing is said.
+    let mut case = asked;
+    case.domain().rebooting = Rebooting::No;
+    case.memory = case.plan().memory;
+    assert_eq!((case.problem(), case.observed().reboots), (None, 1));
+}
+
 #[test]
 fn a_start_that_was_not_seen_to_succeed_is_repeated() {
     let mut case = Case::one();
