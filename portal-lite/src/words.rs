@@ -2,7 +2,7 @@
 //! compile before it has words; the tests of `language` see to it that they exist in every language.
 
 use innkeeper_wire::{
-    api::{OrderState, ServerAction, ServerState},
+    api::{OrderState, OutageCause, ServerAction, ServerState},
     error::{FieldErrorCode, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::Currency,
@@ -84,6 +84,19 @@ pub const fn server_problem(problem: ServerProblemCode) -> &'static str {
         ServerProblemCode::NotAnswering => "trouble-not-answering",
         ServerProblemCode::NotReachable => "trouble-not-reachable",
         ServerProblemCode::RebootFailed => "trouble-reboot-failed",
+    }
+}
+
+/// What of its host keeps a server from being used.
+#[must_use]
+pub const fn outage_cause(cause: OutageCause) -> &'static str {
+    match cause {
+        OutageCause::HostNetwork => "outage-host-network",
+        OutageCause::ForeignRules => "outage-foreign-rules",
+        OutageCause::Uplink => "outage-uplink",
+        OutageCause::HostDisk => "outage-host-disk",
+        OutageCause::PausedAtHost => "outage-paused-at-host",
+        OutageCause::Hung => "outage-hung",
     }
 }
 

@@ -377,6 +377,13 @@ pub struct Server {
     /// is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage_since: Option<Timestamp>,
+    /// What of its host that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_cause: Option<OutageCause>,
+    /// When the last such fault was put right, if that was within the last day: an outage ended, or its host put
+    /// back something of its network that others had changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
     /// What may be asked of it now.
     pub allowed_actions: Vec<ServerAction>,
     /// When its host was last heard of.
@@ -410,6 +417,24 @@ pub struct Server {
     /// When its host first reported it ready: the start of charging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Timestamp>,
+}
+
+/// What of a host keeps a server from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutageCause {
+    /// Its rules, routes or settings for guests are not as they must be.
+    HostNetwork,
+    /// Somebody else's rules on it drop what guests send or get.
+    ForeignRules,
+    /// Its way out is down.
+    Uplink,
+    /// Its disk is full or fails.
+    HostDisk,
+    /// Somebody at the host paused the server.
+    PausedAtHost,
+    /// Its QEMU hangs.
+    Hung,
 }
 
 /// What a server does (domain-model C3.3), with the transitions that a customer can see.

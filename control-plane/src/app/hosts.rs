@@ -35,7 +35,7 @@ use crate::domain::{
     },
     host_session::Position,
     server::Server,
-    usage::OutageCause,
+    usage::cause_in,
 };
 
 /// Servers that are named before a host is revoked.
@@ -410,7 +410,7 @@ impl App {
         self.note_capacity(host, report).await?;
         let generation = self.generation_known(report);
         for seen in report.servers.iter().take(SERVERS_PER_HOST_MAX) {
-            let fault = OutageCause::of_host(&report.health, seen.server);
+            let fault = cause_in(&report.health, seen.server);
             match self.observe(host, generation, fault, seen).await {
                 Ok(()) => {}
                 // One record that can't be read, or is being fought over, says nothing about the others.

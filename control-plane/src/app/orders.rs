@@ -368,6 +368,7 @@ impl App {
             ready_at: None,
             failure: None,
             outage: None,
+            outage_ended_at: None,
         })
     }
 

@@ -46,6 +46,8 @@ pub struct Heard {
     pub libvirt_away_since: Option<Timestamp>,
     /// What of the host is not as it should be, as far as it knows.
     pub health: HostHealth,
+    /// When it last put back something of its network that others had changed, as far as it was heard of before.
+    pub repaired_at: Option<Timestamp>,
     /// What it found and does not know.
     pub strangers: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl Heard {
                     .map(bounded)
                     .collect(),
             },
+            repaired_at: None,
             strangers: strangers
                 .map(|name| plain(name, STRANGER_CHARS_MAX))
                 .collect(),
@@ -87,9 +90,19 @@ impl Heard {
         };
         let away = earlier.and_then(|earlier| earlier.libvirt_away_since);
         let libvirt_away_since = self.libvirt_away_since.map(|now| away.unwrap_or(now));
+        // A process counts from 0.
+        let repaired_at = earlier.and_then(|earlier| {
+            let repairs = earlier.health.repairs;
+            let is_same = earlier.started_at == self.started_at;
+            match self.health.repairs > if is_same { repairs } else { 0 } {
+                true => Some(self.at),
+                false => earlier.repaired_at,
+            }
+        });
         Self {
             before,
             libvirt_away_since,
+            repaired_at,
             ..self
         }
     }

@@ -1,7 +1,9 @@
 //! Servers: what their owners see and ask, and what their hosts' observations change.
 
+use std::time::Duration;
+
 use innkeeper_wire::{
-    api::{self, OrderState, Page, PageInfo, ServerAction, ServerState},
+    api::{self, OrderState, OutageCause, Page, PageInfo, ServerAction, ServerState},
     host::{ObservedServer, ObservedState},
     id::{AccountId, HostId, ServerId, UsageId},
     planted::{Bug, planted},
@@ -19,11 +21,14 @@ use crate::domain::{
     order::Order,
     recovery::Listed,
     server::{CREATE_DEADLINE, Lifecycle, Milestone, NotNow, Server},
-    usage::{Contract, OutageCause, UsageInterval},
+    usage::{Contract, UsageInterval},
 };
 
 /// Servers that one answer looks at. It says where to go on when that was not enough to fill it.
 const SERVERS_LOOKED_AT_MAX: usize = 1_000;
+
+/// How long it is said that a fault was put right.
+const RESTORED_SHOWN: Duration = Duration::from_hours(24);
 
 /// What a list of servers is narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +139,7 @@ impl App {
             let found = app.find_server(bound.value.account, seen.server)?;
             let observed = found.value.observe(seen, generation, now);
             let (mut next, milestone) = observed.unwrap_or((found.value.clone(), None));
-            next.outage = next.outage_at(fault, now);
+            next.note_outage(fault, now);
             if next == found.value {
                 return Ok((changes, None));
             }
@@ -423,6 +428,7 @@ impl App {
     fn view_server(&self, server: Server, now: Timestamp) -> api::Server {
         let reach = self.presence().reach(server.host, now);
         let state = server.state(reach);
+        let heard = self.presence().heard(server.host);
         api::Server {
             id: server.id,
             state,
@@ -434,8 +440,17 @@ impl App {
             problem: server.problem(),
             failure: server.failure.as_ref().map(|failure| failure.code),
             outage_since: server.outage.map(|outage| outage.since),
+            outage_cause: server.outage.map(|outage| outage.cause),
+            restored_at: [
+                server.outage_ended_at,
+                heard.as_ref().and_then(|heard| heard.repaired_at),
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|at| now.since(*at) < RESTORED_SHOWN)
+            .max(),
             allowed_actions: server.allowed_actions(reach).to_vec(),
-            observed_at: self.presence().heard(server.host).map(|heard| heard.at),
+            observed_at: heard.map(|heard| heard.at),
             site: server.site,
             login_user: server.image.login_user,
             image: server.image.code,

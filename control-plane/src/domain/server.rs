@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
-    api::{ServerAction, ServerState},
+    api::{OutageCause, ServerAction, ServerState},
     host::{
         CreateStep, Intent, ObservedServer, ObservedState, PauseReason, ServerProblem,
         ServerProblemCode,
@@ -29,7 +29,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     catalogue::{Image, Plan},
     host::{Demand, plain},
-    usage::OutageCause,
 };
 
 mod deadline;
@@ -85,6 +84,9 @@ pub struct Server {
     /// The outage that goes on, as its usage interval has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<OpenOutage>,
+    /// When the last outage ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_ended_at: Option<Timestamp>,
 }
 
 /// Why a server could not be made.
@@ -460,6 +462,15 @@ impl Server {
             outage: None,
             ..self.clone()
         }
+    }
+
+    /// Takes in what is wrong with its host at `now`.
+    pub fn note_outage(&mut self, host: Option<OutageCause>, now: Timestamp) {
+        let outage = self.outage_at(host, now);
+        if self.outage.is_some() && outage.is_none() {
+            self.outage_ended_at = Some(now);
+        }
+        self.outage = outage;
     }
 
     /// The outage that goes on at `now`: what its host said of it last, and what is wrong with the host itself. None

@@ -2,6 +2,7 @@
 //! on (design.md section 10): quote -> order -> contract -> usage interval.
 
 use innkeeper_wire::{
+    api::OutageCause,
     host::{HostFaultCode, HostHealth},
     id::{AccountId, ContractId, OrderId, ServerId, UsageId},
     money::{HourlyRate, Money},
@@ -63,44 +64,24 @@ pub struct Outage {
     pub cause: OutageCause,
 }
 
-/// What of a host kept a server from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutageCause {
-    /// Its rules, routes or settings for guests are not as they must be.
-    HostNetwork,
-    /// Somebody else's rules on it drop what guests send or get.
-    ForeignRules,
-    /// Its way out is down.
-    Uplink,
-    /// Its disk is full or fails.
-    HostDisk,
-    /// Somebody at the host paused the server.
-    PausedAtHost,
-    /// Its QEMU hangs.
-    Hung,
-}
-
-impl OutageCause {
-    /// The cause among what is wrong with a host, if any of that reaches this guest of it.
-    #[must_use]
-    pub fn of_host(health: &HostHealth, server: ServerId) -> Option<Self> {
-        let faults = health.faults.iter();
-        let its = faults.filter(|fault| fault.server.is_none_or(|only| only == server));
-        let causes = its.filter_map(|fault| match fault.code {
-            HostFaultCode::Uplink => Some(Self::Uplink),
-            HostFaultCode::ForeignDrop => Some(Self::ForeignRules),
-            HostFaultCode::Network => Some(Self::HostNetwork),
-            // One guest is not given an address; the agent keeps no state; new guests lack something. The others run on.
-            HostFaultCode::AddressInUse
-            | HostFaultCode::DiskFull
-            | HostFaultCode::DiskLow
-            | HostFaultCode::MetricsPort
-            | HostFaultCode::Unconfigured => None,
-        });
-        // Reports may name them in any order; an outage does not become another one by that.
-        causes.min()
-    }
+/// The cause among what is wrong with a host, if any of that reaches this guest of it.
+#[must_use]
+pub fn cause_in(health: &HostHealth, server: ServerId) -> Option<OutageCause> {
+    let faults = health.faults.iter();
+    let its = faults.filter(|fault| fault.server.is_none_or(|only| only == server));
+    let causes = its.filter_map(|fault| match fault.code {
+        HostFaultCode::Uplink => Some(OutageCause::Uplink),
+        HostFaultCode::ForeignDrop => Some(OutageCause::ForeignRules),
+        HostFaultCode::Network => Some(OutageCause::HostNetwork),
+        // One guest is not given an address; the agent keeps no state; new guests lack something. The others run on.
+        HostFaultCode::AddressInUse
+        | HostFaultCode::DiskFull
+        | HostFaultCode::DiskLow
+        | HostFaultCode::MetricsPort
+        | HostFaultCode::Unconfigured => None,
+    });
+    // Reports may name them in any order; an outage does not become another one by that.
+    causes.min()
 }
 
 impl UsageInterval {
@@ -172,22 +153,19 @@ mod tests {
             server,
         };
         let mut health = HostHealth::default();
-        assert_eq!(OutageCause::of_host(&health, server(1)), None);
+        assert_eq!(cause_in(&health, server(1)), None);
         health.faults = vec![
             fault(HostFaultCode::Network, Some(server(2))),
             fault(HostFaultCode::AddressInUse, Some(server(1))),
             fault(HostFaultCode::DiskFull, None),
             fault(HostFaultCode::Unconfigured, None),
         ];
-        assert_eq!(OutageCause::of_host(&health, server(1)), None);
+        assert_eq!(cause_in(&health, server(1)), None);
         let network = Some(OutageCause::HostNetwork);
-        assert_eq!(OutageCause::of_host(&health, server(2)), network);
+        assert_eq!(cause_in(&health, server(2)), network);
         health.faults.push(fault(HostFaultCode::Uplink, None));
-        assert_eq!(
-            OutageCause::of_host(&health, server(1)),
-            Some(OutageCause::Uplink)
-        );
-        assert_eq!(OutageCause::of_host(&health, server(2)), network);
+        assert_eq!(cause_in(&health, server(1)), Some(OutageCause::Uplink));
+        assert_eq!(cause_in(&health, server(2)), network);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use innkeeper_wire::{
         HostFault, HostFaultCode, HostHealth, Intent, ObservedServer, ObservedState, PauseReason,
         Report, ServerProblem, ServerProblemCode,
     },
-    time::Timestamp,
+    time::{Clock as _, Timestamp},
 };
 use serde_json::{Value, json};
 
@@ -218,6 +218,29 @@ async fn report_under(story: &Story, seen: ObservedServer, fault: Option<HostFau
     story.setting.clock.advance_s(10);
 }
 
+/// What a host put back of its network before anybody noticed is said of each of its servers.
+#[tokio::test]
+async fn what_was_put_back_is_told_to_those_whom_it_may_have_concerned() {
+    let story = Story::begin().await;
+    let report = async |repairs| {
+        let seen = vec![story.seen(RUNNING, 1)];
+        let report = story.setting.blank_report(&story.host, room_for(1), seen);
+        let health = HostHealth {
+            repairs,
+            faults: Vec::new(),
+        };
+        let report = Report { health, ..report };
+        story.setting.post_report(&story.host, &report).await;
+        story.view().await["restored_at"].clone()
+    };
+    assert_eq!(report(0).await, Value::Null);
+    story.setting.clock.advance_s(10);
+    let at = json!(story.setting.clock.now());
+    assert_eq!(report(5).await, at);
+    story.setting.clock.advance_s(10);
+    assert_eq!(report(5).await, at);
+}
+
 #[tokio::test]
 async fn what_its_host_breaks_is_marked_for_credit_and_what_its_guest_does_is_not() {
     let story = Story::begin().await;
@@ -240,9 +263,16 @@ async fn what_its_host_breaks_is_marked_for_credit_and_what_its_guest_does_is_no
     // Each lasts for 10 s. It is charged from the first report on, with an outage from the start.
     report_under(&story, running(), Some(HostFaultCode::Uplink)).await;
     assert_eq!(outages(&story), [("uplink".to_owned(), 0, None)]);
-    assert!(story.view().await["outage_since"].is_string());
+    let view = story.view().await;
+    assert!(view["outage_since"].is_string());
+    assert_eq!(view["outage_cause"], "uplink");
+    assert_eq!(view["restored_at"], Value::Null);
+    let ended_at = json!(story.setting.clock.now());
     report_under(&story, running(), None).await;
-    assert_eq!(story.view().await["outage_since"], Value::Null);
+    let view = story.view().await;
+    assert_eq!(view["outage_since"], Value::Null);
+    assert_eq!(view["outage_cause"], Value::Null);
+    assert_eq!(view["restored_at"], ended_at);
     report_under(&story, running(), drops).await;
     report_under(&story, running(), drops).await;
     report_under(&story, ruleless, None).await;

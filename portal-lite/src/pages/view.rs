@@ -166,6 +166,8 @@ pub struct ServerView {
     pub observed: Option<Moment>,
     /// What is wrong, if anything.
     pub trouble: Option<String>,
+    /// When a fault of ours was put right, if that was lately.
+    pub restored: Option<Moment>,
     /// Whether the host goes on trying by itself.
     pub retrying: bool,
     /// How far making it is; empty unless it is being made.
@@ -304,6 +306,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         ready: server.ready_at.map(|at| moment(visit, at)),
         observed: server.observed_at.map(|at| moment(visit, at)),
         trouble: trouble(server).map(|key| visit.say(key)),
+        restored: server.restored_at.map(|at| moment(visit, at)),
         retrying: is_changing(server.state) && server.problem.is_some_and(is_retried),
         steps: steps(visit, server),
         actions: ACTIONS
@@ -347,7 +350,11 @@ fn trouble(server: &Server) -> Option<&'static str> {
         (None, Some(_), _) if server.paused.is_some() => None,
         // What its owner can do comes first.
         (None, _, Some(ServerProblemCode::NotAnswering)) => Some("trouble-not-answering"),
-        (None, Some(_), _) => Some("trouble-outage"),
+        (None, Some(_), _) => Some(
+            server
+                .outage_cause
+                .map_or("trouble-outage", words::outage_cause),
+        ),
         (None, None, Some(ServerProblemCode::NotReachable)) if !is_made => {
             Some("trouble-not-reachable-yet")
         }

@@ -1,7 +1,7 @@
 //! What pages show: golden files in English, every page in every language, hostile text, live parts.
 
 use innkeeper_wire::{
-    api::{Server, ServerAction, ServerState},
+    api::{OutageCause, Server, ServerAction, ServerState},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::{Currency, HourlyRate},
 };
@@ -348,6 +348,33 @@ async fn why_a_server_is_paused_or_out_of_reach_is_said_with_what_to_do() {
             .await
             .contains("could not be reached on its network within 30 minutes")
     );
+}
+
+#[tokio::test]
+async fn which_fault_of_ours_goes_on_and_when_one_was_put_right_is_said() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let mut shown = async |server: &Server| {
+        stub.book().servers = vec![server.clone()];
+        member.get(&format!("/servers/{}", server.id)).await.body
+    };
+    let at = Some(fixtures::time("2026-11-21T11:50:00Z"));
+    let mut server = fixtures::server(1, "web", ServerState::Running);
+    server.outage_since = at;
+    let page = shown(&server).await;
+    assert!(page.contains("By a fault of ours") && !page.contains("id=\"restored\""));
+    for (cause, words) in [
+        (OutageCause::HostNetwork, "is not set up as it must be"),
+        (OutageCause::ForeignRules, "a firewall on the machine"),
+        (OutageCause::Uplink, "is cut off from the network"),
+    ] {
+        server.outage_cause = Some(cause);
+        assert!(shown(&server).await.contains(words), "{cause:?}");
+    }
+    let mut server = fixtures::server(1, "web", ServerState::Running);
+    server.restored_at = at;
+    let page = shown(&server).await;
+    assert!(page.contains("id=\"restored\"") && page.contains("Fault of ours put right"));
 }
 
 #[tokio::test]

@@ -70,6 +70,7 @@ pub(in crate::domain) fn server() -> Server {
         ready_at: None,
         failure: None,
         outage: None,
+        outage_ended_at: None,
     }
 }
 

@@ -204,6 +204,8 @@ pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
         problem: None,
         failure: (state == ServerState::CreateFailed).then_some(ServerProblemCode::DiskFailed),
         outage_since: None,
+        outage_cause: None,
+        restored_at: None,
         allowed_actions: match state {
             ServerState::Running => vec![Shutdown, PowerOff, Reboot, Delete],
             ServerState::Paused => vec![Start, Shutdown, PowerOff, Reboot, Delete],
