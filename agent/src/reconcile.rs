@@ -361,7 +361,10 @@ impl<H: Hypervisor> Round<H> {
             if reachable {
                 tracing::info!("libvirt answers again");
             } else {
-                tracing::error!(detail, "libvirt does not answer; guests are not affected");
+                tracing::error!(
+                    detail,
+                    "libvirt does not answer: what the guests do is not known, and nothing is done with them"
+                );
             }
         }
         self.was_reachable = reachable;

@@ -210,6 +210,9 @@ pub(crate) fn replayed(folder: &Path, vault: &Vault, account: AccountId) -> (Vec
 
 #[tokio::test]
 async fn personal_data_is_in_no_file_and_no_log() {
+    // With one subscriber alone, what a call site is worth is asked of the thread that comes to it first, and in one
+    // process with other tests that is mostly one without any.
+    tracing::subscriber::set_global_default(tracing_subscriber::registry()).ok();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
