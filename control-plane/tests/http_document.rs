@@ -59,7 +59,7 @@ async fn whatever_is_sent_is_answered_as_the_document_says() {
             let output = run.wait_with_output().expect("it ends");
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success(), "seed {seed}: {said}");
-            let tested = said.lines().find(|line| line.contains(" generated"));
+            let tested = said.lines().find(|line| line.contains(" generated, "));
             println!("seed {seed}: {}", tested.unwrap_or_default().trim());
         }
     }
