@@ -17,7 +17,13 @@ const RULES: &str = concat!(
     "/../packaging/prometheus/innkeeper.rules.yml"
 );
 /// Metrics of agents that the alarms use as well.
-const OF_AGENTS: [&str; 1] = ["innkeeper_agent_control_plane_behind"];
+const OF_AGENTS: [&str; 5] = [
+    "innkeeper_agent_connections_refused_total",
+    "innkeeper_agent_control_plane_behind",
+    "innkeeper_agent_repairs_total",
+    "innkeeper_host_conntrack_entries",
+    "innkeeper_host_conntrack_entries_max",
+];
 
 fn text(setting: &Setting) -> String {
     String::from_utf8(setting.metrics.render(&setting.app)).expect("text")
