@@ -123,7 +123,7 @@ impl Failure {
             home: self.is_forgery().then(|| visit.portal.public_url.clone()),
             request_id: self.request_id(),
             retry: fields.filter(|_| is_down).map(|fields| Retry {
-                action: visit.uri.path().to_owned(),
+                action: visit.path(),
                 fields: fields.showable(),
             }),
             may_reload: is_down,

@@ -158,15 +158,23 @@ impl Visit {
         }
     }
 
+    /// This page's path, as a link can hold it: browsers take `//other.example/` and `/\other.example/` for another
+    /// site.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let within = self.uri.path().trim_start_matches(['/', '\\']);
+        format!("/{within}")
+    }
+
     /// This page's address, without the choice of a language.
     #[must_use]
     pub fn here(&self) -> String {
         let mut pairs = query_pairs(&self.uri);
         pairs.retain(|(key, _)| key != "lang");
         let query = serde_urlencoded::to_string(&pairs).expect("texts only");
-        let path = self.uri.path();
+        let path = self.path();
         if query.is_empty() {
-            path.to_owned()
+            path
         } else {
             format!("{path}?{query}")
         }

@@ -129,6 +129,34 @@ async fn every_page_speaks_every_language() {
     }
 }
 
+/// A path can look like another site's address to a browser.
+#[tokio::test]
+async fn no_link_leaves_the_site() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    for path in [
+        "//evil.example/x",
+        "///evil.example/x",
+        "/\\evil.example/x",
+        "/\\/evil.example/x",
+    ] {
+        let page = visitor.get(path).await;
+        assert_eq!(page.status, 404, "{path}");
+        let href = "href=\"/evil.example/x?lang=ko\"";
+        assert!(page.body.contains(href), "{path}: {}", page.body);
+        for link in page.body.split("href=\"").skip(1) {
+            let link = link.split('"').next().unwrap_or_default();
+            let leaves = ["//", "/\\", "\\"]
+                .iter()
+                .any(|start| link.starts_with(start));
+            assert!(!leaves, "{path} has {link}");
+        }
+        // Where a form would be sent again.
+        let answer = visitor.post(path, &[]).await;
+        assert!(!answer.body.contains("action=\"//"), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_chosen_language_is_kept() {
     let stub = Stub::new();
