@@ -30,6 +30,16 @@ mod process;
 const OUTBOX_MAX: usize = 10_000;
 /// What becomes of a mail that is handed to the mail server.
 const MAIL_OUTCOMES: [&str; 3] = ["sent", "retried", "given_up"];
+/// What becomes of a sign-in (`api/sessions`).
+const SIGN_INS: [&str; 7] = [
+    "ok",
+    "wrong",
+    "unconfirmed",
+    "locked",
+    "limited",
+    "crowded",
+    "failed",
+];
 /// Why an order can fail.
 const FAILURES: [ServerProblemCode; 11] = [
     ServerProblemCode::ImageUnavailable,
@@ -62,6 +72,7 @@ struct Inner {
     agent_requests: IntCounterVec,
     refused_connections: IntCounterVec,
     mails: IntCounterVec,
+    sign_ins: IntCounterVec,
     failed_orders: IntCounterVec,
     responses: IntCounterVec,
     agent_responses: IntCounterVec,
@@ -134,6 +145,7 @@ impl Metrics {
             dates: Dates::new(&registry)?,
             failed_orders: failed_orders(&registry)?,
             refused_connections: refused_connections(&registry)?,
+            sign_ins: sign_ins(&registry)?,
             process: ProcessGauges::new(&registry, SystemClock.now())?,
             registry,
             requests,
@@ -211,6 +223,11 @@ impl Metrics {
     /// Counts a mail.
     pub(crate) fn mail(&self, outcome: &str) {
         self.inner.mails.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts a sign-in.
+    pub(crate) fn sign_in(&self, outcome: &str) {
+        self.inner.sign_ins.with_label_values(&[outcome]).inc();
     }
 
     /// The text that Prometheus reads, with the gauges as they are now.
@@ -435,6 +452,14 @@ fn refused_connections(registry: &Registry) -> Result<IntCounterVec, prometheus:
     let refused = register(registry, IntCounterVec::new(refused, &["reason"])?)?;
     begin(&refused, &[TOKEN_USED]);
     Ok(refused)
+}
+
+fn sign_ins(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let text = "Sign-ins to the REST API; `limited` and `crowded` ones were not looked at, `locked` ones came after too many wrong passwords.";
+    let options = Opts::new("innkeeper_sign_ins_total", text);
+    let counter = register(registry, IntCounterVec::new(options, &["outcome"])?)?;
+    begin(&counter, &SIGN_INS);
+    Ok(counter)
 }
 
 fn failed_orders(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {

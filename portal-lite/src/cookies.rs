@@ -25,6 +25,8 @@ pub enum Cookie {
     Pending,
     /// The ID to prefill at sign-in, by its owner's wish (R9), or after a sign-up.
     Login,
+    /// The API's token for a device from which somebody has signed in.
+    Device,
 }
 
 /// An API session token. Its text never shows in logs.
@@ -86,6 +88,8 @@ impl Cookie {
             (Self::Pending, Transport::Http) => "innkeeper-pending",
             (Self::Login, Transport::Https) => "__Host-innkeeper-login",
             (Self::Login, Transport::Http) => "innkeeper-login",
+            (Self::Device, Transport::Https) => "__Host-innkeeper-device",
+            (Self::Device, Transport::Http) => "innkeeper-device",
         }
     }
 

@@ -201,6 +201,8 @@ pub fn field_error(field: &str, code: FieldErrorCode) -> &'static str {
         FieldErrorCode::Duplicate => "field-duplicate",
         FieldErrorCode::TooMany => "field-too-many",
         FieldErrorCode::DiskTooSmall => "field-disk-too-small",
+        FieldErrorCode::InvisibleCharacters => "field-invisible-characters",
+        FieldErrorCode::Link => "field-link",
     }
 }
 

@@ -136,6 +136,7 @@ pub async fn sign_up_with(
             &SessionRequest {
                 login: LOGIN.to_owned(),
                 password: PASSWORD.to_owned(),
+                device: None,
             },
         )
         .await?;

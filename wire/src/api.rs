@@ -72,7 +72,7 @@ pub struct SignupRequest {
         pattern = "^[0-9]*[A-Za-z][A-Za-z0-9]*$"
     )]
     pub login_id: String,
-    /// The person's name, 1 to 100 characters, no control characters, not only spaces.
+    /// The person's name, 1 to 100 characters, none of them invisible, not only spaces; no links.
     #[schema(
         min_length = 1,
         max_length = 100,
@@ -140,6 +140,10 @@ pub struct SessionRequest {
     /// The password.
     #[schema(format = "password")]
     pub password: String,
+    /// The [`SessionAnswer::device`] of an earlier sign-in from this device: with it, others' wrong passwords keep
+    /// nobody out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// A session.
@@ -151,6 +155,9 @@ pub struct SessionAnswer {
     pub account: AccountId,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+    /// Keep it, and send it with the next sign-in from this device. It opens nothing by itself; good for 180 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// The signed-in account.

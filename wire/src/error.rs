@@ -41,7 +41,7 @@ pub struct Problem {
     /// The request, as the logs name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// For `account-locked` and `rate-limited`: seconds until another try makes sense.
+    /// For `account-locked`, `rate-limited` and some `unavailable`: seconds until another try makes sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
 }
@@ -198,6 +198,10 @@ pub enum FieldErrorCode {
     TooMany,
     /// The image does not fit on the plan's disk.
     DiskTooSmall,
+    /// It has characters that can't be seen, or that turn the direction of others.
+    InvisibleCharacters,
+    /// It has a part that mail programs make a link of.
+    Link,
 }
 
 #[cfg(test)]

@@ -44,10 +44,7 @@ pub(super) async fn resend_confirmation(
     Visitor(caller): Visitor,
     Body(request): Body<ResendRequest>,
 ) -> Result<StatusCode, Refused> {
-    context
-        .app
-        .resend_confirmation(&caller, &request.login)
-        .await?;
+    context.app.resend_confirmation(&caller, &request.login)?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -48,6 +48,10 @@ impl From<AppError> for Refused {
             detail: Some(detail),
             ..Problem::new(code)
         };
+        let later = |code, seconds| Problem {
+            retry_after_s: Some(seconds),
+            ..Problem::new(code)
+        };
         let problem = match error {
             AppError::Invalid(errors) => Problem {
                 errors,
@@ -58,14 +62,11 @@ impl From<AppError> for Refused {
             AppError::Unauthenticated | AppError::Erased => plain(ProblemCode::Unauthenticated),
             AppError::BadCredentials => plain(ProblemCode::BadCredentials),
             AppError::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
-            AppError::Locked { remaining_s } => Problem {
-                retry_after_s: Some(remaining_s),
-                ..plain(ProblemCode::AccountLocked)
-            },
-            AppError::RateLimited { retry_after_s } => Problem {
-                retry_after_s: Some(retry_after_s),
-                ..plain(ProblemCode::RateLimited)
-            },
+            AppError::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
+            AppError::RateLimited { retry_after_s } => {
+                later(ProblemCode::RateLimited, retry_after_s)
+            }
+            AppError::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),
             AppError::Quota { limit } => detailed(
                 ProblemCode::QuotaExceeded,
                 format!("this account may have {limit} of these"),

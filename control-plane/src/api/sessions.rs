@@ -9,6 +9,7 @@ use super::{
     error::Refused,
     extract::Body,
 };
+use crate::app::error::AppError;
 
 /// Signs in.
 #[utoipa::path(post, path = "/sessions", tag = "account", request_body = SessionRequest,
@@ -18,8 +19,22 @@ pub(super) async fn sign_in(
     Visitor(caller): Visitor,
     Body(request): Body<SessionRequest>,
 ) -> Result<(StatusCode, Json<SessionAnswer>), Refused> {
-    let answer = context.app.sign_in(&caller, &request).await?;
-    Ok((StatusCode::CREATED, Json(answer)))
+    let answer = context.app.sign_in(&caller, &request).await;
+    context.metrics.sign_in(outcome(&answer));
+    Ok((StatusCode::CREATED, Json(answer?)))
+}
+
+/// What became of a sign-in, as the metrics call it.
+fn outcome(answer: &Result<SessionAnswer, AppError>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(AppError::BadCredentials) => "wrong",
+        Err(AppError::EmailUnconfirmed) => "unconfirmed",
+        Err(AppError::Locked { .. }) => "locked",
+        Err(AppError::RateLimited { .. }) => "limited",
+        Err(AppError::Crowded { .. }) => "crowded",
+        Err(_) => "failed",
+    }
 }
 
 /// Ends the session of the token that is sent.

@@ -1,32 +1,33 @@
-//! Accounts: signing up (R13, R16-R19), confirming the address (R25, R10), and reading one's own.
+//! Accounts: signing up (R13, R16-R19), confirming the address (R25), reading one's own, and finding one by what
+//! somebody types. Whoever signs up with another's address takes nothing from him: only confirmed accounts count.
 
 use innkeeper_wire::{
     api::{Me, SignupAnswer, SignupRequest},
     error::FieldErrorCode,
-    id::{AccountId, MailId},
+    id::AccountId,
     time::Timestamp,
 };
 
 use super::{
     Actor, App, Caller,
     error::AppError,
+    passwords::Asker,
     rate_limits::Limited,
-    records::{Changes, EmailIndex, LoginClaim, Versioned, list, read},
+    records::{Changes, EmailIndex, LoginClaim, Versioned, read},
     secret,
 };
 use crate::domain::{
     account::{
-        Account, AccountState, CONFIRMATION_VALID_MS, Confirmation, Consent, PendingConfirmation,
-        Person, SignupRules, check_signup, field,
+        Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
+        check_signup, field,
     },
-    mail::{MailContent, OutgoingMail},
     sealed::Sealed,
 };
 
 /// Most accounts with one e-mail address.
 const ACCOUNTS_PER_EMAIL_MAX: usize = 10;
-/// A confirmation mail can be asked for again after this long.
-const RESEND_PAUSE_S: u64 = 60;
+/// Sign-ups that wait to be confirmed and are found by their address; older ones are found by their ID.
+const PENDING_PER_EMAIL_MAX: usize = 10;
 
 impl App {
     /// Makes an individual's account and puts the confirmation mail into the outbox, as one commit.
@@ -46,12 +47,15 @@ impl App {
         if !errors.is_empty() {
             return Err(AppError::Invalid(errors));
         }
-        self.check_id_is_free(&request.login_id)?;
+        self.end_lapsed_holder(&request.login_id).await?;
+        self.free_claim(&request.login_id)?;
+        self.admit_mail_to(&request.email, caller.address)?;
+        let turn = self.inner.passwords.turn(Asker::stranger(caller.address));
         let person = Person {
             login_id: request.login_id.clone(),
             name: request.name.trim().to_owned(),
             email: request.email.clone(),
-            password_hash: self.inner.passwords.hash(&request.password).await?,
+            password_hash: turn.await?.hash(&request.password).await?,
             locale: request.locale,
             signed_up_from: caller.address.to_string(),
         };
@@ -61,7 +65,6 @@ impl App {
         let cause = format!("sign up, {}", caller.request);
         let signed_up = self
             .decide(Actor::Visitor, &cause, |app, now| {
-                app.check_id_is_free(&request.login_id)?;
                 app.new_account(id, sealed.clone(), request, now)
             })
             .await;
@@ -75,14 +78,21 @@ impl App {
         signed_up
     }
 
-    fn check_id_is_free(&self, login_id: &str) -> Result<(), AppError> {
-        let taken = read::<LoginClaim>(self.store(), self.login_name(login_id))?.is_some();
-        let error = || field("/login_id", FieldErrorCode::Taken, "this ID is taken");
-        if taken {
-            Err(AppError::Invalid(vec![error()]))
-        } else {
-            Ok(())
+    /// That nobody has the ID; gives the version of a claim that a vanished sign-up has left.
+    fn free_claim(&self, login_id: &str) -> Result<Option<u64>, AppError> {
+        let Some(claim) = read::<LoginClaim>(self.store(), self.login_name(login_id))? else {
+            return Ok(None);
+        };
+        let holder = claim.value.account;
+        let is_held = match holder {
+            Some(holder) => read::<Account>(self.store(), holder)?.is_some(),
+            None => true,
+        };
+        if is_held {
+            let taken = field("/login_id", FieldErrorCode::Taken, "this ID is taken");
+            return Err(AppError::Invalid(vec![taken]));
         }
+        Ok(Some(claim.version))
     }
 
     fn new_account(
@@ -92,6 +102,7 @@ impl App {
         request: &SignupRequest,
         now: Timestamp,
     ) -> Result<(Changes, SignupAnswer), AppError> {
+        let vacant = self.free_claim(&request.login_id)?;
         let account = Account {
             id,
             person: Some(person),
@@ -103,88 +114,68 @@ impl App {
             created_at: now,
             server_quota: self.settings().server_quota,
         };
-        let email = self.email_name(&request.email);
-        let index = read::<EmailIndex>(self.store(), &email)?;
-        let (version, mut accounts) = match index {
-            Some(index) => (Some(index.version), index.value.accounts),
-            None => (None, Vec::new()),
-        };
-        if accounts.len() >= ACCOUNTS_PER_EMAIL_MAX {
-            let detail = "this address has too many accounts already";
-            return Err(AppError::Invalid(vec![field(
-                "/email",
-                FieldErrorCode::TooMany,
-                detail,
-            )]));
-        }
-        accounts.push(id);
         let mut changes = Changes::default();
         changes.insert(id, &account)?;
-        changes.insert(
-            self.login_name(&request.login_id),
-            &LoginClaim { account: id },
-        )?;
-        changes.replace(&email, version, &EmailIndex { accounts })?;
-        self.queue_confirmation(&mut changes, &account, now)?;
-        Ok((
-            changes,
-            SignupAnswer {
-                account: id,
-                email: request.email.clone(),
-            },
-        ))
+        let claim = LoginClaim { account: Some(id) };
+        changes.replace(self.login_name(&request.login_id), vacant, &claim)?;
+        self.list_under_email(&mut changes, &request.email, id, now)?;
+        self.queue_confirmation(&mut changes, id, now)?;
+        let email = request.email.clone();
+        Ok((changes, SignupAnswer { account: id, email }))
     }
 
-    fn queue_confirmation(
+    /// Puts an account on the list of its address, which must have room for another confirmed one.
+    fn list_under_email(
         &self,
         changes: &mut Changes,
-        account: &Account,
+        email: &str,
+        account: AccountId,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let id = MailId::new(self.ids());
-        let content = MailContent::ConfirmEmail {
-            account: account.id,
-        };
-        changes.insert(
-            id,
-            &OutgoingMail {
-                id,
-                content,
-                queued_at: now,
-            },
-        )
-    }
-
-    /// Puts another confirmation mail into the outbox, if there is an account that waits for one. Whoever
-    /// asks hears the same in any case (R10).
-    pub async fn resend_confirmation(&self, caller: &Caller, login: &str) -> Result<(), AppError> {
-        self.inner
-            .rate_limits
-            .admit(Limited::Resend, caller.address, self.now())?;
-        let cause = format!("resend confirmation, {}", caller.request);
-        self.decide(Actor::Visitor, &cause, |app, now| {
-            let mut changes = Changes::default();
-            let Some((account, _)) = app.account_by_login(login)? else {
-                return Ok((changes, ()));
-            };
-            let waits = account.value.state == AccountState::PendingEmail;
-            if waits && !app.confirmation_is_fresh(account.value.id, now)? {
-                app.queue_confirmation(&mut changes, &account.value, now)?;
+        let (version, mut others) = self.accounts_of_email(email, now)?;
+        others.retain(|other| other.value.id != account);
+        let is_confirmed = |other: &Versioned<Account>| other.value.state == AccountState::Active;
+        let confirmed = others.iter().filter(|other| is_confirmed(other)).count();
+        if confirmed >= ACCOUNTS_PER_EMAIL_MAX {
+            let detail = "this address has too many accounts already";
+            let error = field("/email", FieldErrorCode::TooMany, detail);
+            return Err(AppError::Invalid(vec![error]));
+        }
+        // The oldest sign-ups make room.
+        let mut surplus = (others.len() - confirmed + 1).saturating_sub(PENDING_PER_EMAIL_MAX);
+        let mut accounts = Vec::new();
+        for other in others {
+            changes.rely_on::<Account>(other.value.id, other.version)?;
+            if surplus > 0 && !is_confirmed(&other) {
+                surplus -= 1;
+            } else {
+                accounts.push(other.value.id);
             }
-            Ok((changes, ()))
-        })
-        .await
+        }
+        accounts.push(account);
+        let index = EmailIndex { accounts };
+        changes.replace(self.email_name(email), version, &index)
     }
 
-    fn confirmation_is_fresh(&self, account: AccountId, now: Timestamp) -> Result<bool, AppError> {
-        let pending = read::<PendingConfirmation>(self.store(), account)?;
-        let sent_lately = |pending: &Versioned<PendingConfirmation>| {
-            now.since(pending.value.requested_at).as_secs() < RESEND_PAUSE_S
+    /// The accounts on the list of an address that are somebody's, or may still become that, oldest first; with the
+    /// version of the list.
+    pub(super) fn accounts_of_email(
+        &self,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<(Option<u64>, Vec<Versioned<Account>>), AppError> {
+        let Some(index) = read::<EmailIndex>(self.store(), self.email_name(email))? else {
+            return Ok((None, Vec::new()));
         };
-        let queued = list::<OutgoingMail>(self.store(), "", 1_000)?
-            .iter()
-            .any(|(_, mail)| mail.value.content == MailContent::ConfirmEmail { account });
-        Ok(queued || pending.as_ref().is_some_and(sent_lately))
+        let mut accounts = Vec::new();
+        for id in index.value.accounts {
+            let account = read::<Account>(self.store(), id)?;
+            let live = account.filter(|account| {
+                account.value.state != AccountState::Erased && !account.value.has_lapsed(now)
+            });
+            accounts.extend(live);
+        }
+        Ok((Some(index.version), accounts))
     }
 
     /// Makes a new one-time secret for an account's address and ends the earlier one. The secret goes into
@@ -199,8 +190,10 @@ impl App {
             .decide(Actor::System, "confirmation mail", |app, now| {
                 let mut changes = Changes::default();
                 let account = read::<Account>(app.store(), account)?.map(|found| found.value);
-                let Some(account) = account.filter(|a| a.state == AccountState::PendingEmail)
-                else {
+                let waits = |account: &Account| {
+                    account.state == AccountState::PendingEmail && !account.has_lapsed(now)
+                };
+                let Some(account) = account.filter(waits) else {
                     return Ok((changes, None));
                 };
                 let person = match app.person(&account) {
@@ -215,7 +208,7 @@ impl App {
                 {
                     changes.remove::<Confirmation>(&earlier.value.secret_hash, live.version)?;
                 }
-                let expires_at = Timestamp::from_millis(now.as_millis() + CONFIRMATION_VALID_MS);
+                let expires_at = account.confirmable_until();
                 changes.insert(
                     &hash,
                     &Confirmation {
@@ -234,22 +227,28 @@ impl App {
         Ok(found.map(|(person, expires_at)| (person, secret, expires_at)))
     }
 
-    /// Confirms an address with the secret of the mailed link; it works once.
+    /// Confirms an address with the secret of the mailed link; it works once. From here on the account counts for
+    /// its address.
     pub async fn confirm_email(&self, caller: &Caller, secret: &str) -> Result<(), AppError> {
         let hash = secret::hash(secret);
         let cause = format!("confirm e-mail, {}", caller.request);
         self.decide(Actor::Visitor, &cause, |app, now| {
             let confirmation =
                 read::<Confirmation>(app.store(), &hash)?.ok_or(AppError::LinkExpired)?;
-            if now > confirmation.value.expires_at {
-                return Err(AppError::LinkExpired);
-            }
             let id = confirmation.value.account;
             let account = read::<Account>(app.store(), id)?.ok_or(AppError::LinkExpired)?;
-            if account.value.state != AccountState::PendingEmail {
+            if now >= confirmation.value.expires_at
+                || account.value.state != AccountState::PendingEmail
+                || account.value.has_lapsed(now)
+            {
                 return Err(AppError::LinkExpired);
             }
+            let person = match app.person(&account.value) {
+                Err(AppError::Erased) => return Err(AppError::LinkExpired),
+                person => person?,
+            };
             let mut changes = Changes::default();
+            app.list_under_email(&mut changes, &person.email, id, now)?;
             changes.remove::<Confirmation>(&hash, confirmation.version)?;
             if let Some(pending) = read::<PendingConfirmation>(app.store(), id)? {
                 changes.remove::<PendingConfirmation>(id, pending.version)?;
@@ -283,16 +282,21 @@ impl App {
         read(self.store(), caller.account()?)?.ok_or(AppError::Unauthenticated)
     }
 
-    /// The account of an ID, or of an e-mail address that only one account has (R17). An erased account is
-    /// nobody's.
+    /// The account of an ID, or of an e-mail address that only one account has (R17): sign-ups that wait count when
+    /// there is no other. An erased account, or one that nobody has confirmed in time, is nobody's.
     pub(crate) fn account_by_login(
         &self,
         login: &str,
     ) -> Result<Option<(Versioned<Account>, Person)>, AppError> {
-        let Some(id) = self.id_by_login(login.trim())? else {
-            return Ok(None);
+        let (login, now) = (login.trim(), self.now());
+        let account = if login.contains('@') {
+            only_one(self.accounts_of_email(login, now)?.1)
+        } else if let Some(id) = self.holder_of(login)? {
+            read::<Account>(self.store(), id)?.filter(|account| !account.value.has_lapsed(now))
+        } else {
+            None
         };
-        let Some(account) = read::<Account>(self.store(), id)? else {
+        let Some(account) = account else {
             return Ok(None);
         };
         match self.person(&account.value) {
@@ -302,22 +306,15 @@ impl App {
         }
     }
 
-    fn id_by_login(&self, login: &str) -> Result<Option<AccountId>, AppError> {
-        let id = if login.contains('@') {
-            let index = read::<EmailIndex>(self.store(), self.email_name(login))?;
-            index.and_then(|index| match index.value.accounts.as_slice() {
-                [only] => Some(*only),
-                _ => None,
-            })
-        } else if login.bytes().all(|b| b.is_ascii_alphanumeric())
-            && (5..=12).contains(&login.len())
-        {
-            read::<LoginClaim>(self.store(), self.login_name(login))?
-                .map(|claim| claim.value.account)
-        } else {
-            None
-        };
-        Ok(id)
+    /// Whose ID it is, or was meant to become.
+    pub(super) fn holder_of(&self, login_id: &str) -> Result<Option<AccountId>, AppError> {
+        let has_form = login_id.bytes().all(|b| b.is_ascii_alphanumeric())
+            && (5..=12).contains(&login_id.len());
+        if !has_form {
+            return Ok(None);
+        }
+        let claim = read::<LoginClaim>(self.store(), self.login_name(login_id))?;
+        Ok(claim.and_then(|claim| claim.value.account))
     }
 
     /// How an address is called in a key: by a keyed hash, so that nobody can try addresses on a copy of the
@@ -331,5 +328,17 @@ impl App {
     pub(super) fn login_name(&self, login_id: &str) -> String {
         let login_id = login_id.to_ascii_lowercase();
         self.vault().name_of("login", &login_id)
+    }
+}
+
+/// The only confirmed one, or the only one at all.
+fn only_one(accounts: Vec<Versioned<Account>>) -> Option<Versioned<Account>> {
+    let (mut confirmed, mut pending): (Vec<_>, Vec<_>) = accounts
+        .into_iter()
+        .partition(|account| account.value.state == AccountState::Active);
+    match (confirmed.len(), pending.len()) {
+        (1, _) => confirmed.pop(),
+        (0, 1) => pending.pop(),
+        _ => None,
     }
 }

@@ -106,7 +106,7 @@ impl App {
         Ok((finished, failures))
     }
 
-    async fn finish_erasure(&self, account: AccountId) -> Result<(), AppError> {
+    pub(super) async fn finish_erasure(&self, account: AccountId) -> Result<(), AppError> {
         self.destroy_key(account).await?;
         let cause = format!("{account} is erased");
         self.decide(Actor::System, &cause, |app, _| {
@@ -120,16 +120,27 @@ impl App {
     }
 
     /// The ID and the place among the accounts of an address. Of somebody who can't be read any more, after
-    /// an old journal was restored, they stay taken.
-    fn remove_claims(&self, changes: &mut Changes, account: &Account) -> Result<(), AppError> {
+    /// an old journal was restored, they stay taken. The ID of an account that was confirmed stays taken for good, by
+    /// nobody: others know it from him, and must not meet somebody else behind it. What stays is a keyed hash.
+    pub(super) fn remove_claims(
+        &self,
+        changes: &mut Changes,
+        account: &Account,
+    ) -> Result<(), AppError> {
         let person = match self.person(account) {
             Ok(person) => person,
             Err(AppError::Erased) => return Ok(()),
             Err(error) => return Err(error),
         };
         let login = self.login_name(&person.login_id);
-        if let Some(claim) = read::<LoginClaim>(self.store(), &login)? {
-            changes.remove::<LoginClaim>(&login, claim.version)?;
+        let claim = read::<LoginClaim>(self.store(), &login)?;
+        if let Some(claim) = claim.filter(|claim| claim.value.account == Some(account.id)) {
+            if account.state == AccountState::PendingEmail {
+                changes.remove::<LoginClaim>(&login, claim.version)?;
+            } else {
+                let retired = LoginClaim { account: None };
+                changes.replace(&login, Some(claim.version), &retired)?;
+            }
         }
         let email = self.email_name(&person.email);
         if let Some(Versioned { version, value }) = read::<EmailIndex>(self.store(), &email)? {
@@ -149,15 +160,25 @@ impl App {
         if let Some(keys) = read::<SealedSshKeys>(self.store(), account)? {
             changes.remove::<SealedSshKeys>(account, keys.version)?;
         }
+        self.remove_links(changes, account)?;
+        for mail in self.mails_of(account)? {
+            changes.remove::<OutgoingMail>(mail.value.id, mail.version)?;
+        }
+        Ok(())
+    }
+
+    /// Links that confirm the address.
+    pub(super) fn remove_links(
+        &self,
+        changes: &mut Changes,
+        account: AccountId,
+    ) -> Result<(), AppError> {
         if let Some(pending) = read::<PendingConfirmation>(self.store(), account)? {
             let hash = &pending.value.secret_hash;
             if let Some(live) = read::<Confirmation>(self.store(), hash)? {
                 changes.remove::<Confirmation>(hash, live.version)?;
             }
             changes.remove::<PendingConfirmation>(account, pending.version)?;
-        }
-        for mail in self.mails_of(account)? {
-            changes.remove::<OutgoingMail>(mail.value.id, mail.version)?;
         }
         Ok(())
     }

@@ -56,6 +56,12 @@ pub enum AppError {
         /// Until another one makes sense, in seconds.
         retry_after_s: u64,
     },
+    /// Too many are waiting already for what costs us much.
+    #[error("too many are waiting; again in {retry_after_s} s")]
+    Crowded {
+        /// Until another try makes sense, in seconds.
+        retry_after_s: u64,
+    },
     /// The account has as many as it may.
     #[error("the limit of {limit} is reached")]
     Quota {

@@ -34,7 +34,6 @@ impl App {
         let settings = self.settings();
         let letter = confirmation(&ConfirmationMail {
             locale: person.locale,
-            name: &person.name,
             link: &format!("{}/confirm?token={secret}", settings.portal_url),
             expires_at,
             installation: &settings.installation,

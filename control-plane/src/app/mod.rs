@@ -33,6 +33,7 @@ use self::{
     records::Changes,
     recovery::Inventories,
     roll_over::RollOver,
+    sign_ups::Resends,
     spec_owners::SpecOwners,
     unreadable::Unreadable,
     unrecorded::Contacts,
@@ -46,9 +47,11 @@ use crate::{
 
 pub mod accounts;
 pub mod addresses;
+mod devices;
 pub mod erasure;
 pub mod error;
 mod failed_orders;
+mod guesses;
 pub mod hosts;
 pub mod images;
 pub mod in_use;
@@ -67,6 +70,7 @@ pub mod roll_over;
 mod secret;
 pub mod servers;
 pub mod sessions;
+pub mod sign_ups;
 mod spec_owners;
 pub mod ssh_keys;
 mod unreadable;
@@ -124,6 +128,7 @@ struct Inner {
     links: Arc<Links>,
     passwords: Passwords,
     rate_limits: RateLimits,
+    resends: Resends,
     mirror: Arc<Mirror>,
     spec_owners: SpecOwners,
     witnesses: Witnesses,
@@ -214,6 +219,7 @@ impl App {
             links: Arc::default(),
             passwords: Passwords::new(),
             rate_limits: RateLimits::default(),
+            resends: Resends::default(),
             mirror,
             spec_owners: SpecOwners::default(),
             witnesses,

@@ -1,12 +1,12 @@
-//! Limits on what one source may ask for: a fixed window a source and a kind. Kept in memory: a restart
-//! forgets them, which costs an attacker's patience nothing and an honest visitor nothing.
+//! Limits on what one source, one mailbox or one account may ask for: a fixed window for each and for each kind. Kept
+//! in memory: a restart forgets them, which costs an attacker's patience nothing and an honest visitor nothing.
 
 use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 
 use innkeeper_wire::time::Timestamp;
 
 use super::error::AppError;
-use crate::domain::lockout::source;
+use crate::domain::lockout::{source, wide_source};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,10 @@ pub(crate) enum Limited {
     Resend,
     /// Sign-ins, right or wrong: each costs a password hash.
     SignIn,
+    /// Mails to one mailbox, whoever asks for them and for whichever account.
+    Mail,
+    /// Sign-ups with one mailbox from one source, so that others can still sign up with it.
+    MailFromOne,
 }
 
 impl Limited {
@@ -26,12 +30,16 @@ impl Limited {
             Self::SignUp => (20, Duration::from_secs(3_600)),
             Self::Resend => (20, Duration::from_secs(3_600)),
             Self::SignIn => (60, Duration::from_secs(300)),
+            Self::Mail => (9, Duration::from_secs(3_600)),
+            Self::MailFromOne => (3, Duration::from_secs(3_600)),
         }
     }
 }
 
 /// Sources that are remembered at most; beyond it the older half of the windows is dropped.
 const SOURCES_MAX: usize = 100_000;
+/// How many times the allowance of an IPv6 /64 all of its /48 has.
+const WIDE: u32 = 4;
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -48,11 +56,46 @@ pub(crate) struct RateLimits {
 type Windows = HashMap<(Limited, String), Window>;
 
 impl RateLimits {
-    /// Counts one request, or refuses it.
+    /// Counts one request of a source, or refuses it.
     pub(crate) fn admit(
         &self,
         kind: Limited,
         address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        if let Some(wide) = wide_source(address) {
+            self.count(kind, wide, WIDE, now)?;
+        }
+        self.count(kind, source(address), 1, now)
+    }
+
+    /// Counts one request of a source about something, or refuses it.
+    pub(crate) fn admit_from(
+        &self,
+        kind: Limited,
+        name: &str,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let from = wide_source(address).unwrap_or_else(|| source(address));
+        self.count(kind, format!("{name}/{from}"), 1, now)
+    }
+
+    /// Counts one request about something, whoever makes it, or refuses it.
+    pub(crate) fn admit_named(
+        &self,
+        kind: Limited,
+        name: String,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.count(kind, name, 1, now)
+    }
+
+    fn count(
+        &self,
+        kind: Limited,
+        name: String,
+        times: u32,
         now: Timestamp,
     ) -> Result<(), AppError> {
         let (allowed, span) = kind.allowance();
@@ -60,7 +103,7 @@ impl RateLimits {
         if windows.len() >= SOURCES_MAX {
             drop_older_half(&mut windows);
         }
-        let window = windows.entry((kind, source(address))).or_insert(Window {
+        let window = windows.entry((kind, name)).or_insert(Window {
             from: now,
             count: 0,
         });
@@ -70,7 +113,7 @@ impl RateLimits {
                 count: 0,
             };
         }
-        if window.count >= allowed {
+        if window.count >= allowed.saturating_mul(times) {
             let remaining = span.saturating_sub(now.since(window.from));
             return Err(AppError::RateLimited {
                 retry_after_s: remaining.as_secs().max(1),
@@ -98,8 +141,7 @@ mod tests {
         let limits = RateLimits::default();
         let flood = u32::try_from(SOURCES_MAX).expect("fits") * 2;
         for number in 0..flood {
-            let network = u128::from(0x2001_0db8_u32) << 96 | u128::from(number) << 64;
-            let address = IpAddr::V6(network.into());
+            let address = IpAddr::V4((number << 8).into());
             let now = Timestamp::from_millis(i64::from(number / 1_000));
             limits
                 .admit(Limited::SignUp, address, now)
@@ -139,5 +181,21 @@ mod tests {
         limits
             .admit(Limited::SignUp, here, at(3_600))
             .expect("a new window");
+    }
+
+    #[test]
+    fn all_of_a_48_has_four_times_the_allowance_of_a_64() {
+        let limits = RateLimits::default();
+        let now = Timestamp::from_millis(0);
+        let admitted = (0..1_000u128).filter(|number| {
+            let network = 0x2001_0db8_0bad_u128 << 80 | number << 64;
+            let address = IpAddr::V6(network.into());
+            limits.admit(Limited::SignIn, address, now).is_ok()
+        });
+        assert_eq!(admitted.count(), 240);
+        let elsewhere = "2001:db8:900d::1".parse().expect("an address");
+        limits
+            .admit(Limited::SignIn, elsewhere, now)
+            .expect("others are let in");
     }
 }

@@ -6,7 +6,7 @@
 //! | key | record |
 //! |---|---|
 //! | `acc/<account>` | [`Account`] |
-//! | `login/<keyed hash of the ID>` | [`LoginClaim`]: that the ID is taken |
+//! | `login/<keyed hash of the ID>` | [`LoginClaim`]: that the ID is taken, for good once somebody had it |
 //! | `email/<keyed hash>` | [`EmailIndex`]: accounts of an address |
 //! | `ver/<hash of the secret>`, `verof/<account>` | [`Confirmation`], [`PendingConfirmation`] |
 //! | `keys/<account>` | [`SealedSshKeys`] |
@@ -113,14 +113,14 @@ nouns! {
 /// That a login ID is taken.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoginClaim {
-    /// By whom.
-    pub(crate) account: AccountId,
+    /// By whom; `None` when its account was erased: nobody else shall be taken for him who had it.
+    pub(crate) account: Option<AccountId>,
 }
 
-/// The accounts of one e-mail address.
+/// The accounts of one e-mail address, and the newest sign-ups with it that wait to be confirmed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct EmailIndex {
-    /// Oldest first.
+    /// Oldest first. Which of them are confirmed, their own records say.
     pub(crate) accounts: Vec<AccountId>,
 }
 

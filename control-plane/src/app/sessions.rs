@@ -1,7 +1,7 @@
 //! Sessions: signing in and out, and who a token belongs to. Kept in the store's ephemeral part: they are
 //! not worth a journal entry, and losing them costs everybody one sign-in.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use innkeeper_wire::{
     api::{SessionAnswer, SessionRequest},
@@ -13,14 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     App, Caller,
     error::AppError,
+    guesses::{Guess, Reached},
+    passwords::Asker,
     rate_limits::Limited,
-    records::{forget, read, recall, remember, swap},
+    records::{forget, read, recall, remember},
     secret,
 };
-use crate::domain::{
-    account::{Account, AccountState, PASSWORD_LENGTH_MAX},
-    lockout::{self, Attempts, LOCK, Verdict},
-};
+use crate::domain::account::{Account, AccountState};
 
 /// A session ends after this long in any case (security.md 4.6).
 const SESSION_LIFE: Duration = Duration::from_secs(8 * 3_600);
@@ -37,29 +36,31 @@ struct Session {
 }
 
 impl App {
-    /// Signs in. Which of ID and password was wrong is never said (R2); five wrong ones lock (R3).
+    /// Signs in. Which of ID and password was wrong is never said (R2); wrong ones lock (R3). An account that exists
+    /// makes no difference before the password is right: not in what is counted, nor in what is done.
     pub async fn sign_in(
         &self,
         caller: &Caller,
         request: &SessionRequest,
     ) -> Result<SessionAnswer, AppError> {
         let now = self.now();
-        self.inner
-            .rate_limits
-            .admit(Limited::SignIn, caller.address, now)?;
         let (account, person) = self.account_by_login(&request.login)?.unzip();
         let account = account.map(|account| account.value);
-        let counter = self.counter_name(
-            account.as_ref().map(|a| a.id),
-            &request.login,
-            caller.address,
-        );
-        self.count_attempt(&counter, now).await?;
+        let (guess, asker) = self.admit_sign_in(caller, request, account.as_ref(), now)?;
+        self.check_guess(&guess, now)?;
+        let turn = self.inner.passwords.turn(asker).await?;
+        // Within the turn, so that few change one count at a time.
+        let reached = self.count_guess(&guess, now).await?;
         let hash = person.map(|person| person.password_hash);
-        let readable = request.password.chars().count() <= PASSWORD_LENGTH_MAX;
-        let fits = readable && self.inner.passwords.verify(&request.password, hash).await?;
-        let account = account.filter(|_| fits).ok_or(AppError::BadCredentials)?;
-        forget(self.store(), &counter).await?;
+        let fits = turn.verify(&request.password, hash).await?;
+        let id = account.as_ref().map(|account| account.id);
+        let Some(account) = account.filter(|_| fits) else {
+            if let (Reached::Limit, Some(id)) = (reached, id) {
+                tracing::warn!(account.id = %id, "too many wrong passwords from everywhere: for a day, only devices that have signed in before are heard");
+            }
+            return Err(AppError::BadCredentials);
+        };
+        self.forgive(&guess, now).await?;
         if account.state == AccountState::PendingEmail {
             return Err(AppError::EmailUnconfirmed);
         }
@@ -78,30 +79,43 @@ impl App {
             token,
             account: account.id,
             expires_at,
+            device: Some(self.new_device(account.id, now)?),
         })
     }
 
-    /// Counts an attempt before the password is looked at, so that a crash in between forgives nothing.
-    async fn count_attempt(&self, counter: &str, now: Timestamp) -> Result<(), AppError> {
-        loop {
-            let earlier = recall::<Attempts>(self.store(), counter, now)?;
-            let (earlier, entry) = earlier.unzip();
-            match lockout::judge(earlier, now) {
-                Verdict::Locked { remaining } => {
-                    return Err(AppError::Locked {
-                        remaining_s: remaining.as_secs().max(1),
-                    });
-                }
-                Verdict::Try(attempts) => {
-                    let expires_at = now.after(LOCK);
-                    // Lost to another attempt at the same moment: count again. Each loser means one winner
-                    // counted, and five of those lock, so this ends.
-                    if swap(self.store(), counter, entry, &attempts, expires_at, now).await? {
-                        return Ok(());
-                    }
-                }
+    /// What an attempt counts for, unless there were too many. A known device counts for itself and its account,
+    /// whatever others do at the same address.
+    fn admit_sign_in(
+        &self,
+        caller: &Caller,
+        request: &SessionRequest,
+        account: Option<&Account>,
+        now: Timestamp,
+    ) -> Result<(Guess, Asker), AppError> {
+        let limits = &self.inner.rate_limits;
+        let token = request.device.as_deref();
+        let known = account.zip(token).and_then(|(account, token)| {
+            let device = self.known_device(account.id, token, now)?;
+            Some((account.id.to_string(), device))
+        });
+        match known {
+            Some((account, device)) => {
+                let asker = Asker::known(&account);
+                limits.admit_named(Limited::SignIn, account, now)?;
+                Ok((self.guess_of_device(&device), asker))
+            }
+            None => {
+                limits.admit(Limited::SignIn, caller.address, now)?;
+                let guess = self.guess(&request.login, caller.address);
+                Ok((guess, Asker::stranger(caller.address)))
             }
         }
+    }
+
+    /// Passwords that were hashed since the start.
+    #[must_use]
+    pub fn password_hashes(&self) -> u64 {
+        self.inner.passwords.hashes()
     }
 
     /// Whose token this is, if it is a live one of an account in use.
@@ -130,14 +144,6 @@ impl App {
     /// Ends a session.
     pub async fn sign_out(&self, token: &str) -> Result<(), AppError> {
         forget(self.store(), &session_name(token)).await
-    }
-
-    /// Attempts on an ID that does not exist count too, so that the lock does not tell which exist. Who tried
-    /// from where is nobody's business, so the name is a hash.
-    fn counter_name(&self, account: Option<AccountId>, login: &str, address: IpAddr) -> String {
-        let who = account.map_or_else(|| login.trim().to_lowercase(), |id| id.to_string());
-        let attempts = format!("{who}/{}", lockout::source(address));
-        format!("try/{}", self.vault().name_of("attempts", &attempts))
     }
 
     async fn put_session(&self, token: &str, session: Session) -> Result<(), AppError> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::domain::{
     account::field,
+    names,
     ssh_key::{self, ParsedKey, SshKey, SshKeys},
 };
 
@@ -135,18 +136,18 @@ fn check_name(
             "a name has at most 60 characters",
         ));
     }
-    if name.chars().any(char::is_control) {
+    if names::has_invisible(name) {
         return Err(field(
             "/name",
-            FieldErrorCode::Malformed,
-            "a name has no control characters",
+            FieldErrorCode::InvisibleCharacters,
+            "a name has no invisible characters",
         ));
     }
     let fallback = key.map(|key| match key.comment.trim() {
         "" => key.algorithm.clone(),
         comment => comment
             .chars()
-            .filter(|c| !c.is_control())
+            .filter(|c| !names::is_invisible(*c))
             .take(NAME_LENGTH_MAX)
             .collect(),
     });

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! pending_email --(link in the mail)--> active
+//! pending_email --(a day has passed)--> nothing is left of it
 //! pending_email, active --(operator erases it, no servers left)--> erased
 //! ```
+
+use std::time::Duration;
 
 use innkeeper_wire::{
     api::{Locale, SignupRequest},
@@ -13,12 +16,13 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::sealed::Sealed;
+use super::{names, sealed::Sealed};
 
 /// Longest password, in characters (domain-model B7).
 pub const PASSWORD_LENGTH_MAX: usize = 128;
-/// How long a mailed confirmation link works.
-pub const CONFIRMATION_VALID_MS: i64 = 24 * 3_600 * 1_000;
+/// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
+/// they were mailed; then the ID and the address are as if nobody had signed up with them.
+const PENDING_VALID: Duration = Duration::from_secs(24 * 3_600);
 
 /// IDs that nobody may take, since mails or pages could be mistaken for the hoster's.
 const RESERVED_IDS: &[&str] = &[
@@ -100,6 +104,18 @@ pub enum EraseRefusal {
 }
 
 impl Account {
+    /// Until when its address can be confirmed.
+    #[must_use]
+    pub fn confirmable_until(&self) -> Timestamp {
+        self.created_at.after(PENDING_VALID)
+    }
+
+    /// Whether nobody has confirmed its address in time.
+    #[must_use]
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        self.state == AccountState::PendingEmail && now >= self.confirmable_until()
+    }
+
     /// The account without its person, for good; `servers` of it are not gone.
     pub fn erased(&self, servers: u32) -> Result<Self, EraseRefusal> {
         if servers > 0 {
@@ -212,13 +228,11 @@ fn check_name(name: &str) -> Option<FieldError> {
             "a name has at most 100 characters",
         ));
     }
-    name.chars().any(char::is_control).then(|| {
-        field(
-            pointer,
-            FieldErrorCode::Malformed,
-            "a name has no control characters",
-        )
-    })
+    if names::has_invisible(name) {
+        let detail = "a name has no invisible characters";
+        return Some(field(pointer, FieldErrorCode::InvisibleCharacters, detail));
+    }
+    names::has_link(name).then(|| field(pointer, FieldErrorCode::Link, "a name has no links"))
 }
 
 /// A plain address: one `@`, a local part of 1 to 64 common characters, a domain with a dot. Narrower than
@@ -319,9 +333,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn only_an_account_without_servers_is_erased_and_nothing_of_the_person_stays() {
-        let account = Account {
+    fn account() -> Account {
+        Account {
             id: AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10])),
             person: Some(Sealed::new(vec![1, 2, 3])),
             state: AccountState::Active,
@@ -331,7 +344,23 @@ mod tests {
             },
             created_at: Timestamp::from_millis(1),
             server_quota: 20,
-        };
+        }
+    }
+
+    #[test]
+    fn an_account_waits_a_day_for_its_address_to_be_confirmed() {
+        let mut account = account();
+        let day = Timestamp::from_millis(1 + 24 * 3_600 * 1_000);
+        assert_eq!(account.confirmable_until(), day);
+        assert!(!account.has_lapsed(day), "it is confirmed");
+        account.state = AccountState::PendingEmail;
+        assert!(account.has_lapsed(day));
+        assert!(!account.has_lapsed(Timestamp::from_millis(day.as_millis() - 1)));
+    }
+
+    #[test]
+    fn only_an_account_without_servers_is_erased_and_nothing_of_the_person_stays() {
+        let account = account();
         let refused = account.erased(2).expect_err("it has servers");
         assert_eq!(refused, EraseRefusal::Servers { servers: 2 });
         let erased = account.erased(0).expect("nothing is in the way");
@@ -396,10 +425,17 @@ mod tests {
 
     #[test]
     fn names_and_addresses() {
-        use FieldErrorCode::{Malformed, Required, TooLong};
+        use FieldErrorCode::{InvisibleCharacters, Link, Malformed, Required, TooLong};
         check(|r| "  ".clone_into(&mut r.name), &[("/name", Required)]);
         check(|r| r.name = "가".repeat(101), &[("/name", TooLong)]);
-        check(|r| "a\nb".clone_into(&mut r.name), &[("/name", Malformed)]);
+        for bad in ["a\nb", &"\u{200b}".repeat(50), "a\u{202e}b", "a\u{2028}b"] {
+            check(
+                |r| bad.clone_into(&mut r.name),
+                &[("/name", InvisibleCharacters)],
+            );
+        }
+        let link = "Your server is suspended! Pay now at https://evil.example/";
+        check(|r| link.clone_into(&mut r.name), &[("/name", Link)]);
         for bad in [
             "a",
             "a@b",

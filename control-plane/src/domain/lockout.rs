@@ -1,66 +1,122 @@
-//! Locking of sign-in after wrong passwords (R2, R3; design.md section 10): five within the window lock one
-//! (account, source) pair for 30 minutes. A source is an IPv4 /24 or an IPv6 /64, so that a stranger can't
-//! lock an owner out of the owner's own network. Attempts are counted before the password is looked at.
+//! Stopping those who guess passwords (R2, R3; security.md T32, T33). What counts is what was typed, an ID or an
+//! address, whether anybody has it or not: a lock tells nothing about who has an account. Attempts are counted
+//! before the password is looked at.
+//!
+//! | who | wrong passwords | within, and locked for |
+//! |---|---|---|
+//! | one source: an IPv4 /24, an IPv6 /64, a known device | 5 | 30 minutes |
+//! | all of an IPv6 /48, since whoever has a /64 often has all of them | 10 | 30 minutes |
+//! | all sources together, but for known devices | 50 | a day |
+//!
+//! So strangers have at most 100 guesses a day at an account, 50 by its ID and 50 by its address, wherever they come
+//! from; and the owner gets in from a device from which that worked before.
 
 use std::{net::IpAddr, time::Duration};
 
 use innkeeper_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Wrong passwords that are let through before the lock.
-pub const WRONG_PASSWORDS_MAX: u32 = 5;
-/// How long a lock lasts, and how long wrong passwords count.
-pub const LOCK: Duration = Duration::from_secs(30 * 60);
-
-/// The attempts of one (account, source) pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempts {
-    /// Attempts since `first_at` that were not followed by a success.
-    pub count: u32,
-    /// When the first of them was made; the window starts here.
-    pub first_at: Timestamp,
-    /// When the last of them was made; a lock lasts from here.
-    pub last_at: Timestamp,
+/// Wrong passwords that are let through, in which time; the lock lasts as long from the last of them.
+struct Limit {
+    wrong: usize,
+    span: Duration,
 }
 
-/// What to do with an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Store this first, then check the password.
-    Try(Attempts),
-    /// Refuse without looking at the password.
-    Locked {
-        /// Time until the lock ends.
-        remaining: Duration,
-    },
+const ONE_SOURCE: Limit = Limit {
+    wrong: 5,
+    span: Duration::from_secs(30 * 60),
+};
+const WIDE_SOURCE: Limit = Limit {
+    wrong: 10,
+    span: Duration::from_secs(30 * 60),
+};
+const ALL_SOURCES: Limit = Limit {
+    wrong: 50,
+    span: Duration::from_secs(24 * 3_600),
+};
+
+/// How long attempts have to be kept: the first of those that lock may be a day older than the last, and the lock
+/// lasts a day from there.
+pub const KEPT: Duration = Duration::from_secs(48 * 3_600);
+
+/// Where an attempt comes from. Names are hashes when they are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The /24, the /64 or the device.
+    pub narrow: String,
+    /// The /48.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<String>,
 }
 
-/// Judges an attempt at `now`, given the earlier ones.
-#[must_use]
-pub fn judge(earlier: Option<Attempts>, now: Timestamp) -> Verdict {
-    let fresh = Attempts {
-        count: 1,
-        first_at: now,
-        last_at: now,
-    };
-    let Some(earlier) = earlier else {
-        return Verdict::Try(fresh);
-    };
-    let since_last = now.since(earlier.last_at);
-    if earlier.count >= WRONG_PASSWORDS_MAX {
-        return match LOCK.checked_sub(since_last) {
-            Some(remaining) if !remaining.is_zero() => Verdict::Locked { remaining },
-            _ => Verdict::Try(fresh),
+/// A wrong password, or one that is being looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Attempt {
+    at: Timestamp,
+    from: Source,
+}
+
+/// The attempts at one name: the newest, oldest first, and no more than can lock it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts(Vec<Attempt>);
+
+impl Attempts {
+    /// How long the name is still locked for this source; `None` when an attempt may be made.
+    #[must_use]
+    pub fn locked_for(&self, from: &Source, now: Timestamp) -> Option<Duration> {
+        let of = |limit: &Limit, counts: &dyn Fn(&Source) -> bool| {
+            let times = self.0.iter().filter(|attempt| counts(&attempt.from));
+            let times: Vec<Timestamp> = times.map(|attempt| attempt.at).collect();
+            locked_for(&times, limit, now)
         };
+        let narrow = of(&ONE_SOURCE, &|other| other.narrow == from.narrow);
+        let wide = of(&WIDE_SOURCE, &|other| {
+            from.wide.is_some() && other.wide == from.wide
+        });
+        let all = of(&ALL_SOURCES, &|_| true);
+        narrow.max(wide).max(all)
     }
-    if now.since(earlier.first_at) >= LOCK {
-        return Verdict::Try(fresh);
+
+    /// The same with one more.
+    #[must_use]
+    pub fn with(mut self, from: Source, now: Timestamp) -> Self {
+        self.0.push(Attempt { at: now, from });
+        let surplus = self.0.len().saturating_sub(ALL_SOURCES.wrong);
+        self.0.drain(..surplus);
+        self
     }
-    Verdict::Try(Attempts {
-        count: earlier.count + 1,
-        first_at: earlier.first_at,
-        last_at: now,
-    })
+
+    /// The same without those of a source that has come with the right password. Others' stay: the owner's visits
+    /// give nobody more guesses.
+    #[must_use]
+    pub fn without(mut self, from: &Source) -> Self {
+        self.0.retain(|attempt| attempt.from.narrow != from.narrow);
+        self
+    }
+
+    /// Whether all sources are locked out from now on.
+    #[must_use]
+    pub fn lock_all(&self, now: Timestamp) -> bool {
+        let times: Vec<Timestamp> = self.0.iter().map(|attempt| attempt.at).collect();
+        locked_for(&times, &ALL_SOURCES, now).is_some()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// `times` are in order.
+fn locked_for(times: &[Timestamp], limit: &Limit, now: Timestamp) -> Option<Duration> {
+    let first = times.len().checked_sub(limit.wrong)?;
+    let (first, last) = (times.get(first)?, times.last()?);
+    if last.since(*first) >= limit.span {
+        return None;
+    }
+    let remaining = limit.span.checked_sub(now.since(*last))?;
+    (!remaining.is_zero()).then_some(remaining)
 }
 
 /// The network that an address counts for: /24 or /64.
@@ -78,6 +134,18 @@ pub fn source(address: IpAddr) -> String {
     }
 }
 
+/// The wider network that it counts for too: the /48, of which many /64 can be one visitor's.
+#[must_use]
+pub fn wide_source(address: IpAddr) -> Option<String> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            Some(format!("{a:x}-{b:x}-{c:x}-48"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,46 +154,97 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    #[test]
-    fn the_sixth_attempt_is_refused_until_thirty_minutes_have_passed() {
-        let mut stored = None;
-        for attempt in 0..5 {
-            match judge(stored, at(attempt)) {
-                Verdict::Try(next) => stored = Some(next),
-                Verdict::Locked { .. } => panic!("attempt {attempt} must be let through"),
+    fn from(address: &str) -> Source {
+        let address = address.parse().expect("an address");
+        Source {
+            narrow: source(address),
+            wide: wide_source(address),
+        }
+    }
+
+    /// Tries at these seconds; gives how many were let through, and what was counted.
+    fn tries(earlier: Attempts, source: &Source, seconds: &[i64]) -> (usize, Attempts) {
+        let mut attempts = earlier;
+        let mut admitted = 0;
+        for second in seconds {
+            if attempts.locked_for(source, at(*second)).is_none() {
+                attempts = attempts.with(source.clone(), at(*second));
+                admitted += 1;
             }
         }
-        assert_eq!(
-            judge(stored, at(5)),
-            Verdict::Locked {
-                remaining: LOCK - Duration::from_secs(1)
-            }
-        );
-        assert!(matches!(
-            judge(stored, at(4 + 1_799)),
-            Verdict::Locked { .. }
-        ));
-        assert!(matches!(
-            judge(stored, at(4 + 1_800)),
-            Verdict::Try(Attempts { count: 1, .. })
-        ));
+        (admitted, attempts)
+    }
+
+    #[test]
+    fn the_sixth_attempt_is_refused_until_thirty_minutes_have_passed() {
+        let here = from("192.0.2.7");
+        let (admitted, attempts) = tries(Attempts::default(), &here, &[0, 1, 2, 3, 4]);
+        assert_eq!(admitted, 5);
+        let locked = |second| attempts.locked_for(&here, at(second));
+        assert_eq!(locked(5), Some(Duration::from_secs(1_799)));
+        assert_eq!(locked(4 + 1_799), Some(Duration::from_secs(1)));
+        assert_eq!(locked(4 + 1_800), None);
+        let later: Vec<i64> = (1_804..1_814).collect();
+        assert_eq!(tries(attempts, &here, &later).0, 5, "a new count");
     }
 
     #[test]
     fn old_mistakes_are_forgotten() {
-        let stored = Attempts {
-            count: 4,
-            first_at: at(0),
-            last_at: at(10),
-        };
-        assert!(matches!(
-            judge(Some(stored), at(1_799)),
-            Verdict::Try(Attempts { count: 5, .. })
-        ));
-        assert!(matches!(
-            judge(Some(stored), at(1_800)),
-            Verdict::Try(Attempts { count: 1, .. })
-        ));
+        let here = from("192.0.2.7");
+        let (admitted, _) = tries(Attempts::default(), &here, &[0, 1, 2, 3, 1_799, 1_800]);
+        assert_eq!(admitted, 5);
+        let (admitted, _) = tries(Attempts::default(), &here, &[0, 1, 2, 3, 1_800, 1_801]);
+        assert_eq!(admitted, 6);
+    }
+
+    #[test]
+    fn a_stranger_locks_his_own_source_and_all_together_stop_everybody() {
+        let mut attempts = Attempts::default();
+        let (mut admitted, day) = (0, 24 * 3_600);
+        for number in 0..200 {
+            let there = from(&format!("198.51.{number}.1"));
+            let (more, counted) = tries(attempts, &there, &[number; 5]);
+            (attempts, admitted) = (counted, admitted + more);
+            let owner = attempts.locked_for(&from("192.0.2.7"), at(number));
+            assert_eq!(owner.is_some(), admitted >= 50, "{admitted}");
+        }
+        assert_eq!(admitted, 50, "in a day, from everywhere");
+        assert!(attempts.lock_all(at(9 + day - 1)));
+        assert!(!attempts.lock_all(at(9 + day)));
+    }
+
+    #[test]
+    fn all_of_a_48_is_one_visitor() {
+        let mut attempts = Attempts::default();
+        let mut admitted = 0;
+        for number in 0..1_000 {
+            let there = from(&format!("2001:db8:bad:{number:x}::1"));
+            let (more, counted) = tries(attempts, &there, &[number; 5]);
+            (attempts, admitted) = (counted, admitted + more);
+        }
+        assert_eq!(admitted, 10);
+        let elsewhere = attempts.locked_for(&from("2001:db8:900d::1"), at(1_000));
+        assert_eq!(elsewhere, None, "others are let in");
+    }
+
+    #[test]
+    fn a_right_password_forgives_its_own_source_alone() {
+        let (here, there) = (from("192.0.2.7"), from("198.51.100.7"));
+        let (_, attempts) = tries(Attempts::default(), &here, &[0; 4]);
+        let (_, attempts) = tries(attempts, &there, &[0; 5]);
+        let attempts = attempts.without(&here);
+        assert_eq!(tries(attempts.clone(), &here, &[1; 9]).0, 5);
+        assert_eq!(tries(attempts.clone(), &there, &[1; 9]).0, 0);
+        assert!(attempts.without(&there).is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut attempts = Attempts::default();
+        for number in 0..1_000 {
+            attempts = attempts.with(from("192.0.2.7"), at(number * 86_400));
+        }
+        assert_eq!(attempts.0.len(), 50);
     }
 
     #[test]
@@ -135,5 +254,9 @@ mod tests {
         assert_eq!(source_of("::ffff:192.0.2.7"), source_of("192.0.2.200"));
         assert_ne!(source_of("192.0.2.7"), source_of("192.0.3.7"));
         assert_eq!(source_of("2001:db8::1"), source_of("2001:db8::ffff:1"));
+        let wide_of = |text: &str| wide_source(text.parse().expect("an address"));
+        assert_eq!(wide_of("2001:db8:1:2::1"), wide_of("2001:db8:1:ffff::1"));
+        assert_ne!(wide_of("2001:db8:1::1"), wide_of("2001:db8:2::1"));
+        assert_eq!(wide_of("::ffff:192.0.2.7"), None);
     }
 }

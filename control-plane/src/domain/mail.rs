@@ -31,13 +31,11 @@ pub enum MailContent {
     },
 }
 
-/// What a confirmation mail says.
+/// What a confirmation mail says: nothing that whoever signed up has typed, since he may not be whom it goes to.
 #[derive(Debug, Clone)]
 pub struct ConfirmationMail<'a> {
     /// Language.
     pub locale: Locale,
-    /// The person's name.
-    pub name: &'a str,
     /// The link, with its one-time secret.
     pub link: &'a str,
     /// When the link stops working.
@@ -61,7 +59,6 @@ pub struct Letter {
 #[must_use]
 pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
     let ConfirmationMail {
-        name,
         link,
         expires_at,
         installation,
@@ -69,13 +66,11 @@ pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
         ..
     } = mail;
     let expires_at = minute(*expires_at);
-    // Isolated (Unicode TR9), so that a name in another direction turns nothing but itself round.
-    let name = format!("\u{2068}{name}\u{2069}");
     let (subject, body) = match mail.locale {
         Locale::En => (
             format!("Confirm your e-mail address for {installation}"),
             format!(
-                "Hello {name},\n\nplease confirm your e-mail address to use your account:\n\n{link}\n\nThe link \
+                "Hello,\n\nplease confirm your e-mail address to use your account:\n\n{link}\n\nThe link \
                  works once, until {expires_at}.\n\nIf you did not sign up, ignore this mail: without the \
                  confirmation the account can't be used.\n\n{installation}\nQuestions: {support_email}\n"
             ),
@@ -83,7 +78,7 @@ pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
         Locale::Ko => (
             format!("[{installation}] 이메일 주소를 인증해 주세요"),
             format!(
-                "{name} 님, 안녕하세요.\n\n아래 링크를 눌러 이메일 주소를 인증하면 회원가입이 완료됩니다.\n\n{link}\n\n\
+                "안녕하세요.\n\n아래 링크를 눌러 이메일 주소를 인증하면 회원가입이 완료됩니다.\n\n{link}\n\n\
                  링크는 {expires_at}까지 한 번만 사용할 수 있습니다.\n\n회원가입을 신청하지 않으셨다면 이 메일을 무시해 \
                  주세요. 인증하지 않은 계정은 사용할 수 없습니다.\n\n{installation}\n문의: {support_email}\n"
             ),
@@ -91,7 +86,7 @@ pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
         Locale::ZhHant => (
             format!("【{installation}】請驗證您的電子郵件地址"),
             format!(
-                "{name} 您好：\n\n請點選以下連結驗證您的電子郵件地址，即可完成註冊。\n\n{link}\n\n此連結僅能使用一次，有效期限\
+                "您好：\n\n請點選以下連結驗證您的電子郵件地址，即可完成註冊。\n\n{link}\n\n此連結僅能使用一次，有效期限\
                  至 {expires_at}。\n\n若您並未申請註冊，請忽略此信。未經驗證的帳戶無法使用。\n\n{installation}\n\
                  聯絡客服：{support_email}\n"
             ),
@@ -114,18 +109,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_language_has_the_link_and_the_name() {
+    fn each_language_has_the_link_and_says_nothing_of_who_signed_up() {
         for locale in [Locale::En, Locale::Ko, Locale::ZhHant] {
             let letter = confirmation(&ConfirmationMail {
                 locale,
-                name: "김민지",
                 link: "https://portal.example/confirm?token=abc",
                 expires_at: Timestamp::from_millis(1_790_000_000_000),
                 installation: "Example Cloud",
                 support_email: "help@example.com",
             });
             for part in [
-                "\u{2068}김민지\u{2069}",
                 "2026-09-21 14:13 UTC",
                 "https://portal.example/confirm?token=abc",
                 "help@example.com",

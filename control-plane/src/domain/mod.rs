@@ -13,6 +13,7 @@ pub mod host_session;
 pub mod in_use;
 pub mod lockout;
 pub mod mail;
+pub mod names;
 pub mod order;
 pub mod placement;
 pub mod recovery;

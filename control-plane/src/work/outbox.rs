@@ -1,4 +1,4 @@
-//! Empties the outbox: hands each waiting mail to the mail server, and takes it out once that has it. A mail
+//! Empties the outbox: queues the mails that were asked for again, hands each waiting mail to the mail server, and takes it out once that has it. A mail
 //! that was handed over just before a crash goes out twice with one Message-ID, rather than never.
 
 use std::{
@@ -66,6 +66,9 @@ struct Outbox {
 
 impl Outbox {
     async fn turn(&mut self) {
+        if let Err(error) = self.app.answer_resends().await {
+            tracing::error!(%error, "a mail that was asked for again can't be queued");
+        }
         let mails = match self.app.queued_mails(MAILS_LOOKED_AT) {
             Ok(mails) => mails,
             Err(error) => return tracing::error!(%error, "the outbox can't be read"),

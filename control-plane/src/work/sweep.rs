@@ -1,5 +1,5 @@
-//! Removes what has expired: sessions, quotes, counters of wrong passwords; and gives up servers of which nothing was
-//! heard in time.
+//! Removes what has expired: sessions, quotes, counters of wrong passwords, sign-ups that nobody confirmed; and gives up
+//! servers of which nothing was heard in time.
 
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ const ENTRIES_PER_STEP: usize = 500;
 /// Runs the duty until `stop`.
 pub async fn sweep(app: App, stop: CancellationToken) {
     let listening_since = app.now();
+    let mut sign_ups = None;
     loop {
         tokio::select! {
             // Both only wait; dropping one loses nothing.
             () = tokio::time::sleep(PERIOD) => {
                 turn(&app).await;
+                sign_ups = end_sign_ups(&app, sign_ups).await;
                 if let Err(error) = app.give_up_unseen(listening_since).await {
                     tracing::error!(%error, "a server of which nothing was heard can't be given up");
                 }
@@ -26,6 +28,16 @@ pub async fn sweep(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// Gives where the next turn goes on.
+async fn end_sign_ups(app: &App, after: Option<String>) -> Option<String> {
+    app.end_lapsed_sign_ups(after)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::error!(%error, "sign-ups that nobody confirmed can't be ended");
+            None
+        })
 }
 
 async fn turn(app: &App) {

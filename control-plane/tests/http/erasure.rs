@@ -100,11 +100,14 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
     let (opened, refused) = replayed(&setting.folder, &setting.vault, account);
     assert_eq!(opened, Vec::<String>::new());
     assert!(refused >= 3, "{refused}");
-    // The ID is free again, for another account.
-    setting
-        .post("/signups", None, signup("minji90"))
-        .await
-        .expect(201);
+    // Nobody else can be whom others know by this ID, for good; the address is free again.
+    let mut again = signup("MinJi90");
+    assert_eq!(
+        setting.post("/signups", None, again.clone()).await.fields(),
+        [("/login_id".to_owned(), "taken".to_owned())]
+    );
+    again["login_id"] = json!("minji92");
+    setting.post("/signups", None, again).await.expect(201);
 }
 
 #[tokio::test]
@@ -129,12 +132,16 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
         )
         .await;
     setting.app.erase_account(account).await.expect("erased");
+    setting.app.answer_resends().await.expect("looked up");
     let confirmation = json!({ "token": link });
     setting
         .post("/email-confirmations", None, confirmation)
         .await
         .expect(410);
     assert!(setting.app.queued_mails(10).expect("readable").is_empty());
+    // Nobody has ever been known by its ID.
+    let again = setting.post("/signups", None, signup("minji90")).await;
+    again.expect(201);
 }
 
 #[tokio::test]

@@ -19,4 +19,6 @@ mod recovery;
 mod roll_over;
 mod servers;
 mod setting;
+mod sign_ups;
+mod signing_in;
 mod witnesses;

@@ -45,6 +45,8 @@ use tower::ServiceExt as _;
 use crate::{contract, offer::settings};
 
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
+/// What the portal proves itself with.
+const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
 /// A clock that a test moves.
 pub(crate) struct TestClock(AtomicI64);
@@ -212,7 +214,7 @@ impl Setting {
         let app = App::new(store, vault.clone(), clock_of_app, ids, settings);
         let metrics = Metrics::new().expect("metrics");
         let blobs = Blobs::open(folder.path()).expect("blobs");
-        let portal_key = Digest::of(b"the portal's key, long enough for it");
+        let portal_key = Digest::of(PORTAL_KEY.as_bytes());
         let rest = api::router(Context {
             app: app.clone(),
             metrics: metrics.clone(),
@@ -298,6 +300,31 @@ impl Setting {
 
     pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
         self.send(Method::POST, path, token, &[], Some(body)).await
+    }
+
+    /// The same of somebody at this address, as the portal forwards it.
+    pub(crate) async fn post_from(&self, address: &str, path: &str, body: Value) -> Answer {
+        let headers = [
+            ("x-innkeeper-portal-key", PORTAL_KEY),
+            ("x-forwarded-for", address),
+        ];
+        self.send(Method::POST, path, None, &headers, Some(body))
+            .await
+    }
+
+    /// Tries to sign in from an address, with the token of a device if one is known.
+    pub(crate) async fn sign_in_from(
+        &self,
+        address: &str,
+        login: &str,
+        password: &str,
+        device: Option<&str>,
+    ) -> Answer {
+        let mut body = json!({ "login": login, "password": password });
+        if let Some(device) = device {
+            body["device"] = json!(device);
+        }
+        self.post_from(address, "/sessions", body).await
     }
 
     /// The token of the newest mail, as its reader would find it.

@@ -99,7 +99,7 @@ resend-do = Send the mail again
 confirm-title = Confirm your e-mail address
 confirm-text = One more click and your account is ready.
 confirm-do = Confirm address
-confirm-expired = This link was used already, was replaced by a newer one, or is too old. If you cannot sign in yet, have another one sent.
+confirm-expired = This link was used already, was replaced by a newer one, or is too old. If you cannot sign in yet, have another one sent; a day after signing up, sign up again.
 
 ## Sign-in
 
@@ -383,6 +383,8 @@ field-multiple-lines = Paste one key, on one line.
 field-duplicate = You have this already.
 field-too-many = That is more than allowed.
 field-disk-too-small = This system does not fit on the plan's disk. Choose a larger plan.
+field-invisible-characters = This has characters that cannot be seen. Type it anew instead of pasting it.
+field-link = This must not contain a web address.
 field-login-id-required = Enter an ID.
 field-login-id-malformed = The ID needs 5 to 12 letters and digits, with at least one letter.
 field-login-id-taken = This ID is taken. Choose another.

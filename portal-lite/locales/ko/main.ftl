@@ -87,7 +87,7 @@ resend-do = 인증 메일 다시 보내기
 confirm-title = 이메일 주소 확인
 confirm-text = 버튼을 누르면 회원가입이 완료됩니다.
 confirm-do = 회원가입 완료하기
-confirm-expired = 이미 사용했거나 새 링크로 바뀌었거나 기한이 지난 링크입니다. 아직 로그인할 수 없다면 메일을 다시 받아 주세요.
+confirm-expired = 이미 사용했거나 새 링크로 바뀌었거나 기한이 지난 링크입니다. 아직 로그인할 수 없다면 메일을 다시 받아 주세요. 가입한 지 하루가 지났다면 다시 가입해 주세요.
 
 ## Sign-in
 
@@ -359,6 +359,8 @@ field-multiple-lines = 키 하나를 한 줄로 붙여 넣어 주세요.
 field-duplicate = 이미 등록되어 있습니다.
 field-too-many = 허용된 개수를 넘었습니다.
 field-disk-too-small = 요금제의 디스크가 운영체제보다 작습니다. 더 큰 요금제를 선택해 주세요.
+field-invisible-characters = 보이지 않는 문자가 들어 있습니다. 붙여 넣지 말고 직접 입력해 주세요.
+field-link = 웹 주소를 넣을 수 없습니다.
 field-login-id-required = 아이디를 입력해 주세요.
 field-login-id-malformed = 아이디는 영문(필수), 숫자를 조합하여 5~12글자로 입력해 주세요.
 field-login-id-taken = 이미 사용 중인 아이디입니다.

@@ -87,7 +87,7 @@ resend-do = 重新寄送驗證信
 confirm-title = 確認電子郵件地址
 confirm-text = 按下按鈕即可完成註冊。
 confirm-do = 確認地址
-confirm-expired = 此連結已使用、已被新的取代，或已過期。若仍無法登入，請重新寄送驗證信。
+confirm-expired = 此連結已使用、已被新的取代，或已過期。若仍無法登入，請重新寄送驗證信；註冊超過一天者，請重新註冊。
 
 ## Sign-in
 
@@ -359,6 +359,8 @@ field-multiple-lines = 請貼上單一金鑰，且為一行。
 field-duplicate = 已經存在。
 field-too-many = 超過允許的數量。
 field-disk-too-small = 方案的硬碟不足以容納此作業系統，請選擇較大的方案。
+field-invisible-characters = 內含看不見的字元。請直接輸入，不要貼上。
+field-link = 不可包含網址。
 field-login-id-required = 請輸入帳號。
 field-login-id-malformed = 帳號需為 5 到 12 個英文字母（必填）或數字。
 field-login-id-taken = 此帳號已被使用，請改用其他帳號。

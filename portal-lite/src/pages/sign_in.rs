@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{
     Extension,
     extract::Query,
-    http::{StatusCode, header::SET_COOKIE},
+    http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::Response,
 };
 use innkeeper_wire::{api::SessionRequest, error::ProblemCode};
@@ -26,6 +26,8 @@ use crate::{
 
 /// How long an ID is remembered.
 const LOGIN_KEPT: Duration = Duration::from_secs(180 * 86_400);
+/// How long a device is known by the API.
+const DEVICE_KEPT: Duration = Duration::from_secs(180 * 86_400);
 /// Where a sign-in leads unless the visitor wanted to go somewhere.
 const HOME: &str = "/servers";
 
@@ -57,10 +59,18 @@ pub async fn show(Extension(visit): Anyone, Query(next): Query<Next>) -> Result<
 }
 
 /// `POST /sign-in`
-pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
+pub async fn submit(
+    Extension(visit): Anyone,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    let transport = visit.portal.transport;
     let request = SessionRequest {
         login: fields.get("login").trim().to_owned(),
         password: fields.get("password").to_owned(),
+        device: Cookie::Device
+            .read(&headers, transport)
+            .filter(|text| !text.is_empty()),
     };
     let remember = !fields.get("remember").is_empty();
     let answer = match visit.portal.api.sign_in(visit.caller(), &request).await {
@@ -71,7 +81,6 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
         }
     };
     let token = SessionToken::new(&answer.token).ok_or(Failure::Internal)?;
-    let transport = visit.portal.transport;
     let login = if remember {
         Cookie::Login.set(&encode(&request.login), Some(LOGIN_KEPT), transport)
     } else {
@@ -85,6 +94,10 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
     );
     headers.append(SET_COOKIE, Cookie::Visitor.clear(transport));
     headers.append(SET_COOKIE, login);
+    if let Some(device) = &answer.device {
+        let device = Cookie::Device.set(device, Some(DEVICE_KEPT), transport);
+        headers.append(SET_COOKIE, device);
+    }
     Ok(response)
 }
 

@@ -184,6 +184,11 @@ async fn signing_in_leads_where_the_visitor_wanted_to_go() {
             .contains("value=\"mina1\""),
         "the ID is remembered"
     );
+    // And the device, to the API, which lets it in while strangers guess.
+    assert_eq!(stub.calls("POST /sessions")[0].body.get("device"), None);
+    visitor.post("/sign-in", &fields).await;
+    let device = stub.calls("POST /sessions")[1].body["device"].clone();
+    assert_eq!(device, "nonce.1790000000.tag");
 }
 
 #[tokio::test]

@@ -252,6 +252,7 @@ impl Customer {
         let session = SessionRequest {
             login: login_id,
             password: PASSWORD.to_owned(),
+            device: None,
         };
         let token = app.sign_in(&visitor, &session).await?.token;
         let account: AccountId = app.authenticate(&token).await?;

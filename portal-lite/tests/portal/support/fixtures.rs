@@ -110,6 +110,7 @@ pub(crate) fn session(token: &str) -> SessionAnswer {
         token: token.to_owned(),
         account: id("acc", 1),
         expires_at: time("2026-11-21T20:00:00Z"),
+        device: Some("nonce.1790000000.tag".to_owned()),
     }
 }
 

@@ -1,0 +1,233 @@
+//! Sign-ups that wait for their address to be confirmed: the mail that asks for it, which can be asked for again
+//! (R10), and their end. One that nobody confirms in time leaves nothing: ID, address and key are given back by
+//! `work/sweep`, and at once when somebody wants the ID. As with an erasure, one commit takes everything out of the
+//! records and notes that the key is still to go; `work/erasure` finishes what a crash interrupts.
+
+use std::{collections::VecDeque, net::IpAddr, sync::Mutex};
+
+use innkeeper_wire::{
+    id::{AccountId, MailId},
+    time::Timestamp,
+};
+
+use super::{
+    Actor, App, Caller,
+    error::AppError,
+    rate_limits::Limited,
+    records::{Changes, Erasing, Versioned, list, list_after, read},
+};
+use crate::domain::{
+    account::{Account, AccountState, PendingConfirmation},
+    mail::{MailContent, OutgoingMail},
+};
+
+/// A confirmation mail can be asked for again after this long.
+const RESEND_PAUSE_S: u64 = 60;
+/// Wishes for another mail that wait to be looked at.
+const RESENDS_MAX: usize = 1_000;
+/// Longest text that can be an address (RFC 5321); what is longer names nobody.
+const LOGIN_LENGTH_MAX: usize = 254;
+/// Until the wishes that wait have been looked at.
+const RESENDS_PAUSE_S: u64 = 10;
+/// Accounts that one turn of the sweep looks at, and sign-ups that it ends.
+const LOOKED_AT_PER_TURN: usize = 1_000;
+const ENDED_PER_TURN: usize = 200;
+
+/// Who wants another confirmation mail: an ID or an address. Looked up after the answer, so that the time of an
+/// answer does not tell whether there is such an account (T32). A restart forgets them; people ask again.
+#[derive(Debug, Default)]
+pub(crate) struct Resends(Mutex<VecDeque<String>>);
+
+impl App {
+    pub(super) fn queue_confirmation(
+        &self,
+        changes: &mut Changes,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let id = MailId::new(self.ids());
+        let content = MailContent::ConfirmEmail { account };
+        let mail = OutgoingMail {
+            id,
+            content,
+            queued_at: now,
+        };
+        changes.insert(id, &mail)
+    }
+
+    /// Counts a mail to an address, whoever asks for it and for whichever account, or refuses it.
+    pub(super) fn admit_mail_to(&self, email: &str, from: IpAddr) -> Result<(), AppError> {
+        let (limits, now) = (&self.inner.rate_limits, self.now());
+        let mailbox = self.mailbox_name(email);
+        limits.admit_from(Limited::MailFromOne, &mailbox, from, now)?;
+        limits.admit_named(Limited::Mail, mailbox, now)
+    }
+
+    /// Notes that somebody wants another confirmation mail. Whoever asks hears the same in any case (R10).
+    pub fn resend_confirmation(&self, caller: &Caller, login: &str) -> Result<(), AppError> {
+        self.inner
+            .rate_limits
+            .admit(Limited::Resend, caller.address, self.now())?;
+        self.check_changes_are_taken(Actor::Visitor)?;
+        let mut waiting = self.inner.resends.0.lock().expect("no holder panics");
+        if waiting.len() >= RESENDS_MAX {
+            return Err(AppError::Crowded {
+                retry_after_s: RESENDS_PAUSE_S,
+            });
+        }
+        let login = login.trim();
+        if login.len() <= LOGIN_LENGTH_MAX {
+            waiting.push_back(login.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Puts the mails that were asked for again into the outbox, where there is a sign-up that waits for one.
+    pub async fn answer_resends(&self) -> Result<(), AppError> {
+        loop {
+            let next = self
+                .inner
+                .resends
+                .0
+                .lock()
+                .expect("no holder panics")
+                .pop_front();
+            match next {
+                Some(login) => self.send_again(&login).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn send_again(&self, login: &str) -> Result<(), AppError> {
+        let now = self.now();
+        let Some(account) = self.waiting_sign_up(login, now)? else {
+            return Ok(());
+        };
+        let account = account.value;
+        if self.confirmation_is_fresh(account.id, now)? {
+            return Ok(());
+        }
+        let person = match self.person(&account) {
+            Err(AppError::Erased) => return Ok(()),
+            person => person?,
+        };
+        let limits = &self.inner.rate_limits;
+        if let Err(AppError::RateLimited { .. }) =
+            limits.admit_named(Limited::Mail, self.mailbox_name(&person.email), now)
+        {
+            return Ok(());
+        }
+        self.decide(Actor::System, "resend confirmation", |app, now| {
+            let mut changes = Changes::default();
+            app.queue_confirmation(&mut changes, account.id, now)?;
+            Ok((changes, ()))
+        })
+        .await
+    }
+
+    /// How a mailbox is called among those that were mailed.
+    fn mailbox_name(&self, email: &str) -> String {
+        self.vault().name_of("mailed", &mailbox(email))
+    }
+
+    /// The sign-up that waits: that of an ID, or the newest of an address.
+    fn waiting_sign_up(
+        &self,
+        login: &str,
+        now: Timestamp,
+    ) -> Result<Option<Versioned<Account>>, AppError> {
+        let found = if login.contains('@') {
+            self.accounts_of_email(login, now)?.1
+        } else {
+            let holder = self.holder_of(login)?;
+            let account = holder.map(|id| read::<Account>(self.store(), id));
+            account.transpose()?.flatten().into_iter().collect()
+        };
+        let waits = |account: &Versioned<Account>| {
+            account.value.state == AccountState::PendingEmail && !account.value.has_lapsed(now)
+        };
+        Ok(found.into_iter().rfind(waits))
+    }
+
+    fn confirmation_is_fresh(&self, account: AccountId, now: Timestamp) -> Result<bool, AppError> {
+        let pending = read::<PendingConfirmation>(self.store(), account)?;
+        let sent_lately = |pending: &Versioned<PendingConfirmation>| {
+            now.since(pending.value.requested_at).as_secs() < RESEND_PAUSE_S
+        };
+        let queued = list::<OutgoingMail>(self.store(), "", 1_000)?
+            .iter()
+            .any(|(_, mail)| mail.value.content == MailContent::ConfirmEmail { account });
+        Ok(queued || pending.as_ref().is_some_and(sent_lately))
+    }
+
+    /// Ends the sign-up that holds an ID which somebody else wants, if it has lapsed.
+    pub(super) async fn end_lapsed_holder(&self, login_id: &str) -> Result<(), AppError> {
+        match self.holder_of(login_id)? {
+            Some(holder) => self.end_if_lapsed(holder).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends sign-ups that nobody has confirmed in time, among the accounts after `after`; gives where the next turn
+    /// goes on, `None` at the end. Does nothing after a restore until an operator has opened the installation: keys
+    /// that the right copy of the journal needs would be lost.
+    pub async fn end_lapsed_sign_ups(
+        &self,
+        after: Option<String>,
+    ) -> Result<Option<String>, AppError> {
+        match self.check_changes_are_taken(Actor::Visitor) {
+            Err(AppError::Restoring) => return Ok(after),
+            may => may?,
+        }
+        let page = list_after::<Account>(self.store(), after.as_deref(), LOOKED_AT_PER_TURN)?;
+        let (is_last, mut ended) = (page.len() < LOOKED_AT_PER_TURN, 0);
+        let mut reached = None;
+        for (name, account) in page {
+            if account.value.has_lapsed(self.now()) {
+                ended += usize::from(self.end_if_lapsed(account.value.id).await?);
+            }
+            reached = Some(name);
+            if ended >= ENDED_PER_TURN {
+                return Ok(reached);
+            }
+        }
+        Ok(reached.filter(|_| !is_last))
+    }
+
+    /// Takes a lapsed sign-up out of the records, and destroys its key; whether it was one.
+    async fn end_if_lapsed(&self, account: AccountId) -> Result<bool, AppError> {
+        let cause = format!("{account} was not confirmed");
+        let ended = self
+            .decide(Actor::System, &cause, |app, now| {
+                let mut changes = Changes::default();
+                let found = read::<Account>(app.store(), account)?;
+                let Some(found) = found.filter(|found| found.value.has_lapsed(now)) else {
+                    return Ok((changes, false));
+                };
+                app.remove_claims(&mut changes, &found.value)?;
+                app.remove_links(&mut changes, account)?;
+                changes.remove::<Account>(account, found.version)?;
+                changes.insert(account, &Erasing { since: now })?;
+                Ok((changes, true))
+            })
+            .await?;
+        if ended {
+            // What fails here is tried again, and said, by `work/erasure`.
+            self.finish_erasure(account).await.ok();
+        }
+        Ok(ended)
+    }
+}
+
+/// Whose mailbox it is, without the part after `+` that its owner may invent.
+fn mailbox(email: &str) -> String {
+    let email = email.trim().to_lowercase();
+    match email.split_once('@') {
+        Some((local, domain)) => {
+            let owner = local.split('+').next().unwrap_or_default();
+            format!("{owner}@{domain}")
+        }
+        None => email,
+    }
+}

@@ -1,0 +1,472 @@
+//! Sign-ups that nobody confirms: what they take from others (nothing), and how they end.
+//!
+//! | somebody has signed up with | and not confirmed | then the owner |
+//! |---|---|---|
+//! | an address of a customer | once, or many times | signs in by it, signs up with it |
+//! | an address that waits itself | many times | confirms his own, asks for his mail again |
+//! | an ID | less than a day ago | can't have it |
+//! | an ID | a day ago or more | can have it, before and after the sweep |
+//!
+//! What is left of an ended one: nothing, whatever interrupts its end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use innkeeper_wire::id::AccountId;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+
+use crate::setting::{PASSWORD, Setting, signup};
+
+const DAY_S: i64 = 86_400;
+
+/// Asks for an account from a source of its own.
+async fn sign_up(setting: &Setting, source: usize, login_id: &str, email: &str) -> Option<String> {
+    let mut body = signup(login_id);
+    body["email"] = json!(email);
+    let address = format!("10.{}.{}.1", source / 256, source % 256);
+    let answer = setting.post_from(&address, "/signups", body).await;
+    answer.body["account"].as_str().map(str::to_owned)
+}
+
+async fn confirm(setting: &Setting, token: &str) -> u16 {
+    let answer = setting.post("/email-confirmations", None, json!({ "token": token }));
+    answer.await.status.as_u16()
+}
+
+async fn sign_in(setting: &Setting, login: &str) -> u16 {
+    let answer = setting.sign_in_from("198.51.100.1", login, PASSWORD, None);
+    answer.await.status.as_u16()
+}
+
+/// Throws the waiting mails away.
+async fn drop_mails(setting: &Setting) {
+    for mail in setting.app.queued_mails(1_000).expect("the outbox") {
+        setting.app.mail_is_done(mail.id).await.expect("done");
+    }
+}
+
+/// One turn after the other, until all accounts were looked at.
+async fn sweep(setting: &Setting) {
+    let mut after = None;
+    loop {
+        after = setting.app.end_lapsed_sign_ups(after).await.expect("swept");
+        if after.is_none() {
+            return;
+        }
+    }
+}
+
+fn key_file(setting: &Setting, account: &str) -> PathBuf {
+    setting.folder.join("keys/accounts").join(account)
+}
+
+fn key_files(setting: &Setting) -> BTreeSet<String> {
+    let files = fs::read_dir(setting.folder.join("keys/accounts")).expect("a folder");
+    let name = |file: std::io::Result<fs::DirEntry>| file.expect("an entry").file_name();
+    files
+        .map(|file| name(file).to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Records of these kinds.
+fn records(setting: &Setting, prefixes: &[&str]) -> usize {
+    let count = |prefix: &&str| {
+        let found = setting.app.store().range(prefix, None, 1_000);
+        found.expect("readable").len()
+    };
+    prefixes.iter().map(count).sum()
+}
+
+/// A9 (a) and (b).
+#[tokio::test]
+async fn a_sign_up_with_somebodys_address_shuts_him_out_of_nothing() {
+    let setting = Setting::new();
+    setting.customer("minji90").await;
+    let address = "minji90@example.com";
+    for number in 0..24 {
+        // Eight an hour, from eight sources.
+        if number % 8 == 0 {
+            setting.clock.advance_s(3_600);
+        }
+        let taken = sign_up(&setting, number, &format!("evil{number:02}"), address).await;
+        assert!(taken.is_some(), "{number}");
+        assert_eq!(sign_in(&setting, address).await, 201, "{number}");
+        setting.clock.advance_s(300);
+        drop_mails(&setting).await;
+    }
+    setting.clock.advance_s(3_600);
+    // The owner's second account: the newest sign-up is the one whose mail he asks for again.
+    sign_up(&setting, 99, "minji91", address)
+        .await
+        .expect("signed up");
+    let first = setting.mailed_token().await;
+    setting.clock.advance_s(60);
+    let resend = json!({ "login": address });
+    let answer = setting
+        .post("/email-confirmations/resend", None, resend)
+        .await;
+    answer.expect(202);
+    setting.app.answer_resends().await.expect("looked up");
+    let second = setting.mailed_token().await;
+    assert_eq!(confirm(&setting, &first).await, 410, "replaced");
+    assert_eq!(confirm(&setting, &second).await, 204);
+    assert_eq!(sign_in(&setting, "minji91").await, 201);
+    assert_eq!(sign_in(&setting, address).await, 401, "two have it now");
+}
+
+/// Ten confirmed accounts are as many as an address may have, however they came about.
+#[tokio::test]
+async fn an_address_has_ten_confirmed_accounts() {
+    let setting = Setting::new();
+    let address = "minji90@example.com";
+    let mut links = Vec::new();
+    for number in 0..11 {
+        setting.clock.advance_s(1_200);
+        sign_up(&setting, number, &format!("minji{number:02}"), address)
+            .await
+            .expect("signed up");
+        links.push(setting.mailed_token().await);
+    }
+    for link in &links[..10] {
+        assert_eq!(confirm(&setting, link).await, 204);
+    }
+    let answer = setting.post("/email-confirmations", None, json!({ "token": links[10] }));
+    let too_many = vec![("/email".to_owned(), "too-many".to_owned())];
+    assert_eq!(answer.await.fields(), too_many);
+    let mut one_more = signup("minji99");
+    one_more["email"] = json!(address);
+    let answer = setting.post_from("10.9.9.9", "/signups", one_more).await;
+    assert_eq!(answer.fields(), too_many);
+}
+
+/// A9 (c): the ID is free after a day, whether the sweep has come by or not, and nothing is left.
+#[tokio::test]
+async fn a_sign_up_that_nobody_confirms_ends_with_its_link() {
+    let setting = Setting::new();
+    setting.customer("hayun77").await;
+    let left = [
+        "acc/", "login/", "email/", "ver/", "verof/", "mail/", "erasing/",
+    ];
+    let before = records(&setting, &left);
+    for swept in [false, true] {
+        let account = sign_up(&setting, 1, "minji90", "minji90@example.com").await;
+        let account = account.expect("signed up");
+        let link = setting.mailed_token().await;
+        assert!(key_file(&setting, &account).exists());
+        setting.clock.advance_s(DAY_S - 1);
+        sweep(&setting).await;
+        assert_eq!(sign_in(&setting, "minji90").await, 403, "not confirmed yet");
+        assert_eq!(sign_in(&setting, "minji90@example.com").await, 403);
+        let taken = sign_up(&setting, 2, "MinJi90", "other@example.com").await;
+        assert_eq!(taken, None, "it still waits");
+        setting.clock.advance_s(1);
+        assert_eq!(sign_in(&setting, "minji90").await, 401);
+        assert_eq!(confirm(&setting, &link).await, 410);
+        if swept {
+            sweep(&setting).await;
+            assert_eq!(records(&setting, &left), before);
+            assert!(!key_file(&setting, &account).exists());
+        }
+        let other = sign_up(&setting, 3, "MinJi90", "other@example.com").await;
+        assert!(other.is_some(), "free again");
+        assert!(!key_file(&setting, &account).exists());
+        drop_mails(&setting).await;
+        setting.clock.advance_s(DAY_S);
+        sweep(&setting).await;
+        assert_eq!(records(&setting, &left), before);
+    }
+    assert_eq!(sign_in(&setting, "hayun77").await, 201, "others stay");
+}
+
+/// Whatever dies between the commit, the end of the key, and the commit that says so.
+#[tokio::test]
+async fn the_end_of_a_sign_up_is_finished_after_a_crash_at_any_point() {
+    let setting = Setting::new();
+    let account = sign_up(&setting, 1, "minji90", "minji90@example.com").await;
+    let account = account.expect("signed up");
+    setting.clock.advance_s(DAY_S);
+    // A disk that fails, just then: nothing can be written over a folder.
+    let (file, aside) = (key_file(&setting, &account), setting.folder.join("aside"));
+    fs::rename(&file, &aside).expect("moved");
+    fs::create_dir(&file).expect("made");
+    sweep(&setting).await;
+    assert_eq!(records(&setting, &["acc/", "login/", "email/"]), 0);
+    assert_eq!(records(&setting, &["erasing/"]), 1);
+    fs::remove_dir(&file).expect("removed");
+    fs::rename(&aside, &file).expect("moved back");
+
+    // Killed before the key went.
+    let setting = Setting::open(setting.stop().await);
+    setting.clock.advance_s(DAY_S);
+    assert!(file.exists());
+    let again = sign_up(&setting, 2, "minji90", "minji90@example.com").await;
+    let again = again.expect("the ID is free all the same");
+    // Killed after the key went, before that was noted.
+    let id: AccountId = account.parse().expect("an account");
+    setting.vault.destroy_key(id).expect("destroyed");
+    let setting = Setting::open(setting.stop().await);
+    let (finished, failures) = setting.app.finish_erasures().await.expect("readable");
+    assert_eq!((finished, failures.len()), (1, 0));
+    assert!(!file.exists());
+    assert_eq!(records(&setting, &["erasing/"]), 0);
+    assert_eq!(key_files(&setting), BTreeSet::from([again]));
+}
+
+/// After a restore an older journal can hold a sign-up whose key is gone: its ID is not taken for good either.
+#[tokio::test]
+async fn a_sign_up_that_nobody_can_read_any_more_gives_its_id_back() {
+    let setting = Setting::new();
+    let account = sign_up(&setting, 1, "minji90", "minji90@example.com").await;
+    let id: AccountId = account.expect("signed up").parse().expect("an account");
+    setting.vault.destroy_key(id).expect("destroyed");
+    assert_eq!(
+        sign_up(&setting, 2, "minji90", "other@example.com").await,
+        None
+    );
+    setting.clock.advance_s(DAY_S);
+    let other = sign_up(&setting, 2, "minji90", "minji90@example.com").await;
+    assert!(other.is_some());
+    assert_eq!(confirm(&setting, &setting.mailed_token().await).await, 204);
+    assert_eq!(sign_in(&setting, "minji90@example.com").await, 201);
+}
+
+/// Accounts of before were listed under their address when they signed up; they lie in stores.
+#[tokio::test]
+async fn old_sign_ups_that_wait_count_for_nothing() {
+    let setting = Setting::new();
+    let address = "minji90@example.com";
+    setting.customer("minji90").await;
+    for number in 0..9 {
+        setting.clock.advance_s(1_200);
+        sign_up(&setting, number, &format!("evil{number:02}"), address).await;
+        drop_mails(&setting).await;
+    }
+    // As an upgrade finds them, days later.
+    setting.clock.advance_s(3 * DAY_S);
+    assert_eq!(sign_in(&setting, address).await, 201);
+    sweep(&setting).await;
+    assert_eq!(records(&setting, &["acc/", "login/"]), 2);
+    assert_eq!(key_files(&setting).len(), 1);
+}
+
+/// B17: the mail is the same whatever somebody calls himself, and one mailbox gets few of them.
+#[tokio::test]
+async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
+    let setting = Setting::new();
+    let mut body = signup("minji90");
+    body["name"] = json!("Your server is suspended! Pay now at https://evil.example/");
+    let answer = setting.post("/signups", None, body.clone()).await;
+    assert_eq!(answer.fields(), [("/name".to_owned(), "link".to_owned())]);
+    body["name"] = json!("\u{202e}Your server is suspended");
+    let answer = setting.post("/signups", None, body.clone()).await;
+    let invisible = ("/name".to_owned(), "invisible-characters".to_owned());
+    assert_eq!(answer.fields(), [invisible]);
+    body["name"] = json!("Your server is suspended");
+    setting.post("/signups", None, body).await.expect(201);
+    let mail = setting.app.queued_mails(1).expect("the outbox").remove(0);
+    let ready = setting.app.compose(&mail).await.expect("composed");
+    let text = ready.expect("a reason").letter.body;
+    assert!(
+        !text.contains("suspended") && !text.contains("minji90"),
+        "{text}"
+    );
+
+    let mut queued = 0;
+    for number in 0..40 {
+        let address = format!("Victim+{number}@example.com");
+        let account = sign_up(&setting, number, &format!("evil{number:02}"), &address).await;
+        queued += usize::from(account.is_some());
+        let resend = json!({ "login": format!("evil{number:02}") });
+        setting
+            .post_from("10.8.8.8", "/email-confirmations/resend", resend)
+            .await;
+        drop_mails(&setting).await;
+        setting.clock.advance_s(61);
+        setting.app.answer_resends().await.expect("looked up");
+        queued += setting.app.queued_mails(100).expect("the outbox").len();
+        drop_mails(&setting).await;
+    }
+    assert!(queued <= 9, "{queued} mails to one mailbox in 41 minutes");
+    // From one source three: others can still sign up with the address.
+    let setting = Setting::new();
+    let mut admitted = 0;
+    for number in 0..5 {
+        let id = format!("evil{number:02}");
+        let account = sign_up(&setting, 7, &id, "victim@example.com").await;
+        admitted += usize::from(account.is_some());
+    }
+    assert_eq!(admitted, 3);
+    let owner = sign_up(&setting, 8, "minji90", "victim@example.com").await;
+    assert!(owner.is_some());
+}
+
+/// What the model knows of a sign-up.
+#[derive(Debug, Clone)]
+struct Known {
+    login_id: String,
+    email: String,
+    at_s: i64,
+    confirmed: bool,
+}
+
+/// Random histories of many sign-ups with few IDs and addresses, beside a model of what must be so.
+#[tokio::test]
+async fn ids_and_addresses_belong_to_whom_they_should_in_every_history() {
+    for seed in 0..4 {
+        History::new(seed).run().await;
+    }
+}
+
+struct History {
+    random: StdRng,
+    setting: Setting,
+    now_s: i64,
+    known: BTreeMap<String, Known>,
+    links: Vec<(String, String)>,
+    source: usize,
+    seed: u64,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            setting: Setting::new(),
+            now_s: 0,
+            known: BTreeMap::new(),
+            links: Vec::new(),
+            source: 0,
+            seed,
+        }
+    }
+
+    async fn run(mut self) {
+        for _ in 0..40 {
+            match self.random.random_range(0..10) {
+                0..=3 => self.sign_up().await,
+                4..=5 => self.confirm().await,
+                6 => sweep(&self.setting).await,
+                7 => self.sweep_on_a_failing_disk().await,
+                _ => {
+                    let passed = self.random.random_range(60..DAY_S / 2);
+                    self.setting.clock.advance_s(passed);
+                    self.now_s += passed;
+                }
+            }
+            self.check_addresses().await;
+        }
+        sweep(&self.setting).await;
+        self.setting.app.finish_erasures().await.expect("readable");
+        let live: BTreeSet<String> = self.live().map(|(account, _)| account.clone()).collect();
+        assert_eq!(key_files(&self.setting), live, "seed {}", self.seed);
+        assert_eq!(records(&self.setting, &["acc/"]), live.len());
+        assert_eq!(records(&self.setting, &["login/"]), live.len());
+        assert_eq!(records(&self.setting, &["erasing/"]), 0);
+    }
+
+    fn live(&self) -> impl Iterator<Item = (&String, &Known)> {
+        let (known, now_s) = (&self.known, self.now_s);
+        known
+            .iter()
+            .filter(move |(_, known)| known.confirmed || now_s - known.at_s < DAY_S)
+    }
+
+    async fn sign_up(&mut self) {
+        let login_id = format!("minji{}", self.random.random_range(0..6));
+        let email = format!("m{}@example.com", self.random.random_range(0..3));
+        self.source += 1;
+        let held = self.live().any(|(_, known)| known.login_id == login_id);
+        let mut body = signup(&login_id);
+        body["email"] = json!(email);
+        let address = format!("10.0.{}.1", self.source);
+        let answer = self.setting.post_from(&address, "/signups", body).await;
+        match answer.status.as_u16() {
+            201 => {
+                assert!(!held, "seed {}: {login_id} was taken", self.seed);
+                let account = text(&answer.body, "account");
+                let link = self.setting.mailed_token().await;
+                self.links.push((account.clone(), link));
+                let known = Known {
+                    login_id,
+                    email,
+                    at_s: self.now_s,
+                    confirmed: false,
+                };
+                self.known.insert(account, known);
+            }
+            422 => assert!(held, "seed {}: {login_id} was free", self.seed),
+            other => assert_eq!(other, 429, "the mailbox has enough"),
+        }
+    }
+
+    async fn confirm(&mut self) {
+        if self.links.is_empty() {
+            return;
+        }
+        let chosen = self.random.random_range(0..self.links.len());
+        let (account, link) = self.links.swap_remove(chosen);
+        let known = self.known.get_mut(&account).expect("it was noted");
+        let waits = self.now_s - known.at_s < DAY_S;
+        let answer = confirm(&self.setting, &link).await;
+        assert_eq!(answer, if waits { 204 } else { 410 }, "seed {}", self.seed);
+        known.confirmed = waits;
+    }
+
+    /// As a crash between the commit and the end of the key.
+    async fn sweep_on_a_failing_disk(&mut self) {
+        let accounts = self.setting.folder.join("keys/accounts");
+        let aside = self.setting.folder.join("aside");
+        fs::create_dir(&aside).expect("made");
+        let dead: Vec<String> = key_files(&self.setting).into_iter().collect();
+        for name in &dead {
+            fs::rename(accounts.join(name), aside.join(name)).expect("moved");
+            fs::create_dir(accounts.join(name)).expect("made");
+        }
+        sweep(&self.setting).await;
+        for name in &dead {
+            fs::remove_dir(accounts.join(name)).expect("removed");
+            fs::rename(aside.join(name), accounts.join(name)).expect("moved back");
+        }
+        fs::remove_dir(&aside).expect("removed");
+    }
+
+    /// Whoever has the only confirmed account of an address signs in by it.
+    async fn check_addresses(&mut self) {
+        self.source += 1;
+        for number in 0..3 {
+            let email = format!("m{number}@example.com");
+            let of = |confirmed: bool| {
+                let its = self.live().filter(|(_, known)| known.email == email);
+                its.filter(|(_, known)| known.confirmed == confirmed)
+                    .count()
+            };
+            let expected = match (of(true), of(false)) {
+                (1, _) => 201,
+                (0, 1) => 403,
+                _ => 401,
+            };
+            let from = format!("10.1.{}.1", self.source);
+            let answer = self
+                .setting
+                .sign_in_from(&from, &email, PASSWORD, None)
+                .await;
+            // A right password that signs nobody in counts as a wrong one.
+            if answer.status.as_u16() != 423 {
+                assert_eq!(
+                    answer.status.as_u16(),
+                    expected,
+                    "seed {} {email}",
+                    self.seed
+                );
+            }
+        }
+    }
+}
+
+fn text(body: &Value, name: &str) -> String {
+    body[name].as_str().expect("a text").to_owned()
+}
