@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use innkeeper_wire::{
     api::{Server, ServerState},
     id::{ServerId, SshKeyId},
@@ -128,7 +128,10 @@ impl Scene {
         }
         let first = *addresses.first().context("it has no address")?;
         let settled = until("cloud-init is done", SETTLED_LIMIT, async || {
-            let status = self.ssh(first, "cloud-init status --long").await?;
+            // Each question takes the guest seconds without KVM; so it is asked once it says that it is done.
+            let done = "timeout 8 sh -c 'until test -e /run/cloud-init/result.json; do sleep 1; done' \
+                        && cloud-init status --long";
+            let status = self.ssh(first, done).await?;
             ensure!(status.contains("status: done"), "{status}");
             Ok(())
         });
@@ -139,11 +142,18 @@ impl Scene {
             )
             .await;
         let routed = async {
-            let v4 = self.ssh(first, "ip -4 route show default").await?;
-            let v6 = self.ssh(first, "ip -6 route show default").await?;
+            let shown = [
+                "-4 route show default",
+                "-6 route show default",
+                "-6 addr show dadfailed",
+            ];
+            let shown = shown.map(|what| format!("ip {what}")).join("; echo ==; ");
+            let shown = self.ssh(first, &shown).await?;
+            let [v4, v6, failed] = shown.split("==").map(str::trim).collect::<Vec<_>>()[..] else {
+                bail!("ip shows {shown}")
+            };
             ensure!(v4.lines().count() == 1, "its IPv4 default routes: {v4}");
             ensure!(v6.contains("via fe80::1"), "its IPv6 default routes: {v6}");
-            let failed = self.ssh(first, "ip -6 addr show dadfailed").await?;
             ensure!(
                 failed.is_empty(),
                 "addresses that somebody else answered for: {failed}"
