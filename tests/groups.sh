@@ -149,6 +149,7 @@ group_package() {
   fi
   check "programs are built" build_programs
   check "packages are made" make_packages dev "$target/package-test"
+  check "lintian has nothing to say of them" judge_packages "$target/package-test"
   check "a minimal Debian is made" minimal_debian "$codename"
   guest=$(tests/guest/build "$target/guest" 2>>"$log") || fail "the test guest could not be built"
   INNKEEPER_PACKAGES=$target/package-test INNKEEPER_PROGRAMS=$target/debug INNKEEPER_MACHINE=$machine \
