@@ -4,14 +4,18 @@
 //! a number at its beginning (sd-daemon(3)); without it, every line counts as INFO, and `journalctl -p warning`
 //! shows none of ours. Elsewhere, lines have a time, and colours on a terminal.
 //!
+//! A panic is an ERROR of the log, with its backtrace where debug symbols are: NAME-dbgsym is the package of a program's.
+//!
 //! Behind the feature `journal`, since what only reads and writes types needs no log.
 
 use std::{
+    backtrace::Backtrace,
     ffi::OsStr,
     fmt,
     fs::File,
     io::{self, IsTerminal as _},
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    panic::{self, PanicHookInfo},
 };
 
 use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
@@ -49,6 +53,14 @@ pub fn start(lines: Lines) {
     let reader = reader(std::env::var_os("JOURNAL_STREAM").as_deref());
     let subscriber = subscriber(lines, reader, io::stderr);
     tracing::subscriber::set_global_default(subscriber).expect("the log is started once");
+    panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let backtrace = Backtrace::force_capture().to_string();
+    // Without debug symbols there is no line number in it, and nothing that anybody could read.
+    let known = backtrace.contains(" at ");
+    tracing::error!("{panic}\n{}", if known { &backtrace } else { "" });
 }
 
 fn reader(journal_stream: Option<&OsStr>) -> Reader {
@@ -186,6 +198,22 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[1].starts_with("<4><0>two"), "{text}");
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_the_log_with_its_backtrace() {
+        let text = logged(Lines::Text, Reader::Journal, || {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(log_panic));
+            let panicked = panic::catch_unwind(|| panic!("it broke"));
+            panic::set_hook(before);
+            panicked.expect_err("it panics");
+        });
+        let first = "<3>ERROR innkeeper_wire::journal: panicked at wire/src/journal.rs:";
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains("\n<3>it broke\n"), "{text}");
+        assert!(text.contains("\n<3>             at "), "{text}");
+        assert!(text.lines().all(|line| line.starts_with("<3>")), "{text}");
     }
 
     #[test]
