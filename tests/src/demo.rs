@@ -130,18 +130,20 @@ pub async fn sign_up_with(
             &EmailConfirmationRequest { token },
         )
         .await?;
-    let session: SessionAnswer = client
-        .post(
-            "/api/v1/sessions",
-            &SessionRequest {
-                login: LOGIN.to_owned(),
-                password: PASSWORD.to_owned(),
-                device: None,
-            },
-        )
-        .await?;
-    client.sign_in(session.token);
+    sign_in(&mut client).await?;
     Ok(client)
+}
+
+/// Signs in to the demo's account, again where an earlier session has ended.
+pub async fn sign_in(client: &mut Client) -> anyhow::Result<()> {
+    let request = SessionRequest {
+        login: LOGIN.to_owned(),
+        password: PASSWORD.to_owned(),
+        device: None,
+    };
+    let session: SessionAnswer = client.post("/api/v1/sessions", &request).await?;
+    client.sign_in(session.token);
+    Ok(())
 }
 
 /// Adds the key to the account.

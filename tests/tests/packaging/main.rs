@@ -3,6 +3,7 @@
 
 mod machine;
 mod manual;
+mod restore;
 
 use std::{
     collections::BTreeSet,
@@ -78,11 +79,14 @@ const COMPLAINTS_EXPECTED: [(&str, &str); 6] = [
 
 /// What a purge leaves: customers' data, what their disks need, the guest that runs and the identity with which a new
 /// installation manages it again, and what was never the packages'. Everything else must be gone.
-const LEFT_BY_PURGE: [&str; 15] = [
+const LEFT_BY_PURGE: [&str; 18] = [
+    "/backup/today/",
     "/etc/innkeeper/installation.key.cred",
     "/etc/innkeeper/terms.txt",
     "/var/lib/innkeeper-agent/agent/",
     "/var/lib/innkeeper/store/",
+    "/var/lib/innkeeper/store.old/",
+    "/var/lib/innkeeper/last-backup",
     "/var/lib/innkeeper/images/",
     "/var/lib/innkeeper/keys/",
     "/var/lib/innkeeper/host-authority.pem",
@@ -95,11 +99,14 @@ const LEFT_BY_PURGE: [&str; 15] = [
     "/etc/libvirt/qemu/srv_",
     "/var/lib/libvirt/qemu/",
 ];
-const FOLDERS_LEFT: [&str; 13] = [
+const FOLDERS_LEFT: [&str; 16] = [
+    "/backup",
+    "/backup/today",
     "/etc/innkeeper",
     "/var/lib/innkeeper-agent/agent",
     "/var/lib/innkeeper",
     "/var/lib/innkeeper/store",
+    "/var/lib/innkeeper/store.old",
     "/var/lib/innkeeper/images",
     "/var/lib/innkeeper/keys",
     "/var/lib/innkeeper-images",
@@ -159,10 +166,11 @@ async fn live(made: &Made) -> anyhow::Result<()> {
     portal_answers(&machine).await?;
 
     let folder = tempfile::tempdir().context("a folder")?;
-    let (client, server) = order(&machine, folder.path()).await?;
+    let (mut client, server) = order(&machine, folder.path()).await?;
     let qemu = running_guest(&machine, &client, server).await?;
     upgrade(&machine).await?;
     libvirt_goes_and_comes(&machine).await?;
+    restore::restore(&machine, &mut client).await?;
     let still = running_guest(&machine, &client, server).await?;
     ensure!(still == qemu, "the guest was {qemu} and is {still}");
     let qemu = reboot(&mut machine, server).await?;
