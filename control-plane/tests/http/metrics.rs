@@ -1,5 +1,5 @@
 //! What Prometheus reads of the control plane: held by promtool, there from the start, and true of hosts, servers and
-//! addresses. And the alarms that are shipped: they ask for nothing that is not there.
+//! addresses. And the alarms and the dashboard that are shipped: they ask for nothing that is not there.
 
 use std::{
     collections::BTreeSet,
@@ -16,14 +16,15 @@ const RULES: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../packaging/prometheus/innkeeper.rules.yml"
 );
-/// Metrics of agents that the alarms use as well.
-const OF_AGENTS: [&str; 5] = [
-    "innkeeper_agent_connections_refused_total",
-    "innkeeper_agent_control_plane_behind",
-    "innkeeper_agent_repairs_total",
-    "innkeeper_host_conntrack_entries",
-    "innkeeper_host_conntrack_entries_max",
-];
+const DASHBOARD: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../packaging/grafana/innkeeper.json"
+);
+/// All that an agent exports; its own test holds this file.
+const OF_AGENTS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../agent/src/snapshots/innkeeper_agent__metrics__tests__golden.snap"
+);
 
 fn text(setting: &Setting) -> String {
     String::from_utf8(setting.metrics.render(&setting.app)).expect("text")
@@ -76,39 +77,68 @@ async fn promtool_is_content_with_metrics_and_rules() {
         promtool(&["check", "rules", RULES], ""),
         Some(String::new())
     );
+    // A dashboard's expressions, made rules: JSON is YAML.
+    let number = |(number, expression)| serde_json::json!({ "record": format!("panel:{number}"), "expr": expression });
+    let rules: Vec<_> = of_dashboard().into_iter().enumerate().map(number).collect();
+    let rules = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    serde_json::to_writer(&file, &rules).expect("written");
+    let file = file.path().to_str().expect("plain letters");
+    assert_eq!(promtool(&["check", "rules", file], ""), Some(String::new()));
+}
+
+/// What the alarms ask Prometheus.
+fn of_alarms() -> Vec<String> {
+    let rules = std::fs::read_to_string(RULES).expect("the rules");
+    let lines = rules.lines().map(str::trim);
+    let expressions = lines.filter_map(|line| line.strip_prefix("expr: "));
+    expressions.map(str::to_owned).collect()
+}
+
+/// What the dashboard's panels ask.
+fn of_dashboard() -> Vec<String> {
+    let text = std::fs::read_to_string(DASHBOARD).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels").iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array());
+    let expressions = targets.flatten().map(|target| target["expr"].as_str());
+    let expression = |text: Option<&str>| text.expect("an expression").to_owned();
+    expressions.map(expression).collect()
 }
 
 #[tokio::test]
-async fn alarms_ask_for_what_is_there() {
+async fn alarms_and_dashboard_ask_for_what_is_there() {
     let setting = Setting::new();
     setting.host("h1", room_for(2)).await;
+    let of_agents = std::fs::read_to_string(OF_AGENTS).expect("the agent's golden file");
     let text = text(&setting);
-    let there: BTreeSet<_> = text
-        .lines()
+    let there: BTreeSet<_> = [&text, &of_agents]
+        .into_iter()
+        .flat_map(|text| text.lines())
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
         .collect();
-    let rules = std::fs::read_to_string(RULES).expect("the rules");
-    let mut used = 0;
-    for expression in rules
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("expr: "))
-    {
-        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        for word in words.filter(|word| word.starts_with("innkeeper_")) {
-            used += 1;
-            assert!(
-                there.contains(word) || OF_AGENTS.contains(&word) || FROM_USE.contains(&word),
-                "nobody measures {word}"
-            );
+    for (expressions, at_least) in [(of_alarms(), 15), (of_dashboard(), 25)] {
+        let mut used = 0;
+        for expression in expressions {
+            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for word in words.filter(|word| word.starts_with("innkeeper_")) {
+                used += 1;
+                assert!(
+                    there.contains(word) || FROM_USE.contains(&word),
+                    "nobody measures {word}"
+                );
+            }
         }
+        assert!(used > at_least, "{used}");
     }
-    assert!(used > 15, "{used}");
 }
 
-/// Series of these come with the first server, or are set by the running service.
-const FROM_USE: [&str; 3] = [
+/// Series of these come with the first server, request or refused connection, or are set by the running service.
+const FROM_USE: [&str; 5] = [
     "innkeeper_servers",
     "innkeeper_server_problems",
+    "innkeeper_http_request_duration_seconds_bucket",
+    "innkeeper_agent_connections_refused_total",
     "innkeeper_certificate_expiry_timestamp_seconds",
 ];
 
