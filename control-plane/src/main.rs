@@ -288,6 +288,8 @@ const UNCHECKED: u8 = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // As under systemd, what is written is for its owner alone, also when root restores a store.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     match run(CommandLine::parse()).await {
         Ok(code) => code,
         Err(error) => {
