@@ -41,6 +41,19 @@ pub struct Memory {
     /// Which servers were ready, and since which start.
     #[serde(default)]
     pub readiness: BTreeMap<ServerId, Readiness>,
+    /// Which listed servers were started since they were made.
+    #[serde(default)]
+    pub starts: BTreeMap<ServerId, Started>,
+}
+
+/// Whether a server was ever started here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Started {
+    /// Certainly not: it was asked for, and no start was begun since. No guest ever had its addresses.
+    Never,
+    /// A start was begun at least.
+    Possibly,
 }
 
 /// Whether a server was ready. A guest that has answered once counts as ready until it is started anew: a firewall
@@ -204,8 +217,12 @@ impl Memory {
     /// Counts an attempt that is about to be made for `server`. The network belongs to no server.
     pub fn begin(&mut self, server: Option<ServerId>, action: &Action, now: Timestamp) {
         let (step, subject) = Step::of(action);
-        if step == Step::PurgeTombstone {
-            self.purges.push(now);
+        match (step, server) {
+            (Step::PurgeTombstone, _) => self.purges.push(now),
+            (Step::Start, Some(server)) => {
+                self.starts.insert(server, Started::Possibly);
+            }
+            _ => {}
         }
         let fresh = Attempt {
             subject,

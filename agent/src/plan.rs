@@ -49,6 +49,7 @@ mod readiness;
 mod rebooting;
 mod refused;
 mod said;
+mod starts;
 mod trouble;
 mod unlisted;
 
@@ -153,8 +154,12 @@ pub fn plan(view: &View<'_>) -> Plan {
             plan.ask
                 .extend(eyes.questions(spec, readiness, &remembered));
         }
-        plan.observed
-            .push(eyes.observe(wanted, &steps, &remembered, readiness));
+        let started = eyes.started(wanted, memory.starts.get(server).copied());
+        memory.starts.extend(started.map(|known| (*server, known)));
+        plan.observed.push(ObservedServer {
+            was_started: starts::was_started(started),
+            ..eyes.observe(wanted, &steps, &remembered, readiness)
+        });
         let due = eyes.due(steps, &remembered);
         if !due.is_empty() {
             plan.actions.insert(*server, due);
@@ -176,6 +181,7 @@ pub fn plan(view: &View<'_>) -> Plan {
 /// Of a server that is not listed nothing counts but whether it was ready, and the attempts to destroy its tombstone.
 fn forget_unlisted(memory: &mut Memory, view: &View<'_>) {
     readiness::forget(memory, view);
+    starts::forget(memory, view);
     // Those that lie ahead by more were made before the clock was set back.
     let purges = &mut memory.purges;
     purges.retain(|at| view.now.since(*at) < HOUR && at.since(view.now) < HOUR);

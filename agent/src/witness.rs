@@ -221,6 +221,7 @@ mod tests {
             hypervisor: HypervisorState::Reachable,
             servers: vec![ObservedServer {
                 was_ready: None,
+                was_started: None,
                 server: server(1),
                 state: ObservedState::Stopped,
                 power_serial: 1,

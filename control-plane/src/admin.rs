@@ -68,6 +68,10 @@ pub fn router(context: AdminContext) -> Router {
         .route("/hosts/{name}/stranded", get(hosts::stranded))
         .route("/hosts/{name}/revoke", post(hosts::revoke))
         .route("/hosts/{name}/release", post(hosts::release))
+        .route(
+            "/hosts/{name}/accept-capacity",
+            post(hosts::accept_capacity),
+        )
         .route("/in-use", get(what_is_in_use))
         .route("/accounts/erasure-plan", post(accounts::plan))
         .route("/accounts/{account}/erase", post(accounts::erase))

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use innkeeper_listener::Networks;
@@ -87,6 +88,10 @@ pub struct Installation {
     /// setting of their own that must agree.
     #[serde(default = "default_tombstone_days")]
     pub tombstone_days: u32,
+    /// Hours for which the address of a deleted server is given to nobody else, 1 to 720. One that no guest ever had is
+    /// free at once.
+    #[serde(default = "default_address_rest_hours")]
+    pub address_rest_hours: u32,
     /// Days for which it can be proven who changed what; 0 for ever. The audit trail takes some hundred bytes a
     /// commit.
     #[serde(default = "default_audit_days")]
@@ -245,6 +250,18 @@ const fn default_tombstone_days() -> u32 {
     7
 }
 
+const fn default_address_rest_hours() -> u32 {
+    24
+}
+
+impl Installation {
+    /// How long the address of a deleted server rests.
+    #[must_use]
+    pub fn address_rest(&self) -> Duration {
+        Duration::from_secs(u64::from(self.address_rest_hours) * 3_600)
+    }
+}
+
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -313,6 +330,10 @@ impl Config {
                 "installation.password_length_min",
                 "must be from 8 to 64",
             ));
+        }
+        if !(1..=720).contains(&self.installation.address_rest_hours) {
+            let why = "must be from 1 to 720";
+            return Err(value("installation.address_rest_hours", why));
         }
         self.check_names()?;
         if self.listen.agent_names.is_empty() {
@@ -618,6 +639,11 @@ mod tests {
             "password_length_min = 15",
             "password_length_min = 4",
             "password_length_min",
+        );
+        check(
+            "address_rest_hours = 24",
+            "address_rest_hours = 0",
+            "address_rest_hours: must be from 1 to 720",
         );
         check(
             "code = \"s2\"",

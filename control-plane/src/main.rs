@@ -16,7 +16,7 @@ use innkeeper_control_plane::{
         accounts::{Confirmed, erase_by_command},
         ask,
         authority::{status_by_command, take_by_command},
-        hosts::{Printed, list_by_command, revoke_by_command},
+        hosts::{Printed, accept_capacity_by_command, list_by_command, revoke_by_command},
         recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
     },
     api,
@@ -269,6 +269,12 @@ enum HostCommand {
     },
     /// Serves a quarantined host again. Before, make sure that one machine alone has its identity.
     Release {
+        /// The host's name.
+        name: String,
+    },
+    /// Has a host count with all that it says that it has. One that has grown by more than a quarter of what was
+    /// confirmed of it counts as before until then; `host list` tells which.
+    AcceptCapacity {
         /// The host's name.
         name: String,
     },
@@ -554,6 +560,10 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
         HostCommand::Release { name } => {
             ask::<()>(socket, Method::POST, &format!("/hosts/{name}/release"), &()).await?;
             print(&format!("{name} is served again\n"))
+        }
+        HostCommand::AcceptCapacity { name } => {
+            let text = accept_capacity_by_command(socket, &name).await?;
+            print(&text)
         }
         HostCommand::Revoke { name, confirm } => {
             print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)

@@ -197,6 +197,7 @@ fn listen(
         authority: authority.clone(),
         blobs,
         refusals: Refusals::new(metrics.clone()),
+        paces: agent_api::pace::Paces::default(),
         metrics: metrics.clone(),
     };
     let renewal = authority.clone().keep_fresh(stop.clone());
@@ -267,6 +268,7 @@ fn settings(
         overcommit: config.overcommit,
         openings: Config::openings(),
         tombstone_days: installation.tombstone_days,
+        address_rest: installation.address_rest(),
         server_quota: installation.server_quota,
         witness_key,
     })

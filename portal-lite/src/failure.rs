@@ -184,10 +184,12 @@ pub fn problem_text(visit: &Visit, problem: &Problem) -> String {
     let key = words::problem(problem.code);
     let seconds = problem.retry_after_s.unwrap_or(60);
     match problem.code {
-        ProblemCode::AccountLocked => {
+        ProblemCode::AccountLocked | ProblemCode::OrderLimit => {
             language::say_count(visit.locale, key, seconds.div_ceil(60).max(1))
         }
-        ProblemCode::RateLimited => language::say_count(visit.locale, key, seconds.max(1)),
+        ProblemCode::RateLimited | ProblemCode::Starting => {
+            language::say_count(visit.locale, key, seconds.max(1))
+        }
         _ => visit.say(key),
     }
 }

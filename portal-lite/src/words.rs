@@ -169,6 +169,8 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::ValidationFailed => "problem-validation-failed",
         ProblemCode::AccountLocked => "problem-account-locked",
         ProblemCode::RateLimited => "problem-rate-limited",
+        ProblemCode::OrderLimit => "problem-order-limit",
+        ProblemCode::Starting => "problem-starting",
         ProblemCode::Internal => "problem-internal",
         // No customer ever meets what hosts are told.
         ProblemCode::Unavailable | ProblemCode::HostQuarantined | ProblemCode::HostRevoked => {
@@ -222,6 +224,7 @@ fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
         ("accept_cautions", FieldErrorCode::Required) => "field-cautions-required",
         ("public_key", FieldErrorCode::Required) => "field-public-key-required",
         ("public_key", FieldErrorCode::Malformed) => "field-public-key-malformed",
+        ("public_key", FieldErrorCode::TooMany) => "field-public-key-too-many",
         ("ssh_keys", FieldErrorCode::Required) => "field-ssh-keys-required",
         ("hostname", FieldErrorCode::Required) => "field-hostname-required",
         ("hostname", FieldErrorCode::Malformed | FieldErrorCode::TooLong) => {

@@ -40,6 +40,7 @@ pub fn settings(networks: &[&str]) -> Settings {
         },
         openings: vec![],
         tombstone_days: 7,
+        address_rest: std::time::Duration::from_secs(3_600),
         server_quota: 20,
         witness_key: WitnessKey::new([3; 32]),
     }

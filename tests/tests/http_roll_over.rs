@@ -100,6 +100,7 @@ impl Cloud {
             blobs: Blobs::open(path).expect("blobs"),
             metrics: metrics.clone(),
             refusals: refusals.clone(),
+            paces: agent_api::pace::Paces::default(),
         };
         let (acceptor, links) = (authority.acceptor(), Arc::clone(app.links()));
         let runtime = Builder::new_multi_thread()

@@ -41,7 +41,7 @@ pub struct Problem {
     /// The request, as the logs name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// For `account-locked`, `rate-limited` and some `unavailable`: seconds until another try makes sense.
+    /// For `account-locked`, `rate-limited`, `order-limit`, `starting` and some `unavailable`: seconds until another try makes sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
 }
@@ -137,10 +137,14 @@ problem_codes! {
     AccountLocked = "account-locked", 423, "Signing in is locked for a while";
     /// Too many requests; see `retry_after_s`.
     RateLimited = "rate-limited", 429, "Too many requests";
+    /// The account orders, or orders and deletes, faster than it may; see `retry_after_s`.
+    OrderLimit = "order-limit", 429, "Too many orders in a short time";
     /// Our fault; details are in the logs under `request_id`.
     Internal = "internal", 500, "Something went wrong on our side";
     /// The service can't answer right now.
     Unavailable = "unavailable", 503, "The service is not available at the moment";
+    /// The service was started just now and has not heard of its hosts yet; see `retry_after_s`.
+    Starting = "starting", 503, "The service has just started";
     /// Nothing more can be stored; reading goes on.
     StorageFull = "storage-full", 507, "Nothing can be stored at the moment";
 }

@@ -381,6 +381,9 @@ pub struct ObservedServer {
     /// memory or its agent is of a version that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was_ready: Option<bool>,
+    /// Whether it was started at any time since it was made here; `None` when the host does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_started: Option<bool>,
 }
 
 /// What a server does, observed and not assumed.
@@ -409,6 +412,17 @@ pub enum ObservedState {
     Stopped,
     /// Parts of it are gone already.
     Deleting,
+}
+
+impl ObservedState {
+    /// Whether a server in this state was started before.
+    #[must_use]
+    pub const fn tells_of_a_start(self) -> bool {
+        match self {
+            Self::Running { .. } | Self::Paused { .. } | Self::Stopped => true,
+            Self::Absent | Self::Creating { .. } | Self::Deleting => false,
+        }
+    }
 }
 
 /// Why a server is paused, as its host's libvirt says.

@@ -31,6 +31,8 @@ impl Eyes<'_> {
             reboots: reboots.max(memory.reboots_noted),
             problem: self.hung().or(problem).or_else(|| self.held()),
             was_ready: readiness::was_ready(readiness),
+            // `plan` knows it.
+            was_started: None,
         }
     }
 

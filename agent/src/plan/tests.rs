@@ -17,7 +17,7 @@ use crate::{
         Heard, HypervisorError, OffReason, Rebooting,
         simulated::{Fault, Manners, Outcome, Simulated},
     },
-    memory::{Failure, FailureKind, Watched},
+    memory::{Failure, FailureKind, Started, Watched},
 };
 
 mod power;
@@ -152,6 +152,7 @@ impl Case {
             let start = Some(NOW);
             let ready = Readiness::Ready { start };
             case.memory.readiness.insert(spec.server, ready);
+            case.memory.starts.insert(spec.server, Started::Possibly);
             case.inventory.disks.insert(spec.server);
             case.inventory.seeds.insert(spec.server);
         }

@@ -46,8 +46,14 @@ pub struct HostLine {
     pub servers: u32,
     /// Version of its agent; empty until it is heard of.
     pub agent_version: String,
-    /// What the machine has for servers, as it said last.
+    /// What the machine has for servers, as far as that is believed.
     pub capacity: Option<HostCapacity>,
+    /// What it says that it has, when that is more.
+    #[serde(default)]
+    pub claims_more: Option<HostCapacity>,
+    /// Why it is not believed in anything, in words.
+    #[serde(default)]
+    pub implausible: Option<String>,
     /// What is promised to servers.
     pub promised: Reserved,
     /// What can still be promised.
@@ -62,6 +68,7 @@ pub struct HostLine {
 
 impl HostLine {
     fn of(overview: HostOverview, overcommit: Overcommit) -> Self {
+        let claims_more = overview.claims_more();
         let HostOverview {
             host,
             reserved,
@@ -69,6 +76,7 @@ impl HostLine {
             heard,
             standing,
         } = overview;
+        let implausible = heard.as_ref().and_then(|heard| heard.implausible);
         let (agent_version, health, strangers) = heard
             .map(|heard| (heard.agent_version, heard.health, heard.strangers))
             .unwrap_or_default();
@@ -84,6 +92,8 @@ impl HostLine {
             servers: reserved.servers,
             agent_version,
             capacity: host.capacity,
+            claims_more,
+            implausible: implausible.map(|why| why.to_string()),
             promised: reserved,
             free: host
                 .capacity
@@ -151,6 +161,16 @@ pub(super) async fn release(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn accept_capacity(
+    State(context): State<AdminContext>,
+    PathParam(name): PathParam<String>,
+) -> Result<Json<HostCapacity>, Refused> {
+    let host = host_named(&context.app, &name)?;
+    let accepted = context.app.accept_capacity(host).await?;
+    tracing::info!(host.id = %host, ?accepted, "a host's capacity was accepted");
+    Ok(Json(accepted))
+}
+
 fn host_named(app: &App, name: &str) -> Result<HostId, Refused> {
     if let Some(host) = app.host_by_name(name)? {
         return Ok(host);
@@ -187,8 +207,8 @@ pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<
 
 fn table(hosts: &[HostLine]) -> String {
     let mut text = format!(
-        "{:<20} {:<12} {:<12} {:>7}  {:<14} {:<36} {}\n",
-        "NAME", "SITE", "STATE", "SERVERS", "FREE MEMORY", "WHEN", "ID"
+        "{:<20} {:<12} {:<12} {:<36} {:>7}  {:<14} {:<36} {}\n",
+        "NAME", "SITE", "STATE", "HAS", "SERVERS", "FREE MEMORY", "WHEN", "ID"
     );
     for host in hosts {
         let free = host.free.map_or("-".to_owned(), |free| shown(free.memory));
@@ -199,10 +219,11 @@ fn table(hosts: &[HostLine]) -> String {
             id,
             ..
         } = host;
+        let has = host.capacity.map_or("-".to_owned(), has);
         let (state, when) = (host.condition.name(), host.condition.when());
         writeln!(
             text,
-            "{name:<20} {site:<12} {state:<12} {servers:>7}  {free:<14} {when:<36} {id}"
+            "{name:<20} {site:<12} {state:<12} {has:<36} {servers:>7}  {free:<14} {when:<36} {id}"
         )
         .expect("text takes anything");
         let mut say = |line: String| {
@@ -210,6 +231,16 @@ fn table(hosts: &[HostLine]) -> String {
         };
         if let Some(why) = &host.quarantine {
             say(format!("quarantined: {why}"));
+        }
+        match (&host.implausible, host.claims_more) {
+            (Some(why), _) => say(format!(
+                "NOT BELIEVED, in anything: it says that it has too much: {why}"
+            )),
+            (None, Some(claims)) => say(format!(
+                "it says that it has more: {}; that counts after `host accept-capacity {name}`",
+                self::has(claims)
+            )),
+            (None, None) => {}
         }
         if let Some(accusation) = &host.accusation {
             say(format!("KNOWS MORE THAN THIS STORE: it {accusation}"));
@@ -235,6 +266,19 @@ fn words(code: impl Serialize) -> String {
     let code = serde_json::to_value(code).ok();
     let code = code.as_ref().and_then(|code| code.as_str());
     code.unwrap_or("something else").replace('_', " ")
+}
+
+fn has(capacity: HostCapacity) -> String {
+    let HostCapacity { cpus, memory, disk } = capacity;
+    let disk_gib = disk.0 / Bytes::GIB;
+    format!("{cpus} cpus, {}, {disk_gib} GiB disk", shown(memory))
+}
+
+/// `host accept-capacity`.
+pub async fn accept_capacity_by_command(socket: &Path, name: &str) -> anyhow::Result<String> {
+    let path = format!("/hosts/{name}/accept-capacity");
+    let accepted: HostCapacity = ask(socket, Method::POST, &path, &()).await?;
+    Ok(format!("{name} counts with {}\n", has(accepted)))
 }
 
 fn shown(bytes: Bytes) -> String {
@@ -315,6 +359,8 @@ mod tests {
             servers: 2,
             agent_version: "0.1.0".to_owned(),
             capacity: None,
+            claims_more: None,
+            implausible: None,
             promised: Reserved::default(),
             free: None,
             health: HostHealth::default(),
@@ -350,6 +396,40 @@ mod tests {
         );
         assert!(lines[3].contains("put back 3 times"), "{text}");
         assert!(lines[4].contains(" revoked "), "{text}");
+    }
+
+    #[test]
+    fn what_a_host_has_is_shown_and_what_is_not_believed_of_it() {
+        let at = Timestamp::from_millis(60_000);
+        let known = HostCapacity {
+            cpus: 16,
+            memory: Bytes::gib(64),
+            disk: Bytes::gib(931),
+        };
+        let more = HostCapacity { cpus: 64, ..known };
+        let grown = HostLine {
+            capacity: Some(known),
+            claims_more: Some(more),
+            ..line("h1", Condition::Heard { at })
+        };
+        let liar = HostLine {
+            implausible: Some("4294967295 processors are more than any machine has".to_owned()),
+            ..grown.clone()
+        };
+        let text = table(&[grown, liar]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(
+            lines[1].contains(" 16 cpus, 65536 MiB, 931 GiB disk "),
+            "{text}"
+        );
+        assert_eq!(
+            lines[2],
+            "  it says that it has more: 64 cpus, 65536 MiB, 931 GiB disk; that counts after `host accept-capacity h1`"
+        );
+        assert!(
+            lines[4].starts_with("  NOT BELIEVED, in anything: "),
+            "{text}"
+        );
     }
 
     #[test]

@@ -26,6 +26,7 @@ use tokio_util::io::ReaderStream;
 
 use self::{
     identity::{HostCaller, RenewingHost, Reporter, Stranger},
+    pace::Paces,
     refusals::Refusals,
 };
 use crate::{
@@ -46,6 +47,7 @@ use crate::{
 
 mod identity;
 pub mod listener;
+pub mod pace;
 pub mod refusals;
 
 /// Largest body: a report of a thousand servers, each with a problem.
@@ -70,6 +72,8 @@ pub struct AgentContext {
     pub metrics: Metrics,
     /// Where refusals are counted and logged.
     pub refusals: Refusals,
+    /// How often hosts may report.
+    pub paces: Paces,
 }
 
 /// All routes of the agent API.
@@ -270,6 +274,10 @@ async fn observations(
     Body(Observations { life, report }): Body<Observations>,
 ) -> Result<Json<ReportAnswer>, Refused> {
     let app = &context.app;
+    let turn = context.paces.wait(reporter.host()).await;
+    turn.map_err(|wait| AppError::RateLimited {
+        retry_after_s: wait.as_secs().max(1),
+    })?;
     let life = match reporter {
         Reporter::Host(caller, contact) => {
             let life = hear(&context, &caller, &life).await?;

@@ -67,6 +67,8 @@ impl From<AppError> for Refused {
                 later(ProblemCode::RateLimited, retry_after_s)
             }
             AppError::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),
+            AppError::OrderLimit { retry_after_s } => later(ProblemCode::OrderLimit, retry_after_s),
+            AppError::Starting { retry_after_s } => later(ProblemCode::Starting, retry_after_s),
             AppError::Quota { limit } => detailed(
                 ProblemCode::QuotaExceeded,
                 format!("this account may have {limit} of these"),

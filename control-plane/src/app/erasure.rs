@@ -7,13 +7,12 @@ use innkeeper_wire::id::AccountId;
 use super::{
     Actor, App,
     error::AppError,
-    records::{
-        Changes, EmailIndex, Erasing, LoginClaim, QuotaUse, SealedSshKeys, Versioned, list, read,
-    },
+    records::{Changes, EmailIndex, Erasing, LoginClaim, SealedSshKeys, Versioned, list, read},
 };
 use crate::domain::{
     account::{Account, AccountState, Confirmation, PendingConfirmation},
     mail::{MailContent, OutgoingMail},
+    quota::QuotaUse,
 };
 
 /// Mails that one commit takes out of the outbox; there is at most one of an account at a time, and what is

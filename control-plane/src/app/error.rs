@@ -62,6 +62,18 @@ pub enum AppError {
         /// Until another try makes sense, in seconds.
         retry_after_s: u64,
     },
+    /// The account orders, or orders and deletes, faster than it may.
+    #[error("too many orders; again in {retry_after_s} s")]
+    OrderLimit {
+        /// Until the next order can be taken, in seconds.
+        retry_after_s: u64,
+    },
+    /// Not all hosts were heard of since the start, and none of those that were has room.
+    #[error("hosts are still awaited; again in {retry_after_s} s")]
+    Starting {
+        /// Until all that are alive were heard of, in seconds.
+        retry_after_s: u64,
+    },
     /// The account has as many as it may.
     #[error("the limit of {limit} is reached")]
     Quota {
@@ -161,6 +173,7 @@ impl From<EphemeralError> for AppError {
     fn from(error: EphemeralError) -> Self {
         match error {
             EphemeralError::Stopping => Self::Stopped,
+            EphemeralError::Full => Self::StorageFull,
             EphemeralError::TooLarge { .. }
             | EphemeralError::Read(_)
             | EphemeralError::Engine(_) => Self::Storage(chain(&error)),

@@ -296,6 +296,7 @@ mod tests {
             },
             openings: vec![],
             tombstone_days: 7,
+            address_rest: std::time::Duration::from_secs(3_600),
             server_quota: 5,
             witness_key: crate::app::witnesses::WitnessKey::new([3; 32]),
         }
@@ -337,6 +338,7 @@ mod tests {
             }),
             joined_at: Timestamp::from_millis(1),
             changed_at: None,
+            confirmed: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use innkeeper_wire::{
@@ -105,6 +106,9 @@ pub struct Settings {
     pub openings: Vec<Opening>,
     /// Days for which the disk of a deleted server is kept.
     pub tombstone_days: u32,
+    /// How long an address that a guest had rests before somebody else gets it, so that packets, caches and names meant
+    /// for its last holder are gone (T43).
+    pub address_rest: Duration,
     /// Most servers of a new account.
     pub server_quota: u32,
     /// What tags the witnesses of the journal that hosts are told.

@@ -18,7 +18,8 @@ use super::{
     error::AppError,
     mirror::Turn,
     records::{
-        Changes, OnHost, QuotaUse, QuoteClaim, SealedSshKeys, list_newest, read, recall, remember,
+        Changes, OnHost, QuoteClaim, SealedSshKeys, forget, list_newest, read, recall, recall_all,
+        remember,
     },
     secret,
     servers::page,
@@ -26,14 +27,20 @@ use super::{
 use crate::domain::{
     account::{Account, AccountState, field},
     host::{Demand, Host, Reserved},
-    order::{Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, Quote, check_choice},
+    order::{
+        Choice, IdempotencyRecord, Order, QUOTE_VALID_MS, QUOTES_PER_ACCOUNT_MAX, Quote,
+        check_choice, quotes_to_drop,
+    },
     placement::{self, Candidate, Placement, Refusal},
+    quota::{QuotaRefusal, QuotaUse},
     server::{Lifecycle, Observed, Server},
     usage::Contract,
 };
 
 /// Hosts that one order is placed on, when others were faster, before the caller hears `Busy`.
 const PLACEMENTS_MAX: usize = 32;
+/// Quotes of one account that are looked at: those that are kept, and what requests of the same instant add to them.
+const QUOTES_READ_MAX: usize = 20 * QUOTES_PER_ACCOUNT_MAX;
 
 impl App {
     /// Prices a configuration for half an hour. Reserves nothing.
@@ -53,16 +60,35 @@ impl App {
             choice,
             expires_at,
         };
+        self.make_room_for_quote(account).await?;
         // Kept a while longer than it is good for, so that "expired" can be told from "unknown".
         let forgotten_at = Timestamp::from_millis(expires_at.as_millis() + QUOTE_VALID_MS);
-        remember(
-            self.store(),
-            &format!("quo/{}", quote.id),
-            &quote,
-            forgotten_at,
-        )
-        .await?;
+        let name = format!("{}{}", quotes_of(account), quote.id);
+        remember(self.store(), &name, &quote, forgotten_at).await?;
         Ok(view_quote(quote))
+    }
+
+    /// Drops the oldest quotes of an account that has as many as are kept. While the disk is full there are none: what
+    /// is left of it is for reading and signing in.
+    async fn make_room_for_quote(&self, account: AccountId) -> Result<(), AppError> {
+        if self.store().measures().is_full {
+            return Err(AppError::StorageFull);
+        }
+        let now = self.now();
+        let prefix = quotes_of(account);
+        let known = recall_all::<Quote>(self.store(), &prefix, QUOTES_READ_MAX, now)?;
+        let made_at = |quote: &Quote| quote.expires_at.as_millis() - QUOTE_VALID_MS;
+        let made: Vec<_> = known
+            .iter()
+            .map(|(_, quote)| Timestamp::from_millis(made_at(quote)))
+            .collect();
+        let dropped = quotes_to_drop(&made, now).map_err(|wait| AppError::RateLimited {
+            retry_after_s: wait.as_secs().max(1),
+        })?;
+        for (name, _) in &known[..dropped] {
+            forget(self.store(), name.as_str()).await?;
+        }
+        Ok(())
     }
 
     /// One's own quote.
@@ -71,13 +97,9 @@ impl App {
     }
 
     fn find_quote(&self, account: AccountId, id: QuoteId) -> Result<Quote, AppError> {
-        let found = recall::<Quote>(self.store(), &format!("quo/{id}"), self.now())?;
-        let (quote, _) = found.ok_or(AppError::NotFound)?;
-        if quote.account == account {
-            Ok(quote)
-        } else {
-            Err(AppError::NotFound)
-        }
+        let name = format!("{}{id}", quotes_of(account));
+        let found = recall::<Quote>(self.store(), &name, self.now())?;
+        found.map(|(quote, _)| quote).ok_or(AppError::NotFound)
     }
 
     /// Orders what was quoted: all of it in one commit, or nothing. The same key, and the same quote, give
@@ -136,10 +158,24 @@ impl App {
             .choose_host(&choice.site, demand(choice), &carriers, is_heard);
         let turn = chosen
             .await
-            .map_err(|refusals| AppError::NoRoom(count(&refusals)))?;
+            .map_err(|refusals| self.no_room(&refusals, now))?;
         let Placement { host, score_ppm } = turn.placement;
         tracing::debug!(host.id = %host, score_ppm, "chose a host");
         Ok(turn)
+    }
+
+    /// Why no host takes a server. Right after a start nobody knows yet what those have that were not heard of.
+    fn no_room(&self, refusals: &[(HostId, Refusal)], now: Timestamp) -> AppError {
+        let is_awaited = |(host, refusal): &(HostId, Refusal)| {
+            *refusal == Refusal::Unreachable && self.presence().heard(*host).is_none()
+        };
+        let wait = self.presence().awaits_hosts_for(now);
+        match wait.filter(|_| refusals.iter().any(is_awaited)) {
+            Some(wait) => AppError::Starting {
+                retry_after_s: wait.as_secs().max(1),
+            },
+            None => AppError::NoRoom(count(refusals)),
+        }
     }
 
     /// What became of an attempt before, or the quote that it may order.
@@ -211,7 +247,7 @@ impl App {
         host: &Host,
         now: Timestamp,
     ) -> Result<Option<Order>, AppError> {
-        self.take_quota(changes, quote.account)?;
+        self.take_quota(changes, quote.account, now)?;
         let server = ServerId::new(self.ids());
         let Some(addresses) = self.take_addresses(changes, host, server, now)? else {
             return Ok(None);
@@ -241,7 +277,12 @@ impl App {
         Ok(Some(order))
     }
 
-    fn take_quota(&self, changes: &mut Changes, account: AccountId) -> Result<(), AppError> {
+    fn take_quota(
+        &self,
+        changes: &mut Changes,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
         let owner = read::<Account>(self.store(), account)?.ok_or(AppError::Unauthenticated)?;
         changes.rely_on::<Account>(account, owner.version)?;
         if owner.value.state == AccountState::Erased {
@@ -250,17 +291,16 @@ impl App {
         let limit = owner.value.server_quota;
         let used = read::<QuotaUse>(self.store(), account)?;
         let version = used.as_ref().map(|record| record.version);
-        let servers = used.map_or(0, |record| record.value.servers);
-        if servers >= limit {
-            return Err(AppError::Quota { limit });
-        }
-        changes.replace(
-            account,
-            version,
-            &QuotaUse {
-                servers: servers + 1,
-            },
-        )
+        let used = used.map(|record| record.value).unwrap_or_default();
+        let next = used
+            .with_order(limit, now)
+            .map_err(|refusal| match refusal {
+                QuotaRefusal::Servers => AppError::Quota { limit },
+                QuotaRefusal::TooFast { wait } => AppError::OrderLimit {
+                    retry_after_s: wait.as_secs().max(1),
+                },
+            })?;
+        changes.replace(account, version, &next)
     }
 
     /// Takes room on a host that was chosen from memory, as its records are now; gives the host unless it has none.
@@ -369,6 +409,7 @@ impl App {
             failure: None,
             outage: None,
             outage_ended_at: None,
+            seen_up: false,
         })
     }
 
@@ -398,6 +439,11 @@ impl App {
             limit,
         ))
     }
+}
+
+/// Under which names an account's quotes are kept.
+fn quotes_of(account: AccountId) -> String {
+    format!("quo/{account}/")
 }
 
 /// Versions of the records that a candidate was read from.

@@ -1,16 +1,19 @@
 //! Which hosts are heard of: the newest report of each, in memory only. After a restart nobody has been
 //! heard of yet, so for [`SILENCE_MAX`] what the store says of servers is believed, not called unknown.
 
-use std::{collections::HashMap, sync::RwLock};
+use std::{collections::HashMap, sync::RwLock, time::Duration};
 
 use innkeeper_wire::{
-    host::{FAULTS_MAX, FEATURE_SUBNET, HostFault, HostHealth, HypervisorState, Report},
+    host::{
+        FAULTS_MAX, FEATURE_SUBNET, HostCapacity, HostFault, HostHealth, HypervisorState, Report,
+    },
     id::HostId,
     planted::{Bug, planted},
     time::Timestamp,
 };
 
 use crate::domain::{
+    capacity::{self, Implausible, has_shrunk},
     condition::{Condition, Known, LastReport, condition},
     host::{Host, SILENCE_MAX, plain},
     server::HostReach,
@@ -44,6 +47,12 @@ pub struct Heard {
     carries_subnets: bool,
     /// Since when its libvirt does not answer; `None` when it does.
     pub libvirt_away_since: Option<Timestamp>,
+    /// What it says that it has.
+    pub claims: HostCapacity,
+    /// Why that is not believed, if it is not; then nothing else is, either.
+    pub implausible: Option<Implausible>,
+    /// When it said last that it has less than before.
+    pub shrunk_at: Option<Timestamp>,
     /// What of the host is not as it should be, as far as it knows.
     pub health: HostHealth,
     /// When it last put back something of its network that others had changed, as far as it was heard of before.
@@ -64,6 +73,9 @@ impl Heard {
             agent_version: plain(&report.agent_version, VERSION_CHARS_MAX),
             carries_subnets: report.features.iter().any(|name| name == FEATURE_SUBNET),
             libvirt_away_since: (report.hypervisor != HypervisorState::Reachable).then_some(now),
+            claims: report.capacity,
+            implausible: capacity::check(report.capacity).err(),
+            shrunk_at: None,
             health: HostHealth {
                 repairs: report.health.repairs,
                 faults: report
@@ -99,10 +111,16 @@ impl Heard {
                 false => earlier.repaired_at,
             }
         });
+        let shrunk_at = match earlier {
+            Some(earlier) if has_shrunk(earlier.claims, self.claims) => Some(self.at),
+            Some(earlier) => earlier.shrunk_at,
+            None => None,
+        };
         Self {
             before,
             libvirt_away_since,
             repaired_at,
+            shrunk_at,
             ..self
         }
     }
@@ -111,9 +129,9 @@ impl Heard {
         is_near(self.at, now)
     }
 
-    /// It came lately, and libvirt answered.
+    /// It came lately, libvirt answered, and it can be believed.
     fn is_fresh(&self, now: Timestamp) -> bool {
-        self.is_recent(now) && self.libvirt_away_since.is_none()
+        self.is_recent(now) && self.libvirt_away_since.is_none() && self.implausible.is_none()
     }
 
     /// Whether `report`, which comes after this one, was made before it. A process that started earlier is
@@ -200,6 +218,12 @@ impl Presence {
         } else {
             HostReach::Silent
         }
+    }
+
+    /// For how long after the start hosts that were not heard of may still be alive; `None` when that is over.
+    pub(crate) fn awaits_hosts_for(&self, now: Timestamp) -> Option<Duration> {
+        let is_starting = is_near(self.started_at, now);
+        is_starting.then(|| SILENCE_MAX.saturating_sub(now.since(self.started_at)))
     }
 
     /// Whether a host itself was heard of lately.

@@ -49,6 +49,7 @@ use crate::{
         host_session::Position,
         mail::OutgoingMail,
         order::{IdempotencyRecord, Order},
+        quota::QuotaUse,
         recovery::{Recovery, RestoredFrom},
         roll_over::StepTaken,
         sealed::Sealed,
@@ -143,13 +144,6 @@ pub(crate) struct Erasing {
 pub(crate) struct KeysClaim {
     /// The vault's check value.
     pub(crate) check: Digest,
-}
-
-/// How much of its quota an account uses.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(crate) struct QuotaUse {
-    /// Servers that are not gone.
-    pub(crate) servers: u32,
 }
 
 /// That a quote was ordered.
@@ -391,6 +385,23 @@ pub(crate) fn recall<T: DeserializeOwned>(
     let value =
         value.map_err(|error| AppError::Storage(format!("{name} can't be read: {error}")))?;
     Ok(Some((value, entry)))
+}
+
+/// The same of up to `limit` of those whose names begin with `prefix`, in the order of their names.
+pub(crate) fn recall_all<T: DeserializeOwned>(
+    store: &Store,
+    prefix: &str,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<(Key, T)>, AppError> {
+    let entries = store.ephemeral().range(prefix, None, limit, now)?;
+    let read = |(key, entry): (Key, EphemeralEntry)| {
+        let value = serde_json::from_slice(&entry.value);
+        let value =
+            value.map_err(|error| AppError::Storage(format!("{key} can't be read: {error}")))?;
+        Ok((key, value))
+    };
+    entries.into_iter().map(read).collect()
 }
 
 /// Keeps something that is not worth a commit, until `expires_at`.

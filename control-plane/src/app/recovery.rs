@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     domain::{
-        addresses::{AddressClaim, QUARANTINE},
+        addresses::AddressClaim,
         host::{Host, HostState},
         recovery::{
             Differences, Inventory, Listed, Phase, Recovery, RestoredFrom, compare, phase, unknown,
@@ -450,7 +450,7 @@ impl App {
                     return Err(AppError::OperatorRefused(detail));
                 }
             };
-            let until = now.after(QUARANTINE);
+            let until = now.after(app.settings().address_rest);
             let mut changes = Changes::default();
             changes.replace(address, Some(version), &AddressClaim::Resting { until })?;
             Ok((changes, ()))

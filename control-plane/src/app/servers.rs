@@ -13,12 +13,13 @@ use innkeeper_wire::{
 use super::{
     Actor, App, Caller,
     error::AppError,
-    records::{Changes, OnHost, QuotaUse, Versioned, list_newest, read},
+    records::{Changes, OnHost, Versioned, list_newest, read},
 };
 use crate::domain::{
-    addresses::{AddressClaim, QUARANTINE},
+    addresses::AddressClaim,
     host::{ManifestHead, Reserved},
     order::Order,
+    quota::QuotaUse,
     recovery::Listed,
     server::{CREATE_DEADLINE, Lifecycle, Milestone, NotNow, Server},
     usage::{Contract, UsageInterval},
@@ -156,7 +157,12 @@ impl App {
                     next.lifecycle = next.lifecycle.told_with(told);
                     app.fail_order(&mut changes, &next, now)?;
                 }
-                Some(Milestone::Gone) => app.give_back(&mut changes, &next, &bound, now)?,
+                Some(Milestone::Gone) => {
+                    let rests = !next.was_never_up(seen);
+                    let rest = app.settings().address_rest;
+                    let rest_until = rests.then(|| now.after(rest));
+                    app.give_back(&mut changes, &next, &bound, rest_until, now)?;
+                }
             }
             changes.replace(
                 format!("{}/{}", next.account, next.id),
@@ -386,12 +392,14 @@ impl App {
         .await
     }
 
-    /// Everything that a server took: room, quota, addresses (after a rest), its place in the manifest.
+    /// Everything that a server took: room, quota, addresses (after a rest, if a guest may have used them), its place
+    /// in the manifest.
     fn give_back(
         &self,
         changes: &mut Changes,
         server: &Server,
         bound: &Versioned<OnHost>,
+        rest_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), AppError> {
         self.advance_manifest(changes, server.host)?;
@@ -403,18 +411,16 @@ impl App {
             changes.replace(server.host, Some(reserved.version), &less)?;
         }
         if let Some(used) = read::<QuotaUse>(self.store(), server.account)? {
-            let servers = used.value.servers.saturating_sub(1);
-            changes.replace(server.account, Some(used.version), &QuotaUse { servers })?;
+            let less = used.value.without_server(rest_until, now);
+            changes.replace(server.account, Some(used.version), &less)?;
         }
         for address in &server.nic.addresses {
             let claim = read::<AddressClaim>(self.store(), address)?;
             if let Some(claim) =
                 claim.filter(|claim| claim.value == AddressClaim::Held { server: server.id })
             {
-                let until = match planted(Bug::ReuseAddressEarly) {
-                    true => now,
-                    false => now.after(QUARANTINE),
-                };
+                let until = rest_until.filter(|_| !planted(Bug::ReuseAddressEarly));
+                let until = until.unwrap_or(now);
                 changes.replace(
                     address,
                     Some(claim.version),

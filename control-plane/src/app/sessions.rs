@@ -129,14 +129,15 @@ impl App {
             return Err(AppError::Unauthenticated);
         }
         if now.since(session.used_at) >= TOUCH_EVERY {
-            self.put_session(
-                token,
-                Session {
-                    used_at: now,
-                    ..session
-                },
-            )
-            .await?;
+            let used = Session {
+                used_at: now,
+                ..session
+            };
+            match self.put_session(token, used).await {
+                // It can still be looked at what there is; the session ends an hour after the last use that was noted.
+                Ok(()) | Err(AppError::StorageFull) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(session.account)
     }

@@ -97,6 +97,8 @@ impl App {
                 created_at: now,
             };
             keys.keys.push(key.clone());
+            let fits = keys.check_room();
+            fits.map_err(|error| AppError::Invalid(vec![error]))?;
             let mut changes = Changes::default();
             app.replace_keys(&mut changes, account, version, &keys)?;
             Ok((changes, view(key)))

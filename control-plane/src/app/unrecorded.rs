@@ -319,6 +319,7 @@ impl App {
                 state: HostState::Active,
                 capacity: None,
                 changed_at: None,
+                confirmed: None,
                 joined_at: innkeeper_wire::id::made_at(id.uuid()).unwrap_or(now),
             };
             app.enter_host(&mut changes, &host)?;

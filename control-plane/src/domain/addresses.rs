@@ -7,7 +7,6 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    time::Duration,
 };
 
 use innkeeper_wire::{
@@ -21,10 +20,6 @@ pub use description::{PoolDescription, PoolError, Routing};
 use description::{gateway, parse_range, parse_subnet, quote, ranges, usable};
 
 mod description;
-
-/// How long a freed address rests before somebody else gets it, so that packets and caches meant for its
-/// last holder are gone.
-pub const QUARANTINE: Duration = Duration::from_secs(3_600);
 
 /// Addresses for servers of one site.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -318,6 +318,7 @@ mod tests {
                             capacity,
                             joined_at: Timestamp::from_millis(1),
                             changed_at: None,
+                            confirmed: None,
                         });
                         scanned.candidates.insert(host, Candidate {
                             host,
@@ -376,6 +377,7 @@ mod tests {
                     }),
                     joined_at: Timestamp::from_millis(1),
                     changed_at: None,
+                    confirmed: None,
                 },
             );
         }

@@ -30,8 +30,11 @@ pub struct Host {
     pub site: Code,
     /// Whether it may talk to us.
     pub state: HostState,
-    /// What it has, as it reported last.
+    /// What counts of what it reported last (`domain::capacity`).
     pub capacity: Option<HostCapacity>,
+    /// What was confirmed of it, by its first report or by an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<HostCapacity>,
     /// When it joined.
     pub joined_at: Timestamp,
     /// When `state` changed last, as far as that was written down.

@@ -527,6 +527,7 @@ mod tests {
                 capacity: None,
                 joined_at: Timestamp::from_millis(1),
                 changed_at: None,
+                confirmed: None,
             });
             in_use.note_server(&server);
             in_use

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod addresses;
+pub mod capacity;
 pub mod catalogue;
 pub mod census;
 pub mod condition;
@@ -16,6 +17,7 @@ pub mod mail;
 pub mod names;
 pub mod order;
 pub mod placement;
+pub mod quota;
 pub mod recovery;
 pub mod roll_over;
 pub mod room;

@@ -8,6 +8,8 @@
 //!
 //! An order never changes after it was placed, but for its state. Nothing is charged before `completed`.
 
+use std::time::Duration;
+
 use innkeeper_wire::{
     api::{OrderState, QuoteRequest},
     digest::Digest,
@@ -27,6 +29,10 @@ use super::{
 
 /// How long a quote can be ordered at its price.
 pub const QUOTE_VALID_MS: i64 = 30 * 60 * 1_000;
+/// Quotes of one account that are kept; a further one takes the place of the oldest.
+pub const QUOTES_PER_ACCOUNT_MAX: usize = 20;
+/// In this time an account gets no more quotes than are kept of it.
+const QUOTES_IN: Duration = Duration::from_secs(20);
 /// Most keys on one server.
 pub const KEYS_PER_SERVER_MAX: usize = 10;
 
@@ -89,6 +95,24 @@ pub struct IdempotencyRecord {
     pub request: Digest,
     /// The order that it made.
     pub order: OrderId,
+}
+
+/// How many of an account's quotes, made at these times (oldest first), have to go before it gets another one.
+///
+/// # Errors
+/// It asks faster than anybody chooses: how long to wait.
+pub fn quotes_to_drop(made: &[Timestamp], now: Timestamp) -> Result<usize, Duration> {
+    let dropped = (made.len() + 1).saturating_sub(QUOTES_PER_ACCOUNT_MAX);
+    let Some(newest_dropped) = dropped.checked_sub(1).map(|index| made[index]) else {
+        return Ok(0);
+    };
+    let wait = QUOTES_IN.saturating_sub(now.since(newest_dropped));
+    // One that lies ahead was made before the clock was set back.
+    if wait.is_zero() || newest_dropped > now {
+        Ok(dropped)
+    } else {
+        Err(wait)
+    }
 }
 
 /// Checks a configuration against the catalogue and the account's keys; room is checked when it is ordered.

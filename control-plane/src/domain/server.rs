@@ -87,6 +87,9 @@ pub struct Server {
     /// When the last outage ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage_ended_at: Option<Timestamp>,
+    /// Whether its host has ever said that it ran.
+    #[serde(default)]
+    pub seen_up: bool,
 }
 
 /// Why a server could not be made.
@@ -410,6 +413,7 @@ impl Server {
                 ..*problem
             }),
         };
+        next.seen_up = self.seen_up || seen.state.tells_of_a_start();
         let milestone = match (self.lifecycle, seen.state) {
             (
                 Lifecycle::Leaving {
@@ -439,6 +443,15 @@ impl Server {
             (Lifecycle::Live | Lifecycle::Leaving { .. } | Lifecycle::Gone { .. }, _) => None,
         };
         (next != *self).then_some((next, milestone))
+    }
+
+    /// Whether no guest ever had its addresses, by what its host says now that nothing of it is left: then nobody sent
+    /// anything to them, and they need no rest. A host that does not know it, or was once heard to say otherwise, is
+    /// taken to have started it.
+    #[must_use]
+    pub fn was_never_up(&self, seen: &ObservedServer) -> bool {
+        let said_otherwise = self.seen_up || self.ready_at.is_some();
+        seen.was_started == Some(false) && !said_otherwise
     }
 
     /// The server after a restore, when its host has carried out more of what its owner asked than the record knows:

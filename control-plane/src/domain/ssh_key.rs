@@ -18,6 +18,10 @@ const RSA_BITS_MIN: usize = 3_072;
 /// Longest line that is looked at; an RSA key of 16 384 bits has 2 800 characters.
 const LINE_LENGTH_MAX: usize = 4_096;
 
+/// Most bytes of all keys of an account, as they are stored; sealing makes four of three, and a record has less than
+/// 65,536. Fifty Ed25519 keys with the longest names need 28,000.
+const KEYS_BYTES_MAX: usize = 44_000;
+
 /// A key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshKey {
@@ -144,6 +148,17 @@ fn rsa_bits(modulus: Option<&[u8]>) -> usize {
 }
 
 impl SshKeys {
+    /// Says so when they take more room than an account has for keys.
+    pub fn check_room(&self) -> Result<(), FieldError> {
+        let bytes = serde_json::to_vec(self).map_or(usize::MAX, |json| json.len());
+        if bytes <= KEYS_BYTES_MAX {
+            return Ok(());
+        }
+        let detail =
+            "your keys take up too much room: remove one, or use an Ed25519 key, which is short";
+        Err(field("/public_key", FieldErrorCode::TooMany, detail))
+    }
+
     /// Whether the same key is there already.
     #[must_use]
     pub fn contains(&self, key: &ParsedKey) -> bool {
@@ -176,6 +191,39 @@ mod tests {
         assert_eq!(parsed.algorithm, "ssh-ed25519");
         assert_eq!(parsed.comment, "minji@laptop");
         assert!(parsed.fingerprint.starts_with("SHA256:"));
+    }
+
+    /// Of the shortest kind every account has room for as many as it may have, whatever it calls them; and what is let
+    /// in fits into a record once it is sealed.
+    #[test]
+    fn fifty_short_keys_fit_and_what_fits_can_be_stored() {
+        use innkeeper_wire::api::SSH_KEYS_PER_ACCOUNT_MAX;
+
+        let key = |public_key: String| SshKey {
+            id: SshKeyId::from_uuid(innkeeper_wire::id::uuid_v7(
+                Timestamp::from_millis(1),
+                [1; 10],
+            )),
+            name: "\u{1f511}".repeat(60),
+            algorithm: "ecdsa-sha2-nistp521".to_owned(),
+            fingerprint: format!("SHA256:{}", "x".repeat(43)),
+            public_key,
+            created_at: Timestamp::from_millis(1_790_000_000_000),
+        };
+        let short = vec![key(ED25519.to_owned()); SSH_KEYS_PER_ACCOUNT_MAX];
+        let bytes = |keys: &SshKeys| serde_json::to_vec(keys).expect("plain").len();
+        let keys = SshKeys { keys: short };
+        assert!(keys.check_room().is_ok() && bytes(&keys) < 28_500);
+        let mut long = SshKeys::default();
+        while long.check_room().is_ok() {
+            long.keys.push(key("x".repeat(2_800)));
+        }
+        let refused = long.check_room().expect_err("too much");
+        assert_eq!(refused.code, FieldErrorCode::TooMany);
+        long.keys.pop();
+        // Sealed: nonce and tag, then base64 in JSON.
+        let sealed = (bytes(&long) + 100).div_ceil(3) * 4 + 100;
+        assert!(sealed < 64 * 1_024 && long.keys.len() >= 13, "{sealed}");
     }
 
     #[test]

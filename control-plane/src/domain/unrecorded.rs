@@ -24,8 +24,9 @@ use super::{
 /// Most of them that are remembered, those that were dismissed among them. One that is readmitted gives its place to
 /// another one.
 pub const UNRECORDED_MAX: usize = 1_000;
-/// Most addresses of one host that are remembered as given to others.
-pub const CONTESTED_MAX: usize = 1_000;
+/// Most addresses of one host that are remembered as given to others: a record has less than 64 KiB, and each takes up
+/// to 82 bytes of it.
+pub const CONTESTED_MAX: usize = 600;
 /// After a restored installation was opened, no address is given away for this long: a host that no record knows
 /// comes back within it (an agent without a link tries again after 30 s at the latest), and says what it uses.
 pub const LATECOMERS: Duration = Duration::from_secs(60);
@@ -263,6 +264,7 @@ mod tests {
         let server = |number: u8| ServerId::from_uuid(uuid_v7(at(1), [number; 10]));
         let seen = |number, state| ObservedServer {
             was_ready: None,
+            was_started: None,
             server: server(number),
             state,
             power_serial: 1,

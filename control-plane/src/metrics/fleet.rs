@@ -20,6 +20,7 @@ pub(super) struct FleetGauges {
     promised: IntGaugeVec,
     free: IntGaugeVec,
     faults: IntGaugeVec,
+    doubted: IntGaugeVec,
     servers: IntGaugeVec,
     problems: IntGaugeVec,
     addresses: IntGaugeVec,
@@ -72,6 +73,11 @@ impl FleetGauges {
                 "innkeeper_host_faults",
                 &HOST,
                 "What is wrong with a host that its agent can't put right, as it reported last.",
+            )?,
+            doubted: gauges(
+                "innkeeper_host_capacity_doubted",
+                &HOST,
+                "Whether a host says that it has more than is believed without an operator.",
             )?,
             servers: gauges(
                 "innkeeper_servers",
@@ -147,6 +153,7 @@ impl FleetGauges {
             &self.promised,
             &self.free,
             &self.faults,
+            &self.doubted,
             &self.addresses,
             &self.free_addresses,
         ] {
@@ -178,6 +185,10 @@ impl FleetGauges {
             self.heard.with_label_values(&labels).set(seconds(heard.at));
             let faults = heard.health.faults.len();
             self.faults.with_label_values(&labels).set(number(faults));
+            let is_doubted = overview.claims_more().is_some();
+            self.doubted
+                .with_label_values(&labels)
+                .set(i64::from(is_doubted));
         }
         let set = |gauges: &IntGaugeVec, cpus: u64, memory: u64, disk: u64| {
             for (resource, amount) in [

@@ -46,6 +46,9 @@ pub enum EphemeralError {
         /// The key.
         key: Key,
     },
+    /// The disk is full, and what the index may still use of it is used up.
+    #[error("the disk is full")]
+    Full,
     /// What is there could not be read.
     #[error("the entry could not be read")]
     Read(#[source] ReadError),
@@ -106,7 +109,7 @@ impl Ephemeral {
     /// [`EphemeralError`].
     pub async fn put(&self, key: Key, entry: Entry) -> Result<(), EphemeralError> {
         let bytes = encode(&key, &entry)?;
-        self.change(move |engine| {
+        self.change(Grows::Yes, move |engine| {
             let change = (key.as_str().as_bytes().to_vec(), Some(bytes));
             engine.apply(Table::Ephemeral, vec![change])
         })
@@ -118,7 +121,7 @@ impl Ephemeral {
     /// # Errors
     /// [`EphemeralError`].
     pub async fn delete(&self, key: Key) -> Result<(), EphemeralError> {
-        self.change(move |engine| {
+        self.change(Grows::No, move |engine| {
             let change = (key.as_str().as_bytes().to_vec(), None);
             engine.apply(Table::Ephemeral, vec![change])
         })
@@ -143,7 +146,8 @@ impl Ephemeral {
             return Ok(false);
         }
         let new = new.map(|entry| encode(&key, &entry)).transpose()?;
-        self.change(move |engine| {
+        let grows = if new.is_some() { Grows::Yes } else { Grows::No };
+        self.change(grows, move |engine| {
             let key = key.as_str().as_bytes();
             engine.compare_and_swap(Table::Ephemeral, key, stored.as_deref(), new.as_deref())
         })
@@ -174,7 +178,7 @@ impl Ephemeral {
                 let stored = encode(&key, &entry)?;
                 let key = key.as_str().as_bytes().to_vec();
                 let swapped = self
-                    .change(move |engine| {
+                    .change(Grows::No, move |engine| {
                         engine.compare_and_swap(Table::Ephemeral, &key, Some(&stored), None)
                     })
                     .await?;
@@ -202,6 +206,7 @@ impl Ephemeral {
     /// Makes a change on a thread that may block, and flushes it.
     async fn change<T: Send + 'static>(
         &self,
+        grows: Grows,
         work: impl FnOnce(&dyn Engine) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EphemeralError> {
         let engine = Arc::clone(&self.engine);
@@ -209,14 +214,23 @@ impl Ephemeral {
         tokio::task::spawn_blocking(move || {
             // The engine may find no room where there was some a moment ago: the reserve is for that.
             room.look();
-            let done = work(&*engine)?;
-            engine.flush()?;
+            if grows == Grows::Yes && !room.has_for_index() {
+                return Err(EphemeralError::Full);
+            }
+            let done = work(&*engine).map_err(EphemeralError::Engine)?;
+            engine.flush().map_err(EphemeralError::Engine)?;
             Ok(done)
         })
         .await
         .map_err(|_| EphemeralError::Stopping)?
-        .map_err(EphemeralError::Engine)
     }
+}
+
+/// Whether a change adds to what the index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grows {
+    Yes,
+    No,
 }
 
 /// Reads every entry, so that damage shows now.

@@ -17,6 +17,9 @@ use super::{disk::Disk, replay::widen};
 const FILE: &str = "reserve";
 /// The file has this part of the reserve's bytes.
 const FILE_PART: u64 = 4;
+/// This part of the file's bytes is left to nobody but the index itself: sled, which writes half a megabyte at a time,
+/// answers nothing more until a restart once it has found no room.
+const FLOOR_PART: u64 = 4;
 /// Zeros are written in pieces of this many bytes.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -89,6 +92,12 @@ impl Room {
             State::Full => self.file_bytes,
         };
         self.free() >= bytes.saturating_add(kept)
+    }
+
+    /// Whether the index may get more entries: it has room when commits are taken, and after that the file's bytes but
+    /// for the last ones.
+    pub(crate) fn has_for_index(&self) -> bool {
+        !self.is_full() || self.free() >= self.file_bytes / FLOOR_PART
     }
 
     /// Whether commits are refused.

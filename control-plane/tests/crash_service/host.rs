@@ -104,6 +104,7 @@ impl Host {
             reboots: 0,
             problem: None,
             was_ready: None,
+            was_started: None,
         };
         let report = Report {
             epoch: self.epoch,

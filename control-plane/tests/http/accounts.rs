@@ -269,3 +269,40 @@ pub(crate) fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path:
     }
     found
 }
+
+/// Row B15 of the trial: the 17th RSA key of 16,384 bits was answered with 500.
+#[tokio::test]
+async fn keys_are_refused_and_nothing_fails_when_they_take_too_much_room() {
+    use base64::Engine as _;
+
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let rsa = |seed: u8, bytes: usize| {
+        let mut modulus = vec![seed | 1; bytes + 1];
+        modulus[0] = 0;
+        modulus[1] = 0xff;
+        let mut blob = Vec::new();
+        for part in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
+            blob.extend(u32::try_from(part.len()).expect("short").to_be_bytes());
+            blob.extend(part);
+        }
+        let text = base64::engine::general_purpose::STANDARD.encode(blob);
+        format!("ssh-rsa {text}")
+    };
+    let name = "\u{d0a4}".repeat(60);
+    let mut added = 0;
+    let refused = loop {
+        let public_key = rsa(2 * added, 2_048);
+        let body = json!({ "name": name, "public_key": public_key });
+        let answer = setting.post("/me/ssh-keys", Some(&token), body).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        added += 1;
+    };
+    assert_eq!((added, refused.status.as_u16()), (13, 422));
+    let expected = ("/public_key".to_owned(), "too-many".to_owned());
+    assert_eq!(refused.fields(), [expected]);
+    // A short one fits beside them, and can be ordered with.
+    setting.key(&token, 1).await;
+}

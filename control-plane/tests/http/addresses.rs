@@ -11,7 +11,8 @@ use innkeeper_control_plane::{
     },
 };
 use innkeeper_wire::{
-    host::{FEATURE_SERVER, FEATURE_SUBNET, Intent},
+    host::{FEATURE_SERVER, FEATURE_SUBNET, Intent, ObservedServer, ObservedState},
+    id::ServerId,
     vm::{PoolMode, ServerSpec, Subnet},
 };
 
@@ -281,4 +282,104 @@ async fn pools_that_the_records_contradict_are_found() {
         found[0].contains("stands at `lab`, not at `busan`"),
         "{found:?}"
     );
+}
+
+/// Reports what became of a server that was deleted, by a host that says whether it was ever started.
+async fn gone(setting: &Setting, host: &TestHost, server: ServerId, was_started: Option<bool>) {
+    let seen = |state| ObservedServer {
+        server,
+        state,
+        power_serial: 0,
+        reboots: 0,
+        problem: None,
+        was_ready: None,
+        was_started,
+    };
+    let absent = seen(ObservedState::Absent);
+    setting.report(host, room_for(500), vec![absent]).await;
+}
+
+async fn delete(setting: &Setting, token: &str, order: &serde_json::Value) -> ServerId {
+    let server = order["server"].as_str().expect("an id");
+    let path = format!("/servers/{server}");
+    let method = axum::http::Method::DELETE;
+    setting
+        .send(method, &path, Some(token), &[], None)
+        .await
+        .expect(202);
+    server.parse().expect("an id")
+}
+
+/// What nobody used needs no rest; what somebody may have used has one.
+#[tokio::test]
+async fn an_address_that_no_guest_had_is_free_at_once() {
+    let one = || pool("198.51.100.0/30", None, Routing::ProxyNeighbour);
+    let never = Some(false);
+    let running = Some(ObservedState::Running { ready: false });
+    for (was_started, seen_before, status) in [
+        (never, None, 201),
+        (None, None, 409),
+        (Some(true), None, 409),
+        // It was heard to run; that its host has forgotten that changes nothing.
+        (never, running, 409),
+    ] {
+        let setting = Setting::giving(vec![one()]);
+        let host = setting.host("h1", room_for(10)).await;
+        let mut orders = Orders::of(&setting).await;
+        let order = orders.order(&setting).await.expect(201);
+        if let Some(state) = seen_before {
+            let seen = ObservedServer {
+                server: order["server"]
+                    .as_str()
+                    .expect("an id")
+                    .parse()
+                    .expect("an id"),
+                state,
+                power_serial: 1,
+                reboots: 0,
+                problem: None,
+                was_ready: Some(false),
+                was_started: Some(true),
+            };
+            setting.report(&host, room_for(10), vec![seen]).await;
+        }
+        let server = delete(&setting, &orders.token, &order).await;
+        gone(&setting, &host, server, was_started).await;
+        orders.order(&setting).await.expect(status);
+        // An hour, as these settings have it.
+        setting.clock.advance_s(3_600);
+        setting.report(&host, room_for(10), vec![]).await;
+        if status == 409 {
+            let mut later = Orders::by(&setting, "haneul88").await;
+            later.order(&setting).await.expect(201);
+        }
+    }
+}
+
+/// Row A5 of the trial: quote, order and delete in a loop emptied a site's pool in 13 seconds, for everybody.
+#[tokio::test]
+async fn who_orders_and_deletes_in_a_loop_does_not_empty_the_pool() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(500)).await;
+    let mut orders = Orders::of(&setting).await;
+    let mut placed = 0;
+    let refused = loop {
+        setting.clock.advance_s(1);
+        let answer = orders.order(&setting).await;
+        if answer.status != 201 {
+            break answer.expect(429);
+        }
+        placed += 1;
+        let server = delete(&setting, &orders.token, &answer.body).await;
+        gone(&setting, &host, server, Some(true)).await;
+    };
+    assert_eq!(placed, 40, "twice the servers that it may have");
+    assert_eq!(refused["code"], "order-limit");
+    let wait = refused["retry_after_s"].as_u64().expect("seconds");
+    assert!((3_000..=3_600).contains(&wait), "{wait}");
+    // Of 125 addresses there are enough for others.
+    let mut other = Orders::by(&setting, "haneul88").await;
+    other.order(&setting).await.expect(201);
+    let free = setting.app.tally_addresses();
+    assert_eq!(free[0].free, 125 - 40 - 1);
 }

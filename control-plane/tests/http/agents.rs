@@ -9,8 +9,9 @@ use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
     digest::Digest,
     error::{PROBLEM_JSON, Problem},
-    host::{HOST_HEADER, Intent, ObservedServer, ObservedState},
+    host::{HOST_HEADER, HostCapacity, Intent, ObservedServer, ObservedState},
     id::HostId,
+    size::Bytes,
     vm::ServerSpec,
 };
 use serde_json::json;
@@ -402,6 +403,7 @@ async fn a_host_reads_and_reports_only_what_is_its_own() {
         reboots: 0,
         problem: None,
         was_ready: None,
+        was_started: None,
     };
     setting.report(&other, room_for(1), vec![lie]).await;
     let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
@@ -455,6 +457,7 @@ async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
         reboots: 0,
         problem: None,
         was_ready: None,
+        was_started: None,
     };
     setting.report(&host, room_for(1), vec![running]).await;
     let stop = json!({ "action": "power_off" });
@@ -527,4 +530,83 @@ async fn what_can_t_be_read_is_refused_with_a_problem() {
     for path in ["/specs/x", "/blobs/%ff", "/nowhere"] {
         check(Method::GET, path, "", json, (404, "not-found")).await;
     }
+}
+
+/// Row B8 of the trial: a host that said it had 2^64-1 bytes got all orders, and was paid for them.
+#[tokio::test]
+async fn a_host_that_says_what_no_machine_has_is_believed_in_nothing() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(4)).await;
+    let (token, order) = setting.ordered_server().await;
+    let server = order["server"].as_str().expect("an id");
+    let absurd = HostCapacity {
+        cpus: u32::MAX,
+        memory: Bytes(u64::MAX),
+        disk: Bytes(u64::MAX),
+    };
+    let ready = ObservedServer {
+        server: server.parse().expect("an id"),
+        state: ObservedState::Running { ready: true },
+        power_serial: 1,
+        reboots: 0,
+        problem: None,
+        was_ready: Some(true),
+        was_started: Some(true),
+    };
+    setting.report(&host, absurd, vec![ready.clone()]).await;
+    let path = format!("/orders/{}", order["id"].as_str().expect("an id"));
+    let seen = setting.get(&path, Some(&token)).await.expect(200);
+    assert_eq!(seen["state"], "provisioning", "nobody is charged");
+    let path = format!("/servers/{server}");
+    let seen = setting.get(&path, Some(&token)).await.expect(200);
+    assert_eq!(seen["state"], "unknown");
+    let overview = setting.app.hosts().expect("readable").remove(0);
+    assert_eq!(overview.host.capacity, Some(room_for(4)));
+    assert_eq!(overview.claims_more(), Some(absurd));
+    assert!(setting.app.accept_capacity(host.id).await.is_err());
+    let key = setting.key(&token, 2).await;
+    let quote = setting.quote(&token, &key, "web-2").await;
+    setting.order(&token, &quote, "click 2").await.expect(409);
+    // What it says again that can be so is believed again.
+    setting.report(&host, room_for(4), vec![ready]).await;
+    let seen = setting.get(&path, Some(&token)).await.expect(200);
+    assert_eq!(seen["state"], "running");
+    setting.order(&token, &quote, "click 2").await.expect(201);
+}
+
+#[tokio::test]
+async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looked() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
+    let (token, _) = setting.ordered_server().await;
+    let key = setting.key(&token, 2).await;
+    let quote = setting.quote(&token, &key, "web-2").await;
+    setting.report(&host, room_for(4), vec![]).await;
+    setting.order(&token, &quote, "click 2").await.expect(409);
+    let overview = setting.app.hosts().expect("readable").remove(0);
+    assert_eq!(overview.claims_more(), Some(room_for(4)));
+    let accepted = setting.app.accept_capacity(host.id).await;
+    assert_eq!(accepted.expect("it is plausible"), room_for(4));
+    let overview = setting.app.hosts().expect("readable").remove(0);
+    assert_eq!(overview.claims_more(), None);
+    setting.order(&token, &quote, "click 2").await.expect(201);
+}
+
+/// Row C16 of the trial: a capacity that alternates made a commit with each report.
+#[tokio::test]
+async fn a_capacity_that_alternates_is_written_once() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(10)).await;
+    setting.report(&host, room_for(10), vec![]).await;
+    let before = setting.app.store().sequence();
+    for _ in 0..20 {
+        setting.report(&host, room_for(9), vec![]).await;
+        setting.report(&host, room_for(10), vec![]).await;
+        setting.clock.advance_s(1);
+    }
+    assert_eq!(setting.app.store().sequence(), before + 1);
+    setting.clock.advance_s(60);
+    setting.report(&host, room_for(10), vec![]).await;
+    let overview = setting.app.hosts().expect("readable").remove(0);
+    assert_eq!(overview.host.capacity, Some(room_for(10)));
 }

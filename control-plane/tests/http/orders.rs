@@ -1,6 +1,7 @@
 //! Quotes and orders: what is refused, what is taken, and that a double click is one order.
 
-use innkeeper_wire::host::HypervisorState;
+use innkeeper_control_plane::api::{context::Context, router};
+use innkeeper_wire::{digest::Digest, host::HypervisorState};
 use serde_json::json;
 
 use crate::{
@@ -147,6 +148,73 @@ async fn a_silent_host_gets_no_orders() {
         setting.order(&token, &quote, "click").await.expect(409)["code"],
         "capacity-unavailable"
     );
+}
+
+/// Row C4 of the trial: right after a restart nobody knows yet what hosts have room for.
+#[tokio::test]
+async fn right_after_a_start_an_order_is_asked_to_come_again() {
+    let mut setting = Setting::new();
+    setting.host("h1", room_for(4)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    setting.rest = router(Context {
+        app: setting.restarted_app(),
+        metrics: setting.metrics.clone(),
+        portal_key: Digest::of(b"there is no portal"),
+    });
+    setting.clock.advance_s(5);
+    let refused = setting.order(&token, &quote, "click").await.expect(503);
+    assert_eq!(refused["code"], "starting");
+    assert_eq!(refused["retry_after_s"], 10);
+    // By then it is known that there is nobody.
+    setting.clock.advance_s(10);
+    let refused = setting.order(&token, &quote, "click").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+}
+
+/// Row A8 of the trial: 1,240 quotes a second by one account, all kept for an hour.
+#[tokio::test]
+async fn an_account_keeps_its_newest_quotes_and_gets_no_flood_of_them() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let mut quotes = Vec::new();
+    let body =
+        json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": "web-1", "ssh_keys": [key] });
+    let quote = || setting.post("/quotes", Some(&token), body.clone());
+    for _ in 0..20 {
+        let made = quote().await.expect(201)["id"].clone();
+        quotes.push(made.as_str().expect("an id").to_owned());
+    }
+    let refused = quote().await.expect(429);
+    assert_eq!(refused["code"], "rate-limited");
+    assert_eq!(refused["retry_after_s"], 20);
+    // Whoever chooses anew every second is never in the way of himself.
+    for _ in 0..60 {
+        setting.clock.advance_s(1);
+        if let Some(made) = quote().await.body["id"].as_str() {
+            quotes.push(made.to_owned());
+        }
+    }
+    assert!(quotes.len() >= 60, "{}", quotes.len());
+    let kept = setting.app.store().ephemeral();
+    let kept = kept.range("quo/", None, 1_000, setting.app.now());
+    assert_eq!(kept.expect("readable").len(), 20);
+    let newest = quotes.last().expect("many");
+    let path = |id: &str| format!("/quotes/{id}");
+    setting.get(&path(newest), Some(&token)).await.expect(200);
+    setting
+        .get(&path(&quotes[0]), Some(&token))
+        .await
+        .expect(404);
+    // Nobody else's.
+    let other = setting.customer("haneul88").await;
+    setting.get(&path(newest), Some(&other)).await.expect(404);
+    setting
+        .post("/quotes", Some(&other), body.clone())
+        .await
+        .expect(422);
 }
 
 #[tokio::test]

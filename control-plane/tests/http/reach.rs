@@ -27,6 +27,7 @@ fn mute(story: &Story) -> ObservedServer {
     ObservedServer {
         problem: unreachable(),
         was_ready: Some(false),
+        was_started: None,
         ..story.seen(NOT_READY, 1)
     }
 }
@@ -137,6 +138,7 @@ async fn a_server_of_which_its_host_does_not_know_whether_it_was_ready_is_not_ta
     for state in [NOT_READY, ObservedState::Stopped] {
         let seen = ObservedServer {
             was_ready: None,
+            was_started: None,
             ..mute(&story)
         };
         story.report(ObservedServer { state, ..seen }).await;

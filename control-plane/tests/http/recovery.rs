@@ -348,6 +348,9 @@ async fn a_host_whose_certificate_has_expired_is_seen_when_it_wants_another() {
         setting.post_report(&known, &blank).await;
     };
     reports().await;
+    // It had none in the copy.
+    let accepted = setting.app.accept_capacity(known.id).await;
+    accepted.expect("it is plausible");
     story.order("early").await.expect(503);
     setting.app.revoke_host(joined.id).await.expect("revoked");
     story.order("late").await.expect(201);
@@ -400,6 +403,8 @@ async fn a_host_that_comes_after_the_installation_was_opened_loses_no_address_ei
         setting.post_report(&story.known, &blank).await;
     };
     roomy().await;
+    let accepted = setting.app.accept_capacity(story.known.id).await;
+    accepted.expect("it is plausible");
     story.order("first").await.expect(201);
     // From the moment in which it is known of until it has said what it uses, nothing is given away.
     let told = setting

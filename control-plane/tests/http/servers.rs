@@ -43,6 +43,7 @@ impl Story {
     pub(crate) fn seen(&self, state: ObservedState, power_serial: u32) -> ObservedServer {
         ObservedServer {
             was_ready: None,
+            was_started: None,
             server: self.server,
             state,
             power_serial,
@@ -413,6 +414,8 @@ async fn no_second_server_is_sold_beside_a_tombstone() {
     setting.report(&story.host, with_room(0), vec![]).await;
     let refused = order("no room at all").await.expect(409);
     assert_eq!(refused["code"], "capacity-unavailable");
+    // Room that has just gone comes back after a minute without any going.
+    setting.clock.advance_s(60);
     setting.report(&story.host, with_room(15), vec![]).await;
     order("it is destroyed").await.expect(201);
 }

@@ -227,6 +227,7 @@ impl Setting {
             blobs,
             metrics: metrics.clone(),
             refusals: Refusals::new(metrics.clone()),
+            paces: agent_api::pace::Paces::default(),
         });
         Self {
             app,

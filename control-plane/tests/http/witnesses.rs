@@ -40,6 +40,7 @@ pub(crate) fn seen(server: &Value, state: ObservedState) -> ObservedServer {
     let text = server.as_str().expect("an id");
     ObservedServer {
         was_ready: None,
+        was_started: None,
         server: text.parse::<ServerId>().expect("an id"),
         state,
         power_serial: 1,

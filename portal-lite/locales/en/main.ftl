@@ -357,6 +357,14 @@ problem-rate-limited = { $count ->
     [one] That was too often. Try again in { $count } second.
    *[other] That was too often. Try again in { $count } seconds.
 }
+problem-order-limit = { $count ->
+    [one] You have ordered, or ordered and deleted, many servers in a short time. Nothing was ordered. Try again in { $count } minute, or ask support for a higher limit.
+   *[other] You have ordered, or ordered and deleted, many servers in a short time. Nothing was ordered. Try again in { $count } minutes, or ask support for a higher limit.
+}
+problem-starting = { $count ->
+    [one] The service has just been restarted and is still hearing from its machines. Nothing was ordered. Try again in { $count } second; your servers go on running.
+   *[other] The service has just been restarted and is still hearing from its machines. Nothing was ordered. Try again in { $count } seconds; your servers go on running.
+}
 problem-internal = The mistake is ours and has been recorded. Please try again later.
 problem-unavailable = The service does not answer at the moment. Your servers go on running. Please try again shortly.
 problem-storage-full = Nothing can be saved at the moment; looking things up still works. Our operators know.
@@ -400,6 +408,7 @@ field-terms-required = Accept the terms to sign up.
 field-cautions-required = Tick the box to confirm that you have read the cautions.
 field-public-key-required = Paste a public key.
 field-public-key-malformed = This is no OpenSSH public key. It is one line, such as: ssh-ed25519 AAAA… name
+field-public-key-too-many = Your keys take up too much room together. Delete one, or use an Ed25519 key, which is short.
 field-ssh-keys-required = Choose at least one SSH key, or paste one.
 field-hostname-required = Give the server a name.
 field-hostname-malformed = Use lower-case letters, digits and hyphens, at most 63; begin and end with a letter or digit.

@@ -376,6 +376,7 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
             blobs: Blobs::open(folder)?,
             metrics,
             refusals,
+            paces: agent_api::pace::Paces::default(),
         }),
     };
     tokio::spawn(serve_bare(bare, bare_tls));

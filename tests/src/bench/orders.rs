@@ -1,12 +1,16 @@
 //! Durable orders a second through the REST API: the real router behind a real socket, the real store on a real
 //! disk, five thousand hosts of which each waits for its manifest as an agent's parked poll does, thirty-two
-//! customers. Accounts, sessions and quotes are made before the clock starts, and time stands still for the
-//! product, so that nobody falls silent.
+//! customers. Accounts, sessions and quotes are made before the watch starts, and time stands still for the product
+//! while it runs, so that nobody falls silent; in between it goes on, so that nobody asks too fast.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -45,16 +49,20 @@ pub const NAMES: [&str; 1] = ["orders_api_32"];
 const HOSTS: u32 = 5_000;
 const CUSTOMERS: u8 = 32;
 const ROUNDS: u32 = 5;
-/// Orders of one customer in one round.
-const ORDERS: u32 = 200;
+/// Orders of one customer that are timed in one go: as many quotes as are kept of one account.
+const ORDERS: u32 = 20;
+/// How often that is done in one round. All rounds together are what an account may order in an hour.
+const SLICES: u32 = 2;
+/// Between two of them.
+const PAUSE_MS: i64 = 20_000;
 const PASSWORD: &str = "correct horse battery staple";
 
-/// Time stands still.
-struct Stopped(Timestamp);
+/// Time stands still until it is moved.
+struct Stopped(AtomicI64);
 
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
-        self.0
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -77,17 +85,13 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     let (store, _) =
         Store::open(folder.path(), &Options::new(rand::random())).context("open a store")?;
     let vault = Vault::create(&folder.path().join("keys")).context("make a vault")?;
-    let app = App::new(
-        store,
-        vault,
-        Arc::new(Stopped(now)),
-        Arc::new(RandomIds),
-        settings(),
-    );
+    let clock = Arc::new(Stopped(AtomicI64::new(now.as_millis())));
+    let of_app = Arc::clone(&clock) as Arc<dyn Clock>;
+    let app = App::new(store, vault, of_app, Arc::new(RandomIds), settings());
     let hosts = join_hosts(&app, now).await?;
     let polls: Vec<AbortHandle> = hosts
-        .into_iter()
-        .map(|host| tokio::spawn(poll(app.clone(), host)).abort_handle())
+        .iter()
+        .map(|host| tokio::spawn(poll(app.clone(), *host)).abort_handle())
         .collect();
     let port = serve(&app).await?;
     let key = Key::generate(scratch)?;
@@ -96,8 +100,23 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
         customers.push(Customer::new(&app, port, &key.public_line, number).await?);
     }
     let mut rates = Vec::new();
+    let mut sequence = 1;
     for _ in 0..ROUNDS {
-        rates.push(round(&app, &customers).await?);
+        let mut took = Duration::ZERO;
+        for _ in 0..SLICES {
+            clock.0.fetch_add(PAUSE_MS, Ordering::SeqCst);
+            sequence += 1;
+            for host in &hosts {
+                let again = Report {
+                    sequence,
+                    ..report(now)
+                };
+                app.take_report(*host, &again).await?;
+            }
+            took += slice(&app, &customers).await?;
+        }
+        let orders = f64::from(ORDERS * SLICES) * f64::from(CUSTOMERS);
+        rates.push(orders / took.as_secs_f64());
     }
     for poll in polls {
         poll.abort();
@@ -110,7 +129,7 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     }])
 }
 
-async fn round(app: &App, customers: &[Customer]) -> anyhow::Result<f64> {
+async fn slice(app: &App, customers: &[Customer]) -> anyhow::Result<Duration> {
     let mut work = Vec::new();
     for customer in customers {
         let mut quotes = Vec::new();
@@ -127,8 +146,7 @@ async fn round(app: &App, customers: &[Customer]) -> anyhow::Result<f64> {
     while let Some(ended) = tasks.join_next().await {
         ended.context("a customer panicked")??;
     }
-    let orders = f64::from(ORDERS) * f64::from(CUSTOMERS);
-    Ok(orders / start.elapsed().as_secs_f64())
+    Ok(start.elapsed())
 }
 
 async fn order_all(client: Client, quotes: Vec<QuoteId>) -> anyhow::Result<()> {

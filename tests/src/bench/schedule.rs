@@ -167,6 +167,7 @@ impl Ranked {
                     capacity: Some(capacity),
                     joined_at: Timestamp::from_millis(1),
                     changed_at: None,
+                    confirmed: None,
                 },
             );
             reserved.insert(id, Reserved::default());

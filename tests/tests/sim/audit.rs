@@ -1,7 +1,10 @@
 //! What the journal of a history says: it replays to the state that is served, and each step in it is one that
 //! may be made.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use innkeeper_control_plane::{
     app::App,
@@ -11,7 +14,7 @@ use innkeeper_control_plane::{
         simulated::{MemoryHome, SimulatedDisk, open_in_turns},
     },
 };
-use innkeeper_wire::time::Timestamp;
+use innkeeper_wire::{id::ServerId, time::Timestamp};
 
 use crate::{installation::options, oracle::decode};
 
@@ -19,8 +22,15 @@ use crate::{installation::options, oracle::decode};
 const REST: Duration = Duration::from_secs(3_600);
 
 /// Everything that is wrong with it.
-pub(crate) fn breaches(app: &App, disk: &SimulatedDisk) -> Vec<String> {
-    let mut audit = Audit::default();
+pub(crate) fn breaches(
+    app: &App,
+    disk: &SimulatedDisk,
+    started: &BTreeSet<ServerId>,
+) -> Vec<String> {
+    let mut audit = Audit {
+        started: started.clone(),
+        ..Audit::default()
+    };
     let replayed = replay(disk, |entry: Entry| {
         audit.commit(&entry);
         Ok::<(), JournalError>(())
@@ -51,6 +61,8 @@ pub(crate) fn breaches(app: &App, disk: &SimulatedDisk) -> Vec<String> {
 struct Audit {
     /// Who has an address, and since when.
     addresses: BTreeMap<Key, (AddressClaim, Timestamp)>,
+    /// Servers that some host has started.
+    started: BTreeSet<ServerId>,
     generations: BTreeMap<Key, u64>,
     breaches: Vec<String>,
 }
@@ -75,16 +87,17 @@ impl Audit {
         }
     }
 
-    /// An address goes from nobody to a server, then rests, and goes on only when it has rested.
+    /// An address goes from nobody to a server, then rests, and goes on only when it has rested. One of a server that no
+    /// host ever started needs no rest.
     fn address(&mut self, entry: &Entry, key: &Key, next: AddressClaim) {
         let now = entry.commit.at;
         let before = self.addresses.insert(key.clone(), (next, now));
         let is_right = match (before, next) {
             (None, AddressClaim::Held { .. } | AddressClaim::Unlisted { .. }) => true,
-            (Some((AddressClaim::Resting { .. }, since)), AddressClaim::Held { .. }) => {
-                now.since(since) >= REST
+            (Some((AddressClaim::Resting { until }, _)), AddressClaim::Held { .. }) => now >= until,
+            (Some((AddressClaim::Held { server }, _)), AddressClaim::Resting { until }) => {
+                until.since(now) >= REST || !self.started.contains(&server)
             }
-            (Some((AddressClaim::Held { .. }, _)), AddressClaim::Resting { .. }) => true,
             // Somebody whom a restore made unknown uses it.
             (
                 Some((AddressClaim::Held { .. } | AddressClaim::Resting { .. }, _)),

@@ -104,7 +104,11 @@ impl History {
         match answer {
             // The order may have been made all the same: only trying again tells.
             Err(
-                AppError::Stopped | AppError::Busy | AppError::StorageFull | AppError::Restoring,
+                AppError::Stopped
+                | AppError::Busy
+                | AppError::StorageFull
+                | AppError::Restoring
+                | AppError::Starting { .. },
             ) => {}
             Ok(_) | Err(_) => self.clicks[click].is_settled = true,
         }

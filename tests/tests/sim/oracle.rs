@@ -75,7 +75,11 @@ pub(crate) fn judge(history: &mut History) {
     let mut found = breaches(history, &app);
     let unanswered = history.clicks.iter().filter(|click| !click.is_settled);
     found.extend(unanswered.map(|click| format!("{click:?} has no answer")));
-    found.extend(audit::breaches(&app, history.control.disk()));
+    found.extend(audit::breaches(
+        &app,
+        history.control.disk(),
+        &history.watch.started,
+    ));
     history.watch.breaches.extend(found);
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Watch {
     /// Orders that were acknowledged, by click.
     pub(crate) orders: BTreeMap<usize, (OrderId, ServerId)>,
     pub(crate) lost: Lost,
+    /// Servers that some host has started, or has tried to.
+    pub(crate) started: BTreeSet<ServerId>,
     /// Steps of hosts that took something away, to be justified by the records.
     removals: Vec<(ServerId, String)>,
     /// By host: actions that were looked at, what it accepted, when disks were buried.
@@ -337,6 +339,9 @@ impl Watch {
                 if *reboots > self.facts.entry(*server).or_default().reboots =>
             {
                 self.breach(format!("{action:?}, which nobody asked for"));
+            }
+            Action::Start { server, .. } => {
+                self.started.insert(*server);
             }
             Action::RemoveDomain(server) | Action::RemoveSeed(server) => {
                 self.removals.push((*server, format!("{action:?}")));

@@ -148,3 +148,40 @@ fn of_servers_that_are_gone_nothing_is_remembered() {
     let kept: Vec<_> = case.plan().memory.readiness.into_keys().collect();
     assert_eq!(kept, [server(2)]);
 }
+
+/// What its addresses were used for is told from it once nothing of a server is left.
+#[test]
+fn a_server_counts_as_never_started_only_where_that_is_certain() {
+    let one = spec(1);
+    let started = |case: &Case| case.observed().was_started;
+    let after = |case: &mut Case| {
+        case.memory = case.plan().memory;
+        started(case)
+    };
+    // Asked for, made, deleted before its start.
+    let mut case = Case::empty(std::slice::from_ref(&one));
+    assert_eq!(after(&mut case), Some(false));
+    case.inventory.disks.insert(server(1));
+    assert_eq!(after(&mut case), Some(false));
+    case.desired = desired([(server(1), Wanted::Delete)]);
+    case.inventory.disks.clear();
+    assert_eq!(after(&mut case), Some(false), "absent");
+    // A start was begun, and what came of it nobody saw.
+    let start = Action::Start {
+        server: server(1),
+        serial: 1,
+    };
+    case.memory.begin(Some(server(1)), &start, NOW);
+    assert_eq!(after(&mut case), Some(true));
+    case.desired = desired([]);
+    case.memory = case.plan().memory;
+    assert!(case.memory.starts.is_empty(), "it is not listed any more");
+    // Nobody remembers: it is listed to be deleted, its disk is here already, or its domain was seen to run.
+    case.desired = desired([(server(1), Wanted::Delete)]);
+    assert_eq!(started(&case), None);
+    let mut case = Case::empty(std::slice::from_ref(&one));
+    case.inventory.disks.insert(server(1));
+    assert_eq!(started(&case), None);
+    let case = Case::done(&[one]);
+    assert_eq!(started(&case), Some(true));
+}

@@ -71,6 +71,7 @@ pub(in crate::domain) fn server() -> Server {
         failure: None,
         outage: None,
         outage_ended_at: None,
+        seen_up: false,
     }
 }
 
@@ -82,6 +83,7 @@ fn seen(state: ObservedState, power_serial: u32) -> ObservedServer {
         reboots: 0,
         problem: None,
         was_ready: None,
+        was_started: None,
     }
 }
 

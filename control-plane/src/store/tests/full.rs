@@ -125,9 +125,28 @@ async fn the_reserve_is_given_back_and_taken_again() {
     assert_eq!(store.commit(write()).await, Ok(Committed { sequence: 1 }));
     assert_eq!(disk.length("reserve").expect("there"), 1_000);
     assert!(!store.measures().is_full);
-    // Signing in sees it, too.
-    disk.set_free_bytes(0);
+    // Signing in sees it, too, and lives on what was given back.
+    disk.set_free_bytes(250);
     let (name, entry) = session(1);
-    store.ephemeral().put(name, entry).await.expect("kept");
+    let put = |number| {
+        let (name, entry) = session(number);
+        store.ephemeral().put(name, entry)
+    };
+    put(1).await.expect("kept");
     assert!(disk.length("reserve").is_err());
+    // But for the last of it, without which the index answers nothing any more.
+    disk.set_free_bytes(249);
+    let refused = |outcome| matches!(outcome, Err(EphemeralError::Full));
+    assert!(refused(put(2).await));
+    let swapped = store
+        .ephemeral()
+        .compare_and_swap(name.clone(), Some(entry.clone()), Some(entry.clone()), NOW)
+        .await;
+    assert!(matches!(swapped, Err(EphemeralError::Full)));
+    let read = store.ephemeral().get(&name, NOW).expect("readable");
+    assert_eq!(read, Some(entry));
+    store.ephemeral().delete(name).await.expect("less is fine");
+    disk.set_free_bytes(5_000);
+    put(2).await.expect("kept");
+    assert!(!store.measures().is_full);
 }
