@@ -41,9 +41,10 @@ pub struct Memory {
     /// Which servers were ready, and since which start.
     #[serde(default)]
     pub readiness: BTreeMap<ServerId, Readiness>,
-    /// Which listed servers were started since they were made.
-    #[serde(default)]
-    pub starts: BTreeMap<ServerId, Started>,
+    /// Which listed servers were started, as this process knows it: a disk that was put back to an old copy tells
+    /// nothing of what was done since. `None` before the first look.
+    #[serde(skip)]
+    pub starts: Option<BTreeMap<ServerId, Started>>,
 }
 
 /// Whether a server was ever started here.
@@ -220,7 +221,8 @@ impl Memory {
         match (step, server) {
             (Step::PurgeTombstone, _) => self.purges.push(now),
             (Step::Start, Some(server)) => {
-                self.starts.insert(server, Started::Possibly);
+                let starts = self.starts.get_or_insert_default();
+                starts.insert(server, Started::Possibly);
             }
             _ => {}
         }

@@ -154,8 +154,9 @@ pub fn plan(view: &View<'_>) -> Plan {
             plan.ask
                 .extend(eyes.questions(spec, readiness, &remembered));
         }
-        let started = eyes.started(wanted, memory.starts.get(server).copied());
-        memory.starts.extend(started.map(|known| (*server, known)));
+        let started = eyes.started(wanted, starts::known(&memory, *server));
+        let known = memory.starts.get_or_insert_default();
+        known.extend(started.map(|started| (*server, started)));
         plan.observed.push(ObservedServer {
             was_started: starts::was_started(started),
             ..eyes.observe(wanted, &steps, &remembered, readiness)

@@ -245,6 +245,7 @@ impl<H: Hypervisor> Round<H> {
                     servers: plan.observed,
                     strangers: plan.strangers,
                     held: plan.held,
+                    addresses: inventory.surroundings.own_addresses(),
                     health: self.health(plan.health, disk.and_then(DiskFound::fault)),
                     ..self.empty_report(&desired, HypervisorState::Reachable)
                 };
@@ -566,6 +567,7 @@ impl<H: Hypervisor> Round<H> {
             witness: None,
             health: HostHealth::default(),
             held: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 }

@@ -183,6 +183,98 @@ mod tests {
         assert!(fits(found(3072, 3000, 0, &[]), Bytes(0)), "destroyed");
     }
 
+    /// A host with one victim and customers who order, fill and delete, as the control plane places them: by the room
+    /// that was told last.
+    struct Cloud {
+        size: u64,
+        reserved: u64,
+        /// Promised and written, in MiB, of each server.
+        live: Vec<(u64, u64)>,
+        tombstones: Vec<u64>,
+    }
+
+    impl Cloud {
+        fn found(&self) -> DiskFound {
+            let written: Vec<_> = self.live.iter().map(|(_, written)| *written).collect();
+            let taken = written.iter().chain(&self.tombstones).sum::<u64>();
+            found(self.size, self.size - taken, self.reserved, &written)
+        }
+
+        /// Places a server if there is room for it.
+        fn order(&mut self, size: u64) -> bool {
+            let promised: u64 = self.live.iter().map(|(size, _)| size).sum();
+            let fits = Bytes::mib(promised + size) <= self.found().room(None);
+            if fits {
+                self.live.push((size, 0));
+            }
+            fits
+        }
+
+        fn fill(&mut self, server: usize) {
+            self.live[server].1 = self.live[server].0;
+        }
+
+        fn delete(&mut self, server: usize) {
+            let (_, written) = self.live.remove(server);
+            self.tombstones.push(written);
+        }
+
+        /// Whether everybody could still write all that he was promised, with the reserve left.
+        fn keeps_its_promises(&self) -> bool {
+            let to_come: u64 = self.live.iter().map(|(size, written)| size - written).sum();
+            Bytes::mib(to_come + self.reserved) <= self.found().free
+        }
+    }
+
+    /// The row A6 of the trial: 2.3 GB, a victim with 1 GB; order, fill 1,000 MB, delete; at the third round no byte was
+    /// free, and the victim's guest froze.
+    #[test]
+    fn three_rounds_of_filling_and_deleting_freeze_nobody() {
+        let mut cloud = Cloud {
+            size: 2_300,
+            reserved: 100,
+            live: Vec::new(),
+            tombstones: Vec::new(),
+        };
+        assert!(cloud.order(1_000), "the victim");
+        let mut taken = 0;
+        for round in 0..3 {
+            if cloud.order(1_000) {
+                taken += 1;
+                cloud.fill(1);
+                assert!(cloud.keeps_its_promises(), "round {round}, full");
+                cloud.delete(1);
+            }
+            assert!(cloud.keeps_its_promises(), "round {round}");
+        }
+        assert_eq!(taken, 1, "the tombstone keeps the others out");
+        cloud.fill(0);
+        assert!(cloud.keeps_its_promises());
+        cloud.tombstones.clear();
+        assert!(cloud.order(1_000), "it is destroyed");
+    }
+
+    proptest::proptest! {
+        /// Whoever orders, fills, deletes and waits in whatever order.
+        #[test]
+        fn whatever_is_filled_and_deleted_everybody_has_what_he_was_promised(
+            deeds in proptest::collection::vec((0u8..4, 0usize..8, 16u64..900), 1..80),
+        ) {
+            let mut cloud = Cloud { size: 4_000, reserved: 200, live: Vec::new(), tombstones: Vec::new() };
+            for (deed, which, size) in deeds {
+                let count = cloud.live.len();
+                match deed {
+                    0 => drop(cloud.order(size)),
+                    1 if count > 0 => cloud.fill(which % count),
+                    2 if count > 0 => cloud.delete(which % count),
+                    3 => drop(cloud.tombstones.pop()),
+                    _ => {}
+                }
+                proptest::prop_assert!(cloud.keeps_its_promises());
+            }
+        }
+    }
+
     #[test]
     fn small_changes_are_not_told_and_no_room_is_made_up() {
         let at = |free| found(1024 * 1024, free, 0, &[]);

@@ -232,6 +232,7 @@ mod tests {
             witness: None,
             health: HostHealth::default(),
             held: vec![held(1), held(2)],
+            addresses: Vec::new(),
         };
         for (newest, expected) in [
             (None, vec![held(1), held(2)]),

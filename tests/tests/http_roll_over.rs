@@ -313,6 +313,7 @@ fn report(sequence: u64) -> Report {
         witness: None,
         health: HostHealth::default(),
         held: vec![],
+        addresses: Vec::new(),
     }
 }
 

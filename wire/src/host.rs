@@ -200,7 +200,14 @@ pub struct Report {
     /// [`SERVERS_PER_HOST_MAX`].
     #[serde(default)]
     pub held: Vec<HeldServer>,
+    /// The host's own addresses, but for those of the guests' bridge: nobody else may be given them. At most
+    /// [`HOST_ADDRESSES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
 }
+
+/// Most addresses of a host that a report names.
+pub const HOST_ADDRESSES_MAX: usize = 32;
 
 /// How it is with a host apart from its servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

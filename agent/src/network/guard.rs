@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use innkeeper_wire::vm::Nic;
+use innkeeper_wire::{host::HOST_ADDRESSES_MAX, vm::Nic};
 
 /// What of a host's own network decides which guests it can carry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +16,25 @@ pub struct Surroundings {
     pub taken: BTreeMap<IpAddr, AddressUse>,
     /// Why the host has no IPv6, if it has none.
     pub without_ipv6: Option<String>,
+}
+
+impl Surroundings {
+    /// The host's own addresses that others may ask for, as they are reported: what is valid on one link or machine
+    /// alone is in no pool.
+    #[must_use]
+    pub fn own_addresses(&self) -> Vec<IpAddr> {
+        let is_global = |address: &IpAddr| match address {
+            IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+            IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+        };
+        let own = self
+            .taken
+            .iter()
+            .filter(|(address, used)| matches!(used, AddressUse::Own { .. }) && is_global(address));
+        own.map(|(address, _)| *address)
+            .take(HOST_ADDRESSES_MAX)
+            .collect()
+    }
 }
 
 /// What the host needs an address for.
@@ -130,6 +149,39 @@ mod tests {
     }
 
     /// Trial row B2: the first order got the gateway's address, the next one the host's own.
+    #[test]
+    fn a_host_reports_its_own_addresses_and_nobody_elses() {
+        let own = |device: &str| AddressUse::Own {
+            device: device.to_owned(),
+        };
+        let hop = AddressUse::NextHop {
+            device: "eth0".to_owned(),
+        };
+        let taken = [
+            ("127.0.0.1", own("lo")),
+            ("::1", own("lo")),
+            ("fe80::7", own("eth0")),
+            ("169.254.0.9", own("eth1")),
+            ("192.0.2.1", hop),
+            ("192.0.2.9", own("eth0")),
+            ("192.0.2.10", own("eth1")),
+            ("198.51.100.1", AddressUse::ControlPlane),
+            ("2001:db8::9", own("eth0")),
+        ];
+        let surroundings = Surroundings {
+            taken: taken
+                .map(|(text, used)| (text.parse().expect("an address"), used))
+                .into(),
+            without_ipv6: None,
+        };
+        let reported = surroundings.own_addresses();
+        let expected = ["192.0.2.9", "192.0.2.10", "2001:db8::9"];
+        assert_eq!(
+            reported,
+            expected.map(|text| text.parse::<IpAddr>().expect("an address"))
+        );
+    }
+
     #[test]
     fn a_guest_gets_no_address_that_the_host_needs() {
         let nic = fixtures::spec_with_subnets().network;

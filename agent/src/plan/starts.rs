@@ -1,6 +1,8 @@
 //! Whether a server was ever started: what its addresses were used for is told from it, when nothing of it is left.
 //! Part of the plan, since it follows from the same view.
 
+use innkeeper_wire::id::ServerId;
+
 use super::{Eyes, View};
 use crate::{
     desired::Wanted,
@@ -8,8 +10,8 @@ use crate::{
 };
 
 impl Eyes<'_> {
-    /// What is to be remembered of a server that was `known` so. Nothing is known of one that was asked for before
-    /// anybody remembered it, or only to be deleted.
+    /// What is to be remembered of a server that was `known` so. Nothing is known of one that is listed only to be
+    /// deleted.
     pub(super) fn started(&self, wanted: &Wanted, known: Option<Started>) -> Option<Started> {
         match self.domain {
             Some(domain) if domain.started_at.is_some() || domain.run.is_up() => {
@@ -23,12 +25,21 @@ impl Eyes<'_> {
     }
 }
 
-/// It counts for as long as the server is listed, until it was reported absent.
+/// It counts for as long as the server is listed, until it was reported absent. What was listed before this process
+/// looked first may have been started by another one.
 pub(super) fn forget(memory: &mut Memory, view: &View<'_>) {
     let listed = &view.desired.servers;
-    memory
-        .starts
-        .retain(|server, _| listed.contains_key(server));
+    let before = || {
+        let possibly = |server| (server, Started::Possibly);
+        listed.keys().copied().map(possibly).collect()
+    };
+    let starts = memory.starts.get_or_insert_with(before);
+    starts.retain(|server, _| listed.contains_key(server));
+}
+
+/// What is known of a server.
+pub(super) fn known(memory: &Memory, server: ServerId) -> Option<Started> {
+    memory.starts.as_ref()?.get(&server).copied()
 }
 
 /// As it is reported.
@@ -47,10 +58,11 @@ mod tests {
     fn a_start_that_was_begun_counts_before_it_is_made() {
         let server = fixtures::server(1);
         let mut memory = Memory::default();
-        memory.starts.insert(server, Started::Never);
+        let starts = memory.starts.get_or_insert_default();
+        starts.insert(server, Started::Never);
         let begin = |memory: &mut Memory, action| {
             memory.begin(Some(server), &action, Timestamp::from_millis(1));
-            was_started(memory.starts.get(&server).copied())
+            was_started(known(memory, server))
         };
         let removal = Action::RemoveSeed(server);
         assert_eq!(begin(&mut memory, removal), Some(false));

@@ -152,7 +152,8 @@ impl Case {
             let start = Some(NOW);
             let ready = Readiness::Ready { start };
             case.memory.readiness.insert(spec.server, ready);
-            case.memory.starts.insert(spec.server, Started::Possibly);
+            let starts = case.memory.starts.get_or_insert_default();
+            starts.insert(spec.server, Started::Possibly);
             case.inventory.disks.insert(spec.server);
             case.inventory.seeds.insert(spec.server);
         }

@@ -509,5 +509,6 @@ fn observed(sequence: u64) -> Report {
         witness: None,
         health: HostHealth::default(),
         held: vec![],
+        addresses: Vec::new(),
     }
 }

@@ -281,8 +281,9 @@ async fn observations(
     let life = match reporter {
         Reporter::Host(caller, contact) => {
             let life = hear(&context, &caller, &life).await?;
-            // Before it counts as heard: no order is placed here until its address is kept.
-            app.note_host_address(caller.host, contact.from).await?;
+            // Before it counts as heard: no order is placed here until its addresses are kept.
+            app.note_host_addresses(caller.host, contact.from, &report.addresses)
+                .await?;
             app.note_contact(caller.host, contact);
             app.take_report(caller.host, &report).await?;
             life

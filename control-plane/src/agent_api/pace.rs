@@ -84,20 +84,4 @@ mod tests {
         let at_once = (0..1_000).filter(|_| bucket.admit(much_later) == Ok(Duration::ZERO));
         assert_eq!(at_once.count(), usize::try_from(BURST).expect("small"));
     }
-
-    #[tokio::test(start_paused = true)]
-    async fn hosts_are_counted_apart() {
-        let host = |number| {
-            let at = innkeeper_wire::time::Timestamp::from_millis(1);
-            HostId::from_uuid(innkeeper_wire::id::uuid_v7(at, [number; 10]))
-        };
-        let paces = Paces::default();
-        let start = Instant::now();
-        for _ in 0..BURST + 4 {
-            paces.wait(host(1)).await.expect("its turn comes");
-        }
-        assert_eq!(start.elapsed(), EVERY * 4);
-        paces.wait(host(2)).await.expect("at once");
-        assert_eq!(start.elapsed(), EVERY * 4);
-    }
 }

@@ -4,12 +4,13 @@
 //! would get it: so no order can take it, whenever it looks, until an operator releases it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
 use innkeeper_wire::{
+    host::HOST_ADDRESSES_MAX,
     id::{HostId, ServerId},
     time::Timestamp,
     vm::Subnet,
@@ -39,15 +40,36 @@ pub(crate) struct TakenAddresses {
     pub(crate) subnets: Vec<Subnet>,
 }
 
-/// Hosts that dial from an address of a server, and were spoken of.
+/// What hosts have of the pools' addresses.
 #[derive(Debug, Default)]
-pub(crate) struct Trespasses(Mutex<BTreeSet<(HostId, IpAddr)>>);
+pub(crate) struct Trespasses {
+    /// Hosts that have an address of a server, and were spoken of.
+    said: Mutex<BTreeSet<(HostId, IpAddr)>>,
+    /// What each host has had since the start.
+    had: Mutex<HashMap<HostId, BTreeSet<IpAddr>>>,
+}
 
 impl Trespasses {
     /// Whether it is the first time.
     fn is_new(&self, host: HostId, address: IpAddr) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.len() < SAID_MAX && said.insert((host, address))
+    }
+
+    /// Those of the addresses that a host may have: it can't say others each time until the pool is empty.
+    fn admit(&self, host: HostId, addresses: &BTreeSet<IpAddr>) -> Vec<IpAddr> {
+        let mut had = self.had.lock().unwrap_or_else(PoisonError::into_inner);
+        let its = had.entry(host).or_default();
+        let mut admitted = Vec::new();
+        for address in addresses {
+            if its.len() < HOST_ADDRESSES_MAX || its.contains(address) {
+                its.insert(*address);
+                admitted.push(*address);
+            } else if self.is_new(host, *address) {
+                tracing::error!(host.id = %host, %address, "a host says that it has more addresses of pools than any host: this one is not kept for it");
+            }
+        }
+        admitted
     }
 }
 
@@ -106,18 +128,31 @@ impl App {
         pools.find(|pool| pool.position(address).is_some())
     }
 
-    /// Keeps an address from servers that a host was heard from, should a pool have it.
+    /// Keeps the addresses from servers that a host was heard from, or says that it has, should pools have them.
     ///
     /// # Errors
     /// When that can't be written.
-    pub async fn note_host_address(&self, host: HostId, from: IpAddr) -> Result<(), AppError> {
-        let from = from.to_canonical();
-        if self.pool_of(from).is_none() || !self.follows(host) {
+    pub async fn note_host_addresses(
+        &self,
+        host: HostId,
+        from: IpAddr,
+        reported: &[IpAddr],
+    ) -> Result<(), AppError> {
+        let reported = reported.iter().copied().take(HOST_ADDRESSES_MAX);
+        let all = std::iter::once(from).chain(reported);
+        let pooled: BTreeSet<_> = all
+            .map(|address| address.to_canonical())
+            .filter(|address| self.pool_of(*address).is_some())
+            .collect();
+        if pooled.is_empty() || !self.follows(host) {
             return Ok(());
         }
-        self.decide(Actor::Host(host), "its own address", |app, _| {
+        let bound = self.trespasses().admit(host, &pooled);
+        self.decide(Actor::Host(host), "its own addresses", |app, _| {
             let mut changes = Changes::default();
-            app.claim_for_host(&mut changes, host, from)?;
+            for address in &bound {
+                app.claim_for_host(&mut changes, host, *address)?;
+            }
             Ok((changes, ()))
         })
         .await

@@ -8,8 +8,8 @@ use innkeeper_wire::{
     digest::Digest,
     error::chain,
     host::{
-        FEATURE_SERVER, FEATURE_SUBNET, HostCapacity, Intent, JoinAnswer, JoinRequest, Manifest,
-        ManifestEntry, Report, SERVERS_PER_HOST_MAX, Testimony,
+        FEATURE_SERVER, FEATURE_SUBNET, Intent, JoinAnswer, JoinRequest, Manifest, ManifestEntry,
+        Report, SERVERS_PER_HOST_MAX, Testimony,
     },
     id::{Code, HostId, ServerId},
     time::Timestamp,
@@ -26,7 +26,6 @@ use super::{
     witnesses::Standing,
 };
 use crate::domain::{
-    capacity::{self, Judged},
     census::Counted,
     condition::Condition,
     free_addresses::Tally,
@@ -59,18 +58,6 @@ pub struct HostOverview {
     pub heard: Option<Heard>,
     /// What it knows of the journal.
     pub standing: Standing,
-}
-
-impl HostOverview {
-    /// What it says that it has, when less of that counts: it has grown by more than is believed without an operator,
-    /// or says what can't be.
-    #[must_use]
-    pub fn claims_more(&self) -> Option<HostCapacity> {
-        let claims = self.heard.as_ref()?.claims;
-        let counts = capacity::judge(&self.host, claims).counts;
-        let is_more = capacity::has_shrunk(claims, counts);
-        (is_more || capacity::check(claims).is_err()).then_some(claims)
-    }
 }
 
 /// Servers that nobody manages any more once their host is revoked.
@@ -469,64 +456,6 @@ impl App {
         } else {
             0
         }
-    }
-
-    /// Whether what a host says that it has can be so. One that says too much is not believed in anything: it could
-    /// say of servers that it has them as well. Said once, with the report before in `before`.
-    fn is_plausible(&self, host: HostId, before: Option<&Heard>) -> bool {
-        let heard = self.presence().heard(host);
-        let implausible = heard.and_then(|heard| heard.implausible);
-        if let Some(why) = implausible
-            && before.and_then(|before| before.implausible) != implausible
-        {
-            tracing::error!(host.id = %host, %why, "a host says that it has what it can't have: it is not believed");
-        }
-        implausible.is_none()
-    }
-
-    async fn note_capacity(&self, host: HostId, report: &Report) -> Result<(), AppError> {
-        self.decide(Actor::Host(host), "capacity", |app, now| {
-            let found = read::<Host>(app.store(), host)?.ok_or(AppError::HostRefused)?;
-            let mut changes = Changes::default();
-            let Judged { counts, confirmed } = capacity::judge(&found.value, report.capacity);
-            let heard = app.presence().heard(host);
-            let shrunk_at = heard.and_then(|heard| heard.shrunk_at);
-            let counts = capacity::steady(found.value.capacity, counts, shrunk_at, now);
-            if (found.value.capacity, found.value.confirmed) != (Some(counts), Some(confirmed)) {
-                let next = Host {
-                    capacity: Some(counts),
-                    confirmed: Some(confirmed),
-                    ..found.value
-                };
-                changes.replace(host, Some(found.version), &next)?;
-            }
-            Ok((changes, ()))
-        })
-        .await
-    }
-
-    /// Has a host count with all that it says now that it has: an operator knows that it was extended. Gives what
-    /// that is.
-    pub async fn accept_capacity(&self, host: HostId) -> Result<HostCapacity, AppError> {
-        let refused = |why: &str| AppError::OperatorRefused(why.to_owned());
-        let heard = self.presence().heard(host);
-        let heard = heard.ok_or_else(|| refused("it has not reported since the start"))?;
-        if let Some(why) = heard.implausible {
-            return Err(refused(&format!("it can't be so: {why}")));
-        }
-        let cause = format!("accept the capacity of {host}");
-        self.decide(Actor::Operator, &cause, |app, _| {
-            let found = read::<Host>(app.store(), host)?.ok_or(AppError::NotFound)?;
-            let next = Host {
-                capacity: Some(heard.claims),
-                confirmed: Some(heard.claims),
-                ..found.value
-            };
-            let mut changes = Changes::default();
-            changes.replace(host, Some(found.version), &next)?;
-            Ok((changes, heard.claims))
-        })
-        .await
     }
 
     /// All hosts, for operators and metrics.

@@ -48,6 +48,7 @@ use crate::{
 
 pub mod accounts;
 pub mod addresses;
+mod capacity;
 mod devices;
 pub mod erasure;
 pub mod error;

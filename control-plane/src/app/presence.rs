@@ -307,6 +307,7 @@ mod tests {
             witness: None,
             health: HostHealth::default(),
             held: vec![],
+            addresses: Vec::new(),
         }
     }
 

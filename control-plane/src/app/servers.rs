@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     addresses::AddressClaim,
-    host::{ManifestHead, Reserved},
+    host::{Host, ManifestHead, Reserved},
     order::Order,
     quota::QuotaUse,
     recovery::Listed,
@@ -158,7 +158,10 @@ impl App {
                     app.fail_order(&mut changes, &next, now)?;
                 }
                 Some(Milestone::Gone) => {
-                    let rests = !next.was_never_up(seen);
+                    let host = read::<Host>(app.store(), host)?;
+                    // One that was ever released may have been put back to an old copy of its disks, and forgotten.
+                    let is_sure = host.is_some_and(|host| host.value.changed_at.is_none());
+                    let rests = !is_sure || !next.was_never_up(seen);
                     let rest = app.settings().address_rest;
                     let rest_until = rests.then(|| now.after(rest));
                     app.give_back(&mut changes, &next, &bound, rest_until, now)?;

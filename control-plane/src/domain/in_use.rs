@@ -41,7 +41,7 @@ pub struct InUse {
     pub images: BTreeMap<String, u64>,
     /// Addresses of servers that are not gone, by site.
     pub addresses: BTreeMap<String, BTreeSet<IpAddr>>,
-    /// What servers have of the addresses, those included that no record knows.
+    /// What servers have of the addresses, those included that no record knows, and what hosts have.
     #[serde(default)]
     pub claims: BTreeMap<IpAddr, AddressClaim>,
     /// When the last commit was made, as far as that was read.
@@ -55,10 +55,12 @@ impl InUse {
     /// Takes in who has an address. All of these come first.
     pub fn note_claim(&mut self, address: IpAddr, claim: AddressClaim) {
         match claim {
-            AddressClaim::Held { .. } | AddressClaim::Unlisted { .. } => {
+            AddressClaim::Held { .. }
+            | AddressClaim::Unlisted { .. }
+            | AddressClaim::Host { .. } => {
                 self.claims.insert(address, claim);
             }
-            AddressClaim::Host { .. } | AddressClaim::Resting { .. } => {}
+            AddressClaim::Resting { .. } => {}
         }
     }
 
@@ -67,7 +69,11 @@ impl InUse {
         if host.state == HostState::Revoked {
             self.revoked.insert(host.id);
             self.claims.retain(|_, claim| {
-                !matches!(claim, AddressClaim::Unlisted { host: there, .. } if *there == host.id)
+                !matches!(
+                    claim,
+                    AddressClaim::Unlisted { host: there, .. } | AddressClaim::Host { host: there }
+                        if *there == host.id
+                )
             });
             return;
         }
@@ -289,6 +295,12 @@ pub struct PoolFindings {
 pub fn check_pools(pools: &[Pool], in_use: &InUse) -> PoolFindings {
     let mut findings = PoolFindings::default();
     for (address, claim) in &in_use.claims {
+        let giving = pools.iter().find(|pool| pool.position(*address).is_some());
+        if let (AddressClaim::Host { host }, Some(pool)) = (claim, giving) {
+            findings.remarks.push(format!(
+                "pool {pool}: {address} is an address of {host}; no server is given it, write it into `reserved`"
+            ));
+        }
         let found = pools
             .iter()
             .filter_map(|pool| Some((pool, contradiction(pool, *address, *claim)?)));

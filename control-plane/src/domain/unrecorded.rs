@@ -306,6 +306,7 @@ mod tests {
                 witness: None,
                 health: HostHealth::default(),
                 held,
+                addresses: Vec::new(),
             };
             assert_eq!(says_all(&report), expected, "{report:?}");
         }

@@ -11,7 +11,7 @@ use innkeeper_control_plane::{
     },
 };
 use innkeeper_wire::{
-    host::{FEATURE_SERVER, FEATURE_SUBNET, Intent, ObservedServer, ObservedState},
+    host::{FEATURE_SERVER, FEATURE_SUBNET, Intent, ObservedServer, ObservedState, Report},
     id::ServerId,
     vm::{PoolMode, ServerSpec, Subnet},
 };
@@ -382,4 +382,41 @@ async fn who_orders_and_deletes_in_a_loop_does_not_empty_the_pool() {
     other.order(&setting).await.expect(201);
     let free = setting.app.tally_addresses();
     assert_eq!(free[0].free, 125 - 40 - 1);
+}
+
+/// Hosts say which addresses they have: those that they don't dial from are kept as well.
+#[tokio::test]
+async fn no_order_gets_an_address_that_a_host_says_it_has() {
+    let setting = Setting::giving(vec![pool("198.51.100.0/24", None, Routing::ProxyNeighbour)]);
+    let host = setting.host("h1", room_for(10)).await;
+    let address = |last: u8| IpAddr::from([198, 51, 100, last]);
+    let report = async |addresses: Vec<IpAddr>| {
+        let blank = setting.blank_report(&host, room_for(10), vec![]);
+        let report = Report { addresses, ..blank };
+        setting.post_report(&host, &report).await;
+    };
+    report(vec![address(2), address(4), IpAddr::from([192, 0, 2, 9])]).await;
+    let before = setting.app.store().sequence();
+    report(vec![address(2), address(4)]).await;
+    assert_eq!(setting.app.store().sequence(), before, "they are known");
+    let mut orders = Orders::of(&setting).await;
+    orders.order(&setting).await.expect(201);
+    orders.order(&setting).await.expect(201);
+    let given = v4_of(&specs(&setting, &host).await);
+    assert_eq!(given, ["198.51.100.3", "198.51.100.5"]);
+    let in_use = in_use(setting.app.store()).expect("it reads");
+    let found = check_pools(&setting.app.settings().pools, &in_use);
+    assert!(found.contradictions.is_empty(), "{found:?}");
+    let remarks = found.remarks;
+    let of_second = "pool 198.51.100.0/24: 198.51.100.2 is an address of hst_";
+    assert!(
+        remarks.len() == 2 && remarks[0].starts_with(of_second),
+        "{remarks:?}"
+    );
+    // One that says others each time does not empty the pool.
+    for first in [10, 40, 70, 100] {
+        report((first..first + 30).map(address).collect()).await;
+    }
+    let free = setting.app.tally_addresses()[0].free;
+    assert_eq!(free, 253 - 2 - 32);
 }

@@ -512,6 +512,7 @@ impl Setting {
             witness: None,
             health: HostHealth::default(),
             held: vec![],
+            addresses: Vec::new(),
         }
     }
 

@@ -237,6 +237,7 @@ fn report(now: Timestamp) -> Report {
         witness: None,
         health: HostHealth::default(),
         held: vec![],
+        addresses: Vec::new(),
     }
 }
 

@@ -162,6 +162,11 @@ impl SimulatedHost {
             memory,
             witnesses,
         } = self.files.clone();
+        // As it is read from the disk.
+        let memory = Memory {
+            starts: None,
+            ..memory
+        };
         self.told = place(witnesses.kept.last().map(|last| last.witness));
         self.agent = Some(Agent {
             started_at: self.machine.now(),
@@ -395,6 +400,7 @@ impl SimulatedHost {
             witness: None,
             health: HostHealth::default(),
             held,
+            addresses: Vec::new(),
         })
     }
 
