@@ -162,6 +162,7 @@ async fn right_after_a_start_an_order_is_asked_to_come_again() {
         app: setting.restarted_app(),
         metrics: setting.metrics.clone(),
         portal_key: Digest::of(b"there is no portal"),
+        trusted_proxies: Default::default(),
     });
     setting.clock.advance_s(5);
     let refused = setting.order(&token, &quote, "click").await.expect(503);
