@@ -133,6 +133,8 @@ impl Case {
     /// All servers exactly as wanted.
     fn done(specs: &[ServerSpec]) -> Self {
         let mut case = Self::empty(specs);
+        // It has looked before.
+        case.memory.starts.get_or_insert_default();
         for spec in specs {
             let run = match spec.power.target {
                 PowerTarget::On => DomainRun::Running,
