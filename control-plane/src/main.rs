@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use axum::http::Method;
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 use innkeeper_control_plane::{
     admin::{
         InviteRequest, Invited,
@@ -26,7 +26,7 @@ use innkeeper_control_plane::{
     domain::roll_over::Step,
     maintenance::{
         self, Soundness,
-        trail::{self, LISTED_MAX, Wanted},
+        trail::{self, Wanted},
     },
     service,
     unfit::exit_code,
@@ -37,257 +37,21 @@ use innkeeper_wire::{
     host::Testimony,
     id::HostId,
     journal::{self, Lines},
-    time::{Clock as _, SystemClock, Timestamp},
+    time::{Clock as _, SystemClock},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::arguments::{
+    AccountCommand, AuditCommand, CaCommand, Command, CommandLine, HostCommand, KeysCommand,
+    RecoveryCommand,
+};
+
+mod arguments;
+
 /// The index, which allocates much and frees it on other threads, is twice as fast with it as with the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
-
-/// Innkeeper's control plane.
-#[derive(Parser)]
-#[command(version)]
-struct CommandLine {
-    /// Configuration file.
-    #[arg(long, global = true, default_value = DEFAULT_CONFIG)]
-    config: PathBuf,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs the service.
-    Serve {
-        /// Writes the log as JSON lines.
-        #[arg(long)]
-        json_log: bool,
-    },
-    /// Checks everything that the service needs: the configuration, files, ports, mail, names, the clock, and what
-    /// contradicts the store in use. Changes nothing. Ends with 0 if the service may start, 1 if not.
-    Doctor {
-        /// Prints the findings as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Prints the OpenAPI document of the REST API.
-    Openapi,
-    /// Says what there is in the store, and what is wrong with it. Changes nothing; the service must not run.
-    /// Ends with 0: sound, 1: the next start repairs it, 2: damaged, 3: not checked.
-    CheckStore {
-        /// The store's folder; that of the configuration when not given.
-        #[arg(long)]
-        store: Option<PathBuf>,
-    },
-    /// Verifies and shows the audit trail.
-    Audit {
-        #[command(subcommand)]
-        command: AuditCommand,
-    },
-    /// Copies the store of the running service, without any key, and verifies the copy.
-    Backup {
-        /// A new or empty folder.
-        #[arg(long)]
-        to: PathBuf,
-    },
-    /// Makes the store from a backup, in a new epoch. There must be no store, and the service must not run.
-    Restore {
-        /// A backup, or a store's folder that was moved aside.
-        #[arg(long)]
-        from: PathBuf,
-    },
-    /// After a restore: compares hosts with the records; needs the running service.
-    Recovery {
-        #[command(subcommand)]
-        command: RecoveryCommand,
-    },
-    /// Manages hosts; needs the running service.
-    Host {
-        #[command(subcommand)]
-        command: HostCommand,
-    },
-    /// Rolls the authority over that signs hosts; needs the running service.
-    Ca {
-        #[command(subcommand)]
-        command: CaCommand,
-    },
-    /// Looks after the keys that personal data is sealed with.
-    Keys {
-        #[command(subcommand)]
-        command: KeysCommand,
-    },
-    /// Manages customers' accounts; needs the running service.
-    Account {
-        #[command(subcommand)]
-        command: AccountCommand,
-    },
-}
-
-#[derive(Subcommand)]
-enum KeysCommand {
-    /// Makes a folder equal to the key folder: copies new keys, destroys those that are gone. For another disk
-    /// or machine; never keep older states of it.
-    Mirror {
-        /// The folder; empty, or an earlier mirror of the same keys.
-        #[arg(long)]
-        to: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-enum CaCommand {
-    /// Shows where the roll-over stands, which hosts it waits for, and what comes next.
-    Status,
-    /// Makes the next authority. Both are trusted from now on, and hosts are told so.
-    Begin,
-    /// Lets the next authority sign: the agent API's certificate, and those of hosts, which are sent to renew.
-    Switch {
-        /// A host that does not trust the next authority yet: it has to join anew.
-        #[arg(long, value_name = "HOST")]
-        without: Vec<String>,
-    },
-    /// No longer trusts the authority before.
-    Finish {
-        /// A host that has not renewed yet: it has to join anew.
-        #[arg(long, value_name = "HOST")]
-        without: Vec<String>,
-    },
-    /// Drops the next authority; only before `switch`.
-    Abort,
-    /// Makes a new authority when host-authority.pem is lost without any copy; the service must not run. Every host
-    /// has to be revoked and to join anew, as another host.
-    ReplaceLost {
-        /// Does it; without this nothing is done.
-        #[arg(long)]
-        confirm: bool,
-    },
-}
-
-#[derive(Subcommand)]
-enum AccountCommand {
-    /// Erases an account for good: the person can't be read any more, in no backup either.
-    Erase {
-        /// The ID to sign in with, an e-mail address that only one account has, or the account's own id.
-        who: String,
-        /// Does it; without this it is only said what would be done.
-        #[arg(long)]
-        confirm: bool,
-    },
-}
-
-#[derive(Subcommand)]
-enum AuditCommand {
-    /// Walks the whole hash chain and holds it against what hosts were told. The service may run; if it does, what
-    /// hosts have reported is used too. Ends with 2 when something is wrong.
-    Verify {
-        /// A host's file of witnesses (`witnesses` in the agent's folder), copied here; may be given again.
-        #[arg(long)]
-        witness: Vec<PathBuf>,
-    },
-    /// Lists commits: which number, when, by whom and why, and which records were written or removed; the newest
-    /// last. Values are not in it, nor anything that names a person. The service may run. Ends with 2 when not all
-    /// of it can be read.
-    List {
-        /// Only those that somebody or something had a part in: an id, the name of a host, `operator`, a record.
-        #[arg(long)]
-        about: Option<String>,
-        /// Only those that were made then or later, such as 2026-11-21T10:00:00Z.
-        #[arg(long)]
-        since: Option<Timestamp>,
-        /// Only those that were made before then.
-        #[arg(long)]
-        until: Option<Timestamp>,
-        /// Only those with smaller numbers: to go back further than a list.
-        #[arg(long)]
-        before: Option<u64>,
-        /// How many of the last ones.
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=i64::from(LISTED_MAX)))]
-        limit: u16,
-        /// The store's folder; that of the configuration when not given.
-        #[arg(long)]
-        store: Option<PathBuf>,
-    },
-}
-
-#[derive(Subcommand)]
-enum RecoveryCommand {
-    /// Shows which hosts have reported since the restore, and what differs from the records.
-    Show,
-    /// Holds the addresses of unknown servers, ends servers that are gone, and opens the installation. Refuses while
-    /// a host that is in no record is undecided.
-    Finish {
-        /// A host that is left behind: it gets no orders from us before it was compared, too, and its site gives no
-        /// addresses away before that, or before it is revoked.
-        #[arg(long)]
-        without: Vec<String>,
-    },
-    /// Makes a host of one that joined after the copy was taken and is in no record. It goes on with the certificate
-    /// that it has.
-    Readmit {
-        /// Its id, as `recovery show` tells it.
-        host: HostId,
-        /// Its name from now on.
-        #[arg(long)]
-        name: String,
-        /// Code of the site where it stands.
-        #[arg(long)]
-        site: String,
-    },
-    /// Refuses the certificate of a host that is in no record, for good. Its addresses stay held until they are
-    /// released.
-    Dismiss {
-        /// Its id, as `recovery show` tells it.
-        host: HostId,
-    },
-    /// Gives back the address of an unknown server, once that is removed from its host; if the host was revoked or
-    /// dismissed, once the operator knows that nobody uses it. Or that of a host that was renumbered.
-    Release {
-        /// The address.
-        address: std::net::IpAddr,
-    },
-}
-
-#[derive(Subcommand)]
-enum HostCommand {
-    /// Prints the line with which a host joins: one use, ten minutes.
-    Invite {
-        /// The host's name.
-        name: String,
-        /// Code of the site where it stands.
-        #[arg(long)]
-        site: String,
-    },
-    /// Lists hosts: how each is and since when, its servers and the memory that is left, and what is wrong with it.
-    List {
-        /// Prints all that is known of them as JSON: versions, capacity, what is promised and what is free.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Serves a quarantined host again. Before, make sure that one machine alone has its identity.
-    Release {
-        /// The host's name.
-        name: String,
-    },
-    /// Has a host count with all that it says that it has. One that has grown by more than a quarter of what was
-    /// confirmed of it counts as before until then; `host list` tells which.
-    AcceptCapacity {
-        /// The host's name.
-        name: String,
-    },
-    /// No longer honours a host's certificate, for good. Its servers go on running, and nobody can manage them any
-    /// more: says which, and asks first.
-    Revoke {
-        /// The host's name.
-        name: String,
-        /// Does it without asking.
-        #[arg(long)]
-        confirm: bool,
-    },
-}
 
 /// Exit code of a check that could not be made: says nothing about the store, unlike the others.
 const UNCHECKED: u8 = 3;
@@ -600,14 +364,4 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
         token.cancel();
     });
     Ok(stop)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        super::CommandLine::command().debug_assert();
-    }
 }

@@ -141,82 +141,70 @@ mod tests {
         assert!(used.with_order(20, at(0).after(DAY)).is_ok());
     }
 
+    fn used(servers: u32, ordered_at: Vec<Timestamp>, resting_until: Vec<Timestamp>) -> QuotaUse {
+        QuotaUse {
+            servers,
+            ordered_at,
+            resting_until,
+        }
+    }
+
     #[test]
     fn what_an_account_may_take() {
         let now = at(1_000_000);
         let before = |ages: &[u64]| ages.iter().map(|age| at(1_000_000 - age)).collect();
         let ahead = |spans: &[u64]| spans.iter().map(|span| at(1_000_000 + span)).collect();
         let full: Vec<u64> = (0..10).rev().map(|n| n * 60).collect();
+        let rested: Vec<u64> = (0..12).collect();
+        let resting: Vec<u64> = (1..=12).collect();
+        let eased = [3_600, 480, 420, 360, 300, 240, 180, 120, 60, 0];
         let too_fast = |seconds| {
-            Err(QuotaRefusal::TooFast {
-                wait: Duration::from_secs(seconds),
-            })
+            let wait = Duration::from_secs(seconds);
+            Err(QuotaRefusal::TooFast { wait })
         };
+        let full_now = Err(QuotaRefusal::Servers);
         let cases: [(&str, u32, QuotaUse, Result<(), QuotaRefusal>); 8] = [
             ("nothing yet", 1, QuotaUse::default(), Ok(())),
             (
                 "as many as it may have",
                 3,
-                QuotaUse {
-                    servers: 3,
-                    ..QuotaUse::default()
-                },
-                Err(QuotaRefusal::Servers),
+                used(3, vec![], vec![]),
+                full_now,
             ),
             (
                 "ten orders in nine minutes",
                 2,
-                QuotaUse {
-                    ordered_at: before(&full),
-                    ..QuotaUse::default()
-                },
+                used(0, before(&full), vec![]),
                 too_fast(3_600 - 540),
             ),
             (
-                "the first of them is an hour ago",
+                "the first is an hour ago",
                 2,
-                QuotaUse {
-                    ordered_at: before(&[3_600, 480, 420, 360, 300, 240, 180, 120, 60, 0]),
-                    ..QuotaUse::default()
-                },
+                used(0, before(&eased), vec![]),
                 Ok(()),
             ),
             (
-                "before the clock was set back by a day",
+                "before the clock was set back",
                 2,
-                QuotaUse {
-                    ordered_at: ahead(&[86_400; 10]),
-                    ..QuotaUse::default()
-                },
+                used(0, ahead(&[86_400; 10]), vec![]),
                 Ok(()),
             ),
             (
-                "servers and resting ones together",
+                "servers and resting ones",
                 10,
-                QuotaUse {
-                    servers: 8,
-                    resting_until: ahead(&(1..=12).collect::<Vec<_>>()),
-                    ..QuotaUse::default()
-                },
+                used(8, vec![], ahead(&resting)),
                 too_fast(1),
             ),
             (
                 "one of them has rested",
                 10,
-                QuotaUse {
-                    servers: 8,
-                    resting_until: ahead(&(0..12).collect::<Vec<_>>()),
-                    ..QuotaUse::default()
-                },
+                used(8, vec![], ahead(&rested)),
                 Ok(()),
             ),
             (
                 "more servers than the turnover",
                 1_000,
-                QuotaUse {
-                    servers: 900,
-                    ..QuotaUse::default()
-                },
+                used(900, vec![], vec![]),
                 Ok(()),
             ),
         ];
