@@ -154,11 +154,18 @@ impl Place {
         self.places.table().leave(self.number);
     }
 
-    /// A request has come; it lasts until what is returned is dropped.
+    /// A request's header has come; the request lasts until what is returned is dropped.
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> Busy {
         self.places.table().begin(self.number, Instant::now());
         Busy(Arc::clone(self))
+    }
+
+    /// All of a request has come; it is worked on until what is returned is dropped, and nobody takes the place.
+    #[must_use]
+    pub fn work(self: &Arc<Self>) -> Work {
+        self.places.table().work(self.number);
+        Work(Arc::clone(self))
     }
 }
 
@@ -176,5 +183,15 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let place = &self.0;
         place.places.table().end(place.number, Instant::now());
+    }
+}
+
+/// An answer that is being made.
+#[derive(Debug)]
+pub struct Work(Arc<Place>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.places.table().rest(self.0.number);
     }
 }

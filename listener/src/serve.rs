@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use axum::{
 };
 use hyper::{
     Request,
-    body::{Frame, Incoming, SizeHint},
+    body::{Body as _, Frame, Incoming, SizeHint},
     service::service_fn,
 };
 use hyper_util::{
@@ -31,7 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::{
-    places::{Busy, Place, Places},
+    places::{Busy, Place, Places, Work},
     quiet::Trickle,
 };
 
@@ -133,11 +133,13 @@ async fn answer(
     let of_requests = Arc::clone(&place);
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = of_requests.begin();
-        let mut request = request.map(Body::new);
+        let work = Arc::new(OnceLock::new());
+        let mut request = request.map(|body| Body::new(Question::new(body, &of_requests, &work)));
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = router.clone().oneshot(request);
         async move {
             let response = answer.await.unwrap_or_else(|never| match never {});
+            drop(work);
             Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
         }
     });
@@ -157,6 +159,65 @@ async fn answer(
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended badly");
+    }
+}
+
+/// The body of a request. Our work begins when it has ended, or nobody reads more of it.
+struct Question {
+    body: Incoming,
+    place: Arc<Place>,
+    /// Gone once the answer is made.
+    work: Weak<OnceLock<Work>>,
+}
+
+impl Question {
+    fn new(body: Incoming, place: &Arc<Place>, work: &Arc<OnceLock<Work>>) -> Self {
+        let (place, work) = (Arc::clone(place), Arc::downgrade(work));
+        let question = Self { body, place, work };
+        question.look();
+        question
+    }
+
+    fn look(&self) {
+        if self.body.is_end_stream() {
+            self.is_whole();
+        }
+    }
+
+    fn is_whole(&self) {
+        if let Some(work) = self.work.upgrade() {
+            work.get_or_init(|| self.place.work());
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.is_whole();
+    }
+}
+
+impl hyper::body::Body for Question {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) {
+            self.is_whole();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

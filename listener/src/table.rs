@@ -67,7 +67,7 @@ pub(crate) struct Table<C> {
     next: u64,
     seats: HashMap<u64, Seat<C>>,
     by_client: HashMap<IpAddr, usize>,
-    /// Those without a request under way, by when that began.
+    /// Those for whom nothing is worked: they, not we, are waited for. By when that began.
     waiting: BTreeSet<(u64, u64)>,
     waiting_of: BTreeSet<(IpAddr, u64, u64)>,
 }
@@ -77,6 +77,8 @@ struct Seat<C> {
     client: IpAddr,
     closer: C,
     state: State,
+    /// Requests that have come whole and are not answered yet.
+    working: usize,
     since: Instant,
     /// Orders those that wait.
     order: u64,
@@ -118,8 +120,8 @@ impl<C> Table<C> {
         self.seats.len()
     }
 
-    /// Seats a connection of `client`, of which there may be `of_client`. When that is too much, the one that has waited
-    /// longest for a request goes: of this client, or of all. If all are busy the new one is refused.
+    /// Seats a connection of `client`, of which there may be `of_client`. When that is too much, the one for which nothing
+    /// was done for longest goes: of this client, or of all. If all are worked for the new one is refused.
     pub(crate) fn enter(
         &mut self,
         client: IpAddr,
@@ -152,6 +154,7 @@ impl<C> Table<C> {
             client,
             closer,
             state: State::Fresh,
+            working: 0,
             since: now,
             order: number,
         };
@@ -162,38 +165,52 @@ impl<C> Table<C> {
         Ok(Entered { number, displaced })
     }
 
-    /// A request has begun.
+    /// A request's header has come.
     pub(crate) fn begin(&mut self, number: u64, now: Instant) {
         let Some(seat) = self.seats.get_mut(&number) else {
             return;
         };
         seat.since = now;
-        if let State::Busy(requests) = &mut seat.state {
-            *requests += 1;
+        seat.state = match seat.state {
+            State::Busy(requests) => State::Busy(requests + 1),
+            State::Fresh | State::Idle => State::Busy(1),
+        };
+    }
+
+    /// All of a request has come: from here on its answer is our work.
+    pub(crate) fn work(&mut self, number: u64) {
+        let Some(seat) = self.seats.get_mut(&number) else {
             return;
-        }
-        seat.state = State::Busy(1);
+        };
+        seat.working += 1;
         self.waiting.remove(&(seat.order, number));
         self.waiting_of.remove(&(seat.client, seat.order, number));
     }
 
-    /// A request was answered.
-    pub(crate) fn end(&mut self, number: u64, now: Instant) {
+    /// An answer is made; whether it is taken is up to the client.
+    pub(crate) fn rest(&mut self, number: u64) {
         let order = self.number();
         let Some(seat) = self.seats.get_mut(&number) else {
             return;
         };
-        seat.since = now;
-        match &mut seat.state {
-            State::Busy(requests) if *requests > 1 => *requests -= 1,
-            State::Busy(_) => {
-                seat.state = State::Idle;
-                seat.order = order;
-                self.waiting.insert((order, number));
-                self.waiting_of.insert((seat.client, order, number));
-            }
-            State::Fresh | State::Idle => {}
+        seat.working = seat.working.saturating_sub(1);
+        if seat.working == 0 {
+            seat.order = order;
+            self.waiting.insert((order, number));
+            self.waiting_of.insert((seat.client, order, number));
         }
+    }
+
+    /// An answer was taken.
+    pub(crate) fn end(&mut self, number: u64, now: Instant) {
+        let Some(seat) = self.seats.get_mut(&number) else {
+            return;
+        };
+        seat.since = now;
+        seat.state = match seat.state {
+            State::Busy(requests) if requests > 1 => State::Busy(requests - 1),
+            _ => State::Idle,
+        };
     }
 
     /// Takes a connection off the table; what closes it, if it was there.
@@ -279,6 +296,20 @@ mod tests {
             Ok((entered.number, entered.displaced.map(|(name, _)| name)))
         }
 
+        /// A whole request comes to this connection.
+        fn asks(&mut self, number: u64, second: u64) {
+            let now = self.at(second);
+            self.table.begin(number, now);
+            self.table.work(number);
+        }
+
+        /// It is answered.
+        fn hears(&mut self, number: u64, second: u64) {
+            let now = self.at(second);
+            self.table.rest(number);
+            self.table.end(number, now);
+        }
+
         fn comes(&mut self, client: u8, second: u64) -> u64 {
             let (number, displaced) = self.enter(client, second).expect("there is room");
             assert_eq!(displaced, None);
@@ -291,16 +322,16 @@ mod tests {
     fn a_client_with_too_many_loses_his_oldest_silent_one() {
         let mut hall = Hall::new();
         let busy = hall.comes(1, 0);
-        hall.table.begin(busy, hall.at(1));
+        hall.asks(busy, 1);
         hall.comes(1, 2);
         let third = hall.comes(1, 3);
         hall.comes(2, 0);
         assert_eq!(hall.enter(1, 4), Ok((5, Some("1 at 2".to_owned()))));
         for number in [third, 5] {
-            hall.table.begin(number, hall.at(5));
+            hall.asks(number, 5);
         }
         assert_eq!(hall.enter(1, 6), Err(Reason::Address), "all are busy");
-        hall.table.end(busy, hall.at(7));
+        hall.hears(busy, 7);
         assert_eq!(hall.enter(1, 8), Ok((7, Some("1 at 0".to_owned()))));
         assert_eq!(hall.table.count(), 4);
         hall.comes(2, 9);
@@ -311,15 +342,43 @@ mod tests {
         let mut hall = Hall::new();
         let numbers: Vec<_> = (0..20).map(|n| hall.comes(n, u64::from(n))).collect();
         // The first one has just been answered.
-        hall.table.begin(numbers[0], hall.at(30));
-        hall.table.end(numbers[0], hall.at(31));
+        hall.asks(numbers[0], 30);
+        hall.hears(numbers[0], 31);
         assert_eq!(hall.enter(100, 32), Ok((22, Some("1 at 1".to_owned()))));
         for number in 1..=22 {
-            hall.table.begin(number, hall.at(33));
+            hall.asks(number, 33);
         }
         assert_eq!(hall.enter(101, 34), Err(Reason::Full));
         assert!(hall.table.leave(numbers[5]).is_some());
         hall.comes(101, 35);
+    }
+
+    /// Bodies that come byte by byte and answers that nobody takes keep no place from others: headers alone had kept
+    /// all places of the REST API for sixteen addresses.
+    #[test]
+    fn only_our_work_keeps_a_place() {
+        let mut hall = Hall::new();
+        for client in 0..20 {
+            let number = hall.comes(client, 0);
+            hall.table.begin(number, hall.at(1));
+            if client % 2 == 1 {
+                hall.table.work(number);
+            }
+        }
+        assert_eq!(hall.enter(100, 2), Ok((21, Some("0 at 0".to_owned()))));
+        hall.asks(21, 2);
+        // The second one's answer is made, and not taken.
+        hall.table.rest(2);
+        for client in [2, 4, 6, 8, 10, 12, 14, 16, 18, 1] {
+            let (number, gone) = hall.enter(101 + client, 3).expect("somebody waits");
+            assert_eq!(gone, Some(format!("{client} at 0")));
+            hall.asks(number, 3);
+        }
+        assert_eq!(
+            hall.enter(200, 4),
+            Err(Reason::Full),
+            "we owe all an answer"
+        );
     }
 
     #[test]

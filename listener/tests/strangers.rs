@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use innkeeper_listener::{Limits, Networks, Places, descriptors, places::Reason, serve};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Notify,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +31,10 @@ const LIMITS: Limits = Limits {
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// The beginning of HTTP/2: its preface, and settings that say nothing.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// HTTP/2 with a window of no bytes, and a request for `/`: the answer can never be sent.
+const STALLING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+    \0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0\
+    \0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a";
 
 /// A server whose path `/slow` is answered when it is let go.
 struct Server {
@@ -46,6 +53,7 @@ impl Server {
         let let_go = Arc::clone(&slow);
         let router = Router::new()
             .route("/", get(|| async { "here" }))
+            .route("/read", post(|body: String| async { body }))
             .route("/slow", get(|| async move { let_go.notified().await }));
         tokio::spawn(serve(socket, router, places.clone(), LONG, stop.clone()));
         Self {
@@ -145,12 +153,43 @@ async fn an_answer_that_nobody_takes_is_cut() {
         ..LIMITS
     })
     .await;
-    // HTTP/2 with a window of no bytes, and a request for `/`: the answer can never be sent.
-    let mut stalling = HTTP2[..24].to_vec();
-    stalling.extend(b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0");
-    stalling.extend(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a");
-    until_closed(&mut server.connect(&stalling).await).await;
+    until_closed(&mut server.connect(STALLING).await).await;
     assert_eq!(server.places.closed(Reason::Answer), 1);
+}
+
+/// Bodies that never come and answers that nobody takes: headers alone kept all places of the REST API for sixteen
+/// addresses, for as long as their requests lasted.
+#[tokio::test]
+async fn headers_without_an_end_keep_nobody_out() {
+    let slow_body = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb";
+    for bytes in [slow_body.as_slice(), STALLING] {
+        let server = Server::start(Limits {
+            connections: 20,
+            per_address: 20,
+            first_request: LONG,
+            idle: LONG,
+            answer: LONG,
+        })
+        .await;
+        let poll = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut poll = server.connect(poll).await;
+        let mut held = Vec::new();
+        for number in 0..40 {
+            let mut slow = server.connect_from(number).await;
+            slow.write_all(bytes).await.expect("sent");
+            held.push(slow);
+        }
+        // So that all of them have begun.
+        sleep(Duration::from_millis(100)).await;
+        let mut honest = server.connect(b"").await;
+        assert!(ask(&mut honest).await.contains("here"));
+        assert_eq!(server.places.taken(), 20);
+        // What we owe an answer keeps its place.
+        server.slow.notify_one();
+        let mut bytes = [0; 15];
+        poll.read_exact(&mut bytes).await.expect("an answer");
+        assert_eq!(&bytes, b"HTTP/1.1 200 OK");
+    }
 }
 
 /// Rows A3 and A4: 2,048 silent connections closed the portal for everybody, 20,000 the API.
