@@ -25,7 +25,7 @@ pub(super) struct Visitor(pub(super) Caller);
 /// A signed-in customer.
 pub(super) struct Customer(pub(super) Caller);
 
-/// The token of the session, for signing out.
+/// The token of a session, for signing out: the one change that an account may make as often as it likes.
 pub(super) struct Token(pub(super) String);
 
 impl FromRequestParts<Context> for Visitor {
@@ -42,6 +42,9 @@ impl FromRequestParts<Context> for Customer {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let token = bearer(parts).ok_or(AppError::Unauthenticated)?;
         let account = context.app.authenticate(token).await?;
+        if !parts.method.is_safe() {
+            context.app.admit_change(account)?;
+        }
         Ok(Self(caller(parts, Actor::Account(account))?))
     }
 }
@@ -49,8 +52,9 @@ impl FromRequestParts<Context> for Customer {
 impl FromRequestParts<Context> for Token {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let token = bearer(parts).ok_or(AppError::Unauthenticated)?;
+        context.app.authenticate(token).await?;
         Ok(Self(token.to_owned()))
     }
 }

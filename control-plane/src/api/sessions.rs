@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use innkeeper_wire::api::{SessionAnswer, SessionRequest};
 
 use super::{
-    auth::{Customer, Token, Visitor},
+    auth::{Token, Visitor},
     context::Context,
     error::Refused,
     extract::Body,
@@ -42,7 +42,6 @@ fn outcome(answer: &Result<SessionAnswer, AppError>) -> &'static str {
     responses((status = 204)))]
 pub(super) async fn sign_out(
     State(context): State<Context>,
-    Customer(_): Customer,
     Token(token): Token,
 ) -> Result<StatusCode, Refused> {
     context.app.sign_out(&token).await?;

@@ -21,6 +21,8 @@ pub(crate) enum Limited {
     Mail,
     /// Sign-ups with one mailbox from one source, so that others can still sign up with it.
     MailFromOne,
+    /// Changes that one account asks for, of whatever kind: each may be written to the journal.
+    Change,
 }
 
 impl Limited {
@@ -32,6 +34,7 @@ impl Limited {
             Self::SignIn => (60, Duration::from_secs(300)),
             Self::Mail => (9, Duration::from_secs(3_600)),
             Self::MailFromOne => (3, Duration::from_secs(3_600)),
+            Self::Change => (300, Duration::from_secs(300)),
         }
     }
 }

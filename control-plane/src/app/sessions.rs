@@ -142,6 +142,12 @@ impl App {
         Ok(session.account)
     }
 
+    /// Counts a change that an account asks for, or refuses it.
+    pub fn admit_change(&self, account: AccountId) -> Result<(), AppError> {
+        let limits = &self.inner.rate_limits;
+        limits.admit_named(Limited::Change, account.to_string(), self.now())
+    }
+
     /// Ends a session.
     pub async fn sign_out(&self, token: &str) -> Result<(), AppError> {
         forget(self.store(), &session_name(token)).await

@@ -1,5 +1,6 @@
 //! Signing in while others guess: what locks whom, what a lock tells, who gets in during a flood.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,6 +31,39 @@ fn counted(setting: &Setting, outcome: &str) -> u64 {
     line.expect("there from the start")
         .parse()
         .expect("a number")
+}
+
+/// An account had no limit of changes: 264 a second, 39 MB of journal a minute.
+#[tokio::test]
+async fn an_account_may_change_so_much_in_five_minutes_and_look_and_leave_at_any_time() {
+    let setting = Setting::new();
+    let (busy, other) = (
+        setting.customer("minji90").await,
+        setting.customer("jihun91").await,
+    );
+    let add = async |token: &str| {
+        let key = json!({"name": "", "public_key": "none"});
+        setting.post("/me/ssh-keys", Some(token), key).await
+    };
+    for _ in 0..300 {
+        add(&busy).await.expect(422);
+    }
+    let refused = add(&busy).await;
+    assert_eq!(refused.headers["retry-after"], "300");
+    assert_eq!(refused.expect(429)["code"], "rate-limited");
+    setting.get("/me", Some(&busy)).await.expect(200);
+    add(&other).await.expect(422);
+    setting.clock.advance_s(300);
+    for _ in 0..300 {
+        add(&busy).await.expect(422);
+    }
+    let leave = async || {
+        let path = "/sessions/current";
+        let answer = setting.send(Method::DELETE, path, Some(&busy), &[], None);
+        answer.await
+    };
+    leave().await.expect(204);
+    leave().await.expect(401);
 }
 
 #[tokio::test]
