@@ -41,6 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// A connection that has to go may say good-bye for this long.
 const GRACE: Duration = Duration::from_millis(100);
+/// Requests at a time of one HTTP/2 connection: each may bring a body, and take its time.
+const STREAMS_MAX: u32 = 16;
 /// Largest header of a request.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 
@@ -111,7 +113,7 @@ pub async fn serve(
     http.http1().max_buf_size(HEADER_BYTES_MAX);
     http.http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(64);
+        .max_concurrent_streams(STREAMS_MAX);
     let http = Arc::new(http);
     let ending = stop.clone();
     accept(socket, places, drain, stop, move |stream, peer, place| {

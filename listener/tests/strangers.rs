@@ -192,6 +192,16 @@ async fn headers_without_an_end_keep_nobody_out() {
     }
 }
 
+/// One connection brought 64 bodies at a time, four megabytes.
+#[tokio::test]
+async fn a_connection_may_ask_sixteen_things_at_a_time() {
+    let server = Server::start(LIMITS).await;
+    let said = until_closed(&mut server.connect(HTTP2).await).await;
+    // An entry of the settings, the frame that comes first.
+    let streams = said.windows(6).find(|entry| entry[..2] == [0, 3]);
+    assert_eq!(streams, Some(&[0, 3, 0, 0, 0, 16][..]), "{said:?}");
+}
+
 /// Rows A3 and A4: 2,048 silent connections closed the portal for everybody, 20,000 the API.
 #[tokio::test]
 async fn many_silent_ones_keep_nobody_out() {

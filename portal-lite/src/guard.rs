@@ -18,7 +18,7 @@ use axum::{
 use crate::{failure::Failure, visit::Visit};
 
 /// Largest form that is read.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Name of the hidden field with the form token.
 pub const TOKEN_FIELD: &str = "form_token";
 /// Fields that are never shown again.

@@ -26,8 +26,8 @@ mod servers;
 mod sessions;
 mod ssh_keys;
 
-/// Largest body of a request.
-const BODY_BYTES_MAX: usize = 64 * 1_024;
+/// Largest body of a request: four times what the longest needs. Many come at a time, slowly, and lie in memory.
+const BODY_BYTES_MAX: usize = 16 * 1_024;
 /// Longest that a request may take.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 

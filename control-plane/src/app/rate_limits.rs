@@ -21,6 +21,8 @@ pub(crate) enum Limited {
     Mail,
     /// Sign-ups with one mailbox from one source, so that others can still sign up with it.
     MailFromOne,
+    /// Sessions that one account opens, from wherever: each lies in the index until it ends.
+    Session,
     /// Changes that one account asks for, of whatever kind: each may be written to the journal.
     Change,
 }
@@ -31,7 +33,7 @@ impl Limited {
         match self {
             Self::SignUp => (20, Duration::from_secs(3_600)),
             Self::Resend => (20, Duration::from_secs(3_600)),
-            Self::SignIn => (60, Duration::from_secs(300)),
+            Self::SignIn | Self::Session => (60, Duration::from_secs(300)),
             Self::Mail => (9, Duration::from_secs(3_600)),
             Self::MailFromOne => (3, Duration::from_secs(3_600)),
             Self::Change => (300, Duration::from_secs(300)),

@@ -64,6 +64,8 @@ impl App {
         if account.state == AccountState::PendingEmail {
             return Err(AppError::EmailUnconfirmed);
         }
+        let limits = &self.inner.rate_limits;
+        limits.admit_named(Limited::Session, account.id.to_string(), now)?;
         let token = secret::generate()?;
         let expires_at = now.after(SESSION_LIFE);
         self.put_session(

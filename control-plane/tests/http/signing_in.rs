@@ -222,6 +222,24 @@ async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
 }
 
 /// B4: many behind one address, such as a proxy's or a company's.
+/// With the right password there was no limit: 51 sessions a second, three kilobytes each, for an hour at least.
+#[tokio::test]
+async fn an_account_opens_sixty_sessions_in_five_minutes_from_wherever() {
+    let setting = Setting::new();
+    setting.customer("minji90").await;
+    setting.clock.advance_s(300);
+    let sign_in = async |number: u32| {
+        let from = format!("10.0.{number}.1");
+        setting.sign_in_from(&from, "minji90", PASSWORD, None).await
+    };
+    for number in 0..60 {
+        sign_in(number).await.expect(201);
+    }
+    assert_eq!(sign_in(60).await.expect(429)["code"], "rate-limited");
+    setting.clock.advance_s(300);
+    sign_in(60).await.expect(201);
+}
+
 #[tokio::test]
 async fn many_behind_one_address_do_not_shut_a_known_device_out() {
     let setting = Setting::new();
