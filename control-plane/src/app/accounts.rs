@@ -169,11 +169,12 @@ impl App {
         };
         let mut accounts = Vec::new();
         for id in index.value.accounts {
-            let account = read::<Account>(self.store(), id)?;
-            let live = account.filter(|account| {
-                account.value.state != AccountState::Erased && !account.value.has_lapsed(now)
-            });
-            accounts.extend(live);
+            if let Some(account) = read::<Account>(self.store(), id)?
+                && account.value.state != AccountState::Erased
+                && !self.has_lapsed(&account.value, now)?
+            {
+                accounts.push(account);
+            }
         }
         Ok((Some(index.version), accounts))
     }
@@ -189,13 +190,14 @@ impl App {
         let found = self
             .decide(Actor::System, "confirmation mail", |app, now| {
                 let mut changes = Changes::default();
-                let account = read::<Account>(app.store(), account)?.map(|found| found.value);
-                let waits = |account: &Account| {
-                    account.state == AccountState::PendingEmail && !account.has_lapsed(now)
-                };
-                let Some(account) = account.filter(waits) else {
+                let Some(found) = read::<Account>(app.store(), account)? else {
                     return Ok((changes, None));
                 };
+                let account = found.value;
+                if account.state != AccountState::PendingEmail || app.has_lapsed(&account, now)? {
+                    return Ok((changes, None));
+                }
+                changes.rely_on::<Account>(account.id, found.version)?;
                 let person = match app.person(&account) {
                     Ok(person) => person,
                     Err(AppError::Erased) => return Ok((changes, None)),
@@ -208,7 +210,7 @@ impl App {
                 {
                     changes.remove::<Confirmation>(&earlier.value.secret_hash, live.version)?;
                 }
-                let expires_at = account.confirmable_until();
+                let expires_at = app.confirmable_until(&account, now)?;
                 changes.insert(
                     &hash,
                     &Confirmation {
@@ -239,7 +241,7 @@ impl App {
             let account = read::<Account>(app.store(), id)?.ok_or(AppError::LinkExpired)?;
             if now >= confirmation.value.expires_at
                 || account.value.state != AccountState::PendingEmail
-                || account.value.has_lapsed(now)
+                || app.has_lapsed(&account.value, now)?
             {
                 return Err(AppError::LinkExpired);
             }
@@ -292,7 +294,11 @@ impl App {
         let account = if login.contains('@') {
             only_one(self.accounts_of_email(login, now)?.1)
         } else if let Some(id) = self.holder_of(login)? {
-            read::<Account>(self.store(), id)?.filter(|account| !account.value.has_lapsed(now))
+            let found = read::<Account>(self.store(), id)?;
+            match found {
+                Some(account) if self.has_lapsed(&account.value, now)? => None,
+                found => found,
+            }
         } else {
             None
         };

@@ -174,6 +174,11 @@ pub struct Presence {
 }
 
 impl Presence {
+    /// Since when hosts could be heard.
+    pub(crate) fn listening_since(&self) -> Timestamp {
+        self.started_at
+    }
+
     pub(crate) fn new(started_at: Timestamp) -> Self {
         Self {
             started_at,

@@ -17,8 +17,9 @@ use super::{
     records::{Changes, Erasing, Versioned, list, list_after, read},
 };
 use crate::domain::{
-    account::{Account, AccountState, PendingConfirmation},
+    account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
     mail::{MailContent, OutgoingMail},
+    server::CREATE_DEADLINE,
 };
 
 /// A confirmation mail can be asked for again after this long.
@@ -144,10 +145,13 @@ impl App {
             let account = holder.map(|id| read::<Account>(self.store(), id));
             account.transpose()?.flatten().into_iter().collect()
         };
-        let waits = |account: &Versioned<Account>| {
-            account.value.state == AccountState::PendingEmail && !account.value.has_lapsed(now)
-        };
-        Ok(found.into_iter().rfind(waits))
+        for account in found.into_iter().rev() {
+            let is_pending = account.value.state == AccountState::PendingEmail;
+            if is_pending && !self.has_lapsed(&account.value, now)? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
     }
 
     fn confirmation_is_fresh(&self, account: AccountId, now: Timestamp) -> Result<bool, AppError> {
@@ -161,6 +165,26 @@ impl App {
         Ok(queued || pending.as_ref().is_some_and(sent_lately))
     }
 
+    /// Whether nobody has confirmed a sign-up in time. One from before a restore never lapses: that it was confirmed may
+    /// be among what was lost, and its owner still needs its key.
+    pub(super) fn has_lapsed(&self, account: &Account, now: Timestamp) -> Result<bool, AppError> {
+        Ok(account.has_lapsed(now) && self.is_of_this_epoch(account.created_at)?)
+    }
+
+    /// Until when a link that is mailed now confirms a sign-up.
+    pub(super) fn confirmable_until(
+        &self,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<Timestamp, AppError> {
+        let is_ours = self.is_of_this_epoch(account.created_at)?;
+        Ok(if is_ours {
+            account.confirmable_until()
+        } else {
+            now.after(PENDING_VALID)
+        })
+    }
+
     /// Ends the sign-up that holds an ID which somebody else wants, if it has lapsed.
     pub(super) async fn end_lapsed_holder(&self, login_id: &str) -> Result<(), AppError> {
         match self.holder_of(login_id)? {
@@ -170,24 +194,29 @@ impl App {
     }
 
     /// Ends sign-ups that nobody has confirmed in time, among the accounts after `after`; gives where the next turn
-    /// goes on, `None` at the end. Does nothing after a restore until an operator has opened the installation: keys
-    /// that the right copy of the journal needs would be lost.
+    /// goes on, `None` at the end. One that can't be ended now is in the way of no other.
+    ///
+    /// # Errors
+    /// When the accounts can't be read.
     pub async fn end_lapsed_sign_ups(
         &self,
         after: Option<String>,
     ) -> Result<Option<String>, AppError> {
-        match self.check_changes_are_taken(Actor::Visitor) {
-            Err(AppError::Restoring) => return Ok(after),
-            may => may?,
-        }
         let page = list_after::<Account>(self.store(), after.as_deref(), LOOKED_AT_PER_TURN)?;
         let (is_last, mut ended) = (page.len() < LOOKED_AT_PER_TURN, 0);
         let mut reached = None;
         for (name, account) in page {
-            if account.value.has_lapsed(self.now()) {
-                ended += usize::from(self.end_if_lapsed(account.value.id).await?);
-            }
+            let id = account.value.id;
             reached = Some(name);
+            if !account.value.has_lapsed(self.now()) {
+                continue;
+            }
+            match self.end_if_lapsed(id).await {
+                Ok(is_ended) => ended += usize::from(is_ended),
+                Err(error) => {
+                    tracing::error!(account.id = %id, %error, "a sign-up that nobody confirmed can't be ended");
+                }
+            }
             if ended >= ENDED_PER_TURN {
                 return Ok(reached);
             }
@@ -195,16 +224,29 @@ impl App {
         Ok(reached.filter(|_| !is_last))
     }
 
-    /// Takes a lapsed sign-up out of the records, and destroys its key; whether it was one.
+    /// Whether what this journal says of sign-ups may be acted upon for good. Not while it is an old copy, as far as
+    /// anybody can tell: hosts had no time yet to say that commits are lost, or they do say so, or nobody has opened
+    /// the installation after a restore. The right copy would need the keys.
+    fn may_end_sign_ups(&self, now: Timestamp) -> Result<bool, AppError> {
+        match self.check_changes_are_taken(Actor::Visitor) {
+            Err(AppError::Restoring) => Ok(false),
+            may => may.map(|()| now.since(self.presence().listening_since()) >= CREATE_DEADLINE),
+        }
+    }
+
+    /// Takes a lapsed sign-up out of the records, and destroys its key; whether it did.
     async fn end_if_lapsed(&self, account: AccountId) -> Result<bool, AppError> {
         let cause = format!("{account} was not confirmed");
         let ended = self
             .decide(Actor::System, &cause, |app, now| {
                 let mut changes = Changes::default();
                 let found = read::<Account>(app.store(), account)?;
-                let Some(found) = found.filter(|found| found.value.has_lapsed(now)) else {
+                let Some(found) = found else {
                     return Ok((changes, false));
                 };
+                if !app.has_lapsed(&found.value, now)? || !app.may_end_sign_ups(now)? {
+                    return Ok((changes, false));
+                }
                 app.remove_claims(&mut changes, &found.value)?;
                 app.remove_links(&mut changes, account)?;
                 changes.remove::<Account>(account, found.version)?;

@@ -22,7 +22,7 @@ use super::{names, sealed::Sealed};
 pub const PASSWORD_LENGTH_MAX: usize = 128;
 /// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
 /// they were mailed; then the ID and the address are as if nobody had signed up with them.
-const PENDING_VALID: Duration = Duration::from_secs(24 * 3_600);
+pub const PENDING_VALID: Duration = Duration::from_secs(24 * 3_600);
 
 /// IDs that nobody may take, since mails or pages could be mistaken for the hoster's.
 const RESERVED_IDS: &[&str] = &[

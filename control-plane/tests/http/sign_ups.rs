@@ -15,11 +15,15 @@ use std::{
     path::PathBuf,
 };
 
+use innkeeper_control_plane::store::{FolderDisk, begin_epoch, next_epoch};
 use innkeeper_wire::id::AccountId;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
-use crate::setting::{PASSWORD, Setting, signup};
+use crate::{
+    setting::{PASSWORD, Setting, room_for, signup},
+    witnesses::{copy_journal, testify},
+};
 
 const DAY_S: i64 = 86_400;
 
@@ -232,6 +236,86 @@ async fn a_sign_up_that_nobody_can_read_any_more_gives_its_id_back() {
     assert!(other.is_some());
     assert_eq!(confirm(&setting, &setting.mailed_token().await).await, 204);
     assert_eq!(sign_in(&setting, "minji90@example.com").await, 201);
+}
+
+/// An account that was confirmed after the copy `old` of the journal was made; how to get in, and its key.
+async fn confirmed_after_the_copy() -> (Setting, PathBuf) {
+    let lost = Setting::new();
+    let account = sign_up(&lost, 1, "minji90", "minji90@example.com").await;
+    let key = key_file(&lost, &account.expect("signed up"));
+    let link = lost.mailed_token().await;
+    copy_journal(&lost, "old");
+    assert_eq!(confirm(&lost, &link).await, 204);
+    lost.clock.advance_s(2 * DAY_S);
+    (lost, key)
+}
+
+/// A copy from before the confirmation calls it a sign-up of two days ago. Its key is all that opens what the right
+/// journal says of the owner.
+#[tokio::test]
+async fn after_a_restore_no_sign_up_of_before_ends_and_its_owner_can_confirm_again() {
+    let (lost, key) = confirmed_after_the_copy().await;
+    let disk = FolderDisk::new(lost.folder.join("old/journal"));
+    begin_epoch(&disk, next_epoch(1, 1_790_000_000)).expect("a new epoch");
+    let setting = lost.with_store("old");
+    drop_mails(&setting).await;
+    setting.clock.advance_s(DAY_S);
+
+    assert_eq!(
+        sign_up(&setting, 2, "minji90", "other@example.com").await,
+        None
+    );
+    sweep(&setting).await;
+    assert!(key.exists(), "closed");
+    setting
+        .app
+        .finish_recovery(&[])
+        .await
+        .expect("no host is waited for");
+    setting.clock.advance_s(DAY_S);
+    assert_eq!(
+        sign_up(&setting, 3, "minji90", "other@example.com").await,
+        None
+    );
+    sweep(&setting).await;
+    assert!(key.exists(), "opened");
+
+    assert_eq!(sign_in(&setting, "minji90").await, 403, "not confirmed");
+    let resend = json!({ "login": "minji90" });
+    let path = "/email-confirmations/resend";
+    setting.post(path, None, resend).await.expect(202);
+    setting.app.answer_resends().await.expect("looked up");
+    setting.clock.advance_s(DAY_S - 1);
+    assert_eq!(confirm(&setting, &setting.mailed_token().await).await, 204);
+    assert_eq!(sign_in(&setting, "minji90").await, 201);
+}
+
+/// Nobody has said yet that commits are lost, or somebody proves it.
+#[tokio::test]
+async fn no_sign_up_ends_before_hosts_could_say_that_commits_are_lost() {
+    let (lost, key) = confirmed_after_the_copy().await;
+    let host = lost.host("h1", room_for(1)).await;
+    copy_journal(&lost, "older");
+    lost.customer("hayun77").await;
+    let blank = lost.blank_report(&host, room_for(1), vec![]);
+    let witness = lost.post_report(&host, &blank).await;
+
+    let old = lost.with_store("old");
+    assert_eq!(sign_up(&old, 2, "minji90", "other@example.com").await, None);
+    sweep(&old).await;
+    assert!(key.exists(), "it has just begun to listen");
+
+    let accused = lost.with_store("older");
+    let waiting = sign_up(&lost, 3, "siwoo55", "siwoo55@example.com").await;
+    let waiting = key_file(&lost, &waiting.expect("signed up"));
+    testify(&accused, &host, witness).await;
+    accused.clock.advance_s(2 * DAY_S);
+    assert_eq!(
+        sign_up(&accused, 4, "siwoo55", "other@example.com").await,
+        None
+    );
+    sweep(&accused).await;
+    assert!(waiting.exists(), "a host proves that commits are lost");
 }
 
 /// Accounts of before were listed under their address when they signed up; they lie in stores.

@@ -49,7 +49,7 @@ pub(crate) fn seen(server: &Value, state: ObservedState) -> ObservedServer {
     }
 }
 
-async fn testify(setting: &Setting, host: &TestHost, witness: Witness) -> Witness {
+pub(crate) async fn testify(setting: &Setting, host: &TestHost, witness: Witness) -> Witness {
     let report = Report {
         witness: Some(witness),
         ..setting.blank_report(host, room_for(2), vec![])
