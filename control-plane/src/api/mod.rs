@@ -9,11 +9,12 @@ use axum::{
     middleware,
     routing::get,
 };
+use innkeeper_wire::error::ProblemCode;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{auth::SecurityScheme, context::Context};
+use self::{auth::SecurityScheme, context::Context, error::Refused};
 
 mod accounts;
 mod auth;
@@ -77,12 +78,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.
-async fn health(State(context): State<Context>) -> (StatusCode, &'static str) {
+async fn health(State(context): State<Context>) -> Result<&'static str, Refused> {
     if context.app.store().measures().is_stopped {
-        let text = "the store takes no more commits\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, text);
+        let detail = "the store takes no more commits";
+        return Err(Refused::because(ProblemCode::Unavailable, detail));
     }
-    (StatusCode::OK, "ok\n")
+    Ok("ok\n")
 }
 
 /// The whole API, ready to be served.

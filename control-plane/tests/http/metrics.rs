@@ -149,12 +149,20 @@ async fn a_store_that_has_stopped_is_unwell_and_measured() {
     let health = async || {
         let request = Request::get("/healthz").body(Body::empty());
         let answer = setting.rest.clone().oneshot(request.expect("a request"));
-        answer.await.expect("infallible").status().as_u16()
+        let answer = answer.await.expect("infallible");
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), 4_096).await;
+        let body = String::from_utf8(body.expect("short").to_vec());
+        (status, body.expect("text"))
     };
-    assert_eq!(health().await, 200);
+    assert_eq!(health().await, (200, "ok\n".to_owned()));
     assert_eq!(value(&text(&setting), "innkeeper_store_stopped"), 0);
     setting.app.store().clone().close().await;
-    assert_eq!(health().await, 503);
+    let (status, why) = health().await;
+    assert!(
+        status == 503 && why.contains("the store takes no more commits"),
+        "{status} {why}"
+    );
     assert_eq!(value(&text(&setting), "innkeeper_store_stopped"), 1);
 }
 
