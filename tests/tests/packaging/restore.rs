@@ -19,8 +19,11 @@ pub(super) async fn restore(machine: &Machine, client: &mut Client) -> anyhow::R
     };
     typed(machine, backup)?;
     typed(machine, verify)?;
-    let [stop, aside, restore, start, show, finish] = &printed("systemctl stop")?[..] else {
+    let [stop, aside, restore, start, show] = &printed("systemctl stop")?[..] else {
         anyhow::bail!("the restore has other steps");
+    };
+    let [finish] = &printed("innkeeper-control-plane recovery finish")?[..] else {
+        anyhow::bail!("opening has other steps");
     };
     for line in [stop, aside, restore, check, start, show] {
         typed(machine, line)?;
