@@ -456,7 +456,7 @@ impl App {
             ]
             .into_iter()
             .flatten()
-            .filter(|at| now.since(*at) < RESTORED_SHOWN)
+            .filter(|at| *at > server.created_at && now.since(*at) < RESTORED_SHOWN)
             .max(),
             allowed_actions: server.allowed_actions(reach).to_vec(),
             observed_at: heard.map(|heard| heard.at),
