@@ -112,7 +112,7 @@ impl AgentMetrics {
             reserve: gauge("innkeeper_agent_state_reserve_bytes", "Disk space that is set aside for the agent's own state, so that a full disk does not stop it."),
             rules_in_place: gauge("innkeeper_agent_rules_in_place", "Whether the guests' network is installed as it shall be."),
             repairs: counter("innkeeper_agent_repairs_total", "Times that something of the host's network was found changed by somebody else and put back."),
-            refused: counter("innkeeper_agent_connections_refused_total", "Packets of guests' new connections that were dropped because a guest had more connections than its share."),
+            refused: counter("innkeeper_agent_guest_connections_refused_total", "Packets of guests' new connections that were dropped because a guest had more, or more a second, than its share."),
             faults: IntGaugeVec::new(
                 Opts::new("innkeeper_agent_fault", "Whether something is wrong with the host that the agent can't put right, by kind."),
                 &["code"],

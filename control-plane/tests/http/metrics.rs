@@ -106,17 +106,31 @@ fn of_dashboard() -> Vec<String> {
     expressions.map(expression).collect()
 }
 
+/// Names of metrics in a text for Prometheus.
+fn names(text: &str) -> BTreeSet<&str> {
+    let lines = text.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect()
+}
+
+/// An alarm for what one of them counts would go off for what the other does.
+#[test]
+fn agent_and_control_plane_give_no_two_things_one_name() {
+    let of_agents = std::fs::read_to_string(OF_AGENTS).expect("the agent's golden file");
+    let text = text(&Setting::new());
+    let both = &names(&text) & &names(&of_agents);
+    let ours = both.iter().filter(|name| name.starts_with("innkeeper_"));
+    assert_eq!(ours.collect::<Vec<_>>(), [&"innkeeper_build_info"]);
+}
+
 #[tokio::test]
 async fn alarms_and_dashboard_ask_for_what_is_there() {
     let setting = Setting::new();
     setting.host("h1", room_for(2)).await;
     let of_agents = std::fs::read_to_string(OF_AGENTS).expect("the agent's golden file");
     let text = text(&setting);
-    let there: BTreeSet<_> = [&text, &of_agents]
-        .into_iter()
-        .flat_map(|text| text.lines())
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
+    let there = &names(&text) | &names(&of_agents);
     for (expressions, at_least) in [(of_alarms(), 15), (of_dashboard(), 25)] {
         let mut used = 0;
         for expression in expressions {
