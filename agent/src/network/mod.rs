@@ -229,6 +229,7 @@ impl Network {
         kernel::address_bridge(bridge, &present, &wanted).await?;
         kernel::withdraw(config, &present, &wanted).await?;
         self.tables.make(state, bridge).await?;
+        let set = set.and(settings::write(&settings::wanted_of_connections()));
         let faults = drift::port_faults(&wanted, &present, bridge);
         ports::mend(bridge, with_macs(&faults, &wanted)).await?;
         kernel::add(config, &present, &wanted).await?;
@@ -274,16 +275,20 @@ impl Network {
         let (present, tables) = tokio::try_join!(observed, kernel::tables())?;
         let mut found = Vec::new();
         let uplink = present.uplink(&self.config);
-        let settings = settings::wanted(&self.config.bridge, uplink, ipv6);
+        let mut settings = settings::wanted(&self.config.bridge, uplink, ipv6);
+        settings.extend(settings::wanted_of_connections());
         let surroundings = self.surroundings(&present, without_ipv6);
         let mut account = self.account();
         let ruleset = tables.as_ref().and_then(|tables| {
             account.note_refused(flows::refused(&tables.flows));
             rules::read(&tables.replaced)
         });
+        let mut standing = Standing::Changed;
         let ports = match (&ruleset, &tables) {
             (Some(ruleset), Some(tables)) => {
-                if self.tables.judge(tables, &self.config.bridge) == Standing::Changed {
+                let share = flows::share(flows::entries_max());
+                standing = self.tables.judge(tables, &self.config.bridge, share);
+                if standing == Standing::Changed {
                     found.push(format!("our rules {RULES} were changed"));
                 }
                 account.judge_foreign(&ruleset.addresses, &self.config.bridge);
@@ -304,7 +309,7 @@ impl Network {
                 format!("{} was {found}", setting.name())
             }));
         }
-        let is_whole = found.is_empty();
+        let is_whole = found.is_empty() && standing == Standing::Whole;
         account.looked(found);
         account.note_devices(present.devices.keys().cloned().collect());
         account.note_uplink(uplink_fault(&self.config, &present));
@@ -367,7 +372,7 @@ impl Network {
             // What is known by then is seen now, our own changes included.
             news.drain();
             match self.tables.restore(&self.config.bridge).await {
-                Ok(Standing::Whole) => {}
+                Ok(Standing::Whole | Standing::Outdated) => {}
                 Ok(Standing::Changed) => self.account().restored(&format!("our rules {RULES}")),
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "changed rules can't be put back yet");

@@ -65,6 +65,17 @@ pub(super) fn wanted(bridge: &str, uplink: Option<&str>, ipv6: Ipv6) -> Vec<Sett
     wanted
 }
 
+/// Those of the kernel's connection table, which are there once a rule follows connections. Flooded with openings from
+/// senders that do not exist, it keeps each for as long, and a server that answers those prolongs that: with 7 seconds
+/// (the kernel's own are 60) to 14, between two of its answers. A client repeats its opening sooner than after 15 (120).
+pub(super) fn wanted_of_connections() -> Vec<Setting> {
+    let timeout = |state: &str, seconds| {
+        let path = format!("net/netfilter/nf_conntrack_tcp_timeout_{state}");
+        Setting::is(path, seconds)
+    };
+    vec![timeout("syn_recv", "7"), timeout("syn_sent", "15")]
+}
+
 fn wanted_ipv6(bridge: &str, uplink: Option<&str>) -> Vec<Setting> {
     let ipv6 = |device: &str, name: &str| format!("net/ipv6/conf/{device}/{name}");
     let mut wanted = vec![Setting::is(ipv6(bridge, "disable_ipv6"), "0")];
@@ -187,7 +198,7 @@ mod tests {
 
     fn names(uplink: Option<&str>, ipv6: Ipv6) -> Vec<String> {
         let wanted = wanted("br", uplink, ipv6);
-        let lines = wanted.iter();
+        let lines = wanted.into_iter().chain(wanted_of_connections());
         lines
             .map(|setting| format!("{}={}", setting.name(), setting.value))
             .collect()

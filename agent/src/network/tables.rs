@@ -31,6 +31,8 @@ pub(super) struct OwnTables {
 pub(super) enum Standing {
     /// They are as they were made.
     Whole,
+    /// They are as they were made, and shares of the connection table are not what they shall be by now.
+    Outdated,
     /// Somebody has changed them.
     Changed,
 }
@@ -66,27 +68,27 @@ impl OwnTables {
         Ok(())
     }
 
-    /// Whether these are our tables as they were made, for what the kernel can follow now.
-    pub(super) fn judge(&self, found: &Tables, bridge: &str) -> Standing {
-        let share = flows::share(flows::entries_max());
+    /// Whether these are our tables as they were made, and with that share of what the kernel can follow now.
+    pub(super) fn judge(&self, found: &Tables, bridge: &str, share: u64) -> Standing {
         let is_ours = |made: &Made| made.prints == found.prints();
-        let whole = rules::has_comment(&found.flows, &flows::comment(bridge, share))
-            && self.made().as_ref().is_some_and(is_ours);
-        if whole {
+        if !self.made().as_ref().is_some_and(is_ours) {
+            Standing::Changed
+        } else if rules::has_comment(&found.flows, &flows::comment(bridge, share)) {
             Standing::Whole
         } else {
-            Standing::Changed
+            Standing::Outdated
         }
     }
 
-    /// Puts the tables back if somebody has changed them; gives what was found.
+    /// Makes the tables anew unless they are whole; gives what was found.
     pub(super) async fn restore(&self, bridge: &str) -> Result<Standing, NetworkError> {
         let Some(made) = self.made().clone() else {
             return Ok(Standing::Whole);
         };
         let found = kernel::tables().await?;
-        let standing = found.map_or(Standing::Changed, |found| self.judge(&found, bridge));
-        if standing == Standing::Changed {
+        let share = flows::share(flows::entries_max());
+        let standing = found.map_or(Standing::Changed, |found| self.judge(&found, bridge, share));
+        if standing != Standing::Whole {
             self.make(&made.state, bridge).await?;
         }
         Ok(standing)
@@ -111,4 +113,40 @@ fn is_kept(found: Option<&Value>, comment: &str, before: Option<Digest>) -> bool
         let is_same = before.is_none_or(|before| before == rules::print_kept(table));
         rules::has_comment(table, comment) && is_same
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The operator raises `nf_conntrack_max`: that is no change of our tables.
+    #[test]
+    fn another_limit_of_the_kernel_is_nobodys_change() {
+        let flows = |name: &str| {
+            let rule = json!({ "rule": { "comment": flows::comment("br", 4_096), "chain": name } });
+            json!({ "nftables": [rule] })
+        };
+        let tables = |name: &str| Tables {
+            replaced: [Value::Null, Value::Null],
+            grants: Value::Null,
+            flows: flows(name),
+        };
+        let own = OwnTables::default();
+        let found = tables("counted");
+        assert_eq!(own.judge(&found, "br", 4_096), Standing::Changed, "unknown");
+        *own.made() = Some(Made {
+            state: NetworkState { guests: Vec::new() },
+            prints: found.prints(),
+        });
+        for (found, share, standing) in [
+            (&found, 4_096, Standing::Whole),
+            (&found, 8_192, Standing::Outdated),
+            (&tables("other"), 4_096, Standing::Changed),
+            (&tables("other"), 8_192, Standing::Changed),
+        ] {
+            assert_eq!(own.judge(found, "br", share), standing, "{share}");
+        }
+    }
 }

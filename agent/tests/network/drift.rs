@@ -45,6 +45,8 @@ fn changed_settings_are_put_back_and_counted() {
         ("net/ipv6/conf/innkeeper0/accept_ra", "1"),
         ("net/ipv6/conf/innkeeper0/proxy_ndp", "1"),
         ("net/ipv6/neigh/uplink/proxy_delay", "80"),
+        ("net/netfilter/nf_conntrack_tcp_timeout_syn_recv", "60"),
+        ("net/netfilter/nf_conntrack_tcp_timeout_syn_sent", "120"),
     ] {
         let good = host.sysctl(name);
         assert_ne!(good, value, "{name}");

@@ -1,12 +1,16 @@
 //! How much of the host's connection table one guest may have: a table of nftables of its own, which is made when it is
 //! missing and otherwise kept, since the kernel counts there.
 //!
-//! Each of a guest's addresses has the same share, for connections that it begins and those that come to it. Only what
-//! the judge lets through counts: who knocks at closed ports from outside takes nothing from a guest. Closed TCP
-//! connections do not count.
+//! Each of a guest's addresses has a share of those connections that it begins, and another one of those that come to
+//! it: whoever floods a guest from outside may fill the second, and the guest itself still reaches everybody. Only what
+//! the judge lets through counts: who knocks at closed ports takes nothing. Closed TCP connections do not count.
 //!
-//! Counting costs the kernel a walk through all connections of an address, so whoever is over his share is not counted
-//! again for some milliseconds: a flood costs little.
+//! A connection is counted once, at its first packet. That costs the kernel a walk through all that the address has in
+//! that direction, some 2 ms for [`SHARE_MAX`]. So the number of new ones a second is limited in front of it, and
+//! whoever is over his share is not counted again for some milliseconds: a flood costs a part of one processor.
+//!
+//! Connections that are opened to a guest and never finished (SYN floods) end after at most 14 seconds, since
+//! [`crate::network::settings`] has the kernel wait no longer: at [`TAKEN`] they do not fill a full share.
 
 use serde_json::Value;
 
@@ -16,12 +20,16 @@ pub(in crate::network) const TABLE: &str = "innkeeper_flows";
 const SHARES: u64 = 16;
 /// And never less: a guest needs to work.
 const SHARE_MIN: u64 = 1_024;
-/// Nor more: each walk through them takes some milliseconds.
-const SHARE_MAX: u64 = 65_536;
+/// Nor more: each walk through them takes time.
+const SHARE_MAX: u64 = 8_192;
+/// How many connections an address may begin ...
+const BEGUN: &str = "500/second burst 1000 packets";
+/// ... and how many may come to it.
+const TAKEN: &str = "500/second burst 500 packets";
 /// Where the kernel does not follow connections yet.
 const ENTRIES_DEFAULT: u64 = 65_536;
 
-/// What an address of a guest may have, by the kernel's limit.
+/// What an address of a guest may have in each direction, by the kernel's limit.
 #[must_use]
 pub fn share(entries_max: Option<u64>) -> u64 {
     (entries_max.unwrap_or(ENTRIES_DEFAULT) / SHARES).clamp(SHARE_MIN, SHARE_MAX)
@@ -37,7 +45,7 @@ pub(in crate::network) fn entries_max() -> Option<u64> {
 /// Comment of the rule that says that the table is whole, and for what.
 #[must_use]
 pub(in crate::network) fn comment(bridge: &str, share: u64) -> String {
-    format!("flows 1 {bridge} {share}")
+    format!("flows 2 {bridge} {share}")
 }
 
 /// The transaction that makes the table anew, in nft's language: its JSON knows no milliseconds.
@@ -49,10 +57,15 @@ pub fn ruleset(bridge: &str, share: u64) -> String {
     for (version, kind) in [("4", "ipv4_addr"), ("6", "ipv6_addr")] {
         for (set, flags) in [
             // Who has how many.
-            ("flows", "dynamic"),
+            ("begun", "dynamic"),
+            ("taken", "dynamic"),
+            // Who gets how many a second.
+            ("begun_rate", "dynamic, timeout"),
+            ("taken_rate", "dynamic, timeout"),
             // Who is over his share just now.
-            ("over", "dynamic, timeout"),
-            // Who was of late, for operators to see.
+            ("begun_over", "dynamic, timeout"),
+            ("taken_over", "dynamic, timeout"),
+            // Who was over one of these of late, for operators to see.
             ("limited", "dynamic, timeout"),
         ] {
             text.push_str(&format!(
@@ -62,16 +75,21 @@ pub fn ruleset(bridge: &str, share: u64) -> String {
     }
     text.push_str("chain counted {\ntype filter hook forward priority 10; policy accept;\n");
     for (version, protocol) in [("4", "ip"), ("6", "ip6")] {
-        for (device, address) in [("iifname", "saddr"), ("oifname", "daddr")] {
-            let (new, guest) = (
-                format!("{device} \"{bridge}\" ct state new"),
-                format!("{protocol} {address}"),
+        for (set, rate, device, address) in [
+            ("begun", BEGUN, "iifname", "saddr"),
+            ("taken", TAKEN, "oifname", "daddr"),
+        ] {
+            // What is confirmed was counted, whether it was answered or not.
+            let new = format!("{device} \"{bridge}\" ct state new ct status ! confirmed");
+            let guest = format!("{protocol} {address}");
+            let refuse = format!(
+                "update @limited{version} {{ {guest} timeout 10m }} counter name refused drop"
             );
             text.push_str(&format!(
-                "{new} {guest} @over{version} counter name refused drop\n\
-                 {new} add @flows{version} {{ {guest} ct count over {share} }} \
-                 add @over{version} {{ {guest} timeout 20ms }} \
-                 update @limited{version} {{ {guest} timeout 10m }} counter name refused drop\n"
+                "{new} {guest} @{set}_over{version} counter name refused drop\n\
+                 {new} update @{set}_rate{version} {{ {guest} timeout 10s limit rate over {rate} }} {refuse}\n\
+                 {new} add @{set}{version} {{ {guest} ct count over {share} }} \
+                 add @{set}_over{version} {{ {guest} timeout 20ms }} {refuse}\n"
             ));
         }
     }
@@ -98,14 +116,14 @@ mod tests {
 
     #[test]
     fn golden() {
-        insta::assert_snapshot!(ruleset("innkeeper0", 16_384));
+        insta::assert_snapshot!(ruleset("innkeeper0", 4_096));
     }
 
     #[test]
     fn a_share_follows_the_kernels_limit() {
         for (entries_max, expected) in [
-            (Some(262_144), 16_384),
-            (Some(2_097_152), SHARE_MAX),
+            (Some(65_536), 4_096),
+            (Some(262_144), SHARE_MAX),
             (Some(8_192), SHARE_MIN),
             (None, 4_096),
         ] {
