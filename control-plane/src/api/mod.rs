@@ -3,9 +3,10 @@
 //! errors become HTTP in [`error`] and nowhere else.
 
 use axum::{
-    Json, Router,
+    Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::StatusCode,
+    http::{HeaderName, StatusCode, header},
     middleware,
     routing::get,
 };
@@ -31,6 +32,8 @@ mod ssh_keys;
 const BODY_BYTES_MAX: usize = 16 * 1_024;
 /// Longest that a request may take.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -89,8 +92,12 @@ async fn health(State(context): State<Context>) -> Result<&'static str, Refused>
 /// The whole API, ready to be served.
 pub fn router(context: Context) -> Router {
     let (routes, document) = routes();
+    // Written once: whoever asks for it again and again takes the time of nobody else.
+    let text: Bytes = serde_json::to_vec(&document)
+        .expect("a document without maps of odd keys")
+        .into();
     let api = routes
-        .route("/openapi.json", get(move || async move { Json(document) }))
+        .route("/openapi.json", get(move || async move { (JSON, text) }))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method);
     Router::new()
