@@ -19,8 +19,9 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 const ROUNDS: u32 = 12;
-/// Of some 800 bytes each in the index, whose reserve is a megabyte when there is much.
-const SIGN_INS: u32 = 1_000;
+/// Of some 800 bytes each in the index, whose reserve is a megabyte when there is much. What is left then, the last
+/// quarter of the reserve, is kept from them.
+const SIGN_INS: u32 = 800;
 
 /// A tmpfs that is gone with this value; other processes never see it.
 struct SmallDisk<'a>(&'a Path);

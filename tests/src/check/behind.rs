@@ -84,6 +84,14 @@ pub(super) async fn metrics(steps: &mut Steps, scene: &Scene, server: &Server) {
         .await;
 }
 
+/// The rules without the table that counts connections: an address is there until the last of its connections has
+/// timed out.
+fn without_flows(rules: &str) -> String {
+    let tables = rules.split_inclusive("\n}\n");
+    let is_kept = |table: &&str| !table.contains("table inet innkeeper_flows {");
+    tables.filter(is_kept).collect()
+}
+
 /// After a delete: no domain, no disk but the tombstone, no seed, no rule, no route, no neighbour entry.
 pub(super) async fn nothing_left(steps: &mut Steps, scene: &Scene, server: &Server) {
     let hypervisor = &scene.installation.hypervisors[server.host - 1];
@@ -121,7 +129,7 @@ pub(super) async fn nothing_left(steps: &mut Steps, scene: &Scene, server: &Serv
     let network = async {
         let tap = &uuid.simple().to_string()[20..];
         let places = [
-            ("rules", hypervisor.rules()?),
+            ("rules", without_flows(&hypervisor.rules()?)),
             ("links", hypervisor.ip(&["-o", "link"])?),
             ("routes", hypervisor.ip(&["route"])?),
             ("IPv6 routes", hypervisor.ip(&["-6", "route"])?),
