@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 use innkeeper_wire::time::Timestamp;
 
 use super::error::AppError;
-use crate::domain::lockout::{source, wide_source};
+use crate::domain::lockout::{SLACK, source, wide_source};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,7 +112,8 @@ impl RateLimits {
             from: now,
             count: 0,
         });
-        if now.since(window.from) >= span {
+        // One that lies ahead began before the clock was set back.
+        if now.since(window.from) >= span || window.from > now.after(SLACK) {
             *window = Window {
                 from: now,
                 count: 0,
@@ -186,6 +187,20 @@ mod tests {
         limits
             .admit(Limited::SignUp, here, at(3_600))
             .expect("a new window");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_nobody_waiting() {
+        let limits = RateLimits::default();
+        let here: IpAddr = "192.0.2.1".parse().expect("an address");
+        let admitted = |seconds: i64| {
+            let now = Timestamp::from_millis(seconds * 1_000);
+            let admit = |_: &i32| limits.admit(Limited::SignUp, here, now).is_ok();
+            (0..30).filter(admit).count()
+        };
+        assert_eq!(admitted(1_000_000), 20);
+        assert_eq!(admitted(1_000_000 - 200), 0, "by a little");
+        assert_eq!(admitted(0), 20);
     }
 
     #[test]

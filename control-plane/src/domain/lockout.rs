@@ -39,6 +39,9 @@ const ALL_SOURCES: Limit = Limit {
 /// lasts a day from there.
 pub const KEPT: Duration = Duration::from_secs(48 * 3_600);
 
+/// How far ahead of now what was counted may lie: clocks are put right by a little.
+pub const SLACK: Duration = Duration::from_secs(300);
+
 /// Where an attempt comes from. Names are hashes when they are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -56,6 +59,13 @@ struct Attempt {
     from: Source,
 }
 
+impl Attempt {
+    /// Whether it was made before the clock was set back: it would lock until the clock has caught up.
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.at > now.after(SLACK)
+    }
+}
+
 /// The attempts at one name: the newest, oldest first, and no more than can lock it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts(Vec<Attempt>);
@@ -65,9 +75,8 @@ impl Attempts {
     #[must_use]
     pub fn locked_for(&self, from: &Source, now: Timestamp) -> Option<Duration> {
         let of = |limit: &Limit, counts: &dyn Fn(&Source) -> bool| {
-            let times = self.0.iter().filter(|attempt| counts(&attempt.from));
-            let times: Vec<Timestamp> = times.map(|attempt| attempt.at).collect();
-            locked_for(&times, limit, now)
+            let counted = self.0.iter().filter(|attempt| counts(&attempt.from));
+            locked_for(counted, limit, now)
         };
         let narrow = of(&ONE_SOURCE, &|other| other.narrow == from.narrow);
         let wide = of(&WIDE_SOURCE, &|other| {
@@ -80,6 +89,7 @@ impl Attempts {
     /// The same with one more.
     #[must_use]
     pub fn with(mut self, from: Source, now: Timestamp) -> Self {
+        self.0.retain(|attempt| !attempt.is_ahead(now));
         self.0.push(Attempt { at: now, from });
         let surplus = self.0.len().saturating_sub(ALL_SOURCES.wrong);
         self.0.drain(..surplus);
@@ -97,8 +107,7 @@ impl Attempts {
     /// Whether all sources are locked out from now on.
     #[must_use]
     pub fn lock_all(&self, now: Timestamp) -> bool {
-        let times: Vec<Timestamp> = self.0.iter().map(|attempt| attempt.at).collect();
-        locked_for(&times, &ALL_SOURCES, now).is_some()
+        locked_for(self.0.iter(), &ALL_SOURCES, now).is_some()
     }
 
     /// Whether there are none.
@@ -108,8 +117,14 @@ impl Attempts {
     }
 }
 
-/// `times` are in order.
-fn locked_for(times: &[Timestamp], limit: &Limit, now: Timestamp) -> Option<Duration> {
+/// `attempts` are in order.
+fn locked_for<'a>(
+    attempts: impl Iterator<Item = &'a Attempt>,
+    limit: &Limit,
+    now: Timestamp,
+) -> Option<Duration> {
+    let counted = attempts.filter(|attempt| !attempt.is_ahead(now));
+    let times: Vec<Timestamp> = counted.map(|attempt| attempt.at).collect();
     let first = times.len().checked_sub(limit.wrong)?;
     let (first, last) = (times.get(first)?, times.last()?);
     if last.since(*first) >= limit.span {
@@ -173,6 +188,23 @@ mod tests {
             }
         }
         (admitted, attempts)
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_locks_nobody() {
+        let here = from("192.0.2.1");
+        let far = 10 * 365 * 86_400;
+        let (_, ahead) = tries(Attempts::default(), &here, &[far; 5]);
+        assert!(ahead.locked_for(&here, at(far)).is_some());
+        assert!(
+            ahead.locked_for(&here, at(far - 200)).is_some(),
+            "by a little"
+        );
+        assert_eq!(ahead.locked_for(&here, at(0)), None);
+        let (admitted, ahead) = tries(ahead, &here, &[0, 1, 2, 3, 4, 5]);
+        assert_eq!(admitted, 5, "from now on they count as ever");
+        let half_an_hour = Duration::from_secs(30 * 60);
+        assert_eq!(ahead.locked_for(&here, at(4)), Some(half_an_hour));
     }
 
     #[test]
