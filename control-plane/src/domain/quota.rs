@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Orders are counted over this time.
 const WINDOW: Duration = Duration::from_secs(3_600);
+/// The longest rest that can be configured, an hour more for clocks that are put right.
+const REST_MAX: Duration = Duration::from_secs(721 * 3_600);
 /// However few servers an account may have, it may order this often, and try again when something went wrong.
 const TURNOVER_MIN: u32 = 10;
 /// However many servers an account may have: it bounds the record as well.
@@ -51,6 +53,12 @@ pub const fn turnover(limit: u32) -> u32 {
     }
 }
 
+/// The one of `times`, oldest first, with whose end there are fewer than `most`.
+fn over(times: &[Timestamp], most: usize) -> Option<Timestamp> {
+    let over = times.len().checked_sub(most)?;
+    times.get(over).copied()
+}
+
 impl QuotaUse {
     /// With one more server, ordered at `now` by an account that may have `limit`.
     ///
@@ -65,14 +73,10 @@ impl QuotaUse {
         let servers = usize::try_from(self.servers).unwrap_or(usize::MAX);
         // Whoever was allowed more servers than he may turn over has them all the same.
         let resting_max = turnover.saturating_sub(servers).max(1);
-        if next.resting_until.len() >= resting_max {
-            let over = next.resting_until.len() - resting_max;
-            let wait = next.resting_until[over].since(now);
-            return Err(QuotaRefusal::TooFast { wait });
-        }
-        if next.ordered_at.len() >= turnover {
-            let over = next.ordered_at.len() - turnover;
-            let wait = next.ordered_at[over].after(WINDOW).since(now);
+        let rested = over(&next.resting_until, resting_max);
+        let ordered = over(&next.ordered_at, turnover).map(|at| at.after(WINDOW));
+        if let Some(until) = rested.max(ordered) {
+            let wait = until.since(now);
             return Err(QuotaRefusal::TooFast { wait });
         }
         next.ordered_at.push(now);
@@ -93,13 +97,14 @@ impl QuotaUse {
         next
     }
 
-    /// Without what is over at `now`. An order that lies ahead by more was placed before the clock was set back: when
-    /// that was, nobody knows.
+    /// Without what is over at `now`. What lies ahead by more than it can was written before the clock was set back:
+    /// when that was, nobody knows.
     fn at(&self, now: Timestamp) -> Self {
         let mut next = self.clone();
         next.ordered_at
             .retain(|at| now.since(*at).max(at.since(now)) < WINDOW);
-        next.resting_until.retain(|until| *until > now);
+        next.resting_until
+            .retain(|until| *until > now && until.since(now) <= REST_MAX);
         next
     }
 }
@@ -163,7 +168,7 @@ mod tests {
             Err(QuotaRefusal::TooFast { wait })
         };
         let full_now = Err(QuotaRefusal::Servers);
-        let cases: [(&str, u32, QuotaUse, Result<(), QuotaRefusal>); 8] = [
+        let cases: [(&str, u32, QuotaUse, Result<(), QuotaRefusal>); 10] = [
             ("nothing yet", 1, QuotaUse::default(), Ok(())),
             (
                 "as many as it may have",
@@ -194,6 +199,18 @@ mod tests {
                 10,
                 used(8, vec![], ahead(&resting)),
                 too_fast(1),
+            ),
+            (
+                "both, and the orders' wait is the longer one",
+                10,
+                used(8, before(&[60; 20]), ahead(&resting)),
+                too_fast(3_540),
+            ),
+            (
+                "they rest until long after the clock was set back",
+                10,
+                used(8, vec![], ahead(&[800 * 3_600; 12])),
+                Ok(()),
             ),
             (
                 "one of them has rested",
@@ -234,8 +251,7 @@ mod tests {
                         Err(QuotaRefusal::Servers) => prop_assert_eq!(live, limit),
                         Err(QuotaRefusal::TooFast { wait }) => {
                             prop_assert!(wait > Duration::ZERO && wait <= DAY);
-                            prop_assert!(used.with_order(limit, at(now).after(wait)).is_ok()
-                                || used.ordered_at.len() >= 10);
+                            prop_assert!(used.with_order(limit, at(now).after(wait)).is_ok());
                         }
                     }
                 } else if live > 0 {
