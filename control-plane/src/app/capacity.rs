@@ -14,6 +14,7 @@ use super::{
 };
 use crate::domain::{
     capacity::{self, Judged},
+    condition::Condition,
     host::Host,
 };
 
@@ -69,7 +70,7 @@ impl App {
     }
 
     /// Has a host count with all that it says now that it has: an operator knows that it was extended. Gives what
-    /// that is.
+    /// that is. What it says while something of it is away would be what it is measured by from then on.
     pub async fn accept_capacity(&self, host: HostId) -> Result<HostCapacity, AppError> {
         let refused = |why: &str| AppError::OperatorRefused(why.to_owned());
         let heard = self.presence().heard(host);
@@ -78,8 +79,22 @@ impl App {
             return Err(refused(&format!("it can't be so: {why}")));
         }
         let cause = format!("accept the capacity of {host}");
-        self.decide(Actor::Operator, &cause, |app, _| {
+        self.decide(Actor::Operator, &cause, |app, now| {
             let found = read::<Host>(app.store(), host)?.ok_or(AppError::NotFound)?;
+            if !matches!(
+                app.presence().condition(&found.value, now),
+                Condition::Heard { .. }
+            ) {
+                return Err(refused(
+                    "it must be active, heard and its libvirt be there: `host list` says how it is",
+                ));
+            }
+            let HostCapacity { cpus, memory, disk } = heard.claims;
+            if cpus == 0 || memory.0 == 0 || disk.0 == 0 {
+                return Err(refused(
+                    "it says that it has no processors, no memory or no disk at all",
+                ));
+            }
             let next = Host {
                 capacity: Some(heard.claims),
                 confirmed: Some(heard.claims),

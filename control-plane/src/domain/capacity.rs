@@ -101,12 +101,8 @@ fn one(confirmed: u64, claimed: u64) -> (u64, u64) {
         return (claimed, claimed);
     }
     let allowed = u128::from(confirmed) * GROWTH_PERCENT / 100;
-    let counts = if u128::from(claimed) <= allowed {
-        claimed
-    } else {
-        confirmed
-    };
-    (counts, confirmed)
+    let allowed = u64::try_from(allowed).unwrap_or(u64::MAX);
+    (claimed.min(allowed), confirmed)
 }
 
 /// What a host counts with that counted with `before`, should it now count with `next`, when it shrank last at
@@ -213,7 +209,7 @@ mod tests {
                 "from before anybody confirmed anything",
                 host(Some(known), None),
                 capacity(32, 64, 1_000),
-                known,
+                capacity(20, 64, 1_000),
                 known,
             ),
             (
@@ -248,7 +244,7 @@ mod tests {
                 "much more, of one thing",
                 host(Some(capacity(20, 80, 1_250)), Some(known)),
                 capacity(16, 81, 1_000),
-                capacity(16, 64, 1_000),
+                capacity(16, 80, 1_000),
                 known,
             ),
         ] {
@@ -272,6 +268,13 @@ mod tests {
     }
 
     proptest! {
+        /// Who says more never counts with less for it.
+        #[test]
+        fn more_never_counts_less(confirmed in 0u64..1_000, less in 0u64..2_000, more in 0u64..2_000) {
+            let (less, more) = (less.min(more), less.max(more));
+            prop_assert!(one(confirmed, less).0 <= one(confirmed, more).0);
+        }
+
         /// However it creeps: without an operator no host counts with much more than its first word.
         #[test]
         fn nobody_creeps_upwards(

@@ -585,11 +585,23 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     setting.order(&token, &quote, "click 2").await.expect(409);
     let overview = setting.app.hosts().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), Some(room_for(4)));
+    let mut partly = room_for(4);
+    partly.disk = Bytes(0);
+    setting.report(&host, partly, vec![]).await;
+    let refused = setting.app.accept_capacity(host.id).await;
+    assert!(refused.is_err(), "its disk is away");
+    setting.report(&host, room_for(4), vec![]).await;
+    setting.clock.advance_s(900);
+    let refused = setting.app.accept_capacity(host.id).await;
+    assert!(refused.is_err(), "it is silent");
+    setting.report(&host, room_for(4), vec![]).await;
     let accepted = setting.app.accept_capacity(host.id).await;
     assert_eq!(accepted.expect("it is plausible"), room_for(4));
     let overview = setting.app.hosts().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), None);
     setting.order(&token, &quote, "click 2").await.expect(201);
+    setting.app.revoke_host(host.id).await.expect("revoked");
+    assert!(setting.app.accept_capacity(host.id).await.is_err());
 }
 
 /// Row C16 of the trial: a capacity that alternates made a commit with each report.
