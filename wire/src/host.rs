@@ -201,13 +201,13 @@ pub struct Report {
     #[serde(default)]
     pub held: Vec<HeldServer>,
     /// The host's own addresses, but for those of the guests' bridge: nobody else may be given them. At most
-    /// [`HOST_ADDRESSES_MAX`].
+    /// [`HOST_ADDRESSES_REPORTED_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpAddr>,
 }
 
-/// Most addresses of a host that a report names.
-pub const HOST_ADDRESSES_MAX: usize = 32;
+/// Most addresses of a host that a report names: those of private bridges must not keep out one of a pool.
+pub const HOST_ADDRESSES_REPORTED_MAX: usize = 256;
 
 /// How it is with a host apart from its servers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

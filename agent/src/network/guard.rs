@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use innkeeper_wire::{host::HOST_ADDRESSES_MAX, vm::Nic};
+use innkeeper_wire::{host::HOST_ADDRESSES_REPORTED_MAX, vm::Nic};
 
 /// What of a host's own network decides which guests it can carry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +32,7 @@ impl Surroundings {
             .iter()
             .filter(|(address, used)| matches!(used, AddressUse::Own { .. }) && is_global(address));
         own.map(|(address, _)| *address)
-            .take(HOST_ADDRESSES_MAX)
+            .take(HOST_ADDRESSES_REPORTED_MAX)
             .collect()
     }
 }
@@ -180,6 +180,19 @@ mod tests {
             reported,
             expected.map(|text| text.parse::<IpAddr>().expect("an address"))
         );
+    }
+
+    /// Forty private bridges come before the address of a pool.
+    #[test]
+    fn private_bridges_do_not_keep_out_a_public_address() {
+        let bridge = |n: u8| (IpAddr::from([10, 0, n, 1]), own());
+        let mut surroundings = Surroundings {
+            taken: (0..40).map(bridge).collect(),
+            without_ipv6: None,
+        };
+        let public = address("203.0.113.9");
+        surroundings.taken.insert(public, own());
+        assert!(surroundings.own_addresses().contains(&public));
     }
 
     #[test]

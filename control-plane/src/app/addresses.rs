@@ -4,13 +4,13 @@
 //! would get it: so no order can take it, whenever it looks, until an operator releases it.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
 use innkeeper_wire::{
-    host::HOST_ADDRESSES_MAX,
+    host::HOST_ADDRESSES_REPORTED_MAX,
     id::{HostId, ServerId},
     time::Timestamp,
     vm::Subnet,
@@ -28,6 +28,8 @@ use crate::domain::{
 
 /// Addresses that one order looks at, when what seemed to be free is taken, before the caller hears `Busy`.
 const TRIED_MAX: usize = 16;
+/// Most addresses of pools that a host has.
+const HOST_ADDRESSES_MAX: usize = 32;
 /// Most pairs of host and address that are remembered as having been spoken of.
 const SAID_MAX: usize = 1_000;
 
@@ -45,8 +47,6 @@ pub(crate) struct TakenAddresses {
 pub(crate) struct Trespasses {
     /// Hosts that have an address of a server, and were spoken of.
     said: Mutex<BTreeSet<(HostId, IpAddr)>>,
-    /// What each host has had since the start.
-    had: Mutex<HashMap<HostId, BTreeSet<IpAddr>>>,
 }
 
 impl Trespasses {
@@ -54,22 +54,6 @@ impl Trespasses {
     fn is_new(&self, host: HostId, address: IpAddr) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.len() < SAID_MAX && said.insert((host, address))
-    }
-
-    /// Those of the addresses that a host may have: it can't say others each time until the pool is empty.
-    fn admit(&self, host: HostId, addresses: &BTreeSet<IpAddr>) -> Vec<IpAddr> {
-        let mut had = self.had.lock().unwrap_or_else(PoisonError::into_inner);
-        let its = had.entry(host).or_default();
-        let mut admitted = Vec::new();
-        for address in addresses {
-            if its.len() < HOST_ADDRESSES_MAX || its.contains(address) {
-                its.insert(*address);
-                admitted.push(*address);
-            } else if self.is_new(host, *address) {
-                tracing::error!(host.id = %host, %address, "a host says that it has more addresses of pools than any host: this one is not kept for it");
-            }
-        }
-        admitted
     }
 }
 
@@ -128,7 +112,8 @@ impl App {
         pools.find(|pool| pool.position(address).is_some())
     }
 
-    /// Keeps the addresses from servers that a host was heard from, or says that it has, should pools have them.
+    /// Keeps the addresses from servers that a host was heard from, or says that it has, should pools have them. It may
+    /// say so of its own site's alone.
     ///
     /// # Errors
     /// When that can't be written.
@@ -138,55 +123,90 @@ impl App {
         from: IpAddr,
         reported: &[IpAddr],
     ) -> Result<(), AppError> {
-        let reported = reported.iter().copied().take(HOST_ADDRESSES_MAX);
-        let all = std::iter::once(from).chain(reported);
-        let pooled: BTreeSet<_> = all
-            .map(|address| address.to_canonical())
-            .filter(|address| self.pool_of(*address).is_some())
+        let site = self.check_host(host)?.site;
+        let is_its_sites = |address: &IpAddr| {
+            let pool = self.pool_of(*address);
+            pool.is_some_and(|pool| pool.site == site)
+        };
+        let reported = reported.iter().take(HOST_ADDRESSES_REPORTED_MAX);
+        let reported = reported.map(IpAddr::to_canonical).filter(is_its_sites);
+        // The one that it really uses comes first.
+        let from = Some(from.to_canonical()).filter(|from| self.pool_of(*from).is_some());
+        let pooled: Vec<_> = from
+            .into_iter()
+            .chain(reported.take(HOST_ADDRESSES_MAX))
             .collect();
         if pooled.is_empty() || !self.follows(host) {
             return Ok(());
         }
-        let bound = self.trespasses().admit(host, &pooled);
         self.decide(Actor::Host(host), "its own addresses", |app, _| {
+            app.check_host(host)?;
             let mut changes = Changes::default();
-            for address in &bound {
-                app.claim_for_host(&mut changes, host, *address)?;
-            }
+            app.claim_for_host(&mut changes, host, &pooled)?;
             Ok((changes, ()))
         })
         .await
     }
 
-    /// The same as part of a commit.
+    /// The same as part of a commit. What it has already counts: it can't say others each time until the pool is empty.
     pub(super) fn claim_for_host(
         &self,
         changes: &mut Changes,
         host: HostId,
-        from: IpAddr,
+        addresses: &[IpAddr],
     ) -> Result<(), AppError> {
-        let from = from.to_canonical();
-        if self.pool_of(from).is_none() {
-            return Ok(());
-        }
-        let claim = read::<AddressClaim>(self.store(), from)?;
-        let version = claim.as_ref().map(|claim| claim.version);
-        match claim.map(|claim| claim.value) {
-            Some(AddressClaim::Host { .. }) => {}
-            Some(AddressClaim::Held { server } | AddressClaim::Unlisted { server, .. }) => {
-                if self.trespasses().is_new(host, from) {
-                    tracing::error!(
-                        host.id = %host, vm.id = %server, address = %from,
-                        "a host is heard from the address of a server: one of the two must get another one"
+        let mut its: BTreeSet<_> = self.mirror().addresses_of(host).into_iter().collect();
+        for address in addresses.iter().map(IpAddr::to_canonical) {
+            if self.pool_of(address).is_none() || its.contains(&address) {
+                continue;
+            }
+            let claim = read::<AddressClaim>(self.store(), address)?;
+            let version = claim.as_ref().map(|claim| claim.version);
+            match claim.map(|claim| claim.value) {
+                Some(AddressClaim::Host { .. }) => {}
+                Some(AddressClaim::Held { server } | AddressClaim::Unlisted { server, .. }) => {
+                    if self.trespasses().is_new(host, address) {
+                        tracing::error!(
+                            host.id = %host, vm.id = %server, %address,
+                            "a host is heard from the address of a server: one of the two must get another one"
+                        );
+                    }
+                }
+                Some(AddressClaim::Resting { .. }) | None if its.len() >= HOST_ADDRESSES_MAX => {
+                    if self.trespasses().is_new(host, address) {
+                        tracing::error!(host.id = %host, %address, "a host says that it has more addresses of pools than any host: this one is not kept for it");
+                    }
+                }
+                Some(AddressClaim::Resting { .. }) | None => {
+                    tracing::warn!(
+                        host.id = %host, %address,
+                        "a host has an address of a pool; no server is given it, write it into `reserved`"
                     );
+                    changes.replace(address, version, &AddressClaim::Host { host })?;
+                    its.insert(address);
                 }
             }
-            Some(AddressClaim::Resting { .. }) | None => {
-                tracing::warn!(
-                    host.id = %host, address = %from,
-                    "a host has an address of a pool; no server is given it, write it into `reserved`"
-                );
-                changes.replace(from, version, &AddressClaim::Host { host })?;
+        }
+        Ok(())
+    }
+
+    /// What a host had of the pools rests from now on, as part of the commit that revokes it.
+    pub(super) fn release_of_host(
+        &self,
+        changes: &mut Changes,
+        host: HostId,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let until = now.after(self.settings().address_rest);
+        for address in self.mirror().addresses_of(host) {
+            if let Some(claim) = read::<AddressClaim>(self.store(), address)?
+                && claim.value == (AddressClaim::Host { host })
+            {
+                changes.replace(
+                    address,
+                    Some(claim.version),
+                    &AddressClaim::Resting { until },
+                )?;
             }
         }
         Ok(())

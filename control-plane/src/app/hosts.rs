@@ -160,7 +160,7 @@ impl App {
                 return Err(refused(InvitationRefusal::NameTaken));
             }
             let (mut changes, ()) = app.new_host(host, &hash, found, used_with, now)?;
-            app.claim_for_host(&mut changes, host, caller.address)?;
+            app.claim_for_host(&mut changes, host, &[caller.address])?;
             Ok((changes, ()))
         })
         .await?;
@@ -265,6 +265,7 @@ impl App {
             {
                 changes.remove::<HostNameClaim>(&name, claim.version)?;
             }
+            app.release_of_host(&mut changes, host, now)?;
             if found.value.state == HostState::Revoked {
                 return Ok((changes, ()));
             }

@@ -161,6 +161,11 @@ impl Mirror {
         lock(&self.free).propose(site, is_wanted, now)
     }
 
+    /// The pools' addresses that a host has itself.
+    pub(crate) fn addresses_of(&self, host: HostId) -> Vec<IpAddr> {
+        lock(&self.free).of_host(host)
+    }
+
     /// On which hosts of a site a server can be given addresses.
     pub(crate) fn carriers(&self, site: &Code, now: Timestamp) -> Carriers {
         lock(&self.free).carriers(site, now)

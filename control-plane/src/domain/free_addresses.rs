@@ -9,7 +9,10 @@ use std::{
     net::IpAddr,
 };
 
-use innkeeper_wire::{id::Code, time::Timestamp};
+use innkeeper_wire::{
+    id::{Code, HostId},
+    time::Timestamp,
+};
 
 use super::addresses::{AddressClaim, Pool, Routing};
 
@@ -41,6 +44,8 @@ struct Circle {
     resting: BTreeSet<(Timestamp, u128)>,
     /// What is known of positions that were ever claimed, with the claim's version.
     known: HashMap<u128, (u64, Option<AddressClaim>)>,
+    /// What each host has of it.
+    hosts: HashMap<HostId, BTreeSet<u128>>,
     /// Where the next search begins.
     next: u128,
 }
@@ -90,6 +95,7 @@ impl FreeAddresses {
             free: BTreeMap::from([(0, pool.size() - 1)]),
             resting: BTreeSet::new(),
             known: HashMap::new(),
+            hosts: HashMap::new(),
             next: 0,
         };
         Self {
@@ -123,6 +129,16 @@ impl FreeAddresses {
                 .sum(),
         };
         self.pools.iter().map(tally).collect()
+    }
+
+    /// The pools' addresses that a host has itself.
+    #[must_use]
+    pub fn of_host(&self, host: HostId) -> Vec<IpAddr> {
+        let its = |circle: &Circle| -> Vec<IpAddr> {
+            let positions = circle.hosts.get(&host).into_iter().flatten();
+            positions.map(|at| circle.pool.address(*at)).collect()
+        };
+        self.pools.iter().flat_map(its).collect()
     }
 
     /// An address of a site that is free at `now`; another one each time, as long as there is another.
@@ -171,6 +187,14 @@ impl Circle {
         }
         if let Some((_, Some(AddressClaim::Resting { until }))) = known {
             self.resting.remove(&(*until, position));
+        }
+        if let Some((_, Some(AddressClaim::Host { host }))) = known
+            && let Some(its) = self.hosts.get_mut(host)
+        {
+            its.remove(&position);
+        }
+        if let Some(AddressClaim::Host { host }) = claim {
+            self.hosts.entry(host).or_default().insert(position);
         }
         self.known.insert(position, (version, claim));
         match claim {
@@ -425,6 +449,10 @@ mod tests {
         addresses.note("198.51.100.2", Some(AddressClaim::Host { host }));
         assert_eq!(addresses.v4(0), "198.51.100.3");
         assert_eq!(addresses.v4(1_000_000), "198.51.100.3", "for good");
+        let its: IpAddr = "198.51.100.2".parse().expect("an address");
+        assert_eq!(addresses.free.of_host(host), [its]);
+        addresses.note("198.51.100.2", resting(100));
+        assert_eq!(addresses.free.of_host(host), [] as [IpAddr; 0]);
     }
 
     #[test]

@@ -16,7 +16,10 @@ use innkeeper_wire::{
     vm::{PoolMode, ServerSpec, Subnet},
 };
 
-use crate::setting::{Answer, Setting, TestHost, room_for};
+use crate::{
+    setting::{Answer, Setting, TestHost, room_for},
+    witnesses::copy_journal,
+};
 
 fn pool(subnet: &str, ranges: Option<&[&str]>, routing: Routing) -> Pool {
     let ranges: Option<Vec<String>> =
@@ -417,6 +420,54 @@ async fn no_order_gets_an_address_that_a_host_says_it_has() {
     for first in [10, 40, 70, 100] {
         report((first..first + 30).map(address).collect()).await;
     }
-    let free = setting.app.tally_addresses()[0].free;
-    assert_eq!(free, 253 - 2 - 32);
+    let free = || setting.app.tally_addresses()[0].free;
+    assert_eq!(free(), 253 - 2 - 32);
+    // Those of a revoked one rest, and are given to others afterwards.
+    setting.app.revoke_host(host.id).await.expect("revoked");
+    assert_eq!(free(), 253 - 2 - 32);
+    setting.clock.advance_s(721 * 3_600);
+    assert_eq!(free(), 253 - 2);
+}
+
+/// A host takes addresses from nobody else's site; private ones before it keep out none; and what it has counts also
+/// after a start of ours.
+#[tokio::test]
+async fn a_host_keeps_a_few_addresses_of_its_own_site() {
+    let ours = pool("198.51.100.0/24", None, Routing::ProxyNeighbour);
+    let busan = Pool::parse("busan".parse().expect("a code"), "203.0.113.0/24").expect("a pool");
+    let first = Setting::giving(vec![ours, busan]);
+    let host = first.host("h1", room_for(10)).await;
+    let report = async |setting: &Setting, host: &TestHost, addresses: Vec<IpAddr>| {
+        let blank = setting.blank_report(host, room_for(10), vec![]);
+        let report = Report { addresses, ..blank };
+        setting.post_report(host, &report).await;
+        let tallies = setting.app.tally_addresses();
+        tallies.iter().map(|tally| tally.free).collect::<Vec<_>>()
+    };
+    let theirs = (10..20).map(|last| IpAddr::from([203, 0, 113, last]));
+    let private = (0..100).map(|last| IpAddr::from([10, 0, 0, last]));
+    let its = (10..50).map(|last| IpAddr::from([198, 51, 100, last]));
+    let said: Vec<_> = theirs.chain(private).chain(its).collect();
+    assert_eq!(report(&first, &host, said).await, [253 - 32, 253]);
+    copy_journal(&first, "again");
+    let setting = first.with_store("again");
+    let more = (60..90).map(|last| IpAddr::from([198, 51, 100, last]));
+    let free = report(&setting, &host.again(&setting), more.collect()).await;
+    assert_eq!(free, [253 - 32, 253]);
+}
+
+/// The address that it dials from is really its own: it comes before what it says.
+#[tokio::test]
+async fn the_address_that_a_host_dials_from_is_kept_first() {
+    let setting = Setting::giving(vec![pool("198.51.100.0/24", None, Routing::ProxyNeighbour)]);
+    let host = setting.host("h1", room_for(10)).await;
+    let address = |last: u8| IpAddr::from([198, 51, 100, last]);
+    let said: Vec<_> = (10..60).map(address).collect();
+    let noted = setting
+        .app
+        .note_host_addresses(host.id, address(200), &said);
+    noted.await.expect("written");
+    let used = in_use(setting.app.store()).expect("it reads");
+    assert_eq!(used.claims.len(), 32);
+    assert!(used.claims.contains_key(&address(200)));
 }

@@ -188,7 +188,8 @@ impl Setting {
     pub(crate) fn with_store(&self, store: &str) -> Self {
         let (clock, authority) = (Arc::clone(&self.clock), self.authority.clone());
         let owner = Arc::clone(&self.owner);
-        Self::assemble(owner, store, clock, authority, (1 << 32, settings()))
+        let settings = self.app.settings().clone();
+        Self::assemble(owner, store, clock, authority, (1 << 32, settings))
     }
 
     fn assemble(
