@@ -168,7 +168,7 @@ mod tests {
             Err(QuotaRefusal::TooFast { wait })
         };
         let full_now = Err(QuotaRefusal::Servers);
-        let cases: [(&str, u32, QuotaUse, Result<(), QuotaRefusal>); 10] = [
+        let cases: [(&str, u32, QuotaUse, Result<(), QuotaRefusal>); 8] = [
             ("nothing yet", 1, QuotaUse::default(), Ok(())),
             (
                 "as many as it may have",
@@ -201,18 +201,6 @@ mod tests {
                 too_fast(1),
             ),
             (
-                "both, and the orders' wait is the longer one",
-                10,
-                used(8, before(&[60; 20]), ahead(&resting)),
-                too_fast(3_540),
-            ),
-            (
-                "they rest until long after the clock was set back",
-                10,
-                used(8, vec![], ahead(&[800 * 3_600; 12])),
-                Ok(()),
-            ),
-            (
                 "one of them has rested",
                 10,
                 used(8, vec![], ahead(&rested)),
@@ -229,6 +217,21 @@ mod tests {
             let outcome = used.with_order(limit, now).map(drop);
             assert_eq!(outcome, expected, "{what}");
         }
+    }
+
+    #[test]
+    fn the_longer_wait_counts_and_no_rest_ends_too_late() {
+        let now = at(1_000_000);
+        let ordered = vec![at(1_000_000 - 60); 20];
+        let both = used(8, ordered, vec![at(1_000_001); 12]);
+        let wait = Duration::from_secs(3_540);
+        assert_eq!(
+            both.with_order(10, now),
+            Err(QuotaRefusal::TooFast { wait })
+        );
+        // Written before the clock was set back.
+        let ahead = used(8, vec![], vec![now.after(DAY * 40); 12]);
+        assert!(ahead.with_order(10, now).is_ok());
     }
 
     proptest! {
