@@ -265,7 +265,8 @@ pub enum HostFaultCode {
     DiskLow,
     /// The port of the agent's metrics is somebody else's: the agent works, and shows no figures.
     MetricsPort,
-    /// The host's configuration leaves open what guests need; it runs on with what it has.
+    /// The host's configuration, or rules of others that can't be read, leave open whether guests have what they need; it
+    /// runs on with what it has.
     Unconfigured,
 }
 

@@ -32,12 +32,12 @@ pub(super) struct ForeignDrop {
     pub(super) by: By,
     /// The table has a chain that docker keeps for operators' own rules.
     has_docker: bool,
-    certainty: Certainty,
+    pub(super) certainty: Certainty,
 }
 
 /// Whether all rules that lead there could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Certainty {
+pub(super) enum Certainty {
     /// They could.
     Certain,
     /// One asks for the state of a connection, and nothing shows which.

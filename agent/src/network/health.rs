@@ -10,7 +10,7 @@ use innkeeper_wire::host::{HostFault, HostFaultCode};
 
 use super::{
     drift::{Device, PortFault},
-    foreign::ForeignDrop,
+    foreign::{Certainty, ForeignDrop},
     guard::{AddressUse, Surroundings},
 };
 
@@ -129,7 +129,14 @@ impl Account {
     /// Finds the faults among other programs' rules, for guests with these addresses.
     pub(super) fn judge_foreign(&mut self, guests: &BTreeSet<IpAddr>, bridge: &str) {
         let drops = self.drops.iter().filter(|drop| drop.concerns(guests));
-        let faults = drops.map(|drop| fault(HostFaultCode::ForeignDrop, drop.describe(bridge)));
+        // What may be, and may as well not be, takes nothing from a customer: it makes no outage.
+        let faults = drops.map(|drop| {
+            let code = match drop.certainty {
+                Certainty::Certain => HostFaultCode::ForeignDrop,
+                Certainty::Likely => HostFaultCode::Unconfigured,
+            };
+            fault(code, drop.describe(bridge))
+        });
         self.foreign = faults.collect();
     }
 
@@ -231,6 +238,7 @@ pub(super) fn fault(code: HostFaultCode, detail: String) -> HostFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::foreign::{self, iptables};
 
     fn lines(texts: &[&str]) -> Vec<String> {
         texts.iter().map(ToString::to_string).collect()
@@ -265,6 +273,20 @@ mod tests {
         assert_eq!(account.repairs(), 1);
         account.applied(None);
         assert_eq!(account.repairs(), 2, "the route");
+    }
+
+    /// Customers were told of a firewall that drops their packets, with credit, wherever `ip_tables` was merely loaded.
+    #[test]
+    fn rules_that_cannot_be_read_are_told_and_make_no_outage() {
+        let mut ruleset = serde_json::json!({ "nftables": [] });
+        iptables::note_unread(&mut ruleset, "ip", "iptables-legacy-save");
+        let mut account = Account::default();
+        account.note_foreign(foreign::drops(&ruleset, "innkeeper0", None));
+        account.judge_foreign(&BTreeSet::new(), "innkeeper0");
+        let told = account.faults();
+        let codes: Vec<_> = told.iter().map(|fault| fault.code).collect();
+        assert_eq!(codes, [HostFaultCode::Unconfigured]);
+        assert!(told[0].detail.contains("they may drop"), "{told:?}");
     }
 
     #[test]
