@@ -10,7 +10,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::Arc,
     time::Duration,
 };
@@ -162,13 +162,27 @@ impl Lab {
         }
     }
 
-    fn virsh(&self, arguments: &[&str]) -> String {
+    /// Waits for the guest's agent: a guest that answers ARP may still be starting it.
+    async fn until_its_agent_answers(&self) {
+        let ping = ["qemu-agent-command", r#"{"execute":"guest-ping"}"#];
+        let until = Instant::now() + PATIENCE;
+        while !self.ask_virsh(&ping).status.success() {
+            assert!(Instant::now() < until, "the guest's agent does not answer");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn ask_virsh(&self, arguments: &[&str]) -> Output {
         let server = self.spec.server.to_string();
-        let output = Command::new("virsh")
+        Command::new("virsh")
             .args(["-c", &self.libvirt.uri(), arguments[0], &server])
             .args(&arguments[1..])
             .output()
-            .expect("virsh runs");
+            .expect("virsh runs")
+    }
+
+    fn virsh(&self, arguments: &[&str]) -> String {
+        let output = self.ask_virsh(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -315,6 +329,7 @@ fn a_guest_that_a_full_disk_paused_goes_on_when_there_is_room() {
         let filler = small.join("filler");
         fill(&filler, &small);
         let write = r#"{"execute":"guest-exec","arguments":{"path":"/bin/busybox","arg":["dd","if=/dev/urandom","of=/dev/vda","bs=1M","seek=200","count=300"]}}"#;
+        lab.until_its_agent_answers().await;
         lab.virsh(&["qemu-agent-command", write]);
         let paused = ObservedState::Paused {
             why: PauseReason::DiskFull,
