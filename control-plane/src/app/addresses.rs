@@ -199,15 +199,23 @@ impl App {
     ) -> Result<(), AppError> {
         let until = now.after(self.settings().address_rest);
         for address in self.mirror().addresses_of(host) {
-            if let Some(claim) = read::<AddressClaim>(self.store(), address)?
-                && claim.value == (AddressClaim::Host { host })
-            {
-                changes.replace(
-                    address,
-                    Some(claim.version),
-                    &AddressClaim::Resting { until },
-                )?;
-            }
+            self.rest(changes, address, &AddressClaim::Host { host }, until)?;
+        }
+        Ok(())
+    }
+
+    /// An address rests until then, if this is still what is said of it.
+    pub(super) fn rest(
+        &self,
+        changes: &mut Changes,
+        address: IpAddr,
+        held: &AddressClaim,
+        until: Timestamp,
+    ) -> Result<(), AppError> {
+        let claim = read::<AddressClaim>(self.store(), address)?;
+        if let Some(claim) = claim.filter(|claim| claim.value == *held) {
+            let resting = AddressClaim::Resting { until };
+            changes.replace(address, Some(claim.version), &resting)?;
         }
         Ok(())
     }

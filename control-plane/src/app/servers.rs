@@ -417,19 +417,10 @@ impl App {
             let less = used.value.without_server(rest_until, now);
             changes.replace(server.account, Some(used.version), &less)?;
         }
+        let until = rest_until.filter(|_| !planted(Bug::ReuseAddressEarly));
+        let held = AddressClaim::Held { server: server.id };
         for address in &server.nic.addresses {
-            let claim = read::<AddressClaim>(self.store(), address)?;
-            if let Some(claim) =
-                claim.filter(|claim| claim.value == AddressClaim::Held { server: server.id })
-            {
-                let until = rest_until.filter(|_| !planted(Bug::ReuseAddressEarly));
-                let until = until.unwrap_or(now);
-                changes.replace(
-                    address,
-                    Some(claim.version),
-                    &AddressClaim::Resting { until },
-                )?;
-            }
+            self.rest(changes, *address, &held, until.unwrap_or(now))?;
         }
         Ok(())
     }
