@@ -1,5 +1,4 @@
-//! What must not stand in a name that a person gives, his own or a key's: it is shown on pages, and the person's
-//! stands in mails of ours.
+//! What must not stand in a name that a person gives, his own or a key's: it is shown on pages, to others too.
 
 /// Whether a part of it can't be seen, or changes how the rest is seen.
 #[must_use]
@@ -7,7 +6,7 @@ pub fn has_invisible(name: &str) -> bool {
     name.chars().any(is_invisible)
 }
 
-/// Whether a mail program would make a link of a part of it.
+/// Whether it has what a web address begins with. A bare `shop.example` passes: people have names with dots.
 #[must_use]
 pub fn has_link(name: &str) -> bool {
     let lower = name.to_lowercase();
