@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 use innkeeper_mtls::{KeyId, Peer, Standing, authority::SKEW_MAX};
-use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId};
+use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId, time::Timestamp};
 
 use super::{AgentContext, listener::Connection, request_id};
 use crate::{
@@ -22,6 +22,8 @@ pub(super) struct HostCaller {
     pub(super) host: HostId,
     /// The authority that signed its certificate.
     pub(super) issuer: KeyId,
+    /// Until when its certificate is valid.
+    pub(super) not_after: Timestamp,
 }
 
 /// A host that reports, by its certificate.
@@ -88,19 +90,29 @@ fn identify(
     context: &AgentContext,
     connection: Connection,
 ) -> Result<HostCaller, Refused> {
-    let (host, issuer) = match (connection.peer.standing(context.app.now()), connection.peer) {
-        (Standing::Valid(host), Peer::Host { issuer, .. }) => (host, issuer),
-        (Standing::Expired(_), _) => {
-            let detail = "the certificate has expired; it can only be renewed";
-            return Err(refuse(context, connection, "expired", detail));
-        }
-        _ => return Err(no_certificate(context, connection)),
-    };
+    let (host, issuer, not_after) =
+        match (connection.peer.standing(context.app.now()), connection.peer) {
+            (
+                Standing::Valid(host),
+                Peer::Host {
+                    issuer, not_after, ..
+                },
+            ) => (host, issuer, not_after),
+            (Standing::Expired(_), _) => {
+                let detail = "the certificate has expired; it can only be renewed";
+                return Err(refuse(context, connection, "expired", detail));
+            }
+            _ => return Err(no_certificate(context, connection)),
+        };
     if names_another(&parts.headers, host) {
         return Err(another_host(context, connection));
     }
     check_authority(context, connection, issuer)?;
-    Ok(HostCaller { host, issuer })
+    Ok(HostCaller {
+        host,
+        issuer,
+        not_after,
+    })
 }
 
 /// The answer to a host that may not do what it asks for.

@@ -12,7 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use innkeeper_mtls::Succession;
+use innkeeper_mtls::{
+    Succession,
+    authority::{HOST_LIFE, SKEW_MAX},
+};
 use innkeeper_wire::{
     digest::Digest,
     error::{Problem, ProblemCode},
@@ -259,12 +262,19 @@ async fn hear(
         .note_trust(caller.host, life.authorities, caller.issuer);
     let authorities = other_authorities(&present, life);
     // First whom to trust, then the certificate: one of an authority that it does not trust is of no use.
-    let renews = authorities.is_none() && caller.issuer != present.issuer().key_id();
+    let is_of_another = caller.issuer != present.issuer().key_id();
+    let renews = authorities.is_none() && (is_of_another || is_signed_ahead(context, caller));
     Ok(LifeAnswer {
         challenge,
         renew: renews && context.app.renewal() == Renewal::Now,
         authorities,
     })
+}
+
+/// Whether a certificate ends later than one that is signed now: a clock that was ahead signed it. Its host renews when
+/// half of its life is over, so that it would be good for as long as that clock was ahead.
+fn is_signed_ahead(context: &AgentContext, caller: &HostCaller) -> bool {
+    caller.not_after > context.app.now().after(HOST_LIFE + SKEW_MAX)
 }
 
 /// Takes in what a host observed.

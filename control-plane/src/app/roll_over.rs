@@ -70,7 +70,7 @@ impl App {
         self.roll_over().heard().insert(host, heard);
     }
 
-    /// Whether a host whose certificate is of another authority shall renew now.
+    /// Whether a host whose certificate has to be replaced shall renew now.
     #[must_use]
     pub fn renewal(&self) -> Renewal {
         let mut pace = self.roll_over().pace.lock();

@@ -331,7 +331,7 @@ impl Pace {
     }
 }
 
-/// When a host whose certificate is of another authority shall renew.
+/// When a host whose certificate has to be replaced shall renew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renewal {
     /// At once.

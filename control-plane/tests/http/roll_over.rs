@@ -345,6 +345,22 @@ async fn hosts_are_sent_to_renew_at_a_pace() {
     assert_eq!(sent().await, 50);
 }
 
+/// A host that joined while the clock was ten hours ahead does not renew for 22 hours; nobody else must be able to use
+/// its certificate for that long.
+#[tokio::test]
+async fn a_certificate_that_was_signed_by_a_clock_ahead_is_replaced() {
+    let setting = Setting::new();
+    for (ahead_s, renews) in [(0, false), (299, false), (301, true), (36_000, true)] {
+        setting.clock.advance_s(ahead_s);
+        let host = setting.host(&format!("h{ahead_s}"), room_for(1)).await;
+        assert!(!live(&setting, &host).await.renew, "by the clock then");
+        setting.clock.advance_s(-ahead_s);
+        assert_eq!(live(&setting, &host).await.renew, renews, "{ahead_s} s");
+        let host = renewed(&setting, host).await;
+        assert!(!live(&setting, &host).await.renew, "{ahead_s} s, once");
+    }
+}
+
 /// Then hosts refuse us, and an operator has to hear why; what the journal says stays as it is.
 #[tokio::test]
 async fn an_old_copy_of_the_file_does_not_become_the_truth() {
