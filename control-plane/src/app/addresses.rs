@@ -140,9 +140,15 @@ impl App {
             return Ok(());
         }
         self.decide(Actor::Host(host), "its own addresses", |app, _| {
-            app.check_host(host)?;
+            // Asked before its addresses are counted, and written after them: of two reports at once, the second is
+            // decided anew and counts what the first has taken.
+            let counted_at = app.mirror().version_of(host);
+            let its = app.check_host(host)?;
             let mut changes = Changes::default();
             app.claim_for_host(&mut changes, host, &pooled)?;
+            if !changes.is_empty() {
+                changes.replace(host, counted_at, &its)?;
+            }
             Ok((changes, ()))
         })
         .await

@@ -166,6 +166,11 @@ impl Mirror {
         lock(&self.free).of_host(host)
     }
 
+    /// The version of a host's record that is known here, with all that was written before it.
+    pub(crate) fn version_of(&self, host: HostId) -> Option<u64> {
+        lock(&self.fleet).version_of(host)
+    }
+
     /// On which hosts of a site a server can be given addresses.
     pub(crate) fn carriers(&self, site: &Code, now: Timestamp) -> Carriers {
         lock(&self.free).carriers(site, now)

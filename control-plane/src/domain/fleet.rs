@@ -92,6 +92,12 @@ impl Fleet {
         });
     }
 
+    /// The newest version of a host's record that was taken in.
+    #[must_use]
+    pub fn version_of(&self, host: HostId) -> Option<u64> {
+        self.hosts.get(&host).map(|entry| entry.host_version)
+    }
+
     /// Takes in what is reserved on a host by its record of `version`, unless a newer one is known.
     pub fn reserve(&mut self, version: u64, host: HostId, reserved: Reserved) {
         self.change(host, |entry| {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use innkeeper_control_plane::{
-    app::in_use::in_use,
+    app::{error::AppError, in_use::in_use},
     domain::{
         addresses::{Pool, PoolDescription, Routing},
         in_use::check_pools,
@@ -15,6 +15,8 @@ use innkeeper_wire::{
     id::ServerId,
     vm::{PoolMode, ServerSpec, Subnet},
 };
+
+use tokio::task::JoinSet;
 
 use crate::{
     setting::{Answer, Setting, TestHost, room_for},
@@ -470,4 +472,28 @@ async fn the_address_that_a_host_dials_from_is_kept_first() {
     let used = in_use(setting.app.store()).expect("it reads");
     assert_eq!(used.claims.len(), 32);
     assert!(used.claims.contains_key(&address(200)));
+}
+
+/// A host says on many connections at once what it has, each time others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reports_at_once_claim_no_more_than_one_may() {
+    let setting = Setting::giving(vec![pool("198.51.0.0/16", None, Routing::ProxyNeighbour)]);
+    for round in 0..10 {
+        let host = setting.host(&format!("h{round}"), room_for(10)).await.id;
+        let mut reports = JoinSet::new();
+        for connection in 0..8 {
+            let app = setting.app.clone();
+            let said =
+                (0..32).map(|last| IpAddr::from([198, 51, round * 8 + connection, last + 1]));
+            let said: Vec<_> = said.collect();
+            reports.spawn(async move {
+                let noted = app.note_host_addresses(host, [192, 0, 2, 9].into(), &said);
+                assert!(matches!(noted.await, Ok(()) | Err(AppError::Busy)));
+            });
+        }
+        reports.join_all().await;
+        let kept = 32 * (u128::from(round) + 1);
+        let free = setting.app.tally_addresses()[0].free;
+        assert_eq!(free, 65_533 - kept, "round {round}");
+    }
 }
