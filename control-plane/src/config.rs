@@ -87,6 +87,9 @@ pub struct Installation {
     /// Most servers that a new account may have at a time.
     #[serde(default = "default_server_quota")]
     pub server_quota: u32,
+    /// Most sign-ups in an hour from everywhere together, 1 or more; each sends a mail. One address may make 20.
+    #[serde(default = "default_sign_ups_per_hour")]
+    pub sign_ups_per_hour: u32,
     /// Days for which hosts keep the disk of a deleted server aside, as customers are told; hosts have a
     /// setting of their own that must agree.
     #[serde(default = "default_tombstone_days")]
@@ -245,6 +248,10 @@ const fn default_server_quota() -> u32 {
     innkeeper_wire::api::SERVERS_PER_ACCOUNT_DEFAULT
 }
 
+const fn default_sign_ups_per_hour() -> u32 {
+    1_000
+}
+
 const fn default_audit_days() -> u32 {
     1_826
 }
@@ -337,6 +344,10 @@ impl Config {
         if !(1..=720).contains(&self.installation.address_rest_hours) {
             let why = "must be from 1 to 720";
             return Err(value("installation.address_rest_hours", why));
+        }
+        if self.installation.sign_ups_per_hour == 0 {
+            let why = "must be 1 or more";
+            return Err(value("installation.sign_ups_per_hour", why));
         }
         self.check_names()?;
         if self.listen.agent_names.is_empty() {
@@ -616,6 +627,11 @@ mod tests {
             "address_rest_hours = 24",
             "address_rest_hours = 0",
             "address_rest_hours: must be from 1 to 720",
+        );
+        check(
+            "sign_ups_per_hour = 1000",
+            "sign_ups_per_hour = 0",
+            "sign_ups_per_hour: must be 1 or more",
         );
         check(
             "code = \"s2\"",

@@ -270,6 +270,7 @@ fn settings(
         tombstone_days: installation.tombstone_days,
         address_rest: installation.address_rest(),
         server_quota: installation.server_quota,
+        sign_ups_per_hour: installation.sign_ups_per_hour,
         witness_key,
     })
 }

@@ -50,6 +50,11 @@ impl App {
         self.end_lapsed_holder(&request.login_id).await?;
         self.free_claim(&request.login_id)?;
         self.admit_mail_to(&request.email, caller.address)?;
+        // Last, so that nobody uses it up with what is refused anyway.
+        let allowed = self.settings().sign_ups_per_hour;
+        self.inner
+            .rate_limits
+            .admit_any_sign_up(allowed, self.now())?;
         let turn = self.inner.passwords.turn(Asker::stranger(caller.address));
         let person = Person {
             login_id: request.login_id.clone(),

@@ -308,6 +308,7 @@ mod tests {
             tombstone_days: 7,
             address_rest: std::time::Duration::from_secs(3_600),
             server_quota: 5,
+            sign_ups_per_hour: 1_000,
             witness_key: crate::app::witnesses::WitnessKey::new([3; 32]),
         }
     }

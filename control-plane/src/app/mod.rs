@@ -112,6 +112,8 @@ pub struct Settings {
     pub address_rest: Duration,
     /// Most servers of a new account.
     pub server_quota: u32,
+    /// Most sign-ups in an hour, from everywhere together.
+    pub sign_ups_per_hour: u32,
     /// What tags the witnesses of the journal that hosts are told.
     pub witness_key: WitnessKey,
 }

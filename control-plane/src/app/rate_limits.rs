@@ -13,6 +13,8 @@ use crate::domain::lockout::{SLACK, source, wide_source};
 pub(crate) enum Limited {
     /// Sign-ups, since each sends a mail.
     SignUp,
+    /// The same wherever they come from, since each also leaves a key for a day; as many times as the operator says.
+    AnySignUp,
     /// Confirmation mails.
     Resend,
     /// Sign-ins, right or wrong: each costs a password hash.
@@ -32,6 +34,7 @@ impl Limited {
     const fn allowance(self) -> (u32, Duration) {
         match self {
             Self::SignUp => (20, Duration::from_secs(3_600)),
+            Self::AnySignUp => (1, Duration::from_secs(3_600)),
             Self::Resend => (20, Duration::from_secs(3_600)),
             Self::SignIn | Self::Session => (60, Duration::from_secs(300)),
             Self::Mail => (9, Duration::from_secs(3_600)),
@@ -71,7 +74,20 @@ impl RateLimits {
         if let Some(wide) = wide_source(address) {
             self.count(kind, wide, WIDE, now)?;
         }
-        self.count(kind, source(address), 1, now)
+        self.count(kind, source(address), 1, now).map(drop)
+    }
+
+    /// Counts a sign-up among those from everywhere, of which `allowed` an hour are taken, or refuses it.
+    pub(crate) fn admit_any_sign_up(&self, allowed: u32, now: Timestamp) -> Result<(), AppError> {
+        let left = self.count(Limited::AnySignUp, String::new(), allowed, now)?;
+        if left == 0 {
+            tracing::warn!(
+                allowed,
+                "so many signed up within an hour that others are refused until it is over: see \
+                 `installation.sign_ups_per_hour`"
+            );
+        }
+        Ok(())
     }
 
     /// Counts one request of a source about something, or refuses it.
@@ -83,7 +99,7 @@ impl RateLimits {
         now: Timestamp,
     ) -> Result<(), AppError> {
         let from = wide_source(address).unwrap_or_else(|| source(address));
-        self.count(kind, format!("{name}/{from}"), 1, now)
+        self.count(kind, format!("{name}/{from}"), 1, now).map(drop)
     }
 
     /// Counts one request about something, whoever makes it, or refuses it.
@@ -93,16 +109,17 @@ impl RateLimits {
         name: String,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        self.count(kind, name, 1, now)
+        self.count(kind, name, 1, now).map(drop)
     }
 
+    /// Gives how many are left.
     fn count(
         &self,
         kind: Limited,
         name: String,
         times: u32,
         now: Timestamp,
-    ) -> Result<(), AppError> {
+    ) -> Result<u32, AppError> {
         let (allowed, span) = kind.allowance();
         let mut windows = self.windows.lock().expect("no holder of this lock panics");
         if windows.len() >= SOURCES_MAX {
@@ -119,14 +136,15 @@ impl RateLimits {
                 count: 0,
             };
         }
-        if window.count >= allowed.saturating_mul(times) {
+        let allowed = allowed.saturating_mul(times);
+        if window.count >= allowed {
             let remaining = span.saturating_sub(now.since(window.from));
             return Err(AppError::RateLimited {
                 retry_after_s: remaining.as_secs().max(1),
             });
         }
         window.count += 1;
-        Ok(())
+        Ok(allowed - window.count)
     }
 }
 

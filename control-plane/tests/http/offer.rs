@@ -74,6 +74,7 @@ pub(crate) fn settings() -> Settings {
         tombstone_days: 7,
         address_rest: std::time::Duration::from_secs(3_600),
         server_quota: 20,
+        sign_ups_per_hour: 1_000,
         witness_key: WitnessKey::new([3; 32]),
     }
 }

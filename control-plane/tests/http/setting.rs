@@ -161,12 +161,15 @@ impl Setting {
 
     /// One that gives away the addresses of other pools.
     pub(crate) fn giving(pools: Vec<Pool>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings = Settings {
+        Self::with(Settings {
             pools,
             ..settings()
-        };
-        Self::open_with(folder, settings)
+        })
+    }
+
+    /// One with other settings.
+    pub(crate) fn with(settings: Settings) -> Self {
+        Self::open_with(tempfile::tempdir().expect("a folder"), settings)
     }
 
     /// A control plane on what `folder` holds.

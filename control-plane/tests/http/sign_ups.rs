@@ -15,12 +15,16 @@ use std::{
     path::PathBuf,
 };
 
-use innkeeper_control_plane::store::{FolderDisk, begin_epoch, next_epoch};
+use innkeeper_control_plane::{
+    app::Settings,
+    store::{FolderDisk, begin_epoch, next_epoch},
+};
 use innkeeper_wire::id::AccountId;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::{
+    offer::settings,
     setting::{PASSWORD, Setting, room_for, signup},
     witnesses::{copy_journal, testify},
 };
@@ -120,6 +124,33 @@ async fn a_sign_up_with_somebodys_address_shuts_him_out_of_nothing() {
     assert_eq!(confirm(&setting, &second).await, 204);
     assert_eq!(sign_in(&setting, "minji91").await, 201);
     assert_eq!(sign_in(&setting, address).await, 401, "two have it now");
+}
+
+/// Whoever has many addresses leaves a mail and a key for each.
+#[tokio::test]
+async fn sign_ups_from_everywhere_together_have_a_limit() {
+    let setting = Setting::with(Settings {
+        sign_ups_per_hour: 3,
+        ..settings()
+    });
+    let ask = async |source: usize, login_id: &str| {
+        let address = format!("10.0.{source}.1");
+        setting
+            .post_from(&address, "/signups", signup(login_id))
+            .await
+    };
+    for number in 0..3 {
+        ask(number, &format!("minji{number}")).await.expect(201);
+        // What is refused anyway uses nothing of it up.
+        ask(number, "minji0").await.expect(422);
+    }
+    setting.clock.advance_s(600);
+    let refused = ask(4, "minji4").await.expect(429);
+    assert_eq!(refused["code"], "rate-limited");
+    assert_eq!(refused["retry_after_s"], 3_000);
+    assert_eq!(key_files(&setting).len(), 3);
+    setting.clock.advance_s(3_000);
+    ask(4, "minji4").await.expect(201);
 }
 
 /// Ten confirmed accounts are as many as an address may have, however they came about.
