@@ -28,10 +28,11 @@ use innkeeper_wire::{
         QuoteRequest, ResendRequest, Server, ServerAction, ServerActionRequest, SessionAnswer,
         SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
     },
-    error::{Problem, chain},
+    error::{FieldErrorCode, Problem, ProblemCode, chain},
     id::{OrderId, QuoteId, ServerId, SshKeyId},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::cookies::SessionToken;
 
@@ -393,13 +394,13 @@ impl Api {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        match serde_json::from_slice::<Problem>(&answer.body) {
-            Ok(problem) => Err(ApiError::Refused(Box::new(problem))),
+        match problem(&answer) {
+            Some(problem) => Err(ApiError::Refused(Box::new(problem))),
             // A proxy between us answers in words of its own when the API is away.
-            Err(_) if answer.status.is_server_error() => {
+            None if answer.status.is_server_error() => {
                 Err(ApiError::Unreachable(format!("status {}", answer.status)))
             }
-            Err(_) => Err(ApiError::Incomprehensible {
+            None => Err(ApiError::Incomprehensible {
                 status: answer.status.as_u16(),
             }),
         }
@@ -417,7 +418,117 @@ fn answer<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
     })
 }
 
+/// Why the API refused. A newer one may have kinds of problems, and of bad fields, that are not known here: they become
+/// the general one, and all else that it says stays.
+fn problem(answer: &Answer) -> Option<Problem> {
+    let mut body: Value = serde_json::from_slice(&answer.body).ok()?;
+    generalize::<ProblemCode>(&mut body, kind_of(answer.status));
+    let fields = body.get_mut("errors").and_then(Value::as_array_mut);
+    for field in fields.into_iter().flatten() {
+        generalize::<FieldErrorCode>(field, FieldErrorCode::Malformed);
+    }
+    serde_json::from_value(body).ok()
+}
+
+/// Puts `general` in the place of a code that is not known.
+fn generalize<T: Serialize + DeserializeOwned>(body: &mut Value, general: T) {
+    let code = body.get_mut("code").filter(|code| code.is_string());
+    if let Some(code) = code
+        && T::deserialize(&*code).is_err()
+    {
+        *code = serde_json::to_value(general).expect("codes are texts");
+    }
+}
+
+/// The kind of problem that a status stands for.
+fn kind_of(status: StatusCode) -> ProblemCode {
+    match status.as_u16() {
+        401 => ProblemCode::Unauthenticated,
+        403 | 409 => ProblemCode::InvalidState,
+        404 | 410 => ProblemCode::NotFound,
+        413 => ProblemCode::TooLarge,
+        422 => ProblemCode::ValidationFailed,
+        423 | 429 => ProblemCode::RateLimited,
+        500 => ProblemCode::Internal,
+        501..=599 => ProblemCode::Unavailable,
+        _ => ProblemCode::BadRequest,
+    }
+}
+
 fn with_query(path: &str, query: &impl Serialize) -> String {
     let query = serde_urlencoded::to_string(query).expect("a flat struct of texts and numbers");
     format!("{path}?{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(status: u16, body: &Value) -> Option<Problem> {
+        problem(&Answer {
+            status: StatusCode::from_u16(status).expect("a status"),
+            body: body.to_string().into(),
+        })
+    }
+
+    /// Upgrades go one by one: the API may be newer than the portal.
+    #[test]
+    fn a_problem_that_is_not_known_is_one_of_its_status() {
+        for (status, code) in [
+            (400, ProblemCode::BadRequest),
+            (401, ProblemCode::Unauthenticated),
+            (403, ProblemCode::InvalidState),
+            (404, ProblemCode::NotFound),
+            (409, ProblemCode::InvalidState),
+            (418, ProblemCode::BadRequest),
+            (422, ProblemCode::ValidationFailed),
+            (429, ProblemCode::RateLimited),
+            (500, ProblemCode::Internal),
+            (503, ProblemCode::Unavailable),
+        ] {
+            let body = json!({
+                "type": "urn:innkeeper:problem:moon-phase",
+                "title": "The moon is not full",
+                "status": status,
+                "code": "moon-phase",
+                "detail": "wait for it",
+                "retry_after_s": 1_741,
+                "errors": [
+                    { "pointer": "/name", "code": "haunted", "detail": "by a ghost" },
+                    { "pointer": "/email", "code": "taken", "detail": "by a customer" },
+                ],
+            });
+            let problem = refused(status, &body).expect("understood");
+            assert_eq!((problem.status, problem.code), (status, code));
+            assert_eq!(problem.detail.as_deref(), Some("wait for it"));
+            assert_eq!(problem.retry_after_s, Some(1_741));
+            let codes: Vec<_> = problem.errors.iter().map(|error| error.code).collect();
+            assert_eq!(codes, [FieldErrorCode::Malformed, FieldErrorCode::Taken]);
+        }
+    }
+
+    #[test]
+    fn a_problem_that_is_known_stays_what_it_is() {
+        for code in ProblemCode::ALL {
+            let body = serde_json::to_value(Problem::new(*code)).expect("plain");
+            // Whatever a proxy makes of its status.
+            let problem = refused(502, &body).expect("understood");
+            assert_eq!(problem, Problem::new(*code));
+        }
+    }
+
+    #[test]
+    fn what_is_no_problem_document_is_none() {
+        for body in [
+            json!(null),
+            json!("moon-phase"),
+            json!([{ "code": "moon-phase" }]),
+            json!({ "code": "moon-phase" }),
+            json!({ "message": "bad gateway" }),
+        ] {
+            assert_eq!(refused(429, &body), None, "{body}");
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! What pages show: golden files in English, every page in every language, hostile text, live parts.
 
+use std::collections::BTreeSet;
+
 use innkeeper_wire::{
     api::{OutageCause, Server, ServerAction, ServerState},
+    error::{Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::{Currency, HourlyRate},
 };
@@ -151,10 +154,22 @@ async fn no_link_leaves_the_site() {
                 .any(|start| link.starts_with(start));
             assert!(!leaves, "{path} has {link}");
         }
-        // Where a form would be sent again.
+        // Nobody is offered to send again what no page takes.
         let answer = visitor.post(path, &[]).await;
-        assert!(!answer.body.contains("action=\"//"), "{path}");
+        assert!(!answer.body.contains("id=\"retry\""), "{path}");
     }
+    let mut member = visitor.signed_in();
+    member.get("/account").await;
+    // Neither taken, nor shown again with what is there.
+    for line in ["POST /me/ssh-keys", "GET /me/ssh-keys"] {
+        stub.refuse(line, Problem::new(ProblemCode::Unavailable));
+    }
+    let path = "/keys?next=//evil.example/x";
+    let page = member.post(path, &[("name", "laptop")]).await;
+    assert!(page.body.contains("id=\"retry\""), "{}", page.body);
+    let actions = page.body.split("action=\"").skip(1);
+    let actions: BTreeSet<_> = actions.filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(actions, BTreeSet::from(["/keys"]));
 }
 
 #[tokio::test]
