@@ -66,7 +66,7 @@ pub struct Inventory {
     pub surroundings: Surroundings,
     /// What of the host had to be put back, and what can't be.
     pub health: HostHealth,
-    /// Connections of guests that were refused for being more than their share, since that was set up.
+    /// Connections of guests that were refused for being more than their share, since the first look.
     pub refused: u64,
     /// Buried disks, by server, with the instant of their burial.
     pub tombstones: BTreeMap<ServerId, Timestamp>,

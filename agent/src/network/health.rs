@@ -23,8 +23,10 @@ pub(super) struct Account {
     found: Vec<String>,
     /// How often something was put back.
     repairs: u64,
-    /// How many connections were refused.
+    /// How many connections were refused since this process began to look.
     refused: u64,
+    /// What the kernel's counter of them showed last.
+    refused_seen: Option<u64>,
     /// Why the last change of the network failed.
     failure: Option<HostFault>,
     /// Other programs' rules that drop packets of guests, if they have an address of that family.
@@ -113,11 +115,16 @@ impl Account {
         );
     }
 
-    /// How many connections the kernel's table says that it refused.
-    pub(super) fn note_refused(&mut self, refused: u64) {
-        self.refused = refused;
+    /// Takes in what the kernel's counter of refused connections shows. What it showed first belongs to an agent before
+    /// this one; a lower figure means that the table was made anew, and the counter with it.
+    pub(super) fn note_refused(&mut self, shown: u64) {
+        let Some(before) = self.refused_seen.replace(shown) else {
+            return;
+        };
+        self.refused += shown.checked_sub(before).unwrap_or(shown);
     }
 
+    /// How many connections were refused since the first look.
     pub(super) fn refused(&self) -> u64 {
         self.refused
     }
@@ -260,6 +267,29 @@ mod tests {
         account.looked(lines(&["the rules"]));
         account.applied(None);
         assert_eq!((account.repairs(), account.faults()), (1, vec![]));
+    }
+
+    /// After a restart of the agent all that the kernel had counted by then was counted again, and after the table was
+    /// made anew nothing was until the counter had caught up.
+    #[test]
+    fn refused_connections_count_once_whatever_the_kernels_counter_does() {
+        let mut account = Account::default();
+        assert_eq!(account.refused(), 0, "nothing is known");
+        for (shown, refused) in [
+            // Of an agent before this one.
+            (700, 0),
+            (700, 0),
+            (750, 50),
+            // The table was made anew ...
+            (30, 80),
+            (40, 90),
+            (0, 90),
+            // ... and has counted more since than it had before.
+            (60, 150),
+        ] {
+            account.note_refused(shown);
+            assert_eq!(account.refused(), refused, "{shown}");
+        }
     }
 
     /// Row B11: it was found by a look, and put back before anybody acted on that.
