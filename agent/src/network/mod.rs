@@ -33,7 +33,7 @@ use innkeeper_wire::{
     time::Timestamp,
     vm::MacAddress,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     action::{NetworkState, tap_name},
@@ -71,6 +71,12 @@ pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const SURVEY_SHARE: u32 = 20;
 /// ... and is looked at this often otherwise.
 const SURVEY_EVERY: Duration = Duration::from_secs(5);
+/// How long a look waits for a change to end: longer than one that looks after our own takes ([`Network::watch`]), and
+/// no longer than somebody may wait for a look.
+const LOOK_PATIENCE: Duration = Duration::from_millis(500);
+/// How long changes of our rules by somebody else are left alone after some were put back: whoever makes them without
+/// end keeps no look from seeing them.
+const WATCH_PAUSE: Duration = Duration::from_millis(100);
 /// How long finding the control plane's address may take.
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -161,7 +167,7 @@ pub struct Look {
     pub surroundings: Surroundings,
     /// What was put back, and what can't be.
     pub health: HostHealth,
-    /// How many connections of guests were refused since their share was set up, for being more than it.
+    /// How many connections of guests were refused since the first look, for being more than their share.
     pub refused: u64,
 }
 
@@ -268,7 +274,7 @@ impl Network {
         // Before the lock: it may take a while, and nobody has to wait for that.
         self.survey(ipv6).await;
         // While it is being changed nothing holds; and a change may take longer than anybody waits for a look.
-        let Ok(_unchanged) = self.applying.try_lock() else {
+        let Ok(_unchanged) = timeout(LOOK_PATIENCE, self.applying.lock()).await else {
             return Ok(self.result(None));
         };
         let observed = kernel::observe(&self.config, ipv6);
@@ -368,12 +374,17 @@ impl Network {
             news.of(rules::is_our_name)
                 .await
                 .map_err(NetworkError::Watch)?;
-            let _one_at_a_time = self.applying.lock().await;
+            let one_at_a_time = self.applying.lock().await;
             // What is known by then is seen now, our own changes included.
             news.drain();
-            match self.tables.restore(&self.config.bridge).await {
+            let restored = self.tables.restore(&self.config.bridge).await;
+            drop(one_at_a_time);
+            match restored {
                 Ok(Standing::Whole | Standing::Outdated) => {}
-                Ok(Standing::Changed) => self.account().restored(&format!("our rules {RULES}")),
+                Ok(Standing::Changed) => {
+                    self.account().restored(&format!("our rules {RULES}"));
+                    sleep(WATCH_PAUSE).await;
+                }
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "changed rules can't be put back yet");
                 }

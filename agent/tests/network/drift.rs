@@ -363,3 +363,18 @@ fn flushed_rules_are_back_at_once() {
     assert_eq!(repairs, 5, "each is counted once");
     assert_all_reach(&cloud, "after all");
 }
+
+/// Whoever watches looks after each of our own changes too. A look in between found nothing installed, and the start of a
+/// server waited for the next one.
+#[test]
+fn what_was_applied_is_seen_at_once_while_somebody_watches() {
+    let Some(cloud) = cloud() else { return };
+    let host = &cloud.hosts[0];
+    host.watch();
+    let [one, two] = cloud.first();
+    for _ in 0..10 {
+        host.apply(&[one]);
+        host.apply(&[one, two]);
+    }
+    assert_eq!(host.look().health.repairs, 0, "nobody else changed it");
+}
