@@ -91,8 +91,13 @@ pub(crate) fn ipv6(
     ]
     .concat();
     payload[at..at + 2].copy_from_slice(&sum16(&pseudo).to_be_bytes());
-    let start = [&[0x60, 0, 0, 0][..], &length, &[protocol, 255]].concat();
-    [start, addresses, payload].concat()
+    headed6(source, to, protocol, &payload)
+}
+
+/// Behind an IPv6 header, as it is.
+pub(crate) fn headed6(source: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8]) -> Vec<u8> {
+    let start = [&[0x60, 0, 0, 0][..], &length16(payload), &[next, 255]].concat();
+    [&start[..], &source.octets(), &to.octets(), payload].concat()
 }
 
 /// An ICMPv6 message with the mark as an option that nobody knows.

@@ -35,6 +35,7 @@ mod drift;
 mod flows;
 mod forge;
 mod hosts;
+mod shares;
 mod spoof;
 mod subnets;
 

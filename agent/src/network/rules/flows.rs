@@ -11,6 +11,9 @@
 //!
 //! Connections that are opened to a guest and never finished (SYN floods) end after at most 14 seconds, since
 //! [`crate::network::settings`] has the kernel wait no longer: at [`TAKEN`] they do not fill a full share.
+//!
+//! A guest that sends to each address of a network that the host is in has it ask for each, and the kernel has room for
+//! 1,024 questions of all guests. So new next hops are limited as well; behind a router there is one for everybody.
 
 use serde_json::Value;
 
@@ -26,6 +29,8 @@ const SHARE_MAX: u64 = 8_192;
 const BEGUN: &str = "500/second burst 1000 packets";
 /// ... and how many may come to it.
 const TAKEN: &str = "500/second burst 500 packets";
+/// How many neighbours of the host an address may have it ask for that it did not send to before.
+const ASKED: &str = "5/second burst 50 packets";
 /// Where the kernel does not follow connections yet.
 const ENTRIES_DEFAULT: u64 = 65_536;
 
@@ -45,7 +50,7 @@ pub(in crate::network) fn entries_max() -> Option<u64> {
 /// Comment of the rule that says that the table is whole, and for what.
 #[must_use]
 pub(in crate::network) fn comment(bridge: &str, share: u64) -> String {
-    format!("flows 2 {bridge} {share}")
+    format!("flows 3 {bridge} {share}")
 }
 
 /// The transaction that makes the table anew, in nft's language: its JSON knows no milliseconds.
@@ -67,14 +72,29 @@ pub fn ruleset(bridge: &str, share: u64) -> String {
             ("taken_over", "dynamic, timeout"),
             // Who was over one of these of late, for operators to see.
             ("limited", "dynamic, timeout"),
+            // Who lets the host ask for how many of its neighbours a second.
+            ("asked_rate", "dynamic, timeout"),
         ] {
             text.push_str(&format!(
                 "set {set}{version} {{ type {kind}; size 65535; flags {flags}; }}\n"
             ));
         }
+        text.push_str(&format!(
+            "set asked{version} {{ type {kind} . {kind}; size 65535; flags dynamic, timeout; }}\n"
+        ));
     }
     text.push_str("chain counted {\ntype filter hook forward priority 10; policy accept;\n");
     for (version, protocol) in [("4", "ip"), ("6", "ip6")] {
+        // Whatever has no connection, and may be no beginning of one either.
+        let first = format!("iifname \"{bridge}\" ct state != established");
+        let guest = format!("{protocol} saddr");
+        let pair = format!("{guest} . rt {protocol} nexthop");
+        text.push_str(&format!(
+            "{first} {pair} != @asked{version} \
+             update @asked_rate{version} {{ {guest} timeout 10s limit rate over {ASKED} }} \
+             update @limited{version} {{ {guest} timeout 10m }} counter name refused drop\n\
+             {first} update @asked{version} {{ {pair} timeout 10m }}\n"
+        ));
         for (set, rate, device, address) in [
             ("begun", BEGUN, "iifname", "saddr"),
             ("taken", TAKEN, "oifname", "daddr"),
