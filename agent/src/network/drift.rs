@@ -189,6 +189,8 @@ pub(super) struct Device {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct BridgeOptions {
     pub(super) stp: bool,
+    /// It keeps a list of who wants which group, as guests say.
+    pub(super) snooping: bool,
     /// As [`GROUP_FORWARD`].
     pub(super) group_forward: u16,
     /// It learns from frames to reserved group addresses.
@@ -203,6 +205,7 @@ impl BridgeOptions {
         let is_limited = |max: u32| (1..=LEARNED_MAX).contains(&max);
         [
             (self.stp, "ran the spanning tree protocol"),
+            (self.snooping, "kept a list of multicast groups"),
             (
                 self.group_forward != GROUP_FORWARD,
                 "kept frames to reserved addresses from our rules",
@@ -616,6 +619,10 @@ mod tests {
             (
                 said(|found| found.stp = true),
                 "ran the spanning tree protocol",
+            ),
+            (
+                said(|found| found.snooping = true),
+                "kept a list of multicast groups",
             ),
             (
                 said(|found| found.group_forward = 0),

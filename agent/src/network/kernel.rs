@@ -46,13 +46,13 @@ const PROTOCOL: &str = "201";
 
 /// Makes the bridge, unless it is there as it shall be.
 pub(super) async fn make_bridge(bridge: &str, present: &Present) -> Result<(), NetworkError> {
-    let options = format!("no_linklocal_learn 1 group_fwd_mask {GROUP_FORWARD}");
+    let options =
+        format!("stp_state 0 mcast_snooping 0 no_linklocal_learn 1 group_fwd_mask {GROUP_FORWARD}");
     let mut lines = String::new();
     let found = present.devices.get(bridge);
     match found {
         None => {
-            let kind =
-                format!("type bridge stp_state 0 forward_delay 0 mcast_snooping 0 {options}");
+            let kind = format!("type bridge forward_delay 0 {options}");
             line(
                 &mut lines,
                 &format!("link add {bridge} address {BRIDGE_MAC} {kind}"),
@@ -64,7 +64,7 @@ pub(super) async fn make_bridge(bridge: &str, present: &Present) -> Result<(), N
                 line(&mut lines, &address);
             }
             if device.options.faults().next().is_some() {
-                let options = format!("link set {bridge} type bridge stp_state 0 {options}");
+                let options = format!("link set {bridge} type bridge {options}");
                 line(&mut lines, &options);
             }
         }
@@ -280,6 +280,7 @@ impl LinkInfo {
         let mask = mask.and_then(|text| u16::from_str_radix(text, 16).ok());
         BridgeOptions {
             stp: number("stp_state") != Some(0),
+            snooping: number("mcast_snooping") != Some(0),
             group_forward: mask.unwrap_or_default(),
             link_local_learn: number("no_linklocal_learn") != Some(1),
             learned_max: number("fdb_max_learned").and_then(|max| max.try_into().ok()),

@@ -235,7 +235,7 @@ impl Network {
         kernel::address_bridge(bridge, &present, &wanted).await?;
         kernel::withdraw(config, &present, &wanted).await?;
         self.tables.make(state, bridge).await?;
-        let set = set.and(settings::write(&settings::wanted_of_connections()));
+        let set = set.and(settings::write(&settings::wanted_of_connections(ipv6)));
         let faults = drift::port_faults(&wanted, &present, bridge);
         ports::mend(bridge, with_macs(&faults, &wanted)).await?;
         kernel::add(config, &present, &wanted).await?;
@@ -282,7 +282,7 @@ impl Network {
         let mut found = Vec::new();
         let uplink = present.uplink(&self.config);
         let mut settings = settings::wanted(&self.config.bridge, uplink, ipv6);
-        settings.extend(settings::wanted_of_connections());
+        settings.extend(settings::wanted_of_connections(ipv6));
         let surroundings = self.surroundings(&present, without_ipv6);
         let mut account = self.account();
         let ruleset = tables.as_ref().and_then(|tables| {

@@ -1,9 +1,8 @@
 //! What nftables shall hold for a [`NetworkState`]: a pure function to nft's JSON, and its reading back.
 //!
 //! Four tables, all ours:
-//! - `bridge innkeeper`: what a guest may send at all, at its tap: its own addresses only, no router or DHCP
-//!   answers, no VLAN, nothing but ARP, IPv4 and IPv6, nothing to addresses that are reserved for bridges. In front
-//!   of everything else.
+//! - `bridge innkeeper` ([`spoof`]): what a guest may send at all, at its tap, in front of everything else; and that
+//!   nobody gets what is for others.
 //! - `inet innkeeper_grants`: engineers' timed access. Made when it is missing and never flushed here, since its
 //!   elements are known to the kernel only.
 //! - `inet innkeeper`: the judge. One chain, jumped to from forward, output and input, so that packets from
@@ -26,15 +25,16 @@ use serde_json::{Value, json};
 
 use super::{
     drift,
-    nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, remember, unequal},
+    nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, unequal},
 };
-use crate::action::{GuestNetwork, NetworkState, tap_name};
+use crate::action::NetworkState;
 
 pub(super) use flows::TABLE as FLOWS_TABLE;
 pub(super) use read_back::{Installed, Prints, Tables, has_comment, print_kept, read};
 
 pub mod flows;
 mod read_back;
+mod spoof;
 
 /// Those of our tables that are replaced.
 pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)];
@@ -42,18 +42,10 @@ pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)
 pub(super) const GRANTS_TABLE: &str = "innkeeper_grants";
 const TABLE: &str = "innkeeper";
 
-/// As a number: its name is looked up in /etc/protocols, which a small host may not have.
-const IPPROTO_ICMPV6: u8 = 58;
 /// Mark of packets that a grant lets through: "ik" and a number.
 const MARK_GRANTED: u32 = 0x696b_0001;
 /// Names of taps begin so; a tap that no set knows may send nothing.
 const TAPS: &str = "ik*";
-/// How many link-local addresses a guest may speak with at a time: its kernel has one, another one before that was up,
-/// and privacy extensions may choose anew. For each that it speaks with the host keeps a neighbour entry, and the kernel
-/// has 1,024 of them for everybody.
-const LINK_LOCALS_MAX: u32 = 8;
-/// How long one that is not heard of any more counts.
-const LINK_LOCAL_S: u32 = 600;
 /// Comment of the rule that names a table's state.
 const STATE_COMMENT: &str = "state";
 /// Comment of the rule that says that the grants' table is whole.
@@ -75,7 +67,7 @@ pub(super) fn is_our_name(table: &str) -> bool {
 pub fn ruleset(state: &NetworkState, bridge: &str) -> Value {
     let mut commands = Vec::new();
     let digest = state.digest();
-    for table in [spoof_table(state), judge_table(state, bridge)] {
+    for table in [spoof::table(state), judge_table(state, bridge)] {
         commands.extend(stamped(table, &digest));
     }
     json!({ "nftables": commands })
@@ -128,190 +120,6 @@ fn stamped(mut table: Table, digest: &Digest) -> Vec<Value> {
     let comment = format!("{STATE_COMMENT} {digest}");
     table.commented_rule("state", vec![json!({ "return": null })], &comment);
     table.into_commands()
-}
-
-/// Anti-spoofing at the taps.
-fn spoof_table(state: &NetworkState) -> Table {
-    let mut table = Table::new("bridge", TABLE);
-    let (mut mac, mut own4, mut own6) = (vec![], vec![], vec![]);
-    let (mut advertise, mut speak) = (vec![], vec![]);
-    for guest in &state.guests {
-        let tap = tap_name(guest.server);
-        mac.push(concat([json!(tap), json!(guest.nic.mac)]));
-        for address in &guest.nic.addresses {
-            let own = concat([json!(tap), json!(address)]);
-            if address.is_ipv4() {
-                own4.push(own)
-            } else {
-                own6.push(own)
-            }
-        }
-        let chain = format!("nd_{tap}");
-        table.chain(&chain);
-        for rule in pin_advertisements(guest) {
-            table.rule(&chain, rule);
-        }
-        advertise.push(json!([tap, jump(&chain)]));
-        let locals = format!("ll_{tap}");
-        table.memory(&locals, "ipv6_addr", LINK_LOCALS_MAX, LINK_LOCAL_S);
-        table.chain(&locals);
-        let source = remember(payload("ip6", "saddr"), &locals);
-        table.rule(&locals, vec![source, accept()]);
-        table.rule(&locals, vec![drop()]);
-        speak.push(json!([tap, jump(&locals)]));
-    }
-    table.set("mac", &json!(["ifname", "ether_addr"]), &[], mac);
-    table.set("own4", &json!(["ifname", "ipv4_addr"]), &[], own4);
-    table.set("own6", &json!(["ifname", "ipv6_addr"]), &[], own6);
-    table.map("advertise", "ifname", "verdict", advertise);
-    table.map("speak", "ifname", "verdict", speak);
-    table.chain("check");
-    for rule in spoof_rules() {
-        table.rule("check", rule);
-    }
-    table.base_chain("from_taps", "prerouting", -300);
-    table.rule(
-        "from_taps",
-        vec![equal(meta("iifname"), json!(TAPS)), jump("check")],
-    );
-    // One reserved address the bridge does not treat as any other, and shows here alone.
-    table.base_chain("kept_from_taps", "input", -300);
-    table.rule(
-        "kept_from_taps",
-        vec![equal(meta("iifname"), json!(TAPS)), is_reserved(), drop()],
-    );
-    table
-}
-
-/// For an address that is reserved for bridges and what is beside them (IEEE 802.1Q, table 8-1): no guest has
-/// business there.
-fn is_reserved() -> Value {
-    let all = json!({ "range": ["01:80:c2:00:00:00", "01:80:c2:00:00:0f"] });
-    equal(payload("ether", "daddr"), all)
-}
-
-fn spoof_rules() -> Vec<Vec<Value>> {
-    let ether = |kind: &str| equal(payload("ether", "type"), json!(kind));
-    let from = |field: Value| concat([meta("iifname"), field]);
-    let discovery = [
-        "nd-neighbor-solicit",
-        "nd-neighbor-advert",
-        "nd-router-solicit",
-    ];
-    let link_local = json!({ "prefix": { "addr": "fe80::", "len": 10 } });
-    let advertisement = equal(payload("icmpv6", "type"), json!("nd-neighbor-advert"));
-    let chosen = |map: &str| json!({ "vmap": { "key": meta("iifname"), "data": map } });
-    let mut rules = vec![
-        vec![is_reserved(), drop()],
-        vec![
-            unequal(from(payload("ether", "saddr")), in_set("mac")),
-            drop(),
-        ],
-    ];
-    rules.extend(arp_rules());
-    rules.extend([
-        vec![
-            ether("ip"),
-            unequal(from(payload("ip", "saddr")), in_set("own4")),
-            drop(),
-        ],
-        // A guest is no DHCP server.
-        vec![
-            ether("ip"),
-            equal(payload("udp", "sport"), json!(67)),
-            drop(),
-        ],
-        vec![ether("ip"), accept()],
-        // Nor a router, nor may it redirect others.
-        vec![
-            equal(
-                payload("icmpv6", "type"),
-                json!({ "set": ["nd-router-advert", "nd-redirect"] }),
-            ),
-            drop(),
-        ],
-        vec![
-            ether("ip6"),
-            equal(payload("udp", "sport"), json!(547)),
-            drop(),
-        ],
-        vec![advertisement, chosen("@advertise")],
-        // Link-local and unspecified sources are for neighbour discovery alone, without extension headers in
-        // front that could hide something else; and of link-local ones a guest has a few.
-        vec![
-            equal(payload("ip6", "saddr"), link_local),
-            equal(payload("ip6", "nexthdr"), json!(IPPROTO_ICMPV6)),
-            equal(payload("icmpv6", "type"), json!({ "set": discovery })),
-            chosen("@speak"),
-        ],
-        vec![
-            equal(payload("ip6", "saddr"), json!("::")),
-            equal(payload("ip6", "nexthdr"), json!(IPPROTO_ICMPV6)),
-            equal(payload("icmpv6", "type"), json!("nd-neighbor-solicit")),
-            accept(),
-        ],
-        vec![
-            ether("ip6"),
-            equal(from(payload("ip6", "saddr")), in_set("own6")),
-            accept(),
-        ],
-        // Every other protocol, VLAN tags included.
-        vec![drop()],
-    ]);
-    rules
-}
-
-/// ARP: a guest speaks of itself alone.
-fn arp_rules() -> Vec<Vec<Value>> {
-    let ether = |kind: &str| equal(payload("ether", "type"), json!(kind));
-    let from = |field: Value| concat([meta("iifname"), field]);
-    vec![
-        vec![
-            ether("arp"),
-            unequal(from(payload("arp", "saddr ether")), in_set("mac")),
-            drop(),
-        ],
-        // A guest asks whether somebody has its address before it takes it (RFC 5227).
-        vec![
-            ether("arp"),
-            equal(payload("arp", "operation"), json!("request")),
-            equal(payload("arp", "saddr ip"), json!("0.0.0.0")),
-            accept(),
-        ],
-        vec![
-            ether("arp"),
-            unequal(from(payload("arp", "saddr ip")), in_set("own4")),
-            drop(),
-        ],
-        vec![ether("arp"), accept()],
-    ]
-}
-
-/// A guest may claim its own addresses to neighbours, and link-local ones but the gateway's.
-///
-/// nft 1.0.6 has no name for the target of an advertisement: it is the 128 bits after the first 64.
-fn pin_advertisements(guest: &GuestNetwork) -> Vec<Vec<Value>> {
-    let target = |offset: u32, length: u32| json!({ "payload": { "base": "th", "offset": offset, "len": length } });
-    let mut rules = vec![vec![
-        equal(target(64, 128), json!(hex(super::GATEWAY_V6))),
-        drop(),
-    ]];
-    for address in &guest.nic.addresses {
-        if let IpAddr::V6(own) = address {
-            rules.push(vec![
-                equal(target(64, 128), json!(hex(*own))),
-                json!({ "return": null }),
-            ]);
-        }
-    }
-    // fe80::/64 and no more of fe80::/10: nothing else is in use.
-    let link_local = format!("0x{:016x}", 0xfe80_u64 << 48);
-    rules.push(vec![unequal(target(64, 64), json!(link_local)), drop()]);
-    rules
-}
-
-fn hex(address: Ipv6Addr) -> String {
-    format!("0x{:032x}", u128::from(address))
 }
 
 /// The judge.
@@ -416,7 +224,10 @@ fn hook_judge(table: &mut Table, bridge: &str) {
     table.base_chain("received", "input", 0);
     table.rule("received", from_tap());
     table.rule("received", vec![not_from_guests, accept()]);
-    table.rule("received", vec![established(), accept()]);
+    // Answers to what the host asked itself, and no errors (*related*): they would be of any of its connections, and
+    // have it send smaller packets to whomever a guest names.
+    let answers = json!({ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": "established" } });
+    table.rule("received", vec![answers, accept()]);
     table.rule("received", vec![discovery(), accept()]);
     table.rule("received", vec![drop()]);
 }

@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::{NetworkConfig, NetworkError};
 
+/// Memory for parts of packets that miss others, of each family, in bytes.
+const PARTS_BYTES: &str = "67108864";
+/// How long they wait, in seconds.
+const PARTS_S: &str = "2";
+
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
@@ -68,12 +73,23 @@ pub(super) fn wanted(bridge: &str, uplink: Option<&str>, ipv6: Ipv6) -> Vec<Sett
 /// Those of the kernel's connection table, which are there once a rule follows connections. Flooded with openings from
 /// senders that do not exist, it keeps each for as long, and a server that answers those prolongs that: with 7 seconds
 /// (the kernel's own are 60) to 14, between two of its answers. A client repeats its opening sooner than after 15 (120).
-pub(super) fn wanted_of_connections() -> Vec<Setting> {
-    let timeout = |state: &str, seconds| {
-        let path = format!("net/netfilter/nf_conntrack_tcp_timeout_{state}");
-        Setting::is(path, seconds)
-    };
-    vec![timeout("syn_recv", "7"), timeout("syn_sent", "15")]
+///
+/// Packets in parts it puts together before they are judged. Parts that miss others wait in a memory that all guests
+/// share, so it is larger (the kernel's is 4 MiB) and they wait no longer than parts of one packet are apart (30 and 60
+/// seconds); how many a guest sends is limited at its tap.
+pub(super) fn wanted_of_connections(ipv6: Ipv6) -> Vec<Setting> {
+    let netfilter = |name: &str, value| Setting::is(format!("net/netfilter/{name}"), value);
+    let mut wanted = vec![
+        netfilter("nf_conntrack_tcp_timeout_syn_recv", "7"),
+        netfilter("nf_conntrack_tcp_timeout_syn_sent", "15"),
+        Setting::is("net/ipv4/ipfrag_high_thresh".to_owned(), PARTS_BYTES),
+        Setting::is("net/ipv4/ipfrag_time".to_owned(), PARTS_S),
+    ];
+    if ipv6 == Ipv6::On {
+        wanted.push(netfilter("nf_conntrack_frag6_high_thresh", PARTS_BYTES));
+        wanted.push(netfilter("nf_conntrack_frag6_timeout", PARTS_S));
+    }
+    wanted
 }
 
 fn wanted_ipv6(bridge: &str, uplink: Option<&str>) -> Vec<Setting> {
@@ -198,7 +214,7 @@ mod tests {
 
     fn names(uplink: Option<&str>, ipv6: Ipv6) -> Vec<String> {
         let wanted = wanted("br", uplink, ipv6);
-        let lines = wanted.into_iter().chain(wanted_of_connections());
+        let lines = wanted.into_iter().chain(wanted_of_connections(ipv6));
         lines
             .map(|setting| format!("{}={}", setting.name(), setting.value))
             .collect()

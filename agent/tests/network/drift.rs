@@ -47,6 +47,10 @@ fn changed_settings_are_put_back_and_counted() {
         ("net/ipv6/neigh/uplink/proxy_delay", "80"),
         ("net/netfilter/nf_conntrack_tcp_timeout_syn_recv", "60"),
         ("net/netfilter/nf_conntrack_tcp_timeout_syn_sent", "120"),
+        ("net/ipv4/ipfrag_high_thresh", "4194304"),
+        ("net/ipv4/ipfrag_time", "30"),
+        ("net/netfilter/nf_conntrack_frag6_high_thresh", "4194304"),
+        ("net/netfilter/nf_conntrack_frag6_timeout", "60"),
     ] {
         let good = host.sysctl(name);
         assert_ne!(good, value, "{name}");
@@ -116,7 +120,12 @@ fn taps_go_back_to_their_bridge() {
     host.run("bridge", &format!("fdb del {mac} dev {tap} master"));
     assert_eq!(host.look().installed, None, "not pinned");
     assert_eq!(host.mend(&cloud.first()), 1, "not pinned");
-    for damage in ["stp_state 1", "group_fwd_mask 0", "no_linklocal_learn 0"] {
+    for damage in [
+        "stp_state 1",
+        "group_fwd_mask 0",
+        "no_linklocal_learn 0",
+        "mcast_snooping 1",
+    ] {
         host.namespace
             .ip(&format!("link set {BRIDGE} type bridge {damage}"));
         assert_eq!(host.look().installed, None, "{damage}");

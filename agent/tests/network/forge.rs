@@ -100,6 +100,15 @@ pub(crate) fn headed6(source: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8]) 
     [&start[..], &source.octets(), &to.octets(), payload].concat()
 }
 
+/// An IPv6 header for a part of a packet: what the first part begins with, its place in units of 8 bytes, and whether
+/// it is not the last.
+pub(crate) fn part6(next: u8, place: u16, more: u16, number: u32) -> Vec<u8> {
+    let mut header = vec![next, 0];
+    header.extend((place << 3 | more).to_be_bytes());
+    header.extend(number.to_be_bytes());
+    header
+}
+
 /// An ICMPv6 message with the mark as an option that nobody knows.
 pub(crate) fn icmp6(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![kind, 0, 0, 0];
@@ -107,6 +116,11 @@ pub(crate) fn icmp6(kind: u8, body: &[u8]) -> Vec<u8> {
     message.extend([253, 3, 0, 0, 0, 0, 0, 0]);
     message.extend(MARK);
     message
+}
+
+/// The body of a neighbour advertisement: this address is at that hardware address, whatever was said before.
+pub(crate) fn claim6(target: Ipv6Addr, at: Mac) -> Vec<u8> {
+    [&[0x20, 0, 0, 0][..], &target.octets(), &[2, 1], &at].concat()
 }
 
 pub(crate) fn arp(operation: u8, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> Vec<u8> {
@@ -142,6 +156,7 @@ impl Forger {
         frames.extend(self.ip6_frames());
         frames.extend(self.arp_frames());
         frames.extend(self.icmp6_frames());
+        frames.extend(self.tagged_frames());
         let ip = ipv4(self.own4, HOST4, 17, &udp(9, SERVICE));
         let tagged = [&[0, 7, 0x08, 0x00][..], &ip].concat();
         let untagged = [&[0, 0, 0x08, 0x00][..], &ip].concat();
@@ -159,13 +174,50 @@ impl Forger {
             ("PPPoE", 0x8863, marked.clone()),
             ("LLDP", 0x88cc, marked.clone()),
             ("EAPOL", 0x888e, marked.clone()),
+            ("PPPoE session", 0x8864, marked.clone()),
             ("MPLS", 0x8847, marked.clone()),
+            ("MPLS multicast", 0x8848, marked.clone()),
+            ("MACsec", 0x88e5, marked.clone()),
+            ("PTP", 0x88f7, marked.clone()),
+            ("FCoE", 0x8906, marked.clone()),
+            ("ATA over Ethernet", 0x88a2, marked.clone()),
+            ("batman-adv", 0x4305, marked.clone()),
+            ("an old kind of two VLANs", 0x9100, tagged.clone()),
+            (
+                "SNAP, as CDP",
+                46,
+                [&[0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0][..], &marked[..38]].concat(),
+            ),
             ("LACP", 0x8809, marked.clone()),
             ("LLC", 46, marked),
         ] {
             frames.push((name, own, kind, content));
         }
         frames
+    }
+
+    /// Link-local discovery passes without a tag.
+    fn tagged_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+        let own = self.own;
+        let local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77);
+        let question = [&[0; 4][..], &HOST6.octets(), &[1, 1], &own].concat();
+        [
+            ("a tagged question", local, 135, &question[..]),
+            (
+                "a tagged probe",
+                Ipv6Addr::UNSPECIFIED,
+                135,
+                &question[..20],
+            ),
+            ("a tagged claim", local, 136, &claim6(self.neighbours6, own)),
+            ("a tagged search for routers", local, 133, &[0; 4]),
+        ]
+        .map(|(name, source, kind, body)| {
+            let message = ipv6(source, HOST6, 58, icmp6(kind, body), 2);
+            let tagged = [&[0, 0, 0x86, 0xdd][..], &message].concat();
+            (name, own, 0x8100, tagged)
+        })
+        .to_vec()
     }
 
     fn ip4_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
@@ -219,6 +271,9 @@ impl Forger {
     }
 
     fn ip6_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+        // Options that nobody knows, as a first part; what they are for would be in the second.
+        let options = [&[58, 2, 1, 18][..], MARK, &[0; 4]].concat();
+        let hiding = [&part6(60, 0, 1, 3)[..], &options].concat();
         let six = |source, to| ipv6(source, to, 17, udp(9, SERVICE), 6);
         let beyond = BEYOND[1].parse().expect("an address");
         let own = self.own;
@@ -244,6 +299,12 @@ impl Forger {
             ("anybody's IPv6", own, 0x86dd, six(ANYBODY6, HOST6)),
             ("the host's own IPv6", own, 0x86dd, six(HOST6, HOST6)),
             ("the gateway's IPv6", own, 0x86dd, six(GATEWAY6, HOST6)),
+            (
+                "headers in a first part",
+                own,
+                0x86dd,
+                headed6(self.own6, HOST6, 44, &hiding),
+            ),
             (
                 "a DHCPv6 server",
                 own,
@@ -291,13 +352,7 @@ impl Forger {
         let own = self.own;
         let local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77);
         let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-        let claim = |target: Ipv6Addr| {
-            let mut body = vec![0x20, 0, 0, 0];
-            body.extend(target.octets());
-            body.extend([2, 1]);
-            body.extend(own);
-            icmp6(136, &body)
-        };
+        let claim = |target| icmp6(136, &claim6(target, own));
         let advertisement = icmp6(134, &[64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
         let redirect = [&[0; 4][..], &self.own6.octets(), &HOST6.octets()].concat();
         let send = |source, to, message| ipv6(source, to, 58, message, 2);

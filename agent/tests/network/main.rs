@@ -34,6 +34,7 @@ mod cloud;
 mod drift;
 mod flows;
 mod forge;
+mod hidden;
 mod hosts;
 mod shares;
 mod spoof;

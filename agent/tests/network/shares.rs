@@ -1,4 +1,5 @@
-//! What of the host all guests share and one of them could use up: the questions for neighbours.
+//! What of the host all guests share and one of them could use up: the memory for packets in parts, and the questions
+//! for neighbours.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,6 +10,78 @@ use super::{
     forge::*,
     *,
 };
+
+/// How many of twenty datagrams that don't fit into one packet arrive.
+fn large_datagrams(guest: &Guest, world: &Namespace, address: &'static str) -> usize {
+    let socket = world.run(move || UdpSocket::bind((address, 0)).expect("bound"));
+    socket.set_read_timeout(Some(PATIENCE)).expect("settable");
+    let to = socket.local_addr().expect("bound");
+    guest.namespace.run(move || {
+        let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
+        let sender = UdpSocket::bind((any, 0)).expect("bound");
+        for _ in 0..DATAGRAMS {
+            sender.send_to(&[7; 3_000], to).expect("sent");
+        }
+    });
+    let mut buffer = [0; 4_000];
+    (0..DATAGRAMS)
+        .take_while(|_| socket.recv(&mut buffer).is_ok())
+        .count()
+}
+
+/// First parts of packets that miss the others.
+fn send_parts(cloud: &Cloud, count: u32) {
+    let forger = Forger::of(cloud);
+    let [to4, to6] = BEYOND;
+    let to4: Ipv4Addr = to4.parse().expect("an address");
+    let to6: Ipv6Addr = to6.parse().expect("an address");
+    cloud.guests[1].namespace.run(move || {
+        let wire = Wire::open("eth0");
+        let filler = [7; 1_400];
+        for number in 0..count {
+            let mut four = ipv4(forger.own4, to4, 17, &filler);
+            let low = u16::try_from(number & 0xffff).expect("it is masked");
+            four[4..6].copy_from_slice(&low.to_be_bytes());
+            // More of it follows.
+            four[6] = 0x20;
+            four[10..12].fill(0);
+            let sum = sum16(&four[..20]);
+            four[10..12].copy_from_slice(&sum.to_be_bytes());
+            wire.send(&frame(BRIDGE_MAC, forger.own, 0x0800, &four));
+            let six = [&part6(17, 0, 1, number)[..], &filler].concat();
+            let six = headed6(forger.own6, to6, 44, &six);
+            wire.send(&frame(BRIDGE_MAC, forger.own, 0x86dd, &six));
+        }
+    });
+}
+
+/// Bytes that parts of IPv4 packets wait in.
+fn waiting(host: &Host) -> u64 {
+    let text = host.run("cat", "/proc/thread-self/net/sockstat");
+    let mut words = text.split_whitespace().skip_while(|word| *word != "FRAG:");
+    let bytes = words.nth(4).expect("inuse, memory and their values");
+    bytes.parse().expect("a number")
+}
+
+/// 1,700 parts of packets were all that the host had room for: nobody's large datagrams passed for half a minute.
+#[test]
+fn a_guest_does_not_fill_the_memory_for_packets_in_parts() {
+    let Some(cloud) = cloud() else { return };
+    let one = &cloud.guests[0];
+    for address in BEYOND {
+        // Duplicate address detection is over then.
+        assert!(one.namespace.reaches(address, 4000));
+        assert_eq!(large_datagrams(one, &cloud.world, address), DATAGRAMS);
+    }
+    send_parts(&cloud, 20_000);
+    let bytes = waiting(&cloud.hosts[0]);
+    println!("{bytes} bytes wait for the rest of their packets");
+    assert!((1_000_000..32_000_000).contains(&bytes), "{bytes} bytes");
+    for address in BEYOND {
+        let arrived = large_datagrams(one, &cloud.world, address);
+        assert_eq!(arrived, DATAGRAMS, "the neighbour's to {address}");
+    }
+}
 
 /// How many addresses the host asks for on its uplink, or has asked for.
 fn questions(host: &Host) -> u64 {

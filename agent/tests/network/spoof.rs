@@ -19,13 +19,13 @@ use super::{
 };
 
 /// Counts marked frames on a device of a namespace, till it is asked.
-struct Trap {
+pub(crate) struct Trap {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<usize>,
 }
 
 impl Trap {
-    fn set(namespace: &Namespace, device: &'static str) -> Self {
+    pub(crate) fn set(namespace: &Namespace, device: &'static str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
         let thread = namespace.run(move || {
@@ -45,7 +45,7 @@ impl Trap {
         Self { stop, thread }
     }
 
-    fn count(self) -> usize {
+    pub(crate) fn count(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("it does not panic")
     }

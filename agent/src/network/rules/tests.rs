@@ -4,7 +4,10 @@ use innkeeper_wire::vm::PoolMode;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures;
+use crate::{
+    action::{GuestNetwork, tap_name},
+    fixtures,
+};
 
 /// The table's objects as `nft -j list table` would print them, comments and elements included.
 fn listed(transaction: &Value, family: &str) -> Value {
