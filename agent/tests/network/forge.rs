@@ -13,6 +13,8 @@ pub(crate) const MARK: &[u8; 16] = b"innkeeper-forged";
 pub(crate) const SERVICE: u16 = 5300;
 
 pub(crate) type Mac = [u8; 6];
+/// Its name in this test, sender, type and content.
+pub(crate) type Frame = (&'static str, Mac, u16, Vec<u8>);
 
 /// Frame by frame what one guest could pretend.
 pub(crate) struct Forger {
@@ -149,8 +151,8 @@ impl Forger {
         }
     }
 
-    /// Sender, type and content of each forged frame.
-    pub(crate) fn frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+    /// Each forged frame.
+    pub(crate) fn frames(&self) -> Vec<Frame> {
         let Self { own, .. } = *self;
         let mut frames = self.ip4_frames();
         frames.extend(self.ip6_frames());
@@ -197,7 +199,7 @@ impl Forger {
     }
 
     /// Link-local discovery passes without a tag.
-    fn tagged_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+    fn tagged_frames(&self) -> Vec<Frame> {
         let own = self.own;
         let local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77);
         let question = [&[0; 4][..], &HOST6.octets(), &[1, 1], &own].concat();
@@ -220,7 +222,7 @@ impl Forger {
         .to_vec()
     }
 
-    fn ip4_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+    fn ip4_frames(&self) -> Vec<Frame> {
         let service = || udp(9, SERVICE);
         let four = |source, to| ipv4(source, to, 17, &service());
         let other = [2, 0, 0, 0, 0, 0x99];
@@ -254,6 +256,12 @@ impl Forger {
             ),
             ("anybody's IPv4", own, 0x0800, four(ANYBODY4, HOST4)),
             (
+                "anybody's IPv4 to the world",
+                own,
+                0x0800,
+                four(ANYBODY4, world),
+            ),
+            (
                 "anybody's IPv4 to a neighbour",
                 own,
                 0x0800,
@@ -270,7 +278,7 @@ impl Forger {
         ]
     }
 
-    fn ip6_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+    fn ip6_frames(&self) -> Vec<Frame> {
         // Options that nobody knows, as a first part; what they are for would be in the second.
         let options = [&[58, 2, 1, 18][..], MARK, &[0; 4]].concat();
         let hiding = [&part6(60, 0, 1, 3)[..], &options].concat();
@@ -297,6 +305,12 @@ impl Forger {
                 six(self.neighbours6, beyond),
             ),
             ("anybody's IPv6", own, 0x86dd, six(ANYBODY6, HOST6)),
+            (
+                "anybody's IPv6 to the world",
+                own,
+                0x86dd,
+                six(ANYBODY6, beyond),
+            ),
             ("the host's own IPv6", own, 0x86dd, six(HOST6, HOST6)),
             ("the gateway's IPv6", own, 0x86dd, six(GATEWAY6, HOST6)),
             (
@@ -314,7 +328,7 @@ impl Forger {
         ]
     }
 
-    fn arp_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+    fn arp_frames(&self) -> Vec<Frame> {
         let (own, nobody) = (self.own, [0; 6]);
         let gateway = Ipv4Addr::new(169, 254, 1, 1);
         let router = WORLD.parse().expect("an address");
@@ -348,7 +362,7 @@ impl Forger {
         .to_vec()
     }
 
-    fn icmp6_frames(&self) -> Vec<(&'static str, Mac, u16, Vec<u8>)> {
+    fn icmp6_frames(&self) -> Vec<Frame> {
         let own = self.own;
         let local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77);
         let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);

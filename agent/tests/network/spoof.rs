@@ -18,14 +18,25 @@ use super::{
     *,
 };
 
-/// Counts marked frames on a device of a namespace, till it is asked.
+/// Counts frames on a device of a namespace, till it is asked.
 pub(crate) struct Trap {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<usize>,
 }
 
 impl Trap {
+    /// For marked ones.
     pub(crate) fn set(namespace: &Namespace, device: &'static str) -> Self {
+        Self::of(namespace, device, |frame| {
+            frame.windows(MARK.len()).any(|part| part == MARK)
+        })
+    }
+
+    fn of(
+        namespace: &Namespace,
+        device: &'static str,
+        counts: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
         let thread = namespace.run(move || {
@@ -33,9 +44,7 @@ impl Trap {
             std::thread::spawn(move || {
                 let mut caught = 0;
                 while !until.load(Ordering::Relaxed) {
-                    let is_marked =
-                        |frame: &[u8]| frame.windows(MARK.len()).any(|part| part == MARK);
-                    if wire.receive(Duration::from_millis(20), is_marked) {
+                    if wire.receive(Duration::from_millis(20), &counts) {
                         caught += 1;
                     }
                 }
@@ -67,6 +76,11 @@ fn received(socket: &UdpSocket) -> usize {
 
 /// Sends each forged frame from the second guest to each of these, and gives how many were delivered.
 fn forge(cloud: &Cloud, host: &Host, targets: &[Mac]) -> usize {
+    deliver(cloud, host, Forger::of(cloud).frames(), targets)
+}
+
+/// The same for any frames.
+fn deliver(cloud: &Cloud, host: &Host, frames: Vec<Frame>, targets: &[Mac]) -> usize {
     let service = serve(host);
     let traps = [
         Trap::set(&host.namespace, BRIDGE),
@@ -74,11 +88,10 @@ fn forge(cloud: &Cloud, host: &Host, targets: &[Mac]) -> usize {
         Trap::set(&cloud.guests[0].namespace, "eth0"),
         Trap::set(&cloud.world, "lan"),
     ];
-    let forger = Forger::of(cloud);
     let targets = targets.to_vec();
     cloud.guests[1].namespace.run(move || {
         let wire = Wire::open("eth0");
-        for (_, from, kind, content) in forger.frames() {
+        for (_, from, kind, content) in frames {
             for to in &targets {
                 wire.send(&frame(*to, from, kind, &content));
             }
@@ -100,6 +113,12 @@ fn neighbours(host: &Host) -> String {
         host.run("ip", "-6 neigh show"),
     ];
     all.concat()
+}
+
+/// The host knows nobody behind a tap but through the bridge: it has taken no ARP from a tap itself.
+fn assert_taps_have_no_neighbours(host: &Host, what: &str) {
+    let known = neighbours(host);
+    assert!(!known.contains("dev ik"), "{what}: {known}");
 }
 
 /// Everything that a guest could pretend, to everybody and everything: nothing of it arrives, leaves an entry, or
@@ -125,6 +144,7 @@ fn assert_nothing_is_forged(cloud: &Cloud, host: &Host, state: &str) {
     for forged in ["8.8.8.8", "2001:db8:bad::1", "fe80::77"] {
         assert!(!known.contains(forged), "{state}: {known}");
     }
+    assert_taps_have_no_neighbours(host, state);
     for guest in &cloud.guests[..2] {
         assert!(
             guest.namespace.reaches(BEYOND[0], 4000),
@@ -212,6 +232,50 @@ fn a_guest_does_not_reach_the_host_by_reserved_addresses() {
     );
     assert_eq!(host.mend(&cloud.first()), 1);
     assert_eq!(forge(&cloud, host, &all), 0, "put back");
+}
+
+/// What a guest may send as itself it may not send there either.
+#[test]
+fn an_honest_frame_to_a_reserved_address_goes_nowhere() {
+    let Some(cloud) = cloud() else { return };
+    let host = &cloud.hosts[0];
+    let Forger { own, own4, .. } = Forger::of(&cloud);
+    let gateway = Ipv4Addr::new(169, 254, 1, 1);
+    let honest = [
+        (0x0800, ipv4(own4, HOST4, 17, &udp(9, SERVICE))),
+        (0x0806, arp(1, (own, own4), ([0; 6], gateway))),
+    ];
+    let frames = honest.map(|(kind, content)| ("as itself", own, kind, content));
+    let all: Vec<_> = reserved().collect();
+    assert_eq!(deliver(&cloud, host, frames.to_vec(), &all), 0);
+    assert_taps_have_no_neighbours(host, "it asks");
+    let control = deliver(&cloud, host, frames.to_vec(), &[BRIDGE_MAC]);
+    assert_eq!(control, 2, "the control: it may send them to the bridge");
+}
+
+/// The bridge knows who is behind which tap, and floods nothing to all of them.
+#[test]
+fn a_neighbours_frames_come_to_nobody_else() {
+    let Some(cloud) = cloud() else { return };
+    let host = &cloud.hosts[0];
+    let [one, two, _] = &cloud.guests;
+    let mac = one.network.nic.mac;
+    let overheard = || {
+        let trap = Trap::of(&two.namespace, "eth0", move |frame| {
+            frame[..6] == *mac.as_bytes()
+        });
+        assert!(cloud.world.reaches(&one.v4, 80));
+        pause(150);
+        trap.count()
+    };
+    assert_eq!(overheard(), 0);
+    host.run("nft", "flush ruleset");
+    assert_eq!(overheard(), 0, "without rules");
+    let tap = tap_name(one.network.server);
+    host.run("bridge", &format!("fdb del {mac} dev {tap} master"));
+    assert_ne!(overheard(), 0, "the control: nobody knows where it is");
+    assert_eq!(host.mend(&cloud.first()), 1);
+    assert_eq!(overheard(), 0, "put back");
 }
 
 /// Attack (b): the neighbour's traffic comes to whoever claims its hardware address to the bridge. Not even while all
