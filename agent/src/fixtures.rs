@@ -1,6 +1,9 @@
 //! Values for the tests of this crate.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use innkeeper_wire::{
     digest::Digest,
@@ -13,7 +16,36 @@ use innkeeper_wire::{
     },
 };
 
+use tempfile::NamedTempFile;
+use tracing::subscriber::DefaultGuard;
+
 use crate::action::{GuestNetwork, NetworkState};
+
+/// What is logged on the thread of a test while this lives.
+pub(crate) struct Log {
+    file: NamedTempFile,
+    _guard: DefaultGuard,
+}
+
+impl Log {
+    pub(crate) fn listen() -> Self {
+        // With one subscriber alone, what a call site is worth is asked of the thread that comes to it first, and in
+        // one process with other tests that is mostly one without any.
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).ok();
+        let file = NamedTempFile::new().expect("a file");
+        let writer = Arc::new(file.reopen().expect("it is there"));
+        let lines = tracing_subscriber::fmt().with_ansi(false);
+        let subscriber = lines.with_writer(writer).finish();
+        Self {
+            file,
+            _guard: tracing::subscriber::set_default(subscriber),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(self.file.path()).expect("it is there")
+    }
+}
 
 /// The server number `number`, always the same.
 pub(crate) fn server(number: u8) -> ServerId {

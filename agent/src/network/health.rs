@@ -245,7 +245,10 @@ pub(super) fn fault(code: HostFaultCode, detail: String) -> HostFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::foreign::{self, iptables};
+    use crate::{
+        fixtures::Log,
+        network::foreign::{self, iptables},
+    };
 
     fn lines(texts: &[&str]) -> Vec<String> {
         texts.iter().map(ToString::to_string).collect()
@@ -295,6 +298,7 @@ mod tests {
     /// Row B11: it was found by a look, and put back before anybody acted on that.
     #[test]
     fn rules_that_were_put_back_at_once_count_once() {
+        let log = Log::listen();
         let mut account = Account::default();
         account.looked(Vec::new());
         let route = "no route to 192.0.2.1";
@@ -303,6 +307,11 @@ mod tests {
         assert_eq!(account.repairs(), 1);
         account.applied(None);
         assert_eq!(account.repairs(), 2, "the route");
+        let said = log.text();
+        for what in ["our rules in nftables", route] {
+            let is_warning = |line: &&str| line.contains(" WARN ") && line.contains(what);
+            assert_eq!(said.lines().filter(is_warning).count(), 1, "{what}: {said}");
+        }
     }
 
     /// Customers were told of a firewall that drops their packets, with credit, wherever `ip_tables` was merely loaded.

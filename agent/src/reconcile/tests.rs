@@ -7,7 +7,10 @@ use innkeeper_wire::{
 };
 
 use super::*;
-use crate::hypervisor::simulated::{Fault, Libvirt, Simulated};
+use crate::{
+    fixtures::Log,
+    hypervisor::simulated::{Fault, Libvirt, Simulated},
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 /// Longest wait for a report, in real time; only a failing test waits that long.
@@ -225,6 +228,7 @@ async fn a_hung_action_is_an_unknown_that_the_next_look_clears() {
 #[tokio::test]
 async fn while_libvirt_is_away_nothing_is_said_of_servers() {
     for away in [Libvirt::Down, Libvirt::Hung] {
+        let log = Log::listen();
         let mut agent = Agent::start(new_host(), present(&[spec(1)]));
         agent.until("running", |r| all(r, 1, is_running)).await;
         agent.host.set_libvirt(away);
@@ -232,6 +236,11 @@ async fn while_libvirt_is_away_nothing_is_said_of_servers() {
         let report = agent.until("unreachable", unreachable).await;
         assert_eq!(report.servers, []);
         assert_eq!(report.capacity.cpus, 4);
+        // Adversary row C13: the whole hypervisor may be dead, and its guests with it.
+        let said = log.text();
+        assert!(said.contains("libvirt does not answer"), "{said}");
+        assert!(said.contains("what the guests do is not known"), "{said}");
+        assert!(!said.contains("not affected"), "{said}");
         agent
             .desired
             .send_replace(Arc::new(present(&[spec(1), spec(2)])));
