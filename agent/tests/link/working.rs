@@ -32,6 +32,14 @@ async fn only_the_right_invitation_makes_a_host_and_only_once() {
             .is_none()
     );
 
+    // Two hours ahead: whatever it is given, it would take for almost over, or for not valid yet.
+    let ahead = Arc::new(Hand(AtomicI64::new(START + 2 * 3_600_000)));
+    let refused = join(&invitation(&script, address), folder.path(), ahead).await;
+    let said = refused.expect_err("a wrong clock").to_string();
+    assert!(said.contains("7200 s ahead"), "{said}");
+    let shown = script.joins.load(Ordering::Relaxed);
+    assert_eq!(shown, 0, "the token was not shown");
+
     assert_eq!(
         try_join(invitation(&script, address))
             .await
