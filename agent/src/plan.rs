@@ -386,6 +386,8 @@ impl<'a> Eyes<'a> {
             Step::CreateDisk => !deleting && !self.disk,
             Step::WriteSeed => !deleting && !self.seed,
             Step::Define => !deleting && self.domain.is_none(),
+            // What comes of it nobody can know before it was made.
+            Step::Reboot if self.busy && self.is_up() => true,
             Step::Start
             | Step::Resume
             | Step::Shutdown

@@ -50,6 +50,8 @@ impl Eyes<'_> {
                 attempts: attempt.count,
             }))),
             (Rebooting::Asked, None) => Some(Reboot::UnderWay),
+            // Its count is noted a moment before anybody listens for its reset.
+            (Rebooting::No, None) if self.busy => Some(Reboot::UnderWay),
             (Rebooting::No, None) => None,
         }
     }
