@@ -16,6 +16,7 @@ use std::{
 };
 
 use innkeeper_agent::{
+    action::tap_name,
     desired::{Desired, Store, Wanted},
     durable,
     hypervisor::libvirt::LibvirtHost,
@@ -150,6 +151,21 @@ impl Lab {
         .await;
     }
 
+    /// Waits for a report in which so many of the host's faults are about the server.
+    async fn until_faults(&mut self, what: &str, count: usize) {
+        let server = Some(self.spec.server);
+        let is_so = |report: &Option<Arc<Report>>| {
+            report.as_ref().is_some_and(|report| {
+                let faults = report.health.faults.iter();
+                faults.filter(|fault| fault.server == server).count() == count
+            })
+        };
+        let waiting = self.reports.wait_for(is_so);
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        let report = waited.unwrap_or_else(|_| panic!("never: {what}"));
+        drop(report.expect("the loop runs"));
+    }
+
     /// The state stays so for some looks.
     async fn stays(&mut self, what: &str, state: ObservedState) {
         for _ in 0..5 {
@@ -228,6 +244,12 @@ fn kill(pid: u32, signal: nix::sys::signal::Signal) {
     nix::sys::signal::kill(pid, signal).expect("it is there");
 }
 
+fn delete_tap(server: ServerId) {
+    let tap = tap_name(server);
+    let status = Command::new("ip").args(["link", "del", &tap]).status();
+    assert!(status.expect("ip runs").success(), "{tap} was there");
+}
+
 /// Runs a test in namespaces that end with its thread and what that started.
 fn enclosed(test: impl Future<Output = ()>) {
     let virsh = Path::new("/usr/bin/virsh");
@@ -301,10 +323,14 @@ fn a_qemu_that_the_host_ended_is_started_again_and_a_guest_that_shut_down_is_not
         // A crash that follows another one is started after a pause of its own.
         lab.is_started_again_after("after kill -TERM", |lab| kill(lab.qemu(), SIGTERM))
             .await;
+        // Adversary row B12: nobody but a new QEMU can have its network device again.
+        delete_tap(lab.spec.server);
+        lab.until_faults("its device is missed", 1).await;
         lab.is_started_again_after("after virsh destroy", |lab| {
             lab.virsh(&["destroy"]);
         })
         .await;
+        lab.until_faults("it has one again", 0).await;
         if lab.boots {
             lab.virsh(&["shutdown"]);
             lab.until("the guest shuts down", |seen| {
