@@ -598,6 +598,16 @@ mod tests {
         assert!(!config.plans().expect("plans").is_empty());
     }
 
+    /// Row C15: an hour, where the threat model has a day (T43).
+    #[test]
+    fn addresses_rest_a_day_unless_somebody_says_otherwise() {
+        let silent = EXAMPLE.replace("address_rest_hours = 24\n", "");
+        assert!(silent.len() < EXAMPLE.len());
+        let rest = |text: &str| parse(text).expect("valid").installation.address_rest();
+        assert_eq!(rest(&silent), Duration::from_hours(24));
+        assert_eq!(rest(EXAMPLE), Duration::from_hours(24));
+    }
+
     #[test]
     fn mistakes_are_named() {
         let check = |from: &str, to: &str, expected: &str| {

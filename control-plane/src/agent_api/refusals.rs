@@ -40,3 +40,27 @@ impl Refusals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Row B16: a host that came again and again wrote 140,000 lines "connection closed".
+    #[test]
+    fn what_one_address_does_again_and_again_is_one_line_a_minute() {
+        let refusals = Refusals::new(Metrics::new().expect("metrics"));
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        let written = log.reopen().expect("it is there");
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(written));
+        let _logged = tracing::subscriber::set_default(subscriber.finish());
+        let peer: IpAddr = "192.0.2.9".parse().expect("an address");
+        for _ in 0..5_000 {
+            refusals.note_closed(peer);
+            refusals.note(peer, "expired", "too old");
+        }
+        let log = fs::read_to_string(log.path()).expect("text");
+        assert_eq!(log.lines().count(), 2, "{log}");
+    }
+}

@@ -145,19 +145,20 @@ fn check_name(
             "a name has no invisible characters",
         ));
     }
-    let fallback = key.map(|key| match key.comment.trim() {
-        "" => key.algorithm.clone(),
-        comment => comment
-            .chars()
-            .filter(|c| !names::is_invisible(*c))
-            .take(NAME_LENGTH_MAX)
-            .collect(),
-    });
-    Ok(if name.is_empty() {
-        fallback.unwrap_or_default()
-    } else {
-        name.to_owned()
+    Ok(match key {
+        Some(key) if name.is_empty() => name_of(key),
+        _ => name.to_owned(),
     })
+}
+
+/// What can be seen of the key's comment, else its kind.
+fn name_of(key: &ParsedKey) -> String {
+    let visible = key.comment.chars().filter(|c| !names::is_invisible(*c));
+    let comment: String = visible.take(NAME_LENGTH_MAX).collect();
+    match comment.trim() {
+        "" => key.algorithm.clone(),
+        comment => comment.to_owned(),
+    }
 }
 
 fn view(key: SshKey) -> api::SshKey {

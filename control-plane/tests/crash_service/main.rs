@@ -189,6 +189,34 @@ async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
     service.kill();
 }
 
+/// Row B4: behind a proxy everybody was one client, so that one who guessed passwords shut all others out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_behind_a_trusted_proxy_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let text = fs::read_to_string(&config).expect("there");
+    let trusting = "trusted_proxies = [\"127.0.0.1\"]\nagent_names =";
+    fs::write(&config, text.replacen("agent_names =", trusting, 1)).expect("written");
+    // What these requests show is no portal's key then.
+    let key = "the key of a portal elsewhere, long enough for it";
+    fs::write(folder.path().join("portal.key"), key).expect("written");
+    let service = Service::start(&config);
+    let guess = async |client: &str| {
+        let body = json!({ "login": "nobody7", "password": "wrong wrong wrong" });
+        let from = [("x-forwarded-for", client)];
+        let answer = service::ask(service.api, "/sessions", &from, Some(&body)).await;
+        answer.expect("an answer").0
+    };
+    for _ in 0..5 {
+        assert_eq!(guess("192.0.2.1").await, 401);
+    }
+    assert_eq!(guess("192.0.2.1").await, 423);
+    assert_eq!(guess("198.51.100.1").await, 401);
+    // What a client says of himself stands before what the proxy says of him.
+    assert_eq!(guess("198.51.100.1, 192.0.2.1").await, 423);
+    service.kill();
+}
+
 /// Row A2: a store that had stopped answered 503 until somebody restarted it. The code is one that systemd starts it anew
 /// for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

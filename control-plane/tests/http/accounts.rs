@@ -224,6 +224,31 @@ async fn keys_are_added_once_and_refused_with_reasons() {
         .expect(404);
 }
 
+/// Row C11: names of zero-width characters, and such that turn the direction of what stands around them.
+#[tokio::test]
+async fn no_key_has_a_name_that_can_not_be_seen() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let add = async |name: &str, line: String| {
+        let body = json!({ "name": name, "public_key": line });
+        setting.post("/me/ssh-keys", Some(&token), body).await
+    };
+    let invisible = "\u{200b}".repeat(50);
+    for name in [invisible.as_str(), "lap\u{202e}pot", "lap\u{2028}top"] {
+        let refused = add(name, public_key(1)).await.fields();
+        let expected = ("/name".to_owned(), "invisible-characters".to_owned());
+        assert_eq!(refused, [expected], "{name:?}");
+    }
+    // Whoever gives none gets the comment, as far as it can be seen.
+    for (seed, comment, name) in [
+        (1, invisible.as_str(), "ssh-ed25519"),
+        (2, "me@lap\u{202e}top", "me@laptop"),
+    ] {
+        let added = add("", format!("{} {comment}", public_key(seed))).await;
+        assert_eq!(added.expect(201)["name"], name);
+    }
+}
+
 #[tokio::test]
 async fn no_secret_reaches_the_disk() {
     let setting = Setting::new();

@@ -1,5 +1,7 @@
 //! The agent API: who is let in, and that a host sees nothing but its own.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use innkeeper_control_plane::{
     admin::AdminContext, agent_api::listener::Connection, api::error::Refused,
@@ -9,12 +11,13 @@ use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
     digest::Digest,
     error::{PROBLEM_JSON, Problem},
-    host::{HOST_HEADER, HostCapacity, Intent, ObservedServer, ObservedState},
+    host::{HOST_HEADER, HostCapacity, Intent, Observations, ObservedServer, ObservedState},
     id::HostId,
     size::Bytes,
     vm::ServerSpec,
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::setting::{Answer, Setting, TestHost, answer, room_for};
 
@@ -602,6 +605,41 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     setting.order(&token, &quote, "click 2").await.expect(201);
     setting.app.revoke_host(host.id).await.expect("revoked");
     assert!(setting.app.accept_capacity(host.id).await.is_err());
+}
+
+/// Row C16 of the trial: 1,107 reports a second.
+#[tokio::test]
+async fn of_reports_at_once_some_wait_and_the_others_are_told_to_stay_away() {
+    let setting = Arc::new(Setting::new());
+    let host = setting.host("h1", room_for(10)).await;
+    let report = setting.blank_report(&host, room_for(10), vec![]);
+    let life = host.life(report.epoch, report.generation);
+    let body = serde_json::to_value(Observations { life, report }).expect("plain");
+    let mut reports = JoinSet::new();
+    for _ in 0..200 {
+        let (setting, body) = (Arc::clone(&setting), body.clone());
+        let (connection, id) = (host.connection, host.id);
+        reports.spawn(async move {
+            let path = "/observations";
+            let asked = setting.ask(connection, Some(id), Method::POST, path, Some(body));
+            asked.await
+        });
+    }
+    // A hundred are taken at once, ten wait for their turns, two a second; nobody waits for them here.
+    let mut taken = 0;
+    for _ in 0..80 {
+        let answer = loop {
+            let answer = reports.join_next().await.expect("more are refused");
+            let answer = answer.expect("no panics");
+            if answer.status != 200 {
+                break answer;
+            }
+            taken += 1;
+        };
+        assert!(answer.headers.contains_key("retry-after"));
+        assert_eq!(answer.expect(429)["code"], "rate-limited");
+    }
+    assert!(taken <= 120, "{taken}");
 }
 
 /// Row C16 of the trial: a capacity that alternates made a commit with each report.

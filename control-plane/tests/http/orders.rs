@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     accounts::futures_join,
-    setting::{Setting, room_for},
+    setting::{PASSWORD, Setting, room_for},
 };
 
 #[tokio::test]
@@ -216,6 +216,24 @@ async fn an_account_keeps_its_newest_quotes_and_gets_no_flood_of_them() {
         .post("/quotes", Some(&other), body.clone())
         .await
         .expect(422);
+}
+
+/// Row A8: quotes were taken from what is kept for reading and signing in, until nobody could do either.
+#[tokio::test]
+async fn while_the_disk_is_full_there_are_no_quotes_and_people_still_sign_in() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    let setting = Setting::open_full(setting.stop().await);
+    let body =
+        json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": "web-1", "ssh_keys": [key] });
+    let refused = setting.post("/quotes", Some(&token), body).await;
+    assert_eq!(refused.expect(507)["code"], "storage-full");
+    let path = format!("/quotes/{quote}");
+    setting.get(&path, Some(&token)).await.expect(200);
+    let signed_in = setting.sign_in_from("192.0.2.1", "minji90", PASSWORD, None);
+    signed_in.await.expect(201);
 }
 
 #[tokio::test]

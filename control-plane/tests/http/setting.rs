@@ -38,6 +38,7 @@ use innkeeper_wire::{
     size::Bytes,
     time::{Clock, Timestamp},
 };
+use nix::sys::statvfs::statvfs;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -177,14 +178,31 @@ impl Setting {
         Self::open_with(folder, settings())
     }
 
+    /// The same while the disk is full: it has half of what is to stay free on it.
+    pub(crate) fn open_full(folder: impl Into<Arc<tempfile::TempDir>>) -> Self {
+        let folder = folder.into();
+        let disk = statvfs(folder.path()).expect("a file system");
+        let free_bytes = disk.blocks_available() * disk.fragment_size();
+        Self::open_on(folder, settings(), 2 * free_bytes)
+    }
+
     fn open_with(folder: impl Into<Arc<tempfile::TempDir>>, settings: Settings) -> Self {
+        Self::open_on(folder, settings, 0)
+    }
+
+    fn open_on(
+        folder: impl Into<Arc<tempfile::TempDir>>,
+        settings: Settings,
+        reserve_bytes: u64,
+    ) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
         let install = "example".parse().expect("a code");
         let folder = folder.into();
         let (names, of_authority) = (vec!["localhost".to_owned()], Arc::clone(&clock));
         let authority = Authority::open(folder.path(), &install, names, of_authority);
         let authority = authority.expect("an authority");
-        Self::assemble(folder, "store", clock, authority, (1, settings))
+        let store = ("store", reserve_bytes);
+        Self::assemble(folder, store, clock, authority, (1, settings))
     }
 
     /// Another life of the same installation, with the store in the folder `store` beside the first one's.
@@ -192,12 +210,12 @@ impl Setting {
         let (clock, authority) = (Arc::clone(&self.clock), self.authority.clone());
         let owner = Arc::clone(&self.owner);
         let settings = self.app.settings().clone();
-        Self::assemble(owner, store, clock, authority, (1 << 32, settings))
+        Self::assemble(owner, (store, 0), clock, authority, (1 << 32, settings))
     }
 
     fn assemble(
         folder: Arc<tempfile::TempDir>,
-        store: &str,
+        (store, reserve_bytes): (&str, u64),
         clock: Arc<TestClock>,
         authority: Authority,
         (first_id, settings): (u64, Settings),
@@ -207,7 +225,7 @@ impl Setting {
             next: AtomicU64::new(first_id),
         });
         let options = Options {
-            reserve_bytes: 0,
+            reserve_bytes,
             ..Options::new([7; 16])
         };
         let (store, _) = Store::open(&folder.path().join(store), &options).expect("a store");

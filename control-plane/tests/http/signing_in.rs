@@ -221,7 +221,6 @@ async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
     );
 }
 
-/// B4: many behind one address, such as a proxy's or a company's.
 /// With the right password there was no limit: 51 sessions a second, three kilobytes each, for an hour at least.
 #[tokio::test]
 async fn an_account_opens_sixty_sessions_in_five_minutes_from_wherever() {
@@ -240,6 +239,7 @@ async fn an_account_opens_sixty_sessions_in_five_minutes_from_wherever() {
     sign_in(60).await.expect(201);
 }
 
+/// B4: many behind one address, such as a proxy's or a company's.
 #[tokio::test]
 async fn many_behind_one_address_do_not_shut_a_known_device_out() {
     let setting = Setting::new();
