@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::Method;
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
+use http_body_util::BodyExt as _;
 use innkeeper_control_plane::api::openapi;
 use innkeeper_wire::{
     api::ServerAction,
     error::{FieldErrorCode, ProblemCode},
 };
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::setting::{Setting, public_key, signup};
 
@@ -28,6 +33,20 @@ async fn the_document_is_served() {
     let setting = Setting::new();
     let document = setting.get("/openapi.json", None).await.expect(200);
     assert_eq!(document["openapi"], "3.1.0");
+}
+
+/// Written anew for each of some thousands who asked at a time, it kept everybody else waiting for 16 seconds.
+#[tokio::test]
+async fn the_document_is_written_once() {
+    let setting = Setting::new();
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        let request = Request::get("/api/v1/openapi.json").body(Body::empty());
+        let answer = setting.rest.clone().oneshot(request.expect("a request"));
+        let body = answer.await.expect("infallible").into_body();
+        texts.push(body.collect().await.expect("whole").to_bytes());
+    }
+    assert_eq!(texts[0].as_ptr(), texts[1].as_ptr());
 }
 
 #[tokio::test]
