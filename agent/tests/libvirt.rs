@@ -129,7 +129,9 @@ async fn create(host: &Host, spec: &ServerSpec) {
         .expect("ip runs");
     let tap = String::from_utf8_lossy(&tap.stdout).into_owned();
     assert!(
-        tap.contains("master innkeeper0") && tap.contains("isolated on"),
+        tap.contains("master innkeeper0")
+            && tap.contains("isolated on")
+            && tap.contains("learning off"),
         "{tap}"
     );
 }

@@ -15,10 +15,14 @@ use super::{Scene, server::Server};
 use crate::lab::{client::Client, logs::unexpected_complaints, report::Steps};
 
 /// What programs rightly complain about, and which step provokes it.
-const COMPLAINTS_EXPECTED: [(&str, &str); 4] = [
+const COMPLAINTS_EXPECTED: [(&str, &str); 5] = [
     (
         "an order was refused: no host has room",
         "order: a plan that no host has room for",
+    ),
+    (
+        "somebody else changed the guests' network",
+        "survive: the host's rules are taken away",
     ),
     ("libvirt does not answer", "survive: libvirt is stopped"),
     ("servers can't be measured", "survive: libvirt is stopped"),

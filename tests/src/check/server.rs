@@ -236,6 +236,24 @@ pub(super) async fn survive(
     let boot = server.ssh(scene, BOOT_ID).await?;
     let index = server.host - 1;
 
+    let flushed = async {
+        until("the agent puts them back at once", PAGE_LIMIT, async || {
+            // Again, as long as it is not said: now and then it is a look that finds them missing first.
+            scene.installation.hypervisors[index].flush_rules()?;
+            let log = scene.installation.agents[index].logged();
+            ensure!(log.contains("it was put back at once"), "it says nothing");
+            Ok(())
+        })
+        .await?;
+        server.ssh(scene, BOOT_ID).await.map(drop)
+    };
+    steps
+        .step(
+            "somebody takes the host's rules away; they are back",
+            flushed,
+        )
+        .await?;
+
     let stopped = scene.installation.hypervisors[index].stop_libvirt();
     steps.step("libvirt is stopped", stopped).await?;
     let said = async {

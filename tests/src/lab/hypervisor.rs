@@ -68,6 +68,11 @@ impl Hypervisor {
         output(network::command(&self.namespace, "nft").args(["list", "ruleset"]))
     }
 
+    /// Takes all of them away, as the files that distributions ship for `nft` begin.
+    pub fn flush_rules(&self) -> anyhow::Result<()> {
+        output(network::command(&self.namespace, "nft").args(["flush", "ruleset"])).map(drop)
+    }
+
     /// Answers `ip` in its namespace.
     pub fn ip(&self, arguments: &[&str]) -> anyhow::Result<String> {
         output(network::command(&self.namespace, "ip").args(arguments))
