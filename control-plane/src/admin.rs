@@ -18,10 +18,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use crate::{
-    api::error::Refused,
-    app::{App, in_use::in_use},
-    authority::Authority,
-    domain::in_use::InUse,
+    api::error::Refused, authority::Authority, domain::in_use::InUse, in_use::in_use, nouns::Nouns,
 };
 
 pub mod accounts;
@@ -36,7 +33,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 #[derive(Clone)]
 pub struct AdminContext {
     /// The application.
-    pub app: App,
+    pub nouns: Nouns,
     /// The authority whose fingerprint hosts pin.
     pub authority: Authority,
     /// Where hosts dial, such as `https://control.example:8443`.
@@ -86,11 +83,11 @@ pub fn router(context: AdminContext) -> Router {
 }
 
 async fn testimonies(State(context): State<AdminContext>) -> Json<Vec<(HostId, Testimony)>> {
-    Json(context.app.testimonies())
+    Json(context.nouns.continuity.testimonies())
 }
 
 async fn what_is_in_use(State(context): State<AdminContext>) -> Result<Json<InUse>, Refused> {
-    Ok(Json(in_use(context.app.store())?))
+    Ok(Json(in_use(context.nouns.ctx.store())?))
 }
 
 async fn invite(
@@ -98,11 +95,11 @@ async fn invite(
     Json(request): Json<InviteRequest>,
 ) -> Result<Json<Invited>, Refused> {
     let AdminContext {
-        app,
+        nouns,
         authority,
         agent_url,
     } = &context;
-    let token = app.invite_host(&request.name, &request.site).await?;
+    let token = nouns.hosts.invite(&request.name, &request.site).await?;
     tracing::info!(host.name = request.name, "a host was invited");
     let join_command = format!(
         "innkeeper-agent join --url {agent_url} --token {token} --ca-fingerprint {}",

@@ -1,6 +1,6 @@
 //! The authority of this installation as the running service has it: its file, what the agent API listens with, and
 //! the steps of rolling it over. What may follow is decided by `domain::roll_over`, what hosts said is asked of
-//! [`App`].
+//! [`Nouns`].
 //!
 //! The file is the truth, and replacing it is the whole of a step: killed at any instant, the service starts again
 //! before or after it. A backup of the store has no part in it, so restoring one can't bring an authority back that
@@ -30,8 +30,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{Actor, App, error::AppError},
     domain::roll_over::{Member, Step, is_expiring},
+    kernel::{Actor, Error},
+    nouns::Nouns,
     owner, secret_file,
 };
 
@@ -209,37 +210,38 @@ impl Authority {
     /// Takes a step; gives the hosts that it leaves behind, which must be exactly those called `without`.
     pub async fn take(
         &self,
-        app: &App,
+        nouns: &Nouns,
         step: Step,
         without: Vec<String>,
-    ) -> Result<Vec<Member>, AppError> {
-        let (authority, app) = (self.clone(), app.clone());
+    ) -> Result<Vec<Member>, Error> {
+        let (authority, nouns) = (self.clone(), nouns.clone());
         // A task of its own: who asked may hang up, and half of a step must not be what is left.
-        let taking = tokio::spawn(async move { authority.take_whole(&app, step, &without).await });
-        taking.await.map_err(|_| AppError::Stopped)?
+        let taking =
+            tokio::spawn(async move { authority.take_whole(&nouns, step, &without).await });
+        taking.await.map_err(|_| Error::Stopped)?
     }
 
     async fn take_whole(
         &self,
-        app: &App,
+        nouns: &Nouns,
         step: Step,
         without: &[String],
-    ) -> Result<Vec<Member>, AppError> {
+    ) -> Result<Vec<Member>, Error> {
         let _changing = self.0.changing.lock().await;
         let present = self.present();
-        let left = app.decide_step(&present, step, without)?;
-        let failed = |error: anyhow::Error| AppError::Storage(format!("{error:#}"));
+        let left = nouns.continuity.decide_step(&present, step, without)?;
+        let failed = |error: anyhow::Error| Error::Storage(format!("{error:#}"));
         let next = self.after(&present, step).map_err(failed)?;
         let acceptor = listen_with(&next, &self.0.names, &self.0.clock).map_err(failed)?;
         let (path, text) = (self.0.path.clone(), next.to_pem());
         let stored = tokio::task::spawn_blocking(move || secret_file::replace(&path, &text)).await;
-        stored.map_err(|_| AppError::Stopped)?.map_err(failed)?;
+        stored.map_err(|_| Error::Stopped)?.map_err(failed)?;
         // In this order: whoever is given a certificate of the new authority finds it here.
         self.show(acceptor);
         self.0.present.send_replace(Arc::new(next));
         let next = self.present();
         if step == Step::Finish {
-            app.close_links_of(&left);
+            nouns.continuity.close_links_of(&left);
         }
         let names: Vec<_> = left.iter().map(|member| member.name.as_str()).collect();
         tracing::info!(
@@ -247,7 +249,11 @@ impl Authority {
             "a step of rolling the authority over was taken"
         );
         let cause = format!("authority: {step:?}, without {names:?}");
-        if let Err(error) = app.note_step(Actor::Operator, &cause, &next).await {
+        if let Err(error) = nouns
+            .continuity
+            .note_step(Actor::Operator, &cause, &next)
+            .await
+        {
             tracing::error!(%error, "the step can't be noted in the journal; the next start notes it");
         }
         Ok(left)

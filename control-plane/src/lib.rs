@@ -1,27 +1,38 @@
 //! The control plane: keeps accounts, orders and servers in a durable store, answers the REST API of
 //! customers and the mutual-TLS API of agents, and places servers on hosts. See ARCHITECTURE.md.
 //!
-//! Arrows: `api`, `agent_api`, `admin` -> `app` -> {`domain`, `store`, `vault`}; `work` -> {`app`,
-//! `domain`, `store`, `providers`}; `store` -> `domain`; `domain` and `vault` -> the wire crate only. `agent_api`
-//! and `admin` ask `authority`, which asks `app`. `service` puts all of it together and nothing depends on it.
+//! Arrows: `kernel` < `mails`, `addresses`, `accounts` < `billing`, `hosts` < `servers` < `orders` < `continuity` <
+//! `intake` < `nouns` < the doors (`api`, `agent_api`, `admin`, `work`, `metrics`) < `service`. `store`, `vault` and
+//! `domain` know none of these; `domain` is the rules, pure.
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
+pub mod addresses;
 pub mod admin;
 pub mod agent_api;
 pub mod api;
-pub mod app;
 pub mod authority;
+pub mod billing;
 pub mod blobs;
 pub mod config;
+pub mod continuity;
 pub mod doctor;
 pub mod domain;
+pub mod hosts;
+pub mod in_use;
+pub mod intake;
+pub mod kernel;
+pub mod mails;
 pub mod maintenance;
 pub mod metrics;
+pub mod nouns;
+pub mod orders;
 mod owner;
 pub mod ports;
 pub mod providers;
 mod secret_file;
+pub mod servers;
 pub mod service;
 mod startup;
 pub mod store;

@@ -11,7 +11,7 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    app::witnesses::WitnessKey,
+    continuity::witnesses::WitnessKey,
     store::{
         AuditTrail, CheckpointFound, Findings, FolderDisk, Head, IndexFound, JournalError,
         OpenError, Tail, check, replay_audit,

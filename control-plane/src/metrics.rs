@@ -15,8 +15,8 @@ use prometheus::{
 };
 
 use crate::{
-    app::App,
     domain::{census::name, recovery::Phase},
+    nouns::Nouns,
     store::Store,
 };
 
@@ -232,17 +232,17 @@ impl Metrics {
 
     /// The text that Prometheus reads, with the gauges as they are now.
     #[must_use]
-    pub fn render(&self, app: &App) -> Vec<u8> {
+    pub fn render(&self, nouns: &Nouns) -> Vec<u8> {
         let inner = &self.inner;
         let _rendering = inner
             .rendering
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        inner.fleet.set(app);
-        inner.store.set(app.store());
-        inner.doubts.set(app);
-        inner.outbox.set(app);
-        for (code, total) in app.failed_orders().totals() {
+        inner.fleet.set(nouns);
+        inner.store.set(nouns.ctx.store());
+        inner.doubts.set(nouns);
+        inner.outbox.set(nouns);
+        for (code, total) in nouns.servers.failed_orders().totals() {
             let counter = inner.failed_orders.with_label_values(&[code.as_str()]);
             counter.inc_by(total.saturating_sub(counter.get()));
         }
@@ -273,11 +273,11 @@ impl Outbox {
         })
     }
 
-    fn set(&self, app: &App) {
-        let mails = app.queued_mails(OUTBOX_MAX).unwrap_or_default();
+    fn set(&self, nouns: &Nouns) {
+        let mails = nouns.mails.queued(OUTBOX_MAX).unwrap_or_default();
         self.queued.set(number(mails.len()));
         let oldest = mails.iter().map(|mail| mail.queued_at).min();
-        let waited = oldest.map_or(0, |oldest| app.now().since(oldest).as_secs());
+        let waited = oldest.map_or(0, |oldest| nouns.ctx.now().since(oldest).as_secs());
         self.oldest.set(number(waited));
     }
 }
@@ -354,21 +354,27 @@ impl Doubts {
         })
     }
 
-    fn set(&self, app: &App) {
-        let accusers = app.witnesses().accusers();
+    fn set(&self, nouns: &Nouns) {
+        let accusers = nouns.continuity.accusers();
         self.accusers
             .set(i64::try_from(accusers).unwrap_or(i64::MAX));
-        let unrecorded = app.undecided_hosts().map_or(0, |hosts| hosts.len());
+        let unrecorded = nouns
+            .continuity
+            .undecided_hosts()
+            .map_or(0, |hosts| hosts.len());
         self.unrecorded
             .set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
-        let unreadable = app.unreadable().total();
+        let unreadable = nouns.servers.unreadable().total();
         self.unreadable
             .inc_by(unreadable.saturating_sub(self.unreadable.get()));
-        let is_recovering = app.phase().is_ok_and(|phase| phase == Phase::Recovering);
+        let is_recovering = nouns
+            .continuity
+            .phase()
+            .is_ok_and(|phase| phase == Phase::Recovering);
         for (reason, is_so) in [
             ("restored", is_recovering),
             ("behind", accusers > 0),
-            ("disk_full", app.store().measures().is_full),
+            ("disk_full", nouns.ctx.store().measures().is_full),
         ] {
             self.closed
                 .with_label_values(&[reason])

@@ -39,7 +39,7 @@ pub struct AgentPlaces {
     /// Of those of whom it is not known yet that they are hosts: the oldest goes when there are too many. They take none
     /// from hosts.
     pub strangers: Places,
-    /// Of hosts, by certificate. How many one host may have is said by [`crate::app::links`].
+    /// Of hosts, by certificate. How many one host may have is said by [`crate::hosts::links`].
     pub hosts: Arc<Semaphore>,
 }
 

@@ -35,13 +35,15 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    app::{App, Settings, error::AppError, witnesses::WitnessKey},
     authority::Authority,
     blobs::{Blobs, ImportError, import_all},
     config::Config,
+    continuity::witnesses::WitnessKey,
     domain::catalogue::{Catalogue, Image},
+    kernel::Error,
     maintenance,
     metrics::Metrics,
+    nouns::{Nouns, Settings},
     ports::{self, AgentPlaces},
     providers::mail::Mailer,
     startup::{self, Files, Sockets, say_where},
@@ -92,10 +94,14 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let settings = settings(&config, &files, catalogue, witness_key)?;
     let ids = Arc::new(SystemIds { clock: SystemClock });
     let vault = open_vault(&config.key_dir(), &store).only_a_person()?;
-    let app = App::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
-    let claimed = app.claim_keys().await.context("recognise the keys");
+    let nouns = Nouns::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
+    let claimed = nouns
+        .accounts
+        .claim_keys()
+        .await
+        .context("recognise the keys");
     match claimed {
-        Err(error) if error.is::<AppError>() => return Err(error).only_a_person(),
+        Err(error) if error.is::<Error>() => return Err(error).only_a_person(),
         claimed => claimed?,
     }
     let authority = Authority::open(
@@ -105,17 +111,17 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         clock,
     )
     .only_a_person()?;
-    if let Err(error) = app.note_at_start(&authority.present()).await {
+    if let Err(error) = nouns.continuity.note_at_start(&authority.present()).await {
         tracing::error!(%error, "where the authority's roll-over stands can't be noted in the journal");
     }
-    drop_old_images(&app, &blobs);
+    drop_old_images(&nouns, &blobs);
     let tasks = Tasks::new(stop.clone());
     tasks.spawn("the store", until_stopped(store.clone(), stop.clone()));
     let metrics = Metrics::new().context("define metrics")?;
-    begin_duties(&tasks, &app, files.mailer, &metrics, &stop);
+    begin_duties(&tasks, &nouns, files.mailer, &metrics, &stop);
     let parts = Parts {
         config: &config,
-        app,
+        nouns,
         authority,
         blobs,
         metrics,
@@ -148,24 +154,24 @@ async fn until_stopped(store: Store, stop: CancellationToken) {
 
 fn begin_duties(
     tasks: &Tasks,
-    app: &App,
+    nouns: &Nouns,
     mailer: Mailer,
     metrics: &Metrics,
     stop: &CancellationToken,
 ) {
-    let outbox = work::outbox::deliver(app.clone(), mailer, metrics.clone(), stop.clone());
+    let outbox = work::outbox::deliver(nouns.clone(), mailer, metrics.clone(), stop.clone());
     tasks.spawn("the outbox", outbox);
-    let checkpoints = work::checkpoint::keep(app.clone(), stop.clone());
+    let checkpoints = work::checkpoint::keep(nouns.clone(), stop.clone());
     tasks.spawn("the duty of checkpoints", checkpoints);
-    tasks.spawn("the sweep", work::sweep::sweep(app.clone(), stop.clone()));
-    let erasure = work::erasure::finish(app.clone(), stop.clone());
+    tasks.spawn("the sweep", work::sweep::sweep(nouns.clone(), stop.clone()));
+    let erasure = work::erasure::finish(nouns.clone(), stop.clone());
     tasks.spawn("the duty of erasing", erasure);
 }
 
 /// What the listeners are made of.
 struct Parts<'a> {
     config: &'a Config,
-    app: App,
+    nouns: Nouns,
     authority: Authority,
     blobs: Blobs,
     metrics: Metrics,
@@ -182,7 +188,7 @@ fn listen(
 ) -> anyhow::Result<()> {
     let Parts {
         config,
-        app,
+        nouns,
         authority,
         blobs,
         metrics,
@@ -193,7 +199,7 @@ fn listen(
     let rest_places = ports::rest(descriptors, &config.listen.trusted_proxies);
     let metrics_places = ports::metrics(descriptors);
     let agent_context = AgentContext {
-        app: app.clone(),
+        nouns: nouns.clone(),
         authority: authority.clone(),
         blobs,
         refusals: Refusals::new(metrics.clone()),
@@ -206,7 +212,7 @@ fn listen(
     let listener = agent_listener(config, agent_context, agent_places.clone());
     tasks.spawn("the agent API", listener.run(sockets.agent, stop.clone()));
     let context = Context {
-        app: app.clone(),
+        nouns: nouns.clone(),
         metrics: metrics.clone(),
         portal_key,
         trusted_proxies: config.listen.trusted_proxies.clone(),
@@ -216,7 +222,7 @@ fn listen(
     let rest = innkeeper_listener::serve(sockets.rest, router, places, DRAIN, stop.clone());
     tasks.spawn("the REST API", rest);
     let scraped = Scraped {
-        app: app.clone(),
+        nouns: nouns.clone(),
         authority: authority.clone(),
         metrics,
         data_dir: config.data_dir.clone(),
@@ -224,7 +230,7 @@ fn listen(
     };
     let exporter = serve_metrics(scraped, config.listen.metrics, metrics_places, stop.clone());
     tasks.spawn("the metrics", exporter);
-    let admin = admin_listener(config, admin, app, authority, stop.clone())?;
+    let admin = admin_listener(config, admin, nouns, authority, stop.clone())?;
     tasks.spawn("the admin socket", admin);
     Ok(())
 }
@@ -315,8 +321,8 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
 
 /// Copies of images that were replaced or are sold no more, and that no server needs. It is no reason to stay down when
 /// that fails: they only take room.
-fn drop_old_images(app: &App, blobs: &Blobs) {
-    let removed = match app.images_in_use() {
+fn drop_old_images(nouns: &Nouns, blobs: &Blobs) {
+    let removed = match nouns.orders.images_in_use() {
         Ok(Some(needed)) => blobs.remove_all_but(&needed),
         Ok(None) => return,
         Err(error) => {
@@ -370,7 +376,7 @@ fn agent_listener(config: &Config, context: AgentContext, places: AgentPlaces) -
         acceptor: context.authority.acceptor(),
         install: config.installation.id.clone(),
         refusals: context.refusals.clone(),
-        links: Arc::clone(context.app.links()),
+        links: Arc::clone(context.nouns.hosts.links()),
         stranger_life: STRANGER_LIFE,
         router: agent_api::router(context),
     }
@@ -379,7 +385,7 @@ fn agent_listener(config: &Config, context: AgentContext, places: AgentPlaces) -
 /// What the metrics are made of.
 #[derive(Clone)]
 struct Scraped {
-    app: App,
+    nouns: Nouns,
     authority: Authority,
     metrics: Metrics,
     data_dir: PathBuf,
@@ -395,7 +401,7 @@ impl Scraped {
         self.metrics
             .backed_up(maintenance::last_backup(&self.data_dir));
         self.metrics.connections(&self.places);
-        self.metrics.render(&self.app)
+        self.metrics.render(&self.nouns)
     }
 }
 
@@ -451,7 +457,7 @@ fn admin_socket(path: &Path) -> anyhow::Result<UnixListener> {
 fn admin_listener(
     config: &Config,
     socket: UnixListener,
-    app: App,
+    nouns: Nouns,
     authority: Authority,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
@@ -466,7 +472,7 @@ fn admin_listener(
     };
     let agent_url = format!("https://{host}:{}", config.listen.agent.port());
     let router = admin::router(AdminContext {
-        app,
+        nouns,
         authority,
         agent_url,
     });

@@ -10,10 +10,10 @@ use innkeeper_wire::digest::Digest;
 use tokio::net::TcpListener;
 
 use crate::{
-    app::in_use::in_use,
     authority,
     config::{self, Config},
     domain::in_use::{InUse, Offered, check_authority, check_pools, contradictions},
+    in_use::in_use,
     owner,
     providers::mail::Mailer,
     store::Store,

@@ -1,4 +1,4 @@
-//! The file of the key that tags witnesses of the journal (`app::witnesses`): made at the first start, kept outside of
+//! The file of the key that tags witnesses of the journal (`continuity::witnesses`): made at the first start, kept outside of
 //! the journal, and never made anew while hosts hold what was tagged with it.
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use innkeeper_wire::digest::Digest;
 use rand::{TryRngCore as _, rngs::OsRng};
 use zeroize::Zeroizing;
 
-use crate::{app::witnesses::WitnessKey, domain::in_use::InUse, secret_file};
+use crate::{continuity::witnesses::WitnessKey, domain::in_use::InUse, secret_file};
 
 fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("witness.key")

@@ -2,12 +2,13 @@
 //! simulator change of it what they are about.
 
 use innkeeper_control_plane::{
-    app::{Settings, witnesses::WitnessKey},
+    continuity::witnesses::WitnessKey,
     domain::{
         addresses::Pool,
         catalogue::{Catalogue, Image, Plan, Site},
         placement::Overcommit,
     },
+    nouns::Settings,
 };
 use innkeeper_wire::{
     digest::Digest,

@@ -27,11 +27,13 @@ use innkeeper_control_plane::{
         listener::{Listener, STRANGER_LIFE},
         refusals::Refusals,
     },
-    app::{App, error::AppError, roll_over::stage},
     authority::Authority,
     blobs::Blobs,
+    continuity::roll_over::stage,
     domain::roll_over::Step,
+    kernel::Error,
     metrics::Metrics,
+    nouns::Nouns,
     ports::AgentPlaces,
     store::{Options, Store},
     vault::Vault,
@@ -68,7 +70,7 @@ struct Cloud {
     folder: Arc<tempfile::TempDir>,
     address: SocketAddr,
     runtime: Runtime,
-    app: App,
+    nouns: Nouns,
     authority: Authority,
     metrics: Metrics,
 }
@@ -86,7 +88,7 @@ impl Cloud {
         let vault = vault.unwrap_or_else(|| Vault::create(&keys).expect("a vault"));
         let clock = Arc::new(SystemClock);
         let settings = small_cloud::settings(&[]);
-        let app = App::new(store, vault, clock.clone(), Arc::new(SystemIds), settings);
+        let nouns = Nouns::new(store, vault, clock.clone(), Arc::new(SystemIds), settings);
         let (install, names) = ("lab".parse().expect("a code"), vec!["127.0.0.1".to_owned()]);
         let authority = Authority::open(path, &install, names, clock).expect("an authority");
         let metrics = Metrics::new().expect("metrics");
@@ -95,14 +97,14 @@ impl Cloud {
         let address = socket.local_addr().expect("bound");
         let socket = socket.into_std().expect("a socket");
         let context = AgentContext {
-            app: app.clone(),
+            nouns: nouns.clone(),
             authority: authority.clone(),
             blobs: Blobs::open(path).expect("blobs"),
             metrics: metrics.clone(),
             refusals: refusals.clone(),
             paces: agent_api::pace::Paces::default(),
         };
-        let (acceptor, links) = (authority.acceptor(), Arc::clone(app.links()));
+        let (acceptor, links) = (authority.acceptor(), Arc::clone(nouns.hosts.links()));
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -125,7 +127,7 @@ impl Cloud {
             folder,
             address,
             runtime,
-            app,
+            nouns,
             authority,
             metrics,
         }
@@ -143,12 +145,12 @@ impl Cloud {
             folder,
             address,
             runtime,
-            app,
+            nouns,
             ..
         } = self;
         let stopping = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
         stopping.await.expect("it stops");
-        app.store().clone().close().await;
+        nouns.ctx.store().clone().close().await;
         (folder, address)
     }
 
@@ -162,17 +164,17 @@ impl Cloud {
     async fn join_in(&self, name: &str, folder: &Path) -> HostId {
         let invitation = Invitation {
             url: format!("https://{}", self.address),
-            token: self.app.invite_host(name, "lab").await.expect("invited"),
+            token: self.nouns.hosts.invite(name, "lab").await.expect("invited"),
             ca_fingerprint: self.authority.present().issuer().fingerprint(),
         };
         let joined = join(&invitation, folder, Arc::new(SystemClock)).await;
         joined.expect("joined")
     }
 
-    async fn take(&self, step: Step, without: &[&str]) -> Result<(), AppError> {
+    async fn take(&self, step: Step, without: &[&str]) -> Result<(), Error> {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         self.authority
-            .take(&self.app, step, without)
+            .take(&self.nouns, step, without)
             .await
             .map(drop)
     }
@@ -186,7 +188,7 @@ impl Cloud {
     async fn lacks(&self, names: &[&str]) {
         let lacking = wait::until("hosts get ready", PATIENCE, async || {
             let present = self.authority.present();
-            let lacking = stage(&present).lacking(&self.app.members(&present)?);
+            let lacking = stage(&present).lacking(&self.nouns.continuity.members(&present)?);
             let lacking: Vec<_> = lacking.iter().map(|(host, _)| host.name.as_str()).collect();
             ensure!(lacking == names, "{lacking:?}");
             Ok(())
@@ -199,7 +201,7 @@ impl Cloud {
         for agent in agents {
             let from = agent.reported.load(Ordering::SeqCst);
             let heard = wait::until("a host reports", PATIENCE, async || {
-                match self.app.presence().heard(agent.host) {
+                match self.nouns.hosts.presence().heard(agent.host) {
                     Some(heard) if heard.sequence > from + 2 => Ok(()),
                     heard => bail!("{heard:?}, waiting for {from}"),
                 }
@@ -210,7 +212,7 @@ impl Cloud {
 
     /// Nobody's request or connection was refused since the start.
     fn refused_nobody(&self) {
-        let text = String::from_utf8(self.metrics.render(&self.app)).expect("text");
+        let text = String::from_utf8(self.metrics.render(&self.nouns)).expect("text");
         let requests = "innkeeper_agent_requests_total{";
         let counted: Vec<_> = text
             .lines()
@@ -430,11 +432,12 @@ async fn a_roll_over_refuses_no_request_of_a_host_that_follows() {
 
     // The way back.
     let former = cloud
-        .app
-        .host_by_name("h3")
+        .nouns
+        .hosts
+        .by_name("h3")
         .expect("readable")
         .expect("it joined");
-    cloud.app.revoke_host(former).await.expect("revoked");
+    cloud.nouns.hosts.revoke(former).await.expect("revoked");
     let again = cloud.join_in("h3", sleeping.path()).await;
     assert_ne!(again, former);
     let back = [Agent::start(sleeping.path())];

@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdminContext, ask};
 use crate::{
-    api::error::Refused,
-    app::{erasure::ErasurePlan, error::AppError},
-    domain::account::AccountState,
+    accounts::ErasurePlan, api::error::Refused, domain::account::AccountState, kernel::Error,
 };
 
 /// Asks what erasing an account would do.
@@ -68,12 +66,13 @@ pub(super) async fn plan(
     Json(request): Json<PlanRequest>,
 ) -> Result<Json<PlanAnswer>, Refused> {
     let planned = context
-        .app
+        .nouns
+        .accounts
         .account_meant(&request.who)
-        .and_then(|account| context.app.plan_erasure(account));
+        .and_then(|account| context.nouns.accounts.plan_erasure(account));
     match planned {
         Ok(plan) => Ok(Json(plan.into())),
-        Err(AppError::NotFound) => Err(Refused::because(
+        Err(Error::NotFound) => Err(Refused::because(
             ProblemCode::NotFound,
             format!(
                 "there is no account with the ID, the id, or alone with the address `{}`",
@@ -88,7 +87,7 @@ pub(super) async fn erase(
     State(context): State<AdminContext>,
     PathParam(account): PathParam<AccountId>,
 ) -> Result<StatusCode, Refused> {
-    context.app.erase_account(account).await?;
+    context.nouns.accounts.erase(account).await?;
     tracing::info!(account.id = %account, "an account was erased");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{AdminContext, ask};
 use crate::{
     api::error::Refused,
-    app::roll_over::stage,
+    continuity::roll_over::stage,
     domain::roll_over::{Member, Stage, Step, total_servers},
 };
 
@@ -145,8 +145,10 @@ async fn take(
     PathParam(step): PathParam<Step>,
     Json(request): Json<StepRequest>,
 ) -> Result<Json<Taken>, Refused> {
-    let AdminContext { app, authority, .. } = &context;
-    let left = authority.take(app, step, request.without).await?;
+    let AdminContext {
+        nouns, authority, ..
+    } = &context;
+    let left = authority.take(nouns, step, request.without).await?;
     Ok(Json(Taken {
         servers: total_servers(left.iter()),
         left_behind: left.into_iter().map(|member| member.name).collect(),
@@ -157,10 +159,10 @@ async fn take(
 fn view(context: &AdminContext) -> Result<AuthorityView, Refused> {
     let authorities = context.authority.present();
     let stage = stage(&authorities);
-    let members = context.app.members(&authorities)?;
+    let members = context.nouns.continuity.members(&authorities)?;
     let lacking = stage.lacking(&members);
     let issuer = authorities.issuer().certificate();
-    let taken = context.app.step_taken()?;
+    let taken = context.nouns.continuity.step_taken()?;
     let taken = taken.filter(|taken| (taken.stage, taken.issuer) == (stage, issuer.fingerprint()));
     let other = authorities.other().certificate();
     let named = lacking.iter().take(NAMES_MAX).map(|(member, lack)| {

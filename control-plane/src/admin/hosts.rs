@@ -19,13 +19,15 @@ use serde::{Deserialize, Serialize};
 use super::{AdminContext, accounts::Confirmed, ask};
 use crate::{
     api::error::Refused,
-    app::{App, hosts::HostOverview, witnesses::Standing},
+    continuity::witnesses::Standing,
     domain::{
         condition::Condition,
         host::{HostState, Reserved},
         placement::Overcommit,
         room::{Room, room},
     },
+    hosts::HostOverview,
+    nouns::Nouns,
 };
 
 /// A host, as the command line lists it; `--json` prints it as it is.
@@ -67,14 +69,13 @@ pub struct HostLine {
 }
 
 impl HostLine {
-    fn of(overview: HostOverview, overcommit: Overcommit) -> Self {
+    fn of(overview: HostOverview, standing: Standing, overcommit: Overcommit) -> Self {
         let claims_more = overview.claims_more();
         let HostOverview {
             host,
             reserved,
             condition,
             heard,
-            standing,
         } = overview;
         let implausible = heard.as_ref().and_then(|heard| heard.implausible);
         let (agent_version, health, strangers) = heard
@@ -119,11 +120,14 @@ pub struct StrandedAnswer {
 pub(super) async fn list(
     State(context): State<AdminContext>,
 ) -> Result<Json<Vec<HostLine>>, Refused> {
-    let overcommit = context.app.settings().overcommit;
-    let hosts = context.app.hosts()?.into_iter();
+    let overcommit = context.nouns.settings.overcommit;
+    let hosts = context.nouns.hosts.list()?.into_iter();
     Ok(Json(
         hosts
-            .map(|overview| HostLine::of(overview, overcommit))
+            .map(|overview| {
+                let standing = context.nouns.continuity.standing(overview.host.id);
+                HostLine::of(overview, standing, overcommit)
+            })
             .collect(),
     ))
 }
@@ -132,8 +136,8 @@ pub(super) async fn stranded(
     State(context): State<AdminContext>,
     PathParam(name): PathParam<String>,
 ) -> Result<Json<StrandedAnswer>, Refused> {
-    let host = host_named(&context.app, &name)?;
-    let stranded = context.app.stranded_by(host)?;
+    let host = host_named(&context.nouns, &name)?;
+    let stranded = context.nouns.servers.stranded_by(host)?;
     Ok(Json(StrandedAnswer {
         servers: stranded.servers,
         accounts: stranded.accounts,
@@ -145,8 +149,9 @@ pub(super) async fn revoke(
     State(context): State<AdminContext>,
     PathParam(name): PathParam<String>,
 ) -> Result<StatusCode, Refused> {
-    let host = host_named(&context.app, &name)?;
-    context.app.revoke_host(host).await?;
+    let host = host_named(&context.nouns, &name)?;
+    context.nouns.hosts.revoke(host).await?;
+    context.nouns.continuity.forget(host);
     tracing::info!(host.id = %host, "a host was revoked");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -155,8 +160,8 @@ pub(super) async fn release(
     State(context): State<AdminContext>,
     PathParam(name): PathParam<String>,
 ) -> Result<StatusCode, Refused> {
-    let host = host_named(&context.app, &name)?;
-    context.app.release_host(host).await?;
+    let host = host_named(&context.nouns, &name)?;
+    context.nouns.hosts.release(host).await?;
     tracing::info!(host.id = %host, "a host was released from quarantine");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -165,17 +170,17 @@ pub(super) async fn accept_capacity(
     State(context): State<AdminContext>,
     PathParam(name): PathParam<String>,
 ) -> Result<Json<HostCapacity>, Refused> {
-    let host = host_named(&context.app, &name)?;
-    let accepted = context.app.accept_capacity(host).await?;
+    let host = host_named(&context.nouns, &name)?;
+    let accepted = context.nouns.hosts.accept_capacity(host).await?;
     tracing::info!(host.id = %host, ?accepted, "a host's capacity was accepted");
     Ok(Json(accepted))
 }
 
-fn host_named(app: &App, name: &str) -> Result<HostId, Refused> {
-    if let Some(host) = app.host_by_name(name)? {
+fn host_named(nouns: &Nouns, name: &str) -> Result<HostId, Refused> {
+    if let Some(host) = nouns.hosts.by_name(name)? {
         return Ok(host);
     }
-    let hosts = app.hosts()?;
+    let hosts = nouns.hosts.list()?;
     let was_revoked = hosts
         .iter()
         .any(|found| found.host.name == name && found.host.state == HostState::Revoked);

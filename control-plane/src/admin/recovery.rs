@@ -13,11 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::AdminContext;
 use crate::{
+    addresses::UnlistedAddress,
     api::error::Refused,
-    app::{
-        recovery::{HostInRecovery, UnlistedAddress},
-        unrecorded::UnrecordedHost,
-    },
+    continuity::{recovery::HostInRecovery, unrecorded::UnrecordedHost},
     domain::{
         host::HostState,
         recovery::{Differences, Phase, RestoredFrom},
@@ -266,24 +264,30 @@ pub struct DismissRequest {
 pub(super) async fn show(
     State(context): State<AdminContext>,
 ) -> Result<Json<RecoveryView>, Refused> {
-    let app = &context.app;
-    let phase = app.phase()?;
+    let nouns = &context.nouns;
+    let phase = nouns.continuity.phase()?;
     Ok(Json(RecoveryView {
-        epoch: app.store().epoch(),
+        epoch: nouns.ctx.store().epoch(),
         phase: match &phase {
             Phase::Open => "open".to_owned(),
             Phase::OpenWithout(left) => format!("open, with {} hosts left behind", left.len()),
             Phase::Recovering => "closed: being restored".to_owned(),
         },
         is_closed: phase == Phase::Recovering,
-        restored_from: app.restored_from()?,
-        hosts: app.recovery()?.into_iter().map(host_line).collect(),
-        unrecorded: app
+        restored_from: nouns.continuity.restored_from()?,
+        hosts: nouns
+            .continuity
+            .recovery()?
+            .into_iter()
+            .map(host_line)
+            .collect(),
+        unrecorded: nouns
+            .continuity
             .unrecorded_hosts()?
             .into_iter()
             .map(unrecorded_line)
             .collect(),
-        unlisted: app.unlisted_addresses()?,
+        unlisted: nouns.addresses.unlisted()?,
     }))
 }
 
@@ -316,7 +320,11 @@ pub(super) async fn finish(
     State(context): State<AdminContext>,
     Json(request): Json<FinishRequest>,
 ) -> Result<StatusCode, Refused> {
-    context.app.finish_recovery(&request.without).await?;
+    context
+        .nouns
+        .continuity
+        .finish_recovery(&request.without)
+        .await?;
     tracing::info!(without = ?request.without, "the installation was opened after a restore");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -325,7 +333,11 @@ pub(super) async fn release(
     State(context): State<AdminContext>,
     Json(request): Json<ReleaseRequest>,
 ) -> Result<StatusCode, Refused> {
-    context.app.release_address(request.address).await?;
+    context
+        .nouns
+        .continuity
+        .release_address(request.address)
+        .await?;
     tracing::info!(address = %request.address, "an address was released");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -335,7 +347,11 @@ pub(super) async fn readmit(
     Json(request): Json<ReadmitRequest>,
 ) -> Result<StatusCode, Refused> {
     let ReadmitRequest { host, name, site } = &request;
-    context.app.readmit_host(*host, name, site).await?;
+    context
+        .nouns
+        .continuity
+        .readmit_host(*host, name, site)
+        .await?;
     tracing::info!(host.id = %host, host.name = name, "a host that no record knew was readmitted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -344,7 +360,7 @@ pub(super) async fn dismiss(
     State(context): State<AdminContext>,
     Json(request): Json<DismissRequest>,
 ) -> Result<StatusCode, Refused> {
-    context.app.dismiss_host(request.host).await?;
+    context.nouns.continuity.dismiss_host(request.host).await?;
     tracing::info!(host.id = %request.host, "a host that no record knew was dismissed");
     Ok(StatusCode::NO_CONTENT)
 }

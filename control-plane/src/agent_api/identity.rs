@@ -13,8 +13,9 @@ use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId, time::Ti
 use super::{AgentContext, listener::Connection, request_id};
 use crate::{
     api::error::Refused,
-    app::{Actor, Caller, error::AppError, unrecorded::Contact},
+    continuity::unrecorded::Contact,
     domain::unrecorded::Presented,
+    kernel::{Actor, Caller, Error},
 };
 
 /// A host, by its certificate, allowed at this moment.
@@ -59,7 +60,7 @@ impl FromRequestParts<AgentContext> for HostCaller {
     ) -> Result<Self, Refused> {
         let connection = connection(parts)?;
         let caller = identify(parts, context, connection)?;
-        match context.app.check_host(caller.host) {
+        match context.nouns.hosts.check(caller.host) {
             Ok(_) => Ok(caller),
             Err(error) => Err(turn_away(context, connection, error)),
         }
@@ -76,9 +77,9 @@ impl FromRequestParts<AgentContext> for Reporter {
         let connection = connection(parts)?;
         let caller = identify(parts, context, connection)?;
         let contact = contact(connection)?;
-        match context.app.check_host(caller.host) {
+        match context.nouns.hosts.check(caller.host) {
             Ok(_) => Ok(Self::Host(caller, contact)),
-            Err(AppError::HostUnrecorded) => Ok(Self::Unrecorded(caller.host, contact)),
+            Err(Error::HostUnrecorded) => Ok(Self::Unrecorded(caller.host, contact)),
             Err(error) => Err(turn_away(context, connection, error)),
         }
     }
@@ -90,20 +91,22 @@ fn identify(
     context: &AgentContext,
     connection: Connection,
 ) -> Result<HostCaller, Refused> {
-    let (host, issuer, not_after) =
-        match (connection.peer.standing(context.app.now()), connection.peer) {
-            (
-                Standing::Valid(host),
-                Peer::Host {
-                    issuer, not_after, ..
-                },
-            ) => (host, issuer, not_after),
-            (Standing::Expired(_), _) => {
-                let detail = "the certificate has expired; it can only be renewed";
-                return Err(refuse(context, connection, "expired", detail));
-            }
-            _ => return Err(no_certificate(context, connection)),
-        };
+    let (host, issuer, not_after) = match (
+        connection.peer.standing(context.nouns.ctx.now()),
+        connection.peer,
+    ) {
+        (
+            Standing::Valid(host),
+            Peer::Host {
+                issuer, not_after, ..
+            },
+        ) => (host, issuer, not_after),
+        (Standing::Expired(_), _) => {
+            let detail = "the certificate has expired; it can only be renewed";
+            return Err(refuse(context, connection, "expired", detail));
+        }
+        _ => return Err(no_certificate(context, connection)),
+    };
     if names_another(&parts.headers, host) {
         return Err(another_host(context, connection));
     }
@@ -116,23 +119,22 @@ fn identify(
 }
 
 /// The answer to a host that may not do what it asks for.
-fn turn_away(context: &AgentContext, connection: Connection, error: AppError) -> Refused {
+fn turn_away(context: &AgentContext, connection: Connection, error: Error) -> Refused {
     match error {
-        AppError::HostRefused => {
+        Error::HostRefused => {
             let detail = "this host is revoked or was dismissed";
             let peer = connection.address.ip();
             context.refusals.note(peer, "revoked", detail);
             Refused::because(ProblemCode::HostRevoked, detail)
         }
-        AppError::HostUnrecorded => {
+        Error::HostUnrecorded => {
             let detail = "no record knows this host: an operator must readmit it first";
             refuse(context, connection, "unrecorded", detail)
         }
-        AppError::HostQuarantined(why) => {
-            let detail = why.to_string();
+        Error::HostQuarantined(why) => {
             let peer = connection.address.ip();
-            context.refusals.note(peer, "quarantined", &detail);
-            error.into()
+            context.refusals.note(peer, "quarantined", &why);
+            Error::HostQuarantined(why).into()
         }
         error => error.into(),
     }
@@ -153,7 +155,7 @@ fn contact(connection: Connection) -> Result<Contact, Refused> {
                 expires_at: not_after,
             },
         }),
-        Peer::Nobody => Err(AppError::Unauthenticated.into()),
+        Peer::Nobody => Err(Error::Unauthenticated.into()),
     }
 }
 
@@ -165,7 +167,7 @@ impl FromRequestParts<AgentContext> for RenewingHost {
         context: &AgentContext,
     ) -> Result<Self, Refused> {
         let connection = connection(parts)?;
-        match connection.peer.standing(context.app.now()) {
+        match connection.peer.standing(context.nouns.ctx.now()) {
             Standing::Valid(host) | Standing::Expired(host) => {
                 if names_another(&parts.headers, host) {
                     return Err(another_host(context, connection));
@@ -200,7 +202,7 @@ fn no_certificate(context: &AgentContext, connection: Connection) -> Refused {
         }
         // The connection was opened before it was over.
         Peer::Host { .. } => {
-            let detail = expired_by(context.app.now());
+            let detail = expired_by(context.nouns.ctx.now());
             refuse(context, connection, "expired", &detail)
         }
     }
@@ -233,9 +235,9 @@ fn check_authority(
 }
 
 /// The connection that the listener has put into each of its requests.
-fn connection(parts: &Parts) -> Result<Connection, AppError> {
+fn connection(parts: &Parts) -> Result<Connection, Error> {
     let connection = parts.extensions.get::<Connection>();
-    let missing = || AppError::Storage("a request without a connection".to_owned());
+    let missing = || Error::Storage("a request without a connection".to_owned());
     connection.copied().ok_or_else(missing)
 }
 

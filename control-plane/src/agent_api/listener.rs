@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::refusals::Refusals;
-use crate::{app::links::Links, ports::AgentPlaces};
+use crate::{hosts::links::Links, ports::AgentPlaces};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is asked for a sign of life this often, and has as long again to give it.

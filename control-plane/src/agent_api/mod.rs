@@ -37,15 +37,13 @@ use crate::{
         error::{Refused, no_such_method, no_such_route},
         extract::{Body, Named, Params},
     },
-    app::{App, error::AppError, hosts::Offer},
     authority::Authority,
     blobs::Blobs,
-    domain::{
-        host::{InvitationRefusal, REPORT_INTERVAL_S},
-        host_session::Position,
-        roll_over::Renewal,
-    },
+    domain::{host::REPORT_INTERVAL_S, host_session::Position, roll_over::Renewal},
+    kernel::Error,
     metrics::{Metrics, TOKEN_USED},
+    nouns::Nouns,
+    servers::Offer,
 };
 
 mod identity;
@@ -66,7 +64,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct AgentContext {
     /// The application.
-    pub app: App,
+    pub nouns: Nouns,
     /// The authority that signs hosts' certificates.
     pub authority: Authority,
     /// Base images.
@@ -115,23 +113,16 @@ async fn join(
 ) -> Result<Json<JoinAnswer>, Refused> {
     let authorities = context.authority.present();
     let joined = context
-        .app
-        .join_host(&caller, authorities.issuer(), &request)
+        .nouns
+        .hosts
+        .join(&caller, authorities.issuer(), &request)
         .await
         .inspect_err(|error| {
-            if let AppError::Invitation(refusal) = error {
+            if let Error::Invitation { used_by, detail } = error {
                 // Only who has the token can say it a second time (T23). The host that joined with it goes on: an old
                 // invitation must not take a host away.
-                let reason = match refusal {
-                    InvitationRefusal::Used(_) => TOKEN_USED,
-                    InvitationRefusal::Unknown
-                    | InvitationRefusal::Expired
-                    | InvitationRefusal::BeforeRestore
-                    | InvitationRefusal::NameTaken => "invitation",
-                };
-                context
-                    .refusals
-                    .note(caller.address, reason, &refusal.to_string());
+                let reason = used_by.map_or("invitation", |_| TOKEN_USED);
+                context.refusals.note(caller.address, reason, detail);
             }
         })?;
     tracing::info!(host.id = %joined.host, peer = %caller.address, "a host joined");
@@ -148,13 +139,19 @@ async fn renew(
     Body(request): Body<RenewRequest>,
 ) -> Result<Json<RenewAnswer>, Refused> {
     let authorities = context.authority.present();
-    let renewed = context
-        .app
-        .renew_certificate(authorities.issuer(), host, &request.csr_pem);
+    let renewed =
+        context
+            .nouns
+            .hosts
+            .renew_certificate(authorities.issuer(), host, &request.csr_pem);
     let certificate_pem = match renewed {
         // It can't report when its certificate has expired, so this is how it is heard of.
-        Err(AppError::HostUnrecorded) => {
-            context.app.note_unrecorded(host, contact).await?;
+        Err(Error::HostUnrecorded) => {
+            context
+                .nouns
+                .continuity
+                .note_unrecorded(host, contact)
+                .await?;
             return Err(undecided());
         }
         renewed => renewed?,
@@ -172,7 +169,7 @@ async fn desired(
     reporter: Reporter,
     Params(query): Params<DesiredQuery>,
 ) -> Result<Response, Refused> {
-    let app = &context.app;
+    let nouns = &context.nouns;
     let host = reporter.host();
     let wait = Duration::from_secs(query.wait_s.into()).min(POLL_MAX);
     let deadline = tokio::time::Instant::now() + wait;
@@ -180,11 +177,11 @@ async fn desired(
         epoch: query.epoch,
         generation: query.generation,
     };
-    let mut changes = app.watch_host(host);
+    let mut changes = nouns.hosts.watch(host);
     loop {
         // Marked before reading, so that a commit in between wakes us.
         changes.mark_unchanged();
-        match app.offer(host, has)? {
+        match nouns.intake.offer(host, has)? {
             Offer::Newer(manifest) => return Ok(Json(manifest).into_response()),
             Offer::Nothing => {}
             Offer::Behind => {
@@ -195,7 +192,7 @@ async fn desired(
         let look_again = (tokio::time::Instant::now() + LOOK_AGAIN).min(deadline);
         match tokio::time::timeout_at(look_again, changes.changed()).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(AppError::Stopped.into()),
+            Ok(Err(_)) => return Err(Error::Stopped.into()),
             Err(_) if look_again == deadline => return Ok(StatusCode::NO_CONTENT.into_response()),
             Err(_) => {}
         }
@@ -208,7 +205,7 @@ async fn spec(
     HostCaller { host, .. }: HostCaller,
     Named(digest): Named<Digest>,
 ) -> Result<Response, Refused> {
-    let spec = context.app.spec(host, digest)?;
+    let spec = context.nouns.servers.spec(host, digest)?;
     Ok((
         [(header::CONTENT_TYPE, "application/json")],
         spec.to_bytes(),
@@ -232,7 +229,7 @@ async fn life(
 /// does not lock it out before somebody has decided.
 fn hear_unrecorded(context: &AgentContext, life: &Life) -> LifeAnswer {
     LifeAnswer {
-        challenge: ChallengeId::new(context.app.ids()),
+        challenge: ChallengeId::new(context.nouns.ctx.ids()),
         renew: false,
         authorities: other_authorities(&context.authority.present(), life),
     }
@@ -254,11 +251,12 @@ async fn hear(
     context: &AgentContext,
     caller: &HostCaller,
     life: &Life,
-) -> Result<LifeAnswer, AppError> {
-    let challenge = context.app.hear_life(caller.host, life).await?;
+) -> Result<LifeAnswer, Error> {
+    let challenge = context.nouns.hosts.hear_life(caller.host, life).await?;
     let present = context.authority.present();
     context
-        .app
+        .nouns
+        .continuity
         .note_trust(caller.host, life.authorities, caller.issuer);
     let authorities = other_authorities(&present, life);
     // First whom to trust, then the certificate: one of an authority that it does not trust is of no use.
@@ -266,7 +264,7 @@ async fn hear(
     let renews = authorities.is_none() && (is_of_another || is_signed_ahead(context, caller));
     Ok(LifeAnswer {
         challenge,
-        renew: renews && context.app.renewal() == Renewal::Now,
+        renew: renews && context.nouns.continuity.renewal() == Renewal::Now,
         authorities,
     })
 }
@@ -274,7 +272,7 @@ async fn hear(
 /// Whether a certificate ends later than one that is signed now: a clock that was ahead signed it. Its host renews when
 /// half of its life is over, so that it would be good for as long as that clock was ahead.
 fn is_signed_ahead(context: &AgentContext, caller: &HostCaller) -> bool {
-    caller.not_after > context.app.now().after(HOST_LIFE + SKEW_MAX)
+    caller.not_after > context.nouns.ctx.now().after(HOST_LIFE + SKEW_MAX)
 }
 
 /// Takes in what a host observed.
@@ -283,29 +281,34 @@ async fn observations(
     reporter: Reporter,
     Body(Observations { life, report }): Body<Observations>,
 ) -> Result<Json<ReportAnswer>, Refused> {
-    let app = &context.app;
+    let nouns = &context.nouns;
     let turn = context.paces.wait(reporter.host()).await;
-    turn.map_err(|wait| AppError::RateLimited {
+    turn.map_err(|wait| Error::RateLimited {
         retry_after_s: wait.as_secs().max(1),
     })?;
     let life = match reporter {
         Reporter::Host(caller, contact) => {
             let life = hear(&context, &caller, &life).await?;
             // Before it counts as heard: no order is placed here until its addresses are kept.
-            app.note_host_addresses(caller.host, contact.from, &report.addresses)
+            nouns
+                .hosts
+                .note_addresses(caller.host, contact.from, &report.addresses)
                 .await?;
-            app.note_contact(caller.host, contact);
-            app.take_report(caller.host, &report).await?;
+            nouns.continuity.note_contact(caller.host, contact);
+            nouns.intake.take_report(caller.host, &report).await?;
             life
         }
         Reporter::Unrecorded(host, contact) => {
-            app.take_unrecorded(host, contact, &report).await?;
+            nouns
+                .continuity
+                .take_unrecorded(host, contact, &report)
+                .await?;
             hear_unrecorded(&context, &life)
         }
     };
     Ok(Json(ReportAnswer {
         next_report_s: REPORT_INTERVAL_S,
-        witness: context.app.witness(),
+        witness: context.nouns.continuity.witness(),
         life,
     }))
 }
@@ -317,7 +320,7 @@ async fn blob(
     Named(digest): Named<Digest>,
 ) -> Result<Response, Refused> {
     let not_found = || Refused(Box::new(Problem::new(ProblemCode::NotFound)));
-    if !context.app.image_is_wanted(host, digest)? {
+    if !context.nouns.servers.image_is_wanted(host, digest)? {
         return Err(not_found());
     }
     let path = context.blobs.path(digest);
@@ -340,5 +343,5 @@ async fn blob(
 
 /// A request of an agent has no name of its own to begin with.
 fn request_id(context: &AgentContext) -> RequestId {
-    RequestId::new(context.app.ids())
+    RequestId::new(context.nouns.ctx.ids())
 }

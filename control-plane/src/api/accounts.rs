@@ -20,7 +20,7 @@ pub(super) async fn sign_up(
     Visitor(caller): Visitor,
     Body(request): Body<SignupRequest>,
 ) -> Result<(StatusCode, Json<SignupAnswer>), Refused> {
-    let answer = context.app.sign_up(&caller, &request).await?;
+    let answer = context.nouns.accounts.sign_up(&caller, &request).await?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -32,7 +32,11 @@ pub(super) async fn confirm_email(
     Visitor(caller): Visitor,
     Body(request): Body<EmailConfirmationRequest>,
 ) -> Result<StatusCode, Refused> {
-    context.app.confirm_email(&caller, &request.token).await?;
+    context
+        .nouns
+        .accounts
+        .confirm_email(&caller, &request.token)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -44,7 +48,10 @@ pub(super) async fn resend_confirmation(
     Visitor(caller): Visitor,
     Body(request): Body<ResendRequest>,
 ) -> Result<StatusCode, Refused> {
-    context.app.resend_confirmation(&caller, &request.login)?;
+    context
+        .nouns
+        .accounts
+        .resend_confirmation(&caller, &request.login)?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -55,5 +62,5 @@ pub(super) async fn me(
     State(context): State<Context>,
     Customer(caller): Customer,
 ) -> Result<Json<Me>, Refused> {
-    Ok(Json(context.app.me(&caller)?))
+    Ok(Json(context.nouns.accounts.me(&caller)?))
 }

@@ -17,7 +17,7 @@ use super::{
     context::{Context, Origin},
     error::Refused,
 };
-use crate::app::{Actor, Caller, error::AppError};
+use crate::kernel::{Actor, Caller, Error};
 
 /// Anybody.
 pub(super) struct Visitor(pub(super) Caller);
@@ -40,10 +40,10 @@ impl FromRequestParts<Context> for Customer {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
-        let token = bearer(parts).ok_or(AppError::Unauthenticated)?;
-        let account = context.app.authenticate(token).await?;
+        let token = bearer(parts).ok_or(Error::Unauthenticated)?;
+        let account = context.nouns.accounts.authenticate(token).await?;
         if !parts.method.is_safe() {
-            context.app.admit_change(account)?;
+            context.nouns.accounts.admit_change(account)?;
         }
         Ok(Self(caller(parts, Actor::Account(account))?))
     }
@@ -53,8 +53,8 @@ impl FromRequestParts<Context> for Token {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
-        let token = bearer(parts).ok_or(AppError::Unauthenticated)?;
-        context.app.authenticate(token).await?;
+        let token = bearer(parts).ok_or(Error::Unauthenticated)?;
+        context.nouns.accounts.authenticate(token).await?;
         Ok(Self(token.to_owned()))
     }
 }
@@ -67,7 +67,7 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 fn caller(parts: &Parts, actor: Actor) -> Result<Caller, Refused> {
     let origin = parts.extensions.get::<Origin>();
-    let origin = origin.ok_or_else(|| AppError::Storage("a request without a name".to_owned()))?;
+    let origin = origin.ok_or_else(|| Error::Storage("a request without a name".to_owned()))?;
     Ok(Caller {
         actor,
         address: origin.address,

@@ -8,7 +8,7 @@ use super::context::Context;
 /// What a visitor may know of this installation.
 #[utoipa::path(get, path = "/installation", tag = "public", responses((status = 200, body = Installation)))]
 pub(super) async fn installation(State(context): State<Context>) -> Json<Installation> {
-    let settings = context.app.settings();
+    let settings = context.nouns.settings;
     Json(Installation {
         name: settings.installation.clone(),
         support_email: settings.support_email.clone(),
@@ -22,7 +22,7 @@ pub(super) async fn installation(State(context): State<Context>) -> Json<Install
 /// Everything that can be ordered.
 #[utoipa::path(get, path = "/catalog", tag = "public", responses((status = 200, body = Catalogue)))]
 pub(super) async fn catalog(State(context): State<Context>) -> Json<Catalogue> {
-    let catalogue = &context.app.settings().catalogue;
+    let catalogue = &context.nouns.settings.catalogue;
     let sites = catalogue.sites.iter();
     let plans = catalogue.plans.iter();
     let images = catalogue.images.iter();

@@ -15,7 +15,7 @@ use innkeeper_listener::client::{Networks, client_of, first_forwarded};
 use innkeeper_wire::{digest::Digest, id::RequestId};
 
 use super::error;
-use crate::{app::App, metrics::Metrics};
+use crate::{metrics::Metrics, nouns::Nouns};
 
 /// Header in which the portal proves that it is the portal.
 pub const PORTAL_KEY: HeaderName = HeaderName::from_static("x-innkeeper-portal-key");
@@ -28,7 +28,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone)]
 pub struct Context {
     /// The application.
-    pub app: App,
+    pub nouns: Nouns,
     /// Where requests are counted.
     pub metrics: Metrics,
     /// Hash of the portal's key; the key itself is not kept.
@@ -56,7 +56,7 @@ pub(super) async fn identify(
         .map(|info| info.0.ip());
     let caller = says_portal(request.headers(), context.portal_key);
     let origin = Origin {
-        request: RequestId::new(context.app.ids()),
+        request: RequestId::new(context.nouns.ctx.ids()),
         address: client_address(request.headers(), caller, peer, &context.trusted_proxies),
     };
     let route = request

@@ -1,7 +1,7 @@
-//! The one table from refusals to HTTP: [`AppError`] -> RFC 9457 problem. Details of our own failures go to
+//! The one table from refusals to HTTP: [`Error`] -> RFC 9457 problem. Details of our own failures go to
 //! the log under the request's name, never to the client.
 
-use std::{any::Any, collections::BTreeMap};
+use std::any::Any;
 
 use axum::{
     Json,
@@ -22,7 +22,7 @@ use utoipa::openapi::{
     schema::{Object, Type},
 };
 
-use crate::{app::error::AppError, domain::placement::Refusal};
+use crate::kernel::Error;
 
 /// Said to customers while nothing is changed.
 const RESTORING: &str = "this installation is being restored; try again later";
@@ -41,8 +41,8 @@ impl Refused {
     }
 }
 
-impl From<AppError> for Refused {
-    fn from(error: AppError) -> Self {
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
         let plain = |code| Problem::new(code);
         let detailed = |code, detail: String| Problem {
             detail: Some(detail),
@@ -53,74 +53,59 @@ impl From<AppError> for Refused {
             ..Problem::new(code)
         };
         let problem = match error {
-            AppError::Invalid(errors) => Problem {
+            Error::Invalid(errors) => Problem {
                 errors,
                 ..plain(ProblemCode::ValidationFailed)
             },
-            AppError::NotFound => plain(ProblemCode::NotFound),
+            Error::NotFound => plain(ProblemCode::NotFound),
             // Whoever is still signed in to an erased account is nobody any more.
-            AppError::Unauthenticated | AppError::Erased => plain(ProblemCode::Unauthenticated),
-            AppError::BadCredentials => plain(ProblemCode::BadCredentials),
-            AppError::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
-            AppError::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
-            AppError::RateLimited { retry_after_s } => {
-                later(ProblemCode::RateLimited, retry_after_s)
-            }
-            AppError::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),
-            AppError::OrderLimit { retry_after_s } => later(ProblemCode::OrderLimit, retry_after_s),
-            AppError::Starting { retry_after_s } => later(ProblemCode::Starting, retry_after_s),
-            AppError::Quota { limit } => detailed(
+            Error::Unauthenticated | Error::Erased => plain(ProblemCode::Unauthenticated),
+            Error::BadCredentials => plain(ProblemCode::BadCredentials),
+            Error::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
+            Error::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
+            Error::RateLimited { retry_after_s } => later(ProblemCode::RateLimited, retry_after_s),
+            Error::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),
+            Error::OrderLimit { retry_after_s } => later(ProblemCode::OrderLimit, retry_after_s),
+            Error::Starting { retry_after_s } => later(ProblemCode::Starting, retry_after_s),
+            Error::Quota { limit } => detailed(
                 ProblemCode::QuotaExceeded,
                 format!("this account may have {limit} of these"),
             ),
-            AppError::NoRoom(refusals) => {
-                let why = hosts_by_refusal(&refusals);
+            Error::NoRoom(why) => {
                 tracing::warn!(why, "an order was refused: no host has room");
                 plain(ProblemCode::CapacityUnavailable)
             }
-            AppError::NoAddress => {
+            Error::NoAddress => {
                 tracing::warn!("an order was refused: the site has no free address");
                 plain(ProblemCode::CapacityUnavailable)
             }
-            AppError::QuoteExpired => plain(ProblemCode::QuoteExpired),
-            AppError::PriceChanged => plain(ProblemCode::PriceChanged),
-            AppError::LinkExpired => plain(ProblemCode::LinkExpired),
-            AppError::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
-            AppError::InvalidState(state) => detailed(ProblemCode::InvalidState, is_now(state)),
-            AppError::Invitation(refusal) => {
-                detailed(ProblemCode::Unauthenticated, refusal.to_string())
-            }
-            AppError::HostRefused => plain(ProblemCode::HostRevoked),
-            AppError::HostUnrecorded => plain(ProblemCode::Unauthenticated),
-            AppError::HostQuarantined(why) => {
-                detailed(ProblemCode::HostQuarantined, why.to_string())
-            }
-            AppError::OperatorRefused(why) | AppError::CertificateRequest(why) => {
+            Error::QuoteExpired => plain(ProblemCode::QuoteExpired),
+            Error::PriceChanged => plain(ProblemCode::PriceChanged),
+            Error::LinkExpired => plain(ProblemCode::LinkExpired),
+            Error::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
+            Error::InvalidState(state) => detailed(ProblemCode::InvalidState, is_now(state)),
+            Error::Invitation { detail, .. } => detailed(ProblemCode::Unauthenticated, detail),
+            Error::HostRefused => plain(ProblemCode::HostRevoked),
+            Error::HostUnrecorded => plain(ProblemCode::Unauthenticated),
+            Error::HostQuarantined(why) => detailed(ProblemCode::HostQuarantined, why),
+            Error::OperatorRefused(why) | Error::CertificateRequest(why) => {
                 detailed(ProblemCode::BadRequest, why)
             }
-            AppError::Restoring => detailed(ProblemCode::Unavailable, RESTORING.to_owned()),
-            AppError::Busy | AppError::Stopped => plain(ProblemCode::Unavailable),
-            AppError::StorageFull => plain(ProblemCode::StorageFull),
-            AppError::EraseRefused(refusal) => {
-                detailed(ProblemCode::InvalidState, refusal.to_string())
-            }
-            AppError::OtherKeys => {
+            Error::Restoring => detailed(ProblemCode::Unavailable, RESTORING.to_owned()),
+            Error::Busy | Error::Stopped => plain(ProblemCode::Unavailable),
+            Error::StorageFull => plain(ProblemCode::StorageFull),
+            Error::EraseRefused(why) => detailed(ProblemCode::InvalidState, why),
+            Error::OtherKeys => {
                 tracing::error!("the keys are not those of this store");
                 plain(ProblemCode::Internal)
             }
-            AppError::Storage(why) => {
+            Error::Storage(why) => {
                 tracing::error!(why, "a request failed");
                 plain(ProblemCode::Internal)
             }
         };
         Self(Box::new(problem))
     }
-}
-
-fn hosts_by_refusal(refusals: &BTreeMap<Refusal, usize>) -> String {
-    let one = |(refusal, hosts): (&Refusal, &usize)| format!("{hosts} x {refusal}");
-    let all: Vec<_> = refusals.iter().map(one).collect();
-    all.join(", ")
 }
 
 fn is_now(state: ServerState) -> String {

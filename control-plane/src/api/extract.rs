@@ -67,20 +67,23 @@ pub(super) struct Paging {
     after: Option<String>,
 }
 
-/// A cursor and a bounded number of entries.
-pub(super) struct Slice {
-    pub(super) after: Option<String>,
+/// Behind which entry a list goes on, and a bounded number of entries.
+pub(super) struct Slice<T> {
+    pub(super) after: Option<T>,
     pub(super) limit: usize,
 }
 
 impl Paging {
-    pub(super) fn slice(self) -> Result<Slice, Refused> {
+    pub(super) fn slice<T: FromStr>(self) -> Result<Slice<T>, Refused> {
         slice(self.limit, self.after)
     }
 }
 
 /// Checks what a list is asked for.
-pub(super) fn slice(limit: Option<usize>, after: Option<String>) -> Result<Slice, Refused> {
+pub(super) fn slice<T: FromStr>(
+    limit: Option<usize>,
+    after: Option<String>,
+) -> Result<Slice<T>, Refused> {
     let limit = limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Refused::because(
@@ -88,15 +91,13 @@ pub(super) fn slice(limit: Option<usize>, after: Option<String>) -> Result<Slice
             "`limit` is a number from 1 to 200",
         ));
     }
-    let plain = |text: &String| {
-        text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    if after.as_ref().is_some_and(|after| !plain(after)) {
-        return Err(Refused::because(
+    let after = after.map(|after| after.parse()).transpose();
+    let after = after.map_err(|_| {
+        Refused::because(
             ProblemCode::BadRequest,
             "`after` is `page.next` of the previous answer",
-        ));
-    }
+        )
+    })?;
     Ok(Slice { after, limit })
 }
 

@@ -82,7 +82,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.
 async fn health(State(context): State<Context>) -> Result<&'static str, Refused> {
-    if context.app.store().measures().is_stopped {
+    if context.nouns.ctx.store().measures().is_stopped {
         let detail = "the store takes no more commits";
         return Err(Refused::because(ProblemCode::Unavailable, detail));
     }

@@ -29,7 +29,7 @@ pub(super) async fn quote(
     Customer(caller): Customer,
     Body(request): Body<QuoteRequest>,
 ) -> Result<(StatusCode, Json<Quote>), Refused> {
-    let quote = context.app.quote(&caller, &request).await?;
+    let quote = context.nouns.orders.quote(&caller, &request).await?;
     Ok((StatusCode::CREATED, Json(quote)))
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn get_quote(
     Customer(caller): Customer,
     Named(id): Named<QuoteId>,
 ) -> Result<Json<Quote>, Refused> {
-    Ok(Json(context.app.own_quote(&caller, id)?))
+    Ok(Json(context.nouns.orders.own_quote(&caller, id)?))
 }
 
 /// Orders what was quoted. Sending it again with the same `Idempotency-Key`, or for the same quote, gives the
@@ -58,7 +58,7 @@ pub(super) async fn place(
     Body(request): Body<OrderRequest>,
 ) -> Result<(StatusCode, Json<Order>), Refused> {
     let key = idempotency_key(&headers)?;
-    let order = context.app.place_order(&caller, key, &request).await?;
+    let order = context.nouns.orders.place(&caller, key, &request).await?;
     Ok((StatusCode::CREATED, Json(order)))
 }
 
@@ -81,9 +81,9 @@ pub(super) async fn list(
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<Order>>, Refused> {
     let slice = paging.slice()?;
-    Ok(Json(context.app.orders(
+    Ok(Json(context.nouns.orders.orders(
         &caller,
-        slice.after.as_deref(),
+        slice.after.as_ref(),
         slice.limit,
     )?))
 }
@@ -96,5 +96,5 @@ pub(super) async fn get(
     Customer(caller): Customer,
     Named(id): Named<OrderId>,
 ) -> Result<Json<Order>, Refused> {
-    Ok(Json(context.app.own_order(&caller, id)?))
+    Ok(Json(context.nouns.orders.own_order(&caller, id)?))
 }

@@ -15,7 +15,7 @@ use super::{
     error::Refused,
     extract::{Body, Named, Params, slice},
 };
-use crate::app::servers::ServerFilter;
+use crate::servers::ServerFilter;
 
 /// Which servers are wanted.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -49,10 +49,10 @@ pub(super) async fn list(
         state: query.state,
         text,
     };
-    Ok(Json(context.app.servers(
+    Ok(Json(context.nouns.servers.servers(
         &caller,
         &filter,
-        slice.after.as_deref(),
+        slice.after.as_ref(),
         slice.limit,
     )?))
 }
@@ -65,7 +65,7 @@ pub(super) async fn get(
     Customer(caller): Customer,
     Named(id): Named<ServerId>,
 ) -> Result<Json<Server>, Refused> {
-    Ok(Json(context.app.server(&caller, id)?))
+    Ok(Json(context.nouns.servers.server(&caller, id)?))
 }
 
 /// Asks something of a server. The answer shows what is observed now; follow `GET` for the outcome.
@@ -82,7 +82,11 @@ pub(super) async fn act(
         let detail = "to delete a server, send DELETE to its address";
         return Err(Refused::because(ProblemCode::BadRequest, detail));
     }
-    let server = context.app.act(&caller, id, request.action).await?;
+    let server = context
+        .nouns
+        .servers
+        .act(&caller, id, request.action)
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(server)))
 }
 
@@ -94,6 +98,10 @@ pub(super) async fn delete(
     Customer(caller): Customer,
     Named(id): Named<ServerId>,
 ) -> Result<(StatusCode, Json<Server>), Refused> {
-    let server = context.app.act(&caller, id, ServerAction::Delete).await?;
+    let server = context
+        .nouns
+        .servers
+        .act(&caller, id, ServerAction::Delete)
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(server)))
 }

@@ -9,7 +9,7 @@ use super::{
     error::Refused,
     extract::Body,
 };
-use crate::app::error::AppError;
+use crate::kernel::Error;
 
 /// Signs in.
 #[utoipa::path(post, path = "/sessions", tag = "account", request_body = SessionRequest,
@@ -19,20 +19,20 @@ pub(super) async fn sign_in(
     Visitor(caller): Visitor,
     Body(request): Body<SessionRequest>,
 ) -> Result<(StatusCode, Json<SessionAnswer>), Refused> {
-    let answer = context.app.sign_in(&caller, &request).await;
+    let answer = context.nouns.accounts.sign_in(&caller, &request).await;
     context.metrics.sign_in(outcome(&answer));
     Ok((StatusCode::CREATED, Json(answer?)))
 }
 
 /// What became of a sign-in, as the metrics call it.
-fn outcome(answer: &Result<SessionAnswer, AppError>) -> &'static str {
+fn outcome(answer: &Result<SessionAnswer, Error>) -> &'static str {
     match answer {
         Ok(_) => "ok",
-        Err(AppError::BadCredentials) => "wrong",
-        Err(AppError::EmailUnconfirmed) => "unconfirmed",
-        Err(AppError::Locked { .. }) => "locked",
-        Err(AppError::RateLimited { .. }) => "limited",
-        Err(AppError::Crowded { .. }) => "crowded",
+        Err(Error::BadCredentials) => "wrong",
+        Err(Error::EmailUnconfirmed) => "unconfirmed",
+        Err(Error::Locked { .. }) => "locked",
+        Err(Error::RateLimited { .. }) => "limited",
+        Err(Error::Crowded { .. }) => "crowded",
         Err(_) => "failed",
     }
 }
@@ -44,6 +44,6 @@ pub(super) async fn sign_out(
     State(context): State<Context>,
     Token(token): Token,
 ) -> Result<StatusCode, Refused> {
-    context.app.sign_out(&token).await?;
+    context.nouns.accounts.sign_out(&token).await?;
     Ok(StatusCode::NO_CONTENT)
 }

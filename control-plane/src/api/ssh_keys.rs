@@ -20,7 +20,7 @@ pub(super) async fn list(
     State(context): State<Context>,
     Customer(caller): Customer,
 ) -> Result<Json<Page<SshKey>>, Refused> {
-    Ok(Json(context.app.ssh_keys(&caller)?))
+    Ok(Json(context.nouns.accounts.ssh_keys(&caller)?))
 }
 
 /// Adds a key.
@@ -31,7 +31,11 @@ pub(super) async fn add(
     Customer(caller): Customer,
     Body(request): Body<SshKeyRequest>,
 ) -> Result<(StatusCode, Json<SshKey>), Refused> {
-    let key = context.app.add_ssh_key(&caller, &request).await?;
+    let key = context
+        .nouns
+        .accounts
+        .add_ssh_key(&caller, &request)
+        .await?;
     Ok((StatusCode::CREATED, Json(key)))
 }
 
@@ -43,6 +47,6 @@ pub(super) async fn remove(
     Customer(caller): Customer,
     Named(id): Named<SshKeyId>,
 ) -> Result<StatusCode, Refused> {
-    context.app.remove_ssh_key(&caller, id).await?;
+    context.nouns.accounts.remove_ssh_key(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

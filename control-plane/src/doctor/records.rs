@@ -6,10 +6,10 @@ use innkeeper_wire::{error::chain, time::Timestamp};
 use super::{Finding, Service};
 use crate::{
     admin::ask,
-    app::in_use::in_use_at_rest,
     authority,
     config::Config,
     domain::in_use::{InUse, check_pools, contradictions},
+    in_use::in_use_at_rest,
     startup,
     store::OpenError,
     witness_key,

@@ -1,5 +1,5 @@
 //! Which process of a host's agent is alive, and what its being alive tells: that a second machine uses the
-//! same identity, or that the disk went back in time. Pure; `app::lives` keeps one of these for each host.
+//! same identity, or that the disk went back in time. Pure; `hosts::sessions` keeps one of these for each host.
 //!
 //! Each process names itself, is given a challenge with every answer, and echoes it. An echo proves that the
 //! process lived after the challenge was given, however late it comes; being heard at all proves only that

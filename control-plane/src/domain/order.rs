@@ -6,7 +6,8 @@
 //!                                                             `--(deleted first)--> cancelled
 //! ```
 //!
-//! An order never changes after it was placed, but for its state. Nothing is charged before `completed`.
+//! An order never changes after it was placed: how far it is, its server tells ([`progress`]). Nothing is charged before
+//! `completed`.
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     account::field,
     catalogue::{Catalogue, Image, Plan},
+    server::{Farewell, Lifecycle, Server},
     ssh_key::SshKeys,
 };
 
@@ -75,17 +77,12 @@ pub struct Order {
     pub quote: QuoteId,
     /// What was chosen.
     pub choice: Choice,
-    /// How far it is.
-    pub state: OrderState,
     /// The server that it is for.
     pub server: ServerId,
     /// What it is charged under.
     pub contract: ContractId,
     /// When it was placed.
     pub placed_at: Timestamp,
-    /// When it failed: why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<ServerProblemCode>,
 }
 
 /// That an `Idempotency-Key` was used, for what, and what came of it.
@@ -95,6 +92,27 @@ pub struct IdempotencyRecord {
     pub request: Digest,
     /// The order that it made.
     pub order: OrderId,
+}
+
+/// How far the order of a server is, and why it failed if it did. An order that left `provisioning` stays what it became:
+/// a server that was ready once, or was given up once, keeps that whatever becomes of it later.
+#[must_use]
+pub fn progress(server: &Server) -> (OrderState, Option<ServerProblemCode>) {
+    if let Some(failure) = &server.failure {
+        return (OrderState::Failed, Some(failure.code));
+    }
+    if server.ready_at.is_some() {
+        return (OrderState::Completed, None);
+    }
+    let state = match server.lifecycle {
+        Lifecycle::Live => OrderState::Provisioning,
+        Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } => match why {
+            Farewell::Deleted => OrderState::Cancelled,
+            // Of before the reason was kept with the server.
+            Farewell::CreateFailed => OrderState::Failed,
+        },
+    };
+    (state, None)
 }
 
 /// How many of an account's quotes, made at these times (oldest first), have to go before it gets another one.
@@ -199,7 +217,11 @@ fn check_keys(wanted: &[SshKeyId], present: &SshKeys) -> Option<FieldError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use innkeeper_wire::{
+        api::ServerAction,
+        host::{CreateStep, ObservedServer, ObservedState, ServerProblem},
         id::uuid_v7,
         money::{Currency, HourlyRate, Money},
         size::Bytes,
@@ -207,7 +229,14 @@ mod tests {
     };
 
     use super::{
-        super::{catalogue::Site, ssh_key::SshKey},
+        super::{
+            catalogue::Site,
+            server::{
+                CREATE_ATTEMPTS_MAX, CREATE_DEADLINE, CreateFailure, HostReach, Milestone,
+                any_server,
+            },
+            ssh_key::SshKey,
+        },
         *,
     };
 
@@ -307,5 +336,153 @@ mod tests {
             },
             &[("/site", Required), ("/image", Unknown)],
         );
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(0).after(Duration::from_secs(seconds))
+    }
+
+    fn failure() -> CreateFailure {
+        CreateFailure {
+            code: ServerProblemCode::DiskFailed,
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_order_is_as_far_as_its_server() {
+        use Farewell::{CreateFailed, Deleted};
+        use OrderState::{Cancelled, Completed, Failed, Provisioning};
+        let leaving = |why| Lifecycle::Leaving {
+            why,
+            since: at(20),
+            generation: 7,
+        };
+        let gone = |why| Lifecycle::Gone { why, since: at(30) };
+        let lifecycles = [
+            (Lifecycle::Live, Provisioning),
+            (leaving(Deleted), Cancelled),
+            (gone(Deleted), Cancelled),
+            (leaving(CreateFailed), Failed),
+            (gone(CreateFailed), Failed),
+        ];
+        for (lifecycle, otherwise) in lifecycles {
+            for (failure, ready_at, expected) in [
+                (None, None, otherwise),
+                (None, Some(at(10)), Completed),
+                (Some(failure()), None, Failed),
+                (Some(failure()), Some(at(10)), Failed),
+            ] {
+                let code = failure.as_ref().map(|failure| failure.code);
+                let server = Server {
+                    lifecycle,
+                    ready_at,
+                    failure,
+                    ..any_server()
+                };
+                assert_eq!(progress(&server), (expected, code), "{server:?}");
+            }
+        }
+    }
+
+    /// What can happen to a server.
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Seen(ObservedState),
+        SeenFailing,
+        SeenLate,
+        Deleted,
+        GivenUpUnseen,
+        GoneAtRestore,
+    }
+
+    /// The server after an event at its time, and what the order became by it, should it still be provisioning: as orders
+    /// were settled when they kept their state themselves.
+    fn happen(server: &Server, event: Event, now: Timestamp) -> (Server, Option<OrderState>) {
+        let observe = |state, attempts, was_ready, now| {
+            let problem = ServerProblem {
+                code: ServerProblemCode::DiskFailed,
+                detail: String::new(),
+                attempts,
+            };
+            let seen = ObservedServer {
+                server: server.id,
+                state,
+                power_serial: 1,
+                reboots: 0,
+                problem: Some(problem).filter(|_| attempts > 0),
+                was_ready,
+                was_started: None,
+            };
+            let observed = server.observe(&seen, 9, now);
+            let (next, milestone) = observed.unwrap_or((server.clone(), None));
+            let settled = match milestone {
+                Some(Milestone::Ready) => Some(OrderState::Completed),
+                Some(Milestone::CreateFailed) => Some(OrderState::Failed),
+                Some(Milestone::Gone) | None => None,
+            };
+            (next, settled)
+        };
+        let disk = ObservedState::Creating {
+            step: CreateStep::Disk,
+        };
+        let late = server.created_at.after(CREATE_DEADLINE);
+        let unchanged = (server.clone(), None);
+        match event {
+            Event::Seen(state) => observe(state, 0, None, now),
+            Event::SeenFailing => observe(disk, CREATE_ATTEMPTS_MAX, None, now),
+            Event::SeenLate => observe(disk, 0, Some(false), late),
+            Event::Deleted => {
+                let deleted = server.after(ServerAction::Delete, HostReach::Silent, 8, now);
+                deleted.map_or(unchanged, |next| (next, Some(OrderState::Cancelled)))
+            }
+            Event::GivenUpUnseen => {
+                let given_up = server.given_up_unseen(server.created_at, 8, late);
+                given_up.map_or(unchanged, |next| (next, Some(OrderState::Failed)))
+            }
+            Event::GoneAtRestore if server.lifecycle == Lifecycle::Live => {
+                let next = server.ended_at_restore(8, now);
+                (next, Some(OrderState::Cancelled))
+            }
+            Event::GoneAtRestore => unchanged,
+        }
+    }
+
+    /// Walks all histories of five events, and keeps beside each the state as orders had it when it was written with every
+    /// event: it never changed again once it was not `provisioning`.
+    #[test]
+    fn an_order_that_has_left_provisioning_stays_what_it_became() {
+        const EVENTS: [Event; 9] = [
+            Event::Seen(ObservedState::Absent),
+            Event::Seen(ObservedState::Running { ready: false }),
+            Event::Seen(ObservedState::Running { ready: true }),
+            Event::Seen(ObservedState::Stopped),
+            Event::SeenFailing,
+            Event::SeenLate,
+            Event::Deleted,
+            Event::GivenUpUnseen,
+            Event::GoneAtRestore,
+        ];
+        let first = (any_server(), (OrderState::Provisioning, None));
+        let mut histories = vec![first];
+        let mut walked = BTreeSet::new();
+        for second in 1..=5 {
+            let mut longer = Vec::with_capacity(histories.len() * EVENTS.len());
+            for (server, (before, why)) in &histories {
+                for event in EVENTS {
+                    let (next, settled) = happen(server, event, at(second));
+                    let stored = match settled.filter(|_| *before == OrderState::Provisioning) {
+                        Some(state) => (state, next.failure.as_ref().map(|why| why.code)),
+                        None => (*before, *why),
+                    };
+                    assert_eq!(progress(&next), stored, "{event:?} of {server:?}");
+                    walked.insert(format!("{:?}", stored.0));
+                    longer.push((next, stored));
+                }
+            }
+            histories = longer;
+        }
+        let walked: Vec<_> = walked.iter().map(String::as_str).collect();
+        assert_eq!(walked, ["Cancelled", "Completed", "Failed", "Provisioning"]);
     }
 }

@@ -1,5 +1,5 @@
 //! Rolling the authority over that signs hosts: which step may follow, which hosts are not ready for it, and how
-//! fast hosts are sent to renew. Pure; the module `authority` has keys and file, `app::roll_over` what hosts said.
+//! fast hosts are sent to renew. Pure; the module `authority` has keys and file, `continuity::roll_over` what hosts said.
 //!
 //! 1. *begin*: a second authority is made. Both are trusted; hosts are told so.
 //! 2. *switch*, once every host trusts both: the new one signs, hosts are sent to renew.

@@ -13,12 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::READS_MAX;
 use crate::{
-    app::{Actor, records::Changes},
+    continuity::recovery::note_origin,
     domain::recovery::RestoredFrom,
     owner, secret_file,
-    store::{
-        Commit, Findings, FolderDisk, Head, Options, Store, begin_epoch, check_files, next_epoch,
-    },
+    store::{Findings, FolderDisk, Head, Options, Store, begin_epoch, check_files, next_epoch},
 };
 
 /// In the data folder: when the last backup was made.
@@ -174,7 +172,9 @@ pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Re
             until,
             restored_at: now,
         };
-        note_origin(&opened, &from).await?;
+        note_origin(&opened, &from)
+            .await
+            .context("write down from what the store was made")?;
     }
     opened.close().await;
     // The service's user opens it, and root may have made it.
@@ -187,22 +187,4 @@ pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Re
         "{} records as of commit {} are restored, in epoch {epoch}.\nStart the service. It is closed until `recovery finish`: hosts report, customers change nothing.\n",
         report.records, head.sequence
     ))
-}
-
-/// The first commit of the new epoch: from what it was made.
-async fn note_origin(store: &Store, from: &RestoredFrom) -> anyhow::Result<()> {
-    let mut changes = Changes::default();
-    changes.insert(store.epoch(), from)?;
-    let commit = Commit {
-        at: from.restored_at,
-        actor: Actor::Operator.to_string(),
-        cause: "restore".to_owned(),
-        guards: changes.guards,
-        writes: changes.writes,
-    };
-    store
-        .commit(commit)
-        .await
-        .context("write down from what the store was made")?;
-    Ok(())
 }

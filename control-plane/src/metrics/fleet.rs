@@ -4,11 +4,12 @@ use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, core::Collector as _};
 
 use super::{number, register, seconds};
 use crate::{
-    app::{App, hosts::HostOverview},
     domain::{
         condition::{CONDITIONS, Condition},
         room::room,
     },
+    hosts::HostOverview,
+    nouns::Nouns,
 };
 
 pub(super) struct FleetGauges {
@@ -102,13 +103,13 @@ impl FleetGauges {
         })
     }
 
-    pub(super) fn set(&self, app: &App) {
+    pub(super) fn set(&self, nouns: &Nouns) {
         self.reset();
         for state in CONDITIONS {
             self.hosts.with_label_values(&[state]).set(0);
         }
         let mut quarantined = 0;
-        for host in app.hosts().unwrap_or_default() {
+        for host in nouns.hosts.list().unwrap_or_default() {
             let state = host.condition.name();
             self.hosts.with_label_values(&[state]).inc();
             match host.condition {
@@ -117,10 +118,10 @@ impl FleetGauges {
                 Condition::Revoked { .. } => continue,
                 _ => {}
             }
-            self.describe(app, &host);
+            self.describe(nouns, &host);
         }
         self.quarantined.set(quarantined);
-        let counted = app.count_servers();
+        let counted = nouns.servers.count();
         for (gauges, counts) in [
             (&self.servers, counted.states),
             (&self.problems, counted.problems),
@@ -131,7 +132,7 @@ impl FleetGauges {
                     .set(number(count));
             }
         }
-        for tally in app.tally_addresses() {
+        for tally in nouns.addresses.tally() {
             let family = if tally.is_v4 { "ipv4" } else { "ipv6" };
             let labels = [tally.site.as_str(), family];
             // A /64 has more than a number here can say.
@@ -171,7 +172,7 @@ impl FleetGauges {
         }
     }
 
-    fn describe(&self, app: &App, overview: &HostOverview) {
+    fn describe(&self, nouns: &Nouns, overview: &HostOverview) {
         let HostOverview { host, reserved, .. } = overview;
         let (name, site) = (host.name.as_str(), host.site.as_str());
         let heard = overview.heard.as_ref();
@@ -208,7 +209,7 @@ impl FleetGauges {
         };
         let (memory, disk) = (capacity.memory.0, capacity.disk.0);
         set(&self.capacity, capacity.cpus.into(), memory, disk);
-        let free = room(capacity, *reserved, app.settings().overcommit);
+        let free = room(capacity, *reserved, nouns.settings.overcommit);
         set(&self.free, free.cpus, free.memory.0, free.disk.0);
     }
 }

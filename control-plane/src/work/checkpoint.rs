@@ -7,25 +7,25 @@ use innkeeper_wire::error::chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::App,
+    nouns::Nouns,
     store::{CommitError, UpkeepError},
 };
 
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Runs the duty until `stop`.
-pub async fn keep(app: App, stop: CancellationToken) {
+pub async fn keep(nouns: Nouns, stop: CancellationToken) {
     loop {
         tokio::select! {
             // Both only wait; dropping one loses nothing.
-            () = tokio::time::sleep(PERIOD) => turn(&app).await,
+            () = tokio::time::sleep(PERIOD) => turn(&nouns).await,
             () = stop.cancelled() => return,
         }
     }
 }
 
-async fn turn(app: &App) {
-    match app.store().upkeep(app.now()).await {
+async fn turn(nouns: &Nouns) {
+    match nouns.ctx.store().upkeep(nouns.ctx.now()).await {
         Ok(kept) => {
             if let Some(sequence) = kept.checkpoint {
                 let (records, archived) = (kept.records, kept.archived);

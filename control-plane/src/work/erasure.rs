@@ -6,14 +6,14 @@ use std::time::Duration;
 use innkeeper_wire::error::chain;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::nouns::Nouns;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Runs the duty until `stop`.
-pub async fn finish(app: App, stop: CancellationToken) {
+pub async fn finish(nouns: Nouns, stop: CancellationToken) {
     loop {
-        turn(&app).await;
+        turn(&nouns).await;
         tokio::select! {
             // Both only wait; dropping one loses nothing.
             () = tokio::time::sleep(PERIOD) => {}
@@ -22,8 +22,8 @@ pub async fn finish(app: App, stop: CancellationToken) {
     }
 }
 
-async fn turn(app: &App) {
-    match app.finish_erasures().await {
+async fn turn(nouns: &Nouns) {
+    match nouns.accounts.finish_erasures().await {
         Ok((finished, failures)) => {
             if finished > 0 {
                 tracing::info!(finished, "accounts that were being erased are erased");

@@ -1,5 +1,5 @@
-//! Empties the outbox: queues the mails that were asked for again, hands each waiting mail to the mail server, and takes it out once that has it. A mail
-//! that was handed over just before a crash goes out twice with one Message-ID, rather than never.
+//! Empties the outbox: queues the mails that were asked for again, hands each waiting mail to the mail server, and
+//! takes it out once that has it. A mail that was handed over just before a crash goes out twice with one Message-ID, rather than never.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,9 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Turn, next_turn};
 use crate::{
-    app::{App, error::AppError},
-    domain::mail::OutgoingMail,
+    domain::mail::{MailContent, OutgoingMail},
+    kernel::Error,
+    mails::ReadyMail,
     metrics::Metrics,
+    nouns::Nouns,
     providers::mail::{MailError, Mailer},
 };
 
@@ -36,14 +38,14 @@ struct Retry {
 }
 
 /// Runs the duty until `stop`.
-pub async fn deliver(app: App, mailer: Mailer, metrics: Metrics, stop: CancellationToken) {
+pub async fn deliver(nouns: Nouns, mailer: Mailer, metrics: Metrics, stop: CancellationToken) {
     let mut outbox = Outbox {
-        app,
+        nouns,
         mailer,
         metrics,
         retries: HashMap::new(),
     };
-    let mut changes = outbox.app.watch_mails();
+    let mut changes = outbox.nouns.mails.watch();
     loop {
         // Marked before looking, so that a commit in between brings another turn.
         changes.mark_unchanged();
@@ -58,7 +60,7 @@ pub async fn deliver(app: App, mailer: Mailer, metrics: Metrics, stop: Cancellat
 }
 
 struct Outbox {
-    app: App,
+    nouns: Nouns,
     mailer: Mailer,
     metrics: Metrics,
     retries: HashMap<MailId, Retry>,
@@ -66,17 +68,17 @@ struct Outbox {
 
 impl Outbox {
     async fn turn(&mut self) {
-        if let Err(error) = self.app.answer_resends().await {
+        if let Err(error) = self.nouns.accounts.answer_resends().await {
             tracing::error!(%error, "a mail that was asked for again can't be queued");
         }
-        let mails = match self.app.queued_mails(MAILS_LOOKED_AT) {
+        let mails = match self.nouns.mails.queued(MAILS_LOOKED_AT) {
             Ok(mails) => mails,
             Err(error) => return tracing::error!(%error, "the outbox can't be read"),
         };
         let waiting: HashSet<MailId> = mails.iter().map(|mail| mail.id).collect();
         self.retries.retain(|id, _| waiting.contains(id));
-        for mail in due(&mails, &self.retries, self.app.now()) {
-            match deliver_one(&self.app, &self.mailer, mail).await {
+        for mail in due(&mails, &self.retries, self.nouns.ctx.now()) {
+            match deliver_one(&self.nouns, &self.mailer, mail).await {
                 Ok(()) => self.metrics.mail("sent"),
                 Err(failure) => self.put_off(mail, &failure).await,
             }
@@ -88,7 +90,7 @@ impl Outbox {
             .retries
             .get(&mail.id)
             .map_or(1, |retry| retry.failures.saturating_add(1));
-        let not_before = self.app.now().after(pause(failures));
+        let not_before = self.nouns.ctx.now().after(pause(failures));
         self.retries.insert(
             mail.id,
             Retry {
@@ -96,7 +98,7 @@ impl Outbox {
                 not_before,
             },
         );
-        report(&self.app, &self.metrics, mail, failures, failure).await;
+        report(&self.nouns, &self.metrics, mail, failures, failure).await;
     }
 }
 
@@ -117,23 +119,33 @@ fn due<'a>(
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the store refused")]
-    App(#[source] AppError),
+    Refused(#[source] Error),
     #[error("the mail did not go out")]
     Mail(#[source] MailError),
 }
 
-async fn deliver_one(app: &App, mailer: &Mailer, mail: &OutgoingMail) -> Result<(), Failure> {
-    if let Some(ready) = app.compose(mail).await.map_err(Failure::App)? {
+async fn deliver_one(nouns: &Nouns, mailer: &Mailer, mail: &OutgoingMail) -> Result<(), Failure> {
+    if let Some(ready) = compose(nouns, mail).await.map_err(Failure::Refused)? {
         mailer
             .send(mail.id, &ready.to, &ready.letter)
             .await
             .map_err(Failure::Mail)?;
     }
-    app.mail_is_done(mail.id).await.map_err(Failure::App)
+    nouns.mails.done(mail.id).await.map_err(Failure::Refused)
+}
+
+/// Has the noun that a mail is about write it. `None` when its reason is gone.
+///
+/// # Errors
+/// When what the mail is about can't be read, or its secret can't be stored.
+pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
+    match mail.content {
+        MailContent::ConfirmEmail { account } => nouns.accounts.compose_confirmation(account).await,
+    }
 }
 
 async fn report(
-    app: &App,
+    nouns: &Nouns,
     metrics: &Metrics,
     mail: &OutgoingMail,
     failures: u32,
@@ -141,10 +153,10 @@ async fn report(
 ) {
     let failure_chain = chain(failure);
     let hopeless = matches!(failure, Failure::Mail(error) if error.is_final());
-    if hopeless || app.now().since(mail.queued_at) > GIVE_UP {
+    if hopeless || nouns.ctx.now().since(mail.queued_at) > GIVE_UP {
         metrics.mail("given_up");
         tracing::error!(mail.id = %mail.id, failures, failure = failure_chain, "a mail was given up");
-        if let Err(error) = app.mail_is_done(mail.id).await {
+        if let Err(error) = nouns.mails.done(mail.id).await {
             tracing::error!(mail.id = %mail.id, %error, "a mail that was given up stays in the outbox");
         }
     } else {

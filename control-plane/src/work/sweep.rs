@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::nouns::Nouns;
+use innkeeper_wire::id::AccountId;
 
 const PERIOD: Duration = Duration::from_secs(60);
 /// Entries looked at in one step, so that a sweep holds nothing up.
 const ENTRIES_PER_STEP: usize = 500;
 
 /// Runs the duty until `stop`.
-pub async fn sweep(app: App, stop: CancellationToken) {
-    let listening_since = app.now();
+pub async fn sweep(nouns: Nouns, stop: CancellationToken) {
+    let listening_since = nouns.ctx.now();
     let mut sign_ups = None;
     loop {
         tokio::select! {
             // Both only wait; dropping one loses nothing.
             () = tokio::time::sleep(PERIOD) => {
-                turn(&app).await;
-                sign_ups = end_sign_ups(&app, sign_ups).await;
-                if let Err(error) = app.give_up_unseen(listening_since).await {
+                turn(&nouns).await;
+                sign_ups = end_sign_ups(&nouns, sign_ups).await;
+                if let Err(error) = nouns.servers.give_up_unseen(listening_since).await {
                     tracing::error!(%error, "a server of which nothing was heard can't be given up");
                 }
             }
@@ -31,8 +32,10 @@ pub async fn sweep(app: App, stop: CancellationToken) {
 }
 
 /// Gives where the next turn goes on.
-async fn end_sign_ups(app: &App, after: Option<String>) -> Option<String> {
-    app.end_lapsed_sign_ups(after)
+async fn end_sign_ups(nouns: &Nouns, after: Option<AccountId>) -> Option<AccountId> {
+    nouns
+        .accounts
+        .end_lapsed_sign_ups(after)
         .await
         .unwrap_or_else(|error| {
             tracing::error!(%error, "sign-ups that nobody confirmed can't be ended");
@@ -40,13 +43,14 @@ async fn end_sign_ups(app: &App, after: Option<String>) -> Option<String> {
         })
 }
 
-async fn turn(app: &App) {
+async fn turn(nouns: &Nouns) {
     let mut after = None;
     loop {
-        match app
+        match nouns
+            .ctx
             .store()
             .ephemeral()
-            .sweep(after, ENTRIES_PER_STEP, app.now())
+            .sweep(after, ENTRIES_PER_STEP, nouns.ctx.now())
             .await
         {
             Ok(swept) if swept.next.is_some() => after = swept.next,

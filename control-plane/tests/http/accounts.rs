@@ -61,14 +61,14 @@ async fn an_id_is_taken_whatever_its_case_and_nothing_is_half_done() {
         .post("/signups", None, signup("minji90"))
         .await
         .expect(201);
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     let second = setting.post("/signups", None, signup("MinJi90")).await;
     assert_eq!(
         second.fields(),
         [("/login_id".to_owned(), "taken".to_owned())]
     );
     assert_eq!(second.expect(422)["code"], "validation-failed");
-    assert_eq!(setting.app.store().sequence(), before);
+    assert_eq!(setting.nouns.ctx.store().sequence(), before);
 }
 
 #[tokio::test]
@@ -148,13 +148,23 @@ async fn a_new_confirmation_mail_ends_the_earlier_link_and_tells_strangers_nothi
         )
     };
     resend("nobody1").await.expect(202);
-    setting.app.answer_resends().await.expect("looked up");
-    assert_eq!(setting.app.queued_mails(10).expect("the outbox").len(), 0);
+    setting
+        .nouns
+        .accounts
+        .answer_resends()
+        .await
+        .expect("looked up");
+    assert_eq!(setting.nouns.mails.queued(10).expect("the outbox").len(), 0);
     resend("minji90@example.com").await.expect(202);
     resend("minji90").await.expect(202);
-    setting.app.answer_resends().await.expect("looked up");
+    setting
+        .nouns
+        .accounts
+        .answer_resends()
+        .await
+        .expect("looked up");
     assert_eq!(
-        setting.app.queued_mails(10).expect("the outbox").len(),
+        setting.nouns.mails.queued(10).expect("the outbox").len(),
         1,
         "one is enough"
     );

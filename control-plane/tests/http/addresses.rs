@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 
 use innkeeper_control_plane::{
-    app::{error::AppError, in_use::in_use},
     domain::{
         addresses::{Pool, PoolDescription, Routing},
         in_use::check_pools,
     },
+    in_use::in_use,
+    kernel::Error,
 };
 use innkeeper_wire::{
     host::{FEATURE_SERVER, FEATURE_SUBNET, Intent, ObservedServer, ObservedState, Report},
@@ -140,21 +141,33 @@ async fn a_host_that_moves_into_a_pool_keeps_its_address_until_it_is_released() 
     let setting = Setting::giving(vec![pool("198.51.100.0/30", None, Routing::ProxyNeighbour)]);
     let mut host = setting.host("h1", room_for(10)).await;
     let inside: IpAddr = "198.51.100.2".parse().expect("an address");
-    assert!(setting.app.release_address(inside).await.is_err());
+    assert!(
+        setting
+            .nouns
+            .continuity
+            .release_address(inside)
+            .await
+            .is_err()
+    );
     // As a socket of both families shows an IPv4 peer.
     host.connection.address.set_ip(match inside {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
         v6 => v6,
     });
     setting.report(&host, room_for(10), vec![]).await;
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     setting.report(&host, room_for(10), vec![]).await;
-    assert_eq!(setting.app.store().sequence(), before, "it is known");
+    assert_eq!(setting.nouns.ctx.store().sequence(), before, "it is known");
     let mut orders = Orders::of(&setting).await;
     orders.order(&setting).await.expect(409);
     // It is renumbered; its former address rests as every other one.
     host.connection.address.set_ip([192, 0, 2, 9].into());
-    setting.app.release_address(inside).await.expect("released");
+    setting
+        .nouns
+        .continuity
+        .release_address(inside)
+        .await
+        .expect("released");
     setting.report(&host, room_for(10), vec![]).await;
     orders.order(&setting).await.expect(409);
     setting.clock.advance_s(3_601);
@@ -233,7 +246,7 @@ async fn pools_that_the_records_contradict_are_found() {
     setting.host("h1", room_for(4)).await;
     Orders::of(&setting).await.order(&setting).await.expect(201);
     let check = |pools: &[Pool]| {
-        let in_use = in_use(setting.app.store()).expect("it reads");
+        let in_use = in_use(setting.nouns.ctx.store()).expect("it reads");
         check_pools(pools, &in_use)
     };
     assert_eq!(check(&[open()]), check(&[]), "nothing is wrong");
@@ -385,7 +398,7 @@ async fn who_orders_and_deletes_in_a_loop_does_not_empty_the_pool() {
     // Of 125 addresses there are enough for others.
     let mut other = Orders::by(&setting, "haneul88").await;
     other.order(&setting).await.expect(201);
-    let free = setting.app.tally_addresses();
+    let free = setting.nouns.addresses.tally();
     assert_eq!(free[0].free, 125 - 40 - 1);
 }
 
@@ -401,16 +414,20 @@ async fn no_order_gets_an_address_that_a_host_says_it_has() {
         setting.post_report(&host, &report).await;
     };
     report(vec![address(2), address(4), IpAddr::from([192, 0, 2, 9])]).await;
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     report(vec![address(2), address(4)]).await;
-    assert_eq!(setting.app.store().sequence(), before, "they are known");
+    assert_eq!(
+        setting.nouns.ctx.store().sequence(),
+        before,
+        "they are known"
+    );
     let mut orders = Orders::of(&setting).await;
     orders.order(&setting).await.expect(201);
     orders.order(&setting).await.expect(201);
     let given = v4_of(&specs(&setting, &host).await);
     assert_eq!(given, ["198.51.100.3", "198.51.100.5"]);
-    let in_use = in_use(setting.app.store()).expect("it reads");
-    let found = check_pools(&setting.app.settings().pools, &in_use);
+    let in_use = in_use(setting.nouns.ctx.store()).expect("it reads");
+    let found = check_pools(&setting.nouns.settings.pools, &in_use);
     assert!(found.contradictions.is_empty(), "{found:?}");
     let remarks = found.remarks;
     let of_second = "pool 198.51.100.0/24: 198.51.100.2 is an address of hst_";
@@ -422,10 +439,10 @@ async fn no_order_gets_an_address_that_a_host_says_it_has() {
     for first in [10, 40, 70, 100] {
         report((first..first + 30).map(address).collect()).await;
     }
-    let free = || setting.app.tally_addresses()[0].free;
+    let free = || setting.nouns.addresses.tally()[0].free;
     assert_eq!(free(), 253 - 2 - 32);
     // Those of a revoked one rest, and are given to others afterwards.
-    setting.app.revoke_host(host.id).await.expect("revoked");
+    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
     assert_eq!(free(), 253 - 2 - 32);
     setting.clock.advance_s(721 * 3_600);
     assert_eq!(free(), 253 - 2);
@@ -443,7 +460,7 @@ async fn a_host_keeps_a_few_addresses_of_its_own_site() {
         let blank = setting.blank_report(host, room_for(10), vec![]);
         let report = Report { addresses, ..blank };
         setting.post_report(host, &report).await;
-        let tallies = setting.app.tally_addresses();
+        let tallies = setting.nouns.addresses.tally();
         tallies.iter().map(|tally| tally.free).collect::<Vec<_>>()
     };
     let theirs = (10..20).map(|last| IpAddr::from([203, 0, 113, last]));
@@ -466,10 +483,11 @@ async fn the_address_that_a_host_dials_from_is_kept_first() {
     let address = |last: u8| IpAddr::from([198, 51, 100, last]);
     let said: Vec<_> = (10..60).map(address).collect();
     let noted = setting
-        .app
-        .note_host_addresses(host.id, address(200), &said);
+        .nouns
+        .hosts
+        .note_addresses(host.id, address(200), &said);
     noted.await.expect("written");
-    let used = in_use(setting.app.store()).expect("it reads");
+    let used = in_use(setting.nouns.ctx.store()).expect("it reads");
     assert_eq!(used.claims.len(), 32);
     assert!(used.claims.contains_key(&address(200)));
 }
@@ -482,18 +500,20 @@ async fn reports_at_once_claim_no_more_than_one_may() {
         let host = setting.host(&format!("h{round}"), room_for(10)).await.id;
         let mut reports = JoinSet::new();
         for connection in 0..8 {
-            let app = setting.app.clone();
+            let nouns = setting.nouns.clone();
             let said =
                 (0..32).map(|last| IpAddr::from([198, 51, round * 8 + connection, last + 1]));
             let said: Vec<_> = said.collect();
             reports.spawn(async move {
-                let noted = app.note_host_addresses(host, [192, 0, 2, 9].into(), &said);
-                assert!(matches!(noted.await, Ok(()) | Err(AppError::Busy)));
+                let noted = nouns
+                    .hosts
+                    .note_addresses(host, [192, 0, 2, 9].into(), &said);
+                assert!(matches!(noted.await, Ok(()) | Err(Error::Busy)));
             });
         }
         reports.join_all().await;
         let kept = 32 * (u128::from(round) + 1);
-        let free = setting.app.tally_addresses()[0].free;
+        let free = setting.nouns.addresses.tally()[0].free;
         assert_eq!(free, 65_533 - kept, "round {round}");
     }
 }

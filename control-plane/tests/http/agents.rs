@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use innkeeper_control_plane::{
     admin::AdminContext, agent_api::listener::Connection, api::error::Refused,
-    app::error::AppError, domain::host::Quarantine,
+    domain::host::Quarantine, kernel::Error,
 };
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
@@ -26,7 +26,7 @@ const DESIRED: &str = "/desired?epoch=0&generation=0&wait_s=0";
 #[tokio::test]
 async fn a_token_lets_one_host_in_once_and_not_for_long() {
     let setting = Setting::new();
-    let nowhere = setting.app.invite_host("h9", "mars").await;
+    let nowhere = setting.nouns.hosts.invite("h9", "mars").await;
     let nowhere = nowhere.expect_err("no such site").to_string();
     assert!(nowhere.contains("no site `mars`"), "{nowhere}");
     let stranger = Connection {
@@ -40,7 +40,12 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
             .ask(stranger, None, Method::POST, "/join", Some(body))
             .await
     };
-    let token = setting.app.invite_host("h1", "lab").await.expect("invited");
+    let token = setting
+        .nouns
+        .hosts
+        .invite("h1", "lab")
+        .await
+        .expect("invited");
     let damaged = json!({ "token": token, "csr_pem": "not a request" });
     setting
         .ask(stranger, None, Method::POST, "/join", Some(damaged))
@@ -60,7 +65,7 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
         "{used}"
     );
     let alarms = |setting: &Setting| {
-        let text = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+        let text = String::from_utf8(setting.metrics.render(&setting.nouns)).expect("text");
         let series = "innkeeper_agent_connections_refused_total{reason=\"token-used\"} 1";
         text.lines().any(|line| line == series)
     };
@@ -70,7 +75,12 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
             .to_string()
             .contains("not known")
     );
-    let late = setting.app.invite_host("h2", "lab").await.expect("invited");
+    let late = setting
+        .nouns
+        .hosts
+        .invite("h2", "lab")
+        .await
+        .expect("invited");
     setting.clock.advance_s(601);
     assert!(
         join(&late).await.expect(401)["detail"]
@@ -87,7 +97,12 @@ async fn a_request_that_was_answered_is_answered_again() {
         peer: Peer::Nobody,
         address: "192.0.2.9:1".parse().expect("an address"),
     };
-    let token = setting.app.invite_host("h1", "lab").await.expect("invited");
+    let token = setting
+        .nouns
+        .hosts
+        .invite("h1", "lab")
+        .await
+        .expect("invited");
     let request = || HostRequest::create().expect("a key").request_pem;
     let (own, other) = (request(), request());
     let join = async |csr_pem: &str| {
@@ -103,7 +118,7 @@ async fn a_request_that_was_answered_is_answered_again() {
     assert_eq!(first["host"], again["host"]);
     join(&other).await.expect(401);
     let host = first["host"].as_str().expect("an id").parse().expect("one");
-    setting.app.revoke_host(host).await.expect("revoked");
+    setting.nouns.hosts.revoke(host).await.expect("revoked");
     join(&own).await.expect(401);
 }
 
@@ -111,7 +126,7 @@ async fn a_request_that_was_answered_is_answered_again() {
 async fn a_name_is_one_host_s_until_that_is_revoked() {
     let setting = Setting::new();
     let why = async |name| {
-        let refused = setting.app.invite_host(name, "lab").await;
+        let refused = setting.nouns.hosts.invite(name, "lab").await;
         Refused::from(refused.expect_err("no such invitation")).0
     };
     let malformed = why("two words").await;
@@ -122,8 +137,18 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
     );
 
     let twice = [
-        setting.app.invite_host("h1", "lab").await.expect("invited"),
-        setting.app.invite_host("h1", "lab").await.expect("again"),
+        setting
+            .nouns
+            .hosts
+            .invite("h1", "lab")
+            .await
+            .expect("invited"),
+        setting
+            .nouns
+            .hosts
+            .invite("h1", "lab")
+            .await
+            .expect("again"),
     ];
     let [first, second] = twice.map(async |token| {
         let csr_pem = HostRequest::create().expect("a key").request_pem;
@@ -143,17 +168,18 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
     assert_eq!(taken.status, 400, "{taken:?}");
     assert!(taken.detail.expect("why").contains("revoke"));
 
-    let host = setting.app.host_by_name("h1").expect("readable");
+    let host = setting.nouns.hosts.by_name("h1").expect("readable");
     let host = host.expect("it joined");
-    setting.app.revoke_host(host).await.expect("revoked");
+    setting.nouns.hosts.revoke(host).await.expect("revoked");
     setting
-        .app
-        .revoke_host(host)
+        .nouns
+        .hosts
+        .revoke(host)
         .await
         .expect("revoked already");
     let heir = setting.host("h1", room_for(1)).await;
     assert_eq!(
-        setting.app.host_by_name("h1").expect("readable"),
+        setting.nouns.hosts.by_name("h1").expect("readable"),
         Some(heir.id)
     );
 }
@@ -181,7 +207,7 @@ async fn who_is_refused() {
         "{misinstalled}"
     );
     let mut peer = host.connection.peer;
-    let unknown = HostId::from_uuid(setting.app.ids().uuid());
+    let unknown = HostId::from_uuid(setting.nouns.ctx.ids().uuid());
     if let Peer::Host { id, .. } = &mut peer {
         *id = unknown;
     }
@@ -199,7 +225,7 @@ async fn who_is_refused() {
         let detail = refused.expect(401)["detail"].to_string();
         assert!(detail.contains("no record knows this host"), "{detail}");
     }
-    setting.app.revoke_host(host.id).await.expect("revoked");
+    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
     assert!(
         ask(host.connection, Some(host.id)).await.expect(401)["detail"]
             .to_string()
@@ -218,7 +244,12 @@ async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
     let setting = Setting::new();
     let host = setting.host("h1", room_for(1)).await;
     let revoked = setting.host("h2", room_for(1)).await;
-    setting.app.revoke_host(revoked.id).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(revoked.id)
+        .await
+        .expect("revoked");
     let renew = async |host: &TestHost| {
         let csr_pem = HostRequest::create().expect("a key").request_pem;
         let body = Some(json!({ "csr_pem": csr_pem }));
@@ -254,7 +285,7 @@ async fn line(setting: &Setting, name: &str) -> String {
 
 async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
     let router = innkeeper_control_plane::admin::router(AdminContext {
-        app: setting.app.clone(),
+        nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         agent_url: "https://localhost:1".to_owned(),
     });
@@ -299,7 +330,7 @@ async fn two_machines_with_one_identity_are_both_quarantined_until_they_are_rele
         shown.contains("\"quarantined\"") && shown.contains("two machines"),
         "{shown}"
     );
-    let metrics = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+    let metrics = String::from_utf8(setting.metrics.render(&setting.nouns)).expect("text");
     assert!(
         metrics.contains("\ninnkeeper_hosts_quarantined 1\n"),
         "{metrics}"
@@ -335,11 +366,15 @@ async fn a_host_restored_from_an_old_copy_is_noticed_also_after_our_own_restart(
         setting.live(host, generation).await.expect(status);
     };
     prove(&host, 7, 200).await;
-    let commits = setting.app.store().sequence();
+    let commits = setting.nouns.ctx.store().sequence();
     for _ in 0..5 {
         prove(&host, 7, 200).await;
     }
-    assert_eq!(setting.app.store().sequence(), commits, "once a generation");
+    assert_eq!(
+        setting.nouns.ctx.store().sequence(),
+        commits,
+        "once a generation"
+    );
     // A copy of last week takes its place.
     let stale = host.again(&setting);
     setting.live(&stale, 6).await.expect(200);
@@ -356,11 +391,17 @@ async fn a_host_restored_from_an_old_copy_is_noticed_also_after_our_own_restart(
 
     // Its folder is lost but for the certificate; the sessions are lost with our restart.
     let (restarted, emptied) = (setting.restarted_app(), host.again(&setting));
-    let mut life = emptied.life(setting.app.store().epoch(), 0);
-    life.echo = Some(restarted.hear_life(host.id, &life).await.expect("unproven"));
-    let refused = restarted.hear_life(host.id, &life).await;
+    let mut life = emptied.life(setting.nouns.ctx.store().epoch(), 0);
+    life.echo = Some(
+        restarted
+            .hosts
+            .hear_life(host.id, &life)
+            .await
+            .expect("unproven"),
+    );
+    let refused = restarted.hosts.hear_life(host.id, &life).await;
     assert!(
-        matches!(refused, Err(AppError::HostQuarantined(Quarantine::Rewound))),
+        matches!(&refused, Err(Error::HostQuarantined(why)) if *why == Quarantine::Rewound.to_string()),
         "{refused:?}"
     );
 }
@@ -425,7 +466,7 @@ async fn a_parked_poll_answers_when_something_changes() {
     let quote = setting.quote(&token, &key, "web-1").await;
     let path = format!(
         "/desired?epoch={}&generation=0&wait_s=30",
-        setting.app.store().epoch()
+        setting.nouns.ctx.store().epoch()
     );
     let poll = setting.ask(host.connection, Some(host.id), Method::GET, &path, None);
     let order = setting.order(&token, &quote, "click");
@@ -450,7 +491,7 @@ async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
     let first = wanted().await;
     // After a restart of the control plane, a host may ask for a spec before it asks for its manifest.
     let restarted = setting.restarted_app();
-    let spec = restarted.spec(host.id, first).expect("its spec");
+    let spec = restarted.servers.spec(host.id, first).expect("its spec");
     assert_eq!(spec.digest(), first);
 
     let running = ObservedServer {
@@ -468,10 +509,17 @@ async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
     setting.post(&path, Some(&token), stop).await.expect(202);
     let second = wanted().await;
     assert_ne!(second, first);
-    for app in [&setting.app, &restarted] {
-        assert!(app.spec(host.id, first).is_err(), "nobody wants that one");
+    for nouns in [&setting.nouns, &restarted] {
+        assert!(
+            nouns.servers.spec(host.id, first).is_err(),
+            "nobody wants that one"
+        );
         assert_eq!(
-            app.spec(host.id, second).map(|spec| spec.digest()).ok(),
+            nouns
+                .servers
+                .spec(host.id, second)
+                .map(|spec| spec.digest())
+                .ok(),
             Some(second)
         );
     }
@@ -563,10 +611,10 @@ async fn a_host_that_says_what_no_machine_has_is_believed_in_nothing() {
     let path = format!("/servers/{server}");
     let seen = setting.get(&path, Some(&token)).await.expect(200);
     assert_eq!(seen["state"], "unknown");
-    let overview = setting.app.hosts().expect("readable").remove(0);
+    let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.host.capacity, Some(room_for(4)));
     assert_eq!(overview.claims_more(), Some(absurd));
-    assert!(setting.app.accept_capacity(host.id).await.is_err());
+    assert!(setting.nouns.hosts.accept_capacity(host.id).await.is_err());
     let key = setting.key(&token, 2).await;
     let quote = setting.quote(&token, &key, "web-2").await;
     setting.order(&token, &quote, "click 2").await.expect(409);
@@ -586,25 +634,25 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     let quote = setting.quote(&token, &key, "web-2").await;
     setting.report(&host, room_for(4), vec![]).await;
     setting.order(&token, &quote, "click 2").await.expect(409);
-    let overview = setting.app.hosts().expect("readable").remove(0);
+    let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), Some(room_for(4)));
     let mut partly = room_for(4);
     partly.disk = Bytes(0);
     setting.report(&host, partly, vec![]).await;
-    let refused = setting.app.accept_capacity(host.id).await;
+    let refused = setting.nouns.hosts.accept_capacity(host.id).await;
     assert!(refused.is_err(), "its disk is away");
     setting.report(&host, room_for(4), vec![]).await;
     setting.clock.advance_s(900);
-    let refused = setting.app.accept_capacity(host.id).await;
+    let refused = setting.nouns.hosts.accept_capacity(host.id).await;
     assert!(refused.is_err(), "it is silent");
     setting.report(&host, room_for(4), vec![]).await;
-    let accepted = setting.app.accept_capacity(host.id).await;
+    let accepted = setting.nouns.hosts.accept_capacity(host.id).await;
     assert_eq!(accepted.expect("it is plausible"), room_for(4));
-    let overview = setting.app.hosts().expect("readable").remove(0);
+    let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), None);
     setting.order(&token, &quote, "click 2").await.expect(201);
-    setting.app.revoke_host(host.id).await.expect("revoked");
-    assert!(setting.app.accept_capacity(host.id).await.is_err());
+    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
+    assert!(setting.nouns.hosts.accept_capacity(host.id).await.is_err());
 }
 
 /// Row C16 of the trial: 1,107 reports a second.
@@ -648,15 +696,15 @@ async fn a_capacity_that_alternates_is_written_once() {
     let setting = Setting::new();
     let host = setting.host("h1", room_for(10)).await;
     setting.report(&host, room_for(10), vec![]).await;
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     for _ in 0..20 {
         setting.report(&host, room_for(9), vec![]).await;
         setting.report(&host, room_for(10), vec![]).await;
         setting.clock.advance_s(1);
     }
-    assert_eq!(setting.app.store().sequence(), before + 1);
+    assert_eq!(setting.nouns.ctx.store().sequence(), before + 1);
     setting.clock.advance_s(60);
     setting.report(&host, room_for(10), vec![]).await;
-    let overview = setting.app.hosts().expect("readable").remove(0);
+    let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.host.capacity, Some(room_for(10)));
 }

@@ -7,7 +7,7 @@ use innkeeper_control_plane::{
         self, AdminContext,
         accounts::{Confirmed, erase_by_command},
     },
-    app::error::AppError,
+    kernel::Error,
 };
 use innkeeper_wire::id::AccountId;
 use serde_json::json;
@@ -43,7 +43,8 @@ fn key_file(setting: &Setting, account: AccountId) -> PathBuf {
 /// Records of a kind that name the account.
 fn records(setting: &Setting, prefix: &str, account: AccountId) -> usize {
     let found = setting
-        .app
+        .nouns
+        .ctx
         .store()
         .range(prefix, None, 1_000)
         .expect("readable");
@@ -66,20 +67,26 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
     setting.post("/signups", None, again).await.expect(201);
 
     let refused = setting
-        .app
-        .erase_account(account)
+        .nouns
+        .accounts
+        .erase(account)
         .await
         .expect_err("a server lives");
-    assert!(matches!(refused, AppError::EraseRefused(_)), "{refused}");
+    assert!(matches!(refused, Error::EraseRefused(_)), "{refused}");
     setting.get("/me", Some(&story.token)).await.expect(200);
     story.delete().await;
-    let plan = setting.app.plan_erasure(account).expect("a plan");
+    let plan = setting
+        .nouns
+        .accounts
+        .plan_erasure(account)
+        .expect("a plan");
     assert_eq!((plan.servers, plan.ssh_keys, plan.mails), (0, 1, 0));
     assert!(plan.is_readable);
     for _ in 0..2 {
         setting
-            .app
-            .erase_account(account)
+            .nouns
+            .accounts
+            .erase(account)
             .await
             .expect("erased, or was");
         assert!(!key_file(setting, account).exists());
@@ -122,7 +129,15 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
         .expect("an id")
         .parse()
         .expect("one");
-    assert_eq!(setting.app.plan_erasure(account).expect("a plan").mails, 1);
+    assert_eq!(
+        setting
+            .nouns
+            .accounts
+            .plan_erasure(account)
+            .expect("a plan")
+            .mails,
+        1
+    );
     let link = setting.mailed_token().await;
     setting
         .post(
@@ -131,14 +146,19 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
             json!({ "login": "minji90" }),
         )
         .await;
-    setting.app.erase_account(account).await.expect("erased");
-    setting.app.answer_resends().await.expect("looked up");
+    setting.nouns.accounts.erase(account).await.expect("erased");
+    setting
+        .nouns
+        .accounts
+        .answer_resends()
+        .await
+        .expect("looked up");
     let confirmation = json!({ "token": link });
     setting
         .post("/email-confirmations", None, confirmation)
         .await
         .expect(410);
-    assert!(setting.app.queued_mails(10).expect("readable").is_empty());
+    assert!(setting.nouns.mails.queued(10).expect("readable").is_empty());
     // Nobody has ever been known by its ID.
     let again = setting.post("/signups", None, signup("minji90")).await;
     again.expect(201);
@@ -154,11 +174,12 @@ async fn a_crash_before_the_key_is_destroyed_is_finished_afterwards() {
     fs::rename(&file, &aside).expect("moved");
     fs::create_dir(&file).expect("made");
     let failed = setting
-        .app
-        .erase_account(account)
+        .nouns
+        .accounts
+        .erase(account)
         .await
         .expect_err("the disk fails");
-    assert!(matches!(failed, AppError::Storage(_)), "{failed}");
+    assert!(matches!(failed, Error::Storage(_)), "{failed}");
     fs::remove_dir(&file).expect("removed");
     fs::rename(&aside, &file).expect("moved back");
 
@@ -168,25 +189,44 @@ async fn a_crash_before_the_key_is_destroyed_is_finished_afterwards() {
         "so far it is half done"
     );
     assert_eq!(sign_in(&setting, "minji90").await, 401);
-    let (finished, failures) = setting.app.finish_erasures().await.expect("readable");
+    let (finished, failures) = setting
+        .nouns
+        .accounts
+        .finish_erasures()
+        .await
+        .expect("readable");
     assert_eq!((finished, failures.len()), (1, 0));
     assert!(!setting.vault.has_key(account).expect("told"));
     assert!(!file.exists());
-    let (finished, failures) = setting.app.finish_erasures().await.expect("readable");
+    let (finished, failures) = setting
+        .nouns
+        .accounts
+        .finish_erasures()
+        .await
+        .expect("readable");
     assert_eq!((finished, failures.len()), (0, 0));
 }
 
 #[tokio::test]
 async fn a_crash_before_the_commit_of_a_sign_up_leaves_a_key_that_harms_nobody() {
     let setting = Setting::new();
-    let orphan: AccountId = AccountId::new(setting.app.ids());
+    let orphan: AccountId = AccountId::new(setting.nouns.ctx.ids());
     setting.vault.make_key(orphan).expect("made");
     let setting = Setting::open(setting.stop().await);
-    let (finished, failures) = setting.app.finish_erasures().await.expect("readable");
+    let (finished, failures) = setting
+        .nouns
+        .accounts
+        .finish_erasures()
+        .await
+        .expect("readable");
     assert_eq!((finished, failures.len()), (0, 0));
     setting.customer("minji90").await;
-    let unknown = setting.app.plan_erasure(orphan).expect_err("no account");
-    assert!(matches!(unknown, AppError::NotFound), "{unknown}");
+    let unknown = setting
+        .nouns
+        .accounts
+        .plan_erasure(orphan)
+        .expect_err("no account");
+    assert!(matches!(unknown, Error::NotFound), "{unknown}");
 }
 
 #[tokio::test]
@@ -196,7 +236,7 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
     let account = account_of(&setting, &token).await;
     let socket = setting.folder.join("admin.sock");
     let router = admin::router(AdminContext {
-        app: setting.app.clone(),
+        nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         agent_url: "https://control.example:8443".to_owned(),
     });

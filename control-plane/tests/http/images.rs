@@ -22,11 +22,15 @@ async fn an_image_is_needed_as_long_as_something_names_it() {
     let needed = || {
         let mut sold_no_more = settings();
         sold_no_more.catalogue.images.clear();
-        let app = setting.restarted_with(sold_no_more);
-        app.images_in_use().expect("it reads").expect("it is open")
+        let nouns = setting.restarted_with(sold_no_more);
+        nouns
+            .orders
+            .images_in_use()
+            .expect("it reads")
+            .expect("it is open")
     };
     let tiny = BTreeSet::from([Digest::of(b"tiny")]);
-    let offered = setting.app.images_in_use().expect("it reads");
+    let offered = setting.nouns.orders.images_in_use().expect("it reads");
     assert_eq!(offered, Some(tiny.clone()));
     assert_eq!(needed(), BTreeSet::new());
     let quote = setting.quote(&token, &key, "web-1").await;

@@ -57,7 +57,7 @@ impl Door {
             install: setting.ca.install().clone(),
             router: setting.agents.clone(),
             refusals: Refusals::new(setting.metrics.clone()),
-            links: Arc::clone(setting.app.links()),
+            links: Arc::clone(setting.nouns.hosts.links()),
             stranger_life: Duration::from_secs(1),
         };
         let stop = CancellationToken::new();
@@ -136,7 +136,7 @@ fn trust(ca: &Ca) -> Authorities {
 
 /// How often the listener refused for this reason; each time is one line in its log.
 fn refusals(setting: &Setting, reason: &str) -> u64 {
-    let text = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+    let text = String::from_utf8(setting.metrics.render(&setting.nouns)).expect("text");
     let line = format!("innkeeper_agent_connections_refused_total{{reason=\"{reason}\"}} ");
     let count = text.lines().find_map(|found| found.strip_prefix(&line));
     count.map_or(0, |count| count.parse().expect("a number"))
@@ -262,16 +262,16 @@ async fn revoking_a_host_ends_its_parked_polls_and_downloads_at_once() {
     let mut of_other = door.connect(config).await.expect("let in");
     assert_eq!(of_other.ask(other).await, Some(200));
 
-    let epoch = setting.app.store().epoch();
+    let epoch = setting.nouns.ctx.store().epoch();
     let path = format!("/desired?epoch={epoch}&generation=1&wait_s=60");
     let poll = tokio::spawn(async move { polling.get(host, &path).await.map(|r| r.status()) });
     let response = fetching.get(host, &format!("/blobs/{image}")).await;
     let mut body = response.expect("it is wanted").into_body();
     let first = body.frame().await.expect("a part").expect("of the image");
     assert!(first.is_data());
-    assert_eq!(setting.app.links().count(), 3);
+    assert_eq!(setting.nouns.hosts.links().count(), 3);
 
-    setting.app.revoke_host(host).await.expect("revoked");
+    setting.nouns.hosts.revoke(host).await.expect("revoked");
     let poll = timeout(SOON, poll)
         .await
         .expect("at once")
@@ -286,7 +286,7 @@ async fn revoking_a_host_ends_its_parked_polls_and_downloads_at_once() {
         .expect("no panic");
     assert_eq!(of_other.ask(other).await, Some(200), "another host stays");
     let gone = async {
-        while setting.app.links().count() > 1 {
+        while setting.nouns.hosts.links().count() > 1 {
             tokio::task::yield_now().await;
         }
     };

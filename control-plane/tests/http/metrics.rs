@@ -27,7 +27,7 @@ const OF_AGENTS: &str = concat!(
 );
 
 fn text(setting: &Setting) -> String {
-    String::from_utf8(setting.metrics.render(&setting.app)).expect("text")
+    String::from_utf8(setting.metrics.render(&setting.nouns)).expect("text")
 }
 
 /// The value of the one series that begins so.
@@ -173,7 +173,7 @@ async fn a_store_that_has_stopped_is_unwell_and_measured() {
     };
     assert_eq!(health().await, (200, "ok\n".to_owned()));
     assert_eq!(value(&text(&setting), "innkeeper_store_stopped"), 0);
-    setting.app.store().clone().close().await;
+    setting.nouns.ctx.store().clone().close().await;
     let (status, why) = health().await;
     assert!(
         status == 503 && why.contains("the store takes no more commits"),
@@ -236,14 +236,17 @@ async fn hosts_servers_and_addresses_are_told() {
         );
     }
     let heard = "innkeeper_host_heard_timestamp_seconds{host=\"h1\",site=\"lab\"}";
-    assert_eq!(value(&after, heard), setting.app.now().as_millis() / 1_000);
+    assert_eq!(
+        value(&after, heard),
+        setting.nouns.ctx.now().as_millis() / 1_000
+    );
 
     setting.clock.advance_s(60);
     let silent = text(&setting);
     assert_eq!(value(&silent, "innkeeper_hosts{state=\"silent\"}"), 1);
     assert_eq!(value(&silent, "innkeeper_servers{state=\"unknown\"}"), 1);
     assert_eq!(value(&silent, "innkeeper_servers{state=\"requested\"}"), 0);
-    setting.app.revoke_host(host.id).await.expect("revoked");
+    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
     let revoked = text(&setting);
     assert_eq!(value(&revoked, "innkeeper_hosts{state=\"silent\"}"), 0);
     assert_eq!(value(&revoked, "innkeeper_hosts{state=\"revoked\"}"), 1);

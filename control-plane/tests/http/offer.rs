@@ -1,12 +1,13 @@
 //! What the tested installation sells.
 
 use innkeeper_control_plane::{
-    app::{Settings, witnesses::WitnessKey},
+    continuity::witnesses::WitnessKey,
     domain::{
         addresses::Pool,
         catalogue::{Catalogue, Image, Plan, Site},
         placement::Overcommit,
     },
+    nouns::Settings,
 };
 use innkeeper_wire::{
     digest::Digest,

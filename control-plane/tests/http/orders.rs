@@ -16,9 +16,13 @@ async fn an_order_takes_quota_room_and_addresses_at_once() {
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
     let quote = setting.quote(&token, &key, "web-1").await;
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     let order = setting.order(&token, &quote, "click").await.expect(201);
-    assert_eq!(setting.app.store().sequence(), before + 1, "one commit");
+    assert_eq!(
+        setting.nouns.ctx.store().sequence(),
+        before + 1,
+        "one commit"
+    );
     assert_eq!(order["state"], "provisioning");
 
     let id = order["server"].as_str().expect("a server");
@@ -108,7 +112,8 @@ async fn a_full_host_takes_no_more_and_nothing_stays_reserved() {
         .collect();
     assert_eq!(addresses.len(), 3, "each has an address of its own");
     let claims = setting
-        .app
+        .nouns
+        .ctx
         .store()
         .range("addr/", None, 100)
         .expect("claims");
@@ -121,13 +126,13 @@ async fn without_a_host_an_order_is_refused_politely() {
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
     let quote = setting.quote(&token, &key, "web-1").await;
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     assert_eq!(
         setting.order(&token, &quote, "click").await.expect(409)["code"],
         "capacity-unavailable"
     );
     assert_eq!(
-        setting.app.store().sequence(),
+        setting.nouns.ctx.store().sequence(),
         before,
         "nothing was written"
     );
@@ -159,7 +164,7 @@ async fn right_after_a_start_an_order_is_asked_to_come_again() {
     let key = setting.key(&token, 1).await;
     let quote = setting.quote(&token, &key, "web-1").await;
     setting.rest = router(Context {
-        app: setting.restarted_app(),
+        nouns: setting.restarted_app(),
         metrics: setting.metrics.clone(),
         portal_key: Digest::of(b"there is no portal"),
         trusted_proxies: Default::default(),
@@ -199,8 +204,8 @@ async fn an_account_keeps_its_newest_quotes_and_gets_no_flood_of_them() {
         }
     }
     assert!(quotes.len() >= 60, "{}", quotes.len());
-    let kept = setting.app.store().ephemeral();
-    let kept = kept.range("quo/", None, 1_000, setting.app.now());
+    let kept = setting.nouns.ctx.store().ephemeral();
+    let kept = kept.range("quo/", None, 1_000, setting.nouns.ctx.now());
     assert_eq!(kept.expect("readable").len(), 20);
     let newest = quotes.last().expect("many");
     let path = |id: &str| format!("/quotes/{id}");

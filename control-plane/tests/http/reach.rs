@@ -68,7 +68,7 @@ async fn a_server_that_nobody_can_reach_fails_its_order_after_half_an_hour() {
 }
 
 fn failed_orders(story: &Story, code: &str) -> String {
-    let text = story.setting.metrics.render(&story.setting.app);
+    let text = story.setting.metrics.render(&story.setting.nouns);
     let text = String::from_utf8(text).expect("text");
     let series = format!("innkeeper_orders_failed_total{{code=\"{code}\"}} ");
     let mut lines = text.lines();
@@ -79,19 +79,29 @@ fn failed_orders(story: &Story, code: &str) -> String {
 #[tokio::test]
 async fn a_server_of_which_its_host_says_nothing_fails_its_order_after_half_an_hour() {
     let story = Story::begin().await;
-    let (app, clock) = (&story.setting.app, &story.setting.clock);
-    let begun = app.now();
+    let (nouns, clock) = (&story.setting.nouns, &story.setting.clock);
+    let begun = nouns.ctx.now();
     clock.advance_s(29 * 60);
-    app.give_up_unseen(begun).await.expect("nothing is due");
+    nouns
+        .servers
+        .give_up_unseen(begun)
+        .await
+        .expect("nothing is due");
     assert_eq!(story.order_state().await, "provisioning");
     clock.advance_s(60);
     let hosts_were_heard_since = begun.after(std::time::Duration::from_secs(60));
-    app.give_up_unseen(hosts_were_heard_since)
+    nouns
+        .servers
+        .give_up_unseen(hosts_were_heard_since)
         .await
         .expect("too early after the start");
     assert_eq!(story.order_state().await, "provisioning");
     assert_eq!(failed_orders(&story, "deadline_missed"), "0");
-    app.give_up_unseen(begun).await.expect("it is due");
+    nouns
+        .servers
+        .give_up_unseen(begun)
+        .await
+        .expect("it is due");
     let order = &story.orders().await[0];
     assert_eq!(
         (&order["state"], &order["failure"]),
@@ -100,9 +110,13 @@ async fn a_server_of_which_its_host_says_nothing_fails_its_order_after_half_an_h
     assert_eq!(story.state().await, "create_failed");
     assert!(story.records("use/").is_empty(), "nothing is charged");
     assert_eq!(failed_orders(&story, "deadline_missed"), "1");
-    let before = app.store().sequence();
-    app.give_up_unseen(begun).await.expect("it is done");
-    assert_eq!(app.store().sequence(), before);
+    let before = nouns.ctx.store().sequence();
+    nouns
+        .servers
+        .give_up_unseen(begun)
+        .await
+        .expect("it is done");
+    assert_eq!(nouns.ctx.store().sequence(), before);
     // The host comes back, and is told not to make it.
     let manifest = story.setting.manifest(&story.host).await;
     assert_eq!(manifest.servers[0].intent, Intent::Delete);
@@ -115,18 +129,18 @@ async fn a_server_of_which_its_host_says_nothing_fails_its_order_after_half_an_h
 #[tokio::test]
 async fn a_server_of_which_its_host_has_said_anything_is_left_to_its_reports() {
     let story = Story::begin().await;
-    let begun = story.setting.app.now();
+    let begun = story.setting.nouns.ctx.now();
     let step = innkeeper_wire::host::CreateStep::Image;
     story
         .report(story.seen(ObservedState::Creating { step }, 0))
         .await;
     story.setting.clock.advance_s(31 * 60);
-    let given_up = story.setting.app.give_up_unseen(begun);
+    let given_up = story.setting.nouns.servers.give_up_unseen(begun);
     given_up.await.expect("nothing is due");
     assert_eq!(story.order_state().await, "provisioning");
     // Nothing is there, it says: whoever took it apart.
     story.report(story.seen(ObservedState::Absent, 0)).await;
-    let given_up = story.setting.app.give_up_unseen(begun);
+    let given_up = story.setting.nouns.servers.give_up_unseen(begun);
     given_up.await.expect("it is due");
     assert_eq!(story.order_state().await, "failed");
 }

@@ -134,12 +134,21 @@ impl Story {
     /// Tries to open it; why not, if it stays closed.
     async fn finish(&self, without: &[&str]) -> Option<String> {
         let without: Vec<_> = without.iter().map(|name| (*name).to_owned()).collect();
-        let finished = self.setting.app.finish_recovery(&without).await;
+        let finished = self
+            .setting
+            .nouns
+            .continuity
+            .finish_recovery(&without)
+            .await;
         finished.err().map(|error| error.to_string())
     }
 
     async fn readmit(&self, name: &str, site: &str) -> Option<String> {
-        let readmitted = self.setting.app.readmit_host(self.joined.id, name, site);
+        let readmitted = self
+            .setting
+            .nouns
+            .continuity
+            .readmit_host(self.joined.id, name, site);
         readmitted.await.err().map(|error| error.to_string())
     }
 
@@ -149,11 +158,15 @@ impl Story {
     }
 
     fn undecided(&self) -> Vec<HostId> {
-        self.setting.app.undecided_hosts().expect("records")
+        self.setting
+            .nouns
+            .continuity
+            .undecided_hosts()
+            .expect("records")
     }
 
     fn held_addresses(&self) -> Vec<IpAddr> {
-        let unlisted = self.setting.app.unlisted_addresses().expect("claims");
+        let unlisted = self.setting.nouns.addresses.unlisted().expect("claims");
         let ours = unlisted
             .iter()
             .filter(|held| held.server == self.held.server);
@@ -236,7 +249,7 @@ async fn a_host_that_joined_in_the_lost_time_is_heard_and_readmitted_as_it_is() 
     }
     assert_eq!(story.readmit("h7", "lab").await, None);
     assert_eq!(story.undecided(), []);
-    let hosts = setting.app.hosts().expect("hosts");
+    let hosts = setting.nouns.hosts.list().expect("hosts");
     let host = hosts.iter().find(|host| host.host.id == joined.id);
     let host = &host.expect("it is one again").host;
     assert_eq!((host.name.as_str(), host.state), ("h7", HostState::Active));
@@ -248,7 +261,7 @@ async fn a_host_that_joined_in_the_lost_time_is_heard_and_readmitted_as_it_is() 
         .expect("it has not reported as such");
     assert!(why.starts_with("h7 has not reported"), "{why}");
     story.joined_reports().await;
-    let compared = setting.app.recovery().expect("hosts");
+    let compared = setting.nouns.continuity.recovery().expect("hosts");
     let compared = compared.iter().find(|host| host.overview.host.name == "h7");
     let differences = compared.expect("it").differences.clone().expect("reported");
     assert_eq!(differences.unknown, std::slice::from_ref(&story.held));
@@ -286,7 +299,7 @@ async fn a_dismissed_host_is_out_for_good_and_its_addresses_rest_when_the_operat
     let mut open = door.connect(config.clone()).await.expect("let in");
     assert_eq!(open.ask(joined.id).await, Some(204), "it waits");
     story.joined_reports().await;
-    let dismiss = || setting.app.dismiss_host(joined.id);
+    let dismiss = || setting.nouns.continuity.dismiss_host(joined.id);
     dismiss().await.expect("dismissed");
     dismiss().await.expect("as often as one likes");
     open.driver.await.expect("its connection was closed");
@@ -298,15 +311,15 @@ async fn a_dismissed_host_is_out_for_good_and_its_addresses_rest_when_the_operat
     assert!(why.starts_with("it was dismissed"), "{why}");
 
     // A restart changes nothing of that.
-    let app = setting.restarted_app();
-    assert!(app.check_host(joined.id).is_err());
-    assert_eq!(app.undecided_hosts().expect("records"), []);
+    let nouns = setting.restarted_app();
+    assert!(nouns.hosts.check(joined.id).is_err());
+    assert_eq!(nouns.continuity.undecided_hosts().expect("records"), []);
 
     story.known_reports().await;
     assert_eq!(story.finish(&[]).await, None);
     assert_eq!(story.held_addresses(), sorted(&story.held));
     for address in &story.held.addresses {
-        let release = setting.app.release_address(*address);
+        let release = setting.nouns.continuity.release_address(*address);
         release.await.expect("nobody else can say that it is free");
     }
     assert_eq!(story.held_addresses(), [] as [IpAddr; 0]);
@@ -349,10 +362,15 @@ async fn a_host_whose_certificate_has_expired_is_seen_when_it_wants_another() {
     };
     reports().await;
     // It had none in the copy.
-    let accepted = setting.app.accept_capacity(known.id).await;
+    let accepted = setting.nouns.hosts.accept_capacity(known.id).await;
     accepted.expect("it is plausible");
     story.order("early").await.expect(503);
-    setting.app.revoke_host(joined.id).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(joined.id)
+        .await
+        .expect("revoked");
     story.order("late").await.expect(201);
 }
 
@@ -382,7 +400,7 @@ async fn a_host_whose_certificate_was_renewed_in_the_lost_time_is_the_same_host(
     let blank = setting.blank_report(&renewed, room_for(0), vec![]);
     setting.post_report(&renewed, &blank).await;
     assert_eq!(story.undecided(), []);
-    let hosts = setting.app.recovery().expect("hosts");
+    let hosts = setting.nouns.continuity.recovery().expect("hosts");
     let contact = hosts[0].contact.as_ref().expect("it reported");
     let signed_at = contact.certificate.signed_at;
     assert_eq!(signed_at, setting.clock.now(), "it was honoured then");
@@ -403,7 +421,7 @@ async fn a_host_that_comes_after_the_installation_was_opened_loses_no_address_ei
         setting.post_report(&story.known, &blank).await;
     };
     roomy().await;
-    let accepted = setting.app.accept_capacity(story.known.id).await;
+    let accepted = setting.nouns.hosts.accept_capacity(story.known.id).await;
     accepted.expect("it is plausible");
     story.order("first").await.expect(201);
     // From the moment in which it is known of until it has said what it uses, nothing is given away.
@@ -427,7 +445,7 @@ async fn a_host_that_no_record_knows_proves_that_an_old_copy_was_put_back() {
     let Story {
         setting, joined, ..
     } = &story;
-    let before = setting.app.store().sequence();
+    let before = setting.nouns.ctx.store().sequence();
     let shown = setting
         .post_report(joined, &story.report_of_joined(story.told))
         .await;
@@ -435,7 +453,11 @@ async fn a_host_that_no_record_knows_proves_that_an_old_copy_was_put_back() {
     story.order("early").await.expect(503);
     poll(setting, joined).await.expect(204);
     renew(setting, joined).await.expect(503);
-    assert_eq!(setting.app.store().sequence(), before, "nothing is written");
+    assert_eq!(
+        setting.nouns.ctx.store().sequence(),
+        before,
+        "nothing is written"
+    );
     let why = story.readmit("h7", "lab").await.expect("nothing was lost");
     assert!(why.contains("never restored"), "{why}");
 }
@@ -460,7 +482,7 @@ async fn an_address_that_becomes_free_by_the_recovery_is_held_for_who_uses_it() 
     };
     setting.post_report(joined, &report).await;
     assert_eq!(story.held_addresses(), [] as [IpAddr; 0]);
-    let dismissed = setting.app.dismiss_host(joined.id);
+    let dismissed = setting.nouns.continuity.dismiss_host(joined.id);
     dismissed.await.expect("dismissed");
     story.known_reports().await;
     assert_eq!(story.finish(&[]).await, None);
@@ -471,8 +493,8 @@ async fn an_address_that_becomes_free_by_the_recovery_is_held_for_who_uses_it() 
 #[tokio::test]
 async fn an_invitation_of_the_copy_lets_nobody_in() {
     let lost = Setting::new();
-    let token = lost.app.invite_host("h7", "lab").await.expect("invited");
-    let head = lost.app.store().head();
+    let token = lost.nouns.hosts.invite("h7", "lab").await.expect("invited");
+    let head = lost.nouns.ctx.store().head();
     copy_journal(&lost, "old");
     let disk = FolderDisk::new(lost.folder.join("old/journal"));
     begin_epoch(&disk, 1_790_000_000).expect("a new epoch");
@@ -492,7 +514,13 @@ async fn an_invitation_of_the_copy_lets_nobody_in() {
         guards: vec![],
         writes: vec![Write::Put(key, value)],
     };
-    setting.app.store().commit(commit).await.expect("committed");
+    setting
+        .nouns
+        .ctx
+        .store()
+        .commit(commit)
+        .await
+        .expect("committed");
     let join = async |token: String| {
         let request = HostRequest::create().expect("a key").request_pem;
         let body = Some(json!({ "token": token, "csr_pem": request }));
@@ -509,7 +537,12 @@ async fn an_invitation_of_the_copy_lets_nobody_in() {
         refused.contains("older than the restored store"),
         "{refused}"
     );
-    let again = setting.app.invite_host("h7", "lab").await.expect("invited");
+    let again = setting
+        .nouns
+        .hosts
+        .invite("h7", "lab")
+        .await
+        .expect("invited");
     join(again).await.expect(200);
 }
 
@@ -565,7 +598,13 @@ async fn no_more_than_a_thousand_wait_for_a_decision() {
             guards: vec![],
             writes: some.iter().map(put).collect(),
         };
-        setting.app.store().commit(commit).await.expect("committed");
+        setting
+            .nouns
+            .ctx
+            .store()
+            .commit(commit)
+            .await
+            .expect("committed");
     }
     let report = story.report_of_joined(story.told);
     let observe = || {
@@ -582,7 +621,7 @@ async fn no_more_than_a_thousand_wait_for_a_decision() {
     observe().await.expect(401);
     assert_eq!(story.undecided().len(), UNRECORDED_MAX);
     // Each that is decided gives its place to another one.
-    let readmitted = setting.app.readmit_host(ids[0], "h0", "lab");
+    let readmitted = setting.nouns.continuity.readmit_host(ids[0], "h0", "lab");
     readmitted.await.expect("readmitted");
     observe().await.expect(200);
     assert!(story.undecided().contains(&joined.id));
@@ -609,7 +648,7 @@ async fn the_sweep_gives_up_no_server_that_was_ordered_before_a_restore() {
         text(&order["state"]).to_owned()
     };
 
-    let begun = setting.app.now();
+    let begun = setting.nouns.ctx.now();
     // The first makes it hear of the new epoch.
     for _ in 0..2 {
         let report = Report {
@@ -620,11 +659,11 @@ async fn the_sweep_gives_up_no_server_that_was_ordered_before_a_restore() {
         };
         told = setting.post_report(&host, &report).await;
     }
-    let finished = setting.app.finish_recovery(&[]).await;
+    let finished = setting.nouns.continuity.finish_recovery(&[]).await;
     finished.expect("its only host was heard");
     setting.clock.advance_s(31 * 60);
     setting.report(&host, room_for(1), vec![]).await;
-    let given_up = setting.app.give_up_unseen(begun);
+    let given_up = setting.nouns.servers.give_up_unseen(begun);
     given_up.await.expect("nothing is due");
     assert_eq!(state().await, "provisioning");
 }

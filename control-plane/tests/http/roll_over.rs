@@ -28,7 +28,7 @@ use crate::{
 
 async fn ask(setting: &Setting, method: Method, path: &str, without: &[&str]) -> Answer {
     let router = admin::router(AdminContext {
-        app: setting.app.clone(),
+        nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         agent_url: "https://localhost:1".to_owned(),
     });
@@ -153,7 +153,12 @@ async fn steps_follow_each_other_and_wait_for_every_host() {
         alone.authorities.as_deref(),
         Some(setting.authority.present().trusted_pem())
     );
-    let notes = setting.app.step_taken().expect("readable").expect("noted");
+    let notes = setting
+        .nouns
+        .continuity
+        .step_taken()
+        .expect("readable")
+        .expect("noted");
     assert_eq!(
         notes.issuer,
         setting.authority.present().issuer().fingerprint()
@@ -226,23 +231,28 @@ async fn a_step_that_the_journal_does_not_know_is_noted_at_the_next_start() {
     let setting = Setting::new();
     let note = async |setting: &Setting| {
         let present = setting.authority.present();
-        let noting = setting.app.note_at_start(&present);
+        let noting = setting.nouns.continuity.note_at_start(&present);
         noting.await.expect("noted");
     };
     note(&setting).await;
     assert!(
-        setting.app.step_taken().expect("readable").is_none(),
+        setting
+            .nouns
+            .continuity
+            .step_taken()
+            .expect("readable")
+            .is_none(),
         "nothing happened"
     );
-    let begun = setting.authority.present().begun(setting.app.now());
+    let begun = setting.authority.present().begun(setting.nouns.ctx.now());
     let begun = begun.expect("random").expect("alone");
     fs::write(setting.folder.join("host-authority.pem"), begun.to_pem()).expect("written");
     let setting = Setting::open(setting.stop().await);
     assert_eq!(status(&setting).await["since"], Value::Null);
     note(&setting).await;
-    let commits = setting.app.store().sequence();
+    let commits = setting.nouns.ctx.store().sequence();
     note(&setting).await;
-    assert_eq!(setting.app.store().sequence(), commits, "once");
+    assert_eq!(setting.nouns.ctx.store().sequence(), commits, "once");
     assert!(status(&setting).await["since"].is_string());
 }
 
@@ -265,7 +275,12 @@ async fn hosts_join_in_every_stage_and_renew_late_until_the_end() {
         peer: Peer::Nobody,
         ..late.connection
     };
-    let token = setting.app.invite_host("h4", "lab").await.expect("invited");
+    let token = setting
+        .nouns
+        .hosts
+        .invite("h4", "lab")
+        .await
+        .expect("invited");
     let csr_pem = HostRequest::create().expect("a key").request_pem;
     let body = json!({ "token": token, "csr_pem": csr_pem });
     let answer = setting
@@ -312,7 +327,7 @@ async fn hosts_that_are_not_served_do_not_hide() {
     let both = "h2 (0 servers; it is quarantined)";
     refused(&setting, "switch", &[], both).await;
     for host in [host.id, quarantined.id] {
-        setting.app.revoke_host(host).await.expect("revoked");
+        setting.nouns.hosts.revoke(host).await.expect("revoked");
     }
     take(&setting, "switch", &[]).await.expect(200);
     assert_eq!(status(&setting).await["hosts"], 0);
@@ -370,13 +385,16 @@ async fn an_old_copy_of_the_file_does_not_become_the_truth() {
     }
     let old = fs::read(setting.folder.join("host-authority.pem")).expect("there");
     take(&setting, "finish", &[]).await.expect(200);
-    let noted = setting.app.step_taken().expect("readable");
+    let noted = setting.nouns.continuity.step_taken().expect("readable");
     fs::write(setting.folder.join("host-authority.pem"), old).expect("put back");
     let setting = Setting::open(setting.stop().await);
     let present = setting.authority.present();
-    let noting = setting.app.note_at_start(&present);
+    let noting = setting.nouns.continuity.note_at_start(&present);
     noting.await.expect("readable");
-    assert_eq!(setting.app.step_taken().expect("readable"), noted);
+    assert_eq!(
+        setting.nouns.continuity.step_taken().expect("readable"),
+        noted
+    );
     let since = &status(&setting).await["since"];
     assert_eq!(*since, Value::Null, "it is not that");
 }

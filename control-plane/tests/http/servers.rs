@@ -103,7 +103,8 @@ impl Story {
     pub(crate) fn records(&self, prefix: &str) -> Vec<Value> {
         let records = self
             .setting
-            .app
+            .nouns
+            .ctx
             .store()
             .range(prefix, None, 100)
             .expect("records");

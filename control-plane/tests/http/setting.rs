@@ -19,13 +19,14 @@ use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
     agent_api::{self, AgentContext, listener::Connection, refusals::Refusals},
     api::{self, context::Context},
-    app::{App, Settings},
     authority::Authority,
     blobs::Blobs,
     domain::addresses::Pool,
     metrics::Metrics,
+    nouns::{Nouns, Settings},
     store::{Options, Store},
     vault::Vault,
+    work::outbox::compose,
 };
 use innkeeper_mtls::{Ca, HostRequest, Peer, host_certificate};
 use innkeeper_wire::{
@@ -105,7 +106,7 @@ impl Answer {
 
 /// The whole thing.
 pub(crate) struct Setting {
-    pub(crate) app: App,
+    pub(crate) nouns: Nouns,
     pub(crate) vault: Vault,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) rest: Router,
@@ -134,7 +135,7 @@ impl TestHost {
             id: self.id,
             connection: self.connection,
             sequence: AtomicU64::new(0),
-            instance: InstanceId::new(setting.app.ids()),
+            instance: InstanceId::new(setting.nouns.ctx.ids()),
             echo: Mutex::new(None),
             trusted: Mutex::new(*self.trusted.lock().expect("no panics")),
         }
@@ -209,7 +210,7 @@ impl Setting {
     pub(crate) fn with_store(&self, store: &str) -> Self {
         let (clock, authority) = (Arc::clone(&self.clock), self.authority.clone());
         let owner = Arc::clone(&self.owner);
-        let settings = self.app.settings().clone();
+        let settings = (*self.nouns.settings).clone();
         Self::assemble(owner, (store, 0), clock, authority, (1 << 32, settings))
     }
 
@@ -233,18 +234,18 @@ impl Setting {
         let vault = Vault::open(&keys, None).expect("a sound vault");
         let vault = vault.unwrap_or_else(|| Vault::create(&keys).expect("a vault"));
         let clock_of_app = Arc::clone(&clock) as Arc<dyn Clock>;
-        let app = App::new(store, vault.clone(), clock_of_app, ids, settings);
+        let nouns = Nouns::new(store, vault.clone(), clock_of_app, ids, settings);
         let metrics = Metrics::new().expect("metrics");
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let portal_key = Digest::of(PORTAL_KEY.as_bytes());
         let rest = api::router(Context {
-            app: app.clone(),
+            nouns: nouns.clone(),
             metrics: metrics.clone(),
             portal_key,
             trusted_proxies: Default::default(),
         });
         let agents = agent_api::router(AgentContext {
-            app: app.clone(),
+            nouns: nouns.clone(),
             authority: authority.clone(),
             blobs,
             metrics: metrics.clone(),
@@ -252,7 +253,7 @@ impl Setting {
             paces: agent_api::pace::Paces::default(),
         });
         Self {
-            app,
+            nouns,
             vault,
             clock,
             rest,
@@ -266,24 +267,24 @@ impl Setting {
     }
 
     /// The same installation to an application that knows nothing but what is stored.
-    pub(crate) fn restarted_app(&self) -> App {
+    pub(crate) fn restarted_app(&self) -> Nouns {
         self.restarted_with(settings())
     }
 
     /// The same with other settings.
-    pub(crate) fn restarted_with(&self, settings: Settings) -> App {
+    pub(crate) fn restarted_with(&self, settings: Settings) -> Nouns {
         let ids = Arc::new(TestIds {
             clock: Arc::clone(&self.clock),
             next: AtomicU64::new(1 << 32),
         });
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (store, vault) = (self.app.store().clone(), self.vault.clone());
-        App::new(store, vault, clock, ids, settings)
+        let (store, vault) = (self.nouns.ctx.store().clone(), self.vault.clone());
+        Nouns::new(store, vault, clock, ids, settings)
     }
 
     /// Stops it; gives what it leaves on the disk.
     pub(crate) async fn stop(self) -> Arc<tempfile::TempDir> {
-        self.app.store().clone().close().await;
+        self.nouns.ctx.store().clone().close().await;
         self.owner
     }
 
@@ -352,15 +353,13 @@ impl Setting {
 
     /// The token of the newest mail, as its reader would find it.
     pub(crate) async fn mailed_token(&self) -> String {
-        let mails = self.app.queued_mails(10).expect("the outbox");
+        let mails = self.nouns.mails.queued(10).expect("the outbox");
         let mail = mails.last().expect("a mail");
-        let ready = self
-            .app
-            .compose(mail)
+        let ready = compose(&self.nouns, mail)
             .await
             .expect("composed")
             .expect("a reason to send");
-        self.app.mail_is_done(mail.id).await.expect("done");
+        self.nouns.mails.done(mail.id).await.expect("done");
         let (_, rest) = ready.letter.body.split_once("token=").expect("a link");
         rest.split_whitespace().next().expect("a token").to_owned()
     }
@@ -424,7 +423,7 @@ impl Setting {
         name: &str,
         capacity: HostCapacity,
     ) -> TestHost {
-        let token = self.app.invite_host(name, "lab").await.expect("invited");
+        let token = self.nouns.hosts.invite(name, "lab").await.expect("invited");
         let request = HostRequest::create().expect("a key");
         let body = json!({ "token": token, "csr_pem": request.request_pem });
         let stranger = Connection {
@@ -445,7 +444,7 @@ impl Setting {
             id: joined.host,
             connection: Connection { peer, ..stranger },
             sequence: AtomicU64::new(0),
-            instance: InstanceId::new(self.app.ids()),
+            instance: InstanceId::new(self.nouns.ctx.ids()),
             echo: Mutex::new(None),
             trusted: Mutex::new(Digest::of(joined.ca_pem.as_bytes())),
         };
@@ -517,8 +516,12 @@ impl Setting {
         servers: Vec<ObservedServer>,
     ) -> Report {
         Report {
-            epoch: self.app.store().epoch(),
-            generation: self.app.manifest_generation(host.id).expect("a generation"),
+            epoch: self.nouns.ctx.store().epoch(),
+            generation: self
+                .nouns
+                .hosts
+                .manifest_generation(host.id)
+                .expect("a generation"),
             boot_id: "boot".to_owned(),
             sequence: host.sequence.fetch_add(1, Ordering::SeqCst) + 1,
             started_at: Timestamp::from_millis(1),
@@ -560,7 +563,7 @@ impl Setting {
 
     /// A sign of life of a host that has this generation.
     pub(crate) async fn live(&self, host: &TestHost, generation: u64) -> Answer {
-        let life = host.life(self.app.store().epoch(), generation);
+        let life = host.life(self.nouns.ctx.store().epoch(), generation);
         let body = serde_json::to_value(life).expect("plain");
         let connection = host.connection;
         let answer = self

@@ -16,8 +16,9 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    app::Settings,
+    nouns::Settings,
     store::{FolderDisk, begin_epoch, next_epoch},
+    work::outbox::compose,
 };
 use innkeeper_wire::id::AccountId;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -52,8 +53,8 @@ async fn sign_in(setting: &Setting, login: &str) -> u16 {
 
 /// Throws the waiting mails away.
 async fn drop_mails(setting: &Setting) {
-    for mail in setting.app.queued_mails(1_000).expect("the outbox") {
-        setting.app.mail_is_done(mail.id).await.expect("done");
+    for mail in setting.nouns.mails.queued(1_000).expect("the outbox") {
+        setting.nouns.mails.done(mail.id).await.expect("done");
     }
 }
 
@@ -61,7 +62,12 @@ async fn drop_mails(setting: &Setting) {
 async fn sweep(setting: &Setting) {
     let mut after = None;
     loop {
-        after = setting.app.end_lapsed_sign_ups(after).await.expect("swept");
+        after = setting
+            .nouns
+            .accounts
+            .end_lapsed_sign_ups(after)
+            .await
+            .expect("swept");
         if after.is_none() {
             return;
         }
@@ -83,7 +89,7 @@ fn key_files(setting: &Setting) -> BTreeSet<String> {
 /// Records of these kinds.
 fn records(setting: &Setting, prefixes: &[&str]) -> usize {
     let count = |prefix: &&str| {
-        let found = setting.app.store().range(prefix, None, 1_000);
+        let found = setting.nouns.ctx.store().range(prefix, None, 1_000);
         found.expect("readable").len()
     };
     prefixes.iter().map(count).sum()
@@ -118,7 +124,12 @@ async fn a_sign_up_with_somebodys_address_shuts_him_out_of_nothing() {
         .post("/email-confirmations/resend", None, resend)
         .await;
     answer.expect(202);
-    setting.app.answer_resends().await.expect("looked up");
+    setting
+        .nouns
+        .accounts
+        .answer_resends()
+        .await
+        .expect("looked up");
     let second = setting.mailed_token().await;
     assert_eq!(confirm(&setting, &first).await, 410, "replaced");
     assert_eq!(confirm(&setting, &second).await, 204);
@@ -244,7 +255,12 @@ async fn the_end_of_a_sign_up_is_finished_after_a_crash_at_any_point() {
     let id: AccountId = account.parse().expect("an account");
     setting.vault.destroy_key(id).expect("destroyed");
     let setting = Setting::open(setting.stop().await);
-    let (finished, failures) = setting.app.finish_erasures().await.expect("readable");
+    let (finished, failures) = setting
+        .nouns
+        .accounts
+        .finish_erasures()
+        .await
+        .expect("readable");
     assert_eq!((finished, failures.len()), (1, 0));
     assert!(!file.exists());
     assert_eq!(records(&setting, &["erasing/"]), 0);
@@ -299,7 +315,8 @@ async fn after_a_restore_no_sign_up_of_before_ends_and_its_owner_can_confirm_aga
     sweep(&setting).await;
     assert!(key.exists(), "closed");
     setting
-        .app
+        .nouns
+        .continuity
         .finish_recovery(&[])
         .await
         .expect("no host is waited for");
@@ -315,7 +332,12 @@ async fn after_a_restore_no_sign_up_of_before_ends_and_its_owner_can_confirm_aga
     let resend = json!({ "login": "minji90" });
     let path = "/email-confirmations/resend";
     setting.post(path, None, resend).await.expect(202);
-    setting.app.answer_resends().await.expect("looked up");
+    setting
+        .nouns
+        .accounts
+        .answer_resends()
+        .await
+        .expect("looked up");
     setting.clock.advance_s(DAY_S - 1);
     assert_eq!(confirm(&setting, &setting.mailed_token().await).await, 204);
     assert_eq!(sign_in(&setting, "minji90").await, 201);
@@ -382,8 +404,8 @@ async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
     assert_eq!(answer.fields(), [invisible]);
     body["name"] = json!("Your server is suspended");
     setting.post("/signups", None, body).await.expect(201);
-    let mail = setting.app.queued_mails(1).expect("the outbox").remove(0);
-    let ready = setting.app.compose(&mail).await.expect("composed");
+    let mail = setting.nouns.mails.queued(1).expect("the outbox").remove(0);
+    let ready = compose(&setting.nouns, &mail).await.expect("composed");
     let text = ready.expect("a reason").letter.body;
     assert!(
         !text.contains("suspended") && !text.contains("minji90"),
@@ -401,8 +423,13 @@ async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
             .await;
         drop_mails(&setting).await;
         setting.clock.advance_s(61);
-        setting.app.answer_resends().await.expect("looked up");
-        queued += setting.app.queued_mails(100).expect("the outbox").len();
+        setting
+            .nouns
+            .accounts
+            .answer_resends()
+            .await
+            .expect("looked up");
+        queued += setting.nouns.mails.queued(100).expect("the outbox").len();
         drop_mails(&setting).await;
     }
     assert!(queued <= 9, "{queued} mails to one mailbox in 41 minutes");
@@ -475,7 +502,12 @@ impl History {
             self.check_addresses().await;
         }
         sweep(&self.setting).await;
-        self.setting.app.finish_erasures().await.expect("readable");
+        self.setting
+            .nouns
+            .accounts
+            .finish_erasures()
+            .await
+            .expect("readable");
         let live: BTreeSet<String> = self.live().map(|(account, _)| account.clone()).collect();
         assert_eq!(key_files(&self.setting), live, "seed {}", self.seed);
         assert_eq!(records(&self.setting, &["acc/"]), live.len());

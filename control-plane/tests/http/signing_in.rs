@@ -24,7 +24,7 @@ fn token_of(session: &Value) -> String {
 }
 
 fn counted(setting: &Setting, outcome: &str) -> u64 {
-    let text = setting.metrics.render(&setting.app);
+    let text = setting.metrics.render(&setting.nouns);
     let text = String::from_utf8(text).expect("a text");
     let name = format!("innkeeper_sign_ins_total{{outcome=\"{outcome}\"}} ");
     let line = text.lines().find_map(|line| line.strip_prefix(&name));
@@ -133,7 +133,7 @@ async fn a_lock_tells_nothing_about_who_has_an_account() {
 async fn guesses_from_everywhere_are_limited_and_the_owner_gets_in_from_his_device() {
     let setting = Setting::new();
     let device = owner(&setting).await;
-    let before = setting.app.password_hashes();
+    let before = setting.nouns.accounts.password_hashes();
     let mut looked_at = 0;
     for network in 0..60 {
         for guess in 0..5 {
@@ -144,7 +144,7 @@ async fn guesses_from_everywhere_are_limited_and_the_owner_gets_in_from_his_devi
         }
     }
     assert_eq!(looked_at, 50);
-    assert_eq!(setting.app.password_hashes() - before, 50);
+    assert_eq!(setting.nouns.accounts.password_hashes() - before, 50);
     assert_eq!(counted(&setting, "locked"), 250);
     let from_home = async |login: &str, password: &str, device: Option<&str>| {
         let answer = setting.sign_in_from(HOME, login, password, device).await;
@@ -200,11 +200,11 @@ async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
     });
     // Asks when all others have.
     let honest = async {
-        let before = setting.app.password_hashes();
+        let before = setting.nouns.accounts.password_hashes();
         let answer = setting.sign_in_from(HOME, "minji90", PASSWORD, None).await;
         (
             answer.status.as_u16(),
-            setting.app.password_hashes() - before,
+            setting.nouns.accounts.password_hashes() - before,
         )
     };
     let (flood, honest) = tokio::join!(futures_join(flood), honest);
@@ -284,14 +284,14 @@ async fn known_and_unknown_names_make_the_same_work() {
         "nobody7@example.com",
     ] {
         for password in ["", WRONG, &long] {
-            let before = setting.app.password_hashes();
+            let before = setting.nouns.accounts.password_hashes();
             let answer = setting.sign_in_from(HOME, login, password, None).await;
             answer.expect(401);
-            let made = setting.app.password_hashes() - before;
+            let made = setting.nouns.accounts.password_hashes() - before;
             assert_eq!(made, 1, "{login} {}", password.len());
         }
     }
-    let sequence = setting.app.store().sequence();
+    let sequence = setting.nouns.ctx.store().sequence();
     for login in ["waiting1", "waiting1@example.com", "minji90", "nobody7"] {
         let answer = setting.post(
             "/email-confirmations/resend",
@@ -299,8 +299,13 @@ async fn known_and_unknown_names_make_the_same_work() {
             json!({ "login": login }),
         );
         answer.await.expect(202);
-        assert_eq!(setting.app.store().sequence(), sequence, "{login}");
+        assert_eq!(setting.nouns.ctx.store().sequence(), sequence, "{login}");
     }
-    setting.app.answer_resends().await.expect("looked up");
-    assert_eq!(setting.app.queued_mails(10).expect("the outbox").len(), 1);
+    setting
+        .nouns
+        .accounts
+        .answer_resends()
+        .await
+        .expect("looked up");
+    assert_eq!(setting.nouns.mails.queued(10).expect("the outbox").len(), 1);
 }

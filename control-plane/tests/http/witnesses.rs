@@ -1,7 +1,7 @@
 //! Hosts as witnesses: an old copy of the store is noticed, and what hosts report counts only where it can.
 
 use innkeeper_control_plane::{
-    app::witnesses::Standing,
+    continuity::witnesses::Standing,
     store::{Commit, FolderDisk, Key, Write, begin_epoch, next_epoch},
 };
 use innkeeper_wire::{
@@ -25,13 +25,11 @@ pub(crate) fn copy_journal(setting: &Setting, to: &str) {
 }
 
 fn standing(setting: &Setting, host: &TestHost) -> Standing {
-    let hosts = setting.app.hosts().expect("hosts");
-    let found = hosts.iter().find(|overview| overview.host.id == host.id);
-    found.expect("the host").standing
+    setting.nouns.continuity.standing(host.id)
 }
 
 pub(crate) fn metric(setting: &Setting, name: &str) -> String {
-    let text = String::from_utf8(setting.metrics.render(&setting.app)).expect("text");
+    let text = String::from_utf8(setting.metrics.render(&setting.nouns)).expect("text");
     let line = text.lines().find(|line| line.starts_with(name));
     line.expect("the metric").to_owned()
 }
@@ -75,7 +73,7 @@ async fn an_old_copy_of_the_store_is_noticed_and_changes_nothing() {
 
     // The old copy knows nothing of the order; the host does.
     let old = setting.with_store("old");
-    assert!(old.app.store().sequence() < witness.sequence);
+    assert!(old.nouns.ctx.store().sequence() < witness.sequence);
     let shown = testify(&old, &host, witness).await;
     assert!(
         shown.sequence < witness.sequence,
@@ -176,7 +174,7 @@ async fn a_report_of_another_epoch_is_no_answer_to_the_present_state() {
     delete.await.expect(202);
     let absent = vec![seen(&order["server"], ObservedState::Absent)];
     let report = Report {
-        epoch: setting.app.store().epoch() - 1,
+        epoch: setting.nouns.ctx.store().epoch() - 1,
         generation: 4_000,
         ..setting.blank_report(&host, room_for(1), absent.clone())
     };
@@ -207,13 +205,19 @@ async fn a_record_that_cannot_be_read_is_in_the_way_of_no_other() {
     );
     let damaged = Key::new(damaged).expect("a key");
     let commit = Commit {
-        at: setting.app.now(),
+        at: setting.nouns.ctx.now(),
         actor: "a bug".to_owned(),
         cause: "a test".to_owned(),
         guards: vec![],
         writes: vec![Write::Put(damaged, b"no record".to_vec())],
     };
-    setting.app.store().commit(commit).await.expect("committed");
+    setting
+        .nouns
+        .ctx
+        .store()
+        .commit(commit)
+        .await
+        .expect("committed");
     let running = ObservedState::Running { ready: true };
     let all: Vec<_> = servers.iter().map(|server| seen(server, running)).collect();
     let report = setting.blank_report(&host, room_for(2), all);
@@ -335,7 +339,7 @@ impl Restored {
             seen(&self.goes, ObservedState::Absent),
         ];
         let report = Report {
-            witness: Some(self.setting.app.witness()),
+            witness: Some(self.setting.nouns.continuity.witness()),
             held,
             ..self.setting.blank_report(&self.host, room_for(9), seen)
         };
@@ -345,7 +349,12 @@ impl Restored {
     /// Tries to open it; why not, if it stays closed.
     async fn finish(&self, without: &[&str]) -> Option<String> {
         let without: Vec<_> = without.iter().map(|name| (*name).to_owned()).collect();
-        let finished = self.setting.app.finish_recovery(&without).await;
+        let finished = self
+            .setting
+            .nouns
+            .continuity
+            .finish_recovery(&without)
+            .await;
         finished.err().map(|error| error.to_string())
     }
 }
@@ -418,7 +427,7 @@ async fn what_is_asked_of_a_server_after_a_restore_is_new_to_its_host() {
     // Its host is left behind: nobody knows what it did in the lost time.
     story.report_of_old(story.witness).await;
     let without = ["h1".to_owned(), "h2".to_owned()];
-    let opened = setting.app.finish_recovery(&without).await;
+    let opened = setting.nouns.continuity.finish_recovery(&without).await;
     opened.expect("open for nobody yet");
     reboot().await.expect(503);
 
@@ -445,7 +454,7 @@ async fn what_is_asked_of_a_server_after_a_restore_is_new_to_its_host() {
     let spec: Digest = text(&entry.expect("listed")["intent"]["spec"])
         .parse()
         .expect("a digest");
-    let spec = setting.app.spec(host.id, spec).expect("its spec");
+    let spec = setting.nouns.servers.spec(host.id, spec).expect("its spec");
     assert_eq!(spec.reboots, 8);
 }
 
@@ -463,7 +472,7 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     story.report_of_old(told).await;
     assert_eq!(story.finish(&["h2"]).await, None);
     let silent = story.silent.id;
-    setting.app.revoke_host(silent).await.expect("revoked");
+    setting.nouns.hosts.revoke(silent).await.expect("revoked");
     setting.clock.advance_s(60);
 
     // What was deleted is not made again: its host takes away what may be left of it.
@@ -498,7 +507,7 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     }
     let address = held.addresses[0];
     assert!(!given.contains(&json!(address.to_string())), "{given:?}");
-    let unlisted = setting.app.unlisted_addresses().expect("claims");
+    let unlisted = setting.nouns.addresses.unlisted().expect("claims");
     let kept: Vec<_> = unlisted
         .iter()
         .map(|kept| (kept.server, kept.address))
@@ -507,11 +516,18 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
 
     // It is given back when its host has it no more.
     story.report_of_new(vec![held.clone()]).await;
-    let release = || setting.app.release_address(address);
+    let release = || setting.nouns.continuity.release_address(address);
     release().await.expect_err("it is still in use");
     story.report_of_new(vec![]).await;
     release().await.expect("released");
-    assert!(setting.app.unlisted_addresses().expect("claims").is_empty());
+    assert!(
+        setting
+            .nouns
+            .addresses
+            .unlisted()
+            .expect("claims")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -525,10 +541,14 @@ async fn no_server_is_given_up_while_a_host_proves_that_commits_are_lost() {
     let witness = setting.post_report(&host, &blank).await;
 
     let old = setting.with_store("old");
-    let begun = old.app.now();
+    let begun = old.nouns.ctx.now();
     testify(&old, &host, witness).await;
     old.clock.advance_s(31 * 60);
-    let before = old.app.store().sequence();
-    old.app.give_up_unseen(begun).await.expect("nothing is due");
-    assert_eq!(old.app.store().sequence(), before);
+    let before = old.nouns.ctx.store().sequence();
+    old.nouns
+        .servers
+        .give_up_unseen(begun)
+        .await
+        .expect("nothing is due");
+    assert_eq!(old.nouns.ctx.store().sequence(), before);
 }

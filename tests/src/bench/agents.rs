@@ -21,10 +21,11 @@ use innkeeper_control_plane::{
         listener::{Listener, STRANGER_LIFE},
         refusals::Refusals,
     },
-    app::{Actor, App, Caller},
     authority::Authority,
     blobs::Blobs,
+    kernel::{Actor, Caller},
     metrics::Metrics,
+    nouns::Nouns,
     ports::AgentPlaces,
     store::{Options, Store},
     vault::Vault,
@@ -340,7 +341,7 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (store, _) = Store::open(&folder.join("store"), &Options::new([0; 16]))?;
     let vault = Vault::create(&folder.join("keys"))?;
-    let app = App::new(
+    let nouns = Nouns::new(
         store,
         vault,
         Arc::clone(&clock),
@@ -350,7 +351,7 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
     let names = vec!["127.0.0.1".to_owned()];
     let authority = Authority::open(folder, &"bench".parse()?, names, clock)?;
     let ca = Arc::clone(authority.present().issuer());
-    let hosts = enrol(&app, &ca).await?;
+    let hosts = enrol(&nouns, &ca).await?;
     let socket = TcpListener::bind("127.0.0.1:0").await?;
     let bare = TcpListener::bind("127.0.0.1:0").await?;
     let fleet = Fleet {
@@ -368,10 +369,10 @@ async fn serve_in(folder: &Path) -> anyhow::Result<()> {
         acceptor: authority.acceptor(),
         install: ca.install().clone(),
         refusals: refusals.clone(),
-        links: Arc::clone(app.links()),
+        links: Arc::clone(nouns.hosts.links()),
         stranger_life: STRANGER_LIFE,
         router: agent_api::router(AgentContext {
-            app,
+            nouns,
             authority,
             blobs: Blobs::open(folder)?,
             metrics,
@@ -400,10 +401,10 @@ async fn serve_bare(socket: TcpListener, tls: TlsAcceptor) {
     }
 }
 
-async fn enrol(app: &App, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
+async fn enrol(nouns: &Nouns, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
     let mut hosts = Vec::new();
     for number in 0..AGENTS {
-        let token = app.invite_host(&format!("h{number}"), "lab").await?;
+        let token = nouns.hosts.invite(&format!("h{number}"), "lab").await?;
         let HostRequest {
             key_pem,
             request_pem,
@@ -411,13 +412,13 @@ async fn enrol(app: &App, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
         let caller = Caller {
             actor: Actor::Visitor,
             address: [127, 0, 0, 1].into(),
-            request: RequestId::new(app.ids()),
+            request: RequestId::new(nouns.ctx.ids()),
         };
         let request = JoinRequest {
             token,
             csr_pem: request_pem,
         };
-        let joined = app.join_host(&caller, ca, &request).await?;
+        let joined = nouns.hosts.join(&caller, ca, &request).await?;
         hosts.push(Enrolled {
             host: joined.host,
             certificate_pem: joined.certificate_pem,

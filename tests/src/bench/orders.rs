@@ -16,10 +16,12 @@ use std::{
 use anyhow::Context as _;
 use innkeeper_control_plane::{
     api::{self, context::Context},
-    app::{Actor, App, Caller, Settings},
+    kernel::{Actor, Caller},
     metrics::Metrics,
+    nouns::{Nouns, Settings},
     store::{Options, Store},
     vault::Vault,
+    work::outbox::compose,
 };
 use innkeeper_mtls::{Ca, HostRequest};
 use innkeeper_wire::{
@@ -87,17 +89,17 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     let vault = Vault::create(&folder.path().join("keys")).context("make a vault")?;
     let clock = Arc::new(Stopped(AtomicI64::new(now.as_millis())));
     let of_app = Arc::clone(&clock) as Arc<dyn Clock>;
-    let app = App::new(store, vault, of_app, Arc::new(RandomIds), settings());
-    let hosts = join_hosts(&app, now).await?;
+    let nouns = Nouns::new(store, vault, of_app, Arc::new(RandomIds), settings());
+    let hosts = join_hosts(&nouns, now).await?;
     let polls: Vec<AbortHandle> = hosts
         .iter()
-        .map(|host| tokio::spawn(poll(app.clone(), *host)).abort_handle())
+        .map(|host| tokio::spawn(poll(nouns.clone(), *host)).abort_handle())
         .collect();
-    let port = serve(&app).await?;
+    let port = serve(&nouns).await?;
     let key = Key::generate(scratch)?;
     let mut customers = Vec::new();
     for number in 0..CUSTOMERS {
-        customers.push(Customer::new(&app, port, &key.public_line, number).await?);
+        customers.push(Customer::new(&nouns, port, &key.public_line, number).await?);
     }
     let mut rates = Vec::new();
     let mut sequence = 1;
@@ -111,9 +113,9 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
                     sequence,
                     ..report(now)
                 };
-                app.take_report(*host, &again).await?;
+                nouns.intake.take_report(*host, &again).await?;
             }
-            took += slice(&app, &customers).await?;
+            took += slice(&nouns, &customers).await?;
         }
         let orders = f64::from(ORDERS * SLICES) * f64::from(CUSTOMERS);
         rates.push(orders / took.as_secs_f64());
@@ -121,7 +123,7 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     for poll in polls {
         poll.abort();
     }
-    app.store().clone().close().await;
+    nouns.ctx.store().clone().close().await;
     Ok(vec![Figure {
         name: NAMES[0],
         value: median(rates),
@@ -129,12 +131,18 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     }])
 }
 
-async fn slice(app: &App, customers: &[Customer]) -> anyhow::Result<Duration> {
+async fn slice(nouns: &Nouns, customers: &[Customer]) -> anyhow::Result<Duration> {
     let mut work = Vec::new();
     for customer in customers {
         let mut quotes = Vec::new();
         for _ in 0..ORDERS {
-            quotes.push(app.quote(&customer.caller, &customer.wish).await?.id);
+            quotes.push(
+                nouns
+                    .orders
+                    .quote(&customer.caller, &customer.wish)
+                    .await?
+                    .id,
+            );
         }
         work.push((customer.client.clone(), quotes));
     }
@@ -163,16 +171,17 @@ async fn order_all(client: Client, quotes: Vec<QuoteId>) -> anyhow::Result<()> {
 }
 
 /// Waits for each new manifest of a host and makes it, as the agent API's long poll does.
-async fn poll(app: App, host: HostId) {
-    let mut changes = app.watch_host(host);
+async fn poll(nouns: Nouns, host: HostId) {
+    let mut changes = nouns.hosts.watch(host);
     let mut known = 0;
     loop {
         changes.mark_unchanged();
-        let newest = app
-            .check_host(host)
-            .and_then(|_| app.manifest_generation(host));
+        let newest = nouns
+            .hosts
+            .check(host)
+            .and_then(|_| nouns.hosts.manifest_generation(host));
         if newest.is_ok_and(|newest| newest > known)
-            && let Ok(manifest) = app.manifest(host)
+            && let Ok(manifest) = nouns.servers.manifest(host)
         {
             known = manifest.generation;
             continue;
@@ -183,9 +192,9 @@ async fn poll(app: App, host: HostId) {
     }
 }
 
-async fn serve(app: &App) -> anyhow::Result<u16> {
+async fn serve(nouns: &Nouns) -> anyhow::Result<u16> {
     let router = api::router(Context {
-        app: app.clone(),
+        nouns: nouns.clone(),
         metrics: Metrics::new().context("define metrics")?,
         portal_key: Digest::of(b"there is no portal"),
         trusted_proxies: Default::default(),
@@ -198,20 +207,20 @@ async fn serve(app: &App) -> anyhow::Result<u16> {
     Ok(port)
 }
 
-async fn join_hosts(app: &App, now: Timestamp) -> anyhow::Result<Vec<HostId>> {
+async fn join_hosts(nouns: &Nouns, now: Timestamp) -> anyhow::Result<Vec<HostId>> {
     let install: Code = "bench".parse().context("a code")?;
     let ca = Ca::create(&install, now).context("make an authority")?;
     let caller = caller(Actor::Visitor, 0);
     let csr_pem = HostRequest::create().context("make a key")?.request_pem;
     let mut hosts = Vec::new();
     for number in 0..HOSTS {
-        let token = app.invite_host(&format!("h{number}"), "lab").await?;
+        let token = nouns.hosts.invite(&format!("h{number}"), "lab").await?;
         let request = JoinRequest {
             token,
             csr_pem: csr_pem.clone(),
         };
-        let host = app.join_host(&caller, &ca, &request).await?.host;
-        app.take_report(host, &report(now)).await?;
+        let host = nouns.hosts.join(&caller, &ca, &request).await?.host;
+        nouns.intake.take_report(host, &report(now)).await?;
         hosts.push(host);
     }
     Ok(hosts)
@@ -249,7 +258,7 @@ struct Customer {
 
 impl Customer {
     /// Signs up, confirms, signs in and adds a key.
-    async fn new(app: &App, port: u16, public_key: &str, number: u8) -> anyhow::Result<Self> {
+    async fn new(nouns: &Nouns, port: u16, public_key: &str, number: u8) -> anyhow::Result<Self> {
         let visitor = caller(Actor::Visitor, number);
         let login_id = format!("bench{number:02}");
         let signup = SignupRequest {
@@ -260,27 +269,27 @@ impl Customer {
             accepted_terms: "1".to_owned(),
             locale: Locale::En,
         };
-        app.sign_up(&visitor, &signup).await?;
-        let mails = app.queued_mails(1)?;
+        nouns.accounts.sign_up(&visitor, &signup).await?;
+        let mails = nouns.mails.queued(1)?;
         let mail = mails.first().context("no mail was queued")?;
-        let ready = app.compose(mail).await?.context("nothing to send")?;
-        app.mail_is_done(mail.id).await?;
+        let ready = compose(nouns, mail).await?.context("nothing to send")?;
+        nouns.mails.done(mail.id).await?;
         let (_, rest) = ready.letter.body.split_once("token=").context("no link")?;
         let token = rest.split_whitespace().next().context("no token")?;
-        app.confirm_email(&visitor, token).await?;
+        nouns.accounts.confirm_email(&visitor, token).await?;
         let session = SessionRequest {
             login: login_id,
             password: PASSWORD.to_owned(),
             device: None,
         };
-        let token = app.sign_in(&visitor, &session).await?.token;
-        let account: AccountId = app.authenticate(&token).await?;
+        let token = nouns.accounts.sign_in(&visitor, &session).await?.token;
+        let account: AccountId = nouns.accounts.authenticate(&token).await?;
         let caller = caller(Actor::Account(account), number);
         let key = SshKeyRequest {
             name: "bench".to_owned(),
             public_key: public_key.to_owned(),
         };
-        let key = app.add_ssh_key(&caller, &key).await?.id;
+        let key = nouns.accounts.add_ssh_key(&caller, &key).await?.id;
         let mut client = Client::new(port);
         client.sign_in(token);
         let wish = QuoteRequest {

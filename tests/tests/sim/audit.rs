@@ -7,8 +7,8 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    app::App,
     domain::addresses::AddressClaim,
+    nouns::Nouns,
     store::{
         Entry, JournalError, Key, Write, replay,
         simulated::{MemoryHome, SimulatedDisk, open_in_turns},
@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_secs(3_600);
 
 /// Everything that is wrong with it.
 pub(crate) fn breaches(
-    app: &App,
+    nouns: &Nouns,
     disk: &SimulatedDisk,
     started: &BTreeSet<ServerId>,
 ) -> Vec<String> {
@@ -45,7 +45,7 @@ pub(crate) fn breaches(
             let all = |store: &innkeeper_control_plane::store::Store| {
                 store.range("", None, 100_000).expect("readable")
             };
-            if all(&again) != all(app.store()) || again.head() != app.store().head() {
+            if all(&again) != all(nouns.ctx.store()) || again.head() != nouns.ctx.store().head() {
                 let what = "the journal replays to another state than the one that is served";
                 audit.breaches.push(what.to_owned());
             }

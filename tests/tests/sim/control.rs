@@ -12,8 +12,9 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    app::{App, error::AppError},
     domain::host_session::Position,
+    kernel::Error,
+    nouns::Nouns,
     store::{
         JournalError, OpenError, begin_epoch, next_epoch, replay,
         simulated::{MemoryHome, SimulatedDisk, Turns, open_in_turns},
@@ -38,27 +39,27 @@ use crate::{
 pub(crate) enum Done {
     Ordered {
         click: usize,
-        result: Result<(OrderId, ServerId), AppError>,
+        result: Result<(OrderId, ServerId), Error>,
     },
     Acted {
         server: ServerId,
         action: ServerAction,
-        result: Result<(), AppError>,
+        result: Result<(), Error>,
     },
     Heard {
         from: Line,
         call: u64,
-        result: Result<ChallengeId, AppError>,
+        result: Result<ChallengeId, Error>,
     },
     Reported(Reported),
     KeysChanged,
     /// The operator did this.
-    Operated(String, Result<(), AppError>),
+    Operated(String, Result<(), Error>),
 }
 
 impl Done {
     /// Why it was refused.
-    pub(crate) fn error(&self) -> Option<&AppError> {
+    pub(crate) fn error(&self) -> Option<&Error> {
         match self {
             Self::Ordered { result, .. } => result.as_ref().err(),
             Self::Acted { result, .. } | Self::Operated(_, result) => result.as_ref().err(),
@@ -74,7 +75,7 @@ pub(crate) struct Reported {
     pub(crate) from: Line,
     pub(crate) call: u64,
     pub(crate) report: Arc<Report>,
-    pub(crate) result: Result<Taken, AppError>,
+    pub(crate) result: Result<Taken, Error>,
 }
 
 /// What becomes of a report that was not refused.
@@ -98,7 +99,7 @@ pub(crate) enum Death {
 
 /// A running control plane.
 pub(crate) struct Running {
-    pub(crate) app: App,
+    pub(crate) nouns: Nouns,
     /// Polls that wait for something newer than this.
     pub(crate) parked: Vec<(Line, Position)>,
     /// Open connections, with whose they are.
@@ -175,8 +176,8 @@ impl Control {
         self.clock.now()
     }
 
-    pub(crate) fn app(&self) -> Option<&App> {
-        Some(&self.running.as_ref()?.app)
+    pub(crate) fn nouns(&self) -> Option<&Nouns> {
+        Some(&self.running.as_ref()?.nouns)
     }
 
     pub(crate) fn disk(&self) -> &SimulatedDisk {
@@ -199,11 +200,11 @@ impl Control {
         };
         let vault = Installation::get().vault.clone();
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let app = App::new(store, vault, clock, ids, settings());
+        let nouns = Nouns::new(store, vault, clock, ids, settings());
         self.process += 1;
         self.turn_due = false;
         self.running = Some(Running {
-            app,
+            nouns,
             parked: Vec::new(),
             sessions: BTreeMap::new(),
             turns,
@@ -288,7 +289,7 @@ impl Control {
     /// Sequence of the last commit.
     pub(crate) fn sequence(&self) -> u64 {
         let running = self.running.as_ref();
-        running.map_or(0, |running| running.app.store().sequence())
+        running.map_or(0, |running| running.nouns.ctx.store().sequence())
     }
 
     /// Whether requests wait for a commit.

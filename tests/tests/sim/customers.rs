@@ -1,7 +1,10 @@
 //! What customers do: they order, click twice, try again with the same key when no answer comes, and ask this
 //! and that of their servers. Whatever is answered goes to the watch.
 
-use innkeeper_control_plane::app::{Actor, error::AppError, servers::ServerFilter};
+use innkeeper_control_plane::{
+    kernel::{Actor, Error},
+    servers::ServerFilter,
+};
 use innkeeper_wire::{
     api::{OrderRequest, QuoteRequest, ServerAction},
     id::{QuoteId, ServerId},
@@ -54,7 +57,7 @@ impl History {
 
     fn order(&mut self) {
         let customer = self.any_customer();
-        let Some(app) = self.control.app().cloned() else {
+        let Some(nouns) = self.control.nouns().cloned() else {
             return;
         };
         let who = Installation::get().customers[customer];
@@ -65,9 +68,11 @@ impl History {
             name: format!("web-{}", self.clicks.len()),
             ssh_keys: vec![who.key],
         };
-        let customer_call = caller(&app, Actor::Account(who.account));
+        let customer_call = caller(&nouns, Actor::Account(who.account));
         // A quote promises nothing and waits for no commit, so it takes no time here.
-        let quoted = self.runtime.block_on(app.quote(&customer_call, &request));
+        let quoted = self
+            .runtime
+            .block_on(nouns.orders.quote(&customer_call, &request));
         let Ok(quote) = quoted else {
             return; // the store has stopped, and nobody noticed yet
         };
@@ -100,15 +105,15 @@ impl History {
         }
     }
 
-    pub(crate) fn at_customer(&mut self, click: usize, answer: &Result<ServerId, AppError>) {
+    pub(crate) fn at_customer(&mut self, click: usize, answer: &Result<ServerId, Error>) {
         match answer {
             // The order may have been made all the same: only trying again tells.
             Err(
-                AppError::Stopped
-                | AppError::Busy
-                | AppError::StorageFull
-                | AppError::Restoring
-                | AppError::Starting { .. },
+                Error::Stopped
+                | Error::Busy
+                | Error::StorageFull
+                | Error::Restoring
+                | Error::Starting { .. },
             ) => {}
             Ok(_) | Err(_) => self.clicks[click].is_settled = true,
         }
@@ -116,12 +121,15 @@ impl History {
 
     fn ask(&mut self) {
         let customer = self.any_customer();
-        let Some(app) = self.control.app().cloned() else {
+        let Some(nouns) = self.control.nouns().cloned() else {
             return;
         };
         let who = Installation::get().customers[customer];
-        let caller = caller(&app, Actor::Account(who.account));
-        let Ok(page) = app.servers(&caller, &ServerFilter::default(), None, 50) else {
+        let caller = caller(&nouns, Actor::Account(who.account));
+        let Ok(page) = nouns
+            .servers
+            .servers(&caller, &ServerFilter::default(), None, 50)
+        else {
             return;
         };
         let Some(server) = page.data.choose(&mut self.random) else {
@@ -156,19 +164,19 @@ impl History {
     // ---- at the control plane ----
 
     pub(crate) fn begin_order(&mut self, click: usize) -> Option<Done> {
-        let app = self.control.app()?.clone();
+        let nouns = self.control.nouns()?.clone();
         let Click {
             customer, quote, ..
         } = self.clicks[click];
         let account = Installation::get().customers[customer].account;
-        let caller = caller(&app, Actor::Account(account));
+        let caller = caller(&nouns, Actor::Account(account));
         let request = OrderRequest {
             quote,
             accept_cautions: true,
         };
         self.control.begin(async move {
             let key = format!("click-{quote}");
-            let placed = app.place_order(&caller, &key, &request).await;
+            let placed = nouns.orders.place(&caller, &key, &request).await;
             let result = placed.map(|order| (order.id, order.server));
             Done::Ordered { click, result }
         })
@@ -180,13 +188,13 @@ impl History {
         server: ServerId,
         action: ServerAction,
     ) -> Option<Done> {
-        let app = self.control.app()?.clone();
+        let nouns = self.control.nouns()?.clone();
         let account = Installation::get().customers[customer].account;
-        let caller = caller(&app, Actor::Account(account));
+        let caller = caller(&nouns, Actor::Account(account));
         let now = self.moment();
         self.watch.asked(server, action, now);
         self.control.begin(async move {
-            let result = app.act(&caller, server, action).await.map(|_| ());
+            let result = nouns.servers.act(&caller, server, action).await.map(|_| ());
             Done::Acted {
                 server,
                 action,
@@ -196,15 +204,23 @@ impl History {
     }
 
     pub(crate) fn begin_changing_keys(&mut self, customer: usize) -> Option<Done> {
-        let app = self.control.app()?.clone();
+        let nouns = self.control.nouns()?.clone();
         let account = Installation::get().customers[customer].account;
-        let caller = caller(&app, Actor::Account(account));
+        let caller = caller(&nouns, Actor::Account(account));
         self.control.begin(async move {
             // Either outcome will do: what counts is that it meets the orders of the same instant.
-            let keys = app.ssh_keys(&caller).map(|page| page.data);
+            let keys = nouns.accounts.ssh_keys(&caller).map(|page| page.data);
             match keys.unwrap_or_default().get(1) {
-                Some(second) => app.remove_ssh_key(&caller, second.id).await.err(),
-                None => app.add_ssh_key(&caller, &key(KEYS[1])).await.err(),
+                Some(second) => nouns
+                    .accounts
+                    .remove_ssh_key(&caller, second.id)
+                    .await
+                    .err(),
+                None => nouns
+                    .accounts
+                    .add_ssh_key(&caller, &key(KEYS[1]))
+                    .await
+                    .err(),
             };
             Done::KeysChanged
         })

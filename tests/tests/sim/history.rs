@@ -4,7 +4,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use innkeeper_agent::hypervisor::simulated::Libvirt;
-use innkeeper_control_plane::app::error::AppError;
+use innkeeper_control_plane::kernel::Error;
 use innkeeper_wire::{
     api::ServerAction,
     id::{InstanceId, OrderId, ServerId, uuid_v7},
@@ -197,8 +197,8 @@ impl History {
         if acted {
             self.watch.running_guests(&self.hosts);
         }
-        if let Some(app) = self.control.app() {
-            self.watch.removals_are_justified(app);
+        if let Some(nouns) = self.control.nouns() {
+            self.watch.removals_are_justified(nouns);
         }
     }
 
@@ -219,8 +219,8 @@ impl History {
         match self.control.start() {
             Ok(false) => self.schedule.after(1_000, Event::ControlStarts),
             Ok(true) => {
-                let app = self.control.app().expect("it has just started").clone();
-                self.watch.nothing_is_lost(&app);
+                let nouns = self.control.nouns().expect("it has just started").clone();
+                self.watch.nothing_is_lost(&nouns);
             }
             Err(error) => self
                 .watch
@@ -287,7 +287,7 @@ impl History {
 
     pub(crate) fn done(&mut self, done: Done) {
         let now = self.moment();
-        self.tally.without_room += u64::from(matches!(done.error(), Some(AppError::StorageFull)));
+        self.tally.without_room += u64::from(matches!(done.error(), Some(Error::StorageFull)));
         match done {
             Done::Ordered { click, result } => {
                 let what = match &result {
@@ -308,7 +308,7 @@ impl History {
                     self.watch.acknowledged(server, action, now);
                 }
                 // It may have been made all the same.
-                Err(AppError::Stopped) => {}
+                Err(Error::Stopped) => {}
                 Err(error) => {
                     self.tell(&format!("{action:?} {server} is refused: {error}"));
                     self.watch.refused(server, action);
@@ -321,7 +321,7 @@ impl History {
         }
     }
 
-    fn ordered(&mut self, click: usize, result: Result<(OrderId, ServerId), AppError>) {
+    fn ordered(&mut self, click: usize, result: Result<(OrderId, ServerId), Error>) {
         match &result {
             Ok((order, server)) => {
                 if !self.watch.orders.contains_key(&click) {

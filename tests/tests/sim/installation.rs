@@ -10,8 +10,9 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    app::{Actor, App, Caller, Settings},
     domain::addresses::{Pool, PoolDescription, Routing},
+    kernel::{Actor, Caller},
+    nouns::{Nouns, Settings},
     store::{
         Options,
         simulated::{MemoryHome, SimulatedDisk, open},
@@ -126,29 +127,29 @@ impl Installation {
         let disk = SimulatedDisk::default();
         let (store, _) = open(&disk, &MemoryHome::default(), &options()).expect("an empty disk");
         let vault = Vault::in_memory([7; 32]);
-        let app = App::new(store, vault.clone(), clock, ids, settings());
-        let visitor = caller(&app, Actor::Visitor);
+        let nouns = Nouns::new(store, vault.clone(), clock, ids, settings());
+        let visitor = caller(&nouns, Actor::Visitor);
         let ca = Ca::create(&code("sim"), BEGIN).expect("an authority");
         let mut customers = Vec::new();
         for number in 1..=CUSTOMERS {
-            let signed_up = app.sign_up(&visitor, &signup(number)).await;
+            let signed_up = nouns.accounts.sign_up(&visitor, &signup(number)).await;
             let account = signed_up.expect("a free ID").account;
-            let customer = caller(&app, Actor::Account(account));
-            let added = app.add_ssh_key(&customer, &key(KEYS[0])).await;
+            let customer = caller(&nouns, Actor::Account(account));
+            let added = nouns.accounts.add_ssh_key(&customer, &key(KEYS[0])).await;
             let key = added.expect("a good key").id;
             customers.push(Customer { account, key });
         }
         let (mut hosts, mut disks) = (Vec::new(), Vec::new());
         for number in 1..=HOSTS {
-            let invited = app.invite_host(&format!("h{number}"), "lab").await;
+            let invited = nouns.hosts.invite(&format!("h{number}"), "lab").await;
             let csr_pem = HostRequest::create().expect("a key").request_pem;
             let token = invited.expect("a name and a site");
             let request = JoinRequest { token, csr_pem };
-            let joined = app.join_host(&visitor, &ca, &request).await;
+            let joined = nouns.hosts.join(&visitor, &ca, &request).await;
             hosts.push(joined.expect("invited").host);
             disks.push(disk.copied_out());
         }
-        app.store().clone().close().await;
+        nouns.ctx.store().clone().close().await;
         Self {
             disks,
             vault,
@@ -158,11 +159,11 @@ impl Installation {
     }
 }
 
-pub(crate) fn caller(app: &App, actor: Actor) -> Caller {
+pub(crate) fn caller(nouns: &Nouns, actor: Actor) -> Caller {
     Caller {
         actor,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        request: RequestId::new(app.ids()),
+        request: RequestId::new(nouns.ctx.ids()),
     }
 }
 

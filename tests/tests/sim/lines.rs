@@ -4,7 +4,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-use innkeeper_control_plane::app::{App, error::AppError, hosts::Offer};
+use innkeeper_control_plane::{kernel::Error, nouns::Nouns, servers::Offer};
 use innkeeper_wire::{
     digest::Digest,
     host::{Life, Report, Witness},
@@ -163,20 +163,20 @@ impl History {
     // ---- the control plane's half ----
 
     pub(crate) fn host_asks(&mut self, from: Line, ask: Ask) -> Option<Done> {
-        let app = self.control.app()?.clone();
+        let nouns = self.control.nouns()?.clone();
         let id = self.hosts[from.peer.host].id;
         let running = self.control.running.as_ref()?;
         if running.sessions.get(&from.session) != Some(&id) {
             self.send_to_host(from, Answer::Broken);
             return None;
         }
-        if app.check_host(id).is_err() {
+        if nouns.hosts.check(id).is_err() {
             self.refuse_host(from);
             return None;
         }
         match ask {
             Ask::Life { call, life } => self.control.begin(async move {
-                let result = app.hear_life(id, &life).await;
+                let result = nouns.hosts.hear_life(id, &life).await;
                 Done::Heard { from, call, result }
             }),
             Ask::Poll { has } => {
@@ -188,14 +188,16 @@ impl History {
             }
             Ask::Specs { offered, missing } => {
                 let found = missing.into_iter().map(|digest| {
-                    let spec = app.spec(id, digest).ok();
+                    let spec = nouns.servers.spec(id, digest).ok();
                     spec.map(|spec| (digest, spec))
                 });
                 let found = found.collect();
                 self.send_to_host(from, Answer::Specs { offered, found });
                 None
             }
-            Ask::Report { call, life, report } => self.begin_report(&app, from, call, life, report),
+            Ask::Report { call, life, report } => {
+                self.begin_report(&nouns, from, call, life, report)
+            }
         }
     }
 
@@ -208,7 +210,7 @@ impl History {
 
     fn begin_report(
         &mut self,
-        app: &App,
+        nouns: &Nouns,
         from: Line,
         call: u64,
         life: Life,
@@ -220,20 +222,20 @@ impl History {
         if !came_in.is_late(from.peer, call) {
             self.watch.report_begun(&report, now);
         }
-        let app = app.clone();
+        let nouns = nouns.clone();
         let waits_late = Rc::new(Cell::new(false));
         let late = Rc::clone(&waits_late);
         let done = self.control.begin(async move {
             let taken = async {
-                let challenge = app.hear_life(id, &life).await?;
+                let challenge = nouns.hosts.hear_life(id, &life).await?;
                 late.set(came_in.take(from.peer, call));
-                let followed = app.follows(id);
-                app.take_report(id, &report).await?;
+                let followed = nouns.ctx.gate().follows(id);
+                nouns.intake.take_report(id, &report).await?;
                 let is_late = late.replace(false);
                 Ok(Taken {
                     challenge,
-                    witness: app.witness(),
-                    counts: followed && app.follows(id) && !is_late,
+                    witness: nouns.continuity.witness(),
+                    counts: followed && nouns.ctx.gate().follows(id) && !is_late,
                 })
             };
             let result = taken.await;
@@ -252,7 +254,7 @@ impl History {
         done
     }
 
-    pub(crate) fn heard(&mut self, from: Line, call: u64, result: Result<ChallengeId, AppError>) {
+    pub(crate) fn heard(&mut self, from: Line, call: u64, result: Result<ChallengeId, Error>) {
         match result {
             Ok(challenge) => self.answer_life(from, call, challenge, None),
             Err(error) => self.answer_error(from, &error),
@@ -272,12 +274,12 @@ impl History {
                 witness,
                 counts,
             }) => {
-                let app = self.control.app().cloned();
-                if let Some(app) = app.filter(|_| counts) {
+                let nouns = self.control.nouns().cloned();
+                if let Some(nouns) = nouns.filter(|_| counts) {
                     let host = &self.hosts[from.peer.host];
                     let is_even = self.clocks_are_even();
                     let now = self.moment();
-                    self.watch.report_taken(&report, host, &app, is_even, now);
+                    self.watch.report_taken(&report, host, &nouns, is_even, now);
                 }
                 self.answer_life(from, call, challenge, Some(witness));
             }
@@ -301,8 +303,8 @@ impl History {
     }
 
     /// Of other errors a host only hears that there is no answer.
-    fn answer_error(&mut self, to: Line, error: &AppError) {
-        if let AppError::HostQuarantined(_) = error {
+    fn answer_error(&mut self, to: Line, error: &Error) {
+        if let Error::HostQuarantined(_) = error {
             self.refuse_host(to);
         }
     }
@@ -312,12 +314,12 @@ impl History {
         let Some(running) = self.control.running.as_mut() else {
             return;
         };
-        let app = running.app.clone();
+        let nouns = running.nouns.clone();
         let now = self.schedule.now();
         let mut answers = Vec::new();
         let hosts = &self.hosts;
         running.parked.retain(|(line, has)| {
-            let answer = match app.offer(hosts[line.peer.host].id, *has) {
+            let answer = match nouns.intake.offer(hosts[line.peer.host].id, *has) {
                 Ok(Offer::Nothing) => return true,
                 Ok(Offer::Newer(manifest)) => Some(Answer::Manifest(Offered { manifest, at: now })),
                 // It asks again after a while.

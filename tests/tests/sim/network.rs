@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use innkeeper_agent::desired::Accepted;
-use innkeeper_control_plane::{app::error::AppError, domain::host_session::Position};
+use innkeeper_control_plane::{domain::host_session::Position, kernel::Error};
 use innkeeper_wire::{
     api::ServerAction,
     digest::Digest,
@@ -108,7 +108,7 @@ pub(crate) enum Event {
     /// The answer to a click: the server, or why not.
     AtCustomer {
         click: usize,
-        answer: Result<ServerId, AppError>,
+        answer: Result<ServerId, Error>,
     },
     AtControl(Request),
     AtHost {

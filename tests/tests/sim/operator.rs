@@ -2,15 +2,16 @@
 //! to people. He sees what the command line shows him and nothing else.
 
 use innkeeper_control_plane::{
-    app::{
-        App, error::AppError, hosts::HostOverview, recovery::HostInRecovery, witnesses::Standing,
-    },
+    continuity::{recovery::HostInRecovery, witnesses::Standing},
     domain::{
         host::HostState,
         host_session::Position,
         recovery::Phase,
         server::{Farewell, Lifecycle, Server},
     },
+    hosts::HostOverview,
+    kernel::Error,
+    nouns::Nouns,
     store::{
         Key,
         simulated::{MemoryHome, SimulatedDisk, open_in_turns},
@@ -125,9 +126,12 @@ impl History {
             return;
         }
         let id = self.hosts[host].id;
-        let acknowledged = self.control.app().and_then(|app| acknowledged(app, id));
-        let is_quarantined = self.control.app().is_some_and(|app| {
-            let hosts = app.hosts().expect("readable");
+        let acknowledged = self
+            .control
+            .nouns()
+            .and_then(|nouns| acknowledged(nouns, id));
+        let is_quarantined = self.control.nouns().is_some_and(|nouns| {
+            let hosts = nouns.hosts.list().expect("readable");
             let mut quarantined = hosts.iter().filter(|overview| is_quarantined(overview));
             quarantined.any(|overview| overview.host.id == id)
         });
@@ -161,12 +165,12 @@ impl History {
     /// He looks, and does what is to be done.
     pub(crate) fn operator_looks(&mut self) {
         self.schedule.after(OPERATOR_EVERY, Event::OperatorLooks);
-        let Some(app) = self.control.app().cloned() else {
+        let Some(nouns) = self.control.nouns().cloned() else {
             return;
         };
-        let hosts = app.hosts().expect("readable");
+        let hosts = nouns.hosts.list().expect("readable");
         let now = self.schedule.now();
-        if hosts.iter().any(is_alarming) {
+        if hosts.iter().any(|host| is_alarming(&nouns, host)) {
             let since = *self.operator.alarmed_since.get_or_insert(now);
             if now >= since + ALARM {
                 self.answer_the_alarm();
@@ -174,11 +178,11 @@ impl History {
             return;
         }
         self.operator.alarmed_since = None;
-        self.release_quarantined(&app, &hosts);
-        match app.phase().expect("readable") {
+        self.release_quarantined(&nouns, &hosts);
+        match nouns.continuity.phase().expect("readable") {
             Phase::Open => self.operator.recovering_since = None,
-            Phase::Recovering => self.end_recovery(&app, true),
-            Phase::OpenWithout(_) => self.end_recovery(&app, false),
+            Phase::Recovering => self.end_recovery(&nouns, true),
+            Phase::OpenWithout(_) => self.end_recovery(&nouns, false),
         }
     }
 
@@ -192,14 +196,14 @@ impl History {
     }
 
     /// Looks at the hosts that are quarantined, and lets them go on with what they have.
-    fn release_quarantined(&mut self, app: &App, hosts: &[HostOverview]) {
+    fn release_quarantined(&mut self, nouns: &Nouns, hosts: &[HostOverview]) {
         let quarantined = hosts.iter().filter(|overview| is_quarantined(overview));
         for id in quarantined.map(|overview| overview.host.id) {
             let number = self.hosts.iter().position(|host| host.id == id);
             self.watch.host_is_released(number.expect("it reported"));
-            let app = app.clone();
+            let nouns = nouns.clone();
             let done = self.control.begin(async move {
-                let result = app.release_host(id).await;
+                let result = nouns.hosts.release(id).await;
                 Done::Operated(format!("host release {id}"), result)
             });
             if let Some(done) = done {
@@ -210,10 +214,10 @@ impl History {
     }
 
     /// Opens the installation, or what of it is still closed.
-    fn end_recovery(&mut self, app: &App, is_closed: bool) {
+    fn end_recovery(&mut self, nouns: &Nouns, is_closed: bool) {
         let now = self.schedule.now();
         let since = *self.operator.recovering_since.get_or_insert(now);
-        let waiting = app.recovery().expect("readable");
+        let waiting = nouns.continuity.recovery().expect("readable");
         self.take_nameless_away(&waiting);
         let waiting = waiting.into_iter();
         let (heard, silent): (Vec<_>, Vec<_>) = waiting
@@ -227,10 +231,10 @@ impl History {
             .iter()
             .map(|host| host.overview.host.name.clone())
             .collect();
-        let app = app.clone();
+        let nouns = nouns.clone();
         let what = format!("recovery finish --without {without:?}");
         let done = self.control.begin(async move {
-            let result = app.finish_recovery(&without).await;
+            let result = nouns.continuity.finish_recovery(&without).await;
             Done::Operated(what, result)
         });
         if let Some(done) = done {
@@ -256,18 +260,23 @@ impl History {
         }
     }
 
-    pub(crate) fn operated(&mut self, what: &str, result: &Result<(), AppError>) {
+    pub(crate) fn operated(&mut self, what: &str, result: &Result<(), Error>) {
         self.tell(&format!("the operator: {what}: {result:?}"));
     }
 
     /// Nothing is left for the operator to do.
     pub(crate) fn is_in_order(&self) -> bool {
-        let Some(app) = self.control.app() else {
+        let Some(nouns) = self.control.nouns() else {
             return false;
         };
-        let is_in_order = |host: &HostOverview| !is_alarming(host) && !is_quarantined(host);
-        app.phase().expect("readable") == Phase::Open
-            && app.hosts().expect("readable").iter().all(is_in_order)
+        let is_in_order = |host: &HostOverview| !is_alarming(nouns, host) && !is_quarantined(host);
+        nouns.continuity.phase().expect("readable") == Phase::Open
+            && nouns
+                .hosts
+                .list()
+                .expect("readable")
+                .iter()
+                .all(is_in_order)
     }
 }
 
@@ -276,14 +285,14 @@ fn is_quarantined(overview: &HostOverview) -> bool {
 }
 
 /// The newest desired state that a host had, as the store has it.
-fn acknowledged(app: &App, host: HostId) -> Option<Position> {
+fn acknowledged(nouns: &Nouns, host: HostId) -> Option<Position> {
     let key = Key::new(format!("ack/{host}")).expect("printable");
-    let record = app.store().get(&key).expect("readable")?;
+    let record = nouns.ctx.store().get(&key).expect("readable")?;
     Some(decode(&record.value))
 }
 
-fn is_alarming(overview: &HostOverview) -> bool {
-    overview.standing != Standing::Agrees
+fn is_alarming(nouns: &Nouns, overview: &HostOverview) -> bool {
+    nouns.continuity.standing(overview.host.id) != Standing::Agrees
 }
 
 /// What a store says.

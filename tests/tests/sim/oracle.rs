@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_agent::hypervisor::{DomainRun, OffReason};
 use innkeeper_control_plane::{
-    app::App,
     domain::{
         addresses::AddressClaim,
         host::Reserved,
-        order::Order,
+        order::{Order, progress},
         server::{Farewell, Lifecycle, Server},
         usage::{Contract, UsageInterval},
     },
+    nouns::Nouns,
     store::{Key, Store},
 };
 use innkeeper_wire::{
@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// All records of one kind.
-pub(crate) fn records<T: DeserializeOwned>(app: &App, prefix: &str) -> Vec<T> {
-    records_in(app.store(), prefix)
+pub(crate) fn records<T: DeserializeOwned>(nouns: &Nouns, prefix: &str) -> Vec<T> {
+    records_in(nouns.ctx.store(), prefix)
 }
 
 /// The same of a store without an application.
@@ -45,10 +45,10 @@ pub(crate) fn records_in<T: DeserializeOwned>(store: &Store, prefix: &str) -> Ve
 }
 
 /// The record of a server.
-pub(crate) fn server_record(app: &App, server: ServerId) -> Option<Server> {
+pub(crate) fn server_record(nouns: &Nouns, server: ServerId) -> Option<Server> {
     Installation::get().customers.iter().find_map(|customer| {
         let key = Key::new(format!("srv/{}/{server}", customer.account)).expect("printable");
-        let record = app.store().get(&key).expect("readable")?;
+        let record = nouns.ctx.store().get(&key).expect("readable")?;
         Some(decode(&record.value))
     })
 }
@@ -60,49 +60,49 @@ pub(crate) fn decode<T: DeserializeOwned>(value: &[u8]) -> T {
 
 /// Nothing is on its way any more, as far as the control plane knows.
 pub(crate) fn is_settled(history: &History) -> bool {
-    let Some(app) = history.control.app() else {
+    let Some(nouns) = history.control.nouns() else {
         return false;
     };
-    breaches(history, app).is_empty()
+    breaches(history, nouns).is_empty()
 }
 
 /// Adds everything that is not as promised to the watch's breaches.
 pub(crate) fn judge(history: &mut History) {
-    let Some(app) = history.control.app().cloned() else {
+    let Some(nouns) = history.control.nouns().cloned() else {
         return history.watch.breach("the control plane is down".to_owned());
     };
-    history.watch.nothing_is_lost(&app);
-    let mut found = breaches(history, &app);
+    history.watch.nothing_is_lost(&nouns);
+    let mut found = breaches(history, &nouns);
     let unanswered = history.clicks.iter().filter(|click| !click.is_settled);
     found.extend(unanswered.map(|click| format!("{click:?} has no answer")));
     found.extend(audit::breaches(
-        &app,
+        &nouns,
         history.control.disk(),
         &history.watch.started,
     ));
     history.watch.breaches.extend(found);
 }
 
-fn breaches(history: &History, app: &App) -> Vec<String> {
+fn breaches(history: &History, nouns: &Nouns) -> Vec<String> {
     let mut breaches = Vec::new();
-    let servers: Vec<Server> = records(app, "srv/");
+    let servers: Vec<Server> = records(nouns, "srv/");
     let left: Vec<&Server> = servers
         .iter()
         .filter(|server| !matches!(server.lifecycle, Lifecycle::Gone { .. }))
         .collect();
-    orders_are_settled(app, &servers, &mut breaches);
+    orders_are_settled(nouns, &servers, &mut breaches);
     hosts_hold_what_lives(history, &servers, &mut breaches);
-    addresses_have_one_owner(history, app, &left, &mut breaches);
-    room_is_counted_right(history, app, &left, &mut breaches);
+    addresses_have_one_owner(history, nouns, &left, &mut breaches);
+    room_is_counted_right(history, nouns, &left, &mut breaches);
     what_ended_was_to_end(history, &servers, &mut breaches);
-    usage_is_what_was_observed(history, app, &servers, &mut breaches);
+    usage_is_what_was_observed(history, nouns, &servers, &mut breaches);
     breaches
 }
 
 /// Every order was carried out or given up; but one whose guest went down before it was ready waits for its
 /// owner, who is charged nothing.
-fn orders_are_settled(app: &App, servers: &[Server], breaches: &mut Vec<String>) {
-    for order in records::<Order>(app, "ord/") {
+fn orders_are_settled(nouns: &Nouns, servers: &[Server], breaches: &mut Vec<String>) {
+    for order in records::<Order>(nouns, "ord/") {
         let server = servers.iter().find(|server| server.id == order.server);
         let waits = server.is_some_and(|server| {
             server.lifecycle == Lifecycle::Live
@@ -112,7 +112,8 @@ fn orders_are_settled(app: &App, servers: &[Server], breaches: &mut Vec<String>)
         let waits = waits
             || server
                 .is_some_and(|server| server.problem() == Some(ServerProblemCode::NotReachable));
-        if order.state == OrderState::Provisioning && !waits {
+        let state = server.map(|server| progress(server).0);
+        if state.is_none_or(|state| state == OrderState::Provisioning) && !waits {
             let (id, server) = (order.id, order.server);
             breaches.push(format!("{id} of {server} is still provisioning"));
         }
@@ -196,12 +197,16 @@ fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Opti
 
 fn addresses_have_one_owner(
     history: &History,
-    app: &App,
+    nouns: &Nouns,
     left: &[&Server],
     breaches: &mut Vec<String>,
 ) {
     let (mut held, mut unlisted) = (BTreeSet::new(), BTreeSet::new());
-    let claims = app.store().range("addr/", None, 10_000).expect("readable");
+    let claims = nouns
+        .ctx
+        .store()
+        .range("addr/", None, 10_000)
+        .expect("readable");
     for (key, record) in claims {
         let address = key.strip("addr/").expect("the prefix").to_owned();
         match decode(&record.value) {
@@ -251,14 +256,14 @@ fn what_ended_was_to_end(history: &History, servers: &[Server], breaches: &mut V
 
 fn room_is_counted_right(
     history: &History,
-    app: &App,
+    nouns: &Nouns,
     left: &[&Server],
     breaches: &mut Vec<String>,
 ) {
     for host in &history.hosts {
         let on_it = left.iter().filter(|server| server.host == host.id);
         let expected = on_it.fold(Reserved::default(), |sum, server| sum.with(server.demand()));
-        let counted: Vec<Reserved> = records(app, &format!("reserved/{}", host.id));
+        let counted: Vec<Reserved> = records(nouns, &format!("reserved/{}", host.id));
         if counted != [expected] {
             breaches.push(format!(
                 "{} has {counted:?} reserved, its servers take {expected:?}",
@@ -266,7 +271,7 @@ fn room_is_counted_right(
             ));
         }
     }
-    let quota: Vec<serde_json::Value> = records(app, "quota/");
+    let quota: Vec<serde_json::Value> = records(nouns, "quota/");
     let used: u64 = quota
         .iter()
         .filter_map(|quota| quota["servers"].as_u64())
@@ -281,12 +286,12 @@ fn room_is_counted_right(
 
 fn usage_is_what_was_observed(
     history: &History,
-    app: &App,
+    nouns: &Nouns,
     servers: &[Server],
     breaches: &mut Vec<String>,
 ) {
-    let contracts: Vec<Contract> = records(app, "ctr/");
-    let intervals: Vec<UsageInterval> = records(app, "use/");
+    let contracts: Vec<Contract> = records(nouns, "ctr/");
+    let intervals: Vec<UsageInterval> = records(nouns, "use/");
     for server in servers {
         let is_live = server.lifecycle == Lifecycle::Live;
         let id = server.id;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_agent::{action::Action, hypervisor::simulated::Simulated};
 use innkeeper_control_plane::{
-    app::App,
     domain::{
         host_session::Position,
         server::{Farewell, Lifecycle, Server},
     },
+    nouns::Nouns,
 };
 use innkeeper_wire::{
     api::ServerAction,
@@ -222,8 +222,8 @@ impl Watch {
     }
 
     /// Everything that was acknowledged is still there. For a control plane that has just started.
-    pub(crate) fn nothing_is_lost(&mut self, app: &App) {
-        let servers = records::<Server>(app, "srv/");
+    pub(crate) fn nothing_is_lost(&mut self, nouns: &Nouns) {
+        let servers = records::<Server>(nouns, "srv/");
         let known: BTreeMap<_, _> = servers.iter().map(|server| (server.id, server)).collect();
         for (order, server) in self.orders.values() {
             if known.get(server).is_none_or(|found| found.order != *order) {
@@ -259,7 +259,7 @@ impl Watch {
         &mut self,
         report: &Report,
         host: &SimulatedHost,
-        app: &App,
+        nouns: &Nouns,
         counts: bool,
         now: Moment,
     ) {
@@ -272,22 +272,22 @@ impl Watch {
                     ));
                 }
                 // What was given up before it was ready stays so.
-                if counts && is_live(app, seen.server) {
+                if counts && is_live(nouns, seen.server) {
                     let facts = self.facts.entry(seen.server).or_default();
                     facts.ready_taken.get_or_insert(now);
                 }
             }
             match seen.state {
                 ObservedState::Absent if host.returned.contains(&seen.server) => {}
-                ObservedState::Absent => self.gone_is_gone(seen.server, &host.machine, app),
+                ObservedState::Absent => self.gone_is_gone(seen.server, &host.machine, nouns),
                 _ => {}
             }
         }
     }
 
     /// What was given back is not in use.
-    fn gone_is_gone(&mut self, server: ServerId, machine: &Simulated, app: &App) {
-        let record = server_record(app, server);
+    fn gone_is_gone(&mut self, server: ServerId, machine: &Simulated, nouns: &Nouns) {
+        let record = server_record(nouns, server);
         let is_gone =
             record.is_some_and(|record| matches!(record.lifecycle, Lifecycle::Gone { .. }));
         let truth = machine.truth();
@@ -363,10 +363,10 @@ impl Watch {
     }
 
     /// What was taken away was to be taken away: its owner asked for it, or it could not be made.
-    pub(crate) fn removals_are_justified(&mut self, app: &App) {
+    pub(crate) fn removals_are_justified(&mut self, nouns: &Nouns) {
         for (server, action) in std::mem::take(&mut self.removals) {
             let asked = self.is_asked_to_end(server);
-            let found = server_record(app, server);
+            let found = server_record(nouns, server);
             let is_leaving = found.is_some_and(|found| match found.lifecycle {
                 Lifecycle::Live => false,
                 Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } => {
@@ -421,6 +421,6 @@ fn says_ready(seen: &ObservedServer) -> bool {
     }
 }
 
-fn is_live(app: &App, server: ServerId) -> bool {
-    server_record(app, server).is_some_and(|server| server.lifecycle == Lifecycle::Live)
+fn is_live(nouns: &Nouns, server: ServerId) -> bool {
+    server_record(nouns, server).is_some_and(|server| server.lifecycle == Lifecycle::Live)
 }

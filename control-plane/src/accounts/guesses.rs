@@ -1,0 +1,131 @@
+//! Counting wrong passwords (`domain/lockout`): by what was typed, and where from. Nothing in here depends on whether
+//! there is such an account, but that a known device of an account counts by itself.
+
+use std::net::IpAddr;
+
+use innkeeper_wire::time::Timestamp;
+
+use super::Accounts;
+use crate::{
+    domain::lockout::{Attempts, KEPT, Source, source, wide_source},
+    kernel::Error,
+};
+
+/// Characters that are kept of the hash of a source: enough to tell sources apart.
+const SOURCE_NAME_CHARS: usize = 16;
+
+/// What an attempt counts for.
+#[derive(Debug, Clone)]
+pub(super) struct Guess {
+    /// Name of the entry with the attempts.
+    counter: String,
+    from: Source,
+}
+
+/// How far the attempts at a name have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Others may go on.
+    Few,
+    /// This was the last one that strangers have for a day.
+    Limit,
+}
+
+impl Accounts {
+    /// An attempt at what was typed, from an address.
+    pub(super) fn guess(&self, login: &str, address: IpAddr) -> Guess {
+        // Who tried what from where is nobody's business, so both are hashes.
+        let hashed = |network: String| {
+            let mut name = self.vault.name_of("guess from", &network);
+            name.truncate(SOURCE_NAME_CHARS);
+            name
+        };
+        Guess {
+            counter: self.guesses_at(&login.trim().to_lowercase()),
+            from: Source {
+                narrow: hashed(source(address)),
+                wide: wide_source(address).map(hashed),
+            },
+        }
+    }
+
+    /// An attempt from a device that is known to the account, wherever it is.
+    pub(super) fn guess_of_device(&self, device: &str) -> Guess {
+        Guess {
+            counter: self.guesses_at(&format!("device {device}")),
+            from: Source {
+                narrow: "device".to_owned(),
+                wide: None,
+            },
+        }
+    }
+
+    fn guesses_at(&self, what: &str) -> String {
+        format!("guess/{}", self.vault.name_of("attempts", what))
+    }
+
+    /// Refuses what is locked. Changes nothing.
+    pub(super) fn check_guess(&self, guess: &Guess, now: Timestamp) -> Result<(), Error> {
+        match self.ctx.recall::<Attempts>(&guess.counter)? {
+            Some(found) => refuse_locked(&found.value, guess, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts an attempt before the password is looked at, so that a crash in between forgives nothing.
+    pub(super) async fn count_guess(
+        &self,
+        guess: &Guess,
+        now: Timestamp,
+    ) -> Result<Reached, Error> {
+        loop {
+            let found = self.ctx.recall::<Attempts>(&guess.counter)?;
+            let (earlier, entry) = found.map(|found| (found.value, found.entry)).unzip();
+            let earlier = earlier.unwrap_or_default();
+            refuse_locked(&earlier, guess, now)?;
+            let counted = earlier.with(guess.from.clone(), now);
+            let expires_at = now.after(KEPT);
+            // Lost to another attempt at the same moment: count again. Each loser means one winner counted, and
+            // enough of those lock, so this ends.
+            let swapped = self.ctx.swap(&guess.counter, entry, &counted, expires_at);
+            if swapped.await? {
+                let is_limit = counted.lock_all(now);
+                return Ok(if is_limit {
+                    Reached::Limit
+                } else {
+                    Reached::Few
+                });
+            }
+        }
+    }
+
+    /// Forgets the attempts of a source that came with the right password.
+    pub(super) async fn forgive(&self, guess: &Guess) -> Result<(), Error> {
+        loop {
+            let Some(found) = self.ctx.recall::<Attempts>(&guess.counter)? else {
+                return Ok(());
+            };
+            let expires_at = found.entry.expires_at;
+            let others = found.value.without(&guess.from);
+            if others.is_empty() {
+                return self.ctx.forget(&guess.counter).await;
+            }
+            // Lost to another attempt: as in counting.
+            let swapped = self
+                .ctx
+                .swap(&guess.counter, Some(found.entry), &others, expires_at);
+            if swapped.await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn refuse_locked(attempts: &Attempts, guess: &Guess, now: Timestamp) -> Result<(), Error> {
+    match attempts.locked_for(&guess.from, now) {
+        Some(remaining) => Err(Error::Locked {
+            remaining_s: remaining.as_secs().max(1),
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,117 @@
+//! Accounts: who signs up, signs in and keeps keys here, and what of his quota he has taken. An account's states stand
+//! in [`crate::domain::account`]; everything about the person is sealed with the account's own key ([`personal`]).
+
+use std::sync::Arc;
+
+use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
+
+use self::{passwords::Passwords, pending::Resends, rate_limits::RateLimits};
+use crate::{
+    domain::account::Account,
+    kernel::{Caller, Ctx, Error, Tx},
+    mails::Mails,
+    vault::Vault,
+};
+
+mod devices;
+mod erasure;
+mod guesses;
+mod logins;
+mod passwords;
+mod pending;
+mod personal;
+mod quota;
+mod rate_limits;
+pub(crate) mod records;
+mod sessions;
+mod sign_up;
+mod ssh_keys;
+
+pub use self::erasure::ErasurePlan;
+
+/// What an operator decides about accounts.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// Shortest password.
+    pub password_length_min: usize,
+    /// Version of the member terms.
+    pub terms_version: String,
+    /// Most servers of a new account.
+    pub server_quota: u32,
+    /// Most sign-ups in an hour, from everywhere together.
+    pub sign_ups_per_hour: u32,
+    /// The hoster's name for the installation, for mails.
+    pub installation: String,
+    /// Where the portal is, for links in mails; no slash at the end.
+    pub portal_url: String,
+    /// Where customers get help, for mails.
+    pub support_email: String,
+}
+
+/// The accounts. Clones share them.
+#[derive(Clone)]
+pub struct Accounts {
+    ctx: Ctx,
+    vault: Vault,
+    mails: Mails,
+    settings: Arc<AccountSettings>,
+    /// Since when hosts could be heard, which say whether the journal has lost commits.
+    started_at: Timestamp,
+    passwords: Arc<Passwords>,
+    rate_limits: Arc<RateLimits>,
+    resends: Arc<Resends>,
+}
+
+impl Accounts {
+    /// The accounts of a store, whose keys are in `vault`.
+    #[must_use]
+    pub fn new(ctx: Ctx, vault: Vault, mails: Mails, settings: AccountSettings) -> Self {
+        let started_at = ctx.now();
+        Self {
+            ctx,
+            vault,
+            mails,
+            settings: Arc::new(settings),
+            started_at,
+            passwords: Arc::new(Passwords::new()),
+            rate_limits: Arc::default(),
+            resends: Arc::default(),
+        }
+    }
+
+    /// Where the keys of accounts are.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The signed-in account.
+    pub fn me(&self, caller: &Caller) -> Result<Me, Error> {
+        let account = self.ctx.read::<Account>(&caller.account()?)?;
+        let account = account.ok_or(Error::Unauthenticated)?;
+        let person = self.person(&account)?;
+        Ok(Me {
+            id: account.id,
+            login_id: person.login_id,
+            name: person.name,
+            email: person.email,
+            locale: person.locale,
+            created_at: account.created_at,
+            server_quota: account.server_quota,
+        })
+    }
+
+    /// The account that an operator means: by its id, else as somebody who signs in would name it.
+    pub fn account_meant(&self, who: &str) -> Result<AccountId, Error> {
+        if let Ok(id) = who.parse::<AccountId>() {
+            return Ok(id);
+        }
+        let found = self.account_by_login(who)?;
+        found.map(|(account, _)| account.id).ok_or(Error::NotFound)
+    }
+
+    /// A transaction that only reads, for what is looked up within decisions and outside of them.
+    fn look(&self) -> Tx<'_> {
+        Tx::new(self.ctx.store(), self.ctx.now())
+    }
+}

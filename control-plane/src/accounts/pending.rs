@@ -1,0 +1,250 @@
+//! Sign-ups that wait for their address to be confirmed: the mail that asks for it, which can be asked for again
+//! (R10), and their end. One that nobody confirms in time leaves nothing: ID, address and key are given back by
+//! `work/sweep`, and at once when somebody wants the ID. As with an erasure, one commit takes everything out of the
+//! records and notes that the key is still to go; `work/erasure` finishes what a crash interrupts.
+
+use std::{collections::VecDeque, net::IpAddr, sync::Mutex, time::Duration};
+
+use innkeeper_wire::{id::AccountId, time::Timestamp};
+
+use super::{Accounts, erasure::remove_links, rate_limits::Limited, records::Erasing};
+use crate::{
+    domain::{
+        account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
+        mail::MailContent,
+    },
+    kernel::{Actor, Caller, Error},
+};
+
+/// A confirmation mail can be asked for again after this long.
+const RESEND_PAUSE_S: u64 = 60;
+/// Wishes for another mail that wait to be looked at.
+const RESENDS_MAX: usize = 1_000;
+/// Longest text that can be an address (RFC 5321); what is longer names nobody.
+const LOGIN_LENGTH_MAX: usize = 254;
+/// Until the wishes that wait have been looked at.
+const RESENDS_PAUSE_S: u64 = 10;
+/// Accounts that one turn of the sweep looks at, and sign-ups that it ends.
+const LOOKED_AT_PER_TURN: usize = 1_000;
+const ENDED_PER_TURN: usize = 200;
+/// Hosts have this long after a start to say that the journal has lost commits; no sign-up ends before. As long as the
+/// creation of a server may take.
+const HOSTS_AWAITED: Duration = Duration::from_secs(30 * 60);
+
+/// Who wants another confirmation mail: an ID or an address. Looked up after the answer, so that the time of an
+/// answer does not tell whether there is such an account (T32). A restart forgets them; people ask again.
+#[derive(Debug, Default)]
+pub(super) struct Resends(Mutex<VecDeque<String>>);
+
+impl Accounts {
+    /// Counts a mail to an address, whoever asks for it and for whichever account, or refuses it.
+    pub(super) fn admit_mail_to(&self, email: &str, from: IpAddr) -> Result<(), Error> {
+        let (limits, now) = (&self.rate_limits, self.ctx.now());
+        let mailbox = self.mailbox_name(email);
+        limits.admit_from(Limited::MailFromOne, &mailbox, from, now)?;
+        limits.admit_named(Limited::Mail, mailbox, now)
+    }
+
+    /// Notes that somebody wants another confirmation mail. Whoever asks hears the same in any case (R10).
+    pub fn resend_confirmation(&self, caller: &Caller, login: &str) -> Result<(), Error> {
+        self.rate_limits
+            .admit(Limited::Resend, caller.address, self.ctx.now())?;
+        self.ctx.gate().check_changes_are_taken(Actor::Visitor)?;
+        let mut waiting = self.resends.0.lock().expect("no holder panics");
+        if waiting.len() >= RESENDS_MAX {
+            return Err(Error::Crowded {
+                retry_after_s: RESENDS_PAUSE_S,
+            });
+        }
+        let login = login.trim();
+        if login.len() <= LOGIN_LENGTH_MAX {
+            waiting.push_back(login.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Puts the mails that were asked for again into the outbox, where there is a sign-up that waits for one.
+    pub async fn answer_resends(&self) -> Result<(), Error> {
+        loop {
+            let next = self.resends.0.lock().expect("no holder panics").pop_front();
+            match next {
+                Some(login) => self.send_again(&login).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn send_again(&self, login: &str) -> Result<(), Error> {
+        let now = self.ctx.now();
+        let Some(account) = self.waiting_sign_up(login, now)? else {
+            return Ok(());
+        };
+        if self.confirmation_is_fresh(account.id, now)? {
+            return Ok(());
+        }
+        let person = match self.person(&account) {
+            Err(Error::Erased) => return Ok(()),
+            person => person?,
+        };
+        let limits = &self.rate_limits;
+        if let Err(Error::RateLimited { .. }) =
+            limits.admit_named(Limited::Mail, self.mailbox_name(&person.email), now)
+        {
+            return Ok(());
+        }
+        let content = MailContent::ConfirmEmail {
+            account: account.id,
+        };
+        self.ctx
+            .commit(Actor::System, "resend confirmation", |tx| {
+                self.mails.queue(tx, content)
+            })
+            .await
+    }
+
+    /// How a mailbox is called among those that were mailed.
+    fn mailbox_name(&self, email: &str) -> String {
+        self.vault.name_of("mailed", &mailbox(email))
+    }
+
+    /// The sign-up that waits: that of an ID, or the newest of an address.
+    fn waiting_sign_up(&self, login: &str, now: Timestamp) -> Result<Option<Account>, Error> {
+        let found = if login.contains('@') {
+            self.accounts_of_email(&mut self.look(), login)?
+        } else {
+            let holder = self.holder_of(login)?;
+            let account = holder.map(|id| self.ctx.read::<Account>(&id));
+            account.transpose()?.flatten().into_iter().collect()
+        };
+        for account in found.into_iter().rev() {
+            let is_pending = account.state == AccountState::PendingEmail;
+            if is_pending && !self.has_lapsed(&account, now)? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+
+    fn confirmation_is_fresh(&self, account: AccountId, now: Timestamp) -> Result<bool, Error> {
+        let pending = self.ctx.read::<PendingConfirmation>(&account)?;
+        let sent_lately = |pending: PendingConfirmation| {
+            now.since(pending.requested_at).as_secs() < RESEND_PAUSE_S
+        };
+        let content = MailContent::ConfirmEmail { account };
+        Ok(self.mails.is_queued(&content)? || pending.is_some_and(sent_lately))
+    }
+
+    /// Whether nobody has confirmed a sign-up in time. One from before a restore never lapses: that it was confirmed may
+    /// be among what was lost, and its owner still needs its key.
+    pub(super) fn has_lapsed(&self, account: &Account, now: Timestamp) -> Result<bool, Error> {
+        Ok(account.has_lapsed(now) && self.is_of_this_epoch(account)?)
+    }
+
+    fn is_of_this_epoch(&self, account: &Account) -> Result<bool, Error> {
+        let answers = self.ctx.gate().ask()?;
+        answers.is_of_this_epoch(account.created_at)
+    }
+
+    /// Until when a link that is mailed now confirms a sign-up.
+    pub(super) fn confirmable_until(
+        &self,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<Timestamp, Error> {
+        let is_ours = self.is_of_this_epoch(account)?;
+        Ok(if is_ours {
+            account.confirmable_until()
+        } else {
+            now.after(PENDING_VALID)
+        })
+    }
+
+    /// Ends the sign-up that holds an ID which somebody else wants, if it has lapsed.
+    pub(super) async fn end_lapsed_holder(&self, login_id: &str) -> Result<(), Error> {
+        match self.holder_of(login_id)? {
+            Some(holder) => self.end_if_lapsed(holder).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends sign-ups that nobody has confirmed in time, among the accounts after `after`; gives where the next turn
+    /// goes on, `None` at the end. One that can't be ended now is in the way of no other.
+    ///
+    /// # Errors
+    /// When the accounts can't be read.
+    pub async fn end_lapsed_sign_ups(
+        &self,
+        after: Option<AccountId>,
+    ) -> Result<Option<AccountId>, Error> {
+        let page = self
+            .ctx
+            .list_all::<Account>(after.as_ref(), LOOKED_AT_PER_TURN)?;
+        let (is_last, mut ended) = (page.len() < LOOKED_AT_PER_TURN, 0);
+        let mut reached = None;
+        for (id, account) in page {
+            reached = Some(id);
+            if !account.value.has_lapsed(self.ctx.now()) {
+                continue;
+            }
+            match self.end_if_lapsed(id).await {
+                Ok(is_ended) => ended += usize::from(is_ended),
+                Err(error) => {
+                    tracing::error!(account.id = %id, %error, "a sign-up that nobody confirmed can't be ended");
+                }
+            }
+            if ended >= ENDED_PER_TURN {
+                return Ok(reached);
+            }
+        }
+        Ok(reached.filter(|_| !is_last))
+    }
+
+    /// Whether what this journal says of sign-ups may be acted upon for good. Not while it is an old copy, as far as
+    /// anybody can tell: hosts had no time yet to say that commits are lost, or they do say so, or nobody has opened
+    /// the installation after a restore. The right copy would need the keys.
+    fn may_end_sign_ups(&self, now: Timestamp) -> Result<bool, Error> {
+        match self.ctx.gate().check_changes_are_taken(Actor::Visitor) {
+            Err(Error::Restoring) => Ok(false),
+            may => may.map(|()| now.since(self.started_at) >= HOSTS_AWAITED),
+        }
+    }
+
+    /// Takes a lapsed sign-up out of the records, and destroys its key; whether it did.
+    async fn end_if_lapsed(&self, account: AccountId) -> Result<bool, Error> {
+        let cause = format!("{account} was not confirmed");
+        let ended = self
+            .ctx
+            .commit(Actor::System, &cause, |tx| {
+                let now = tx.now();
+                let Some(found) = tx.get::<Account>(&account)? else {
+                    return Ok(false);
+                };
+                if !self.has_lapsed(&found, now)? || !self.may_end_sign_ups(now)? {
+                    return Ok(false);
+                }
+                self.remove_claims(tx, &found)?;
+                remove_links(tx, account)?;
+                tx.remove::<Account>(&account)?;
+                tx.insert(&account, &Erasing { since: now })?;
+                Ok(true)
+            })
+            .await?;
+        if ended {
+            // What fails here is tried again, and said, by `work/erasure`.
+            self.finish_erasure(account).await.ok();
+        }
+        Ok(ended)
+    }
+}
+
+/// Whose mailbox it is, without the part after `+` that its owner may invent.
+fn mailbox(email: &str) -> String {
+    let email = email.trim().to_lowercase();
+    match email.split_once('@') {
+        Some((local, domain)) => {
+            let owner = local.split('+').next().unwrap_or_default();
+            format!("{owner}@{domain}")
+        }
+        None => email,
+    }
+}

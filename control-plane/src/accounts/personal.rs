@@ -1,0 +1,115 @@
+//! Personal data: sealed with the account's own key before it goes into a record, opened when it is needed.
+//! The one place that knows what a destroyed key means: [`Error::Erased`].
+
+use innkeeper_wire::id::AccountId;
+use serde::{Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
+
+use super::{
+    Accounts,
+    records::{KeysClaim, SealedSshKeys},
+};
+use crate::{
+    domain::{
+        account::{Account, Person},
+        sealed::Sealed,
+        ssh_key::SshKeys,
+    },
+    kernel::{Actor, Error, Record as _},
+    vault::{Place, Vault, VaultError},
+};
+
+/// Something of a person, and where it stands sealed: in the account's record of one kind.
+pub(super) trait Personal: Serialize + DeserializeOwned {
+    /// Start of the record's key.
+    const RECORD: &'static str;
+    /// What of the record, and the version of its form.
+    const FIELD: &'static str;
+}
+
+impl Personal for Person {
+    const RECORD: &'static str = Account::KIND.prefix;
+    const FIELD: &'static str = "person 1";
+}
+
+impl Personal for SshKeys {
+    const RECORD: &'static str = SealedSshKeys::KIND.prefix;
+    const FIELD: &'static str = "keys 1";
+}
+
+impl Accounts {
+    /// Seals a value of an account, which must have its key.
+    pub(super) fn seal<T: Personal>(
+        &self,
+        account: AccountId,
+        value: &T,
+    ) -> Result<Sealed<T>, Error> {
+        let plain = serde_json::to_vec(value).map(Zeroizing::new);
+        let plain = plain.map_err(|error| Error::Storage(error.to_string()))?;
+        let record = format!("{}{account}", T::RECORD);
+        let place = Place {
+            record: &record,
+            field: T::FIELD,
+        };
+        Ok(Sealed::new(self.vault.seal(account, place, &plain)?))
+    }
+
+    /// Opens a value of an account; [`Error::Erased`] when its key was destroyed.
+    pub(super) fn unseal<T: Personal>(
+        &self,
+        account: AccountId,
+        sealed: &Sealed<T>,
+    ) -> Result<T, Error> {
+        let record = format!("{}{account}", T::RECORD);
+        let place = Place {
+            record: &record,
+            field: T::FIELD,
+        };
+        let plain = self.vault.unseal(account, place, sealed.bytes())?;
+        // Without serde's own words, which may repeat what they could not read.
+        serde_json::from_slice(&plain)
+            .map_err(|_| Error::Storage(format!("what is sealed in {record} can't be read")))
+    }
+
+    /// Who an account is of; [`Error::Erased`] when its key was destroyed.
+    pub(super) fn person(&self, account: &Account) -> Result<Person, Error> {
+        let sealed = account.person.as_ref().ok_or(Error::Erased)?;
+        self.unseal(account.id, sealed)
+    }
+
+    /// Makes the key of a new account, before anything of it is written.
+    pub(super) async fn make_key(&self, account: AccountId) -> Result<(), Error> {
+        self.with_vault(move |vault| vault.make_key(account)).await
+    }
+
+    /// Destroys the key of an account; none is as good.
+    pub(super) async fn destroy_key(&self, account: AccountId) -> Result<(), Error> {
+        self.with_vault(move |vault| vault.destroy_key(account))
+            .await
+    }
+
+    /// The vault's files are synced, which takes milliseconds: not on a thread that serves requests.
+    async fn with_vault(
+        &self,
+        deed: impl FnOnce(&Vault) -> Result<(), VaultError> + Send + 'static,
+    ) -> Result<(), Error> {
+        let vault = self.vault.clone();
+        let done = tokio::task::spawn_blocking(move || deed(&vault)).await;
+        done.map_err(|_| Error::Stopped)?.map_err(Error::from)
+    }
+
+    /// Binds the store to the vault's keys at the first start, and refuses others later: with them nobody
+    /// could sign in, and IDs and addresses that are taken would look free.
+    pub async fn claim_keys(&self) -> Result<(), Error> {
+        let check = self.vault.check();
+        self.ctx
+            .commit(Actor::System, "bind the keys", |tx| {
+                match tx.get::<KeysClaim>(&())? {
+                    None => tx.insert(&(), &KeysClaim { check }),
+                    Some(claim) if claim.check == check => Ok(()),
+                    Some(_) => Err(Error::OtherKeys),
+                }
+            })
+            .await
+    }
+}

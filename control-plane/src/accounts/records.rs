@@ -1,0 +1,63 @@
+//! What of accounts is stored. Keys and values name nobody: what tells who a person is stands sealed in [`Account`] and
+//! [`SealedSshKeys`], and what a person is looked up by is hashed with a key of the vault.
+
+use innkeeper_wire::{digest::Digest, id::AccountId, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{
+        account::{Account, Confirmation, PendingConfirmation},
+        quota::QuotaUse,
+        sealed::Sealed,
+        ssh_key::SshKeys,
+    },
+    kernel::record::records,
+};
+
+records! {
+    Account, at "acc/" by AccountId, version 2;
+    // By the keyed hash of the ID.
+    LoginClaim, at "login/" by String, version 2;
+    // By the keyed hash of the address.
+    EmailIndex, at "email/" by String, version 2;
+    // By the hash of its secret.
+    Confirmation, at "ver/" by String, version 2;
+    PendingConfirmation, at "verof/" by AccountId, version 2;
+    SealedSshKeys, at "keys/" by AccountId, version 2;
+    QuotaUse, at "quota/" by AccountId, version 2;
+    Erasing, at "erasing/" by AccountId, version 2;
+    KeysClaim, at "vault/claim" by (), version 2;
+}
+
+/// That a login ID is taken, for good once somebody had it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LoginClaim {
+    /// By whom; `None` when its account was erased: nobody else shall be taken for him who had it.
+    pub(crate) account: Option<AccountId>,
+}
+
+/// The accounts of one e-mail address, and the newest sign-ups with it that wait to be confirmed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct EmailIndex {
+    /// Oldest first. Which of them are confirmed, their own records say.
+    pub(crate) accounts: Vec<AccountId>,
+}
+
+/// An account's SSH keys.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SealedSshKeys {
+    pub(crate) keys: Sealed<SshKeys>,
+}
+
+/// That an account was erased but for its key.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Erasing {
+    pub(crate) since: Timestamp,
+}
+
+/// Which keys this store is sealed with.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct KeysClaim {
+    /// The vault's check value.
+    pub(crate) check: Digest,
+}

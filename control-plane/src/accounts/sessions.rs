@@ -1,0 +1,166 @@
+//! Sessions: signing in and out, and who a token belongs to. Kept in the store's ephemeral part: they are
+//! not worth a journal entry, and losing them costs everybody one sign-in.
+
+use std::time::Duration;
+
+use innkeeper_wire::{
+    api::{SessionAnswer, SessionRequest},
+    id::AccountId,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Accounts,
+    guesses::{Guess, Reached},
+    passwords::Asker,
+    rate_limits::Limited,
+};
+use crate::{
+    domain::account::{Account, AccountState},
+    kernel::{Caller, Error, secret},
+};
+
+/// A session ends after this long in any case (security.md 4.6).
+const SESSION_LIFE: Duration = Duration::from_secs(8 * 3_600);
+/// A session that is not used for this long ends.
+const SESSION_IDLE: Duration = Duration::from_secs(3_600);
+/// How often the last use is written down: once a minute is exact enough.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Session {
+    account: AccountId,
+    expires_at: Timestamp,
+    used_at: Timestamp,
+}
+
+impl Accounts {
+    /// Signs in. Which of ID and password was wrong is never said (R2); wrong ones lock (R3). An account that exists
+    /// makes no difference before the password is right: not in what is counted, nor in what is done.
+    pub async fn sign_in(
+        &self,
+        caller: &Caller,
+        request: &SessionRequest,
+    ) -> Result<SessionAnswer, Error> {
+        let now = self.ctx.now();
+        let (account, person) = self.account_by_login(&request.login)?.unzip();
+        let (guess, asker) = self.admit_sign_in(caller, request, account.as_ref(), now)?;
+        self.check_guess(&guess, now)?;
+        let turn = self.passwords.turn(asker).await?;
+        // Within the turn, so that few change one count at a time.
+        let reached = self.count_guess(&guess, now).await?;
+        let hash = person.map(|person| person.password_hash);
+        let fits = turn.verify(&request.password, hash).await?;
+        let id = account.as_ref().map(|account| account.id);
+        let Some(account) = account.filter(|_| fits) else {
+            if let (Reached::Limit, Some(id)) = (reached, id) {
+                tracing::warn!(account.id = %id, "too many wrong passwords from everywhere: for a day, only devices that have signed in before are heard");
+            }
+            return Err(Error::BadCredentials);
+        };
+        self.forgive(&guess).await?;
+        if account.state == AccountState::PendingEmail {
+            return Err(Error::EmailUnconfirmed);
+        }
+        let limits = &self.rate_limits;
+        limits.admit_named(Limited::Session, account.id.to_string(), now)?;
+        let token = secret::generate()?;
+        let expires_at = now.after(SESSION_LIFE);
+        self.put_session(
+            &token,
+            Session {
+                account: account.id,
+                expires_at,
+                used_at: now,
+            },
+        )
+        .await?;
+        Ok(SessionAnswer {
+            token,
+            account: account.id,
+            expires_at,
+            device: Some(self.new_device(account.id, now)?),
+        })
+    }
+
+    /// What an attempt counts for, unless there were too many. A known device counts for itself and its account,
+    /// whatever others do at the same address.
+    fn admit_sign_in(
+        &self,
+        caller: &Caller,
+        request: &SessionRequest,
+        account: Option<&Account>,
+        now: Timestamp,
+    ) -> Result<(Guess, Asker), Error> {
+        let limits = &self.rate_limits;
+        let token = request.device.as_deref();
+        let known = account.zip(token).and_then(|(account, token)| {
+            let device = self.known_device(account.id, token, now)?;
+            Some((account.id.to_string(), device))
+        });
+        match known {
+            Some((account, device)) => {
+                let asker = Asker::known(&account);
+                limits.admit_named(Limited::SignIn, account, now)?;
+                Ok((self.guess_of_device(&device), asker))
+            }
+            None => {
+                limits.admit(Limited::SignIn, caller.address, now)?;
+                let guess = self.guess(&request.login, caller.address);
+                Ok((guess, Asker::stranger(caller.address)))
+            }
+        }
+    }
+
+    /// Passwords that were hashed since the start.
+    #[must_use]
+    pub fn password_hashes(&self) -> u64 {
+        self.passwords.hashes()
+    }
+
+    /// Whose token this is, if it is a live one of an account in use.
+    pub async fn authenticate(&self, token: &str) -> Result<AccountId, Error> {
+        let now = self.ctx.now();
+        let found = self.ctx.recall::<Session>(&session_name(token))?;
+        let session = found.ok_or(Error::Unauthenticated)?.value;
+        let account = self.ctx.read::<Account>(&session.account)?;
+        let is_in_use = account.is_some_and(|account| account.state == AccountState::Active);
+        if !is_in_use || !self.vault.has_key(session.account)? {
+            return Err(Error::Unauthenticated);
+        }
+        if now.since(session.used_at) >= TOUCH_EVERY {
+            let used = Session {
+                used_at: now,
+                ..session
+            };
+            match self.put_session(token, used).await {
+                // It can still be looked at what there is; the session ends an hour after the last use that was noted.
+                Ok(()) | Err(Error::StorageFull) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(session.account)
+    }
+
+    /// Counts a change that an account asks for, or refuses it.
+    pub fn admit_change(&self, account: AccountId) -> Result<(), Error> {
+        let limits = &self.rate_limits;
+        limits.admit_named(Limited::Change, account.to_string(), self.ctx.now())
+    }
+
+    /// Ends a session.
+    pub async fn sign_out(&self, token: &str) -> Result<(), Error> {
+        self.ctx.forget(&session_name(token)).await
+    }
+
+    async fn put_session(&self, token: &str, session: Session) -> Result<(), Error> {
+        let expires_at = session.expires_at.min(session.used_at.after(SESSION_IDLE));
+        let name = session_name(token);
+        self.ctx.remember(&name, &session, expires_at).await
+    }
+}
+
+fn session_name(token: &str) -> String {
+    format!("ses/{}", secret::hash(token))
+}

@@ -1,0 +1,273 @@
+//! Signing up (R13, R16-R19) and confirming the address (R25).
+
+use innkeeper_wire::{
+    api::{SignupAnswer, SignupRequest},
+    error::FieldErrorCode,
+    id::AccountId,
+    time::Timestamp,
+};
+
+use super::{
+    Accounts,
+    passwords::Asker,
+    rate_limits::Limited,
+    records::{EmailIndex, LoginClaim},
+};
+use crate::{
+    domain::{
+        account::{
+            Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
+            check_signup, field,
+        },
+        mail::{ConfirmationMail, MailContent, confirmation},
+        sealed::Sealed,
+    },
+    kernel::{Actor, Caller, Error, Tx, secret},
+    mails::ReadyMail,
+};
+
+/// Most accounts with one e-mail address.
+const ACCOUNTS_PER_EMAIL_MAX: usize = 10;
+/// Sign-ups that wait to be confirmed and are found by their address; older ones are found by their ID.
+const PENDING_PER_EMAIL_MAX: usize = 10;
+
+impl Accounts {
+    /// Makes an individual's account and puts the confirmation mail into the outbox, as one commit.
+    pub async fn sign_up(
+        &self,
+        caller: &Caller,
+        request: &SignupRequest,
+    ) -> Result<SignupAnswer, Error> {
+        self.rate_limits
+            .admit(Limited::SignUp, caller.address, self.ctx.now())?;
+        let rules = SignupRules {
+            password_length_min: self.settings.password_length_min,
+            terms_version: &self.settings.terms_version,
+        };
+        let errors = check_signup(request, &rules);
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
+        }
+        self.end_lapsed_holder(&request.login_id).await?;
+        self.check_is_free(&mut self.look(), &request.login_id)?;
+        self.admit_mail_to(&request.email, caller.address)?;
+        // Last, so that nobody uses it up with what is refused anyway.
+        self.rate_limits
+            .admit_any_sign_up(self.settings.sign_ups_per_hour, self.ctx.now())?;
+        let turn = self.passwords.turn(Asker::stranger(caller.address));
+        let person = Person {
+            login_id: request.login_id.clone(),
+            name: request.name.trim().to_owned(),
+            email: request.email.clone(),
+            password_hash: turn.await?.hash(&request.password).await?,
+            locale: request.locale,
+            signed_up_from: caller.address.to_string(),
+        };
+        let id = AccountId::new(self.ctx.ids());
+        self.make_key(id).await?;
+        let sealed = self.seal(id, &person)?;
+        let cause = format!("sign up, {}", caller.request);
+        let signed_up = self
+            .ctx
+            .commit(Actor::Visitor, &cause, |tx| {
+                self.new_account(tx, id, sealed.clone(), request)
+            })
+            .await;
+        // A key that a crash leaves without an account is harmless: nothing was sealed with it. One of an
+        // account that may have been made is kept.
+        if let Err(Error::Invalid(_) | Error::Busy | Error::StorageFull) = &signed_up
+            && let Err(error) = self.destroy_key(id).await
+        {
+            tracing::warn!(account.id = %id, %error, "a key that nobody needs stays");
+        }
+        signed_up
+    }
+
+    /// That nobody has the ID. A claim that a vanished sign-up has left is in nobody's way.
+    fn check_is_free(&self, tx: &mut Tx<'_>, login_id: &str) -> Result<(), Error> {
+        let Some(claim) = tx.get::<LoginClaim>(&self.login_name(login_id))? else {
+            return Ok(());
+        };
+        let is_held = match claim.account {
+            Some(holder) => tx.get::<Account>(&holder)?.is_some(),
+            None => true,
+        };
+        if is_held {
+            let taken = field("/login_id", FieldErrorCode::Taken, "this ID is taken");
+            return Err(Error::Invalid(vec![taken]));
+        }
+        Ok(())
+    }
+
+    fn new_account(
+        &self,
+        tx: &mut Tx<'_>,
+        id: AccountId,
+        person: Sealed<Person>,
+        request: &SignupRequest,
+    ) -> Result<SignupAnswer, Error> {
+        self.check_is_free(tx, &request.login_id)?;
+        let account = Account {
+            id,
+            person: Some(person),
+            state: AccountState::PendingEmail,
+            consent: Consent {
+                terms_version: request.accepted_terms.clone(),
+                at: tx.now(),
+            },
+            created_at: tx.now(),
+            server_quota: self.settings.server_quota,
+        };
+        tx.insert(&id, &account)?;
+        let claim = LoginClaim { account: Some(id) };
+        tx.put(&self.login_name(&request.login_id), &claim)?;
+        self.list_under_email(tx, &request.email, id)?;
+        let content = MailContent::ConfirmEmail { account: id };
+        self.mails.queue(tx, content)?;
+        let email = request.email.clone();
+        Ok(SignupAnswer { account: id, email })
+    }
+
+    /// Puts an account on the list of its address, which must have room for another confirmed one.
+    fn list_under_email(
+        &self,
+        tx: &mut Tx<'_>,
+        email: &str,
+        account: AccountId,
+    ) -> Result<(), Error> {
+        let mut others = self.accounts_of_email(tx, email)?;
+        others.retain(|other| other.id != account);
+        let is_confirmed = |other: &Account| other.state == AccountState::Active;
+        let confirmed = others.iter().filter(|other| is_confirmed(other)).count();
+        if confirmed >= ACCOUNTS_PER_EMAIL_MAX {
+            let detail = "this address has too many accounts already";
+            let error = field("/email", FieldErrorCode::TooMany, detail);
+            return Err(Error::Invalid(vec![error]));
+        }
+        // The oldest sign-ups make room.
+        let mut surplus = (others.len() - confirmed + 1).saturating_sub(PENDING_PER_EMAIL_MAX);
+        let mut accounts = Vec::new();
+        for other in others {
+            if surplus > 0 && !is_confirmed(&other) {
+                surplus -= 1;
+            } else {
+                accounts.push(other.id);
+            }
+        }
+        accounts.push(account);
+        tx.put(&self.email_name(email), &EmailIndex { accounts })
+    }
+
+    /// Writes the mail that asks to confirm the address of an account, with a fresh secret. `None` when there is
+    /// nothing to confirm any more.
+    pub async fn compose_confirmation(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<ReadyMail>, Error> {
+        let Some((person, secret, expires_at)) = self.new_confirmation(account).await? else {
+            return Ok(None);
+        };
+        let settings = &self.settings;
+        let letter = confirmation(&ConfirmationMail {
+            locale: person.locale,
+            link: &format!("{}/confirm?token={secret}", settings.portal_url),
+            expires_at,
+            installation: &settings.installation,
+            support_email: &settings.support_email,
+        });
+        Ok(Some(ReadyMail {
+            to: person.email,
+            letter,
+        }))
+    }
+
+    /// Makes a new one-time secret for an account's address and ends the earlier one. The secret goes into
+    /// the mail and nowhere else; `None` when there is nothing to confirm any more.
+    async fn new_confirmation(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(Person, String, Timestamp)>, Error> {
+        let secret = secret::generate()?;
+        let hash = secret::hash(&secret);
+        let found = self
+            .ctx
+            .commit(Actor::System, "confirmation mail", |tx| {
+                self.replace_confirmation(tx, account, &hash)
+            })
+            .await?;
+        Ok(found.map(|(person, expires_at)| (person, secret, expires_at)))
+    }
+
+    /// Has the secret of this hash confirm the address of an account, and no other; gives whose address it is, and
+    /// until when.
+    fn replace_confirmation(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        hash: &String,
+    ) -> Result<Option<(Person, Timestamp)>, Error> {
+        let now = tx.now();
+        let Some(account) = tx.get::<Account>(&account)? else {
+            return Ok(None);
+        };
+        if account.state != AccountState::PendingEmail || self.has_lapsed(&account, now)? {
+            return Ok(None);
+        }
+        let person = match self.person(&account) {
+            Ok(person) => person,
+            Err(Error::Erased) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Some(earlier) = tx.get::<PendingConfirmation>(&account.id)?
+            && tx.get::<Confirmation>(&earlier.secret_hash)?.is_some()
+        {
+            tx.remove::<Confirmation>(&earlier.secret_hash)?;
+        }
+        let expires_at = self.confirmable_until(&account, now)?;
+        let confirmation = Confirmation {
+            account: account.id,
+            expires_at,
+        };
+        tx.insert(hash, &confirmation)?;
+        let pending = PendingConfirmation {
+            secret_hash: hash.clone(),
+            requested_at: now,
+        };
+        tx.put(&account.id, &pending)?;
+        Ok(Some((person, expires_at)))
+    }
+
+    /// Confirms an address with the secret of the mailed link; it works once. From here on the account counts for
+    /// its address.
+    pub async fn confirm_email(&self, caller: &Caller, secret: &str) -> Result<(), Error> {
+        let hash = secret::hash(secret);
+        let cause = format!("confirm e-mail, {}", caller.request);
+        self.ctx
+            .commit(Actor::Visitor, &cause, |tx| {
+                let confirmation = tx.get::<Confirmation>(&hash)?.ok_or(Error::LinkExpired)?;
+                let id = confirmation.account;
+                let account = tx.get::<Account>(&id)?.ok_or(Error::LinkExpired)?;
+                if tx.now() >= confirmation.expires_at
+                    || account.state != AccountState::PendingEmail
+                    || self.has_lapsed(&account, tx.now())?
+                {
+                    return Err(Error::LinkExpired);
+                }
+                let person = match self.person(&account) {
+                    Err(Error::Erased) => return Err(Error::LinkExpired),
+                    person => person?,
+                };
+                self.list_under_email(tx, &person.email, id)?;
+                tx.remove::<Confirmation>(&hash)?;
+                if tx.get::<PendingConfirmation>(&id)?.is_some() {
+                    tx.remove::<PendingConfirmation>(&id)?;
+                }
+                let active = Account {
+                    state: AccountState::Active,
+                    ..account
+                };
+                tx.put(&id, &active)
+            })
+            .await
+    }
+}

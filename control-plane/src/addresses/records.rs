@@ -1,0 +1,9 @@
+//! What of addresses is stored.
+
+use std::net::IpAddr;
+
+use crate::{domain::addresses::AddressClaim, kernel::record::records};
+
+records! {
+    AddressClaim, at "addr/" by IpAddr, version 2;
+}

@@ -1,0 +1,109 @@
+//! What is charged for: the contract of each server, and the intervals in which it was used.
+//!
+//! ```text
+//! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
+//!             `--(deleted before, or can't be made: no usage)--> ended
+//! ```
+//!
+//! Everything in here is a part of other nouns' commits: what a server does, and what is charged for it, are one.
+
+use innkeeper_wire::{
+    api::OutageCause,
+    id::{ContractId, UsageId},
+};
+
+use crate::{
+    domain::usage::{Contract, UsageInterval},
+    kernel::{Ctx, Error, Tx},
+};
+
+pub(crate) mod records;
+
+/// The contracts of an installation.
+#[derive(Clone)]
+pub struct Billing {
+    ctx: Ctx,
+}
+
+impl Billing {
+    /// The contracts of a store.
+    #[must_use]
+    pub fn new(ctx: Ctx) -> Self {
+        Self { ctx }
+    }
+
+    /// Begins a contract, which charges nothing yet.
+    pub(crate) fn open_contract(&self, tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
+        tx.insert(&contract.id, contract)
+    }
+
+    /// Begins to charge: the server is ready for the first time. `outage` is by what it can't be used all the same.
+    pub(crate) fn begin_usage(
+        &self,
+        tx: &mut Tx<'_>,
+        contract: ContractId,
+        outage: Option<OutageCause>,
+    ) -> Result<(), Error> {
+        let open = find(tx, contract)?;
+        let now = tx.now();
+        let usage = UsageInterval {
+            id: UsageId::new(self.ctx.ids()),
+            contract,
+            from: now,
+            until: None,
+            outages: Vec::new(),
+        };
+        let usage = usage.with_outage(outage, now);
+        tx.insert(&(contract, usage.id), &usage)?;
+        let charged = Contract {
+            open_usage: Some(usage.id),
+            ..open
+        };
+        tx.put(&contract, &charged)
+    }
+
+    /// Marks in what is charged for that the server can't be used by its host's fault, or can again.
+    pub(crate) fn mark_outage(
+        &self,
+        tx: &mut Tx<'_>,
+        contract: ContractId,
+        outage: Option<OutageCause>,
+    ) -> Result<(), Error> {
+        let found = tx.get::<Contract>(&contract)?;
+        let Some(usage) = found.and_then(|contract| contract.open_usage) else {
+            return Ok(());
+        };
+        let name = (contract, usage);
+        let Some(open) = tx.get::<UsageInterval>(&name)? else {
+            return Ok(());
+        };
+        let marked = open.with_outage(outage, tx.now());
+        tx.put(&name, &marked)
+    }
+
+    /// Closes the open usage interval and the contract; one that ended stays as it ended.
+    pub(crate) fn end_contract(&self, tx: &mut Tx<'_>, contract: ContractId) -> Result<(), Error> {
+        let found = find(tx, contract)?;
+        if found.ended_at.is_some() {
+            return Ok(());
+        }
+        let now = tx.now();
+        if let Some(usage) = found.open_usage {
+            let name = (contract, usage);
+            if let Some(open) = tx.get::<UsageInterval>(&name)? {
+                tx.put(&name, &open.closed(now))?;
+            }
+        }
+        let ended = Contract {
+            open_usage: None,
+            ended_at: Some(now),
+            ..found
+        };
+        tx.put(&contract, &ended)
+    }
+}
+
+fn find(tx: &mut Tx<'_>, contract: ContractId) -> Result<Contract, Error> {
+    let missing = || Error::Storage(format!("there is no {contract}"));
+    tx.get::<Contract>(&contract)?.ok_or_else(missing)
+}

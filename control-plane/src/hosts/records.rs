@@ -1,0 +1,33 @@
+//! What of hosts is stored.
+
+use innkeeper_wire::id::HostId;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{
+        host::{Host, Invitation, ManifestHead, Reserved},
+        host_session::Position,
+    },
+    kernel::record::records,
+};
+
+records! {
+    Host, at "hst/" by HostId, version 2;
+    HostNameClaim, at "hstname/" by String, version 2;
+    // By the hash of its token.
+    Invitation, at "inv/" by String, version 2;
+    Reserved, at "reserved/" by HostId, version 2;
+    ManifestHead, at "manifest/" by HostId, version 2;
+    Acknowledged, at "ack/" by HostId, version 2;
+}
+
+/// That a host's name is taken.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct HostNameClaim {
+    /// By which host.
+    pub(crate) host: HostId,
+}
+
+/// The newest desired state that a host ever had.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Acknowledged(pub(crate) Position);

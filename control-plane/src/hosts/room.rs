@@ -1,0 +1,119 @@
+//! Room on hosts: choosing one from memory, taking room there as its records are now, giving it back.
+
+use std::collections::BTreeMap;
+
+use innkeeper_wire::{
+    id::{Code, HostId},
+    planted::{Bug, planted},
+    time::Timestamp,
+};
+
+use super::{Hosts, Turn};
+use crate::{
+    domain::{
+        free_addresses::Carriers,
+        host::{Demand, Host, Reserved},
+        placement::{self, Candidate, Placement, Refusal},
+    },
+    kernel::{Error, Tx},
+};
+
+impl Hosts {
+    /// Chooses a host for a server, and waits until it is one's turn to take room there.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`], or [`Error::Starting`] while hosts are still awaited.
+    pub(crate) async fn choose(
+        &self,
+        site: &Code,
+        demand: Demand,
+        carriers: &Carriers,
+    ) -> Result<Turn<'_>, Error> {
+        let now = self.ctx.now();
+        let is_heard = |host| self.takes_servers(host, now);
+        let chosen = self.mirror.choose(site, demand, carriers, is_heard);
+        let turn = chosen
+            .await
+            .map_err(|refusals| self.no_room(&refusals, now))?;
+        let Placement { host, score_ppm } = turn.placement;
+        tracing::debug!(host.id = %host, score_ppm, "chose a host");
+        Ok(turn)
+    }
+
+    /// Why no host takes a server. Right after a start nobody knows yet what those have that were not heard of.
+    fn no_room(&self, refusals: &[(HostId, Refusal)], now: Timestamp) -> Error {
+        let is_awaited = |(host, refusal): &(HostId, Refusal)| {
+            *refusal == Refusal::Unreachable && self.presence.heard(*host).is_none()
+        };
+        let wait = self.presence.awaits_hosts_for(now);
+        match wait.filter(|_| refusals.iter().any(is_awaited)) {
+            Some(wait) => Error::Starting {
+                retry_after_s: wait.as_secs().max(1),
+            },
+            None => Error::NoRoom(hosts_by_refusal(refusals)),
+        }
+    }
+
+    /// Takes room on a host that was chosen from memory, as its records are now; gives the host unless it has none.
+    pub(crate) fn take_room(
+        &self,
+        tx: &mut Tx<'_>,
+        site: &Code,
+        host: HostId,
+        demand: Demand,
+    ) -> Result<Option<Host>, Error> {
+        let Some(host) = tx.get::<Host>(&host)? else {
+            return Ok(None);
+        };
+        let reserved = tx.get::<Reserved>(&host.id)?.unwrap_or_default();
+        let candidate = Candidate {
+            host: host.id,
+            name: host.name.clone(),
+            site: host.site.clone(),
+            state: host.state,
+            reachable: self.takes_servers(host.id, tx.now()),
+            // The addresses themselves are taken in the same commit.
+            addressable: true,
+            capacity: host.capacity,
+            reserved,
+        };
+        let placed = placement::place(
+            site,
+            demand,
+            self.overcommit,
+            std::slice::from_ref(&candidate),
+        );
+        if placed.is_err() {
+            // What is kept in memory may be behind: by a record that another process wrote, at the most.
+            self.mirror.look_again(&self.ctx, host.id)?;
+            return Ok(None);
+        }
+        tx.put(&host.id, &reserved.with(demand))?;
+        Ok(Some(host))
+    }
+
+    /// Gives back the room of a server that is gone.
+    pub(crate) fn give_room_back(
+        &self,
+        tx: &mut Tx<'_>,
+        host: HostId,
+        demand: Demand,
+    ) -> Result<(), Error> {
+        if let Some(reserved) = tx.get::<Reserved>(&host)?
+            && !planted(Bug::ForgetUndo)
+        {
+            tx.put(&host, &reserved.without(demand))?;
+        }
+        Ok(())
+    }
+}
+
+/// How many hosts were passed over for which reason.
+fn hosts_by_refusal(refusals: &[(HostId, Refusal)]) -> String {
+    let mut counts = BTreeMap::<Refusal, usize>::new();
+    for (_, refusal) in refusals {
+        *counts.entry(*refusal).or_default() += 1;
+    }
+    let one = |(refusal, hosts): (&Refusal, &usize)| format!("{hosts} x {refusal}");
+    counts.iter().map(one).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,57 @@
+//! Who asks. It travels with every commit, since the journal is the audit trail.
+
+use std::{fmt, net::IpAddr};
+
+use innkeeper_wire::id::{AccountId, HostId, RequestId};
+
+use super::error::Error;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Somebody who is not signed in.
+    Visitor,
+    /// A signed-in customer.
+    Account(AccountId),
+    /// A host, by its certificate.
+    Host(HostId),
+    /// An operator, over the admin socket.
+    Operator,
+    /// One of our own duties.
+    System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visitor => f.write_str("visitor"),
+            Self::Account(account) => account.fmt(f),
+            Self::Host(host) => host.fmt(f),
+            Self::Operator => f.write_str("operator"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// One request: who asks, from where, and how the logs call it.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// The client's address, as the portal or the connection tells.
+    pub address: IpAddr,
+    /// The request.
+    pub request: RequestId,
+}
+
+impl Caller {
+    /// The signed-in account, or a refusal.
+    pub fn account(&self) -> Result<AccountId, Error> {
+        match self.actor {
+            Actor::Account(account) => Ok(account),
+            Actor::Visitor | Actor::Host(_) | Actor::Operator | Actor::System => {
+                Err(Error::Unauthenticated)
+            }
+        }
+    }
+}

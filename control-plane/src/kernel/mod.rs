@@ -1,0 +1,20 @@
+//! What every noun is built on: who asks ([`caller`]), the store with clock and ids ([`ctx`]), typed records
+//! ([`record`]) and the transaction that changes them ([`tx`]). Knows no noun of the product.
+
+pub mod caller;
+pub mod ctx;
+mod ephemeral;
+pub mod error;
+pub mod gate;
+pub mod record;
+pub mod secret;
+pub mod tx;
+
+pub use self::{
+    caller::{Actor, Caller},
+    ctx::Ctx,
+    ephemeral::Remembered,
+    error::Error,
+    record::{Record, Versioned},
+    tx::Tx,
+};

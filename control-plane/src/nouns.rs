@@ -1,0 +1,190 @@
+//! All nouns of the product, built and wired: each is handed what it needs, and nothing else happens here.
+
+use std::{sync::Arc, time::Duration};
+
+use innkeeper_wire::{id::IdSource, time::Clock, vm::Opening};
+
+use crate::{
+    accounts::{self, AccountSettings, Accounts},
+    addresses::{self, Addresses},
+    billing::{self, Billing},
+    continuity::{self, Continuity, witnesses::WitnessKey},
+    domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
+    hosts::{self, Hosts},
+    intake::Intake,
+    kernel::{Ctx, gate::Gate, record::Kind},
+    mails::{self, Mails},
+    orders::{self, OrderSettings, Orders},
+    servers::{self, Servers},
+    store::Store,
+    vault::Vault,
+};
+
+/// All types of records that there are, by noun.
+pub const RECORDS: &[(&str, &[Kind])] = &[
+    ("accounts", accounts::records::RECORDS),
+    ("addresses", addresses::records::RECORDS),
+    ("billing", billing::records::RECORDS),
+    ("continuity", continuity::records::RECORDS),
+    ("hosts", hosts::records::RECORDS),
+    ("mails", mails::records::RECORDS),
+    ("orders", orders::records::RECORDS),
+    ("servers", servers::records::RECORDS),
+];
+
+/// What an operator decides about the installation.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The hoster's name for it.
+    pub installation: String,
+    /// Where customers get help.
+    pub support_email: String,
+    /// Version of the member terms.
+    pub terms_version: String,
+    /// The member terms.
+    pub terms: String,
+    /// Shortest password.
+    pub password_length_min: usize,
+    /// Where the portal is, for links in mails; no slash at the end.
+    pub portal_url: String,
+    /// What can be ordered.
+    pub catalogue: Catalogue,
+    /// Address pools.
+    pub pools: Vec<Pool>,
+    /// How much more may be promised than there is.
+    pub overcommit: Overcommit,
+    /// What may come in to a new server.
+    pub openings: Vec<Opening>,
+    /// Days for which the disk of a deleted server is kept.
+    pub tombstone_days: u32,
+    /// How long an address that a guest had rests before somebody else gets it (T43).
+    pub address_rest: Duration,
+    /// Most servers of a new account.
+    pub server_quota: u32,
+    /// Most sign-ups in an hour, from everywhere together.
+    pub sign_ups_per_hour: u32,
+    /// What tags the witnesses of the journal that hosts are told.
+    pub witness_key: WitnessKey,
+}
+
+/// The nouns. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Nouns {
+    /// What they work with.
+    pub ctx: Ctx,
+    /// What the operator decided.
+    pub settings: Arc<Settings>,
+    /// The outbox.
+    pub mails: Mails,
+    /// Addresses of the pools.
+    pub addresses: Addresses,
+    /// Customers.
+    pub accounts: Accounts,
+    /// Contracts and what is charged for.
+    pub billing: Billing,
+    /// Hypervisors.
+    pub hosts: Hosts,
+    /// Customers' servers.
+    pub servers: Servers,
+    /// Quotes and orders.
+    pub orders: Orders,
+    /// Restores, witnesses, the authority's roll-over.
+    pub continuity: Continuity,
+    /// Reports of hosts.
+    pub intake: Intake,
+}
+
+impl Nouns {
+    /// Puts them together over a store, and reads what they keep in memory of it.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        vault: Vault,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        settings: Settings,
+    ) -> Self {
+        let ctx = Ctx::new(store, clock, ids, Gate::default());
+        let mails = Mails::new(ctx.clone());
+        let addresses = Addresses::new(ctx.clone(), settings.pools.clone(), settings.address_rest);
+        let accounts = Accounts::new(
+            ctx.clone(),
+            vault,
+            mails.clone(),
+            account_settings(&settings),
+        );
+        let billing = Billing::new(ctx.clone());
+        let hosts = Hosts::new(
+            ctx.clone(),
+            addresses.clone(),
+            settings.catalogue.sites.clone(),
+            settings.overcommit,
+        );
+        let servers = Servers::new(
+            ctx.clone(),
+            accounts.clone(),
+            addresses.clone(),
+            billing.clone(),
+            hosts.clone(),
+        );
+        let orders = Orders::new(
+            ctx.clone(),
+            accounts.clone(),
+            addresses.clone(),
+            billing.clone(),
+            hosts.clone(),
+            servers.clone(),
+            OrderSettings {
+                catalogue: settings.catalogue.clone(),
+                openings: settings.openings.clone(),
+            },
+        );
+        let continuity = Continuity::new(
+            ctx.clone(),
+            addresses.clone(),
+            hosts.clone(),
+            servers.clone(),
+            settings.witness_key.clone(),
+        );
+        let intake = Intake::new(
+            ctx.clone(),
+            hosts.clone(),
+            servers.clone(),
+            continuity.clone(),
+        );
+        let nouns = Self {
+            ctx,
+            settings: Arc::new(settings),
+            mails,
+            addresses,
+            accounts,
+            billing,
+            hosts,
+            servers,
+            orders,
+            continuity,
+            intake,
+        };
+        nouns.load();
+        nouns
+    }
+
+    fn load(&self) {
+        let loaded = self.addresses.load().and_then(|()| self.hosts.load());
+        if let Err(error) = loaded.and_then(|()| self.servers.load()) {
+            tracing::error!(%error, "hosts and addresses can't be read; the first order tries again");
+        }
+    }
+}
+
+fn account_settings(settings: &Settings) -> AccountSettings {
+    AccountSettings {
+        password_length_min: settings.password_length_min,
+        terms_version: settings.terms_version.clone(),
+        server_quota: settings.server_quota,
+        sign_ups_per_hour: settings.sign_ups_per_hour,
+        installation: settings.installation.clone(),
+        portal_url: settings.portal_url.clone(),
+        support_email: settings.support_email.clone(),
+    }
+}

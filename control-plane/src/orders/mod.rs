@@ -1,0 +1,143 @@
+//! Quotes and orders: what it costs, and the one commit that takes the quota, the room on a host and the
+//! addresses, and makes order, contract and server of them (R34-R36, R41-R42, R46). The life of an order is drawn in its
+//! rules (`domain::order`).
+
+use std::sync::Arc;
+
+use innkeeper_wire::{
+    api::{self, Page},
+    id::OrderId,
+    vm::Opening,
+};
+
+use crate::{
+    accounts::Accounts,
+    addresses::Addresses,
+    billing::Billing,
+    domain::{
+        catalogue::Catalogue,
+        order::{Choice, Order, progress},
+        server::Server,
+    },
+    hosts::Hosts,
+    kernel::{Caller, Ctx, Error},
+    servers::{Servers, page},
+};
+
+mod images;
+mod placing;
+mod quotes;
+pub(crate) mod records;
+
+/// What an operator decides about orders.
+#[derive(Debug, Clone)]
+pub struct OrderSettings {
+    /// What can be ordered.
+    pub catalogue: Catalogue,
+    /// What may come in to a new server.
+    pub openings: Vec<Opening>,
+}
+
+/// The orders of an installation.
+#[derive(Clone)]
+pub struct Orders {
+    ctx: Ctx,
+    accounts: Accounts,
+    addresses: Addresses,
+    billing: Billing,
+    hosts: Hosts,
+    servers: Servers,
+    settings: Arc<OrderSettings>,
+}
+
+impl Orders {
+    /// The orders of a store.
+    #[must_use]
+    pub fn new(
+        ctx: Ctx,
+        accounts: Accounts,
+        addresses: Addresses,
+        billing: Billing,
+        hosts: Hosts,
+        servers: Servers,
+        settings: OrderSettings,
+    ) -> Self {
+        Self {
+            ctx,
+            accounts,
+            addresses,
+            billing,
+            hosts,
+            servers,
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// What can be ordered.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.settings.catalogue
+    }
+
+    /// One's own order.
+    pub fn own_order(&self, caller: &Caller, id: OrderId) -> Result<api::Order, Error> {
+        let found = self.ctx.read::<Order>(&(caller.account()?, id))?;
+        self.view(found.ok_or(Error::NotFound)?)
+    }
+
+    /// One's own orders, newest first.
+    pub fn orders(
+        &self,
+        caller: &Caller,
+        after: Option<&OrderId>,
+        limit: usize,
+    ) -> Result<Page<api::Order>, Error> {
+        let account = caller.account()?;
+        let found: Vec<(OrderId, Order)> = self.ctx.list_newest(&account, after, limit + 1)?;
+        let Page { data, page } = page(found, limit);
+        let data = data.into_iter().map(|order| self.view(order));
+        Ok(Page {
+            data: data.collect::<Result<_, _>>()?,
+            page,
+        })
+    }
+
+    fn view(&self, order: Order) -> Result<api::Order, Error> {
+        let server = self.servers.find(order.account, order.server);
+        let server = server.map_err(|error| without_server(&order, error))?;
+        Ok(view(order, &server))
+    }
+}
+
+/// Both were made in one commit, and neither is ever removed: it is not the customer who asks for what is not there.
+fn without_server(order: &Order, error: Error) -> Error {
+    match error {
+        Error::NotFound => Error::Storage(format!("{} has no server", order.id)),
+        error => error,
+    }
+}
+
+fn view(order: Order, server: &Server) -> api::Order {
+    let (state, failure) = progress(server);
+    let Choice {
+        site,
+        plan,
+        image,
+        name,
+        ..
+    } = order.choice;
+    api::Order {
+        id: order.id,
+        state,
+        server: order.server,
+        server_name: name,
+        contract: order.contract,
+        site,
+        plan: plan.code,
+        image: image.code,
+        hourly: plan.hourly,
+        monthly_cap: plan.monthly_cap,
+        placed_at: order.placed_at,
+        failure,
+    }
+}

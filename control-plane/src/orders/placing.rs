@@ -1,0 +1,270 @@
+//! Placing an order: all of it in one commit, or nothing.
+
+use innkeeper_wire::{
+    api::{self, OrderRequest},
+    digest::Digest,
+    error::FieldErrorCode,
+    id::{AccountId, ContractId, HostId, OrderId, QuoteId, ServerId},
+    vm::{MacAddress, Nic, Power, PowerTarget},
+};
+
+use super::{Orders, records::QuoteClaim, view, without_server};
+use crate::{
+    addresses::TakenAddresses,
+    domain::{
+        account::field,
+        host::{Demand, Host},
+        order::{Choice, IdempotencyRecord, Order, Quote},
+        server::{Lifecycle, Observed, Server},
+        usage::Contract,
+    },
+    hosts::Turn,
+    kernel::{Caller, Error, Tx, secret},
+};
+
+/// Hosts that one order is placed on, when others were faster, before the caller hears `Busy`.
+const PLACEMENTS_MAX: usize = 32;
+
+/// How an attempt stands.
+enum Standing {
+    /// It, or another one with the same quote, was carried out.
+    Ordered(api::Order),
+    /// It may order this.
+    Open(Quote),
+}
+
+/// One confirmation of a quote, as it was sent.
+struct Attempt {
+    account: AccountId,
+    /// Hash of the `Idempotency-Key`.
+    key: String,
+    request: Digest,
+    quote: QuoteId,
+}
+
+impl Orders {
+    /// Orders what was quoted: all of it in one commit, or nothing. The same key, and the same quote, give
+    /// the same order however often they are sent.
+    pub async fn place(
+        &self,
+        caller: &Caller,
+        idempotency_key: &str,
+        request: &OrderRequest,
+    ) -> Result<api::Order, Error> {
+        let account = caller.account()?;
+        if !request.accept_cautions {
+            let detail = "read and accept the cautions to order";
+            let error = field("/accept_cautions", FieldErrorCode::Required, detail);
+            return Err(Error::Invalid(vec![error]));
+        }
+        let body =
+            serde_json::to_vec(request).map_err(|error| Error::Storage(error.to_string()))?;
+        let attempt = Attempt {
+            account,
+            key: secret::hash(idempotency_key),
+            request: Digest::of(&body),
+            quote: request.quote,
+        };
+        let cause = format!("order {}, {}", request.quote, caller.request);
+        self.ctx.gate().check_changes_are_taken(caller.actor)?;
+        self.load()?;
+        for _ in 0..PLACEMENTS_MAX {
+            let quote = match self.standing(&attempt)? {
+                Standing::Ordered(order) => return Ok(order),
+                Standing::Open(quote) => quote,
+            };
+            let gate = self.ctx.gate().ask()?;
+            gate.check_addresses_are_given(&quote.choice.site)?;
+            let turn = self.choose_host(&quote.choice).await?;
+            let decide = |tx: &mut Tx<'_>| self.order_once(tx, &attempt, turn.host());
+            if let Some(order) = self.ctx.commit(caller.actor, &cause, decide).await? {
+                return Ok(order);
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// What is kept in memory of what orders take, should it not have been read at the start.
+    fn load(&self) -> Result<(), Error> {
+        self.hosts.load()?;
+        self.addresses.load()?;
+        self.servers.load()
+    }
+
+    async fn choose_host(&self, choice: &Choice) -> Result<Turn<'_>, Error> {
+        let carriers = self.addresses.carriers(&choice.site, self.ctx.now());
+        if carriers.is_empty() {
+            return Err(Error::NoAddress);
+        }
+        self.hosts
+            .choose(&choice.site, demand(choice), &carriers)
+            .await
+    }
+
+    /// How an attempt stands before it is decided.
+    fn standing(&self, attempt: &Attempt) -> Result<Standing, Error> {
+        let mut tx = Tx::new(self.ctx.store(), self.ctx.now());
+        self.look_up(&mut tx, attempt)
+    }
+
+    /// What became of an attempt before, or the quote that it may order.
+    fn look_up(&self, tx: &mut Tx<'_>, attempt: &Attempt) -> Result<Standing, Error> {
+        let account = attempt.account;
+        let known = tx.get::<IdempotencyRecord>(&(account, attempt.key.clone()))?;
+        if known.is_some_and(|known| known.request != attempt.request) {
+            return Err(Error::IdempotencyMismatch);
+        }
+        let claimed = tx.get::<QuoteClaim>(&attempt.quote)?;
+        let claimed = claimed.map(|claim| claim.order);
+        if let Some(order) = known.map(|known| known.order).or(claimed) {
+            let order = tx.get::<Order>(&(account, order))?.ok_or(Error::NotFound)?;
+            let server = self.servers.find_in(tx, account, order.server);
+            let server = server.map_err(|error| without_server(&order, error))?;
+            return Ok(Standing::Ordered(view(order, &server)));
+        }
+        let quote = self.find_quote(account, attempt.quote)?;
+        if tx.now() > quote.expires_at {
+            return Err(Error::QuoteExpired);
+        }
+        let offered = self.catalogue().plan(quote.choice.plan.code.as_str());
+        if offered != Some(&quote.choice.plan) {
+            return Err(Error::PriceChanged);
+        }
+        Ok(Standing::Open(quote))
+    }
+
+    /// The order on this host; nothing when the host has no room after all, or no address.
+    fn order_once(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        host: HostId,
+    ) -> Result<Option<api::Order>, Error> {
+        let quote = match self.look_up(tx, attempt)? {
+            Standing::Ordered(order) => return Ok(Some(order)),
+            Standing::Open(quote) => quote,
+        };
+        let choice = &quote.choice;
+        let taken = self
+            .hosts
+            .take_room(tx, &choice.site, host, demand(choice))?;
+        let order = match taken {
+            Some(host) => self.reserve(tx, attempt, quote, &host)?,
+            None => None,
+        };
+        if order.is_none() {
+            tx.drop_writes();
+        }
+        Ok(order)
+    }
+
+    /// Quota and addresses, then order, contract and server: everything that an order takes beside the room. Nothing
+    /// when others have taken the last address that there was for this host.
+    fn reserve(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        quote: Quote,
+        host: &Host,
+    ) -> Result<Option<api::Order>, Error> {
+        self.hosts.advance_manifest(tx, host.id)?;
+        self.accounts.take_quota(tx, quote.account)?;
+        let server = ServerId::new(self.ctx.ids());
+        let taken = self.addresses.take(tx, &host.site, &host.name, server)?;
+        let Some(addresses) = taken else {
+            return Ok(None);
+        };
+        let order = Order {
+            id: OrderId::new(self.ctx.ids()),
+            account: quote.account,
+            quote: quote.id,
+            choice: quote.choice,
+            server,
+            contract: ContractId::new(self.ctx.ids()),
+            placed_at: tx.now(),
+        };
+        let server = self.new_server(tx, &order, host.id, addresses)?;
+        tx.insert(&(order.account, order.id), &order)?;
+        tx.insert(&order.quote, &QuoteClaim { order: order.id })?;
+        self.billing.open_contract(tx, &new_contract(&order))?;
+        self.servers.place(tx, &server)?;
+        let known = IdempotencyRecord {
+            request: attempt.request,
+            order: order.id,
+        };
+        tx.insert(&(attempt.account, attempt.key.clone()), &known)?;
+        Ok(Some(view(order, &server)))
+    }
+
+    fn new_server(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order,
+        host: HostId,
+        addresses: TakenAddresses,
+    ) -> Result<Server, Error> {
+        let wanted = &order.choice.ssh_keys;
+        let ssh_keys = self.accounts.public_keys(tx, order.account, wanted)?;
+        if ssh_keys.is_empty() {
+            let detail = "the chosen keys are no longer in your account";
+            return Err(Error::Invalid(vec![field(
+                "/quote",
+                FieldErrorCode::Outdated,
+                detail,
+            )]));
+        }
+        Ok(Server {
+            id: order.server,
+            account: order.account,
+            order: order.id,
+            contract: order.contract,
+            name: order.choice.name.clone(),
+            site: order.choice.site.clone(),
+            host,
+            plan: order.choice.plan.clone(),
+            image: order.choice.image.clone(),
+            nic: Nic {
+                mac: MacAddress::of(order.server),
+                addresses: addresses.addresses,
+                subnets: addresses.subnets,
+                openings: self.settings.openings.clone(),
+            },
+            ssh_keys,
+            power: Power {
+                target: PowerTarget::On,
+                serial: 1,
+            },
+            reboots: 0,
+            lifecycle: Lifecycle::Live,
+            observed: Observed::default(),
+            created_at: order.placed_at,
+            ready_at: None,
+            failure: None,
+            outage: None,
+            outage_ended_at: None,
+            seen_up: false,
+        })
+    }
+}
+
+fn demand(choice: &Choice) -> Demand {
+    let plan = &choice.plan;
+    Demand {
+        vcpus: plan.vcpus,
+        memory: plan.memory,
+        disk: plan.disk,
+    }
+}
+
+fn new_contract(order: &Order) -> Contract {
+    Contract {
+        id: order.contract,
+        account: order.account,
+        order: order.id,
+        server: order.server,
+        hourly: order.choice.plan.hourly,
+        monthly_cap: order.choice.plan.monthly_cap,
+        open_usage: None,
+        ended_at: None,
+    }
+}

@@ -1,0 +1,69 @@
+//! What is kept in memory of all servers: how many there are by state, and of which nothing was seen yet. Read from the
+//! store at the start, told of every write after that; who decides, reads and guards the record.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use innkeeper_wire::{
+    id::{HostId, ServerId},
+    time::Timestamp,
+};
+
+use crate::{
+    domain::{
+        census::{Census, Counted},
+        server::{HostReach, Server},
+    },
+    kernel::{
+        Ctx, Error,
+        record::{name_in, written},
+    },
+    store::{Follower, Write},
+};
+
+#[derive(Default)]
+pub(super) struct Mirror {
+    census: Mutex<Census>,
+    /// Whether what was there at the start has been read.
+    loaded: Mutex<bool>,
+}
+
+impl Mirror {
+    /// Reads what is there, unless that was done before. It must follow the store already.
+    pub(super) fn load(&self, ctx: &Ctx) -> Result<(), Error> {
+        let mut loaded = lock(&self.loaded);
+        if !*loaded {
+            ctx.for_each::<Server>(|_, server| lock(&self.census).note(&server.value))?;
+            *loaded = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&self, reach: impl Fn(HostId) -> HostReach) -> Counted {
+        lock(&self.census).count(reach)
+    }
+
+    /// Servers of which nothing was seen yet, `age` or longer after they were ordered.
+    pub(super) fn unseen(&self, age: Duration, now: Timestamp) -> Vec<(HostId, ServerId)> {
+        lock(&self.census).unseen(age, now)
+    }
+}
+
+impl Follower for Mirror {
+    fn applied(&self, _: u64, write: &Write) {
+        let Some((_, server)) = name_in::<Server>(write.key()) else {
+            return;
+        };
+        match written::<Server>(write) {
+            Some(server) => lock(&self.census).note(&server),
+            None => lock(&self.census).forget(server),
+        }
+    }
+}
+
+/// What these locks guard is whole between any two statements, so a panic elsewhere must not stop all orders.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,161 @@
+//! Servers: what their owners see and ask, what their hosts are told, and what their hosts' observations change. The
+//! states of one are drawn in its rules (`domain::server`).
+//!
+//! A server is two records: what it is, by its owner, and that its host has it, as long as the host has anything of it.
+
+use std::sync::Arc;
+
+use innkeeper_wire::{
+    api::{self, ServerAction},
+    id::{AccountId, ServerId},
+};
+
+use self::{
+    failed_orders::FailedOrders, mirror::Mirror, records::OnHost, spec_owners::SpecOwners,
+    unreadable::Unreadable,
+};
+use crate::{
+    accounts::Accounts,
+    addresses::Addresses,
+    billing::Billing,
+    domain::{
+        census::Counted,
+        server::{NotNow, Server},
+    },
+    hosts::Hosts,
+    kernel::{Caller, Ctx, Error, Tx},
+};
+
+mod failed_orders;
+mod lists;
+mod manifest;
+mod mirror;
+mod observations;
+pub(crate) mod records;
+mod restore;
+mod spec_owners;
+mod unreadable;
+
+pub(crate) use self::lists::page;
+pub use self::{
+    lists::ServerFilter,
+    manifest::{Offer, Stranded},
+};
+
+/// The servers of an installation.
+#[derive(Clone)]
+pub struct Servers {
+    ctx: Ctx,
+    accounts: Accounts,
+    addresses: Addresses,
+    billing: Billing,
+    hosts: Hosts,
+    mirror: Arc<Mirror>,
+    spec_owners: Arc<SpecOwners>,
+    failed_orders: Arc<FailedOrders>,
+    unreadable: Arc<Unreadable>,
+}
+
+impl Servers {
+    /// The servers of a store. They are counted once [`Servers::load`] was called.
+    #[must_use]
+    pub fn new(
+        ctx: Ctx,
+        accounts: Accounts,
+        addresses: Addresses,
+        billing: Billing,
+        hosts: Hosts,
+    ) -> Self {
+        let mirror = Arc::<Mirror>::default();
+        let follower = Arc::downgrade(&mirror);
+        ctx.store().follow(follower);
+        Self {
+            ctx,
+            accounts,
+            addresses,
+            billing,
+            hosts,
+            mirror,
+            spec_owners: Arc::default(),
+            failed_orders: Arc::default(),
+            unreadable: Arc::default(),
+        }
+    }
+
+    /// Reads which servers there are, unless that was done before.
+    pub fn load(&self) -> Result<(), Error> {
+        self.mirror.load(&self.ctx)
+    }
+
+    /// A server of an account.
+    pub(crate) fn find(&self, account: AccountId, id: ServerId) -> Result<Server, Error> {
+        let found = self.ctx.read::<Server>(&(account, id))?;
+        found.ok_or(Error::NotFound)
+    }
+
+    /// The same as part of a commit, which holds only if it is unchanged.
+    pub(crate) fn find_in(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        id: ServerId,
+    ) -> Result<Server, Error> {
+        let found = tx.get::<Server>(&(account, id))?;
+        found.ok_or(Error::NotFound)
+    }
+
+    /// Puts a new server on its host. Its room and what it takes beside that, the caller takes in the same commit.
+    pub(crate) fn place(&self, tx: &mut Tx<'_>, server: &Server) -> Result<(), Error> {
+        let account = server.account;
+        tx.insert(&(account, server.id), server)?;
+        tx.insert(&(server.host, server.id), &OnHost { account })
+    }
+
+    /// Does what the owner asks, by changing what is wanted. Its host hears of it at once and does it; the
+    /// answer shows what is observed, which is not yet what was asked.
+    pub async fn act(
+        &self,
+        caller: &Caller,
+        id: ServerId,
+        action: ServerAction,
+    ) -> Result<api::Server, Error> {
+        let account = caller.account()?;
+        let cause = format!("{action:?} {id}, {}", caller.request);
+        let decide = |tx: &mut Tx<'_>| {
+            let found = self.find_in(tx, account, id)?;
+            // Of a host that was left behind at a restore, nobody knows yet what it has and did.
+            if !self.ctx.gate().is_settled(found.host) {
+                return Err(Error::Restoring);
+            }
+            let reach = self.hosts.presence().reach(found.host, tx.now());
+            let generation = self.hosts.advance_manifest(tx, found.host)?;
+            let next = found.after(action, reach, generation, tx.now());
+            let next = next.map_err(|NotNow { state }| Error::InvalidState(state))?;
+            if action == ServerAction::Delete {
+                self.billing.end_contract(tx, next.contract)?;
+            }
+            tx.put(&(account, id), &next)?;
+            Ok(next)
+        };
+        let server = self.ctx.commit(caller.actor, &cause, decide).await?;
+        Ok(self.view(server, self.ctx.now()))
+    }
+
+    /// Servers that are not gone, by state and problem.
+    #[must_use]
+    pub fn count(&self) -> Counted {
+        let now = self.ctx.now();
+        self.mirror
+            .count(|host| self.hosts.presence().reach(host, now))
+    }
+
+    /// How many orders failed since the start.
+    pub(crate) fn failed_orders(&self) -> &FailedOrders {
+        &self.failed_orders
+    }
+
+    /// Records that could not be read while reports were taken in.
+    pub(crate) fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
+    }
+}

@@ -1,0 +1,18 @@
+//! What of servers is stored.
+
+use innkeeper_wire::id::{AccountId, HostId, ServerId};
+use serde::{Deserialize, Serialize};
+
+use crate::{domain::server::Server, kernel::record::records};
+
+records! {
+    Server, at "srv/" by (AccountId, ServerId), version 2;
+    OnHost, at "onhost/" by (HostId, ServerId), version 2;
+}
+
+/// That a server is on a host, and whose it is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct OnHost {
+    /// Whose.
+    pub(crate) account: AccountId,
+}

@@ -1,0 +1,46 @@
+//! What becomes of servers when an installation is opened after a restore, by what their hosts say.
+
+use innkeeper_wire::id::{HostId, ServerId};
+
+use super::Servers;
+use crate::{
+    domain::{recovery::Listed, server::Lifecycle},
+    kernel::{Actor, Error, Tx},
+};
+
+impl Servers {
+    /// Ends a server of which its host says, after a restore, that it had it and has it no more: it was deleted in
+    /// the time that the restore lost. What it took is given back when its host has nothing of it.
+    pub(crate) async fn end_gone(&self, host: HostId, server: ServerId) -> Result<(), Error> {
+        let cause = format!("gone at the restore: {server}");
+        let decide = |tx: &mut Tx<'_>| {
+            let Some(found) = self.bound_to(tx, host, server)? else {
+                return Ok(());
+            };
+            if found.lifecycle != Lifecycle::Live {
+                return Ok(());
+            }
+            let generation = self.hosts.advance_manifest(tx, host)?;
+            let next = found.ended_at_restore(generation, tx.now());
+            self.billing.end_contract(tx, next.contract)?;
+            tx.put(&(next.account, next.id), &next)
+        };
+        self.ctx.commit(Actor::Operator, &cause, decide).await
+    }
+
+    /// Counts on from what a host has carried out of a server's power changes and reboots. The restore may have lost
+    /// some of them, and the host would take the next ones for those.
+    pub(crate) async fn catch_up(&self, host: HostId, listed: &Listed) -> Result<(), Error> {
+        let cause = format!("carried out before the restore: {}", listed.server);
+        let decide = |tx: &mut Tx<'_>| {
+            let Some(found) = self.bound_to(tx, host, listed.server)? else {
+                return Ok(());
+            };
+            let Some(next) = found.caught_up(listed.power_serial, listed.reboots) else {
+                return Ok(());
+            };
+            tx.put(&(next.account, next.id), &next)
+        };
+        self.ctx.commit(Actor::Operator, &cause, decide).await
+    }
+}
