@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use crate::{
-    api::error::Refused, authority::Authority, domain::in_use::InUse, in_use::in_use, nouns::Nouns,
+    api::error::Refused,
+    authority::Authority,
+    in_use::{in_use, rules::InUse},
+    nouns::Nouns,
 };
 
 pub mod accounts;

@@ -1,5 +1,5 @@
 //! The authority of this installation as the running service has it: its file, what the agent API listens with, and
-//! the steps of rolling it over. What may follow is decided by `domain::roll_over`, what hosts said is asked of
+//! the steps of rolling it over. What may follow is decided by `continuity::rules::roll_over`, what hosts said is asked of
 //! [`Nouns`].
 //!
 //! The file is the truth, and replacing it is the whole of a step: killed at any instant, the service starts again
@@ -30,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::roll_over::{Member, Step, is_expiring},
+    continuity::rules::roll_over::{Member, Step, is_expiring},
     kernel::{Actor, Error},
     nouns::Nouns,
     owner, secret_file,

@@ -18,11 +18,10 @@ use innkeeper_wire::{
 use serde::Deserialize;
 
 use self::amounts::{amount, hourly};
-use crate::domain::{
-    addresses::{Pool, PoolDescription, Routing, check_together},
+use crate::{
+    addresses::rules::pools::{Pool, PoolDescription, Routing, check_together},
     catalogue::{Plan, Site},
-    host::is_host_name,
-    placement::Overcommit,
+    hosts::rules::{host::is_host_name, placement::Overcommit},
 };
 
 mod amounts;

@@ -8,9 +8,9 @@ use innkeeper_wire::{
 };
 
 use crate::{
+    billing::rules::cause_in,
     continuity::Continuity,
-    domain::{host_session::Position, usage::cause_in},
-    hosts::Hosts,
+    hosts::{Hosts, rules::host_session::Position},
     kernel::{Ctx, Error},
     servers::{Offer, Servers},
 };

@@ -2,8 +2,8 @@
 //! customers and the mutual-TLS API of agents, and places servers on hosts. See ARCHITECTURE.md.
 //!
 //! Arrows: `kernel` < `mails`, `addresses`, `accounts` < `billing`, `hosts` < `servers` < `orders` < `continuity` <
-//! `intake` < `nouns` < the doors (`api`, `agent_api`, `admin`, `work`, `metrics`) < `service`. `store`, `vault` and
-//! `domain` know none of these; `domain` is the rules, pure.
+//! `intake` < `nouns` < the doors (`api`, `agent_api`, `admin`, `work`, `metrics`) < `service`. `store` and `vault`
+//! know none of these. What a noun decides is in its `rules`, pure.
 
 #![forbid(unsafe_code)]
 
@@ -15,10 +15,10 @@ pub mod api;
 pub mod authority;
 pub mod billing;
 pub mod blobs;
+pub mod catalogue;
 pub mod config;
 pub mod continuity;
 pub mod doctor;
-pub mod domain;
 pub mod hosts;
 pub mod in_use;
 pub mod intake;

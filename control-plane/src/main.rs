@@ -22,8 +22,8 @@ use innkeeper_control_plane::{
     api,
     authority::replace_lost,
     config::Config,
+    continuity::rules::roll_over::Step,
     doctor,
-    domain::roll_over::Step,
     maintenance::{
         self, Soundness,
         trail::{self, Wanted},

@@ -15,9 +15,7 @@ use prometheus::{
 };
 
 use crate::{
-    domain::{census::name, recovery::Phase},
-    nouns::Nouns,
-    store::Store,
+    continuity::rules::recovery::Phase, nouns::Nouns, servers::rules::census::name, store::Store,
 };
 
 use self::{connections::Connections, fleet::FleetGauges, process::ProcessGauges};

@@ -6,11 +6,11 @@ use innkeeper_wire::{id::IdSource, time::Clock, vm::Opening};
 
 use crate::{
     accounts::{self, AccountSettings, Accounts},
-    addresses::{self, Addresses},
+    addresses::{self, Addresses, rules::pools::Pool},
     billing::{self, Billing},
+    catalogue::Catalogue,
     continuity::{self, Continuity, witnesses::WitnessKey},
-    domain::{addresses::Pool, catalogue::Catalogue, placement::Overcommit},
-    hosts::{self, Hosts},
+    hosts::{self, Hosts, rules::placement::Overcommit},
     intake::Intake,
     kernel::{Ctx, gate::Gate, record::Kind},
     mails::{self, Mails},

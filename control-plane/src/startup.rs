@@ -12,8 +12,10 @@ use tokio::net::TcpListener;
 use crate::{
     authority,
     config::{self, Config},
-    domain::in_use::{InUse, Offered, check_authority, check_pools, contradictions},
-    in_use::in_use,
+    in_use::{
+        in_use,
+        rules::{InUse, Offered, check_authority, check_pools, contradictions},
+    },
     owner,
     providers::mail::Mailer,
     store::Store,

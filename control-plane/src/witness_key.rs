@@ -8,7 +8,7 @@ use innkeeper_wire::digest::Digest;
 use rand::{TryRngCore as _, rngs::OsRng};
 use zeroize::Zeroizing;
 
-use crate::{continuity::witnesses::WitnessKey, domain::in_use::InUse, secret_file};
+use crate::{continuity::witnesses::WitnessKey, in_use::rules::InUse, secret_file};
 
 fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("witness.key")

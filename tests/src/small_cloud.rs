@@ -2,12 +2,10 @@
 //! simulator change of it what they are about.
 
 use innkeeper_control_plane::{
+    addresses::rules::pools::Pool,
+    catalogue::{Catalogue, Image, Plan, Site},
     continuity::witnesses::WitnessKey,
-    domain::{
-        addresses::Pool,
-        catalogue::{Catalogue, Image, Plan, Site},
-        placement::Overcommit,
-    },
+    hosts::rules::placement::Overcommit,
     nouns::Settings,
 };
 use innkeeper_wire::{

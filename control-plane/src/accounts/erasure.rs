@@ -9,7 +9,7 @@ use super::{
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
 };
 use crate::{
-    domain::{
+    accounts::rules::{
         account::{Account, AccountState, Confirmation, PendingConfirmation},
         quota::QuotaUse,
     },

@@ -7,7 +7,7 @@ use innkeeper_wire::time::Timestamp;
 
 use super::Accounts;
 use crate::{
-    domain::lockout::{Attempts, KEPT, Source, source, wide_source},
+    accounts::rules::lockout::{Attempts, KEPT, Source, source, wide_source},
     kernel::Error,
 };
 

@@ -8,7 +8,7 @@ use super::{
     records::{EmailIndex, LoginClaim},
 };
 use crate::{
-    domain::account::{Account, AccountState, Person},
+    accounts::rules::account::{Account, AccountState, Person},
     kernel::{Error, Tx},
 };
 

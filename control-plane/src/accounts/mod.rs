@@ -1,5 +1,5 @@
 //! Accounts: who signs up, signs in and keeps keys here, and what of his quota he has taken. An account's states stand
-//! in [`crate::domain::account`]; everything about the person is sealed with the account's own key ([`personal`]).
+//! in [`crate::accounts::rules::account`]; everything about the person is sealed with the account's own key ([`personal`]).
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
 use self::{passwords::Passwords, pending::Resends, rate_limits::RateLimits};
 use crate::{
-    domain::account::Account,
+    accounts::rules::account::Account,
     kernel::{Caller, Ctx, Error, Tx},
     mails::Mails,
     vault::Vault,
@@ -23,6 +23,7 @@ mod personal;
 mod quota;
 mod rate_limits;
 pub(crate) mod records;
+pub mod rules;
 mod sessions;
 mod sign_up;
 mod ssh_keys;

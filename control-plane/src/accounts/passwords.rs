@@ -19,7 +19,7 @@ use rand::{TryRngCore as _, rngs::OsRng};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    domain::lockout::{source, wide_source},
+    accounts::rules::lockout::{source, wide_source},
     kernel::Error,
 };
 

@@ -9,11 +9,9 @@ use innkeeper_wire::{id::AccountId, time::Timestamp};
 
 use super::{Accounts, erasure::remove_links, rate_limits::Limited, records::Erasing};
 use crate::{
-    domain::{
-        account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
-        mail::MailContent,
-    },
+    accounts::rules::account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
     kernel::{Actor, Caller, Error},
+    mails::rules::MailContent,
 };
 
 /// A confirmation mail can be asked for again after this long.

@@ -10,7 +10,7 @@ use super::{
     records::{KeysClaim, SealedSshKeys},
 };
 use crate::{
-    domain::{
+    accounts::rules::{
         account::{Account, Person},
         sealed::Sealed,
         ssh_key::SshKeys,

@@ -4,7 +4,7 @@ use innkeeper_wire::{id::AccountId, time::Timestamp};
 
 use super::Accounts;
 use crate::{
-    domain::{
+    accounts::rules::{
         account::{Account, AccountState},
         quota::{QuotaRefusal, QuotaUse},
     },

@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 use innkeeper_wire::time::Timestamp;
 
 use crate::{
-    domain::lockout::{SLACK, source, wide_source},
+    accounts::rules::lockout::{SLACK, source, wide_source},
     kernel::Error,
 };
 

@@ -5,7 +5,7 @@ use innkeeper_wire::{digest::Digest, id::AccountId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{
+    accounts::rules::{
         account::{Account, Confirmation, PendingConfirmation},
         quota::QuotaUse,
         sealed::Sealed,

@@ -17,7 +17,7 @@ use super::{
     rate_limits::Limited,
 };
 use crate::{
-    domain::account::{Account, AccountState},
+    accounts::rules::account::{Account, AccountState},
     kernel::{Caller, Error, secret},
 };
 

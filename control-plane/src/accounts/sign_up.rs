@@ -14,16 +14,18 @@ use super::{
     records::{EmailIndex, LoginClaim},
 };
 use crate::{
-    domain::{
+    accounts::rules::{
         account::{
             Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
             check_signup, field,
         },
-        mail::{ConfirmationMail, MailContent, confirmation},
         sealed::Sealed,
     },
     kernel::{Actor, Caller, Error, Tx, secret},
-    mails::ReadyMail,
+    mails::{
+        ReadyMail,
+        rules::{ConfirmationMail, MailContent, confirmation},
+    },
 };
 
 /// Most accounts with one e-mail address.

@@ -8,7 +8,7 @@ use innkeeper_wire::{
 
 use super::{Accounts, records::SealedSshKeys};
 use crate::{
-    domain::{
+    accounts::rules::{
         account::field,
         names,
         ssh_key::{self, ParsedKey, SshKey, SshKeys},

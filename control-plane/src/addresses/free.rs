@@ -12,9 +12,9 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    domain::{
-        addresses::{AddressClaim, Pool},
+    addresses::rules::{
         free_addresses::{Carriers, FreeAddresses, Tally},
+        pools::{AddressClaim, Pool},
     },
     kernel::{
         Ctx, Error,

@@ -25,15 +25,16 @@ use innkeeper_wire::{
 
 use self::free::Free;
 use crate::{
-    domain::{
-        addresses::{AddressClaim, Pool},
+    addresses::rules::{
         free_addresses::{Carriers, Tally},
+        pools::{AddressClaim, Pool},
     },
     kernel::{Ctx, Error, Tx},
 };
 
 mod free;
 pub(crate) mod records;
+pub mod rules;
 mod unlisted;
 
 pub use self::unlisted::UnlistedAddress;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{domain::addresses::AddressClaim, kernel::record::records};
+use crate::{addresses::rules::pools::AddressClaim, kernel::record::records};
 
 records! {
     AddressClaim, at "addr/" by IpAddr, version 2;

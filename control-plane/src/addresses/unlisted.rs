@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Addresses;
 use crate::{
-    domain::addresses::AddressClaim,
+    addresses::rules::pools::AddressClaim,
     kernel::{Actor, Error, Tx},
 };
 

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdminContext, ask};
 use crate::{
-    accounts::ErasurePlan, api::error::Refused, domain::account::AccountState, kernel::Error,
+    accounts::{ErasurePlan, rules::account::AccountState},
+    api::error::Refused,
+    kernel::Error,
 };
 
 /// Asks what erasing an account would do.

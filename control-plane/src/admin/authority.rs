@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::{AdminContext, ask};
 use crate::{
     api::error::Refused,
-    continuity::roll_over::stage,
-    domain::roll_over::{Member, Stage, Step, total_servers},
+    continuity::{
+        roll_over::stage,
+        rules::roll_over::{Member, Stage, Step, total_servers},
+    },
 };
 
 /// Hosts that a view names.

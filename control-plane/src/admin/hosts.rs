@@ -20,13 +20,15 @@ use super::{AdminContext, accounts::Confirmed, ask};
 use crate::{
     api::error::Refused,
     continuity::witnesses::Standing,
-    domain::{
-        condition::Condition,
-        host::{HostState, Reserved},
-        placement::Overcommit,
-        room::{Room, room},
+    hosts::{
+        HostOverview,
+        rules::{
+            condition::Condition,
+            host::{HostState, Reserved},
+            placement::Overcommit,
+            room::{Room, room},
+        },
     },
-    hosts::HostOverview,
     nouns::Nouns,
 };
 

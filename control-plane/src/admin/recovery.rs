@@ -15,12 +15,15 @@ use super::AdminContext;
 use crate::{
     addresses::UnlistedAddress,
     api::error::Refused,
-    continuity::{recovery::HostInRecovery, unrecorded::UnrecordedHost},
-    domain::{
-        host::HostState,
-        recovery::{Differences, Phase, RestoredFrom},
-        unrecorded::{Unrecorded, Verdict},
+    continuity::{
+        recovery::HostInRecovery,
+        rules::{
+            recovery::{Differences, Phase, RestoredFrom},
+            unrecorded::{Unrecorded, Verdict},
+        },
+        unrecorded::UnrecordedHost,
     },
+    hosts::rules::host::HostState,
     store::Head,
 };
 
@@ -370,7 +373,7 @@ mod tests {
     use innkeeper_wire::id::{ServerId, uuid_v7};
 
     use super::*;
-    use crate::domain::unrecorded::{Presented, Uses};
+    use crate::continuity::rules::unrecorded::{Presented, Uses};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(1_790_000_000_000 + seconds * 1_000)

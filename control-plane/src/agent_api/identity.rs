@@ -13,8 +13,7 @@ use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId, time::Ti
 use super::{AgentContext, listener::Connection, request_id};
 use crate::{
     api::error::Refused,
-    continuity::unrecorded::Contact,
-    domain::unrecorded::Presented,
+    continuity::{rules::unrecorded::Presented, unrecorded::Contact},
     kernel::{Actor, Caller, Error},
 };
 

@@ -13,11 +13,12 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    domain::usage::{Contract, UsageInterval},
+    billing::rules::{Contract, UsageInterval},
     kernel::{Ctx, Error, Tx},
 };
 
 pub(crate) mod records;
+pub mod rules;
 
 /// The contracts of an installation.
 #[derive(Clone)]

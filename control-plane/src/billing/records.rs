@@ -3,7 +3,7 @@
 use innkeeper_wire::id::{ContractId, UsageId};
 
 use crate::{
-    domain::usage::{Contract, UsageInterval},
+    billing::rules::{Contract, UsageInterval},
     kernel::record::records,
 };
 

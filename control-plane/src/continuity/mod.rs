@@ -20,11 +20,8 @@ use self::{
 };
 use crate::{
     addresses::Addresses,
-    domain::{
-        host_session::Position,
-        recovery::{Phase, RestoredFrom},
-    },
-    hosts::Hosts,
+    continuity::rules::recovery::{Phase, RestoredFrom},
+    hosts::{Hosts, rules::host_session::Position},
     kernel::{Ctx, Error},
     servers::Servers,
 };
@@ -33,6 +30,7 @@ pub mod openness;
 pub(crate) mod records;
 pub mod recovery;
 pub mod roll_over;
+pub mod rules;
 pub mod unrecorded;
 pub mod witnesses;
 

@@ -11,11 +11,11 @@ use super::{
     witnesses::{Standing, Witnesses},
 };
 use crate::{
-    domain::{
-        host::Host,
+    continuity::rules::{
         recovery::{Phase, Recovery, RestoredFrom, phase},
         unrecorded::{Giving, UNRECORDED_MAX, Unrecorded},
     },
+    hosts::rules::host::Host,
     kernel::{Ctx, Error, gate::Answers},
     store::FIRST_EPOCH,
 };

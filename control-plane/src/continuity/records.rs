@@ -3,7 +3,7 @@
 use innkeeper_wire::id::HostId;
 
 use crate::{
-    domain::{
+    continuity::rules::{
         recovery::{Recovery, RestoredFrom},
         roll_over::StepTaken,
         unrecorded::Unrecorded,

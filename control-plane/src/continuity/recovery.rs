@@ -1,6 +1,6 @@
 //! After a restore: what hosts report under the new epoch, the differences, and opening the installation again.
 //!
-//! A store of a later epoch than the first is closed (`domain::recovery`): customers change nothing, hosts get no
+//! A store of a later epoch than the first is closed (`continuity::rules::recovery`): customers change nothing, hosts get no
 //! desired state and go on with what they have. [`Continuity::finish_recovery`] holds the addresses of servers that no
 //! record knows, ends servers that their hosts had and have no more, and only then opens. Hosts that no record knows
 //! are [`super::unrecorded`]'s; none may be undecided then.
@@ -19,18 +19,18 @@ use innkeeper_wire::{
 
 use super::{Continuity, unrecorded::Contact, witnesses::Standing};
 use crate::{
-    domain::{
-        host::{Host, HostState},
-        recovery::{
-            Differences, Inventory, Listed, Phase, Recovery, RestoredFrom, compare, unknown,
-        },
-        server::Lifecycle,
+    continuity::rules::recovery::{
+        Differences, Inventory, Listed, Phase, Recovery, RestoredFrom, compare, unknown,
     },
-    hosts::HostOverview,
+    hosts::{
+        HostOverview,
+        rules::host::{Host, HostState},
+    },
     kernel::{
         Actor, Error, Tx,
         ctx::{Attempt, commit_once},
     },
+    servers::rules::server::Lifecycle,
     store::{Head, Store},
 };
 
@@ -246,7 +246,15 @@ impl Continuity {
             let id = host.overview.host.id;
             let inventory = self.inventories().of(id);
             for listed in inventory.iter().flat_map(|inventory| &inventory.listed) {
-                self.servers.catch_up(id, listed).await?;
+                let Listed {
+                    server,
+                    power_serial,
+                    reboots,
+                    ..
+                } = *listed;
+                self.servers
+                    .catch_up(id, server, power_serial, reboots)
+                    .await?;
             }
         }
         Ok(())

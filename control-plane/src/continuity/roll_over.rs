@@ -14,13 +14,13 @@ use innkeeper_wire::{digest::Digest, id::HostId, time::Timestamp};
 
 use super::Continuity;
 use crate::{
-    domain::{
-        host::HostState,
+    continuity::rules::{
         recovery::Phase,
         roll_over::{
             CertificateOf, Member, Pace, Renewal, Said, Stage, Step, StepTaken, Trusts, decide,
         },
     },
+    hosts::rules::host::HostState,
     kernel::{Actor, Error, Tx},
 };
 

@@ -1,4 +1,4 @@
-//! Hosts that no record knows (`domain::unrecorded`): hearing them, holding what they use, and the operator's decision.
+//! Hosts that no record knows (`continuity::rules::unrecorded`): hearing them, holding what they use, and the operator's decision.
 //! The agent API lets them report, and nothing else.
 
 use std::{
@@ -15,14 +15,14 @@ use innkeeper_wire::{
 
 use super::{Continuity, recovery::bounded};
 use crate::{
-    domain::{
-        host::{Host, HostState},
+    continuity::rules::{
         recovery::{Phase, Recovery},
         unrecorded::{
             CONTESTED_MAX, Presented, Readmission, ReadmissionRefusal, UNRECORDED_MAX, Unrecorded,
             Uses, Verdict, check_readmission, says_all,
         },
     },
+    hosts::rules::host::{Host, HostState},
     kernel::{Actor, Error, Tx, Versioned, gate::Answers as _},
     store::{FIRST_EPOCH, Head},
 };

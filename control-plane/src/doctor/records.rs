@@ -8,8 +8,10 @@ use crate::{
     admin::ask,
     authority,
     config::Config,
-    domain::in_use::{InUse, check_pools, contradictions},
-    in_use::in_use_at_rest,
+    in_use::{
+        in_use_at_rest,
+        rules::{InUse, check_pools, contradictions},
+    },
     startup,
     store::OpenError,
     witness_key,

@@ -1,4 +1,4 @@
-//! What hosts say that they have (`domain::capacity`), as it is taken in, doubted and accepted.
+//! What hosts say that they have (`hosts::rules::capacity`), as it is taken in, doubted and accepted.
 
 use innkeeper_wire::{
     host::{HostCapacity, Report},
@@ -7,7 +7,7 @@ use innkeeper_wire::{
 
 use super::{HostOverview, Hosts, presence::Heard};
 use crate::{
-    domain::{
+    hosts::rules::{
         capacity::{self, Judged},
         condition::Condition,
         host::Host,

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 use super::{Hosts, records::HostNameClaim};
 use crate::{
     addresses::HOST_ADDRESSES_MAX,
-    domain::host::{
+    hosts::rules::host::{
         Host, HostState, INVITATION_VALID, Invitation, InvitationRefusal, ManifestHead, Reserved,
         is_host_name,
     },

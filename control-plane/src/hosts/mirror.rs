@@ -11,9 +11,9 @@ use innkeeper_wire::id::{Code, HostId};
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::{
-    domain::{
+    addresses::rules::free_addresses::Carriers,
+    hosts::rules::{
         fleet::Fleet,
-        free_addresses::Carriers,
         host::{Demand, Host, ManifestHead, Reserved},
         placement::{Overcommit, Placement, Refusal},
     },
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::host::HostState,
+        hosts::rules::host::HostState,
         kernel::{Actor, ctx::commit_once, gate::Gate},
         store::{Options, Store},
     };

@@ -24,8 +24,8 @@ use self::{
 };
 use crate::{
     addresses::Addresses,
-    domain::{
-        catalogue::Site,
+    catalogue::Site,
+    hosts::rules::{
         condition::Condition,
         host::{Host, HostState, ManifestHead, Reserved, is_host_name},
         placement::Overcommit,
@@ -40,6 +40,7 @@ mod mirror;
 pub mod presence;
 pub(crate) mod records;
 mod room;
+pub mod rules;
 mod sessions;
 
 pub(crate) use self::mirror::Turn;

@@ -12,11 +12,10 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
-use crate::domain::{
+use crate::hosts::rules::{
     capacity::{self, Implausible, has_shrunk},
     condition::{Condition, Known, LastReport, condition},
-    host::{Host, SILENCE_MAX, plain},
-    server::HostReach,
+    host::{Host, HostReach, SILENCE_MAX, plain},
 };
 
 /// Most strangers that are remembered of a host.

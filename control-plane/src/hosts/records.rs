@@ -4,7 +4,7 @@ use innkeeper_wire::id::HostId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{
+    hosts::rules::{
         host::{Host, Invitation, ManifestHead, Reserved},
         host_session::Position,
     },

@@ -10,8 +10,8 @@ use innkeeper_wire::{
 
 use super::{Hosts, Turn};
 use crate::{
-    domain::{
-        free_addresses::Carriers,
+    addresses::rules::free_addresses::Carriers,
+    hosts::rules::{
         host::{Demand, Host, Reserved},
         placement::{self, Candidate, Placement, Refusal},
     },

@@ -1,6 +1,6 @@
 //! Hosts that are not what they seem: the sessions of their agents, what they had accepted last, and the
 //! quarantine when that does not fit together. What a message tells is decided by
-//! [`crate::domain::host_session`].
+//! [`crate::hosts::rules::host_session`].
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use innkeeper_wire::{
 
 use super::{Hosts, records::Acknowledged};
 use crate::{
-    domain::{
+    hosts::rules::{
         host::{Host, HostState, Quarantine},
         host_session::{HostSession, Position, Verdict},
     },

@@ -2,7 +2,7 @@
 //!
 //! A value is one byte of version and JSON. Each type has its own version; a value of an older one is upgraded when it
 //! is read and stays as it is until it is written again. Keys are a prefix and a name: ids, hashes, codes and
-//! addresses, with a slash between two. [`crate::nouns::RECORDS`] lists all types.
+//! addresses, with a slash between two. `nouns::RECORDS` lists all types.
 
 use std::{fmt, net::IpAddr};
 

@@ -7,12 +7,13 @@ use innkeeper_wire::id::{AccountId, MailId};
 use tokio::sync::watch;
 
 use crate::{
-    domain::mail::{Letter, MailContent, OutgoingMail},
     kernel::{Actor, Ctx, Error, Tx, record::name_in},
+    mails::rules::{Letter, MailContent, OutgoingMail},
     store::{Follower, Write},
 };
 
 pub(crate) mod records;
+pub mod rules;
 
 /// Mails that are looked at to find one.
 const LOOKED_AT_MAX: usize = 1_000;

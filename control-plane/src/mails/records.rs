@@ -2,7 +2,7 @@
 
 use innkeeper_wire::id::MailId;
 
-use crate::{domain::mail::OutgoingMail, kernel::record::records};
+use crate::{kernel::record::records, mails::rules::OutgoingMail};
 
 records! {
     OutgoingMail, at "mail/" by MailId, version 2;

@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::READS_MAX;
 use crate::{
-    continuity::recovery::note_origin,
-    domain::recovery::RestoredFrom,
+    continuity::{recovery::note_origin, rules::recovery::RestoredFrom},
     owner, secret_file,
     store::{Findings, FolderDisk, Head, Options, Store, begin_epoch, check_files, next_epoch},
 };

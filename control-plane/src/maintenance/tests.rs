@@ -6,7 +6,7 @@ use innkeeper_wire::{host::KeptWitness, time::Timestamp};
 
 use super::{copies::BACKUP_NOTE, *};
 use crate::{
-    domain::recovery::RestoredFrom,
+    continuity::rules::recovery::RestoredFrom,
     store::{Commit, Key, Options, Store, Write},
 };
 

@@ -14,7 +14,7 @@ use innkeeper_wire::{error::chain, time::Timestamp};
 
 use super::{READS_MAX, Soundness};
 use crate::{
-    domain::host::plain,
+    hosts::rules::host::plain,
     store::{AuditEntry, AuditTrail, FolderDisk, JournalError, Skeleton, Trace, replay_audit},
 };
 

@@ -4,11 +4,13 @@ use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, core::Collector as _};
 
 use super::{number, register, seconds};
 use crate::{
-    domain::{
-        condition::{CONDITIONS, Condition},
-        room::room,
+    hosts::{
+        HostOverview,
+        rules::{
+            condition::{CONDITIONS, Condition},
+            room::room,
+        },
     },
-    hosts::HostOverview,
     nouns::Nouns,
 };
 

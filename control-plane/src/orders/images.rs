@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use innkeeper_wire::digest::Digest;
 
 use super::{Orders, quotes::QUOTES};
-use crate::{domain::order::Quote, kernel::Error};
+use crate::{kernel::Error, orders::rules::Quote};
 
 /// Quotes that are looked at, those that have expired among them: some weeks' worth between two sweeps.
 const QUOTES_MAX: usize = 1_000_000;

@@ -1,6 +1,6 @@
 //! Quotes and orders: what it costs, and the one commit that takes the quota, the room on a host and the
 //! addresses, and makes order, contract and server of them (R34-R36, R41-R42, R46). The life of an order is drawn in its
-//! rules (`domain::order`).
+//! rules (`orders::rules`).
 
 use std::sync::Arc;
 
@@ -14,20 +14,18 @@ use crate::{
     accounts::Accounts,
     addresses::Addresses,
     billing::Billing,
-    domain::{
-        catalogue::Catalogue,
-        order::{Choice, Order, progress},
-        server::Server,
-    },
+    catalogue::Catalogue,
     hosts::Hosts,
     kernel::{Caller, Ctx, Error},
-    servers::{Servers, page},
+    orders::rules::{Choice, Order, progress},
+    servers::{Servers, page, rules::server::Server},
 };
 
 mod images;
 mod placing;
 mod quotes;
 pub(crate) mod records;
+pub mod rules;
 
 /// What an operator decides about orders.
 #[derive(Debug, Clone)]

@@ -10,16 +10,16 @@ use innkeeper_wire::{
 
 use super::{Orders, records::QuoteClaim, view, without_server};
 use crate::{
+    accounts::rules::account::field,
     addresses::TakenAddresses,
-    domain::{
-        account::field,
-        host::{Demand, Host},
-        order::{Choice, IdempotencyRecord, Order, Quote},
-        server::{Lifecycle, Observed, Server},
-        usage::Contract,
+    billing::rules::Contract,
+    hosts::{
+        Turn,
+        rules::host::{Demand, Host},
     },
-    hosts::Turn,
     kernel::{Caller, Error, Tx, secret},
+    orders::rules::{Choice, IdempotencyRecord, Order, Quote},
+    servers::rules::server::{Lifecycle, Observed, Server},
 };
 
 /// Hosts that one order is placed on, when others were faster, before the caller hears `Busy`.

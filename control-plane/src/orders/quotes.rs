@@ -8,10 +8,10 @@ use innkeeper_wire::{
 
 use super::Orders;
 use crate::{
-    domain::order::{
+    kernel::{Caller, Error},
+    orders::rules::{
         Choice, QUOTE_VALID_MS, QUOTES_PER_ACCOUNT_MAX, Quote, check_choice, quotes_to_drop,
     },
-    kernel::{Caller, Error},
 };
 
 /// Quotes of one account that are looked at: those that are kept, and what requests of the same instant add to them.

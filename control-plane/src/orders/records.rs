@@ -9,8 +9,8 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::order::{Choice, IdempotencyRecord, Order},
     kernel::record::records,
+    orders::rules::{Choice, IdempotencyRecord, Order},
 };
 
 records! {
@@ -27,7 +27,7 @@ pub(crate) struct QuoteClaim {
     pub(crate) order: OrderId,
 }
 
-/// An order that says itself how far it is. Its server says the same (`domain::order::progress`).
+/// An order that says itself how far it is. Its server says the same (`orders::rules::progress`).
 #[derive(Deserialize)]
 struct OrderV2 {
     id: OrderId,

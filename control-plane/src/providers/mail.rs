@@ -13,7 +13,7 @@ use lettre::{
 
 use crate::{
     config::{self, ConfigError, MailEncryption},
-    domain::mail::Letter,
+    mails::rules::Letter,
 };
 
 /// Longest that handing over one mail may take.

@@ -7,7 +7,7 @@ use std::{
 
 use innkeeper_wire::host::ServerProblemCode;
 
-use crate::domain::census::name;
+use crate::servers::rules::census::name;
 
 /// By the reason as it is called in the API.
 #[derive(Debug, Default)]

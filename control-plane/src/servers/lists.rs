@@ -11,8 +11,8 @@ use innkeeper_wire::{
 
 use super::Servers;
 use crate::{
-    domain::server::Server,
     kernel::{Caller, Error},
+    servers::rules::server::Server,
 };
 
 /// Servers that one answer looks at. It says where to go on when that was not enough to fill it.

@@ -10,10 +10,7 @@ use innkeeper_wire::{
 };
 
 use super::{Servers, records::OnHost, spec_owners::Owner};
-use crate::{
-    domain::{host_session::Position, server::Server},
-    kernel::Error,
-};
+use crate::{hosts::rules::host_session::Position, kernel::Error, servers::rules::server::Server};
 
 /// Servers that are named before a host is revoked.
 const STRANDED_NAMED_MAX: usize = 20;

@@ -12,13 +12,14 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    domain::{
-        census::{Census, Counted},
-        server::{HostReach, Server},
-    },
+    hosts::rules::host::HostReach,
     kernel::{
         Ctx, Error,
         record::{name_in, written},
+    },
+    servers::rules::{
+        census::{Census, Counted},
+        server::Server,
     },
     store::{Follower, Write},
 };

@@ -1,5 +1,5 @@
 //! Servers: what their owners see and ask, what their hosts are told, and what their hosts' observations change. The
-//! states of one are drawn in its rules (`domain::server`).
+//! states of one are drawn in its rules (`servers::rules::server`).
 //!
 //! A server is two records: what it is, by its owner, and that its host has it, as long as the host has anything of it.
 
@@ -18,12 +18,12 @@ use crate::{
     accounts::Accounts,
     addresses::Addresses,
     billing::Billing,
-    domain::{
+    hosts::Hosts,
+    kernel::{Caller, Ctx, Error, Tx},
+    servers::rules::{
         census::Counted,
         server::{NotNow, Server},
     },
-    hosts::Hosts,
-    kernel::{Caller, Ctx, Error, Tx},
 };
 
 mod failed_orders;
@@ -33,6 +33,7 @@ mod mirror;
 mod observations;
 pub(crate) mod records;
 mod restore;
+pub mod rules;
 mod spec_owners;
 mod unreadable;
 

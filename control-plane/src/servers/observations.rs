@@ -9,8 +9,8 @@ use innkeeper_wire::{
 
 use super::{Servers, records::OnHost};
 use crate::{
-    domain::server::{CREATE_DEADLINE, Lifecycle, Milestone, Server},
     kernel::{Actor, Error, Tx},
+    servers::rules::server::{CREATE_DEADLINE, Lifecycle, Milestone, Server},
 };
 
 impl Servers {

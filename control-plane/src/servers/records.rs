@@ -3,7 +3,7 @@
 use innkeeper_wire::id::{AccountId, HostId, ServerId};
 use serde::{Deserialize, Serialize};
 
-use crate::{domain::server::Server, kernel::record::records};
+use crate::{kernel::record::records, servers::rules::server::Server};
 
 records! {
     Server, at "srv/" by (AccountId, ServerId), version 2;

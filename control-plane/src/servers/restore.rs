@@ -4,8 +4,8 @@ use innkeeper_wire::id::{HostId, ServerId};
 
 use super::Servers;
 use crate::{
-    domain::{recovery::Listed, server::Lifecycle},
     kernel::{Actor, Error, Tx},
+    servers::rules::server::Lifecycle,
 };
 
 impl Servers {
@@ -30,13 +30,19 @@ impl Servers {
 
     /// Counts on from what a host has carried out of a server's power changes and reboots. The restore may have lost
     /// some of them, and the host would take the next ones for those.
-    pub(crate) async fn catch_up(&self, host: HostId, listed: &Listed) -> Result<(), Error> {
-        let cause = format!("carried out before the restore: {}", listed.server);
+    pub(crate) async fn catch_up(
+        &self,
+        host: HostId,
+        server: ServerId,
+        power_serial: u32,
+        reboots: u32,
+    ) -> Result<(), Error> {
+        let cause = format!("carried out before the restore: {server}");
         let decide = |tx: &mut Tx<'_>| {
-            let Some(found) = self.bound_to(tx, host, listed.server)? else {
+            let Some(found) = self.bound_to(tx, host, server)? else {
                 return Ok(());
             };
-            let Some(next) = found.caught_up(listed.power_serial, listed.reboots) else {
+            let Some(next) = found.caught_up(power_serial, reboots) else {
                 return Ok(());
             };
             tx.put(&(next.account, next.id), &next)

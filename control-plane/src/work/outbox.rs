@@ -11,9 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Turn, next_turn};
 use crate::{
-    domain::mail::{MailContent, OutgoingMail},
     kernel::Error,
-    mails::ReadyMail,
+    mails::{
+        ReadyMail,
+        rules::{MailContent, OutgoingMail},
+    },
     metrics::Metrics,
     nouns::Nouns,
     providers::mail::{MailError, Mailer},
@@ -175,7 +177,7 @@ mod tests {
     use innkeeper_wire::id::{AccountId, uuid_v7};
 
     use super::*;
-    use crate::domain::mail::MailContent;
+    use crate::mails::rules::MailContent;
 
     #[test]
     fn mails_that_nobody_takes_do_not_stand_in_the_way_of_others() {

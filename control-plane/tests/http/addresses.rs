@@ -4,11 +4,8 @@
 use std::net::IpAddr;
 
 use innkeeper_control_plane::{
-    domain::{
-        addresses::{Pool, PoolDescription, Routing},
-        in_use::check_pools,
-    },
-    in_use::in_use,
+    addresses::rules::pools::{Pool, PoolDescription, Routing},
+    in_use::{in_use, rules::check_pools},
     kernel::Error,
 };
 use innkeeper_wire::{

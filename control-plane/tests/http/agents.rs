@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use innkeeper_control_plane::{
     admin::AdminContext, agent_api::listener::Connection, api::error::Refused,
-    domain::host::Quarantine, kernel::Error,
+    hosts::rules::host::Quarantine, kernel::Error,
 };
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{

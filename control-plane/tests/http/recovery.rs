@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 use axum::http::Method;
 use innkeeper_control_plane::{
     agent_api::listener::Connection,
-    domain::{
-        host::HostState,
+    continuity::rules::{
         recovery::RestoredFrom,
         unrecorded::{Presented, UNRECORDED_MAX, Unrecorded, Uses, Verdict},
     },
+    hosts::rules::host::HostState,
     store::{Commit, FolderDisk, Key, Write, begin_epoch, next_epoch},
 };
 use innkeeper_mtls::{HostRequest, Peer, host_certificate};

@@ -17,11 +17,11 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
+    addresses::rules::pools::Pool,
     agent_api::{self, AgentContext, listener::Connection, refusals::Refusals},
     api::{self, context::Context},
     authority::Authority,
     blobs::Blobs,
-    domain::addresses::Pool,
     metrics::Metrics,
     nouns::{Nouns, Settings},
     store::{Options, Store},

@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::Context;
-use innkeeper_control_plane::domain::{
-    fleet::Fleet,
-    free_addresses::Carriers,
-    host::{Demand, Host, HostState, Reserved},
-    placement::{self, Candidate, Overcommit},
+use innkeeper_control_plane::{
+    addresses::rules::free_addresses::Carriers,
+    hosts::rules::{
+        fleet::Fleet,
+        host::{Demand, Host, HostState, Reserved},
+        placement::{self, Candidate, Overcommit},
+    },
 };
 use innkeeper_wire::{
     host::HostCapacity,

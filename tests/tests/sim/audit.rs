@@ -7,7 +7,7 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    domain::addresses::AddressClaim,
+    addresses::rules::pools::AddressClaim,
     nouns::Nouns,
     store::{
         Entry, JournalError, Key, Write, replay,

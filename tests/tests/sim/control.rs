@@ -12,7 +12,7 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    domain::host_session::Position,
+    hosts::rules::host_session::Position,
     kernel::Error,
     nouns::Nouns,
     store::{

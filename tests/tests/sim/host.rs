@@ -20,7 +20,7 @@ use innkeeper_agent::{
     plan::{Plan, Rules, View, plan},
     witness::testify,
 };
-use innkeeper_control_plane::domain::host_session::Position;
+use innkeeper_control_plane::hosts::rules::host_session::Position;
 use innkeeper_wire::{
     digest::Digest,
     host::{FEATURES, HostHealth, HypervisorState, Life, Manifest, Report, Testimony, Witness},

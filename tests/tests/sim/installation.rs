@@ -10,7 +10,7 @@ use std::{
 };
 
 use innkeeper_control_plane::{
-    domain::addresses::{Pool, PoolDescription, Routing},
+    addresses::rules::pools::{Pool, PoolDescription, Routing},
     kernel::{Actor, Caller},
     nouns::{Nouns, Settings},
     store::{

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use innkeeper_agent::desired::Accepted;
-use innkeeper_control_plane::{domain::host_session::Position, kernel::Error};
+use innkeeper_control_plane::{hosts::rules::host_session::Position, kernel::Error};
 use innkeeper_wire::{
     api::ServerAction,
     digest::Digest,

@@ -2,16 +2,14 @@
 //! to people. He sees what the command line shows him and nothing else.
 
 use innkeeper_control_plane::{
-    continuity::{recovery::HostInRecovery, witnesses::Standing},
-    domain::{
-        host::HostState,
-        host_session::Position,
-        recovery::Phase,
-        server::{Farewell, Lifecycle, Server},
+    continuity::{recovery::HostInRecovery, rules::recovery::Phase, witnesses::Standing},
+    hosts::{
+        HostOverview,
+        rules::{host::HostState, host_session::Position},
     },
-    hosts::HostOverview,
     kernel::Error,
     nouns::Nouns,
+    servers::rules::server::{Farewell, Lifecycle, Server},
     store::{
         Key,
         simulated::{MemoryHome, SimulatedDisk, open_in_turns},

@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_agent::hypervisor::{DomainRun, OffReason};
 use innkeeper_control_plane::{
-    domain::{
-        addresses::AddressClaim,
-        host::Reserved,
-        order::{Order, progress},
-        server::{Farewell, Lifecycle, Server},
-        usage::{Contract, UsageInterval},
-    },
+    addresses::rules::pools::AddressClaim,
+    billing::rules::{Contract, UsageInterval},
+    hosts::rules::host::Reserved,
     nouns::Nouns,
+    orders::rules::{Order, progress},
+    servers::rules::server::{Farewell, Lifecycle, Server},
     store::{Key, Store},
 };
 use innkeeper_wire::{

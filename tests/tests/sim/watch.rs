@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_agent::{action::Action, hypervisor::simulated::Simulated};
 use innkeeper_control_plane::{
-    domain::{
-        host_session::Position,
-        server::{Farewell, Lifecycle, Server},
-    },
+    hosts::rules::host_session::Position,
     nouns::Nouns,
+    servers::rules::server::{Farewell, Lifecycle, Server},
 };
 use innkeeper_wire::{
     api::ServerAction,

@@ -11,7 +11,10 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
-use super::server::{HostReach, Lifecycle, Server};
+use crate::{
+    hosts::rules::host::HostReach,
+    servers::rules::server::{Lifecycle, Server},
+};
 
 /// The servers that are not gone.
 #[derive(Debug, Default)]

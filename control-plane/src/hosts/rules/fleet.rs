@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_wire::id::{Code, HostId};
 
-use super::{
-    free_addresses::Carriers,
-    host::{Demand, Host, Reserved},
-    placement::{self, Candidate, Overcommit, Placement, Refusal},
+use crate::{
+    addresses::rules::free_addresses::Carriers,
+    hosts::rules::{
+        host::{Demand, Host, Reserved},
+        placement::{self, Candidate, Overcommit, Placement, Refusal},
+    },
 };
 
 /// Pairs of site and size that are ranked at a time; the one that was ranked first makes room for another.
@@ -211,7 +213,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::domain::host::HostState;
+    use crate::hosts::rules::host::HostState;
 
     const OVERCOMMIT: Overcommit = Overcommit {
         cpu_percent: 200,

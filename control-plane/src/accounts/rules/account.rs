@@ -16,7 +16,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{names, sealed::Sealed};
+use crate::accounts::rules::{names, sealed::Sealed};
 
 /// Longest password, in characters (domain-model B7).
 pub const PASSWORD_LENGTH_MAX: usize = 128;

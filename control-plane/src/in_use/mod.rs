@@ -1,18 +1,22 @@
-//! What of the configuration the records use (`domain::in_use`), read from an open store or from one at rest.
+//! What of the configuration the records use (`in_use::rules`), read from an open store or from one at rest.
 
 use std::path::Path;
 
 use crate::{
-    domain::{
-        account::Account, addresses::AddressClaim, host::Host, in_use::InUse, server::Server,
-    },
+    accounts::rules::account::Account,
+    addresses::rules::pools::AddressClaim,
+    hosts::rules::host::Host,
+    in_use::rules::InUse,
     kernel::{
         Error, Record,
         ctx::for_each,
         record::{name_in, written},
     },
+    servers::rules::server::Server,
     store::{OpenError, Store, Write, peek},
 };
+
+pub mod rules;
 
 /// As the index of an open store tells it.
 pub fn in_use(store: &Store) -> Result<InUse, Error> {

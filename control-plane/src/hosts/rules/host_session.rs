@@ -24,7 +24,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::host::Quarantine;
+use crate::hosts::rules::host::Quarantine;
 
 /// Processes of one host that are remembered. One that was forgotten is a new one when it comes again.
 const INSTANCES_MAX: usize = 8;

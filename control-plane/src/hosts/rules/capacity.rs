@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use innkeeper_wire::{host::HostCapacity, size::Bytes, time::Timestamp};
 
-use super::host::Host;
+use crate::hosts::rules::host::Host;
 
 /// Most processor threads: what Linux can be built for (`NR_CPUS`).
 const CPUS_MAX: u32 = 8_192;
@@ -137,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::host::HostState;
+    use crate::hosts::rules::host::HostState;
 
     fn capacity(cpus: u32, memory_gib: u64, disk_gib: u64) -> HostCapacity {
         HostCapacity {

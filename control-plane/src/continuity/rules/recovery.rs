@@ -11,7 +11,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::server::{Lifecycle, Server};
+use crate::servers::rules::server::{Lifecycle, Server};
 
 /// That an operator opened the installation again. A store of a later epoch than the first is closed until this
 /// speaks of its epoch, so a restore can't forget to close it.
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_a_host_has_and_had_is_compared_with_the_records() {
-        let server = super::super::server::any_server;
+        let server = crate::servers::rules::server::any_server;
         let seen = |number: u8, state| {
             let mut server = server();
             server.id = ServerId::from_uuid(uuid_v7(Timestamp::from_millis(1), [number; 10]));

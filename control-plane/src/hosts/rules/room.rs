@@ -3,7 +3,7 @@
 use innkeeper_wire::{host::HostCapacity, size::Bytes};
 use serde::{Deserialize, Serialize};
 
-use super::{host::Reserved, placement::Overcommit};
+use crate::hosts::rules::{host::Reserved, placement::Overcommit};
 
 /// What can still be promised on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

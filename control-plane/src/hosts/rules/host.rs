@@ -30,7 +30,7 @@ pub struct Host {
     pub site: Code,
     /// Whether it may talk to us.
     pub state: HostState,
-    /// What counts of what it reported last (`domain::capacity`).
+    /// What counts of what it reported last (`hosts::rules::capacity`).
     pub capacity: Option<HostCapacity>,
     /// What was confirmed of it, by its first report or by an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +40,15 @@ pub struct Host {
     /// When `state` changed last, as far as that was written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Timestamp>,
+}
+
+/// Whether a host is heard of, so that what it said last of its servers still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostReach {
+    /// It reported lately, and its libvirt answers.
+    Heard,
+    /// It did not, or its libvirt does not answer.
+    Silent,
 }
 
 /// Whether a host may talk to us.

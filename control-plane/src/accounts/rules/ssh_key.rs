@@ -11,7 +11,7 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 use ssh_key::{Algorithm, HashAlg, PublicKey, public::KeyData};
 
-use super::account::field;
+use crate::accounts::rules::account::field;
 
 /// Shortest RSA modulus that is accepted, in bits.
 const RSA_BITS_MIN: usize = 3_072;

@@ -22,11 +22,10 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    account::field,
+use crate::{
+    accounts::rules::{account::field, ssh_key::SshKeys},
     catalogue::{Catalogue, Image, Plan},
-    server::{Farewell, Lifecycle, Server},
-    ssh_key::SshKeys,
+    servers::rules::server::{Farewell, Lifecycle, Server},
 };
 
 /// How long a quote can be ordered at its price.
@@ -228,16 +227,14 @@ mod tests {
         vm::{BaseImage, ImageFormat},
     };
 
-    use super::{
-        super::{
-            catalogue::Site,
-            server::{
-                CREATE_ATTEMPTS_MAX, CREATE_DEADLINE, CreateFailure, HostReach, Milestone,
-                any_server,
-            },
-            ssh_key::SshKey,
+    use super::*;
+    use crate::{
+        accounts::rules::ssh_key::SshKey,
+        catalogue::Site,
+        hosts::rules::host::HostReach,
+        servers::rules::server::{
+            CREATE_ATTEMPTS_MAX, CREATE_DEADLINE, CreateFailure, Milestone, any_server,
         },
-        *,
     };
 
     fn key_id() -> SshKeyId {

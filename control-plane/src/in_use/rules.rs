@@ -14,10 +14,10 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    addresses::{AddressClaim, Pool, Routing, contradiction},
-    host::{Host, HostState},
-    server::{Lifecycle, Server},
+use crate::{
+    addresses::rules::pools::{AddressClaim, Pool, Routing, contradiction},
+    hosts::rules::host::{Host, HostState},
+    servers::rules::server::{Lifecycle, Server},
 };
 
 /// Names that a message lists.
@@ -426,7 +426,7 @@ pub fn check_authority(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::server::any_server;
+    use crate::servers::rules::server::any_server;
 
     fn code(text: &str) -> Code {
         text.parse().expect("a code")

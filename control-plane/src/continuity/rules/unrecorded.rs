@@ -16,9 +16,9 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    addresses::Pool,
-    host::{HostState, is_host_name},
+use crate::{
+    addresses::rules::pools::Pool,
+    hosts::rules::host::{HostState, is_host_name},
 };
 
 /// Most of them that are remembered, those that were dismissed among them. One that is readmitted gives its place to
@@ -231,7 +231,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::domain::host::Quarantine;
+    use crate::hosts::rules::host::Quarantine;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)

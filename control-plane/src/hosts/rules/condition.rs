@@ -4,7 +4,7 @@
 use innkeeper_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::host::{HostState, Quarantine};
+use crate::hosts::rules::host::{HostState, Quarantine};
 
 /// What is known of a host's reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
-use super::addresses::{AddressClaim, Pool, Routing};
+use crate::addresses::rules::pools::{AddressClaim, Pool, Routing};
 
 /// The free addresses of all pools.
 #[derive(Debug)]
@@ -296,7 +296,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::domain::addresses::PoolDescription;
+    use crate::addresses::rules::pools::PoolDescription;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)

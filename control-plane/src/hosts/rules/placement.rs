@@ -9,7 +9,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::host::{Demand, HostState, Reserved};
+use crate::hosts::rules::host::{Demand, HostState, Reserved};
 
 /// How much more may be promised than there is, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct Placement {
     pub score_ppm: u64,
 }
 
-/// Chooses a host at `site` for `demand`, or says of each why not. Looks at every candidate; [`super::fleet`]
+/// Chooses a host at `site` for `demand`, or says of each why not. Looks at every candidate; [`crate::hosts::rules::fleet`]
 /// chooses the same one without.
 pub fn place(
     site: &Code,
@@ -238,7 +238,7 @@ mod tests {
             with(|c| c.state = HostState::Revoked),
             Err(vec![Refusal::Revoked])
         );
-        let why = super::super::host::Quarantine::TwoInstances;
+        let why = crate::hosts::rules::host::Quarantine::TwoInstances;
         let quarantined = Candidate {
             state: HostState::Quarantined { why },
             ..candidate(1)

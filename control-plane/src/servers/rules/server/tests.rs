@@ -15,7 +15,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1_000)
 }
 
-pub(in crate::domain) fn server() -> Server {
+pub(crate) fn server() -> Server {
     let uuid = uuid_v7(at(0), [1; 10]);
     let id = ServerId::from_uuid(uuid);
     Server {

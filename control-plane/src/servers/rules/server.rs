@@ -26,9 +26,9 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     catalogue::{Image, Plan},
-    host::{Demand, plain},
+    hosts::rules::host::{Demand, HostReach, plain},
 };
 
 mod deadline;
@@ -534,15 +534,6 @@ fn is_or_was_ready(seen: &ObservedServer) -> bool {
     }
 }
 
-/// Whether a server's host is heard of, so that what it said last still holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostReach {
-    /// It reported lately, and its libvirt answers.
-    Heard,
-    /// It did not, or its libvirt does not answer.
-    Silent,
-}
-
 /// What can be asked of a server in this state.
 #[must_use]
 pub fn allowed_actions(state: ServerState) -> &'static [ServerAction] {
@@ -565,7 +556,7 @@ pub fn allowed_actions(state: ServerState) -> &'static [ServerAction] {
 
 /// For tests of what deals with servers.
 #[cfg(test)]
-pub(super) use tests::server as any_server;
+pub(crate) use tests::server as any_server;
 
 #[cfg(test)]
 mod tests;

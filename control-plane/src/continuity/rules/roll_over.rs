@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 use innkeeper_wire::{digest::Digest, id::HostId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::host::HostState;
+use crate::hosts::rules::host::HostState;
 
 /// Hosts that are sent to renew in a second. A renewal costs a signature and two handshakes; ten thousand hosts are
 /// through in a few minutes.
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_quarantined_host_is_waited_for_unless_it_is_ready() {
-        let why = super::super::host::Quarantine::Rewound;
+        let why = crate::hosts::rules::host::Quarantine::Rewound;
         let quarantined = |said| Member {
             state: HostState::Quarantined { why },
             ..member(1, said)

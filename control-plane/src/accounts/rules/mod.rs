@@ -1,0 +1,9 @@
+//! What may be signed up for, ordered and tried, by whom; how personal data and SSH keys are kept.
+//! Pure: neither clock nor store nor chance; time and ids come in.
+
+pub mod account;
+pub mod lockout;
+pub mod names;
+pub mod quota;
+pub mod sealed;
+pub mod ssh_key;

@@ -1,0 +1,5 @@
+//! What servers are, and how they are counted.
+//! Pure: neither clock nor store nor chance; time and ids come in.
+
+pub mod census;
+pub mod server;
