@@ -16,6 +16,9 @@ use super::{
 };
 use crate::store::{Commit, CommitError, Key, Store};
 
+/// A record of a list, with its name.
+pub type Entry<T> = (<T as Record>::Key, Versioned<T>);
+
 /// How often a decision that lost a race is made again before the caller hears `Busy`.
 const DECISIONS_MAX: u32 = 32;
 /// Records that [`Ctx::for_each`] reads at a time.
@@ -148,7 +151,7 @@ impl Ctx {
         &self,
         after: Option<&T::Key>,
         limit: usize,
-    ) -> Result<Vec<(T::Key, Versioned<T>)>, Error> {
+    ) -> Result<Vec<Entry<T>>, Error> {
         list_all(&self.store, after, limit)
     }
 
@@ -165,7 +168,7 @@ fn list_all<T: Record>(
     store: &Store,
     after: Option<&T::Key>,
     limit: usize,
-) -> Result<Vec<(T::Key, Versioned<T>)>, Error> {
+) -> Result<Vec<Entry<T>>, Error> {
     let after = after.map(key::<T>).transpose()?;
     let entries = store.range(T::KIND.prefix, after.as_ref(), limit)?;
     let entry = |(key, record): &(Key, crate::store::Record)| {
