@@ -253,10 +253,11 @@ fn rules() -> Vec<PathBuf> {
 /// A module's own file and its folder.
 fn sources_of(modules: &Path, module: &str) -> Vec<PathBuf> {
     let folder = modules.join(module);
-    let mut files = folder
-        .is_dir()
-        .then(|| sources(&folder))
-        .unwrap_or_default();
+    let mut files = if folder.is_dir() {
+        sources(&folder)
+    } else {
+        Vec::new()
+    };
     let own = modules.join(format!("{module}.rs"));
     files.extend(own.exists().then_some(own));
     files
