@@ -5,9 +5,13 @@
 //! it: whoever floods a guest from outside may fill the second, and the guest itself still reaches everybody. Only what
 //! the judge lets through counts: who knocks at closed ports takes nothing. Closed TCP connections do not count.
 //!
-//! A connection is counted once, at its first packet. That costs the kernel a walk through all that the address has in
-//! that direction, some 2 ms for [`SHARE_MAX`]. So the number of new ones a second is limited in front of it, and
-//! whoever is over his share is not counted again for some milliseconds: a flood costs a part of one processor.
+//! A connection is counted once, at its first packet. That costs the kernel a walk through the list that it is put into,
+//! at most once for each tick of its clock. So those of an address are in [`LISTS`] lists. Measured between namespaces,
+//! 500 new ones a second, first packet from a guest to the world: 0.03 ms without this table; with it 0.05 ms with few
+//! connections, 0.08 with 1,500 and 0.26 with 7,800, which is a tenth of a processor (in one list 1.7 ms, half of one).
+//! Further packets of a connection took as long with the table as without it (0.03 ms), and a single TCP connection
+//! carried as much (3.4 to 6.4 Gbit/s in both, on a busy machine). The number of new ones a second is limited in front of
+//! it, and whoever is over his share is not counted again for some milliseconds.
 //!
 //! Connections that are opened to a guest and never finished (SYN floods) end after at most 14 seconds, since
 //! [`crate::network::settings`] has the kernel wait no longer: at [`TAKEN`] they do not fill a full share.
@@ -23,7 +27,7 @@ pub(in crate::network) const TABLE: &str = "innkeeper_flows";
 const SHARES: u64 = 16;
 /// And never less: a guest needs to work.
 const SHARE_MIN: u64 = 1_024;
-/// Nor more: each walk through them takes time.
+/// Nor more: each walk through a list takes time.
 const SHARE_MAX: u64 = 8_192;
 /// How many connections an address may begin ...
 const BEGUN: &str = "500/second burst 1000 packets";
@@ -31,6 +35,8 @@ const BEGUN: &str = "500/second burst 1000 packets";
 const TAKEN: &str = "500/second burst 500 packets";
 /// How many neighbours of the host an address may have it ask for that it did not send to before.
 const ASKED: &str = "5/second burst 50 packets";
+/// How many lists the connections of an address are spread over, one after the other.
+const LISTS: u64 = 16;
 /// Where the kernel does not follow connections yet.
 const ENTRIES_DEFAULT: u64 = 65_536;
 
@@ -56,14 +62,12 @@ pub(in crate::network) fn comment(bridge: &str, share: u64) -> String {
 /// The transaction that makes the table anew, in nft's language: its JSON knows no milliseconds.
 #[must_use]
 pub fn ruleset(bridge: &str, share: u64) -> String {
+    let listed = share.div_ceil(LISTS);
     let mut text =
         format!("table inet {TABLE}\ndelete table inet {TABLE}\ntable inet {TABLE} {{\n");
     text.push_str("counter refused { }\n");
     for (version, kind) in [("4", "ipv4_addr"), ("6", "ipv6_addr")] {
         for (set, flags) in [
-            // Who has how many.
-            ("begun", "dynamic"),
-            ("taken", "dynamic"),
             // Who gets how many a second.
             ("begun_rate", "dynamic, timeout"),
             ("taken_rate", "dynamic, timeout"),
@@ -77,6 +81,12 @@ pub fn ruleset(bridge: &str, share: u64) -> String {
         ] {
             text.push_str(&format!(
                 "set {set}{version} {{ type {kind}; size 65535; flags {flags}; }}\n"
+            ));
+        }
+        // Who has how many, in each of several lists.
+        for set in ["begun", "taken"] {
+            text.push_str(&format!(
+                "set {set}{version} {{ type {kind} . mark; size 65535; flags dynamic; }}\n"
             ));
         }
         text.push_str(&format!(
@@ -108,7 +118,7 @@ pub fn ruleset(bridge: &str, share: u64) -> String {
             text.push_str(&format!(
                 "{new} {guest} @{set}_over{version} counter name refused drop\n\
                  {new} update @{set}_rate{version} {{ {guest} timeout 10s limit rate over {rate} }} {refuse}\n\
-                 {new} add @{set}{version} {{ {guest} ct count over {share} }} \
+                 {new} add @{set}{version} {{ {guest} . numgen inc mod {LISTS} ct count over {listed} }} \
                  add @{set}_over{version} {{ {guest} timeout 20ms }} {refuse}\n"
             ));
         }
