@@ -27,19 +27,19 @@ use innkeeper_wire::{
 };
 use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     continuity::rules::roll_over::{Member, Step, is_expiring},
-    kernel::{Actor, Error},
+    kernel::{
+        Actor, Error,
+        duty::{Outcome, Turn},
+    },
     nouns::Nouns,
     owner, secret_file,
 };
 
 /// When the agent API's certificate is made anew. It is valid for months; so nobody has to think of it.
 const SERVER_CERTIFICATE_RENEWAL: Duration = Duration::from_hours(24);
-/// How often it is held against the clock, which may be set meanwhile.
-const LOOK: Duration = Duration::from_mins(1);
 
 /// The authority. Cheap to clone.
 #[derive(Clone)]
@@ -157,25 +157,12 @@ impl Authority {
         Timestamp::from_millis(self.0.certified_at.load(Ordering::Relaxed))
     }
 
-    /// Keeps the agent API's certificate fresh until `stop`.
-    pub async fn keep_fresh(self, stop: CancellationToken) {
-        self.remind();
-        loop {
-            tokio::select! {
-                // Both only wait; dropping one loses nothing.
-                () = tokio::time::sleep(LOOK) => {}
-                () = stop.cancelled() => return,
-            }
-            self.refresh().await;
-        }
-    }
-
     /// Makes the agent API's certificate anew if it is a day old, or from the future.
-    pub async fn refresh(&self) {
+    pub async fn refresh(&self) -> Outcome {
         let _changing = self.0.changing.lock().await;
         let (made, now) = (self.certified_at(), self.0.clock.now());
         match age(made, now) {
-            Age::Fresh => return,
+            Age::Fresh => return Outcome::default(),
             Age::Old => self.remind(),
             Age::FromTheFuture => tracing::warn!(
                 %made, %now,
@@ -183,11 +170,15 @@ impl Authority {
             ),
         }
         match listen_with(&self.present(), &self.0.names, &self.0.clock) {
-            Ok(acceptor) => self.show(acceptor),
-            Err(error) => tracing::error!(
-                error = format!("{error:#}"),
-                "the agent API keeps its old certificate"
-            ),
+            Ok(acceptor) => {
+                self.show(acceptor);
+                Outcome::done(1)
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::error!(error = why, "the agent API keeps its old certificate");
+                Outcome::failed(why)
+            }
         }
     }
 
@@ -200,7 +191,8 @@ impl Authority {
         self.0.acceptor.send_replace(acceptor);
     }
 
-    fn remind(&self) {
+    /// Says that the authority expires, if it does soon.
+    pub(crate) fn remind(&self) {
         let until = self.present().issuer().certificate().not_after();
         if is_expiring(until, self.0.clock.now()) {
             tracing::error!(%until, "the authority that signs hosts expires: roll it over, beginning with `ca begin`");
@@ -267,6 +259,15 @@ impl Authority {
             Step::Finish | Step::Abort => present.alone(),
         };
         next.context("the authorities do not allow this step")
+    }
+}
+
+/// Keeps the agent API's certificate fresh: held against the clock again and again, which may be set meanwhile.
+pub struct CertificateRenewal(pub Authority);
+
+impl Turn for CertificateRenewal {
+    async fn turn(&mut self) -> Outcome {
+        self.0.refresh().await
     }
 }
 

@@ -28,6 +28,7 @@ use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts::duties::{Erasures, LapsedSignUps},
     admin::{self, AdminContext},
     agent_api::{
         self, AgentContext,
@@ -35,23 +36,31 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    authority::Authority,
+    authority::{Authority, CertificateRenewal},
     blobs::{Blobs, ImportError, import_all},
     catalogue::{Catalogue, Image},
     config::Config,
     continuity::witnesses::WitnessKey,
-    kernel::Error,
+    kernel::{
+        Error,
+        duty::{Duties, Duty},
+    },
     maintenance,
     metrics::Metrics,
     nouns::{Nouns, Settings},
     ports::{self, AgentPlaces},
     providers::mail::Mailer,
+    servers::duties::UnseenServers,
     startup::{self, Files, Sockets, say_where},
     store::{JournalError, OpenError, Options, Store},
     tasks::Tasks,
     unfit::OnlyAPerson as _,
     vault::{INSTALLATION_KEY, Vault},
-    witness_key, work,
+    witness_key,
+    work::{
+        outbox::Outbox,
+        upkeep::{Checkpoints, ExpiredEntries},
+    },
 };
 
 /// After a stop was asked for, everything has this long to end.
@@ -108,7 +117,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         &config.data_dir,
         &config.installation.id,
         config.listen.agent_names.clone(),
-        clock,
+        Arc::clone(&clock),
     )
     .only_a_person()?;
     if let Err(error) = nouns.continuity.note_at_start(&authority.present()).await {
@@ -118,7 +127,11 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let tasks = Tasks::new(stop.clone());
     tasks.spawn("the store", until_stopped(store.clone(), stop.clone()));
     let metrics = Metrics::new().context("define metrics")?;
-    begin_duties(&tasks, &nouns, files.mailer, &metrics, &stop);
+    authority.remind();
+    let driver = Duties::new(clock);
+    for duty in duties(&nouns, &authority, files.mailer, &metrics) {
+        tasks.spawn(duty.name(), driver.drive(duty, stop.clone()));
+    }
     let parts = Parts {
         config: &config,
         nouns,
@@ -152,20 +165,28 @@ async fn until_stopped(store: Store, stop: CancellationToken) {
     }
 }
 
-fn begin_duties(
-    tasks: &Tasks,
-    nouns: &Nouns,
-    mailer: Mailer,
-    metrics: &Metrics,
-    stop: &CancellationToken,
-) {
-    let outbox = work::outbox::deliver(nouns.clone(), mailer, metrics.clone(), stop.clone());
-    tasks.spawn("the outbox", outbox);
-    let checkpoints = work::checkpoint::keep(nouns.clone(), stop.clone());
-    tasks.spawn("the duty of checkpoints", checkpoints);
-    tasks.spawn("the sweep", work::sweep::sweep(nouns.clone(), stop.clone()));
-    let erasure = work::erasure::finish(nouns.clone(), stop.clone());
-    tasks.spawn("the duty of erasing", erasure);
+/// All duties: how often each has a turn, its name, what it does, and what else wakes it.
+fn duties(nouns: &Nouns, authority: &Authority, mailer: Mailer, metrics: &Metrics) -> Vec<Duty> {
+    let Nouns {
+        ctx,
+        accounts,
+        mails,
+        servers,
+        ..
+    } = nouns.clone();
+    let outbox = Outbox::new(nouns.clone(), mailer, metrics.clone());
+    let sign_ups = LapsedSignUps::new(accounts.clone());
+    let renewal = CertificateRenewal(authority.clone());
+    let minute = Duration::from_mins(1);
+    vec![
+        Duty::every(Duration::from_secs(5), "outbox", outbox).woken_by(mails.watch()),
+        Duty::every(minute, "checkpoints", Checkpoints(ctx.clone())),
+        Duty::every(minute, "expired_entries", ExpiredEntries(ctx)),
+        Duty::every(minute, "lapsed_sign_ups", sign_ups),
+        Duty::every(minute, "erasures", Erasures(accounts)),
+        Duty::every(minute, "unseen_servers", UnseenServers::new(servers)),
+        Duty::every(minute, "agent_api_certificate", renewal),
+    ]
 }
 
 /// What the listeners are made of.
@@ -206,8 +227,6 @@ fn listen(
         paces: agent_api::pace::Paces::default(),
         metrics: metrics.clone(),
     };
-    let renewal = authority.clone().keep_fresh(stop.clone());
-    tasks.spawn("the renewal of the agent API's certificate", renewal);
     say_where("the agent API", &sockets.agent)?;
     let listener = agent_listener(config, agent_context, agent_places.clone());
     tasks.spawn("the agent API", listener.run(sockets.agent, stop.clone()));
@@ -230,7 +249,12 @@ fn listen(
     };
     let exporter = serve_metrics(scraped, config.listen.metrics, metrics_places, stop.clone());
     tasks.spawn("the metrics", exporter);
-    let admin = admin_listener(config, admin, nouns, authority, stop.clone())?;
+    let context = AdminContext {
+        nouns,
+        authority,
+        agent_url: agent_url(config)?,
+    };
+    let admin = admin_listener(admin, context, stop.clone());
     tasks.spawn("the admin socket", admin);
     Ok(())
 }
@@ -454,13 +478,8 @@ fn admin_socket(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(socket)
 }
 
-fn admin_listener(
-    config: &Config,
-    socket: UnixListener,
-    nouns: Nouns,
-    authority: Authority,
-    stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+/// Where hosts dial.
+fn agent_url(config: &Config) -> anyhow::Result<String> {
     let name = config
         .listen
         .agent_names
@@ -470,16 +489,19 @@ fn admin_listener(
         Ok(address) => format!("[{address}]"),
         Err(_) => name.clone(),
     };
-    let agent_url = format!("https://{host}:{}", config.listen.agent.port());
-    let router = admin::router(AdminContext {
-        nouns,
-        authority,
-        agent_url,
-    });
-    Ok(async move {
+    Ok(format!("https://{host}:{}", config.listen.agent.port()))
+}
+
+fn admin_listener(
+    socket: UnixListener,
+    context: AdminContext,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> {
+    let router = admin::router(context);
+    async move {
         let serving = axum::serve(socket, router).with_graceful_shutdown(stop.cancelled_owned());
         log_end("the admin socket", serving.await);
-    })
+    }
 }
 
 fn log_end(what: &str, ended: std::io::Result<()>) {

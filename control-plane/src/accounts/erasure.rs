@@ -1,6 +1,6 @@
 //! Erasing an account (R61, R62): one commit takes the person out of the records, then the account's key is
 //! destroyed, which takes the person out of every copy of them. A note in the store says that the second half
-//! is still to be done, so that a crash in between leaves nothing half erased (`work/erasure`).
+//! is still to be done, so that a crash in between leaves nothing half erased (the duty `erasures`).
 
 use innkeeper_wire::id::AccountId;
 

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod devices;
+pub mod duties;
 mod erasure;
 mod guesses;
 mod logins;

@@ -1,16 +1,16 @@
 //! Sign-ups that wait for their address to be confirmed: the mail that asks for it, which can be asked for again
 //! (R10), and their end. One that nobody confirms in time leaves nothing: ID, address and key are given back by
-//! `work/sweep`, and at once when somebody wants the ID. As with an erasure, one commit takes everything out of the
-//! records and notes that the key is still to go; `work/erasure` finishes what a crash interrupts.
+//! a duty, and at once when somebody wants the ID. As with an erasure, one commit takes everything out of the
+//! records and notes that the key is still to go; another duty finishes what a crash interrupts.
 
 use std::{collections::VecDeque, net::IpAddr, sync::Mutex, time::Duration};
 
-use innkeeper_wire::{id::AccountId, time::Timestamp};
+use innkeeper_wire::{error::chain, id::AccountId, time::Timestamp};
 
 use super::{Accounts, erasure::remove_links, rate_limits::Limited, records::Erasing};
 use crate::{
     accounts::rules::account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
-    kernel::{Actor, Caller, Error},
+    kernel::{Actor, Caller, Error, duty::Outcome},
     mails::rules::MailContent,
 };
 
@@ -22,7 +22,7 @@ const RESENDS_MAX: usize = 1_000;
 const LOGIN_LENGTH_MAX: usize = 254;
 /// Until the wishes that wait have been looked at.
 const RESENDS_PAUSE_S: u64 = 10;
-/// Accounts that one turn of the sweep looks at, and sign-ups that it ends.
+/// Accounts that one turn of the duty looks at, and sign-ups that it ends.
 const LOOKED_AT_PER_TURN: usize = 1_000;
 const ENDED_PER_TURN: usize = 200;
 /// Hosts have this long after a start to say that the journal has lost commits; no sign-up ends before. As long as the
@@ -165,36 +165,39 @@ impl Accounts {
         }
     }
 
-    /// Ends sign-ups that nobody has confirmed in time, among the accounts after `after`; gives where the next turn
-    /// goes on, `None` at the end. One that can't be ended now is in the way of no other.
+    /// Ends sign-ups that nobody has confirmed in time, among the accounts after `after`; gives what became of them, and
+    /// where the next turn goes on, `None` at the end. One that can't be ended now is in the way of no other.
     ///
     /// # Errors
     /// When the accounts can't be read.
     pub async fn end_lapsed_sign_ups(
         &self,
         after: Option<AccountId>,
-    ) -> Result<Option<AccountId>, Error> {
+    ) -> Result<(Outcome, Option<AccountId>), Error> {
         let page = self
             .ctx
             .list_all::<Account>(after.as_ref(), LOOKED_AT_PER_TURN)?;
-        let (is_last, mut ended) = (page.len() < LOOKED_AT_PER_TURN, 0);
-        let mut reached = None;
-        for (id, account) in page {
-            reached = Some(id);
-            if !account.value.has_lapsed(self.ctx.now()) {
-                continue;
-            }
+        let is_last = page.len() < LOOKED_AT_PER_TURN;
+        let last = page.last().map(|(id, _)| *id).filter(|_| !is_last);
+        let lapsed = page
+            .into_iter()
+            .filter(|(_, account)| account.value.has_lapsed(self.ctx.now()));
+        let (mut lapsed, mut outcome) = (lapsed.map(|(id, _)| id), Outcome::default());
+        while let Some(id) = lapsed.next() {
             match self.end_if_lapsed(id).await {
-                Ok(is_ended) => ended += usize::from(is_ended),
+                Ok(is_ended) => outcome.done += usize::from(is_ended),
                 Err(error) => {
                     tracing::error!(account.id = %id, %error, "a sign-up that nobody confirmed can't be ended");
+                    outcome.backlog += 1;
+                    outcome.failure = Some(format!("{id}: {}", chain(&error)));
                 }
             }
-            if ended >= ENDED_PER_TURN {
-                return Ok(reached);
+            if outcome.done >= ENDED_PER_TURN {
+                outcome.backlog += lapsed.count();
+                return Ok((outcome, Some(id)));
             }
         }
-        Ok(reached.filter(|_| !is_last))
+        Ok((outcome, last))
     }
 
     /// Whether what this journal says of sign-ups may be acted upon for good. Not while it is an old copy, as far as
@@ -228,7 +231,7 @@ impl Accounts {
             })
             .await?;
         if ended {
-            // What fails here is tried again, and said, by `work/erasure`.
+            // What fails here is tried again, and said, by the duty of erasures.
             self.finish_erasure(account).await.ok();
         }
         Ok(ended)

@@ -1,8 +1,10 @@
 //! What every noun is built on: who asks ([`caller`]), the store with clock and ids ([`ctx`]), typed records
-//! ([`record`]) and the transaction that changes them ([`tx`]). Knows no noun of the product.
+//! ([`record`]) and the transaction that changes them ([`tx`]), and what happens without being asked ([`duty`]). Knows no
+//! noun of the product.
 
 pub mod caller;
 pub mod ctx;
+pub mod duty;
 mod ephemeral;
 pub mod error;
 pub mod gate;

@@ -26,6 +26,7 @@ use crate::{
     },
 };
 
+pub mod duties;
 mod failed_orders;
 mod lists;
 mod manifest;

@@ -72,32 +72,35 @@ impl Servers {
     }
 
     /// Gives up the servers of which their hosts have said nothing within [`CREATE_DEADLINE`]. `listening_since` is
-    /// when hosts could first be heard.
-    ///
-    /// # Errors
-    /// The first one that can't be given up; all others are.
-    pub async fn give_up_unseen(&self, listening_since: Timestamp) -> Result<(), Error> {
+    /// when hosts could first be heard. Gives how many were given up, and what went wrong with the others: one record
+    /// that can't be read is in the way of nobody else.
+    pub async fn give_up_unseen(
+        &self,
+        listening_since: Timestamp,
+    ) -> Result<(usize, Vec<(ServerId, Error)>), Error> {
         let now = self.ctx.now();
         // While a host proves that commits are lost, what was said may be among them.
         let is_early = now.since(listening_since) < CREATE_DEADLINE;
         if is_early || self.ctx.gate().ask()?.is_accused() {
-            return Ok(());
+            return Ok((0, Vec::new()));
         }
-        let mut outcome = Ok(());
+        let (mut given_up, mut failures) = (0, Vec::new());
         for (host, server) in self.mirror.unseen(CREATE_DEADLINE, now) {
-            // One record that can't be read is in the way of nobody else.
-            let given_up = self.give_up(host, server, listening_since).await;
-            outcome = outcome.and(given_up);
+            match self.give_up(host, server, listening_since).await {
+                Ok(is_given_up) => given_up += usize::from(is_given_up),
+                Err(error) => failures.push((server, error)),
+            }
         }
-        outcome
+        Ok((given_up, failures))
     }
 
+    /// Whether it was given up.
     async fn give_up(
         &self,
         host: HostId,
         server: ServerId,
         listening_since: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let cause = format!("nothing was heard of {server}");
         let decide = |tx: &mut Tx<'_>| {
             let Some(found) = self.bound_to(tx, host, server)? else {
@@ -120,7 +123,7 @@ impl Servers {
         };
         let failed = self.ctx.commit(Actor::System, &cause, decide).await?;
         self.count_failed(failed);
-        Ok(())
+        Ok(failed.is_some())
     }
 
     fn count_failed(&self, failed: Option<ServerProblemCode>) {

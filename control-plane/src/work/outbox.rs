@@ -6,12 +6,11 @@ use std::{
     time::Duration,
 };
 
-use innkeeper_wire::{error::chain, id::MailId, time::Timestamp};
-use tokio_util::sync::CancellationToken;
-
-use super::{Turn, next_turn};
 use crate::{
-    kernel::Error,
+    kernel::{
+        Error,
+        duty::{Outcome, Turn},
+    },
     mails::{
         ReadyMail,
         rules::{MailContent, OutgoingMail},
@@ -20,13 +19,12 @@ use crate::{
     nouns::Nouns,
     providers::mail::{MailError, Mailer},
 };
+use innkeeper_wire::{error::chain, id::MailId, time::Timestamp};
 
 /// Mails that one turn looks at: those that wait for their next try must not hide the ones behind them.
 const MAILS_LOOKED_AT: usize = 10_000;
 /// Mails that one turn hands over.
 const MAILS_PER_TURN: usize = 100;
-/// How often the outbox is looked at when nothing happens.
-const PERIOD: Duration = Duration::from_secs(5);
 /// Pause after the first failure; it doubles up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(600);
@@ -39,55 +37,65 @@ struct Retry {
     not_before: Timestamp,
 }
 
-/// Runs the duty until `stop`.
-pub async fn deliver(nouns: Nouns, mailer: Mailer, metrics: Metrics, stop: CancellationToken) {
-    let mut outbox = Outbox {
-        nouns,
-        mailer,
-        metrics,
-        retries: HashMap::new(),
-    };
-    let mut changes = outbox.nouns.mails.watch();
-    loop {
-        // Marked before looking, so that a commit in between brings another turn.
-        changes.mark_unchanged();
-        // A mail that is cut off goes out again after the next start, as after a crash.
-        if stop.run_until_cancelled(outbox.turn()).await.is_none() {
-            return;
-        }
-        if next_turn(&mut changes, PERIOD, &stop).await == Turn::Over {
-            return;
-        }
-    }
-}
-
-struct Outbox {
+/// The duty. A mail that is cut off goes out again after the next start, as after a crash.
+pub struct Outbox {
     nouns: Nouns,
     mailer: Mailer,
     metrics: Metrics,
     retries: HashMap<MailId, Retry>,
 }
 
-impl Outbox {
-    async fn turn(&mut self) {
+impl Turn for Outbox {
+    async fn turn(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
         if let Err(error) = self.nouns.accounts.answer_resends().await {
-            tracing::error!(%error, "a mail that was asked for again can't be queued");
+            let why = chain(&error);
+            tracing::error!(why, "a mail that was asked for again can't be queued");
+            outcome.failure = Some(why);
         }
         let mails = match self.nouns.mails.queued(MAILS_LOOKED_AT) {
             Ok(mails) => mails,
-            Err(error) => return tracing::error!(%error, "the outbox can't be read"),
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "the outbox can't be read");
+                return Outcome::failed(why);
+            }
         };
+        outcome.backlog = mails.len();
         let waiting: HashSet<MailId> = mails.iter().map(|mail| mail.id).collect();
         self.retries.retain(|id, _| waiting.contains(id));
         for mail in due(&mails, &self.retries, self.nouns.ctx.now()) {
             match deliver_one(&self.nouns, &self.mailer, mail).await {
-                Ok(()) => self.metrics.mail("sent"),
-                Err(failure) => self.put_off(mail, &failure).await,
+                Ok(()) => {
+                    self.metrics.mail("sent");
+                    outcome.done += 1;
+                    outcome.backlog -= 1;
+                }
+                Err(failure) => {
+                    outcome.failure = Some(format!("{}: {}", mail.id, chain(&failure)));
+                    if self.put_off(mail, &failure).await == Fate::GivenUp {
+                        outcome.backlog -= 1;
+                    }
+                }
             }
+        }
+        outcome
+    }
+}
+
+impl Outbox {
+    /// No mail was tried yet.
+    #[must_use]
+    pub fn new(nouns: Nouns, mailer: Mailer, metrics: Metrics) -> Self {
+        Self {
+            nouns,
+            mailer,
+            metrics,
+            retries: HashMap::new(),
         }
     }
 
-    async fn put_off(&mut self, mail: &OutgoingMail, failure: &Failure) {
+    async fn put_off(&mut self, mail: &OutgoingMail, failure: &Failure) -> Fate {
         let failures = self
             .retries
             .get(&mail.id)
@@ -100,7 +108,7 @@ impl Outbox {
                 not_before,
             },
         );
-        report(&self.nouns, &self.metrics, mail, failures, failure).await;
+        report(&self.nouns, &self.metrics, mail, failures, failure).await
     }
 }
 
@@ -115,6 +123,13 @@ fn due<'a>(
         retry.is_none_or(|retry| now >= retry.not_before)
     };
     mails.iter().filter(is_due).take(MAILS_PER_TURN).collect()
+}
+
+/// What becomes of a mail that did not go out.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Waits,
+    GivenUp,
 }
 
 /// Why a mail is still in the outbox.
@@ -152,7 +167,7 @@ async fn report(
     mail: &OutgoingMail,
     failures: u32,
     failure: &Failure,
-) {
+) -> Fate {
     let failure_chain = chain(failure);
     let hopeless = matches!(failure, Failure::Mail(error) if error.is_final());
     if hopeless || nouns.ctx.now().since(mail.queued_at) > GIVE_UP {
@@ -161,9 +176,11 @@ async fn report(
         if let Err(error) = nouns.mails.done(mail.id).await {
             tracing::error!(mail.id = %mail.id, %error, "a mail that was given up stays in the outbox");
         }
+        Fate::GivenUp
     } else {
         metrics.mail("retried");
         tracing::warn!(mail.id = %mail.id, failures, failure = failure_chain, "a mail waits for its next try");
+        Fate::Waits
     }
 }
 

@@ -82,26 +82,14 @@ async fn a_server_of_which_its_host_says_nothing_fails_its_order_after_half_an_h
     let (nouns, clock) = (&story.setting.nouns, &story.setting.clock);
     let begun = nouns.ctx.now();
     clock.advance_s(29 * 60);
-    nouns
-        .servers
-        .give_up_unseen(begun)
-        .await
-        .expect("nothing is due");
+    story.setting.give_up_unseen(begun).await;
     assert_eq!(story.order_state().await, "provisioning");
     clock.advance_s(60);
     let hosts_were_heard_since = begun.after(std::time::Duration::from_secs(60));
-    nouns
-        .servers
-        .give_up_unseen(hosts_were_heard_since)
-        .await
-        .expect("too early after the start");
+    story.setting.give_up_unseen(hosts_were_heard_since).await;
     assert_eq!(story.order_state().await, "provisioning");
     assert_eq!(failed_orders(&story, "deadline_missed"), "0");
-    nouns
-        .servers
-        .give_up_unseen(begun)
-        .await
-        .expect("it is due");
+    story.setting.give_up_unseen(begun).await;
     let order = &story.orders().await[0];
     assert_eq!(
         (&order["state"], &order["failure"]),
@@ -111,11 +99,7 @@ async fn a_server_of_which_its_host_says_nothing_fails_its_order_after_half_an_h
     assert!(story.records("use/").is_empty(), "nothing is charged");
     assert_eq!(failed_orders(&story, "deadline_missed"), "1");
     let before = nouns.ctx.store().sequence();
-    nouns
-        .servers
-        .give_up_unseen(begun)
-        .await
-        .expect("it is done");
+    story.setting.give_up_unseen(begun).await;
     assert_eq!(nouns.ctx.store().sequence(), before);
     // The host comes back, and is told not to make it.
     let manifest = story.setting.manifest(&story.host).await;
@@ -135,13 +119,11 @@ async fn a_server_of_which_its_host_has_said_anything_is_left_to_its_reports() {
         .report(story.seen(ObservedState::Creating { step }, 0))
         .await;
     story.setting.clock.advance_s(31 * 60);
-    let given_up = story.setting.nouns.servers.give_up_unseen(begun);
-    given_up.await.expect("nothing is due");
+    story.setting.give_up_unseen(begun).await;
     assert_eq!(story.order_state().await, "provisioning");
     // Nothing is there, it says: whoever took it apart.
     story.report(story.seen(ObservedState::Absent, 0)).await;
-    let given_up = story.setting.nouns.servers.give_up_unseen(begun);
-    given_up.await.expect("it is due");
+    story.setting.give_up_unseen(begun).await;
     assert_eq!(story.order_state().await, "failed");
 }
 

@@ -663,7 +663,6 @@ async fn the_sweep_gives_up_no_server_that_was_ordered_before_a_restore() {
     finished.expect("its only host was heard");
     setting.clock.advance_s(31 * 60);
     setting.report(&host, room_for(1), vec![]).await;
-    let given_up = setting.nouns.servers.give_up_unseen(begun);
-    given_up.await.expect("nothing is due");
+    setting.give_up_unseen(begun).await;
     assert_eq!(state().await, "provisioning");
 }

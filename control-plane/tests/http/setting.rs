@@ -266,6 +266,13 @@ impl Setting {
         }
     }
 
+    /// Gives up all servers of which nothing was heard in time; hosts could be heard since then.
+    pub(crate) async fn give_up_unseen(&self, listening_since: Timestamp) {
+        let given_up = self.nouns.servers.give_up_unseen(listening_since).await;
+        let (_, failures) = given_up.expect("readable");
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+
     /// The same installation to an application that knows nothing but what is stored.
     pub(crate) fn restarted_app(&self) -> Nouns {
         self.restarted_with(settings())

@@ -62,7 +62,7 @@ async fn drop_mails(setting: &Setting) {
 async fn sweep(setting: &Setting) {
     let mut after = None;
     loop {
-        after = setting
+        (_, after) = setting
             .nouns
             .accounts
             .end_lapsed_sign_ups(after)

@@ -1,0 +1,49 @@
+//! What is due about servers without being asked.
+
+use innkeeper_wire::{error::chain, time::Timestamp};
+
+use super::Servers;
+use crate::kernel::duty::{Outcome, Turn};
+
+/// Gives up servers of which their hosts have said nothing in time.
+pub struct UnseenServers {
+    servers: Servers,
+    listening_since: Timestamp,
+}
+
+impl UnseenServers {
+    /// Hosts can be heard from now on.
+    #[must_use]
+    pub fn new(servers: Servers) -> Self {
+        Self {
+            listening_since: servers.ctx.now(),
+            servers,
+        }
+    }
+}
+
+impl Turn for UnseenServers {
+    async fn turn(&mut self) -> Outcome {
+        let (given_up, failures) = match self.servers.give_up_unseen(self.listening_since).await {
+            Ok(given_up) => given_up,
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(
+                    why,
+                    "it can't be told whether servers of which nothing was heard are given up"
+                );
+                return Outcome::failed(why);
+            }
+        };
+        let mut outcome = Outcome {
+            backlog: failures.len(),
+            ..Outcome::done(given_up)
+        };
+        for (server, error) in failures {
+            let why = chain(&error);
+            tracing::error!(server.id = %server, why, "a server of which nothing was heard can't be given up");
+            outcome.failure = Some(format!("{server}: {why}"));
+        }
+        outcome
+    }
+}
