@@ -21,11 +21,13 @@ use crate::{
     api::error::Refused,
     authority::Authority,
     in_use::{in_use, rules::InUse},
+    kernel::duty::Duties,
     nouns::Nouns,
 };
 
 pub mod accounts;
 pub mod authority;
+pub mod duties;
 pub mod hosts;
 pub mod recovery;
 
@@ -39,6 +41,8 @@ pub struct AdminContext {
     pub nouns: Nouns,
     /// The authority whose fingerprint hosts pin.
     pub authority: Authority,
+    /// What is known of the duties.
+    pub duties: Duties,
     /// Where hosts dial, such as `https://control.example:8443`.
     pub agent_url: String,
 }
@@ -72,6 +76,7 @@ pub fn router(context: AdminContext) -> Router {
             "/hosts/{name}/accept-capacity",
             post(hosts::accept_capacity),
         )
+        .route("/duties", get(duties::list))
         .route("/in-use", get(what_is_in_use))
         .route("/accounts/erasure-plan", post(accounts::plan))
         .route("/accounts/{account}/erase", post(accounts::erase))
@@ -101,6 +106,7 @@ async fn invite(
         nouns,
         authority,
         agent_url,
+        ..
     } = &context;
     let token = nouns.hosts.invite(&request.name, &request.site).await?;
     tracing::info!(host.name = request.name, "a host was invited");

@@ -80,6 +80,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Lists what the service does without being asked: when each duty had its last turn, how that ended, what is
+    /// left to do, and what failed last; needs the running service.
+    Duties {
+        /// Prints the list as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Manages customers' accounts; needs the running service.
     Account {
         #[command(subcommand)]

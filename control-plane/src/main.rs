@@ -16,6 +16,7 @@ use innkeeper_control_plane::{
         accounts::{Confirmed, erase_by_command},
         ask,
         authority::{status_by_command, take_by_command},
+        duties,
         hosts::{Printed, accept_capacity_by_command, list_by_command, revoke_by_command},
         recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
     },
@@ -248,6 +249,10 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
             let socket = Config::load(file)?.admin_socket;
             print(&erase_by_command(&socket, &who, confirmed(confirm)).await?)
         }
+        Command::Duties { json } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&duties::list_by_command(&socket, printed(json)).await?)
+        }
         Command::Host { command } => host(&Config::load(file)?, command).await,
         Command::Ca { command } => print(&ca(&Config::load(file)?, command).await?),
     }
@@ -317,10 +322,7 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
                 ask(socket, Method::POST, "/hosts/invitations", &request).await?;
             print(&(invited.join_command + "\n"))
         }
-        HostCommand::List { json } => {
-            let printed = if json { Printed::Json } else { Printed::Table };
-            print(&list_by_command(socket, printed).await?)
-        }
+        HostCommand::List { json } => print(&list_by_command(socket, printed(json)).await?),
         HostCommand::Release { name } => {
             ask::<()>(socket, Method::POST, &format!("/hosts/{name}/release"), &()).await?;
             print(&format!("{name} is served again\n"))
@@ -332,6 +334,14 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
         HostCommand::Revoke { name, confirm } => {
             print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)
         }
+    }
+}
+
+fn printed(is_json: bool) -> Printed {
+    if is_json {
+        Printed::Json
+    } else {
+        Printed::Table
     }
 }
 

@@ -15,12 +15,16 @@ use prometheus::{
 };
 
 use crate::{
-    continuity::rules::recovery::Phase, nouns::Nouns, servers::rules::census::name, store::Store,
+    continuity::rules::recovery::Phase, kernel::duty::DutyState, nouns::Nouns,
+    servers::rules::census::name, store::Store,
 };
 
-use self::{connections::Connections, fleet::FleetGauges, process::ProcessGauges};
+use self::{
+    connections::Connections, duties::DutyMetrics, fleet::FleetGauges, process::ProcessGauges,
+};
 
 mod connections;
+mod duties;
 mod fleet;
 mod process;
 
@@ -75,6 +79,7 @@ struct Inner {
     responses: IntCounterVec,
     agent_responses: IntCounterVec,
     connections: Connections,
+    duties: DutyMetrics,
     fleet: FleetGauges,
     store: StoreGauges,
     doubts: Doubts,
@@ -136,6 +141,7 @@ impl Metrics {
         say_version(&registry)?;
         let inner = Inner {
             connections: Connections::new(&registry)?,
+            duties: DutyMetrics::new(&registry)?,
             fleet: FleetGauges::new(&registry)?,
             store: StoreGauges::new(&registry)?,
             doubts: Doubts::new(&registry)?,
@@ -203,6 +209,11 @@ impl Metrics {
     /// Takes in how many connections the listeners have.
     pub(crate) fn connections(&self, listeners: &[Places]) {
         self.inner.connections.set(listeners);
+    }
+
+    /// Takes in what is known of the duties.
+    pub fn duties(&self, duties: &[DutyState]) {
+        self.inner.duties.set(duties);
     }
 
     /// Counts that the port of these metrics could not be had.

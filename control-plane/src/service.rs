@@ -136,6 +136,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         config: &config,
         nouns,
         authority,
+        duties: driver,
         blobs,
         metrics,
         portal_key: files.portal_key,
@@ -194,6 +195,7 @@ struct Parts<'a> {
     config: &'a Config,
     nouns: Nouns,
     authority: Authority,
+    duties: Duties,
     blobs: Blobs,
     metrics: Metrics,
     portal_key: Digest,
@@ -211,6 +213,7 @@ fn listen(
         config,
         nouns,
         authority,
+        duties,
         blobs,
         metrics,
         portal_key,
@@ -243,6 +246,7 @@ fn listen(
     let scraped = Scraped {
         nouns: nouns.clone(),
         authority: authority.clone(),
+        duties: duties.clone(),
         metrics,
         data_dir: config.data_dir.clone(),
         places: [rest_places, agent_places.strangers, metrics_places.clone()],
@@ -252,6 +256,7 @@ fn listen(
     let context = AdminContext {
         nouns,
         authority,
+        duties,
         agent_url: agent_url(config)?,
     };
     let admin = admin_listener(admin, context, stop.clone());
@@ -411,6 +416,7 @@ fn agent_listener(config: &Config, context: AgentContext, places: AgentPlaces) -
 struct Scraped {
     nouns: Nouns,
     authority: Authority,
+    duties: Duties,
     metrics: Metrics,
     data_dir: PathBuf,
     places: [Places; 3],
@@ -425,6 +431,7 @@ impl Scraped {
         self.metrics
             .backed_up(maintenance::last_backup(&self.data_dir));
         self.metrics.connections(&self.places);
+        self.metrics.duties(&self.duties.states());
         self.metrics.render(&self.nouns)
     }
 }

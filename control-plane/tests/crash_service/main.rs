@@ -159,6 +159,44 @@ fn a_store_without_its_own_keys_is_refused() {
     Service::start(&config).kill();
 }
 
+#[test]
+fn an_operator_sees_all_duties() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = write_config(folder.path());
+    let service = Service::start(&config);
+    let listed = || {
+        let (fine, said) = run(&config, &["duties", "--json"]);
+        assert!(fine, "{said}");
+        serde_json::from_str::<Vec<Value>>(&said).expect("a list")
+    };
+    // Each has a turn at once.
+    let had_a_turn = |duty: &Value| !duty["last_turn"].is_null();
+    let found = std::iter::repeat_with(listed)
+        .take(200)
+        .find(|duties| duties.iter().all(had_a_turn));
+    let duties = found.expect("a turn of each");
+    let names: Vec<_> = duties.iter().map(|duty| duty["name"].as_str()).collect();
+    let expected = [
+        "outbox",
+        "checkpoints",
+        "expired_entries",
+        "lapsed_sign_ups",
+        "erasures",
+        "unseen_servers",
+        "agent_api_certificate",
+    ];
+    assert_eq!(names, expected.map(Some));
+    for duty in &duties {
+        assert_eq!(duty["outcome"], "idle", "{duty}");
+        assert_eq!(duty["backlog"], 0, "{duty}");
+        assert_eq!(duty["failure"], Value::Null, "{duty}");
+    }
+    let (fine, table) = run(&config, &["duties"]);
+    assert!(fine && table.starts_with("DUTY "), "{table}");
+    assert_eq!(table.lines().count(), 1 + expected.len(), "{table}");
+    service.kill();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
     let folder = tempfile::tempdir().expect("a folder");

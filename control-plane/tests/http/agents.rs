@@ -287,6 +287,7 @@ async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
     let router = innkeeper_control_plane::admin::router(AdminContext {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
+        duties: setting.duties(),
         agent_url: "https://localhost:1".to_owned(),
     });
     let request = axum::http::Request::builder().method(method).uri(path);

@@ -238,6 +238,7 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
     let router = admin::router(AdminContext {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
+        duties: setting.duties(),
         agent_url: "https://control.example:8443".to_owned(),
     });
     let listener = UnixListener::bind(&socket).expect("a socket");

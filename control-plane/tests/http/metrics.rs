@@ -8,6 +8,8 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
+use innkeeper_control_plane::kernel::duty::{Duty, Outcome, PERIOD_MAX, Turn};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::setting::{Setting, room_for};
@@ -150,13 +152,87 @@ async fn alarms_and_dashboard_ask_for_what_is_there() {
 }
 
 /// Series of these come with the first server, request or refused connection, or are set by the running service.
-const FROM_USE: [&str; 5] = [
+const FROM_USE: [&str; 8] = [
+    "innkeeper_duty_backlog",
+    "innkeeper_duty_last_turn_timestamp_seconds",
+    "innkeeper_duty_turns_total",
     "innkeeper_servers",
     "innkeeper_server_problems",
     "innkeeper_http_request_duration_seconds_bucket",
     "innkeeper_agent_connections_refused_total",
     "innkeeper_certificate_expiry_timestamp_seconds",
 ];
+
+/// The first turn fails and leaves work, the others do it.
+struct Probe(usize);
+
+impl Turn for Probe {
+    async fn turn(&mut self) -> Outcome {
+        self.0 += 1;
+        match self.0 {
+            1 => Outcome {
+                backlog: 3,
+                ..Outcome::failed("the first one".to_owned())
+            },
+            _ => Outcome::done(3),
+        }
+    }
+}
+
+#[tokio::test]
+async fn turns_of_duties_are_told() {
+    let setting = Setting::new();
+    let (duties, stop) = (setting.duties(), CancellationToken::new());
+    let (bell, wake) = tokio::sync::watch::channel(());
+    let duty = Duty::every(PERIOD_MAX, "probe", Probe(0)).woken_by(wake);
+    let task = duties.drive(duty, stop.clone());
+    let told = || {
+        setting.metrics.duties(&duties.states());
+        text(&setting)
+    };
+    let last_turn = "innkeeper_duty_last_turn_timestamp_seconds{duty=\"probe\"}";
+    let backlog = "innkeeper_duty_backlog{duty=\"probe\"}";
+    let turns =
+        |outcome| format!("innkeeper_duty_turns_total{{duty=\"probe\",outcome=\"{outcome}\"}}");
+    let before = told();
+    assert_eq!(value(&before, last_turn), 0, "not yet");
+    assert_eq!(value(&before, &turns("failed")), 0);
+    let task = tokio::spawn(task);
+    let turns_had = async |wanted: u64| {
+        while duties.states()[0].turns.iter().sum::<u64>() < wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    turns_had(1).await;
+    let failed = told();
+    let now = setting.nouns.ctx.now().as_millis() / 1_000;
+    assert_eq!(value(&failed, last_turn), now);
+    assert_eq!(value(&failed, backlog), 3);
+    assert_eq!(value(&failed, &turns("failed")), 1);
+    assert_eq!(value(&failed, &turns("idle")), 0);
+    bell.send_replace(());
+    turns_had(2).await;
+    let done = told();
+    assert_eq!(value(&done, backlog), 0);
+    assert_eq!(value(&done, &turns("done")), 1);
+    assert_eq!(value(&done, &turns("failed")), 1);
+    if let Some(complaint) = promtool(&["check", "metrics"], &done) {
+        assert_eq!(complaint, "");
+    }
+    stop.cancel();
+    task.await.expect("it ends");
+}
+
+/// An alarm takes a duty without a turn for one that hangs, whatever its period is.
+#[test]
+fn no_duty_is_expected_less_often_than_the_alarm_waits() {
+    let alarms = of_alarms();
+    let hangs = alarms.iter().find_map(|expression| {
+        expression.strip_prefix("time() - innkeeper_duty_last_turn_timestamp_seconds > ")
+    });
+    let waits: u64 = hangs.expect("the alarm").parse().expect("seconds");
+    assert!(waits >= 3 * PERIOD_MAX.as_secs());
+}
 
 /// Row A2: `/healthz` said ok, and no metric showed it. Closing stops the store as a broken disk does.
 #[tokio::test]

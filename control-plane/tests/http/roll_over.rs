@@ -30,6 +30,7 @@ async fn ask(setting: &Setting, method: Method, path: &str, without: &[&str]) ->
     let router = admin::router(AdminContext {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
+        duties: setting.duties(),
         agent_url: "https://localhost:1".to_owned(),
     });
     let body = json!({ "without": without }).to_string();

@@ -22,6 +22,7 @@ use innkeeper_control_plane::{
     api::{self, context::Context},
     authority::Authority,
     blobs::Blobs,
+    kernel::duty::Duties,
     metrics::Metrics,
     nouns::{Nouns, Settings},
     store::{Options, Store},
@@ -264,6 +265,11 @@ impl Setting {
             folder: folder.path().to_owned(),
             owner: folder,
         }
+    }
+
+    /// No duty yet.
+    pub(crate) fn duties(&self) -> Duties {
+        Duties::new(Arc::clone(&self.clock) as Arc<dyn Clock>)
     }
 
     /// Gives up all servers of which nothing was heard in time; hosts could be heard since then.
