@@ -1,4 +1,4 @@
-//! Counting wrong passwords (`domain/lockout`): by what was typed, and where from. Nothing in here depends on whether
+//! Counting wrong passwords (`rules::lockout`): by what was typed, and where from. Nothing in here depends on whether
 //! there is such an account, but that a known device of an account counts by itself.
 
 use std::net::IpAddr;

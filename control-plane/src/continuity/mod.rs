@@ -12,8 +12,8 @@ use innkeeper_wire::{
 };
 
 use self::{
+    inventories::Inventories,
     openness::Openness,
-    recovery::Inventories,
     roll_over::Trust,
     unrecorded::Contacts,
     witnesses::{Standing, WitnessKey, Witnesses},
@@ -26,6 +26,7 @@ use crate::{
     servers::Servers,
 };
 
+mod inventories;
 pub mod openness;
 pub(crate) mod records;
 pub mod recovery;

@@ -7,7 +7,7 @@ use innkeeper_wire::{
 };
 
 use super::{
-    recovery::Inventories,
+    inventories::Inventories,
     witnesses::{Standing, Witnesses},
 };
 use crate::{

@@ -5,19 +5,15 @@
 //! record knows, ends servers that their hosts had and have no more, and only then opens. Hosts that no record knows
 //! are [`super::unrecorded`]'s; none may be undecided then.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-    sync::RwLock,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use innkeeper_wire::{
-    host::{ADDRESSES_PER_SERVER_MAX, HeldServer, HypervisorState, Report, SERVERS_PER_HOST_MAX},
+    host::{HeldServer, HypervisorState, Report, SERVERS_PER_HOST_MAX},
     id::{HostId, ServerId},
     time::Timestamp,
 };
 
-use super::{Continuity, unrecorded::Contact, witnesses::Standing};
+use super::{Continuity, inventories::bounded, unrecorded::Contact, witnesses::Standing};
 use crate::{
     continuity::rules::recovery::{
         Differences, Inventory, Listed, Phase, Recovery, RestoredFrom, compare, unknown,
@@ -33,50 +29,6 @@ use crate::{
     servers::rules::server::Lifecycle,
     store::{Head, Store},
 };
-
-/// What hosts have reported since they heard of the present epoch. In memory: each brings it again.
-#[derive(Debug, Default)]
-pub(crate) struct Inventories {
-    hosts: RwLock<HashMap<HostId, Inventory>>,
-    /// That it was found to be open without limits; taken back by whoever commits a limit.
-    is_open: RwLock<bool>,
-}
-
-impl Inventories {
-    pub(super) fn of(&self, host: HostId) -> Option<Inventory> {
-        let hosts = self.hosts.read().expect("no holder of this lock panics");
-        hosts.get(&host).cloned()
-    }
-
-    fn note(&self, host: HostId, inventory: Inventory) {
-        let mut hosts = self.hosts.write().expect("no holder of this lock panics");
-        hosts.insert(host, inventory);
-    }
-
-    pub(super) fn forget(&self, host: HostId) {
-        let hosts = self.hosts.write();
-        hosts.expect("no holder of this lock panics").remove(&host);
-    }
-
-    /// Notes that it is open, should that be so under the lock.
-    pub(super) fn open_if(
-        &self,
-        is_open: impl FnOnce() -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        let mut flag = self.is_open.write().expect("no holder of this lock panics");
-        *flag = is_open()?;
-        Ok(())
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        *self.is_open.read().expect("no holder of this lock panics")
-    }
-
-    /// A commit that was made has put a limit to what is open.
-    pub(super) fn look_again(&self) {
-        *self.is_open.write().expect("no holder of this lock panics") = false;
-    }
-}
 
 /// A host during a recovery, for the operator.
 #[derive(Debug, Clone)]
@@ -321,18 +273,4 @@ pub(crate) async fn note_origin(store: &Store, from: &RestoredFrom) -> Result<()
     let epoch = store.epoch();
     let decide = |tx: &mut Tx<'_>| tx.insert(&epoch, from);
     commit_once(store, from.restored_at, Actor::Operator, "restore", decide).await
-}
-
-/// What a host says that it has, within the limits.
-pub(super) fn bounded(held: &[HeldServer]) -> Vec<HeldServer> {
-    let addresses = |held: &HeldServer| {
-        let addresses = held.addresses.iter().take(ADDRESSES_PER_SERVER_MAX);
-        addresses.copied().collect()
-    };
-    let servers = held.iter().take(SERVERS_PER_HOST_MAX);
-    let bounded = servers.map(|held| HeldServer {
-        server: held.server,
-        addresses: addresses(held),
-    });
-    bounded.collect()
 }

@@ -1,4 +1,4 @@
-//! Hosts that no record knows (`continuity::rules::unrecorded`): hearing them, holding what they use, and the operator's decision.
+//! Hosts that no record knows (`rules::unrecorded`): hearing them, holding what they use, and the operator's decision.
 //! The agent API lets them report, and nothing else.
 
 use std::{
@@ -13,7 +13,7 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
-use super::{Continuity, recovery::bounded};
+use super::{Continuity, inventories::bounded};
 use crate::{
     continuity::rules::{
         recovery::{Phase, Recovery},

@@ -232,7 +232,8 @@ impl Presence {
         hosts.get(&host).is_some_and(|heard| heard.is_fresh(now))
     }
 
-    /// Whether a host was heard of lately and can carry a new server: new servers go only where this is certain. An agent from before subnets would hold all that is new, for its other servers as well.
+    /// Whether a host was heard of lately and can carry a new server: new servers go only where this is certain. An agent
+    /// from before subnets would hold all that is new, for its other servers as well.
     #[must_use]
     pub fn can_carry_new(&self, host: HostId, now: Timestamp) -> bool {
         let hosts = self.hosts.read().expect("no holder of this lock panics");

@@ -1,6 +1,6 @@
 //! `audit list`: who changed which records, when and why, read from the files, whether the service runs or not.
 //! Archived segments and live ones are one trail; of a value there is nothing in it. Nothing in it names a person
-//! (`app/records.rs`), so nothing is left out.
+//! (`nouns::RECORDS`), so nothing is left out.
 
 use std::{
     collections::VecDeque,

@@ -13,10 +13,11 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{
     Head,
+    anchor::{self, Anchor, Start, io_error, widen},
     commit::{Commit, Hash, Skeleton, decode, decode_skeleton, skeleton_bytes},
     disk::{Disk, DiskFile},
     error::JournalError,
-    replay::{self, Anchor, End, Start, Stretch, Tail, io_error, widen},
+    replay::{End, Stretch, Tail},
     segment::{
         BATCH_BYTES_ENOUGH, BATCH_COMMITS_MAX, FRAME_BYTES, Frame, HEADER_BYTES, Header,
         HeaderRead, Kind,
@@ -116,7 +117,7 @@ pub fn replay_audit<E: From<JournalError>>(
         }
         visit(AuditEntry { head, commit })
     };
-    let names = replay::names(disk, Kind::Audit)?;
+    let names = anchor::names(disk, Kind::Audit)?;
     let first = names
         .first()
         .and_then(|name| Kind::Audit.first_sequence(name));

@@ -10,6 +10,7 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{
     Head,
+    anchor::{self, Start},
     audit::{AuditTrail, Notice, replay_audit},
     checkpoint::{self, Reader, Summary},
     disk::{Disk, FolderDisk},
@@ -17,7 +18,7 @@ use super::{
     error::{JournalError, OpenError},
     index::Index,
     open::lock,
-    replay::{self, Start, Tail, replay_from},
+    replay::{Tail, replay_from},
     segment::Kind,
 };
 
@@ -145,10 +146,10 @@ fn check_journal(disk: &dyn Disk, index: Applied) -> Result<Findings, JournalErr
     let length = |name: String| {
         let bytes = disk
             .length(&name)
-            .map_err(replay::io_error("measure", &name))?;
+            .map_err(anchor::io_error("measure", &name))?;
         Ok((name, bytes))
     };
-    let segments = replay::names(disk, Kind::Journal)?.into_iter().map(length);
+    let segments = anchor::names(disk, Kind::Journal)?.into_iter().map(length);
     let (mut checkpoints, mut newest) = (Vec::new(), None);
     for name in checkpoint::names(disk)? {
         let read = Reader::open(disk, &name).and_then(Reader::finish);

@@ -20,11 +20,11 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Head, Record, VALUE_BYTES_MAX,
+    anchor::{Anchor, Start, io_error, widen},
     commit::Hash,
     disk::{Disk, DiskFile},
     error::JournalError,
     key::{KEY_BYTES_MAX, Key},
-    replay::{Anchor, Start, io_error, widen},
     segment::{Kind, array, sequence_of},
 };
 
@@ -69,7 +69,7 @@ pub(crate) fn names(disk: &dyn Disk) -> Result<Vec<String>, JournalError> {
 /// # Errors
 /// [`JournalError::Io`]; what is missing is said by whoever then reads.
 pub(crate) fn oldest_start(disk: &dyn Disk) -> Result<Start, JournalError> {
-    let segments = super::replay::names(disk, Kind::Journal)?;
+    let segments = super::anchor::names(disk, Kind::Journal)?;
     let first = segments
         .first()
         .and_then(|name| Kind::Journal.first_sequence(name));

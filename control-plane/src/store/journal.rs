@@ -19,10 +19,11 @@ use innkeeper_wire::planted::{Bug, planted};
 
 use super::{
     Head, Options,
+    anchor::{Anchor, io_error, widen},
     commit::{Hash, Prepared},
     disk::{Disk, DiskFile, is_out_of_files},
     error::JournalError,
-    replay::{Anchor, Last, Replayed, Tail, genesis, io_error, widen},
+    replay::{Last, Replayed, Tail, genesis},
     segment::{FRAME_BYTES, Frame, HEADER_BYTES, Header, Kind},
 };
 

@@ -12,6 +12,7 @@
 //! that was promised; to read it, [`replay`] gives the commits that are still whole and [`replay_audit`] the
 //! skeleton of every commit there ever was (within the retention), with the chain's head after each.
 
+mod anchor;
 mod audit;
 mod check;
 mod checkpoint;

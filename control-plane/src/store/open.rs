@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Followers, Head, Inner, Options, Record, Store,
+    anchor::{Anchor, Start, widen},
     audit::Notice,
     checkpoint::{self, Merged, Reader, Summary},
     commit::{Commit, Hash, Write},
@@ -28,7 +29,7 @@ use super::{
     index::Index,
     journal::Journal,
     key::Key,
-    replay::{Anchor, Entry, Replayed, Start, Stretch, replay_from, widen},
+    replay::{Entry, Replayed, Stretch, replay_from},
     report::{CheckpointDoubt, IndexFate, OpenReport},
     room::Room,
     upkeep::{self, Newest, Upkeep},

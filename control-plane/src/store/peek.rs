@@ -6,13 +6,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 use innkeeper_wire::time::Timestamp;
 
 use super::{
+    anchor::Start,
     checkpoint::{self, Reader},
     commit::Write,
     disk::{Disk, FolderDisk},
     error::{JournalError, OpenError},
     key::Key,
     open::lock,
-    replay::{Start, replay_from},
+    replay::replay_from,
 };
 
 /// What was seen.

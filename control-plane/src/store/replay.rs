@@ -4,10 +4,9 @@
 //! A batch is written only after the one before was synced, so after a crash at most the last batch can
 //! be unfinished. Anything else that is wrong was not made by a crash, and is refused.
 
-use std::io;
-
 use super::{
     Head,
+    anchor::{Anchor, Start, io_error, names, widen},
     commit::{Commit, Hash, chain, decode},
     disk::Disk,
     error::JournalError,
@@ -69,24 +68,6 @@ pub(crate) struct Last {
     pub(crate) seed: u32,
     pub(crate) end: usize,
     pub(crate) allocated: usize,
-}
-
-/// A point of the chain of one store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Anchor {
-    pub(crate) identity: [u8; 16],
-    pub(crate) head: Head,
-}
-
-/// From where files are read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Start {
-    /// From the first commit that there ever was.
-    Beginning,
-    /// From the commit after this one, through which the chain must pass.
-    After(Anchor),
-    /// From where the first file says that it begins: whoever reads knows what to compare the end with.
-    Wherever,
 }
 
 /// What the last of the files may look like.
@@ -209,17 +190,6 @@ pub(crate) fn replay_from<E: From<JournalError>>(
     mut visit: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<Replayed, E> {
     Stretch::journal(disk, start)?.walk(disk, decode, |head, commit| visit(Entry { head, commit }))
-}
-
-/// Names of all files of a kind, in their order.
-///
-/// # Errors
-/// [`JournalError::Io`].
-pub(crate) fn names(disk: &dyn Disk, kind: Kind) -> Result<Vec<String>, JournalError> {
-    let mut names = disk.list().map_err(io_error("list", "the journal"))?;
-    names.retain(|name| kind.first_sequence(name).is_some());
-    names.sort_unstable();
-    Ok(names)
 }
 
 /// One file in memory.
@@ -397,18 +367,6 @@ pub(crate) fn genesis(identity: &[u8; 16], epoch: u64) -> Head {
     }
 }
 
-/// An error of the operating system, by what was being done to which file.
-pub(crate) fn io_error<'a>(
-    deed: &'static str,
-    name: &'a str,
-) -> impl FnOnce(io::Error) -> JournalError + 'a {
-    move |source| JournalError::Io {
-        deed,
-        name: name.to_owned(),
-        source,
-    }
-}
-
 fn trailing_zeros(bytes: &[u8]) -> usize {
     let zeros = [0; 4096];
     let blocks = bytes.rchunks(zeros.len());
@@ -418,9 +376,4 @@ fn trailing_zeros(bytes: &[u8]) -> usize {
         .sum();
     let rest = &bytes[..bytes.len() - whole];
     whole + rest.iter().rev().take_while(|byte| **byte == 0).count()
-}
-
-/// A length as an offset.
-pub(crate) fn widen(length: usize) -> u64 {
-    u64::try_from(length).expect("usize is at most 64 bits")
 }

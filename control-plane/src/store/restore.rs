@@ -6,10 +6,11 @@ use innkeeper_wire::planted::{Bug, planted};
 
 use super::{
     Head,
+    anchor::io_error,
     disk::Disk,
     error::JournalError,
     journal::{AppendError, begin_segment, cut},
-    replay::{io_error, replay},
+    replay::replay,
     segment::HEADER_BYTES,
 };
 

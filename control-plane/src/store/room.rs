@@ -12,7 +12,7 @@ use std::{
 
 use innkeeper_wire::error::chain;
 
-use super::{disk::Disk, replay::widen};
+use super::{anchor::widen, disk::Disk};
 
 const FILE: &str = "reserve";
 /// The file has this part of the reserve's bytes.

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Commit, Head, Key, Record,
+    anchor::{Anchor, Start, io_error, names, widen},
     audit::{self, ACTOR, Notice},
     checkpoint::{self, Merged, Reader, Source, Summary},
     commit::{Write, decode, prepare},
@@ -27,7 +28,7 @@ use super::{
     error::{CommitError, JournalError, Outcome, UpkeepError},
     index::Index,
     journal::is_full,
-    replay::{Anchor, End, Start, Stretch, io_error, names, widen},
+    replay::{End, Stretch},
     room::Room,
     segment::{HEADER_BYTES, Kind},
     writer::{Allowance, Message, Request},
