@@ -14,7 +14,7 @@ use std::{
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Request, Response, StatusCode,
     body::{Bytes, Incoming},
     client::conn::http2::{self, SendRequest},
     header,
@@ -22,13 +22,17 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use innkeeper_mtls::Refusal;
 use innkeeper_wire::{
+    endpoints::{
+        Ask, Endpoint, Method,
+        agents::{BASE, Join},
+    },
     error::{Problem, ProblemCode},
     host::HOST_HEADER,
     id::HostId,
     time::Timestamp,
 };
 use rustls::{ClientConfig, pki_types::ServerName};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
@@ -132,45 +136,21 @@ impl CallError {
 }
 
 /// What is asked of the control plane.
-pub struct Call<'a> {
-    /// GET, or POST with a body.
-    pub method: Method,
-    /// Path and query.
-    pub path: &'a str,
-    /// JSON.
-    pub body: Vec<u8>,
+pub struct Call<E: Endpoint> {
+    /// What is asked.
+    pub ask: Ask<E>,
     /// How long the whole answer may take.
     pub deadline: Duration,
     /// How long the answer may be, in bytes.
     pub bytes_max: usize,
 }
 
-impl<'a> Call<'a> {
-    /// A GET.
+impl<E: Endpoint> Call<E> {
+    /// With its limits.
     #[must_use]
-    pub fn get(path: &'a str, deadline: Duration, bytes_max: usize) -> Self {
+    pub fn new(ask: Ask<E>, deadline: Duration, bytes_max: usize) -> Self {
         Self {
-            method: Method::GET,
-            path,
-            body: Vec::new(),
-            deadline,
-            bytes_max,
-        }
-    }
-
-    /// A POST of `body` as JSON.
-    #[must_use]
-    pub fn post(
-        path: &'a str,
-        body: &impl Serialize,
-        deadline: Duration,
-        bytes_max: usize,
-    ) -> Self {
-        let body = serde_json::to_vec(body).expect("messages are plain values");
-        Self {
-            method: Method::POST,
-            path,
-            body,
+            ask,
             deadline,
             bytes_max,
         }
@@ -241,11 +221,25 @@ impl Connection {
         ))
     }
 
-    /// Asks and reads a JSON answer; `None` for 204.
+    /// Asks and reads the answer; `None` for 204.
     ///
     /// # Errors
     /// Whatever comes between.
-    pub async fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, CallError> {
+    pub async fn json<E>(&self, call: Call<E>) -> Result<Option<E::Answer>, CallError>
+    where
+        E: Endpoint<Answer: DeserializeOwned>,
+    {
+        self.read(call).await
+    }
+
+    /// Asks and reads a JSON answer of an endpoint that has others, too; `None` for 204.
+    ///
+    /// # Errors
+    /// Whatever comes between.
+    pub async fn read<E: Endpoint, T: DeserializeOwned>(
+        &self,
+        call: Call<E>,
+    ) -> Result<Option<T>, CallError> {
         let answer = self.bytes(call).await?;
         let parse = |bytes: Vec<u8>| serde_json::from_slice(&bytes).map_err(CallError::Unreadable);
         answer.map(parse).transpose()
@@ -255,10 +249,10 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever comes between.
-    pub async fn bytes(&self, call: Call<'_>) -> Result<Option<Vec<u8>>, CallError> {
+    pub async fn bytes<E: Endpoint>(&self, call: Call<E>) -> Result<Option<Vec<u8>>, CallError> {
         let (deadline, bytes_max) = (call.deadline, call.bytes_max);
         let asking = async {
-            let response = self.send(call).await?;
+            let response = self.send(call.ask).await?;
             if response.status() == StatusCode::NO_CONTENT {
                 return Ok(None);
             }
@@ -274,7 +268,9 @@ impl Connection {
     /// # Errors
     /// When there is no answer, or none with a date.
     pub async fn date(&self) -> Result<Timestamp, CallError> {
-        let asking = self.ask(Call::get("/agent/v1/join", DATE_DEADLINE, 0));
+        // Another method than that of the row: refused, and counted as nobody's try to get in.
+        let target = format!("{BASE}{}", Join::ROW.path);
+        let asking = self.exchange(Method::Get, &target, Vec::new());
         let response = timeout(DATE_DEADLINE, asking).await;
         let response = response.unwrap_or(Err(CallError::Deadline(DATE_DEADLINE)))?;
         let date = response.headers().get(header::DATE);
@@ -286,16 +282,18 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever comes between.
-    pub async fn stream(&self, call: Call<'_>) -> Result<Incoming, CallError> {
+    pub async fn stream<E: Endpoint>(&self, call: Call<E>) -> Result<Incoming, CallError> {
         let deadline = call.deadline;
-        let response = timeout(deadline, self.send(call)).await;
+        let response = timeout(deadline, self.send(call.ask)).await;
         Ok(response
             .unwrap_or(Err(CallError::Deadline(deadline)))?
             .into_body())
     }
 
-    async fn send(&self, call: Call<'_>) -> Result<Response<Incoming>, CallError> {
-        let response = self.ask(call).await?;
+    async fn send<E: Endpoint>(&self, ask: Ask<E>) -> Result<Response<Incoming>, CallError> {
+        let response = self
+            .exchange(E::ROW.method, &ask.target(), ask.json())
+            .await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -308,17 +306,23 @@ impl Connection {
     }
 
     /// Whatever is answered.
-    async fn ask(&self, call: Call<'_>) -> Result<Response<Incoming>, CallError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, CallError> {
+        let url = format!("https://{}{target}", self.authority);
         let mut request = Request::builder()
-            .method(call.method)
-            .uri(format!("https://{}{}", self.authority, call.path))
+            .method(method.as_str())
+            .uri(&url)
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(host) = self.host {
             request = request.header(HOST_HEADER, host.to_string());
         }
         let request = request
-            .body(Full::new(Bytes::from(call.body)))
-            .map_err(|_| CallError::Url(format!("https://{}{}", self.authority, call.path)))?;
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| CallError::Url(url))?;
         let asked = self.sender.clone().send_request(request).await;
         asked.map_err(CallError::Http)
     }

@@ -13,7 +13,8 @@ use innkeeper_mtls::{
 };
 use innkeeper_wire::{
     digest::Digest,
-    host::{JoinAnswer, JoinRequest},
+    endpoints::{Endpoint as _, agents::Join},
+    host::JoinRequest,
     id::HostId,
     time::{Clock, Timestamp},
 };
@@ -120,12 +121,12 @@ pub async fn join(
         return Err(JoinError::Clock(text));
     }
     let request = Pending::for_token(&invitation.token, folder)?;
-    let ask = JoinRequest {
+    let ask = Join::with(JoinRequest {
         token: invitation.token.clone(),
         csr_pem: request.request_pem.clone(),
-    };
-    let call = Call::post("/agent/v1/join", &ask, DEADLINE, ANSWER_BYTES_MAX);
-    let answer: Option<JoinAnswer> = connection.json(call).await.map_err(|error| match error {
+    });
+    let call = Call::new(ask, DEADLINE, ANSWER_BYTES_MAX);
+    let answer = connection.json(call).await.map_err(|error| match error {
         // Whatever is wrong with an invitation, its bearer is told the same.
         CallError::Problem(_) | CallError::Status(_) if is_about_the_invitation(&error) => {
             Pending::forget(folder);

@@ -11,8 +11,12 @@ use http_body_util::BodyExt;
 use innkeeper_mtls::{Fault, RefusedBy, client_config, tls::TlsError};
 use innkeeper_wire::{
     digest::Digest,
+    endpoints::{
+        Endpoint as _,
+        agents::{FollowDesired, GetBlob, GetSpec},
+    },
     error::chain,
-    host::{Manifest, Report},
+    host::{DesiredQuery, Manifest, Report},
     id::HostId,
     time::{Clock, Timestamp},
 };
@@ -421,10 +425,13 @@ async fn poll(
         let current = standing.wait_for(is_current).await;
         drop(current.expect("the session holds the sender for longer than this"));
         let (epoch, generation) = newest(&desired.borrow());
-        let path =
-            format!("/agent/v1/desired?epoch={epoch}&generation={generation}&wait_s={POLL_WAIT_S}");
-        let call = Call::get(&path, POLL_DEADLINE, MANIFEST_BYTES_MAX);
-        let offered: Manifest = match connection.json(call).await {
+        let ask = FollowDesired::by(DesiredQuery {
+            epoch,
+            generation,
+            wait_s: POLL_WAIT_S,
+        });
+        let call = Call::new(ask, POLL_DEADLINE, MANIFEST_BYTES_MAX);
+        let offered: Manifest = match connection.read(call).await {
             Ok(Some(manifest)) => manifest,
             Ok(None) => continue,
             Err(error) if error.is_answer() && !error.is_refusal() => {
@@ -503,8 +510,7 @@ async fn accept(
     };
     let mut fetched = BTreeMap::new();
     for digest in missing {
-        let path = format!("/agent/v1/specs/{digest}");
-        let call = Call::get(&path, CALL_DEADLINE, SPEC_BYTES_MAX);
+        let call = Call::new(GetSpec::at(digest), CALL_DEADLINE, SPEC_BYTES_MAX);
         let bytes = connection
             .bytes(call)
             .await
@@ -554,8 +560,7 @@ impl ImageSource for Blobs {
                 io::Error::new(io::ErrorKind::NotConnected, "no link to the control plane")
             })?;
             let connection = open.map_err(io::Error::other)?.clone().expect("waited for");
-            let path = format!("/agent/v1/blobs/{digest}");
-            let call = Call::get(&path, CALL_DEADLINE, 0);
+            let call = Call::new(GetBlob::at(digest), CALL_DEADLINE, 0);
             let body = connection.stream(call).await.map_err(io::Error::other)?;
             let chunks = body.map_err(io::Error::other).into_data_stream();
             Ok(Box::new(StreamReader::new(chunks)) as Box<dyn AsyncRead + Send + Unpin>)

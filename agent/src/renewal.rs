@@ -8,8 +8,9 @@ use innkeeper_mtls::{
 };
 use innkeeper_wire::{
     digest::Digest,
+    endpoints::{Endpoint as _, agents::Renew},
     error::chain,
-    host::{LifeAnswer, RenewAnswer, RenewRequest},
+    host::{LifeAnswer, RenewRequest},
     time::{Clock, Timestamp},
 };
 use tokio::{
@@ -217,11 +218,11 @@ impl Keeper<'_> {
     pub(crate) async fn renew(&self) -> Result<(), RenewError> {
         let request = HostRequest::create().map_err(RenewError::Key)?;
         let trusted = self.enrolment.lock().await.ca_pem.clone();
-        let ask = RenewRequest {
+        let ask = Renew::with(RenewRequest {
             csr_pem: request.request_pem,
-        };
-        let call = Call::post("/agent/v1/renew", &ask, CALL_DEADLINE, ANSWER_BYTES_MAX);
-        let answer = self.connection.json::<RenewAnswer>(call).await?;
+        });
+        let call = Call::new(ask, CALL_DEADLINE, ANSWER_BYTES_MAX);
+        let answer = self.connection.json(call).await?;
         let answer = answer.ok_or(RenewError::Empty)?;
         let given = Identity::from_pem(&answer.certificate_pem, &request.key_pem)
             .map_err(IdentityError::from)?;

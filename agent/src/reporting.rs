@@ -5,8 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use innkeeper_wire::{
     digest::Digest,
+    endpoints::{
+        Endpoint as _,
+        agents::{self, ShowLife},
+    },
     error::chain,
-    host::{Life, LifeAnswer, Observations, Report, ReportAnswer, Witness},
+    host::{Life, LifeAnswer, Observations, Report, Witness},
     id::{ChallengeId, InstanceId},
     time::Clock,
 };
@@ -83,9 +87,9 @@ impl Reporting<'_> {
     pub(crate) async fn prove(&self, speaker: &mut Speaker) -> Result<(), CallError> {
         // The first answer brings a challenge, the second call echoes it.
         for _ in 0..2 {
-            let life = self.life(speaker);
-            let call = Call::post("/agent/v1/life", &life, CALL_DEADLINE, SMALL_BYTES_MAX);
-            if let Some(answer) = self.connection.json::<LifeAnswer>(call).await? {
+            let ask = ShowLife::with(self.life(speaker));
+            let call = Call::new(ask, CALL_DEADLINE, SMALL_BYTES_MAX);
+            if let Some(answer) = self.connection.json(call).await? {
                 self.take(speaker, answer);
             }
         }
@@ -155,17 +159,12 @@ impl Reporting<'_> {
         speaker: &mut Speaker,
         report: Report,
     ) -> Result<Option<(u32, Witness)>, CallError> {
-        let observations = Observations {
+        let ask = agents::Report::with(Observations {
             life: self.life(speaker),
             report,
-        };
-        let call = Call::post(
-            "/agent/v1/observations",
-            &observations,
-            CALL_DEADLINE,
-            SMALL_BYTES_MAX,
-        );
-        let answer = self.connection.json::<ReportAnswer>(call).await?;
+        });
+        let call = Call::new(ask, CALL_DEADLINE, SMALL_BYTES_MAX);
+        let answer = self.connection.json(call).await?;
         Ok(answer.map(|answer| {
             self.take(speaker, answer.life);
             (answer.next_report_s, answer.witness)

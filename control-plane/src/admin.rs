@@ -1,27 +1,38 @@
 //! The operator's command line and the service's side of it: HTTP over a unix socket that only the service's
 //! user can open. The service holds the store's lock, so every command goes through it.
 
-use std::path::Path;
+use std::{convert::Infallible, path::Path};
 
 use anyhow::{Context as _, bail};
 use axum::{
-    Json, Router,
-    extract::State,
-    http::{Method, Request},
-    routing::{get, post},
+    Router,
+    extract::FromRequestParts,
+    http::{Request, request::Parts},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use innkeeper_wire::{error::Problem, host::Testimony, id::HostId};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use innkeeper_wire::{
+    endpoints::{
+        Ask, Endpoint, Who,
+        operators::{GetInUse, InviteHost, ListTestimonies},
+    },
+    error::Problem,
+    host::Testimony,
+    id::HostId,
+    operator::{Invited, View},
+};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use crate::{
-    api::error::Refused,
+    api::{
+        error::Refused,
+        mount::{Admits, Mount as _},
+    },
     authority::Authority,
-    in_use::{in_use, rules::InUse},
-    kernel::duty::Duties,
+    in_use::in_use,
+    kernel::{Error, duty::Duties},
     nouns::Nouns,
 };
 
@@ -47,61 +58,70 @@ pub struct AdminContext {
     pub agent_url: String,
 }
 
-/// Asks for an invitation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InviteRequest {
-    /// The host's name.
-    pub name: String,
-    /// Code of its site.
-    pub site: String,
+/// Whoever could open the socket.
+pub(crate) struct Operator;
+
+impl Admits for Operator {
+    const WHO: Who = Who::Operator;
 }
 
-/// An invitation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Invited {
-    /// What to run on the host, within ten minutes, once.
-    pub join_command: String,
+impl<S: Sync> FromRequestParts<S> for Operator {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
 }
 
 /// The service's side.
 pub fn router(context: AdminContext) -> Router {
     Router::new()
-        .route("/hosts/invitations", post(invite))
-        .route("/hosts", get(hosts::list))
-        .route("/hosts/{name}/stranded", get(hosts::stranded))
-        .route("/hosts/{name}/revoke", post(hosts::revoke))
-        .route("/hosts/{name}/release", post(hosts::release))
-        .route(
-            "/hosts/{name}/accept-capacity",
-            post(hosts::accept_capacity),
-        )
-        .route("/duties", get(duties::list))
-        .route("/in-use", get(what_is_in_use))
-        .route("/accounts/erasure-plan", post(accounts::plan))
-        .route("/accounts/{account}/erase", post(accounts::erase))
-        .route("/testimonies", get(testimonies))
-        .route("/recovery", get(recovery::show))
-        .route("/recovery/finish", post(recovery::finish))
-        .route("/recovery/release", post(recovery::release))
-        .route("/recovery/readmit", post(recovery::readmit))
-        .route("/recovery/dismiss", post(recovery::dismiss))
-        .merge(authority::routes())
+        .serve(invite)
+        .serve(hosts::list)
+        .serve(hosts::stranded)
+        .serve(hosts::revoke)
+        .serve(hosts::release)
+        .serve(hosts::accept_capacity)
+        .serve(duties::list)
+        .serve(what_is_in_use)
+        .serve(accounts::plan)
+        .serve(accounts::erase)
+        .serve(testimonies)
+        .serve(recovery::show)
+        .serve(recovery::finish)
+        .serve(recovery::release)
+        .serve(recovery::readmit)
+        .serve(recovery::dismiss)
+        .serve(authority::status)
+        .serve(authority::take)
         .with_state(context)
 }
 
-async fn testimonies(State(context): State<AdminContext>) -> Json<Vec<(HostId, Testimony)>> {
-    Json(context.nouns.continuity.testimonies())
+fn view(value: &impl Serialize) -> Result<View, Refused> {
+    Ok(View::of(value).map_err(|error| Error::Storage(error.to_string()))?)
 }
 
-async fn what_is_in_use(State(context): State<AdminContext>) -> Result<Json<InUse>, Refused> {
-    Ok(Json(in_use(context.nouns.ctx.store())?))
+async fn testimonies(
+    context: AdminContext,
+    _: Operator,
+    _: Ask<ListTestimonies>,
+) -> Result<Vec<(HostId, Testimony)>, Refused> {
+    Ok(context.nouns.continuity.testimonies())
+}
+
+async fn what_is_in_use(
+    context: AdminContext,
+    _: Operator,
+    _: Ask<GetInUse>,
+) -> Result<View, Refused> {
+    view(&in_use(context.nouns.ctx.store())?)
 }
 
 async fn invite(
-    State(context): State<AdminContext>,
-    Json(request): Json<InviteRequest>,
-) -> Result<Json<Invited>, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { body: request, .. }: Ask<InviteHost>,
+) -> Result<Invited, Refused> {
     let AdminContext {
         nouns,
         authority,
@@ -114,16 +134,14 @@ async fn invite(
         "innkeeper-agent join --url {agent_url} --token {token} --ca-fingerprint {}",
         authority.present().issuer().fingerprint()
     );
-    Ok(Json(Invited { join_command }))
+    Ok(Invited { join_command })
 }
 
 /// The command line's side: one request to the running service.
-pub async fn ask<T: DeserializeOwned>(
-    socket: &Path,
-    method: Method,
-    path: &str,
-    body: &impl Serialize,
-) -> anyhow::Result<T> {
+pub async fn ask<E>(socket: &Path, ask: Ask<E>) -> anyhow::Result<E::Answer>
+where
+    E: Endpoint<Answer: DeserializeOwned>,
+{
     let stream = UnixStream::connect(socket).await;
     let stream = stream.with_context(|| {
         format!(
@@ -135,11 +153,11 @@ pub async fn ask<T: DeserializeOwned>(
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request = Request::builder()
-        .method(method)
-        .uri(path)
+        .method(E::ROW.method.as_str())
+        .uri(ask.target())
         .header("host", "innkeeper")
         .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+        .body(Full::new(Bytes::from(ask.json())))?;
     let response = sender
         .send_request(request)
         .await

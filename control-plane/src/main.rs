@@ -8,22 +8,19 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use axum::http::Method;
 use clap::Parser as _;
 use innkeeper_control_plane::{
     admin::{
-        InviteRequest, Invited,
         accounts::{Confirmed, erase_by_command},
         ask,
         authority::{status_by_command, take_by_command},
         duties,
         hosts::{Printed, accept_capacity_by_command, list_by_command, revoke_by_command},
-        recovery::{DismissRequest, FinishRequest, ReadmitRequest, RecoveryView, ReleaseRequest},
+        recovery::RecoveryView,
     },
     api,
     authority::replace_lost,
     config::Config,
-    continuity::rules::roll_over::Step,
     doctor,
     maintenance::{
         self, Soundness,
@@ -35,9 +32,17 @@ use innkeeper_control_plane::{
     witness_key,
 };
 use innkeeper_wire::{
-    host::Testimony,
-    id::HostId,
+    endpoints::{
+        Endpoint as _,
+        operators::{
+            DismissHost, FinishRecovery, GetRecovery, InviteHost, ListTestimonies, ReadmitHost,
+            ReleaseAddress, ReleaseHost,
+        },
+    },
     journal::{self, Lines},
+    operator::{
+        DismissRequest, FinishRequest, InviteRequest, ReadmitRequest, ReleaseRequest, Step,
+    },
     time::{Clock as _, SystemClock},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -181,8 +186,7 @@ async fn verify(config: &Config, files: Vec<PathBuf>) -> anyhow::Result<ExitCode
         testimonies.push((file.display().to_string(), testimony));
     }
     if service_may_run(&config.admin_socket).await {
-        let told: Vec<(HostId, Testimony)> =
-            ask(&config.admin_socket, Method::GET, "/testimonies", &()).await?;
+        let told = ask(&config.admin_socket, ListTestimonies::ask()).await?;
         testimonies.extend(
             told.into_iter()
                 .map(|(host, told)| (host.to_string(), told)),
@@ -262,32 +266,35 @@ async fn recovery(config: &Config, command: RecoveryCommand) -> anyhow::Result<(
     let socket = &config.admin_socket;
     match command {
         RecoveryCommand::Show => {
-            let view: RecoveryView = ask(socket, Method::GET, "/recovery", &()).await?;
+            let view: RecoveryView = ask(socket, GetRecovery::ask()).await?.read()?;
             print(&view.to_string())
         }
         RecoveryCommand::Finish { without } => {
             let request = FinishRequest { without };
-            ask::<()>(socket, Method::POST, "/recovery/finish", &request).await?;
+            ask(socket, FinishRecovery::with(request)).await?;
             print("the installation is open\n")
         }
         RecoveryCommand::Readmit { host, name, site } => {
-            let request = ReadmitRequest { host, name, site };
-            ask::<()>(socket, Method::POST, "/recovery/readmit", &request).await?;
-            let name = request.name;
+            let request = ReadmitRequest {
+                host,
+                name: name.clone(),
+                site,
+            };
+            ask(socket, ReadmitHost::with(request)).await?;
             print(&format!(
                 "{host} is {name} from now on; `recovery show` tells whether it was compared\n"
             ))
         }
         RecoveryCommand::Dismiss { host } => {
             let request = DismissRequest { host };
-            ask::<()>(socket, Method::POST, "/recovery/dismiss", &request).await?;
+            ask(socket, DismissHost::with(request)).await?;
             print(&format!(
                 "{host} is refused from now on; its servers go on running, and its addresses are held until they are released\n"
             ))
         }
         RecoveryCommand::Release { address } => {
             let request = ReleaseRequest { address };
-            ask::<()>(socket, Method::POST, "/recovery/release", &request).await?;
+            ask(socket, ReleaseAddress::with(request)).await?;
             print(&format!("{address} rests for an hour and is free then\n"))
         }
     }
@@ -318,13 +325,12 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
     match command {
         HostCommand::Invite { name, site } => {
             let request = InviteRequest { name, site };
-            let invited: Invited =
-                ask(socket, Method::POST, "/hosts/invitations", &request).await?;
+            let invited = ask(socket, InviteHost::with(request)).await?;
             print(&(invited.join_command + "\n"))
         }
         HostCommand::List { json } => print(&list_by_command(socket, printed(json)).await?),
         HostCommand::Release { name } => {
-            ask::<()>(socket, Method::POST, &format!("/hosts/{name}/release"), &()).await?;
+            ask(socket, ReleaseHost::at(name.clone())).await?;
             print(&format!("{name} is served again\n"))
         }
         HostCommand::AcceptCapacity { name } => {

@@ -14,22 +14,21 @@ use std::{
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Method, Request, StatusCode,
+    Request, StatusCode,
     body::Bytes,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use innkeeper_wire::{
-    api::{
-        Catalogue, EmailConfirmationRequest, Installation, Me, Order, OrderRequest, Page, Quote,
-        QuoteRequest, ResendRequest, Server, ServerAction, ServerActionRequest, SessionAnswer,
-        SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
+    api::{Order, OrderRequest},
+    endpoints::{
+        Ask, Endpoint,
+        rest::{IDEMPOTENCY_KEY, PlaceOrder},
     },
     error::{FieldErrorCode, Problem, ProblemCode, chain},
-    id::{OrderId, QuoteId, ServerId, SshKeyId},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -86,32 +85,6 @@ pub enum ApiError {
     },
 }
 
-/// Which part of a list of servers is wanted.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct ServerQuery {
-    /// Most entries.
-    pub limit: usize,
-    /// Where the page before ended.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub after: String,
-    /// Only servers in this state.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub state: String,
-    /// Only servers whose name or address holds this.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub q: String,
-}
-
-/// Which part of a list is wanted.
-#[derive(Debug, Clone, Serialize)]
-pub struct ListQuery {
-    /// Most entries.
-    pub limit: usize,
-    /// Where the page before ended.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub after: String,
-}
-
 impl Api {
     /// A client of the API at `base`, which presents `portal_key`.
     #[must_use]
@@ -151,221 +124,53 @@ impl Api {
         }
     }
 
-    /// What a visitor may know of the installation.
-    pub async fn installation(&self, caller: Caller<'_>) -> Result<Installation, ApiError> {
-        self.get(caller, "/installation").await
-    }
-
-    /// What can be ordered.
-    pub async fn catalogue(&self, caller: Caller<'_>) -> Result<Catalogue, ApiError> {
-        self.get(caller, "/catalog").await
-    }
-
-    /// Asks for an account.
-    pub async fn sign_up(
-        &self,
-        caller: Caller<'_>,
-        request: &SignupRequest,
-    ) -> Result<SignupAnswer, ApiError> {
-        self.post(caller, "/signups", request).await
-    }
-
-    /// Confirms an e-mail address.
-    pub async fn confirm_email(
-        &self,
-        caller: Caller<'_>,
-        request: &EmailConfirmationRequest,
-    ) -> Result<(), ApiError> {
-        let call = self.request(caller, Method::POST, "/email-confirmations", request)?;
-        self.send(call).await.map(drop)
-    }
-
-    /// Asks for another confirmation mail.
-    pub async fn resend_confirmation(
-        &self,
-        caller: Caller<'_>,
-        request: &ResendRequest,
-    ) -> Result<(), ApiError> {
-        let path = "/email-confirmations/resend";
-        let call = self.request(caller, Method::POST, path, request)?;
-        self.send(call).await.map(drop)
-    }
-
-    /// Signs in.
-    pub async fn sign_in(
-        &self,
-        caller: Caller<'_>,
-        request: &SessionRequest,
-    ) -> Result<SessionAnswer, ApiError> {
-        self.post(caller, "/sessions", request).await
-    }
-
-    /// Signs out.
-    pub async fn sign_out(&self, caller: Caller<'_>) -> Result<(), ApiError> {
-        self.delete(caller, "/sessions/current").await.map(drop)
-    }
-
-    /// Who is signed in.
-    pub async fn me(&self, caller: Caller<'_>) -> Result<Me, ApiError> {
-        self.get(caller, "/me").await
-    }
-
-    /// The account's SSH keys, which are few: it is always one page.
-    pub async fn ssh_keys(&self, caller: Caller<'_>) -> Result<Page<SshKey>, ApiError> {
-        self.get(caller, "/me/ssh-keys").await
-    }
-
-    /// Adds an SSH key.
-    pub async fn add_ssh_key(
-        &self,
-        caller: Caller<'_>,
-        request: &SshKeyRequest,
-    ) -> Result<SshKey, ApiError> {
-        self.post(caller, "/me/ssh-keys", request).await
-    }
-
-    /// Removes an SSH key from the account, not from servers.
-    pub async fn delete_ssh_key(&self, caller: Caller<'_>, key: SshKeyId) -> Result<(), ApiError> {
-        self.delete(caller, &format!("/me/ssh-keys/{key}"))
-            .await
-            .map(drop)
-    }
-
-    /// Asks for a price.
-    pub async fn quote(
-        &self,
-        caller: Caller<'_>,
-        request: &QuoteRequest,
-    ) -> Result<Quote, ApiError> {
-        self.post(caller, "/quotes", request).await
-    }
-
-    /// A price asked for before.
-    pub async fn find_quote(&self, caller: Caller<'_>, quote: QuoteId) -> Result<Quote, ApiError> {
-        self.get(caller, &format!("/quotes/{quote}")).await
+    /// Asks, and reads the answer.
+    ///
+    /// # Errors
+    /// When the API refuses, or no answer comes.
+    pub async fn call<E>(&self, caller: Caller<'_>, ask: Ask<E>) -> Result<E::Answer, ApiError>
+    where
+        E: Endpoint<Answer: DeserializeOwned>,
+    {
+        answer::<E>(&self.send(self.request(caller, &ask)?).await?)
     }
 
     /// Orders. Calls with one `key` make one order, however many there are.
+    ///
+    /// # Errors
+    /// When the API refuses, or no answer comes.
     pub async fn order(
         &self,
         caller: Caller<'_>,
         request: &OrderRequest,
         key: &HeaderValue,
     ) -> Result<Order, ApiError> {
-        let mut call = self.request(caller, Method::POST, "/orders", request)?;
-        call.headers_mut().insert("idempotency-key", key.clone());
-        answer(&self.send(call).await?)
+        let mut call = self.request(caller, &PlaceOrder::with(request.clone()))?;
+        let name = HeaderName::from_bytes(IDEMPOTENCY_KEY.name.as_bytes());
+        let name = name.expect("it is the name of a header");
+        call.headers_mut().insert(name, key.clone());
+        answer::<PlaceOrder>(&self.send(call).await?)
     }
 
-    /// Orders, newest first.
-    pub async fn orders(
+    fn request<E: Endpoint>(
         &self,
         caller: Caller<'_>,
-        query: &ListQuery,
-    ) -> Result<Page<Order>, ApiError> {
-        self.get(caller, &with_query("/orders", query)).await
-    }
-
-    /// One order.
-    pub async fn find_order(&self, caller: Caller<'_>, order: OrderId) -> Result<Order, ApiError> {
-        self.get(caller, &format!("/orders/{order}")).await
-    }
-
-    /// Servers, newest first.
-    pub async fn servers(
-        &self,
-        caller: Caller<'_>,
-        query: &ServerQuery,
-    ) -> Result<Page<Server>, ApiError> {
-        self.get(caller, &with_query("/servers", query)).await
-    }
-
-    /// One server.
-    pub async fn find_server(
-        &self,
-        caller: Caller<'_>,
-        server: ServerId,
-    ) -> Result<Server, ApiError> {
-        self.get(caller, &format!("/servers/{server}")).await
-    }
-
-    /// Asks something of a server.
-    pub async fn act(
-        &self,
-        caller: Caller<'_>,
-        server: ServerId,
-        action: ServerAction,
-    ) -> Result<Server, ApiError> {
-        let request = ServerActionRequest { action };
-        self.post(caller, &format!("/servers/{server}/actions"), &request)
-            .await
-    }
-
-    /// Removes a server.
-    pub async fn delete_server(
-        &self,
-        caller: Caller<'_>,
-        server: ServerId,
-    ) -> Result<Server, ApiError> {
-        answer(&self.delete(caller, &format!("/servers/{server}")).await?)
-    }
-
-    async fn get<T: DeserializeOwned>(
-        &self,
-        caller: Caller<'_>,
-        path: &str,
-    ) -> Result<T, ApiError> {
-        let call = self.bare_request(caller, Method::GET, path, Bytes::new())?;
-        answer(&self.send(call).await?)
-    }
-
-    async fn post<T: DeserializeOwned>(
-        &self,
-        caller: Caller<'_>,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<T, ApiError> {
-        let call = self.request(caller, Method::POST, path, body)?;
-        answer(&self.send(call).await?)
-    }
-
-    async fn delete(&self, caller: Caller<'_>, path: &str) -> Result<Answer, ApiError> {
-        let call = self.bare_request(caller, Method::DELETE, path, Bytes::new())?;
-        self.send(call).await
-    }
-
-    fn request(
-        &self,
-        caller: Caller<'_>,
-        method: Method,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Request<Full<Bytes>>, ApiError> {
-        let json = serde_json::to_vec(body).expect("requests have only string keys");
-        let mut request = self.bare_request(caller, method, path, json.into())?;
-        let json_type = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(CONTENT_TYPE, json_type);
-        Ok(request)
-    }
-
-    fn bare_request(
-        &self,
-        caller: Caller<'_>,
-        method: Method,
-        path: &str,
-        body: Bytes,
+        ask: &Ask<E>,
     ) -> Result<Request<Full<Bytes>>, ApiError> {
         let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
+            .method(E::ROW.method.as_str())
+            .uri(format!("{}{}", self.base, ask.below_base()))
             .header(ACCEPT, "application/json")
             .header(PORTAL_KEY, &self.portal_key)
             .header("x-forwarded-for", caller.address.to_string());
+        if E::ROW.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
         if let Some(token) = caller.token {
             request = request.header(AUTHORIZATION, token.bearer());
         }
         request
-            .body(Full::new(body))
+            .body(Full::new(ask.json().into()))
             .map_err(|error| ApiError::Unreachable(error.to_string()))
     }
 
@@ -412,8 +217,17 @@ struct Answer {
     body: Bytes,
 }
 
-fn answer<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
-    serde_json::from_slice(&answer.body).map_err(|_| ApiError::Incomprehensible {
+fn answer<E>(answer: &Answer) -> Result<E::Answer, ApiError>
+where
+    E: Endpoint<Answer: DeserializeOwned>,
+{
+    // What has no answer is answered with no body.
+    let body: &[u8] = if E::ROW.answer.is_some() {
+        &answer.body
+    } else {
+        b"null"
+    };
+    serde_json::from_slice(body).map_err(|_| ApiError::Incomprehensible {
         status: answer.status.as_u16(),
     })
 }
@@ -453,11 +267,6 @@ fn kind_of(status: StatusCode) -> ProblemCode {
         501..=599 => ProblemCode::Unavailable,
         _ => ProblemCode::BadRequest,
     }
-}
-
-fn with_query(path: &str, query: &impl Serialize) -> String {
-    let query = serde_urlencoded::to_string(query).expect("a flat struct of texts and numbers");
-    format!("{path}?{query}")
 }
 
 #[cfg(test)]

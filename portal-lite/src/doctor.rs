@@ -9,7 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use innkeeper_wire::{api::Installation, error::chain, time::SystemClock};
+use innkeeper_wire::{
+    api::Installation,
+    endpoints::{Endpoint as _, rest::GetInstallation},
+    error::chain,
+    time::SystemClock,
+};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -60,7 +65,7 @@ async fn all(file: &Path) -> Vec<(&'static str, Verdict)> {
                 token: None,
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             };
-            let answer = portal.api.installation(caller).await;
+            let answer = portal.api.call(caller, GetInstallation::ask()).await;
             let key = if portal.api.is_refused() {
                 Key::Refused
             } else {

@@ -12,6 +12,10 @@ use hmac::{Hmac, Mac};
 use innkeeper_listener::Networks;
 use innkeeper_wire::{
     api::{Catalogue, Installation},
+    endpoints::{
+        Endpoint as _,
+        rest::{GetCatalogue, GetInstallation},
+    },
     time::{Clock, Timestamp},
 };
 use jiff::tz::TimeZone;
@@ -142,8 +146,12 @@ impl Portal {
     }
 
     async fn fetch_facts(&self, caller: Caller<'_>) -> Option<Facts> {
-        let fetch =
-            async { tokio::try_join!(self.api.installation(caller), self.api.catalogue(caller)) };
+        let fetch = async {
+            tokio::try_join!(
+                self.api.call(caller, GetInstallation::ask()),
+                self.api.call(caller, GetCatalogue::ask())
+            )
+        };
         match tokio::time::timeout(FACTS_TIMEOUT, fetch).await {
             Ok(Ok((installation, catalogue))) => Some(Facts {
                 installation,

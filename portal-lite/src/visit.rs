@@ -19,10 +19,15 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use innkeeper_listener::client_of;
-use innkeeper_wire::{api::Locale, time::Timestamp};
+use innkeeper_wire::{
+    api::Locale,
+    endpoints::{Ask, Endpoint},
+    time::Timestamp,
+};
+use serde::de::DeserializeOwned;
 
 use crate::{
-    api::Caller,
+    api::{ApiError, Caller},
     cookies::{Cookie, SessionToken},
     failure::Failure,
     language,
@@ -121,6 +126,14 @@ impl Visit {
             token: self.session.as_ref(),
             address: self.address,
         }
+    }
+
+    /// Asks the API on behalf of the visitor.
+    pub async fn ask<E>(&self, ask: Ask<E>) -> Result<E::Answer, ApiError>
+    where
+        E: Endpoint<Answer: DeserializeOwned>,
+    {
+        self.portal.api.call(self.caller(), ask).await
     }
 
     /// The public facts, or the failure to show without them.

@@ -8,6 +8,8 @@ use std::{
     process::Command,
 };
 
+use innkeeper_wire::endpoints::{Row, agents, operators, rest};
+
 /// Which of our crates each crate may depend on (ARCHITECTURE.md, "Code map").
 const CRATES: [(&str, &[&str]); 7] = [
     ("wire", &[]),
@@ -359,6 +361,43 @@ fn some_things_have_one_place() {
     assert!(breaches.is_empty(), "{breaches:#?}");
 }
 
+/// Paths of the APIs are spelled in `wire::endpoints` alone; the portal's own pages have paths of the same names.
+#[test]
+fn paths_of_the_apis_are_spelled_once() {
+    let mut breaches = Vec::new();
+    for file in all_sources() {
+        let (name, text) = (shown(&file), read(&file));
+        let is_product = name.contains("/src/") && !name.starts_with("tests/");
+        if !is_product || name.starts_with("wire/src/endpoints/") {
+            continue;
+        }
+        let is_page = name.starts_with("portal-lite/") && name != "portal-lite/src/api.rs";
+        for (number, line) in code_of(&text).lines().enumerate() {
+            let comment = line.trim_start().starts_with("//");
+            let spelled = line.split('"').skip(1).step_by(2);
+            let known = spelled.filter(|text| !comment && is_of_api(text, is_page));
+            breaches.extend(known.map(|text| format!("{name}:{}: {text}", number + 1)));
+        }
+    }
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+/// Whether a text begins with the base of an API or, but on a page, is the path of a row.
+fn is_of_api(text: &str, is_page: bool) -> bool {
+    let is_below = |row: &Row| {
+        let fixed = row.path.split('{').next().unwrap_or(row.path);
+        text == row.path || (fixed != row.path && text.starts_with(fixed))
+    };
+    [rest::BASE, agents::BASE]
+        .iter()
+        .any(|base| text.starts_with(base))
+        || !is_page
+            && [rest::ALL, agents::ALL, operators::ALL]
+                .concat()
+                .iter()
+                .any(is_below)
+}
+
 #[test]
 fn http_statuses_of_refusals_are_mapped_in_one_place() {
     let api = root().join("control-plane/src/api");
@@ -464,6 +503,9 @@ fn the_rules_see_what_they_shall_see() {
     let text = "use crate::{\n  orders::{self, quotes},\n  servers::rules::server,\n};\nuse crate::store::Key;";
     let used: Vec<_> = modules_used(text).into_iter().collect();
     assert_eq!(used, ["orders", "servers", "store"]);
+    assert!(is_of_api("/agent/v1/join", true) && is_of_api("/me/ssh-keys", false));
+    assert!(is_of_api("/hosts/{name}/revoke", false) && !is_of_api("/hosts.txt", false));
+    assert!(!is_of_api("/servers/{id}", true));
     assert!(has_word("use virt::domain", "virt::"));
     assert!(!has_word("use libvirt::domain", "virt::"));
     assert_eq!(key_of("#log = \"text\"").as_deref(), Some("log"));

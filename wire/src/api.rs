@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     host::{CreateStep, PauseReason, ServerProblemCode},
@@ -42,6 +42,43 @@ pub struct PageInfo {
     pub next: Option<String>,
     /// Whether there is a next page.
     pub has_more: bool,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Entries of one answer, 1 to 200; 25 when not given.
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `page.next` of the previous answer.
+    #[param(max_length = 64, pattern = "^[A-Za-z0-9_]*$")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Which servers are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ServerListQuery {
+    /// Entries of one answer, 1 to 200; 25 when not given.
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `page.next` of the previous answer.
+    #[param(max_length = 64, pattern = "^[A-Za-z0-9_]*$")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Only servers in this state. Deleted ones are listed only when asked for.
+    #[param(inline)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ServerState>,
+    /// Only servers whose name or address contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
 }
 
 /// What a visitor may know of this installation.

@@ -11,6 +11,7 @@ mod text;
 
 pub mod api;
 pub mod digest;
+pub mod endpoints;
 pub mod error;
 pub mod host;
 pub mod id;
@@ -18,6 +19,7 @@ pub mod image;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod money;
+pub mod operator;
 pub mod planted;
 pub mod size;
 pub mod time;

@@ -2,28 +2,23 @@
 
 use std::path::Path;
 
-use axum::{
-    Json,
-    extract::{Path as PathParam, State},
-    http::{Method, StatusCode},
+use innkeeper_wire::{
+    endpoints::{
+        Ask, Endpoint as _, Nothing,
+        operators::{EraseAccount, PlanErasure},
+    },
+    error::ProblemCode,
+    id::AccountId,
+    operator::{PlanRequest, View},
 };
-use innkeeper_wire::{error::ProblemCode, id::AccountId};
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, ask};
+use super::{AdminContext, Operator, ask, view};
 use crate::{
     accounts::{ErasurePlan, rules::account::AccountState},
     api::error::Refused,
     kernel::Error,
 };
-
-/// Asks what erasing an account would do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlanRequest {
-    /// Its id, the ID to sign in with, or an e-mail address that only one account has.
-    pub who: String,
-}
 
 /// What erasing an account would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,16 +59,17 @@ impl From<ErasurePlan> for PlanAnswer {
 }
 
 pub(super) async fn plan(
-    State(context): State<AdminContext>,
-    Json(request): Json<PlanRequest>,
-) -> Result<Json<PlanAnswer>, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { body: request, .. }: Ask<PlanErasure>,
+) -> Result<View, Refused> {
     let planned = context
         .nouns
         .accounts
         .account_meant(&request.who)
         .and_then(|account| context.nouns.accounts.plan_erasure(account));
     match planned {
-        Ok(plan) => Ok(Json(plan.into())),
+        Ok(plan) => view(&PlanAnswer::from(plan)),
         Err(Error::NotFound) => Err(Refused::because(
             ProblemCode::NotFound,
             format!(
@@ -86,12 +82,13 @@ pub(super) async fn plan(
 }
 
 pub(super) async fn erase(
-    State(context): State<AdminContext>,
-    PathParam(account): PathParam<AccountId>,
-) -> Result<StatusCode, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { path: account, .. }: Ask<EraseAccount>,
+) -> Result<Nothing, Refused> {
     context.nouns.accounts.erase(account).await?;
     tracing::info!(account.id = %account, "an account was erased");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 /// Whether an operator has seen what will happen.
@@ -112,8 +109,7 @@ pub async fn erase_by_command(
     let request = PlanRequest {
         who: who.to_owned(),
     };
-    let path = "/accounts/erasure-plan";
-    let plan: PlanAnswer = ask(socket, Method::POST, path, &request).await?;
+    let plan: PlanAnswer = ask(socket, PlanErasure::with(request)).await?.read()?;
     let account = plan.account;
     if plan.state == AccountState::Erased && !plan.is_readable {
         return Ok(format!("{account} is erased already\n"));
@@ -123,8 +119,7 @@ pub async fn erase_by_command(
         text += "Nothing was done. To do it, repeat the command with --confirm.\n";
         return Ok(text);
     }
-    let path = format!("/accounts/{account}/erase");
-    ask::<()>(socket, Method::POST, &path, &()).await?;
+    ask(socket, EraseAccount::at(account)).await?;
     Ok(text + &format!("{account} is erased\n"))
 }
 

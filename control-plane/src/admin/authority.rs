@@ -2,34 +2,28 @@
 
 use std::{fmt, path::Path};
 
-use axum::{
-    Json, Router,
-    extract::{Path as PathParam, State},
-    http::Method,
-    routing::{get, post},
+use innkeeper_wire::{
+    digest::Digest,
+    endpoints::{
+        Ask, Endpoint as _,
+        operators::{GetAuthority, TakeStep},
+    },
+    operator::{Step, StepRequest, View},
+    time::Timestamp,
 };
-use innkeeper_wire::{digest::Digest, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, ask};
+use super::{AdminContext, Operator, ask};
 use crate::{
     api::error::Refused,
     continuity::{
         roll_over::stage,
-        rules::roll_over::{Member, Stage, Step, total_servers},
+        rules::roll_over::{Member, Stage, total_servers},
     },
 };
 
 /// Hosts that a view names.
 const NAMES_MAX: usize = 50;
-
-/// Asks for a step.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepRequest {
-    /// Names of hosts that are left behind.
-    pub without: Vec<String>,
-}
 
 /// Where the roll-over stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,30 +126,30 @@ impl fmt::Display for Taken {
     }
 }
 
-pub(super) fn routes() -> Router<AdminContext> {
-    Router::new()
-        .route("/authority", get(status))
-        .route("/authority/{step}", post(take))
+pub(super) async fn status(
+    context: AdminContext,
+    _: Operator,
+    _: Ask<GetAuthority>,
+) -> Result<View, Refused> {
+    super::view(&view(&context)?)
 }
 
-async fn status(State(context): State<AdminContext>) -> Result<Json<AuthorityView>, Refused> {
-    Ok(Json(view(&context)?))
-}
-
-async fn take(
-    State(context): State<AdminContext>,
-    PathParam(step): PathParam<Step>,
-    Json(request): Json<StepRequest>,
-) -> Result<Json<Taken>, Refused> {
+pub(super) async fn take(
+    context: AdminContext,
+    _: Operator,
+    Ask {
+        path: step, body, ..
+    }: Ask<TakeStep>,
+) -> Result<View, Refused> {
     let AdminContext {
         nouns, authority, ..
     } = &context;
-    let left = authority.take(nouns, step, request.without).await?;
-    Ok(Json(Taken {
+    let left = authority.take(nouns, step, body.without).await?;
+    super::view(&Taken {
         servers: total_servers(left.iter()),
         left_behind: left.into_iter().map(|member| member.name).collect(),
         view: view(&context)?,
-    }))
+    })
 }
 
 fn view(context: &AdminContext) -> Result<AuthorityView, Refused> {
@@ -191,7 +185,7 @@ fn view(context: &AdminContext) -> Result<AuthorityView, Refused> {
 
 /// The command line's side: where it stands.
 pub async fn status_by_command(socket: &Path) -> anyhow::Result<String> {
-    let view: AuthorityView = ask(socket, Method::GET, "/authority", &()).await?;
+    let view: AuthorityView = ask(socket, GetAuthority::ask()).await?.read()?;
     Ok(view.to_string())
 }
 
@@ -201,13 +195,9 @@ pub async fn take_by_command(
     step: Step,
     without: Vec<String>,
 ) -> anyhow::Result<String> {
-    let path = match step {
-        Step::Begin => "/authority/begin",
-        Step::Switch => "/authority/switch",
-        Step::Finish => "/authority/finish",
-        Step::Abort => "/authority/abort",
-    };
     let request = StepRequest { without };
-    let taken: Taken = ask(socket, Method::POST, path, &request).await?;
+    let taken: Taken = ask(socket, TakeStep::at_with(step, request))
+        .await?
+        .read()?;
     Ok(taken.to_string())
 }

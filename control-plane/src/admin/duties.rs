@@ -2,12 +2,18 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use axum::{Json, extract::State, http::Method};
-use innkeeper_wire::time::Timestamp;
+use innkeeper_wire::{
+    endpoints::{Ask, Endpoint as _, operators::ListDuties},
+    operator::View,
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, ask, hosts::Printed};
-use crate::kernel::duty::{DutyState, Ending, LastFailure};
+use super::{AdminContext, Operator, ask, hosts::Printed, view};
+use crate::{
+    api::error::Refused,
+    kernel::duty::{DutyState, Ending, LastFailure},
+};
 
 /// A duty, as the command line lists it; `--json` prints it as it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,14 +46,18 @@ impl From<DutyState> for DutyLine {
     }
 }
 
-pub(super) async fn list(State(context): State<AdminContext>) -> Json<Vec<DutyLine>> {
-    let states = context.duties.states();
-    Json(states.into_iter().map(DutyLine::from).collect())
+pub(super) async fn list(
+    context: AdminContext,
+    _: Operator,
+    _: Ask<ListDuties>,
+) -> Result<View, Refused> {
+    let states = context.duties.states().into_iter();
+    view(&states.map(DutyLine::from).collect::<Vec<_>>())
 }
 
 /// The command line's side.
 pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
-    let duties: Vec<DutyLine> = ask(socket, Method::GET, "/duties", &()).await?;
+    let duties: Vec<DutyLine> = ask(socket, ListDuties::ask()).await?.read()?;
     match printed {
         Printed::Table => Ok(table(&duties)),
         Printed::Json => Ok(serde_json::to_string_pretty(&duties)? + "\n"),

@@ -3,20 +3,20 @@
 use std::{fmt::Write as _, io::IsTerminal as _, path::Path};
 
 use anyhow::{Context as _, bail};
-use axum::{
-    Json,
-    extract::{Path as PathParam, State},
-    http::{Method, StatusCode},
-};
 use innkeeper_wire::{
+    endpoints::{
+        Ask, Endpoint as _, Nothing,
+        operators::{AcceptCapacity, GetStranded, ListHosts, ReleaseHost, RevokeHost},
+    },
     error::ProblemCode,
     host::{HostCapacity, HostHealth},
-    id::{HostId, ServerId},
+    id::HostId,
+    operator::{StrandedAnswer, View},
     size::Bytes,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, accounts::Confirmed, ask};
+use super::{AdminContext, Operator, accounts::Confirmed, ask, view};
 use crate::{
     api::error::Refused,
     continuity::witnesses::Standing,
@@ -108,74 +108,68 @@ impl HostLine {
     }
 }
 
-/// What revoking a host leaves alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StrandedAnswer {
-    /// How many servers.
-    pub servers: usize,
-    /// Of how many accounts.
-    pub accounts: usize,
-    /// The first of them, with their names.
-    pub named: Vec<(ServerId, String)>,
-}
-
 pub(super) async fn list(
-    State(context): State<AdminContext>,
-) -> Result<Json<Vec<HostLine>>, Refused> {
+    context: AdminContext,
+    _: Operator,
+    _: Ask<ListHosts>,
+) -> Result<View, Refused> {
     let overcommit = context.nouns.settings.overcommit;
     let hosts = context.nouns.hosts.list()?.into_iter();
-    Ok(Json(
-        hosts
-            .map(|overview| {
-                let standing = context.nouns.continuity.standing(overview.host.id);
-                HostLine::of(overview, standing, overcommit)
-            })
-            .collect(),
-    ))
+    let lines: Vec<_> = hosts
+        .map(|overview| {
+            let standing = context.nouns.continuity.standing(overview.host.id);
+            HostLine::of(overview, standing, overcommit)
+        })
+        .collect();
+    view(&lines)
 }
 
 pub(super) async fn stranded(
-    State(context): State<AdminContext>,
-    PathParam(name): PathParam<String>,
-) -> Result<Json<StrandedAnswer>, Refused> {
-    let host = host_named(&context.nouns, &name)?;
+    context: AdminContext,
+    _: Operator,
+    ask: Ask<GetStranded>,
+) -> Result<StrandedAnswer, Refused> {
+    let host = host_named(&context.nouns, &ask.path)?;
     let stranded = context.nouns.servers.stranded_by(host)?;
-    Ok(Json(StrandedAnswer {
+    Ok(StrandedAnswer {
         servers: stranded.servers,
         accounts: stranded.accounts,
         named: stranded.named,
-    }))
+    })
 }
 
 pub(super) async fn revoke(
-    State(context): State<AdminContext>,
-    PathParam(name): PathParam<String>,
-) -> Result<StatusCode, Refused> {
-    let host = host_named(&context.nouns, &name)?;
+    context: AdminContext,
+    _: Operator,
+    ask: Ask<RevokeHost>,
+) -> Result<Nothing, Refused> {
+    let host = host_named(&context.nouns, &ask.path)?;
     context.nouns.hosts.revoke(host).await?;
     context.nouns.continuity.forget(host);
     tracing::info!(host.id = %host, "a host was revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 pub(super) async fn release(
-    State(context): State<AdminContext>,
-    PathParam(name): PathParam<String>,
-) -> Result<StatusCode, Refused> {
-    let host = host_named(&context.nouns, &name)?;
+    context: AdminContext,
+    _: Operator,
+    ask: Ask<ReleaseHost>,
+) -> Result<Nothing, Refused> {
+    let host = host_named(&context.nouns, &ask.path)?;
     context.nouns.hosts.release(host).await?;
     tracing::info!(host.id = %host, "a host was released from quarantine");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 pub(super) async fn accept_capacity(
-    State(context): State<AdminContext>,
-    PathParam(name): PathParam<String>,
-) -> Result<Json<HostCapacity>, Refused> {
-    let host = host_named(&context.nouns, &name)?;
+    context: AdminContext,
+    _: Operator,
+    ask: Ask<AcceptCapacity>,
+) -> Result<HostCapacity, Refused> {
+    let host = host_named(&context.nouns, &ask.path)?;
     let accepted = context.nouns.hosts.accept_capacity(host).await?;
     tracing::info!(host.id = %host, ?accepted, "a host's capacity was accepted");
-    Ok(Json(accepted))
+    Ok(accepted)
 }
 
 fn host_named(nouns: &Nouns, name: &str) -> Result<HostId, Refused> {
@@ -205,7 +199,7 @@ pub enum Printed {
 
 /// `host list`.
 pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
-    let hosts: Vec<HostLine> = ask(socket, Method::GET, "/hosts", &()).await?;
+    let hosts: Vec<HostLine> = ask(socket, ListHosts::ask()).await?.read()?;
     match printed {
         Printed::Table => Ok(table(&hosts)),
         Printed::Json => Ok(serde_json::to_string_pretty(&hosts)? + "\n"),
@@ -283,8 +277,7 @@ fn has(capacity: HostCapacity) -> String {
 
 /// `host accept-capacity`.
 pub async fn accept_capacity_by_command(socket: &Path, name: &str) -> anyhow::Result<String> {
-    let path = format!("/hosts/{name}/accept-capacity");
-    let accepted: HostCapacity = ask(socket, Method::POST, &path, &()).await?;
+    let accepted = ask(socket, AcceptCapacity::at(name.to_owned())).await?;
     Ok(format!("{name} counts with {}\n", has(accepted)))
 }
 
@@ -298,14 +291,12 @@ pub async fn revoke_by_command(
     name: &str,
     confirmed: Confirmed,
 ) -> anyhow::Result<String> {
-    let path = format!("/hosts/{name}/stranded");
-    let stranded: StrandedAnswer = ask(socket, Method::GET, &path, &()).await?;
+    let stranded = ask(socket, GetStranded::at(name.to_owned())).await?;
     let text = describe(name, &stranded);
     if confirmed == Confirmed::No && !agreed(&text, name)? {
         bail!("{text}Nothing was done. To do it, repeat the command with --confirm.");
     }
-    let path = format!("/hosts/{name}/revoke");
-    ask::<()>(socket, Method::POST, &path, &()).await?;
+    ask(socket, RevokeHost::at(name.to_owned())).await?;
     Ok(format!("{name} is revoked; its servers go on running\n"))
 }
 
@@ -350,7 +341,7 @@ fn describe(name: &str, stranded: &StrandedAnswer) -> String {
 mod tests {
     use innkeeper_wire::{
         host::{HostFault, HostFaultCode},
-        id::uuid_v7,
+        id::{ServerId, uuid_v7},
         time::Timestamp,
     };
 

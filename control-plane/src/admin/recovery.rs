@@ -3,15 +3,19 @@
 
 use std::{fmt, net::IpAddr};
 
-use axum::{Json, extract::State, http::StatusCode};
 use innkeeper_wire::{
+    endpoints::{
+        Ask, Nothing,
+        operators::{DismissHost, FinishRecovery, GetRecovery, ReadmitHost, ReleaseAddress},
+    },
     host::HeldServer,
     id::{HostId, made_at},
+    operator::{ReadmitRequest, View},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-use super::AdminContext;
+use super::{AdminContext, Operator, view};
 use crate::{
     addresses::UnlistedAddress,
     api::error::Refused,
@@ -228,48 +232,14 @@ fn in_words(HeldServer { server, addresses }: &HeldServer) -> String {
     }
 }
 
-/// Asks to open the installation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FinishRequest {
-    /// Names of hosts that are left behind.
-    pub without: Vec<String>,
-}
-
-/// Asks to release an address.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReleaseRequest {
-    /// Which.
-    pub address: IpAddr,
-}
-
-/// Asks to make a host of one that no record knows.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReadmitRequest {
-    /// Which.
-    pub host: HostId,
-    /// Its name from now on.
-    pub name: String,
-    /// Code of the site where it stands.
-    pub site: String,
-}
-
-/// Asks to refuse a host that no record knows.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DismissRequest {
-    /// Which.
-    pub host: HostId,
-}
-
 pub(super) async fn show(
-    State(context): State<AdminContext>,
-) -> Result<Json<RecoveryView>, Refused> {
+    context: AdminContext,
+    _: Operator,
+    _: Ask<GetRecovery>,
+) -> Result<View, Refused> {
     let nouns = &context.nouns;
     let phase = nouns.continuity.phase()?;
-    Ok(Json(RecoveryView {
+    view(&RecoveryView {
         epoch: nouns.ctx.store().epoch(),
         phase: match &phase {
             Phase::Open => "open".to_owned(),
@@ -291,7 +261,7 @@ pub(super) async fn show(
             .map(unrecorded_line)
             .collect(),
         unlisted: nouns.addresses.unlisted()?,
-    }))
+    })
 }
 
 fn host_line(host: HostInRecovery) -> RecoveringHost {
@@ -320,35 +290,38 @@ fn unrecorded_line(host: UnrecordedHost) -> UnrecordedLine {
 }
 
 pub(super) async fn finish(
-    State(context): State<AdminContext>,
-    Json(request): Json<FinishRequest>,
-) -> Result<StatusCode, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { body: request, .. }: Ask<FinishRecovery>,
+) -> Result<Nothing, Refused> {
     context
         .nouns
         .continuity
         .finish_recovery(&request.without)
         .await?;
     tracing::info!(without = ?request.without, "the installation was opened after a restore");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 pub(super) async fn release(
-    State(context): State<AdminContext>,
-    Json(request): Json<ReleaseRequest>,
-) -> Result<StatusCode, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { body: request, .. }: Ask<ReleaseAddress>,
+) -> Result<Nothing, Refused> {
     context
         .nouns
         .continuity
         .release_address(request.address)
         .await?;
     tracing::info!(address = %request.address, "an address was released");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 pub(super) async fn readmit(
-    State(context): State<AdminContext>,
-    Json(request): Json<ReadmitRequest>,
-) -> Result<StatusCode, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { body: request, .. }: Ask<ReadmitHost>,
+) -> Result<Nothing, Refused> {
     let ReadmitRequest { host, name, site } = &request;
     context
         .nouns
@@ -356,16 +329,17 @@ pub(super) async fn readmit(
         .readmit_host(*host, name, site)
         .await?;
     tracing::info!(host.id = %host, host.name = name, "a host that no record knew was readmitted");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 pub(super) async fn dismiss(
-    State(context): State<AdminContext>,
-    Json(request): Json<DismissRequest>,
-) -> Result<StatusCode, Refused> {
+    context: AdminContext,
+    _: Operator,
+    Ask { body: request, .. }: Ask<DismissHost>,
+) -> Result<Nothing, Refused> {
     context.nouns.continuity.dismiss_host(request.host).await?;
     tracing::info!(host.id = %request.host, "a host that no record knew was dismissed");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }
 
 #[cfg(test)]

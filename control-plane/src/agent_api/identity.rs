@@ -8,11 +8,13 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 use innkeeper_mtls::{KeyId, Peer, Standing, authority::SKEW_MAX};
-use innkeeper_wire::{error::ProblemCode, host::HOST_HEADER, id::HostId, time::Timestamp};
+use innkeeper_wire::{
+    endpoints::Who, error::ProblemCode, host::HOST_HEADER, id::HostId, time::Timestamp,
+};
 
 use super::{AgentContext, listener::Connection, request_id};
 use crate::{
-    api::error::Refused,
+    api::{error::Refused, mount::Admits},
     continuity::{rules::unrecorded::Presented, unrecorded::Contact},
     kernel::{Actor, Caller, Error},
 };
@@ -49,6 +51,22 @@ pub(super) struct RenewingHost(pub(super) HostId, pub(super) Contact);
 
 /// Somebody on the agent port; whether he has a certificate does not matter.
 pub(super) struct Stranger(pub(super) Caller);
+
+impl Admits for HostCaller {
+    const WHO: Who = Who::Host;
+}
+
+impl Admits for Reporter {
+    const WHO: Who = Who::Host;
+}
+
+impl Admits for RenewingHost {
+    const WHO: Who = Who::Host;
+}
+
+impl Admits for Stranger {
+    const WHO: Who = Who::Stranger;
+}
 
 impl FromRequestParts<AgentContext> for HostCaller {
     type Rejection = Refused;

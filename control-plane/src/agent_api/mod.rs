@@ -1,4 +1,4 @@
-//! The agent API (`/agent/v1`) over mutual TLS: joining, the desired state by long poll, specs and images by
+//! The agent API (`wire::endpoints::agents`) over mutual TLS: joining, the desired state by long poll, specs and images by
 //! digest, observations, renewal. Who the peer is, the mtls crate reads from its certificate; whether that
 //! host may still come in is asked of the application on every request.
 
@@ -10,19 +10,18 @@ use axum::{
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use innkeeper_mtls::{
     Succession,
     authority::{HOST_LIFE, SKEW_MAX},
 };
 use innkeeper_wire::{
-    digest::Digest,
-    error::{Problem, ProblemCode},
-    host::{
-        DesiredQuery, JoinAnswer, JoinRequest, Life, LifeAnswer, Observations, RenewAnswer,
-        RenewRequest, ReportAnswer,
+    endpoints::{
+        Ask,
+        agents::{BASE, FollowDesired, GetBlob, GetSpec, Join, Renew, Report, ShowLife},
     },
+    error::{Problem, ProblemCode},
+    host::{JoinAnswer, Life, LifeAnswer, Observations, RenewAnswer, ReportAnswer},
     id::{ChallengeId, RequestId},
 };
 use tokio_util::io::ReaderStream;
@@ -35,7 +34,7 @@ use self::{
 use crate::{
     api::{
         error::{Refused, no_such_method, no_such_route},
-        extract::{Body, Named, Params},
+        mount::Mount as _,
     },
     authority::Authority,
     blobs::Blobs,
@@ -80,17 +79,17 @@ pub struct AgentContext {
 
 /// All routes of the agent API.
 pub fn router(context: AgentContext) -> Router {
+    let endpoints = Router::new()
+        .serve(join)
+        .layer(DefaultBodyLimit::max(JOIN_BYTES_MAX))
+        .serve(renew)
+        .serve(life)
+        .serve_raw(desired)
+        .serve_raw(spec)
+        .serve(observations)
+        .serve_raw(blob);
     Router::new()
-        .route(
-            "/agent/v1/join",
-            post(join).layer(DefaultBodyLimit::max(JOIN_BYTES_MAX)),
-        )
-        .route("/agent/v1/renew", post(renew))
-        .route("/agent/v1/life", post(life))
-        .route("/agent/v1/desired", get(desired))
-        .route("/agent/v1/specs/{digest}", get(spec))
-        .route("/agent/v1/observations", post(observations))
-        .route("/agent/v1/blobs/{digest}", get(blob))
+        .nest(BASE, endpoints)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -108,10 +107,10 @@ async fn count(State(context): State<AgentContext>, request: Request, next: Next
 
 /// Lets an invited host in; the one route without a certificate.
 async fn join(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     Stranger(caller): Stranger,
-    Body(request): Body<JoinRequest>,
-) -> Result<Json<JoinAnswer>, Refused> {
+    Ask { body: request, .. }: Ask<Join>,
+) -> Result<JoinAnswer, Refused> {
     let authorities = context.authority.present();
     let joined = context
         .nouns
@@ -127,18 +126,18 @@ async fn join(
             }
         })?;
     tracing::info!(host.id = %joined.host, peer = %caller.address, "a host joined");
-    Ok(Json(JoinAnswer {
+    Ok(JoinAnswer {
         ca_pem: authorities.trusted_pem().to_owned(),
         ..joined
-    }))
+    })
 }
 
 /// A fresh certificate for a host that proves the present one.
 async fn renew(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     RenewingHost(host, contact): RenewingHost,
-    Body(request): Body<RenewRequest>,
-) -> Result<Json<RenewAnswer>, Refused> {
+    Ask { body: request, .. }: Ask<Renew>,
+) -> Result<RenewAnswer, Refused> {
     let authorities = context.authority.present();
     let renewed =
         context
@@ -158,17 +157,17 @@ async fn renew(
         renewed => renewed?,
     };
     tracing::info!(host.id = %host, "a host's certificate was renewed");
-    Ok(Json(RenewAnswer {
+    Ok(RenewAnswer {
         certificate_pem,
         ca_pem: authorities.trusted_pem().to_owned(),
-    }))
+    })
 }
 
 /// The desired state, once it is newer than what the host has; 204 when the wait is over before.
 async fn desired(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     reporter: Reporter,
-    Params(query): Params<DesiredQuery>,
+    Ask { query, .. }: Ask<FollowDesired>,
 ) -> Result<Response, Refused> {
     let nouns = &context.nouns;
     let host = reporter.host();
@@ -202,9 +201,9 @@ async fn desired(
 
 /// A spec of one of the host's own servers.
 async fn spec(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     HostCaller { host, .. }: HostCaller,
-    Named(digest): Named<Digest>,
+    Ask { path: digest, .. }: Ask<GetSpec>,
 ) -> Result<Response, Refused> {
     let spec = context.nouns.servers.spec(host, digest)?;
     Ok((
@@ -216,14 +215,14 @@ async fn spec(
 
 /// Says that an agent lives; the first thing on each of its connections.
 async fn life(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     reporter: Reporter,
-    Body(life): Body<Life>,
-) -> Result<Json<LifeAnswer>, Refused> {
-    Ok(Json(match reporter {
+    Ask { body: life, .. }: Ask<ShowLife>,
+) -> Result<LifeAnswer, Refused> {
+    Ok(match reporter {
         Reporter::Host(caller, _) => hear(&context, &caller, &life).await?,
         Reporter::Unrecorded(..) => hear_unrecorded(&context, &life),
-    }))
+    })
 }
 
 /// Nothing is judged of a host that no record knows, and nothing kept. It is told whom to trust, so that a roll-over
@@ -278,10 +277,11 @@ fn is_signed_ahead(context: &AgentContext, caller: &HostCaller) -> bool {
 
 /// Takes in what a host observed.
 async fn observations(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     reporter: Reporter,
-    Body(Observations { life, report }): Body<Observations>,
-) -> Result<Json<ReportAnswer>, Refused> {
+    ask: Ask<Report>,
+) -> Result<ReportAnswer, Refused> {
+    let Observations { life, report } = ask.body;
     let nouns = &context.nouns;
     let turn = context.paces.wait(reporter.host()).await;
     turn.map_err(|wait| Error::RateLimited {
@@ -307,18 +307,18 @@ async fn observations(
             hear_unrecorded(&context, &life)
         }
     };
-    Ok(Json(ReportAnswer {
+    Ok(ReportAnswer {
         next_report_s: REPORT_INTERVAL_S,
         witness: context.nouns.continuity.witness(),
         life,
-    }))
+    })
 }
 
 /// A base image that one of the host's servers starts from.
 async fn blob(
-    State(context): State<AgentContext>,
+    context: AgentContext,
     HostCaller { host, .. }: HostCaller,
-    Named(digest): Named<Digest>,
+    Ask { path: digest, .. }: Ask<GetBlob>,
 ) -> Result<Response, Refused> {
     let not_found = || Refused(Box::new(Problem::new(ProblemCode::NotFound)));
     if !context.nouns.servers.image_is_wanted(host, digest)? {

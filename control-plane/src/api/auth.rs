@@ -5,17 +5,15 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use utoipa::{
-    Modify,
-    openapi::{
-        OpenApi,
-        security::{Http, HttpAuthScheme, SecurityScheme as Scheme},
-    },
+use innkeeper_wire::{
+    endpoints::{Who, rest::IDEMPOTENCY_KEY},
+    error::{Problem, ProblemCode},
 };
 
 use super::{
     context::{Context, Origin},
     error::Refused,
+    mount::Admits,
 };
 use crate::kernel::{Actor, Caller, Error};
 
@@ -25,8 +23,27 @@ pub(super) struct Visitor(pub(super) Caller);
 /// A signed-in customer.
 pub(super) struct Customer(pub(super) Caller);
 
+/// A signed-in customer whose request has a key: sent again, it does nothing more.
+pub(super) struct Once(pub(super) Caller, pub(super) String);
+
 /// The token of a session, for signing out: the one change that an account may make as often as it likes.
 pub(super) struct Token(pub(super) String);
+
+impl Admits for Visitor {
+    const WHO: Who = Who::Anybody;
+}
+
+impl Admits for Customer {
+    const WHO: Who = Who::Customer;
+}
+
+impl Admits for Once {
+    const WHO: Who = Who::Customer;
+}
+
+impl Admits for Token {
+    const WHO: Who = Who::Customer;
+}
 
 impl FromRequestParts<Context> for Visitor {
     type Rejection = Refused;
@@ -46,6 +63,22 @@ impl FromRequestParts<Context> for Customer {
             context.nouns.accounts.admit_change(account)?;
         }
         Ok(Self(caller(parts, Actor::Account(account))?))
+    }
+}
+
+impl FromRequestParts<Context> for Once {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
+        let Customer(caller) = Customer::from_request_parts(parts, context).await?;
+        let key = parts.headers.get(IDEMPOTENCY_KEY.name);
+        let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
+        if (1..=IDEMPOTENCY_KEY.length_max).contains(&key.len()) {
+            Ok(Self(caller, key.to_owned()))
+        } else {
+            let missing = Problem::new(ProblemCode::IdempotencyKeyMissing);
+            Err(Refused(Box::new(missing)))
+        }
     }
 }
 
@@ -73,14 +106,4 @@ fn caller(parts: &Parts, actor: Actor) -> Result<Caller, Refused> {
         address: origin.address,
         request: origin.request,
     })
-}
-
-/// Describes the session token in the OpenAPI document.
-pub(super) struct SecurityScheme;
-
-impl Modify for SecurityScheme {
-    fn modify(&self, document: &mut OpenApi) {
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("session", Scheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    }
 }

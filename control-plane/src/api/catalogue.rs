@@ -1,15 +1,22 @@
 //! Public facts: the installation and what can be ordered.
 
-use axum::{Json, extract::State};
-use innkeeper_wire::api::{Catalogue, Image, Installation, Plan, Site};
+use innkeeper_wire::{
+    api::{Catalogue, Image, Installation, Plan, Site},
+    endpoints::{
+        Ask,
+        rest::{GetCatalogue, GetInstallation},
+    },
+};
 
-use super::context::Context;
+use super::{auth::Visitor, context::Context, error::Refused};
 
-/// What a visitor may know of this installation.
-#[utoipa::path(get, path = "/installation", tag = "public", responses((status = 200, body = Installation)))]
-pub(super) async fn installation(State(context): State<Context>) -> Json<Installation> {
+pub(super) async fn installation(
+    context: Context,
+    _: Visitor,
+    _: Ask<GetInstallation>,
+) -> Result<Installation, Refused> {
     let settings = context.nouns.settings;
-    Json(Installation {
+    Ok(Installation {
         name: settings.installation.clone(),
         support_email: settings.support_email.clone(),
         terms_version: settings.terms_version.clone(),
@@ -19,14 +26,16 @@ pub(super) async fn installation(State(context): State<Context>) -> Json<Install
     })
 }
 
-/// Everything that can be ordered.
-#[utoipa::path(get, path = "/catalog", tag = "public", responses((status = 200, body = Catalogue)))]
-pub(super) async fn catalog(State(context): State<Context>) -> Json<Catalogue> {
+pub(super) async fn catalogue(
+    context: Context,
+    _: Visitor,
+    _: Ask<GetCatalogue>,
+) -> Result<Catalogue, Refused> {
     let catalogue = &context.nouns.settings.catalogue;
     let sites = catalogue.sites.iter();
     let plans = catalogue.plans.iter();
     let images = catalogue.images.iter();
-    Json(Catalogue {
+    Ok(Catalogue {
         sites: sites
             .map(|site| Site {
                 code: site.code.clone(),

@@ -15,12 +15,6 @@ use innkeeper_wire::{
     error::{PROBLEM_JSON, Problem, ProblemCode},
     id::RequestId,
 };
-use utoipa::openapi::{
-    Content, OpenApi, Ref, RefOr, Response as ResponseSchema, ResponseBuilder,
-    header::Header,
-    path::PathItem,
-    schema::{Object, Type},
-};
 
 use crate::kernel::Error;
 
@@ -127,67 +121,6 @@ impl IntoResponse for Refused {
         }
         response
     }
-}
-
-/// Describes refusals in the OpenAPI document: on every operation the same ones, since any of them can come of the
-/// layers before a handler, too.
-pub(super) fn describe(document: &mut OpenApi) {
-    let components = document.components.get_or_insert_default();
-    components
-        .responses
-        .insert("Problem".to_owned(), refusal().into());
-    for PathItem {
-        get,
-        put,
-        post,
-        delete,
-        patch,
-        ..
-    } in document.paths.paths.values_mut()
-    {
-        for operation in [get, put, post, delete, patch].into_iter().flatten() {
-            for (status, answer) in &mut operation.responses.responses {
-                if let RefOr::T(answer) = answer {
-                    // Compulsory, and what is to be said is in the operation's own words.
-                    let status = status.parse::<StatusCode>().ok();
-                    let reason = status.and_then(|status| status.canonical_reason());
-                    reason
-                        .unwrap_or("An answer")
-                        .clone_into(&mut answer.description);
-                }
-            }
-            for range in ["4XX", "5XX"] {
-                let answer = Ref::from_response_name("Problem").into();
-                operation
-                    .responses
-                    .responses
-                    .insert(range.to_owned(), answer);
-            }
-        }
-    }
-}
-
-fn refusal() -> ResponseSchema {
-    let header = |kind: Type, text: &str| {
-        let mut header = Header::new(Object::with_type(kind));
-        header.description = Some(text.to_owned());
-        header
-    };
-    ResponseBuilder::new()
-        .description("It was refused, or failed: `code` says why.")
-        .content(
-            PROBLEM_JSON,
-            Content::new(Some(Ref::from_schema_name("Problem"))),
-        )
-        .header(
-            "WWW-Authenticate",
-            header(Type::String, "With 401: `Bearer`."),
-        )
-        .header(
-            "Retry-After",
-            header(Type::Integer, "Seconds until another try makes sense."),
-        )
-        .build()
 }
 
 /// Answers for paths that do not exist.

@@ -1,5 +1,5 @@
 //! The REST API (`/api/v1`): thin handlers that read a request, call the application and write the answer.
-//! What exists is on this page; who may is decided by the [`auth`] extractors in each handler's signature;
+//! What exists is in `wire::endpoints::rest`; who may is decided by the [`auth`] extractors in each handler's signature;
 //! errors become HTTP in [`error`] and nowhere else.
 
 use axum::{
@@ -10,22 +10,23 @@ use axum::{
     middleware,
     routing::get,
 };
-use innkeeper_wire::error::ProblemCode;
+use innkeeper_wire::{endpoints::rest::BASE, error::ProblemCode};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
-use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{auth::SecurityScheme, context::Context, error::Refused};
+pub use self::document::openapi;
+use self::{context::Context, error::Refused, mount::Mount as _};
 
 mod accounts;
 mod auth;
 mod catalogue;
 pub mod context;
+mod document;
 pub mod error;
-pub(crate) mod extract;
+pub(crate) mod mount;
 mod orders;
 mod servers;
 mod sessions;
+mod slice;
 mod ssh_keys;
 
 /// Largest body of a request: four times what the longest needs. Many come at a time, slowly, and lie in memory.
@@ -35,49 +36,29 @@ const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 
 const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Innkeeper",
-        description = "Customers' API. Errors are RFC 9457 problem documents with a stable `code`; lists are \
-                       paged by `limit` and `after`; times are RFC 3339 in UTC; money is in minor units.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0"),
-    ),
-    servers((url = "/api/v1")),
-    components(schemas(innkeeper_wire::error::Problem)),
-    modifiers(&SecurityScheme),
-)]
-struct ApiDocument;
-
-/// All routes, and the document that describes them.
-fn routes() -> (Router<Context>, utoipa::openapi::OpenApi) {
-    let (routes, mut document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
-        .routes(routes!(catalogue::installation))
-        .routes(routes!(catalogue::catalog))
-        .routes(routes!(accounts::sign_up))
-        .routes(routes!(accounts::confirm_email))
-        .routes(routes!(accounts::resend_confirmation))
-        .routes(routes!(sessions::sign_in))
-        .routes(routes!(sessions::sign_out))
-        .routes(routes!(accounts::me))
-        .routes(routes!(ssh_keys::list, ssh_keys::add))
-        .routes(routes!(ssh_keys::remove))
-        .routes(routes!(orders::quote))
-        .routes(routes!(orders::get_quote))
-        .routes(routes!(orders::place, orders::list))
-        .routes(routes!(orders::get))
-        .routes(routes!(servers::list))
-        .routes(routes!(servers::get, servers::delete))
-        .routes(routes!(servers::act))
-        .split_for_parts();
-    error::describe(&mut document);
-    (routes, document)
-}
-
-/// The OpenAPI document, as it is served and checked in (`control-plane/openapi.json`).
-#[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().1
+/// All endpoints.
+fn endpoints() -> Router<Context> {
+    Router::new()
+        .serve(catalogue::installation)
+        .serve(catalogue::catalogue)
+        .serve(accounts::sign_up)
+        .serve(accounts::confirm_email)
+        .serve(accounts::resend_confirmation)
+        .serve(sessions::sign_in)
+        .serve(sessions::sign_out)
+        .serve(accounts::me)
+        .serve(ssh_keys::list)
+        .serve(ssh_keys::add)
+        .serve(ssh_keys::remove)
+        .serve(orders::quote)
+        .serve(orders::get_quote)
+        .serve(orders::place)
+        .serve(orders::list)
+        .serve(orders::get)
+        .serve(servers::list)
+        .serve(servers::get)
+        .serve(servers::act)
+        .serve(servers::delete)
 }
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.
@@ -91,17 +72,16 @@ async fn health(State(context): State<Context>) -> Result<&'static str, Refused>
 
 /// The whole API, ready to be served.
 pub fn router(context: Context) -> Router {
-    let (routes, document) = routes();
     // Written once: whoever asks for it again and again takes the time of nobody else.
-    let text: Bytes = serde_json::to_vec(&document)
+    let text: Bytes = serde_json::to_vec(&openapi())
         .expect("a document without maps of odd keys")
         .into();
-    let api = routes
+    let api = endpoints()
         .route("/openapi.json", get(move || async move { (JSON, text) }))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method);
     Router::new()
-        .nest("/api/v1", api)
+        .nest(BASE, api)
         .route("/healthz", get(health))
         .fallback(error::no_such_route)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

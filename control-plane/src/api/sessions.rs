@@ -1,27 +1,28 @@
 //! Signing in and out.
 
-use axum::{Json, extract::State, http::StatusCode};
-use innkeeper_wire::api::{SessionAnswer, SessionRequest};
+use innkeeper_wire::{
+    api::SessionAnswer,
+    endpoints::{
+        Ask, Nothing,
+        rest::{SignIn, SignOut},
+    },
+};
 
 use super::{
     auth::{Token, Visitor},
     context::Context,
     error::Refused,
-    extract::Body,
 };
 use crate::kernel::Error;
 
-/// Signs in.
-#[utoipa::path(post, path = "/sessions", tag = "account", request_body = SessionRequest,
-    responses((status = 201, body = SessionAnswer)))]
 pub(super) async fn sign_in(
-    State(context): State<Context>,
+    context: Context,
     Visitor(caller): Visitor,
-    Body(request): Body<SessionRequest>,
-) -> Result<(StatusCode, Json<SessionAnswer>), Refused> {
-    let answer = context.nouns.accounts.sign_in(&caller, &request).await;
+    ask: Ask<SignIn>,
+) -> Result<SessionAnswer, Refused> {
+    let answer = context.nouns.accounts.sign_in(&caller, &ask.body).await;
     context.metrics.sign_in(outcome(&answer));
-    Ok((StatusCode::CREATED, Json(answer?)))
+    Ok(answer?)
 }
 
 /// What became of a sign-in, as the metrics call it.
@@ -37,13 +38,11 @@ fn outcome(answer: &Result<SessionAnswer, Error>) -> &'static str {
     }
 }
 
-/// Ends the session of the token that is sent.
-#[utoipa::path(delete, path = "/sessions/current", tag = "account", security(("session" = [])),
-    responses((status = 204)))]
 pub(super) async fn sign_out(
-    State(context): State<Context>,
+    context: Context,
     Token(token): Token,
-) -> Result<StatusCode, Refused> {
+    _: Ask<SignOut>,
+) -> Result<Nothing, Refused> {
     context.nouns.accounts.sign_out(&token).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Nothing)
 }

@@ -1,7 +1,10 @@
 //! What contradicts the store in use, and the authority that signs hosts.
 
-use hyper::Method;
-use innkeeper_wire::{error::chain, time::Timestamp};
+use innkeeper_wire::{
+    endpoints::{Endpoint as _, operators::GetInUse},
+    error::chain,
+    time::Timestamp,
+};
 
 use super::{Finding, Service};
 use crate::{
@@ -54,8 +57,9 @@ pub(super) async fn check(config: &Config, service: Service) -> (Vec<Finding>, O
 /// What is in use; nothing when there is no store yet.
 async fn read(config: &Config, service: Service) -> Result<Option<InUse>, Finding> {
     if service == Service::Running {
-        let asked = ask(&config.admin_socket, Method::GET, "/in-use", &()).await;
-        return asked.map(Some).map_err(|error| {
+        let asked = ask(&config.admin_socket, GetInUse::ask()).await;
+        let told = asked.and_then(|view| Ok(view.read::<InUse>()?));
+        return told.map(Some).map_err(|error| {
             Finding::warning(
                 "store",
                 format!("the running service does not tell what is in it: {error:#}"),

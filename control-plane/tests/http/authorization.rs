@@ -1,108 +1,363 @@
-//! Route by actor, generated from the OpenAPI document: a route that needs a session refuses strangers, and
-//! somebody else's things do not exist.
+//! Endpoint by actor: the tables of `wire::endpoints` are walked, and each row is asked by everybody. A row without a
+//! sample request here fails; an endpoint without a row can't be mounted.
 
-use axum::http::Method;
-use innkeeper_control_plane::api::openapi;
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request},
+};
+use innkeeper_control_plane::{
+    admin::{self, AdminContext},
+    agent_api::listener::Connection,
+};
+use innkeeper_mtls::{HostRequest, Peer};
+use innkeeper_wire::{
+    digest::Digest,
+    endpoints::{Row, Who, agents, operators, rest},
+    host::{Intent, Observations, ObservedServer, ObservedState},
+};
 use serde_json::{Value, json};
 
-use crate::setting::{Setting, room_for};
+use crate::setting::{Answer, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup};
 
-/// Routes that anybody may call. A new public route must be added here, on purpose.
-const PUBLIC: &[&str] = &[
-    "get /installation",
-    "get /catalog",
-    "post /signups",
-    "post /email-confirmations",
-    "post /email-confirmations/resend",
-    "post /sessions",
-];
-
-fn routes() -> Vec<(String, String)> {
-    let document: Value = serde_json::to_value(openapi()).expect("JSON");
-    let paths = document["paths"].as_object().expect("paths");
-    let methods = |(path, operations): (&String, &Value)| {
-        let operations = operations.as_object().expect("operations");
-        operations
-            .keys()
-            .map(|method| (method.clone(), path.clone()))
-            .collect::<Vec<_>>()
-    };
-    paths.iter().flat_map(methods).collect()
+/// What is asked, and how somebody hears who has nothing to do with what it is about.
+struct Sample {
+    /// Below the base of the API.
+    path: String,
+    body: Value,
+    foreign: u16,
 }
 
-#[tokio::test]
-async fn strangers_get_at_public_routes_only() {
-    let setting = Setting::new();
-    let id = "0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
-    for (method, path) in routes() {
-        let public = PUBLIC.contains(&format!("{method} {path}").as_str());
-        let prefix = if path.contains("/servers") {
-            "srv"
-        } else if path.contains("/quotes") {
-            "quo"
-        } else {
-            "ord"
+fn method(row: &Row) -> Method {
+    row.method.as_str().parse().expect("a method")
+}
+
+/// The path with its parameter filled in.
+fn filled(row: &Row, parameter: &str) -> String {
+    let Some((before, rest)) = row.path.split_once('{') else {
+        return row.path.to_owned();
+    };
+    let (_, after) = rest.split_once('}').expect("it ends");
+    format!("{before}{parameter}{after}")
+}
+
+/// A customer with one of each thing.
+struct Owner {
+    token: String,
+    key: String,
+    /// One that is not ordered yet.
+    quote: String,
+    order: String,
+    server: String,
+}
+
+impl Owner {
+    async fn new(setting: &Setting) -> Self {
+        let host = setting.host("h1", room_for(4)).await;
+        let token = setting.customer("minji90").await;
+        let key = setting.key(&token, 1).await;
+        let quote = setting.quote(&token, &key, "web-1").await;
+        let order = setting.order(&token, &quote, "click").await.expect(201);
+        let text = |value: &Value| value.as_str().expect("an id").to_owned();
+        let running = ObservedServer {
+            server: text(&order["server"]).parse().expect("an id"),
+            state: ObservedState::Running { ready: true },
+            power_serial: 1,
+            reboots: 0,
+            was_ready: Some(true),
+            was_started: Some(true),
+            problem: None,
         };
-        let path = path.replace("{id}", &format!("{prefix}_{id}"));
-        let method: Method = method.to_uppercase().parse().expect("a method");
-        for token in [None, Some("made-up-token")] {
-            let answer = setting
-                .send(method.clone(), &path, token, &[], Some(json!({})))
-                .await;
-            let refused = answer.status.as_u16() == 401;
-            assert_eq!(
-                refused, !public,
-                "{method} {path} with {token:?}: {}",
-                answer.status
-            );
+        setting.report(&host, room_for(4), vec![running]).await;
+        Self {
+            quote: setting.quote(&token, &key, "web-2").await,
+            order: text(&order["id"]),
+            server: text(&order["server"]),
+            token,
+            key,
+        }
+    }
+
+    async fn sample(&self, setting: &Setting, row: &Row) -> Sample {
+        let Self {
+            key,
+            quote,
+            order,
+            server,
+            ..
+        } = self;
+        let (parameter, body) = match row.id {
+            "installation" | "catalog" | "me" | "list_ssh_keys" | "list_orders"
+            | "list_servers" | "sign_out" => ("", json!({})),
+            "sign_up" => ("", signup("another7")),
+            "confirm_email" => {
+                let signed_up = setting.post("/signups", None, signup("another7")).await;
+                signed_up.expect(201);
+                ("", json!({ "token": setting.mailed_token().await }))
+            }
+            "resend_confirmation" => ("", json!({ "login": "minji90" })),
+            "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
+            "add_ssh_key" => ("", json!({ "name": "k", "public_key": public_key(7) })),
+            "remove_ssh_key" => (key.as_str(), json!({})),
+            "create_quote" => {
+                let body = json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": "x", "ssh_keys": [key] });
+                ("", body)
+            }
+            "get_quote" => (quote.as_str(), json!({})),
+            "place_order" => ("", json!({ "quote": quote, "accept_cautions": true })),
+            "get_order" => (order.as_str(), json!({})),
+            "get_server" | "delete_server" => (server.as_str(), json!({})),
+            "act_on_server" => (server.as_str(), json!({ "action": "power_off" })),
+            other => panic!("{other} has no sample request"),
+        };
+        let foreign = match row.id {
+            // It names another's key, and another's quote.
+            "create_quote" => 422,
+            "place_order" => 404,
+            _ if row.parameter.is_some() => 404,
+            _ => row.status,
+        };
+        Sample {
+            path: filled(row, parameter),
+            body,
+            foreign,
         }
     }
 }
 
 #[tokio::test]
-async fn somebody_elses_things_do_not_exist() {
-    let setting = Setting::new();
-    setting.host("h1", room_for(4)).await;
-    let owner = setting.customer("minji90").await;
-    let key = setting.key(&owner, 1).await;
-    let quote = setting.quote(&owner, &key, "web-1").await;
-    let order = setting.order(&owner, &quote, "click").await.expect(201);
-    let text = |value: &Value| value.as_str().expect("an id").to_owned();
-    let (order_id, server) = (text(&order["id"]), text(&order["server"]));
-
-    let stranger = setting.customer("mallory").await;
-    let foreign = setting.quote(&owner, &key, "web-2").await;
-    let attempts = [
-        (Method::GET, format!("/quotes/{quote}"), json!({})),
-        (Method::GET, format!("/orders/{order_id}"), json!({})),
-        (Method::GET, format!("/servers/{server}"), json!({})),
-        (
-            Method::POST,
-            format!("/servers/{server}/actions"),
-            json!({ "action": "power_off" }),
-        ),
-        (Method::DELETE, format!("/servers/{server}"), json!({})),
-        (Method::DELETE, format!("/me/ssh-keys/{key}"), json!({})),
-        (
-            Method::POST,
-            "/orders".to_owned(),
-            json!({ "quote": foreign, "accept_cautions": true }),
-        ),
-    ];
-    for (method, path, body) in attempts {
-        let headers = [("idempotency-key", "k")];
-        let answer = setting
-            .send(method.clone(), &path, Some(&stranger), &headers, Some(body))
-            .await;
-        assert_eq!(answer.expect(404)["code"], "not-found", "{method} {path}");
+async fn customers_get_at_their_own_and_nobody_at_anothers() {
+    for row in rest::ALL {
+        let setting = Setting::new();
+        let owner = Owner::new(&setting).await;
+        let stranger = setting.customer("mallory").await;
+        let sample = owner.sample(&setting, row).await;
+        let ask = async |token: Option<&str>| {
+            let headers = [("idempotency-key", "k")];
+            let body = Some(sample.body.clone());
+            let path = &sample.path;
+            setting.send(method(row), path, token, &headers, body).await
+        };
+        let status = async |token| ask(token).await.status.as_u16();
+        match row.who {
+            Who::Anybody => assert_eq!(status(None).await, row.status, "{}", row.id),
+            Who::Customer => {
+                assert_eq!(status(None).await, 401, "{}", row.id);
+                assert_eq!(status(Some("made-up-token")).await, 401, "{}", row.id);
+                let foreign = ask(Some(&stranger)).await;
+                assert_eq!(foreign.status.as_u16(), sample.foreign, "{}", row.id);
+                let told = foreign.body.to_string();
+                for thing in [&owner.key, &owner.quote, &owner.order, &owner.server] {
+                    assert!(!told.contains(thing.as_str()), "{}: {told}", row.id);
+                }
+                assert_eq!(status(Some(&owner.token)).await, row.status, "{}", row.id);
+            }
+            other => panic!("{}: {other:?} do not come in by this door", row.id),
+        }
     }
-    let body =
-        json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": "x", "ssh_keys": [key] });
-    let fields = setting
-        .post("/quotes", Some(&stranger), body)
-        .await
-        .fields();
-    assert_eq!(fields, [("/ssh_keys".to_owned(), "unknown".to_owned())]);
-    let mine = setting.get("/servers", Some(&stranger)).await.expect(200);
-    assert_eq!(mine["data"], json!([]));
+}
+
+/// What a host asks; what is about a host's own things is about those of `host`.
+async fn of_host(setting: &Setting, host: &TestHost, row: &Row) -> Sample {
+    let csr_pem = || HostRequest::create().expect("a key").request_pem;
+    let life = host.life(setting.nouns.ctx.store().epoch(), 1);
+    let (path, body) = match row.id {
+        "join" => {
+            let token = setting.nouns.hosts.invite("h9", "lab").await;
+            let token = token.expect("invited");
+            let body = json!({ "token": token, "csr_pem": csr_pem() });
+            (row.path.to_owned(), body)
+        }
+        "renew" => (row.path.to_owned(), json!({ "csr_pem": csr_pem() })),
+        "life" => (row.path.to_owned(), json!(life)),
+        "observations" => {
+            let report = setting.blank_report(host, room_for(4), vec![]);
+            (row.path.to_owned(), json!(Observations { life, report }))
+        }
+        "desired" => {
+            let query = "epoch=0&generation=0&wait_s=0";
+            (format!("{}?{query}", row.path), Value::Null)
+        }
+        "spec" => {
+            let manifest = setting.manifest(host).await;
+            let Intent::Present { spec } = manifest.servers[0].intent else {
+                panic!("it was ordered");
+            };
+            (filled(row, &spec.to_string()), Value::Null)
+        }
+        "blob" => (filled(row, &Digest::of(b"tiny").to_string()), Value::Null),
+        other => panic!("{other} has no sample request"),
+    };
+    Sample {
+        path,
+        body,
+        foreign: if row.parameter.is_some() {
+            404
+        } else {
+            row.status
+        },
+    }
+}
+
+#[tokio::test]
+async fn hosts_get_at_their_own_and_nobody_else_gets_in() {
+    for row in agents::ALL {
+        let setting = Setting::new();
+        let host = setting.host("h1", room_for(4)).await;
+        setting.ordered_server().await;
+        let other = setting.host("h2", room_for(4)).await;
+        let blobs = innkeeper_control_plane::blobs::Blobs::open(&setting.folder).expect("blobs");
+        std::fs::write(blobs.path(Digest::of(b"tiny")), b"tiny").expect("an image");
+        let sample = of_host(&setting, &host, row).await;
+        let nobody = Connection {
+            peer: Peer::Nobody,
+            ..host.connection
+        };
+        let ask = async |connection, claimed, body: Value| {
+            let path = &sample.path;
+            let asked = setting.ask(connection, claimed, method(row), path, Some(body));
+            asked.await.status.as_u16()
+        };
+        let same = || sample.body.clone();
+        let id = row.id;
+        match row.who {
+            Who::Stranger => {
+                let mut body = same();
+                body["token"] = json!("made up");
+                assert_eq!(ask(nobody, None, body).await, 401, "{id}");
+                assert_eq!(ask(nobody, None, same()).await, row.status, "{id}");
+            }
+            Who::Host => {
+                assert_eq!(ask(nobody, Some(host.id), same()).await, 401, "{id}");
+                assert_eq!(ask(host.connection, None, same()).await, 401, "{id}");
+                let misinstalled = ask(other.connection, Some(host.id), same()).await;
+                assert_eq!(misinstalled, 401, "{id}");
+                let foreign = of_host(&setting, &other, row);
+                // What is about no server is the other's own business.
+                let body = if row.parameter.is_none() {
+                    foreign.await.body
+                } else {
+                    same()
+                };
+                let foreign = ask(other.connection, Some(other.id), body).await;
+                assert_eq!(foreign, sample.foreign, "{id}");
+                assert_eq!(
+                    ask(host.connection, Some(host.id), same()).await,
+                    row.status,
+                    "{id}"
+                );
+                setting.nouns.hosts.revoke(host.id).await.expect("revoked");
+                assert_eq!(
+                    ask(host.connection, Some(host.id), same()).await,
+                    401,
+                    "{id}"
+                );
+            }
+            other => panic!("{id}: {other:?} do not come in by this door"),
+        }
+    }
+}
+
+fn socket(setting: &Setting) -> Router {
+    admin::router(AdminContext {
+        nouns: setting.nouns.clone(),
+        authority: setting.authority.clone(),
+        duties: setting.duties(),
+        agent_url: "https://localhost:1".to_owned(),
+    })
+}
+
+async fn ask(router: Router, row: &Row, target: &str, body: &Value) -> Answer {
+    let request = Request::builder()
+        .method(method(row))
+        .uri(target)
+        .header("content-type", "application/json");
+    let request = request.body(Body::from(body.to_string()));
+    answer(router, request.expect("a request")).await
+}
+
+/// What an operator asks of an installation with one host, one customer, and nothing to recover; and the status when that
+/// is refused for what it is about.
+async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16) {
+    let me = setting.get("/me", Some(token)).await.expect(200);
+    let account = me["id"].as_str().expect("an id");
+    let unknown = "hst_0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
+    let nothing = json!({});
+    let (parameter, body, status) = match row.id {
+        "list_hosts" | "list_duties" | "get_in_use" | "list_testimonies" | "get_recovery"
+        | "get_authority" => ("", nothing, 200),
+        "invite_host" => ("", json!({ "name": "h9", "site": "lab" }), 200),
+        "get_stranded" => ("h1", nothing, 200),
+        "revoke_host" => ("h1", nothing, 204),
+        "release_host" => ("h1", nothing, 400),
+        "accept_capacity" => ("h1", nothing, 200),
+        "plan_erasure" => ("", json!({ "who": account }), 200),
+        "erase_account" => (account, nothing, 204),
+        "finish_recovery" => ("", json!({ "without": [] }), 400),
+        "release_address" => ("", json!({ "address": "203.0.113.130" }), 400),
+        "readmit_host" => (
+            "",
+            json!({ "host": unknown, "name": "h9", "site": "lab" }),
+            400,
+        ),
+        "dismiss_host" => ("", json!({ "host": unknown }), 400),
+        "take_step" => ("begin", json!({ "without": [] }), 200),
+        other => panic!("{other} has no sample request"),
+    };
+    let sample = Sample {
+        path: filled(row, parameter),
+        body,
+        foreign: 404,
+    };
+    (sample, status)
+}
+
+#[tokio::test]
+async fn operators_come_in_by_their_socket_alone() {
+    let mut others = Vec::new();
+    for row in operators::ALL {
+        assert_eq!(row.who, Who::Operator, "{}", row.id);
+        let setting = Setting::new();
+        let host = setting.host("h1", room_for(4)).await;
+        let token = setting.customer("minji90").await;
+        let (sample, status) = of_operator(&setting, &token, row).await;
+        let (path, body) = (sample.path, sample.body);
+        for base in ["", rest::BASE, agents::BASE] {
+            let target = format!("{base}{path}");
+            let refused = ask(setting.rest.clone(), row, &target, &body).await;
+            let is_own = base == rest::BASE && rest::ALL.iter().any(|row| row.path == path);
+            assert!(is_own || refused.status.as_u16() == 404, "{target}");
+            let by_host = setting
+                .agents
+                .clone()
+                .layer(axum::Extension(host.connection));
+            let refused = ask(by_host, row, &target, &body).await;
+            assert_eq!(refused.status.as_u16(), sample.foreign, "{target}");
+        }
+        let told = ask(socket(&setting), row, &path, &body).await;
+        if told.status.as_u16() != status {
+            others.push(format!("{}: {}: {}", row.id, told.status, told.body));
+        }
+    }
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+#[tokio::test]
+async fn nobody_comes_in_by_anothers_door() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(4)).await;
+    let doors = [
+        (rest::ALL, [setting.agents.clone(), socket(&setting)]),
+        (agents::ALL, [setting.rest.clone(), socket(&setting)]),
+    ];
+    for (rows, wrong) in doors {
+        for row in rows {
+            let target = format!("{}{}", row.base, filled(row, "x"));
+            for door in wrong.clone() {
+                let door = door.layer(axum::Extension(host.connection));
+                let refused = ask(door, row, &target, &json!({})).await;
+                assert_eq!(refused.status.as_u16(), 404, "{target}");
+            }
+        }
+    }
 }

@@ -98,7 +98,7 @@ async fn steps_follow_each_other_and_wait_for_every_host() {
     for step in ["switch", "finish", "abort"] {
         refused(&setting, step, &[], "begun").await;
     }
-    take(&setting, "sideways", &[]).await.expect(400);
+    take(&setting, "sideways", &[]).await.expect(404);
     assert!(!live(&setting, &host).await.renew);
 
     take(&setting, "begin", &[]).await.expect(200);

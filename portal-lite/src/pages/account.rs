@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
+use innkeeper_wire::endpoints::{Endpoint as _, rest::GetMe};
 
 use super::view;
 use crate::{
@@ -26,7 +27,7 @@ struct Account {
 
 /// `GET /account`
 pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
-    let me = visit.portal.api.me(visit.caller()).await?;
+    let me = visit.ask(GetMe::ask()).await?;
     let view = Account {
         frame: page::frame(&visit, Place::Account),
         mail_language: language::own_name(me.locale),

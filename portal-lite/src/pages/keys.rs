@@ -4,6 +4,10 @@ use askama::Template;
 use axum::{extract::Path, response::Response};
 use innkeeper_wire::{
     api::{SshKey, SshKeyRequest},
+    endpoints::{
+        Endpoint as _,
+        rest::{AddSshKey, ListSshKeys, RemoveSshKey},
+    },
     id::SshKeyId,
 };
 
@@ -52,7 +56,7 @@ pub async fn add(Member(visit): Member, fields: Fields) -> Result<Response, Fail
         name: fields.get("name").trim().to_owned(),
         public_key: fields.get("public_key").trim().to_owned(),
     };
-    match visit.portal.api.add_ssh_key(visit.caller(), &request).await {
+    match visit.ask(AddSshKey::with(request)).await {
         Ok(_) => Ok(page::redirect_with(&visit, "/keys", Notice::KeyAdded)),
         Err(error) => {
             let form = Form::refused(&visit, fields, error, KEY_FIELDS)?;
@@ -68,12 +72,12 @@ pub async fn delete(
     _: Fields,
 ) -> Result<Response, Failure> {
     let key: SshKeyId = id(&key)?;
-    visit.portal.api.delete_ssh_key(visit.caller(), key).await?;
+    visit.ask(RemoveSshKey::at(key)).await?;
     Ok(page::redirect_with(&visit, "/keys", Notice::KeyDeleted))
 }
 
 async fn keys_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
-    let keys = visit.portal.api.ssh_keys(visit.caller()).await?;
+    let keys = visit.ask(ListSshKeys::ask()).await?;
     let status = form.status;
     let view = Keys {
         frame: page::frame(visit, Place::Keys),

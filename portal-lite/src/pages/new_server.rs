@@ -10,6 +10,10 @@ use askama::Template;
 use axum::{extract::Query, http::HeaderValue, response::Response};
 use innkeeper_wire::{
     api::{Order, OrderRequest, Quote, QuoteRequest, SshKey, SshKeyRequest},
+    endpoints::{
+        Endpoint as _,
+        rest::{AddSshKey, CreateQuote, GetQuote, ListSshKeys},
+    },
     error::ProblemCode,
     id::{QuoteId, SshKeyId, uuid_v7},
 };
@@ -128,7 +132,7 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
         name: fields.get("name").trim().to_owned(),
         ssh_keys: keys.collect::<Result<Vec<SshKeyId>, Failure>>()?,
     };
-    match visit.portal.api.quote(visit.caller(), &request).await {
+    match visit.ask(CreateQuote::with(request)).await {
         Ok(quote) => Ok(page::redirect(&format!(
             "/servers/new/confirm?quote={}",
             quote.id
@@ -202,7 +206,7 @@ async fn add_key(visit: &Visit, fields: &Fields) -> Result<SshKey, ApiError> {
         name: fields.get("key_name").trim().to_owned(),
         public_key: fields.get("public_key").trim().to_owned(),
     };
-    visit.portal.api.add_ssh_key(visit.caller(), &request).await
+    visit.ask(AddSshKey::with(request)).await
 }
 
 /// The form with the key that was just added chosen, and its text gone.
@@ -215,7 +219,7 @@ fn with_key(fields: &Fields, key: &SshKey) -> Fields {
 
 async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     let catalogue = &visit.facts()?.catalogue;
-    let keys = visit.portal.api.ssh_keys(visit.caller()).await?.data;
+    let keys = visit.ask(ListSshKeys::ask()).await?.data;
     let chosen = |field: &str, code: &str, is_first: bool| match form.value(field) {
         "" => is_first,
         value => value == code,
@@ -269,10 +273,9 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
 }
 
 async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Response, Failure> {
-    let api = &visit.portal.api;
     let (quote, keys) = tokio::try_join!(
-        api.find_quote(visit.caller(), quote),
-        api.ssh_keys(visit.caller())
+        visit.ask(GetQuote::at(quote)),
+        visit.ask(ListSshKeys::ask())
     )?;
     let status = form.status;
     let view = ConfirmOrder {

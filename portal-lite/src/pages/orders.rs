@@ -6,6 +6,13 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use innkeeper_wire::{
+    api::ListQuery,
+    endpoints::{
+        Endpoint as _,
+        rest::{GetOrder, ListOrders},
+    },
+};
 use serde::Deserialize;
 
 use super::{
@@ -13,7 +20,6 @@ use super::{
     view::{self, OrderView},
 };
 use crate::{
-    api::ListQuery,
     failure::Failure,
     page::{self, Frame, Place},
     visit::Member,
@@ -50,11 +56,13 @@ pub async fn show(
     Member(visit): Member,
     Query(position): Query<Position>,
 ) -> Result<Response, Failure> {
+    let after = Some(position.after).filter(|after| !after.is_empty());
+    let is_first = after.is_none();
     let query = ListQuery {
-        limit: ENTRIES,
-        after: position.after,
+        limit: Some(ENTRIES),
+        after,
     };
-    let orders = visit.portal.api.orders(visit.caller(), &query).await?;
+    let orders = visit.ask(ListOrders::by(query)).await?;
     let view = Orders {
         frame: page::frame(&visit, Place::Orders),
         orders: orders
@@ -66,7 +74,7 @@ pub async fn show(
             let query = serde_urlencoded::to_string([("after", next)]).expect("texts only");
             format!("/orders?{query}")
         }),
-        is_first: query.after.is_empty(),
+        is_first,
     };
     page::render(&visit, StatusCode::OK, &view)
 }
@@ -76,11 +84,7 @@ pub async fn show_one(
     Member(visit): Member,
     Path(order): Path<String>,
 ) -> Result<Response, Failure> {
-    let order = visit
-        .portal
-        .api
-        .find_order(visit.caller(), id(&order)?)
-        .await?;
+    let order = visit.ask(GetOrder::at(id(&order)?)).await?;
     let view = OrderPage {
         frame: page::frame(&visit, Place::Orders),
         order: view::order(&visit, &order),

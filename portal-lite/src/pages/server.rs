@@ -3,7 +3,11 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use innkeeper_wire::{
-    api::{Server, ServerAction, ServerState},
+    api::{Server, ServerAction, ServerActionRequest, ServerState},
+    endpoints::{
+        Endpoint as _,
+        rest::{ActOnServer, DeleteServer, GetServer},
+    },
     id::ServerId,
 };
 use serde::de::{IntoDeserializer, value::Error as NoSuchAction};
@@ -41,21 +45,13 @@ struct Live {
 
 /// `GET /servers/{id}`
 pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
-    let server = visit
-        .portal
-        .api
-        .find_server(visit.caller(), id(&server)?)
-        .await?;
+    let server = visit.ask(GetServer::at(id(&server)?)).await?;
     server_page(&visit, &server, Form::of(Fields::default()))
 }
 
 /// `GET /servers/{id}/live`
 pub async fn live(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
-    let server = visit
-        .portal
-        .api
-        .find_server(visit.caller(), id(&server)?)
-        .await?;
+    let server = visit.ask(GetServer::at(id(&server)?)).await?;
     let view = Live {
         frame: page::frame(&visit, Place::Servers),
         server: view::server(&visit, &server),
@@ -71,14 +67,15 @@ pub async fn act(
 ) -> Result<Response, Failure> {
     let server: ServerId = id(&server)?;
     let action = action(fields.get("action"))?;
-    match visit.portal.api.act(visit.caller(), server, action).await {
+    let request = ServerActionRequest { action };
+    match visit.ask(ActOnServer::at_with(server, request)).await {
         Ok(_) => {
             let path = format!("/servers/{server}");
             Ok(page::redirect_with(&visit, &path, Notice::ActionAccepted))
         }
         Err(error) => {
             let form = Form::refused(&visit, fields, error, &[])?;
-            let server = visit.portal.api.find_server(visit.caller(), server).await?;
+            let server = visit.ask(GetServer::at(server)).await?;
             server_page(&visit, &server, form)
         }
     }
@@ -91,14 +88,14 @@ pub async fn delete(
     fields: Fields,
 ) -> Result<Response, Failure> {
     let server: ServerId = id(&server)?;
-    let found = visit.portal.api.find_server(visit.caller(), server).await?;
+    let found = visit.ask(GetServer::at(server)).await?;
     let was_made = found.state != ServerState::CreateFailed;
     if was_made && fields.get("confirm_name").trim() != found.name.as_str() {
         let text = visit.say("field-confirm-name");
         let form = Form::complaint(fields, "confirm_name", text);
         return server_page(&visit, &found, form);
     }
-    match visit.portal.api.delete_server(visit.caller(), server).await {
+    match visit.ask(DeleteServer::at(server)).await {
         Ok(_) if was_made => {
             let path = format!("/servers/{server}");
             Ok(page::redirect_with(&visit, &path, Notice::ServerDeleting))

@@ -2,12 +2,17 @@
 
 use askama::Template;
 use axum::{extract::Query, http::StatusCode, response::Response};
-use innkeeper_wire::api::{Page, Server};
+use innkeeper_wire::{
+    api::{Page, Server, ServerListQuery},
+    endpoints::{
+        Endpoint as _,
+        rest::{ListServers, ListSshKeys},
+    },
+};
 use serde::Deserialize;
 
 use super::view::{self, Badge, ServerView};
 use crate::{
-    api::ServerQuery,
     failure::Failure,
     page::{self, Frame, Place},
     visit::{Member, Visit},
@@ -70,7 +75,7 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let list = list(&visit, &narrowing).await?;
     let onboarding = if list.servers.is_empty() && !list.is_narrowed {
-        let keys = visit.portal.api.ssh_keys(visit.caller()).await?;
+        let keys = visit.ask(ListSshKeys::ask()).await?;
         Some(Onboarding {
             has_key: !keys.data.is_empty(),
         })
@@ -104,35 +109,28 @@ pub async fn live(
 }
 
 async fn list(visit: &Visit, narrowing: &Narrowing) -> Result<List, Failure> {
-    let known_state = view::STATES
-        .iter()
-        .any(|state| view::code_of(state) == narrowing.state);
-    let query = ServerQuery {
-        limit: ENTRIES,
-        after: narrowing.after.clone(),
-        state: if known_state {
-            narrowing.state.clone()
-        } else {
-            String::new()
-        },
-        q: narrowing.q.trim().chars().take(SEARCH_CHARS_MAX).collect(),
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let text = narrowing.q.trim().chars().take(SEARCH_CHARS_MAX);
+    let query = ServerListQuery {
+        limit: Some(ENTRIES),
+        after: given(&narrowing.after),
+        state: view::STATES
+            .into_iter()
+            .find(|state| view::code_of(state) == narrowing.state),
+        q: given(&text.collect::<String>()),
     };
-    let page = visit.portal.api.servers(visit.caller(), &query).await?;
+    let page = visit.ask(ListServers::by(query.clone())).await?;
     Ok(list_view(visit, &query, &page))
 }
 
-fn list_view(visit: &Visit, query: &ServerQuery, page: &Page<Server>) -> List {
-    let url = |path: &str, after: &str| {
-        let pairs = [
-            ("q", query.q.as_str()),
-            ("state", &query.state),
-            ("after", after),
-        ];
-        let pairs: Vec<_> = pairs
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        let text = serde_urlencoded::to_string(&pairs).expect("texts only");
+fn list_view(visit: &Visit, query: &ServerListQuery, page: &Page<Server>) -> List {
+    let url = |path: &str, after: Option<&String>| {
+        let query = ServerListQuery {
+            limit: None,
+            after: after.cloned(),
+            ..query.clone()
+        };
+        let text = serde_urlencoded::to_string(&query).expect("flat and plain");
         if text.is_empty() {
             path.to_owned()
         } else {
@@ -147,9 +145,13 @@ fn list_view(visit: &Visit, query: &ServerQuery, page: &Page<Server>) -> List {
     List {
         changing: servers.iter().any(|server| server.changing),
         servers,
-        next: page.page.next.as_ref().map(|next| url("/servers", next)),
-        first: (!query.after.is_empty()).then(|| url("/servers", "")),
-        live_url: url("/servers/live", &query.after),
-        is_narrowed: !(query.q.is_empty() && query.state.is_empty() && query.after.is_empty()),
+        next: page
+            .page
+            .next
+            .as_ref()
+            .map(|next| url("/servers", Some(next))),
+        first: query.after.as_ref().map(|_| url("/servers", None)),
+        live_url: url("/servers/live", query.after.as_ref()),
+        is_narrowed: query.q.is_some() || query.state.is_some() || query.after.is_some(),
     }
 }

@@ -9,7 +9,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::Response,
 };
-use innkeeper_wire::{api::SessionRequest, error::ProblemCode};
+use innkeeper_wire::{
+    api::SessionRequest,
+    endpoints::{Endpoint as _, rest},
+    error::ProblemCode,
+};
 use serde::Deserialize;
 use tracing::warn;
 
@@ -73,7 +77,7 @@ pub async fn submit(
             .filter(|text| !text.is_empty()),
     };
     let remember = !fields.get("remember").is_empty();
-    let answer = match visit.portal.api.sign_in(visit.caller(), &request).await {
+    let answer = match visit.ask(rest::SignIn::with(request.clone())).await {
         Ok(answer) => answer,
         Err(error) => {
             let form = Form::refused_or_down(&visit, fields, error, &[])?;
@@ -105,7 +109,7 @@ pub async fn submit(
 pub async fn sign_out(Extension(visit): Anyone, _: Fields) -> Response {
     // The cookie goes in any case; a session that could not be ended ends by itself.
     if visit.session.is_some()
-        && let Err(error) = visit.portal.api.sign_out(visit.caller()).await
+        && let Err(error) = visit.ask(rest::SignOut::ask()).await
     {
         warn!(%error, "a session could not be ended at the API");
     }

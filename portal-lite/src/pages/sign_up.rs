@@ -13,6 +13,7 @@ use axum::{
 };
 use innkeeper_wire::{
     api::{EmailConfirmationRequest, ResendRequest, SignupRequest},
+    endpoints::{Endpoint as _, rest},
     error::{FieldErrorCode, ProblemCode},
 };
 use serde::Deserialize;
@@ -88,7 +89,7 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
         accepted_terms: fields.get("accepted_terms").to_owned(),
         locale: visit.locale,
     };
-    match visit.portal.api.sign_up(visit.caller(), &request).await {
+    match visit.ask(rest::SignUp::with(request.clone())).await {
         Ok(answer) => {
             let mut response = page::redirect("/sign-up/done");
             let transport = visit.portal.transport;
@@ -131,13 +132,8 @@ pub async fn resend(Extension(visit): Anyone, fields: Fields) -> Result<Response
     let request = ResendRequest {
         login: fields.get("login").trim().to_owned(),
     };
-    match visit
-        .portal
-        .api
-        .resend_confirmation(visit.caller(), &request)
-        .await
-    {
-        Ok(()) => Ok(page::redirect_with(
+    match visit.ask(rest::ResendConfirmation::with(request)).await {
+        Ok(_) => Ok(page::redirect_with(
             &visit,
             "/sign-up/done",
             Notice::MailSent,
@@ -163,13 +159,8 @@ pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Respons
     let request = EmailConfirmationRequest {
         token: token.clone(),
     };
-    match visit
-        .portal
-        .api
-        .confirm_email(visit.caller(), &request)
-        .await
-    {
-        Ok(()) => {
+    match visit.ask(rest::ConfirmEmail::with(request)).await {
+        Ok(_) => {
             let mut response = page::redirect_with(&visit, "/sign-in", Notice::EmailConfirmed);
             let clear = Cookie::Pending.clear(visit.portal.transport);
             response.headers_mut().append(SET_COOKIE, clear);

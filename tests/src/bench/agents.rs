@@ -33,7 +33,11 @@ use innkeeper_control_plane::{
 use innkeeper_mtls::{Authorities, Ca, HostRequest, Identity, client_config};
 use innkeeper_wire::{
     digest::Digest,
-    host::{JoinRequest, Life, LifeAnswer},
+    endpoints::{
+        Ask, Endpoint as _,
+        agents::{FollowDesired, ShowLife},
+    },
+    host::{DesiredQuery, JoinRequest, Life},
     id::{HostId, IdSource, InstanceId, RequestId, uuid_v7},
     time::{Clock, SystemClock},
 };
@@ -104,8 +108,7 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     for connection in each(&agents, Agent::come_back).await? {
         let poll = connection.clone();
         parked.push(tokio::spawn(async move {
-            let path = "/agent/v1/desired?epoch=1&generation=0&wait_s=60";
-            drop(poll.bytes(Call::get(path, DEADLINE, 1_024)).await);
+            drop(poll.bytes(Call::new(desired(60), DEADLINE, 1_024)).await);
         }));
     }
     server.settle().await?;
@@ -172,8 +175,7 @@ impl Agent {
 
     /// One connection with one request.
     async fn request(self) -> anyhow::Result<()> {
-        let path = "/agent/v1/desired?epoch=1&generation=0&wait_s=0";
-        let call = Call::get(path, DEADLINE, 1_024);
+        let call = Call::new(desired(0), DEADLINE, 1_024);
         let answer = self.open().await?.bytes(call).await;
         answer.context("an agent was not answered").map(drop)
     }
@@ -201,13 +203,21 @@ impl Agent {
             authorities: self.trusted,
         };
         for _ in 0..2 {
-            let call = Call::post("/agent/v1/life", &life, DEADLINE, 1_024);
-            let answer = connection.json::<LifeAnswer>(call).await;
+            let call = Call::new(ShowLife::with(life), DEADLINE, 1_024);
+            let answer = connection.json(call).await;
             let answer = answer.context("an agent's life was not heard")?;
             life.echo = answer.map(|answer| answer.challenge);
         }
         Ok(connection)
     }
+}
+
+fn desired(wait_s: u32) -> Ask<FollowDesired> {
+    FollowDesired::by(DesiredQuery {
+        epoch: 1,
+        generation: 0,
+        wait_s,
+    })
 }
 
 /// The other process.

@@ -9,6 +9,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
+pub use innkeeper_wire::operator::Step;
 use innkeeper_wire::{digest::Digest, id::HostId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -32,20 +33,6 @@ pub enum Stage {
     Begun,
     /// The next one signs, the one before is still trusted.
     Switched,
-}
-
-/// What an operator can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Make the next authority, and have it trusted.
-    Begin,
-    /// Have it sign.
-    Switch,
-    /// Trust the one before no more.
-    Finish,
-    /// Drop the next one.
-    Abort,
 }
 
 /// Where an installation stood at its last step, and since when: for the audit trail and for operators. The

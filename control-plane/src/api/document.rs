@@ -1,0 +1,161 @@
+//! The OpenAPI document, made from the rows of the REST API.
+
+use axum::http::StatusCode;
+use innkeeper_wire::{
+    endpoints::{Header as NeededHeader, Method, Part, Row, Schemas, Who, rest},
+    error::{PROBLEM_JSON, Problem},
+};
+use utoipa::{
+    PartialSchema as _, ToSchema as _,
+    openapi::{
+        Components, Content, HttpMethod, Info, License, OpenApi, PathItem, Paths, Ref, RefOr,
+        Required, Response, ResponseBuilder, SecurityRequirement, Server,
+        header::Header,
+        path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{Object, ObjectBuilder, Type},
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+const ABOUT: &str = "Customers' API. Errors are RFC 9457 problem documents with a stable `code`; lists are paged by `limit` \
+                     and `after`; times are RFC 3339 in UTC; money is in minor units.";
+/// How a session's token is called.
+const SESSION: &str = "session";
+
+/// The OpenAPI document, as it is served and checked in (`control-plane/openapi.json`).
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let mut info = Info::new("Innkeeper", env!("CARGO_PKG_VERSION"));
+    info.description = Some(ABOUT.to_owned());
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+
+    let mut paths = Paths::new();
+    let mut schemas = Schemas::new();
+    schemas.push(("Problem".to_owned(), Problem::schema()));
+    Problem::schemas(&mut schemas);
+    for row in rest::ALL {
+        for part in [row.parameter, row.body, row.answer].into_iter().flatten() {
+            schemas.extend(part.schema.map(|schema| (part.schema_name(), schema())));
+            (part.collect)(&mut schemas);
+        }
+        let method = match row.method {
+            Method::Get => HttpMethod::Get,
+            Method::Post => HttpMethod::Post,
+            Method::Delete => HttpMethod::Delete,
+        };
+        let mut item = PathItem::new(method, operation(row));
+        if let Some(known) = paths.paths.remove(row.path) {
+            item.merge_operations(known);
+        }
+        paths.paths.insert(row.path.to_owned(), item);
+    }
+    let mut components = Components::new();
+    components.schemas.extend(schemas);
+    components
+        .responses
+        .insert("Problem".to_owned(), refusal().into());
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme(SESSION, bearer);
+
+    let mut document = OpenApi::new(info, paths);
+    document.servers = Some(vec![Server::new(rest::BASE)]);
+    document.components = Some(components);
+    document
+}
+
+fn operation(row: &Row) -> Operation {
+    let about: Vec<_> = row.about.iter().map(|line| line.trim()).collect();
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(row.id))
+        .summary(Some(about.join("\n")))
+        .request_body(row.body.map(|part| {
+            RequestBodyBuilder::new()
+                .content("application/json", content(part))
+                .required(Some(Required::True))
+                .build()
+        }))
+        .response(row.status.to_string(), success(row));
+    for tag in row.tag {
+        operation = operation.tag(*tag);
+    }
+    if row.who == Who::Customer {
+        operation = operation.security(SecurityRequirement::new(SESSION, Vec::<String>::new()));
+    }
+    let queries = row.query.map(|part| (part.parameters)());
+    let parameters = row.parameter.map(|part| in_path(row.path, part));
+    let parameters = parameters.into_iter().chain(queries.into_iter().flatten());
+    for parameter in parameters.chain(row.headers.iter().map(in_header)) {
+        operation = operation.parameter(parameter);
+    }
+    // On every operation the same ones, since any of them can come of the layers before a handler, too.
+    for range in ["4XX", "5XX"] {
+        operation = operation.response(range, Ref::from_response_name("Problem"));
+    }
+    operation.build()
+}
+
+fn content(part: Part) -> Content {
+    Content::new(Some(Ref::from_schema_name(part.schema_name())))
+}
+
+fn success(row: &Row) -> Response {
+    // Compulsory, and what is to be said is in the operation's own words.
+    let status = StatusCode::from_u16(row.status).ok();
+    let reason = status.and_then(|status| status.canonical_reason());
+    let answer = ResponseBuilder::new().description(reason.unwrap_or("An answer"));
+    match row.answer {
+        Some(part) => answer.content("application/json", content(part)).build(),
+        None => answer.build(),
+    }
+}
+
+fn in_path(path: &str, part: Part) -> Parameter {
+    let name = path.split(['{', '}']).nth(1).unwrap_or_default();
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(Ref::from_schema_name(part.schema_name())))
+        .build()
+}
+
+fn in_header(header: &NeededHeader) -> Parameter {
+    let value = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(header.length_max))
+        .pattern(Some(header.pattern));
+    ParameterBuilder::new()
+        .name(header.name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::True)
+        .description(Some(header.about))
+        .schema(Some(RefOr::T(value.build().into())))
+        .build()
+}
+
+fn refusal() -> Response {
+    let header = |kind: Type, text: &str| {
+        let mut header = Header::new(Object::with_type(kind));
+        header.description = Some(text.to_owned());
+        header
+    };
+    ResponseBuilder::new()
+        .description("It was refused, or failed: `code` says why.")
+        .content(
+            PROBLEM_JSON,
+            Content::new(Some(Ref::from_schema_name("Problem"))),
+        )
+        .header(
+            "WWW-Authenticate",
+            header(Type::String, "With 401: `Bearer`."),
+        )
+        .header(
+            "Retry-After",
+            header(Type::Integer, "Seconds until another try makes sense."),
+        )
+        .build()
+}

@@ -1,0 +1,174 @@
+//! Hangs a handler up where the row of its endpoint says, for all three APIs: path, method and success are written there
+//! alone. A handler takes the context, whom it lets in and what was asked, in this order.
+
+use axum::{
+    Json, Router,
+    extract::{
+        FromRequest, FromRequestParts, Query, RawPathParams, Request, State,
+        rejection::JsonRejection,
+    },
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, on},
+};
+use innkeeper_wire::{
+    endpoints::{Ask, Endpoint, Method, Who},
+    error::{Problem, ProblemCode},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::error::Refused;
+
+/// An extractor that lets in some and refuses all others.
+pub(crate) trait Admits {
+    /// Whom it lets in.
+    const WHO: Who;
+}
+
+/// Mounts handlers.
+pub(crate) trait Mount<S>: Sized {
+    /// One whose answer is sent as JSON.
+    fn serve<E, W, H, F>(self, handler: H) -> Self
+    where
+        E: Endpoint<Answer: Serialize>,
+        W: Admits + FromRequestParts<S> + Send,
+        H: Fn(S, W, Ask<E>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<E::Answer, Refused>> + Send;
+
+    /// One that makes the whole answer itself.
+    fn serve_raw<E, W, H, F>(self, handler: H) -> Self
+    where
+        E: Endpoint,
+        W: Admits + FromRequestParts<S> + Send,
+        H: Fn(S, W, Ask<E>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, Refused>> + Send;
+}
+
+impl<S: Clone + Send + Sync + 'static> Mount<S> for Router<S> {
+    fn serve<E, W, H, F>(self, handler: H) -> Self
+    where
+        E: Endpoint<Answer: Serialize>,
+        W: Admits + FromRequestParts<S> + Send,
+        H: Fn(S, W, Ask<E>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<E::Answer, Refused>> + Send,
+    {
+        mount(self, handler, |answer| answered::<E>(&answer))
+    }
+
+    fn serve_raw<E, W, H, F>(self, handler: H) -> Self
+    where
+        E: Endpoint,
+        W: Admits + FromRequestParts<S> + Send,
+        H: Fn(S, W, Ask<E>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response, Refused>> + Send,
+    {
+        mount(self, handler, |response| response)
+    }
+}
+
+fn mount<S, E, W, H, F, A>(router: Router<S>, handler: H, answer: fn(A) -> Response) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    E: Endpoint,
+    W: Admits + FromRequestParts<S> + Send,
+    H: Fn(S, W, Ask<E>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<A, Refused>> + Send,
+    A: 'static,
+{
+    const {
+        assert!(
+            W::WHO as u8 == E::ROW.who as u8,
+            "the handler lets in others than the row of its endpoint says"
+        );
+    };
+    let method = match E::ROW.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    let served = move |State(state): State<S>, request: Request| {
+        let handler = handler.clone();
+        async move {
+            let (who, ask) = read::<S, E, W>(request, &state).await?;
+            match handler(state, who, ask).await {
+                Ok(answered) => Ok(answer(answered)),
+                Err(refused) => Err(refused.into_response()),
+            }
+        }
+    };
+    router.route(E::ROW.path, on(method, served))
+}
+
+fn answered<E: Endpoint<Answer: Serialize>>(answer: &E::Answer) -> Response {
+    let status = StatusCode::from_u16(E::ROW.status).expect("a test looks at the rows' statuses");
+    match E::ROW.answer {
+        Some(_) => (status, Json(answer)).into_response(),
+        None => status.into_response(),
+    }
+}
+
+/// Who asks, and what. Whoever may not hears that first, and nothing about his request.
+async fn read<S, E, W>(request: Request, state: &S) -> Result<(W, Ask<E>), Response>
+where
+    S: Send + Sync,
+    E: Endpoint,
+    W: FromRequestParts<S>,
+{
+    let (mut parts, body) = request.into_parts();
+    let who = W::from_request_parts(&mut parts, state).await;
+    let who = who.map_err(IntoResponse::into_response)?;
+    let path = path::<E>(&mut parts)
+        .await
+        .map_err(IntoResponse::into_response)?;
+    let query = query::<E>(&mut parts)
+        .await
+        .map_err(IntoResponse::into_response)?;
+    let body = match E::ROW.body {
+        None => nothing(),
+        Some(_) => match Json::from_request(Request::from_parts(parts, body), state).await {
+            Ok(Json(body)) => body,
+            Err(rejection) => return Err(refuse_body(&rejection).into_response()),
+        },
+    };
+    Ok((who, Ask { path, query, body }))
+}
+
+/// What the path names. What is no name of such a thing names nothing: 404.
+async fn path<E: Endpoint>(parts: &mut Parts) -> Result<E::Path, Refused> {
+    let not_found = || Refused(Box::new(Problem::new(ProblemCode::NotFound)));
+    let mut text = String::new();
+    if E::ROW.parameter.is_some() {
+        let given = RawPathParams::from_request_parts(parts, &()).await;
+        let given = given.map_err(|_| not_found())?;
+        let (_, first) = given.iter().next().ok_or_else(not_found)?;
+        first.clone_into(&mut text);
+    }
+    text.parse().map_err(|_| not_found())
+}
+
+async fn query<E: Endpoint>(parts: &mut Parts) -> Result<E::Query, Refused> {
+    if E::ROW.query.is_none() {
+        return Ok(nothing());
+    }
+    match Query::from_request_parts(parts, &()).await {
+        Ok(Query(query)) => Ok(query),
+        Err(rejection) => Err(Refused::because(
+            ProblemCode::BadRequest,
+            rejection.body_text(),
+        )),
+    }
+}
+
+/// The part of a request that its row does not have.
+fn nothing<T: DeserializeOwned>() -> T {
+    serde_json::from_str("null").expect("the table makes it `Nothing`")
+}
+
+fn refuse_body(rejection: &JsonRejection) -> Refused {
+    let code = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ProblemCode::UnsupportedMediaType,
+        _ => ProblemCode::BadRequest,
+    };
+    Refused::because(code, rejection.body_text())
+}

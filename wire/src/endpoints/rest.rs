@@ -1,0 +1,88 @@
+//! The customers' REST API, for scripts and the portal; described in OpenAPI.
+
+use super::Header;
+use crate::{
+    api::{
+        Catalogue, EmailConfirmationRequest, Installation, ListQuery, Me, Order, OrderRequest,
+        Page, Quote, QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery,
+        SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
+    },
+    id::{OrderId, QuoteId, ServerId, SshKeyId},
+};
+
+/// Requests with one value of it do one thing, however often they are sent.
+pub const IDEMPOTENCY_KEY: Header = Header {
+    name: "Idempotency-Key",
+    about: "1 to 255 printable characters chosen by the client",
+    pattern: "^[!-~]([ -~]*[!-~])?$",
+    length_max: 255,
+};
+
+endpoints! {
+    described below "/api/v1";
+
+    /// What a visitor may know of this installation.
+    GetInstallation = "installation": Anybody Get "/installation", in "public" => 200 Installation;
+
+    /// Everything that can be ordered.
+    GetCatalogue = "catalog": Anybody Get "/catalog", in "public" => 200 Catalogue;
+
+    /// Makes an individual's account; it can be used once its e-mail address is confirmed.
+    SignUp = "sign_up": Anybody Post "/signups", in "sign-up", with SignupRequest => 201 SignupAnswer;
+
+    /// Confirms an e-mail address with the token of the mailed link.
+    ConfirmEmail = "confirm_email": Anybody Post "/email-confirmations", in "sign-up",
+        with EmailConfirmationRequest => 204;
+
+    /// Sends another confirmation mail, if there is an account that waits for one. The answer does not tell.
+    ResendConfirmation = "resend_confirmation": Anybody Post "/email-confirmations/resend", in "sign-up",
+        with ResendRequest => 202;
+
+    /// Signs in.
+    SignIn = "sign_in": Anybody Post "/sessions", in "account", with SessionRequest => 201 SessionAnswer;
+
+    /// Ends the session of the token that is sent.
+    SignOut = "sign_out": Customer Delete "/sessions/current", in "account" => 204;
+
+    /// The signed-in account.
+    GetMe = "me": Customer Get "/me", in "account" => 200 Me;
+
+    /// The account's keys, newest first. There are few, so it is always one page.
+    ListSshKeys = "list_ssh_keys": Customer Get "/me/ssh-keys", in "account" => 200 Page<SshKey>;
+
+    /// Adds a key.
+    AddSshKey = "add_ssh_key": Customer Post "/me/ssh-keys", in "account", with SshKeyRequest => 201 SshKey;
+
+    /// Takes a key out of the account. Servers that were made with it keep it.
+    RemoveSshKey = "remove_ssh_key": Customer Delete "/me/ssh-keys/{id}", in "account", at SshKeyId => 204;
+
+    /// Prices a configuration. Reserves nothing.
+    CreateQuote = "create_quote": Customer Post "/quotes", in "orders", with QuoteRequest => 201 Quote;
+
+    /// One's own quote.
+    GetQuote = "get_quote": Customer Get "/quotes/{id}", in "orders", at QuoteId => 200 Quote;
+
+    /// Orders what was quoted. Sending it again with the same `Idempotency-Key`, or for the same quote, gives the
+    /// same order.
+    PlaceOrder = "place_order": Customer Post "/orders", in "orders", needs IDEMPOTENCY_KEY,
+        with OrderRequest => 201 Order;
+
+    /// One's own orders, newest first.
+    ListOrders = "list_orders": Customer Get "/orders", in "orders", by ListQuery => 200 Page<Order>;
+
+    /// One's own order.
+    GetOrder = "get_order": Customer Get "/orders/{id}", in "orders", at OrderId => 200 Order;
+
+    /// One's own servers, newest first.
+    ListServers = "list_servers": Customer Get "/servers", in "servers", by ServerListQuery => 200 Page<Server>;
+
+    /// One's own server. A deleted one can still be looked at.
+    GetServer = "get_server": Customer Get "/servers/{id}", in "servers", at ServerId => 200 Server;
+
+    /// Asks something of a server. The answer shows what is observed now; follow `GET` for the outcome.
+    ActOnServer = "act_on_server": Customer Post "/servers/{id}/actions", in "servers", at ServerId,
+        with ServerActionRequest => 202 Server;
+
+    /// Deletes a server. Charging ends now; its disk is kept aside for the days that the installation says.
+    DeleteServer = "delete_server": Customer Delete "/servers/{id}", in "servers", at ServerId => 202 Server;
+}
