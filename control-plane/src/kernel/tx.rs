@@ -11,7 +11,7 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{
     error::Error,
-    record::{Name, Record, Versioned, decode, encode, key, versioned},
+    record::{Record, Versioned, decode, encode, key, versioned},
 };
 use crate::store::{self, Guard, Key, Store, Write};
 
@@ -75,39 +75,6 @@ impl<'a> Tx<'a> {
         let key = key::<T>(name)?;
         let record = self.store.get(&key)?;
         record.map(|record| decode(&key, &record.value)).transpose()
-    }
-
-    /// Reads up to `limit` records of a group, each guarded as with [`Tx::get`]. Others may join the group unnoticed.
-    pub fn list<T, A, B>(&mut self, group: &A, limit: usize) -> Result<Vec<(B, T)>, Error>
-    where
-        T: Record<Key = (A, B)>,
-        A: Name,
-        B: Name,
-    {
-        let mut prefix = T::KIND.prefix.to_owned();
-        group.write(&mut prefix);
-        prefix.push('/');
-        self.list_behind::<T, B>(&prefix, limit)
-    }
-
-    /// The same of all records of a type.
-    pub fn list_all<T: Record>(&mut self, limit: usize) -> Result<Vec<(T::Key, T)>, Error> {
-        self.list_behind::<T, T::Key>(T::KIND.prefix, limit)
-    }
-
-    fn list_behind<T: Record, N: Name>(
-        &mut self,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<Vec<(N, T)>, Error> {
-        let mut found = Vec::new();
-        for (key, record) in self.store.range(prefix, None, limit)? {
-            let name = key.strip(prefix).and_then(N::parse);
-            let name = name.ok_or_else(|| Error::Storage(format!("{key} names nothing")))?;
-            found.push((name, decode(&key, &record.value)?));
-            self.seen.entry(key).or_insert(Some(record));
-        }
-        Ok(found)
     }
 
     /// Writes a record that this transaction has read: as it was then, or absent.
@@ -216,4 +183,164 @@ fn check_home<T: Record>(from: &Location<'_>) {
         "{} is written by {from}, which does not own it",
         T::KIND.name
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{
+        kernel::{
+            Actor,
+            ctx::{Attempt, commit_once},
+            record::{Kind, records},
+        },
+        store::Options,
+    };
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Counter(u32);
+
+    records! {
+        Counter, at "counter/" by String, version 1;
+    }
+
+    /// A record of a noun in another folder.
+    #[derive(Serialize, Deserialize)]
+    struct OfAnother;
+
+    impl Record for OfAnother {
+        const KIND: Kind = Kind {
+            name: "OfAnother",
+            prefix: "another",
+            key: "()",
+            home: "control-plane/src/another/records.rs",
+            ..RECORDS[0]
+        };
+        type Key = ();
+
+        fn upgrade(_: u8, _: &[u8]) -> Option<serde_json::Result<Self>> {
+            None
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    fn open(folder: &std::path::Path) -> Store {
+        let options = Options {
+            reserve_bytes: 0,
+            ..Options::new([1; 16])
+        };
+        Store::open(folder, &options).expect("it opens").0
+    }
+
+    fn name(text: &str) -> String {
+        text.to_owned()
+    }
+
+    async fn commit(
+        store: &Store,
+        decide: impl Fn(&mut Tx<'_>) -> Result<(), Error>,
+    ) -> Result<(), Attempt> {
+        commit_once(store, NOW, Actor::System, "test", decide).await
+    }
+
+    /// Sets a counter, whatever it was.
+    async fn set(store: &Store, text: &str, to: u32) {
+        let set = commit(store, |tx| {
+            tx.get::<Counter>(&name(text))?;
+            tx.put(&name(text), &Counter(to))
+        });
+        set.await.expect("it commits");
+    }
+
+    #[tokio::test]
+    async fn whatever_was_read_guards_the_commit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        set(&store, "read", 1).await;
+        // What others change between the decision and its commit, by the key that the decision reads.
+        for (read, changed, holds) in [
+            ("read", "read", false),
+            ("absent", "absent", false),
+            ("read", "another", true),
+        ] {
+            let mut tx = Tx::new(&store, NOW);
+            tx.get::<Counter>(&name(read)).expect("readable");
+            tx.insert(&format!("{read} {changed}").replace(' ', "-"), &Counter(9))
+                .expect("it is new");
+            let (guards, writes) = tx.into_parts();
+            set(&store, changed, 2).await;
+            let (actor, cause) = (name("test"), name("test"));
+            let committed = store.commit(crate::store::Commit {
+                at: NOW,
+                actor,
+                cause,
+                guards,
+                writes,
+            });
+            assert_eq!(committed.await.is_ok(), holds, "{read} {changed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transaction_sees_what_it_has_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        set(&store, "a", 1).await;
+        let done = commit(&store, |tx| {
+            tx.get::<Counter>(&name("a"))?;
+            tx.put(&name("a"), &Counter(2))?;
+            assert_eq!(tx.get::<Counter>(&name("a"))?, Some(Counter(2)));
+            tx.remove::<Counter>(&name("a"))?;
+            assert_eq!(tx.get::<Counter>(&name("a"))?, None);
+            tx.insert(&name("b"), &Counter(3))?;
+            assert!(tx.insert(&name("b"), &Counter(4)).is_err(), "made twice");
+            assert_eq!(tx.peek::<Counter>(&name("a"), "a test")?, Some(Counter(1)));
+            Ok(())
+        });
+        done.await.expect("it commits");
+        let mut tx = Tx::new(&store, NOW);
+        assert_eq!(tx.get::<Counter>(&name("a")).expect("readable"), None);
+        assert_eq!(
+            tx.get::<Counter>(&name("b")).expect("readable"),
+            Some(Counter(3))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_back_is_not_written_and_what_is_behind_is_decided_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        let taken_back = commit(&store, |tx| {
+            tx.insert(&name("a"), &Counter(1))?;
+            tx.drop_writes();
+            Ok(())
+        });
+        taken_back.await.expect("nothing to do");
+        assert_eq!(store.sequence(), 0, "no commit was made");
+        set(&store, "a", 1).await;
+        let behind = commit(&store, |tx| {
+            tx.get::<Counter>(&name("a"))?;
+            tx.require_version::<Counter>(&name("a"), None)
+        });
+        assert!(matches!(behind.await, Err(Attempt::LostRace)));
+    }
+
+    #[test]
+    #[should_panic(expected = "written without having been read")]
+    fn what_was_not_read_is_not_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        Tx::new(&store, NOW).put(&name("a"), &Counter(1)).ok();
+    }
+
+    #[test]
+    #[should_panic(expected = "does not own it")]
+    fn nobody_writes_a_record_of_another_noun() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        Tx::new(&store, NOW).insert(&(), &OfAnother).ok();
+    }
 }
