@@ -159,8 +159,8 @@ fn a_store_without_its_own_keys_is_refused() {
     Service::start(&config).kill();
 }
 
-#[test]
-fn an_operator_sees_all_duties() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_sees_all_duties() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = write_config(folder.path());
     let service = Service::start(&config);
@@ -169,12 +169,12 @@ fn an_operator_sees_all_duties() {
         assert!(fine, "{said}");
         serde_json::from_str::<Vec<Value>>(&said).expect("a list")
     };
+    let find = |is_so: &dyn Fn(&[Value]) -> bool| {
+        let mut lists = std::iter::repeat_with(listed).take(200);
+        lists.find(|duties| is_so(duties)).expect("it comes")
+    };
     // Each has a turn at once.
-    let had_a_turn = |duty: &Value| !duty["last_turn"].is_null();
-    let found = std::iter::repeat_with(listed)
-        .take(200)
-        .find(|duties| duties.iter().all(had_a_turn));
-    let duties = found.expect("a turn of each");
+    let duties = find(&|duties| duties.iter().all(|duty| !duty["last_turn"].is_null()));
     let names: Vec<_> = duties.iter().map(|duty| duty["name"].as_str()).collect();
     let expected = [
         "outbox",
@@ -194,6 +194,17 @@ fn an_operator_sees_all_duties() {
     let (fine, table) = run(&config, &["duties"]);
     assert!(fine && table.starts_with("DUTY "), "{table}");
     assert_eq!(table.lines().count(), 1 + expected.len(), "{table}");
+
+    // Woken by the mail, which its mail server does not take.
+    let (status, body) = sign_up(service.api, 1).await.expect("an answer");
+    assert_eq!(status, 201, "{body}");
+    let outbox = find(&|duties| !duties[0]["failure"].is_null()).remove(0);
+    assert_eq!(outbox["backlog"], 1, "{outbox}");
+    let why = outbox["failure"]["why"].as_str().expect("words");
+    assert!(why.contains("the mail did not go out"), "{why}");
+    assert!(!why.contains('@'), "{why}");
+    let (fine, table) = run(&config, &["duties"]);
+    assert!(fine && table.contains(why), "{table}");
     service.kill();
 }
 
