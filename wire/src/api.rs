@@ -54,7 +54,7 @@ pub struct ListQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// `page.next` of the previous answer.
-    #[param(max_length = 64, pattern = "^[A-Za-z0-9_]*$")]
+    #[param(max_length = 64, pattern = "^ord_[0-9a-f]{32}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -69,7 +69,7 @@ pub struct ServerListQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// `page.next` of the previous answer.
-    #[param(max_length = 64, pattern = "^[A-Za-z0-9_]*$")]
+    #[param(max_length = 64, pattern = "^srv_[0-9a-f]{32}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Only servers in this state. Deleted ones are listed only when asked for.
