@@ -12,7 +12,7 @@ use crate::network::{
 /// What is read of other programs' rules for iptables at most: some 40,000.
 const SAVED_MAX: u64 = 4 << 20;
 
-/// Our tables as they are; `None` when one is missing.
+/// Our tables as they are; `None` when one is missing or can't be ours.
 pub(in crate::network) async fn tables() -> Result<Option<Tables>, NetworkError> {
     let [first, second] = rules::TABLES.map(|(family, name)| list(family, name));
     let [grants, flows] = [rules::GRANTS_TABLE, rules::FLOWS_TABLE].map(|name| list("inet", name));
@@ -64,7 +64,7 @@ async fn saved(program: &str) -> Result<String, NetworkError> {
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
-/// A table of family `inet`; `None` when there is none.
+/// A table of family `inet`; `None` when there is none, or one that can't be ours.
 pub(in crate::network) async fn table(name: &str) -> Result<Option<Value>, NetworkError> {
     list("inet", name).await
 }
@@ -81,7 +81,7 @@ pub(in crate::network) async fn nft_text(transaction: &str) -> Result<(), Networ
     run("nft", &["-f", "-"], transaction).await.map(drop)
 }
 
-/// A table; `None` when there is none.
+/// A table; `None` when there is none, or one that can't be ours.
 async fn list(family: &str, name: &str) -> Result<Option<Value>, NetworkError> {
     let printed = match run("nft", &["-j", "list", "table", family, name], "").await {
         Err(NetworkError::Command { reason, .. })
@@ -91,9 +91,13 @@ async fn list(family: &str, name: &str) -> Result<Option<Value>, NetworkError> {
         }
         outcome => outcome?,
     };
-    let table = serde_json::from_slice(&printed);
-    table.map(Some).map_err(|source| NetworkError::Output {
-        what: format!("nft -j list table {family} {name}"),
-        source,
-    })
+    match serde_json::from_slice(&printed) {
+        Ok(table) => Ok(Some(table)),
+        // nft 1.0.6 may stop at the flags of a table that has any, as one that somebody made dormant. Ours have none.
+        Err(source) if source.is_eof() => Ok(None),
+        Err(source) => Err(NetworkError::Output {
+            what: format!("nft -j list table {family} {name}"),
+            source,
+        }),
+    }
 }
