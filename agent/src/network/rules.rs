@@ -6,8 +6,8 @@
 //! - `inet innkeeper_grants`: engineers' timed access. Made when it is missing and never flushed here, since its
 //!   elements are known to the kernel only.
 //! - `inet innkeeper`: the judge. One chain, jumped to from forward, output and input, so that packets from
-//!   outside, between guests and from the host itself are judged alike: grants, established, what the
-//!   customer opened, nothing else.
+//!   outside, between guests and from the host itself are judged alike: grants, parts of TCP connections, answers,
+//!   what the customer opened, nothing else.
 //! - `inet innkeeper_flows` ([`flows`]): how much of the host's connection table a guest may have. Kept as well: who
 //!   has how many is known to the kernel only.
 //!
@@ -100,13 +100,19 @@ pub fn grants() -> Value {
                 accept(),
             ],
         );
-        table.rule("forwarded", vec![
-            equal(daddr.clone(), in_set(&bastion)),
-            equal(concat([daddr.clone(), saddr.clone(), sport]), in_set(&access)),
-            json!({ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": "established" } }),
-            grant,
-            accept(),
-        ]);
+        table.rule(
+            "forwarded",
+            vec![
+                equal(daddr.clone(), in_set(&bastion)),
+                equal(
+                    concat([daddr.clone(), saddr.clone(), sport]),
+                    in_set(&access),
+                ),
+                in_state(json!("established")),
+                grant,
+                accept(),
+            ],
+        );
         table.rule("forwarded", vec![equal(saddr, in_set(&bastion)), drop()]);
         table.rule("forwarded", vec![equal(daddr, in_set(&bastion)), drop()]);
     }
@@ -178,9 +184,12 @@ fn judge_table(state: &NetworkState, bridge: &str) -> Table {
     ] {
         table.set(name, &json!([kind, "inet_service"]), &["interval"], ports);
     }
-    table.chain("judge");
-    for rule in judge_rules() {
-        table.rule("judge", rule);
+    // First the one that the other goes to.
+    for (chain, rules) in [("opened", opened_rules()), ("judge", judge_rules())] {
+        table.chain(chain);
+        for rule in rules {
+            table.rule(chain, rule);
+        }
     }
     hook_judge(&mut table, bridge);
     table
@@ -226,17 +235,38 @@ fn hook_judge(table: &mut Table, bridge: &str) {
     table.rule("received", vec![not_from_guests, accept()]);
     // Answers to what the host asked itself, and no errors (*related*): they would be of any of its connections, and
     // have it send smaller packets to whomever a guest names.
-    let answers = json!({ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": "established" } });
-    table.rule("received", vec![answers, accept()]);
+    table.rule("received", vec![in_state(json!("established")), accept()]);
     table.rule("received", vec![discovery(), accept()]);
     table.rule("received", vec![drop()]);
 }
 
 fn judge_rules() -> Vec<Vec<Value>> {
-    let mut rules = vec![
+    let opened = || json!({ "goto": { "target": "opened" } });
+    // From whoever began what the kernel takes the packet for a part of.
+    let from_beginner = || equal(json!({ "ct": { "key": "direction" } }), json!("original"));
+    // Of FIN, SYN, RST and ACK: nft's JSON joins no more than two names.
+    let flags = json!({ "&": [payload("tcp", "flags"), 0x17] });
+    vec![
         vec![equal(meta("mark"), json!(MARK_GRANTED)), accept()],
-        vec![established(), accept()],
-    ];
+        // A TCP connection that begins anew from where an old one came is a part of that for the kernel, for up to five
+        // days: the port may have been closed since then, and the address be another server's.
+        vec![from_beginner(), equal(flags, json!(0x02)), opened()],
+        // Nothing else has a beginning that could be told from what follows, nor an end: whoever goes on sending would
+        // reach a closed port forever. Answers to what a guest began are not of this direction, errors are *related*.
+        vec![
+            in_state(json!("established")),
+            from_beginner(),
+            unequal(meta("l4proto"), json!("tcp")),
+            opened(),
+        ],
+        vec![in_state(json!(["established", "related"])), accept()],
+        vec![opened()],
+    ]
+}
+
+/// What customers opened, and that their servers get nothing else.
+fn opened_rules() -> Vec<Vec<Value>> {
+    let mut rules = Vec::new();
     for (protocol, family, icmp) in [("ip", "4", "icmp"), ("ip6", "6", "icmpv6")] {
         let daddr = payload(protocol, "daddr");
         for transport in ["tcp", "udp"] {
@@ -259,10 +289,8 @@ fn judge_rules() -> Vec<Vec<Value>> {
     rules
 }
 
-fn established() -> Value {
-    json!({ "match": {
-        "op": "in", "left": { "ct": { "key": "state" } }, "right": ["established", "related"],
-    } })
+fn in_state(states: Value) -> Value {
+    json!({ "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": states } })
 }
 
 /// Neighbour discovery between the host and its guests; never forwarded, by its hop limit.

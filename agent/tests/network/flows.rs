@@ -119,11 +119,17 @@ fn flood_to(cloud: &Cloud, guest: &Guest, count: u32) {
     });
 }
 
-/// The first packet of a TCP connection to port 80.
-fn opening(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
+/// The first segment of a TCP connection from port 4000 to port 80, without its checksum.
+pub(crate) fn opening_segment() -> Vec<u8> {
     let mut segment = [4000_u16.to_be_bytes(), 80_u16.to_be_bytes()].concat();
     // Number, acknowledged, length, SYN, window, checksum, urgent.
     segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0]);
+    segment
+}
+
+/// The first packet of that connection.
+pub(crate) fn opening(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
+    let mut segment = opening_segment();
     let pseudo = [&from.octets()[..], &to.octets(), &[0, 6, 0, 20], &segment].concat();
     segment[16..18].copy_from_slice(&forge::sum16(&pseudo).to_be_bytes());
     forge::ipv4(from, to, 6, &segment)

@@ -30,6 +30,7 @@ use innkeeper_wire::{
 };
 use nix::sched::{CloneFlags, unshare};
 
+mod closed;
 mod cloud;
 mod drift;
 mod flows;
