@@ -19,10 +19,13 @@ pub mod catalogue;
 pub mod config;
 pub mod continuity;
 pub mod doctor;
+#[cfg(test)]
+mod golden;
 pub mod hosts;
 pub mod in_use;
 pub mod intake;
 pub mod kernel;
+pub mod known;
 pub mod mails;
 pub mod maintenance;
 pub mod metrics;

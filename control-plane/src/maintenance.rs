@@ -12,9 +12,10 @@ use innkeeper_wire::{
 
 use crate::{
     continuity::witnesses::WitnessKey,
+    known::{complaint, unknown_at_rest},
     store::{
         AuditTrail, CheckpointFound, Findings, FolderDisk, Head, IndexFound, JournalError,
-        OpenError, Tail, check, replay_audit,
+        OpenError, Tail, UnknownRecords, check, replay_audit,
     },
 };
 
@@ -54,8 +55,23 @@ impl Soundness {
 /// # Errors
 /// When it can't be looked at: it is in use, or not there.
 pub fn check_store(dir: &Path, scratch: &Path) -> anyhow::Result<(String, Soundness)> {
+    check_with(dir, scratch, unknown_at_rest)
+}
+
+fn check_with(
+    dir: &Path,
+    scratch: &Path,
+    find_unknown: fn(&Path) -> Result<UnknownRecords, OpenError>,
+) -> anyhow::Result<(String, Soundness)> {
     match check(dir, scratch) {
-        Ok(findings) => Ok(explain(&findings)),
+        Ok(findings) => {
+            // Records can be told only when the journal can be read to its end; else that is what is said.
+            let unknown = match findings.start {
+                Ok(_) => find_unknown(dir).context("look at the records")?,
+                Err(_) => UnknownRecords::default(),
+            };
+            Ok(explain(&findings, &unknown))
+        }
         Err(error @ OpenError::Locked { .. }) => Err(error)
             .context("the service runs: stop it first, or use `audit verify`, which needs no stop"),
         Err(error) => Err(error).context(format!("look at the store {}", dir.display())),
@@ -64,7 +80,7 @@ pub fn check_store(dir: &Path, scratch: &Path) -> anyhow::Result<(String, Soundn
 
 /// In plain words, with the way out for each problem.
 #[must_use]
-pub fn explain(findings: &Findings) -> (String, Soundness) {
+pub fn explain(findings: &Findings, unknown: &UnknownRecords) -> (String, Soundness) {
     let mut text = String::new();
     let mut soundness = Soundness::Sound;
     let mut say = |line: String| {
@@ -108,6 +124,11 @@ pub fn explain(findings: &Findings) -> (String, Soundness) {
     say(line);
     soundness = soundness.max(found);
     let is_started = findings.start.is_ok() && found != Soundness::Damaged;
+    if let Some(complaint) = complaint(unknown) {
+        say(format!("records:     NOT ALL CAN BE READ: {complaint}"));
+        say("This version will not start on the store.".to_owned());
+        return (text, Soundness::Damaged);
+    }
     say(match soundness {
         Soundness::Sound => "The store is sound.".to_owned(),
         Soundness::Repairable => {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use axum::{Router, extract::State, http::header, routing::get};
 use innkeeper_listener::{
     Places, descriptors,
@@ -45,7 +45,7 @@ use crate::{
         Error,
         duty::{Duties, Duty},
     },
-    maintenance,
+    known, maintenance,
     metrics::Metrics,
     nouns::{Nouns, Settings},
     ports::{self, AgentPlaces},
@@ -329,13 +329,17 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         .context("randomness for the store's identity")?;
     let days = u64::from(config.installation.audit_days);
     let options = Options {
+        is_known: known::is_known,
         audit_retention: (days > 0).then(|| Duration::from_hours(24 * days)),
         ..Options::new(identity)
     };
     match Store::open(&config.data_dir.join("store"), &options) {
         Ok((store, report)) => {
             tracing::info!("the store is open: {report}");
-            Ok(store)
+            match known::complaint(&report.unknown) {
+                Some(complaint) => Err(anyhow!(complaint)).only_a_person(),
+                None => Ok(store),
+            }
         }
         // Another process may end, and a disk may come back or get room; damage does not mend itself.
         Err(

@@ -15,6 +15,7 @@ use crate::{
         in_use_at_rest,
         rules::{InUse, check_pools, contradictions},
     },
+    known::{complaint, unknown_at_rest},
     startup,
     store::OpenError,
     witness_key,
@@ -70,8 +71,15 @@ async fn read(config: &Config, service: Service) -> Result<Option<InUse>, Findin
     if !store.join("journal").exists() {
         return Ok(None);
     }
-    match in_use_at_rest(&store) {
-        Ok(in_use) => Ok(Some(in_use)),
+    let read = || {
+        Ok((
+            complaint(&unknown_at_rest(&store)?),
+            in_use_at_rest(&store)?,
+        ))
+    };
+    match read() {
+        Ok((Some(why), _)) => Err(Finding::problem("store", why)),
+        Ok((None, in_use)) => Ok(Some(in_use)),
         Err(error @ OpenError::Locked { .. }) => Err(Finding::warning("store", chain(&error))),
         Err(error) => {
             let text = format!("{}; `check-store` tells more", chain(&error));

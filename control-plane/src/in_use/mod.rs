@@ -31,7 +31,7 @@ pub fn in_use(store: &Store) -> Result<InUse, Error> {
 }
 
 /// As the files of the store in `dir` tell it, whose service does not run. What can't be read counts as not there:
-/// the service itself says so.
+/// `known::unknown_at_rest` or the service itself says so.
 pub fn in_use_at_rest(dir: &Path) -> Result<InUse, OpenError> {
     // In the order in which `InUse` takes them.
     let prefixes = [
@@ -40,7 +40,7 @@ pub fn in_use_at_rest(dir: &Path) -> Result<InUse, OpenError> {
         Server::KIND.prefix,
         Account::KIND.prefix,
     ];
-    let peeked = peek(dir, |key| {
+    let peeked = peek(dir, |key, _| {
         prefixes.iter().any(|prefix| key.strip(prefix).is_some())
     })?;
     let mut found = InUse {

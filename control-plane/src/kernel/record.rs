@@ -42,6 +42,14 @@ pub struct Kind {
     pub home: &'static str,
 }
 
+impl Kind {
+    /// Whether a record of this version can be read.
+    #[must_use]
+    pub const fn reads(&self, version: u8) -> bool {
+        self.oldest <= version && version <= self.version
+    }
+}
+
 /// The part of a key that tells one record of a type from another.
 pub trait Name: Sized {
     /// Writes it after the prefix.
@@ -125,6 +133,11 @@ macro_rules! records {
         /// The types of this noun.
         pub(crate) const RECORDS: &[$crate::kernel::record::Kind] =
             &[$(<$record as $crate::kernel::record::Record>::KIND),+];
+
+        /// Reads and writes them, in the same order.
+        #[cfg(test)]
+        pub(crate) const REWRITES: &[$crate::kernel::record::Rewrite] =
+            &[$($crate::kernel::record::rewrite::<$record>),+];
     };
 }
 pub(crate) use records;
@@ -191,6 +204,17 @@ pub(super) fn decode<T: Record>(key: &Key, value: &[u8]) -> Result<T, Error> {
     read.ok_or_else(unknown)?.map_err(|error| damaged(&error))
 }
 
+/// Reads a record as it is stored and gives what the present code stores for the same one.
+#[cfg(test)]
+pub(crate) type Rewrite = fn(&Key, &[u8]) -> Result<(Key, Vec<u8>), Error>;
+
+#[cfg(test)]
+pub(crate) fn rewrite<T: Record>(stored: &Key, value: &[u8]) -> Result<(Key, Vec<u8>), Error> {
+    let name = name_in::<T>(stored);
+    let name = name.ok_or_else(|| Error::Storage(format!("{stored} names nothing")))?;
+    Ok((key::<T>(&name)?, encode(&decode::<T>(stored, value)?)?))
+}
+
 pub(super) fn versioned<T: Record>(
     key: &Key,
     record: &store::Record,
@@ -243,6 +267,8 @@ mod tests {
         assert_eq!(decode::<Now>(&key, &written).ok(), Some(seven));
         let upgraded = decode::<Now>(&key, b"\x02{\"number\":9}").expect("it is known");
         assert_eq!(upgraded.text, "9");
+        let rewritten = REWRITES[0](&key, b"\x02{\"number\":7}").expect("it is known");
+        assert_eq!(rewritten, (key.clone(), written));
         let refused = decode::<Now>(&key, b"\x04{\"text\":\"7\"}").expect_err("nobody knows it");
         let text = refused.to_string();
         assert!(

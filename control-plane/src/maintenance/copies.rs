@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::READS_MAX;
 use crate::{
     continuity::{recovery::note_origin, rules::recovery::RestoredFrom},
-    owner, secret_file,
-    store::{Findings, FolderDisk, Head, Options, Store, begin_epoch, check_files, next_epoch},
+    known, owner, secret_file,
+    store::{
+        Findings, FolderDisk, Head, Key, Options, Store, begin_epoch, check_files, next_epoch,
+    },
 };
 
 /// In the data folder: when the last backup was made.
@@ -127,6 +129,15 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// When there is a store already, or what is in `from` does not verify.
 pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Result<String> {
+    restore_with(from, data_dir, now, known::is_known).await
+}
+
+pub(super) async fn restore_with(
+    from: &Path,
+    data_dir: &Path,
+    now: Timestamp,
+    is_known: fn(&Key, &[u8]) -> bool,
+) -> anyhow::Result<String> {
     let (store, staging) = (data_dir.join("store"), data_dir.join("store.restoring"));
     ensure!(
         !store.exists(),
@@ -162,8 +173,15 @@ pub async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Re
     let seconds = u64::try_from(now.as_millis() / 1_000).context("the clock is before 1970")?;
     let epoch = next_epoch(head.epoch, seconds);
     begin_epoch(&disk, epoch).context("begin the new epoch")?;
-    let opened = Store::open(&staging, &Options::new([0; 16]));
+    let options = Options {
+        is_known,
+        ..Options::new([0; 16])
+    };
+    let opened = Store::open(&staging, &options);
     let (opened, report) = opened.context("open what was restored")?;
+    if let Some(complaint) = known::complaint(&report.unknown) {
+        bail!("nothing was restored: {complaint}");
+    }
     if let Some((_, until)) = last {
         let from = RestoredFrom {
             epoch: head.epoch,

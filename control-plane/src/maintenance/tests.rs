@@ -20,6 +20,15 @@ fn now() -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000)
 }
 
+/// The records of these tests are of no type.
+fn check_store(dir: &Path, scratch: &Path) -> anyhow::Result<(String, Soundness)> {
+    super::check_with(dir, scratch, |_| Ok(UnknownRecords::default()))
+}
+
+async fn restore(from: &Path, data_dir: &Path, now: Timestamp) -> anyhow::Result<String> {
+    super::copies::restore_with(from, data_dir, now, |_, _| true).await
+}
+
 /// A store with `commits` commits of `history`, closed; and its head after each.
 async fn make(dir: &Path, commits: u64, history: &str) -> Vec<Head> {
     let options = Options {

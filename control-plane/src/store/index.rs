@@ -14,6 +14,7 @@ use super::{
     engine::{Change, Direction, Engine, EngineError, Pair, Table},
     error::{IndexDoubt, ReadError},
     key::Key,
+    report::UnknownRecords,
 };
 
 /// Where the applied head is kept; keys begin at `!`.
@@ -29,6 +30,13 @@ const PAGE: usize = 1_000;
 #[derive(Clone)]
 pub(crate) struct Index {
     engine: Arc<dyn Engine>,
+}
+
+/// What an index holds that is as it must be.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    pub(crate) records: usize,
+    pub(crate) unknown: UnknownRecords,
 }
 
 /// Which end of a range a page starts from.
@@ -134,14 +142,16 @@ impl Index {
         apply(page)
     }
 
-    /// How many records the index holds, when it holds exactly those of the journal: the ones of the checkpoint
+    /// What the index holds, when it holds exactly those of the journal: the ones of the checkpoint
     /// to the byte, the later ones by their versions. Reads all of it, so that damage anywhere in the engine's
     /// files shows now and not in the middle of a request.
+    /// On the way the records are counted that `is_known` does not know.
     pub(crate) fn compare(
         &self,
         mut expected: Merged<'_, u64>,
-    ) -> Result<Option<usize>, IndexDoubt> {
-        let mut seen = 0;
+        is_known: fn(&Key, &[u8]) -> bool,
+    ) -> Result<Option<Compared>, IndexDoubt> {
+        let mut compared = Compared::default();
         let mut after: Option<Key> = None;
         loop {
             let page = self
@@ -158,11 +168,14 @@ impl Index {
                 if !same {
                     return Ok(None);
                 }
+                if !is_known(key, &record.value) {
+                    compared.unknown.note(key, &record.value);
+                }
             }
-            seen += page.len();
+            compared.records += page.len();
             match page.into_iter().last() {
                 Some((key, _)) => after = Some(key),
-                None => return Ok(expected.next()?.is_none().then_some(seen)),
+                None => return Ok(expected.next()?.is_none().then_some(compared)),
             }
         }
     }

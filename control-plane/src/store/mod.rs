@@ -68,7 +68,7 @@ pub use self::{
     key::{KEY_BYTES_MAX, Key, KeyError},
     peek::{Peeked, peek},
     replay::{Entry, Replayed, Tail, replay},
-    report::{CheckpointDoubt, IndexFate, OpenReport},
+    report::{CheckpointDoubt, IndexFate, OpenReport, UnknownRecords},
     restore::{FIRST_EPOCH, RestoreError, begin_epoch, next_epoch},
     upkeep::{Kept, Measures},
 };
@@ -88,6 +88,9 @@ pub struct Options {
     pub segment_bytes: usize,
     /// How long the audit trail is kept of commits whose segments were dropped; `None` for good.
     pub audit_retention: Option<Duration>,
+    /// Whether whoever opens it knows a record of this key and value; the report counts those that it does not. All of
+    /// them are looked at, in the pass that compares them with the journal.
+    pub is_known: fn(&Key, &[u8]) -> bool,
 }
 
 impl Options {
@@ -99,6 +102,7 @@ impl Options {
             reserve_bytes: 256 * 1024 * 1024,
             segment_bytes: 64 * 1024 * 1024,
             audit_retention: Some(Duration::from_hours(5 * 365 * 24)),
+            is_known: |_, _| true,
         }
     }
 }

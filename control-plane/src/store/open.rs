@@ -26,7 +26,7 @@ use super::{
     engine::{Engine, EngineError, sled::SledEngine},
     ephemeral::{self, Ephemeral},
     error::{IndexDoubt, JournalError, OpenError},
-    index::Index,
+    index::{Compared, Index},
     journal::Journal,
     key::Key,
     replay::{Entry, Replayed, Stretch, replay_from},
@@ -125,13 +125,15 @@ pub(crate) fn connect(
         base: bases.base(),
         changes: &survey.changes,
         home,
+        is_known: options.is_known,
     };
-    let (engine, records, fate) = settled.settle(found, survey.applied_is_in_chain)?;
+    let (engine, compared, fate) = settled.settle(found, survey.applied_is_in_chain)?;
     let report = OpenReport {
         checkpoint: bases.base().map(|base| base.anchor.head.sequence),
         doubtful: bases.doubtful,
         head: journal.head(),
-        records,
+        records: compared.records,
+        unknown: compared.unknown,
         tail,
         index: fate,
     };
@@ -369,6 +371,7 @@ struct Settling<'a> {
     base: Option<&'a Summary>,
     changes: &'a [(Key, Option<u64>)],
     home: &'a dyn IndexHome,
+    is_known: fn(&Key, &[u8]) -> bool,
 }
 
 impl Settling<'_> {
@@ -376,19 +379,19 @@ impl Settling<'_> {
         &self,
         found: Found,
         applied_is_in_chain: bool,
-    ) -> Result<(Arc<dyn Engine>, usize, IndexFate), OpenError> {
+    ) -> Result<(Arc<dyn Engine>, Compared, IndexFate), OpenError> {
         let base_sequence = self.base.map_or(0, |base| base.anchor.head.sequence);
         let tried = match found {
             Ok((engine, Some(applied))) if applied_is_in_chain => {
                 let commits = self.journal.head().sequence - applied.sequence;
                 self.bring_up_to_date(&engine, Some(applied))
-                    .map(|records| (engine, records, IndexFate::CaughtUp { commits }))
+                    .map(|compared| (engine, compared, IndexFate::CaughtUp { commits }))
             }
             Ok((_, Some(applied))) if applied.sequence < base_sequence => Err(IndexDoubt::TooOld),
             Ok((_, Some(_))) => Err(IndexDoubt::OtherHistory),
             Ok((engine, None)) => self
                 .bring_up_to_date(&engine, None)
-                .map(|records| (engine, records, IndexFate::Built)),
+                .map(|compared| (engine, compared, IndexFate::Built)),
             Err(error) => Err(IndexDoubt::Engine(error)),
         };
         let doubt = match tried {
@@ -402,10 +405,10 @@ impl Settling<'_> {
             .home
             .open()
             .map_err(|error| OpenError::Index(IndexDoubt::Engine(error)))?;
-        let records = self
+        let compared = self
             .bring_up_to_date(&engine, None)
             .map_err(OpenError::Index)?;
-        Ok((engine, records, IndexFate::Rebuilt { doubt }))
+        Ok((engine, compared, IndexFate::Rebuilt { doubt }))
     }
 
     /// Makes an index of which everything up to `applied` is right (nothing, without it) say what the journal
@@ -414,7 +417,7 @@ impl Settling<'_> {
         &self,
         engine: &Arc<dyn Engine>,
         applied: Option<Head>,
-    ) -> Result<usize, IndexDoubt> {
+    ) -> Result<Compared, IndexDoubt> {
         let index = Index::new(Arc::clone(engine));
         let from = match (applied, self.base) {
             (Some(head), _) => Some(head),
@@ -428,9 +431,10 @@ impl Settling<'_> {
             catch_up(&index, self.journal, from)?;
         }
         let expected = Merged::new(self.base_reader()?, self.changes.to_vec())?;
-        let records = index.compare(expected)?.ok_or(IndexDoubt::OtherRecords)?;
+        let compared = index.compare(expected, self.is_known)?;
+        let compared = compared.ok_or(IndexDoubt::OtherRecords)?;
         ephemeral::read_all(&**engine).map_err(IndexDoubt::Read)?;
-        Ok(records)
+        Ok(compared)
     }
 
     fn base_reader(&self) -> Result<Option<Reader<'_>>, JournalError> {

@@ -25,11 +25,11 @@ pub struct Peeked {
     pub last_commit: Option<Timestamp>,
 }
 
-/// The records of the store in `dir` whose keys are `wanted`. Its lock is held meanwhile, and nothing is changed.
+/// The records of the store in `dir` that are `wanted`, by key and value. Its lock is held meanwhile, and nothing is changed.
 ///
 /// # Errors
 /// [`OpenError::Locked`] while the service runs, [`OpenError::Io`] and [`OpenError::Journal`] when it can't be read.
-pub fn peek(dir: &Path, wanted: impl Fn(&Key) -> bool) -> Result<Peeked, OpenError> {
+pub fn peek(dir: &Path, wanted: impl Fn(&Key, &[u8]) -> bool) -> Result<Peeked, OpenError> {
     let journal = dir.join("journal");
     fs::read_dir(&journal).map_err(|source| OpenError::Io {
         deed: "read",
@@ -44,7 +44,7 @@ pub fn peek(dir: &Path, wanted: impl Fn(&Key) -> bool) -> Result<Peeked, OpenErr
     look(&FolderDisk::new(journal), wanted).map_err(OpenError::Journal)
 }
 
-fn look(disk: &dyn Disk, wanted: impl Fn(&Key) -> bool) -> Result<Peeked, JournalError> {
+fn look(disk: &dyn Disk, wanted: impl Fn(&Key, &[u8]) -> bool) -> Result<Peeked, JournalError> {
     let mut peeked = Peeked::default();
     let mut start = Start::Beginning;
     let mut names = checkpoint::names(disk)?;
@@ -60,11 +60,11 @@ fn look(disk: &dyn Disk, wanted: impl Fn(&Key) -> bool) -> Result<Peeked, Journa
         peeked.last_commit = Some(entry.commit.at);
         for write in entry.commit.writes {
             match write {
-                Write::Put(key, value) if wanted(&key) => {
+                Write::Put(key, value) if wanted(&key, &value) => {
                     peeked.records.insert(key, value);
                 }
-                Write::Delete(key) => drop(peeked.records.remove(&key)),
-                Write::Put(..) => {}
+                // What was wanted of it may be no more.
+                Write::Put(key, _) | Write::Delete(key) => drop(peeked.records.remove(&key)),
             }
         }
         Ok(())
@@ -75,13 +75,13 @@ fn look(disk: &dyn Disk, wanted: impl Fn(&Key) -> bool) -> Result<Peeked, Journa
 fn read_checkpoint(
     disk: &dyn Disk,
     name: &str,
-    wanted: &impl Fn(&Key) -> bool,
+    wanted: &impl Fn(&Key, &[u8]) -> bool,
 ) -> Result<(BTreeMap<Key, Vec<u8>>, Start), JournalError> {
     let mut reader = Reader::open(disk, name)?;
     let start = Start::After(reader.anchor());
     let mut records = BTreeMap::new();
     while let Some((key, record)) = reader.read_record()? {
-        if wanted(&key) {
+        if wanted(&key, &record.value) {
             records.insert(key, record.value);
         }
     }

@@ -7,6 +7,7 @@ use innkeeper_wire::error::chain;
 use super::{
     Head,
     error::{IndexDoubt, JournalError},
+    key::Key,
     replay::Tail,
 };
 
@@ -21,6 +22,8 @@ pub struct OpenReport {
     pub head: Head,
     /// Records there are.
     pub records: usize,
+    /// Those of them that whoever opens it does not know ([`super::Options::is_known`]).
+    pub unknown: UnknownRecords,
     /// What was found behind the last valid batch, and cut.
     pub tail: Tail,
     /// What became of the index.
@@ -34,6 +37,7 @@ impl fmt::Display for OpenReport {
             doubtful,
             head,
             records,
+            unknown,
             tail,
             index,
         } = self;
@@ -54,6 +58,9 @@ impl fmt::Display for OpenReport {
                 f.write_str(", cut a segment that was being begun")?
             }
         }
+        if unknown.count > 0 {
+            write!(f, ", {} of the records are not known", unknown.count)?;
+        }
         match index {
             IndexFate::CaughtUp { commits: 0 } => f.write_str("; the index was up to date"),
             IndexFate::CaughtUp { commits } => {
@@ -64,6 +71,28 @@ impl fmt::Display for OpenReport {
                 write!(f, "; the index was built anew: {}", chain(doubt))
             }
         }
+    }
+}
+
+/// Records that whoever opens the store does not know.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct UnknownRecords {
+    /// The first ones, as they are.
+    pub first: Vec<(Key, Vec<u8>)>,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl UnknownRecords {
+    /// Of so many it is said which they are.
+    const FIRST: usize = 3;
+
+    /// One more.
+    pub fn note(&mut self, key: &Key, value: &[u8]) {
+        if self.first.len() < Self::FIRST {
+            self.first.push((key.clone(), value.to_vec()));
+        }
+        self.count += 1;
     }
 }
 
@@ -108,6 +137,7 @@ mod tests {
                 hash: [0; 32],
             },
             records: 4,
+            unknown: UnknownRecords::default(),
             tail: Tail::Clean,
             index: IndexFate::CaughtUp { commits: 0 },
         };

@@ -20,6 +20,7 @@ use service::{PASSWORD, PROGRAM, Service, run, write_config};
 mod doctor;
 mod first_start;
 mod host;
+mod newer;
 mod restore;
 mod roll_over;
 mod service;

@@ -29,6 +29,7 @@ fn options() -> Options {
         reserve_bytes: 0,
         segment_bytes: 2_000,
         audit_retention: None,
+        is_known: |_, _| true,
     }
 }
 
