@@ -170,9 +170,14 @@ impl Nouns {
     }
 
     fn load(&self) {
-        let loaded = self.addresses.load().and_then(|()| self.hosts.load());
-        if let Err(error) = loaded.and_then(|()| self.servers.load()) {
-            tracing::error!(%error, "hosts and addresses can't be read; the first order tries again");
+        for loaded in [
+            self.addresses.load(),
+            self.hosts.load(),
+            self.servers.load(),
+        ] {
+            if let Err(error) = loaded {
+                tracing::error!(%error, "hosts and addresses can't be read; the first order tries again");
+            }
         }
     }
 }

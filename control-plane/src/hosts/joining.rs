@@ -169,6 +169,7 @@ impl Hosts {
     pub async fn revoke(&self, host: HostId) -> Result<(), Error> {
         let cause = format!("revoke {host}");
         let decide = |tx: &mut Tx<'_>| {
+            let counted_at = self.known_version(host)?;
             let found = tx.get::<Host>(&host)?.ok_or(Error::NotFound)?;
             if let Some(claim) = tx.get::<HostNameClaim>(&found.name)?
                 && claim.host == host
@@ -176,6 +177,8 @@ impl Hosts {
                 tx.remove::<HostNameClaim>(&found.name)?;
             }
             self.addresses.release_of_host(tx, host)?;
+            // An address that was claimed for it a moment ago is released with the others.
+            tx.require_version::<Host>(&host, counted_at)?;
             if found.state == HostState::Revoked {
                 return Ok(());
             }
@@ -223,7 +226,7 @@ impl Hosts {
         let decide = |tx: &mut Tx<'_>| {
             // Asked before its addresses are counted, and written after them: of two reports at once, the second is
             // decided anew and counts what the first has taken.
-            let counted_at = self.mirror.version_of(host);
+            let counted_at = self.known_version(host)?;
             let its = self.check_in(tx, host)?;
             self.addresses.claim_for_host(tx, host, &pooled)?;
             if tx.writes() {
@@ -235,6 +238,18 @@ impl Hosts {
         self.ctx
             .commit(Actor::Host(host), "its own addresses", decide)
             .await
+    }
+}
+
+impl Hosts {
+    /// The version of a host's record that the mirrors know, with all addresses that were claimed for it until then.
+    fn known_version(&self, host: HostId) -> Result<Option<u64>, Error> {
+        if self.mirror.version_of(host).is_none() {
+            // It could not be read at the start.
+            self.addresses.load()?;
+            self.mirror.look_again(&self.ctx, host)?;
+        }
+        Ok(self.mirror.version_of(host))
     }
 }
 

@@ -117,3 +117,90 @@ fn hosts_by_refusal(refusals: &[(HostId, Refusal)]) -> String {
     let one = |(refusal, hosts): (&Refusal, &usize)| format!("{hosts} x {refusal}");
     counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use innkeeper_wire::{
+        host::HostCapacity,
+        id::{IdSource, uuid_v7},
+        size::Bytes,
+        time::SystemClock,
+    };
+
+    use super::*;
+    use crate::{
+        addresses::Addresses,
+        hosts::rules::{host::HostState, placement::Overcommit},
+        kernel::{Actor, Ctx, ctx::commit_once, gate::Gate},
+        store::{Options, Store},
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    struct Ids;
+
+    impl IdSource for Ids {
+        fn uuid(&self) -> uuid::Uuid {
+            uuid_v7(NOW, [9; 10])
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_taken_and_given_back_as_it_was_read_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = Options {
+            reserve_bytes: 0,
+            ..Options::new([1; 16])
+        };
+        let store = Store::open(folder.path(), &options).expect("it opens").0;
+        let ctx = Ctx::new(
+            store.clone(),
+            Arc::new(SystemClock),
+            Arc::new(Ids),
+            Gate::default(),
+        );
+        let overcommit = Overcommit {
+            cpu_percent: 100,
+            memory_percent: 100,
+            disk_percent: 100,
+        };
+        let addresses = Addresses::new(ctx.clone(), vec![], std::time::Duration::ZERO);
+        let hosts = Hosts::new(ctx, addresses, vec![], overcommit);
+        let id = HostId::from_uuid(uuid_v7(NOW, [1; 10]));
+        let demand = Demand {
+            vcpus: 1,
+            memory: Bytes::gib(1),
+            disk: Bytes::gib(10),
+        };
+        let host = Host {
+            id,
+            name: "h1".to_owned(),
+            site: "lab".parse().expect("a code"),
+            state: HostState::Active,
+            capacity: Some(HostCapacity {
+                cpus: 8,
+                memory: Bytes::gib(64),
+                disk: Bytes::gib(100),
+            }),
+            joined_at: NOW,
+            changed_at: None,
+            confirmed: None,
+        };
+        let entered = commit_once(&store, NOW, Actor::System, "test", |tx| {
+            hosts.enter(tx, &host)
+        });
+        entered.await.expect("it commits");
+        // Silent, so it is not taken: but what the refusal was decided by is guarded, and nothing is written.
+        let mut tx = Tx::new(&store, NOW);
+        let taken = hosts.take_room(&mut tx, &host.site, id, demand);
+        assert!(taken.expect("readable").is_none() && !tx.writes());
+        hosts.give_room_back(&mut tx, id, demand).expect("readable");
+        assert!(tx.writes());
+        assert_eq!(
+            tx.guarded(),
+            [format!("hst/{id}"), format!("reserved/{id}")]
+        );
+    }
+}

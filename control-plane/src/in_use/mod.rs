@@ -76,7 +76,7 @@ fn note(found: &mut InUse, write: &Write) {
         if let Some(server) = written(write) {
             found.note_server(&server);
         }
-    } else {
+    } else if name_in::<Account>(key).is_some() {
         found.accounts += 1;
     }
 }

@@ -1,6 +1,6 @@
 //! What a noun works with: the store, the clock, new ids, and the gate.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use innkeeper_wire::{
     id::IdSource,
@@ -21,6 +21,9 @@ pub type Entry<T> = (<T as Record>::Key, Versioned<T>);
 
 /// How often a decision that lost a race is made again before the caller hears `Busy`.
 const DECISIONS_MAX: u32 = 32;
+/// How long a decision waits for memory that is behind. It is so for a moment after a commit, while those who follow the
+/// store are told of it.
+const BEHIND_MAX: Duration = Duration::from_millis(20);
 /// Records that [`Ctx::for_each`] reads at a time.
 const FOR_EACH_PAGE: usize = 1_000;
 
@@ -83,8 +86,15 @@ impl Ctx {
     ) -> Result<T, Error> {
         self.gate.check_changes_are_taken(actor)?;
         for _ in 0..DECISIONS_MAX {
+            let mut applied = self.store.watch();
             match commit_once(&self.store, self.now(), actor, cause, &decide).await {
-                Err(Attempt::LostRace) => tokio::task::yield_now().await,
+                Err(Attempt::LostRace) => {}
+                // Told of each commit after all who keep something of the records in memory.
+                Err(Attempt::Behind) => {
+                    tokio::time::timeout(BEHIND_MAX, applied.changed())
+                        .await
+                        .ok();
+                }
                 Err(Attempt::Failed(error)) => return Err(error),
                 Ok(answer) => return Ok(answer),
             }
@@ -205,6 +215,9 @@ pub enum Attempt {
     /// Others changed what it read.
     #[error("others changed the same records")]
     LostRace,
+    /// It was derived from memory that is behind what it read.
+    #[error("what is kept in memory is behind the records")]
+    Behind,
     /// The decision was a refusal, or the store failed.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -221,7 +234,7 @@ pub async fn commit_once<T>(
     let mut tx = Tx::new(store, now);
     let answer = decide(&mut tx)?;
     if tx.is_behind {
-        return Err(Attempt::LostRace);
+        return Err(Attempt::Behind);
     }
     let (guards, writes) = tx.into_parts();
     if writes.is_empty() {

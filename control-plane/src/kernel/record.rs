@@ -136,6 +136,11 @@ macro_rules! records {
 
         /// Reads and writes them, in the same order.
         #[cfg(test)]
+        #[allow(
+            clippy::allow_attributes,
+            dead_code,
+            reason = "types that the kernel's own tests make up have no golden files"
+        )]
         pub(crate) const REWRITES: &[$crate::kernel::record::Rewrite] =
             &[$($crate::kernel::record::rewrite::<$record>),+];
     };

@@ -158,6 +158,12 @@ impl<'a> Tx<'a> {
         )))
     }
 
+    /// The keys of what is guarded, in their order.
+    #[cfg(test)]
+    pub(crate) fn guarded(&self) -> Vec<String> {
+        self.seen.keys().map(ToString::to_string).collect()
+    }
+
     /// Guards and writes, both in the order of their keys.
     pub(super) fn into_parts(self) -> (Vec<Guard>, Vec<Write>) {
         let guard = |(key, record): (Key, Option<store::Record>)| match record {
@@ -325,7 +331,7 @@ mod tests {
             tx.get::<Counter>(&name("a"))?;
             tx.require_version::<Counter>(&name("a"), None)
         });
-        assert!(matches!(behind.await, Err(Attempt::LostRace)));
+        assert!(matches!(behind.await, Err(Attempt::Behind)));
     }
 
     #[test]
