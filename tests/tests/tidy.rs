@@ -23,7 +23,7 @@ const CRATES: [(&str, &[&str]); 7] = [
 
 /// The modules of the control plane from below: each may use those of the lines above its own, never one beside or
 /// below it. The kernel and the nouns come first, then what stands on all nouns, then the doors, then the service.
-const LAYERS: [&[&str]; 18] = [
+const LAYERS: [&[&str]; 19] = [
     &["store", "vault", "catalogue", "owner", "tasks"],
     &["kernel", "secret_file"],
     &["mails", "addresses"],
@@ -34,6 +34,7 @@ const LAYERS: [&[&str]; 18] = [
     &["in_use", "continuity"],
     &["intake"],
     &["nouns", "witness_key"],
+    &["known", "golden"],
     &["config"],
     &["unfit"],
     &["blobs", "ports", "providers", "authority", "maintenance"],
