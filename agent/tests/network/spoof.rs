@@ -5,6 +5,7 @@
 //! neighbour, in the world, or in a socket of the host.
 
 use std::{
+    io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
@@ -60,10 +61,22 @@ impl Trap {
     }
 }
 
-/// A UDP service of the host for both families.
+/// A UDP service of the host for both families. Its predecessor's port is free a moment after that was closed: a program
+/// that another thread is just starting holds all sockets until it runs.
 fn serve(host: &Host) -> UdpSocket {
-    host.namespace.run(|| {
-        let socket = UdpSocket::bind(("::", SERVICE)).expect("a free port");
+    let given_up = tokio::time::Instant::now() + Duration::from_secs(5);
+    host.namespace.run(move || {
+        let socket = loop {
+            match UdpSocket::bind(("::", SERVICE)) {
+                Err(error)
+                    if error.kind() == ErrorKind::AddrInUse
+                        && tokio::time::Instant::now() < given_up =>
+                {
+                    std::thread::yield_now();
+                }
+                bound => break bound.expect("a free port"),
+            }
+        };
         socket.set_nonblocking(true).expect("settable");
         socket
     })
