@@ -39,6 +39,8 @@ pub(crate) struct Host {
     /// What it was told last.
     pub(crate) told: Option<Witness>,
     pub(crate) servers: Vec<HeldServer>,
+    /// What else it sees.
+    pub(crate) seen: Vec<ObservedServer>,
 }
 
 impl Host {
@@ -72,6 +74,7 @@ impl Host {
             generation: 0,
             told: None,
             servers: vec![],
+            seen: vec![],
         }
     }
 
@@ -121,7 +124,10 @@ impl Host {
                 disk: Size::gib(1_000),
             },
             hypervisor: HypervisorState::Reachable,
-            servers: self.servers.iter().map(running).collect(),
+            servers: {
+                let carried = self.servers.iter().map(running);
+                carried.chain(self.seen.iter().cloned()).collect()
+            },
             strangers: vec![],
             witness: self.told,
             // What its manifest lists is not said again, unless another epoch has begun.

@@ -21,6 +21,7 @@ mod doctor;
 mod first_start;
 mod host;
 mod newer;
+mod old;
 mod restore;
 mod roll_over;
 mod service;

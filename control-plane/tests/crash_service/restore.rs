@@ -50,7 +50,7 @@ fn a_store_is_checked_verified_backed_up_and_restored() {
 }
 
 /// A mail server that hands on the tokens in what it is given.
-fn mail_server() -> (u16, Receiver<String>) {
+pub(crate) fn mail_server() -> (u16, Receiver<String>) {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = socket.local_addr().expect("bound").port();
     let (tokens, received) = channel();
@@ -97,13 +97,13 @@ fn receive(mut stream: &TcpStream, tokens: &Sender<String>) -> std::io::Result<(
 }
 
 /// A customer over the REST API.
-struct Customer {
-    token: String,
+pub(crate) struct Customer {
+    pub(crate) token: String,
     key: String,
 }
 
 impl Customer {
-    async fn sign_up(api: SocketAddr, mails: &Receiver<String>) -> Self {
+    pub(crate) async fn sign_up(api: SocketAddr, mails: &Receiver<String>) -> Self {
         let body = json!({
             "login_id": "minji90",
             "name": "Minji",
@@ -135,13 +135,18 @@ impl Customer {
     }
 
     /// The token of a new session.
-    async fn sign_in(api: SocketAddr) -> String {
+    pub(crate) async fn sign_in(api: SocketAddr) -> String {
         let body = json!({ "login": "minji90", "password": PASSWORD });
         let session = expect(201, ask(api, "/sessions", &[], Some(&body)).await);
         session["token"].as_str().expect("a token").to_owned()
     }
 
-    async fn ask(&self, api: SocketAddr, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) async fn ask(
+        &self,
+        api: SocketAddr,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let bearer = format!("Bearer {}", self.token);
         let headers = [
             ("authorization", bearer.as_str()),
@@ -152,7 +157,7 @@ impl Customer {
     }
 
     /// Orders a server; the answer.
-    async fn order(&self, api: SocketAddr, name: &str) -> (u16, Value) {
+    pub(crate) async fn order(&self, api: SocketAddr, name: &str) -> (u16, Value) {
         let body = json!({
             "site": "seoul-1",
             "plan": "s1",
@@ -178,20 +183,20 @@ impl Customer {
 }
 
 #[track_caller]
-fn expect(status: u16, answer: impl Into<Option<(u16, Value)>>) -> Value {
+pub(crate) fn expect(status: u16, answer: impl Into<Option<(u16, Value)>>) -> Value {
     let (found, body) = answer.into().expect("an answer");
     assert_eq!(found, status, "{body}");
     body
 }
 
 /// An installation with its operator.
-struct Installation {
-    folder: tempfile::TempDir,
-    config: PathBuf,
+pub(crate) struct Installation {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) config: PathBuf,
 }
 
 impl Installation {
-    fn new(mail_port: u16) -> Self {
+    pub(crate) fn new(mail_port: u16) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = write_config(folder.path());
         let text = fs::read_to_string(&config).expect("written");
@@ -200,13 +205,13 @@ impl Installation {
         Self { folder, config }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// What a command says that does what it shall.
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let (fine, said) = run(&self.config, arguments);
         assert!(fine, "{arguments:?}: {said}");
         said
@@ -219,7 +224,7 @@ impl Installation {
         assert!(!fine && said.contains(why), "{arguments:?}: {said}");
     }
 
-    async fn host(&self, service: &Service, name: &str, room: u64) -> Host {
+    pub(crate) async fn host(&self, service: &Service, name: &str, room: u64) -> Host {
         let line = self.run(&["host", "invite", name, "--site", "seoul-1"]);
         let mut host = Host::join(service.agents, &line, room).await;
         assert_eq!(host.report(service.agents).await, 200);

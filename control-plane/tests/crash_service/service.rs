@@ -20,6 +20,11 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_innkeeper-control-plane");
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
 pub(crate) const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
+/// The program that is tried: another version's where one is named, to make its golden data.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("INNKEEPER_PROGRAM").map_or_else(|| PROGRAM.into(), PathBuf::from)
+}
+
 /// The running program.
 pub(crate) struct Service {
     process: Child,
@@ -33,7 +38,7 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(config: &Path) -> Self {
-        Self::start_by(Command::new(PROGRAM), config)
+        Self::start_by(Command::new(program()), config)
     }
 
     /// By a command that needs the service's own arguments.
@@ -115,12 +120,23 @@ pub(crate) async fn ask(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Option<(u16, Value)> {
+    let method = body.map_or(Method::GET, |_| Method::POST);
+    ask_to(api, method, path, headers, body).await
+}
+
+/// The same with any method.
+pub(crate) async fn ask_to(
+    api: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Option<(u16, Value)> {
     let stream = TcpStream::connect(api).await.ok()?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .ok()?;
     tokio::spawn(connection);
-    let method = body.map_or(Method::GET, |_| Method::POST);
     let mut request = Request::builder()
         .method(method)
         .uri(format!("/api/v1{path}"))
@@ -177,7 +193,7 @@ pub(crate) fn run(config: &Path, arguments: &[&str]) -> (bool, String) {
 
 /// The same with the exit code; `None` when it came up, and was killed.
 pub(crate) fn run_to_code(config: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_innkeeper-control-plane"))
+    let mut process = Command::new(program())
         .args(arguments)
         .arg("--config")
         .arg(config)
