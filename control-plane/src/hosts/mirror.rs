@@ -177,18 +177,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::{
-        host::HostCapacity,
-        id::{IdSource, uuid_v7},
-        size::Bytes,
-        time::{SystemClock, Timestamp},
-    };
+    use innkeeper_wire::{host::HostCapacity, id::uuid_v7, size::Bytes, time::Timestamp};
 
     use super::*;
     use crate::{
         hosts::rules::host::HostState,
-        kernel::{Actor, ctx::commit_once, gate::Gate},
-        store::{Options, Store},
+        kernel::{
+            Actor,
+            ctx::commit_once,
+            testing::{ctx, open},
+        },
+        store::Store,
     };
 
     const DEMAND: Demand = Demand {
@@ -210,27 +209,6 @@ mod tests {
         memory_percent: 100,
         disk_percent: 100,
     };
-
-    struct Ids;
-
-    impl IdSource for Ids {
-        fn uuid(&self) -> uuid::Uuid {
-            uuid_v7(Timestamp::from_millis(1), [9; 10])
-        }
-    }
-
-    fn ctx(store: &Store) -> Ctx {
-        let (clock, ids) = (Arc::new(SystemClock), Arc::new(Ids));
-        Ctx::new(store.clone(), clock, ids, Gate::default())
-    }
-
-    fn open(folder: &std::path::Path) -> Store {
-        let options = Options {
-            reserve_bytes: 0,
-            ..Options::new([1; 16])
-        };
-        Store::open(folder, &options).expect("it opens").0
-    }
 
     /// A host with room for two of [`DEMAND`].
     fn host(number: u8) -> Host {

@@ -120,47 +120,26 @@ fn hosts_by_refusal(refusals: &[(HostId, Refusal)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use innkeeper_wire::{
-        host::HostCapacity,
-        id::{IdSource, uuid_v7},
-        size::Bytes,
-        time::SystemClock,
-    };
+    use innkeeper_wire::{host::HostCapacity, id::uuid_v7, size::Bytes};
 
     use super::*;
     use crate::{
         addresses::Addresses,
         hosts::rules::{host::HostState, placement::Overcommit},
-        kernel::{Actor, Ctx, ctx::commit_once, gate::Gate},
-        store::{Options, Store},
+        kernel::{
+            Actor,
+            ctx::commit_once,
+            testing::{ctx, open},
+        },
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1);
 
-    struct Ids;
-
-    impl IdSource for Ids {
-        fn uuid(&self) -> uuid::Uuid {
-            uuid_v7(NOW, [9; 10])
-        }
-    }
-
     #[tokio::test]
     async fn room_is_taken_and_given_back_as_it_was_read_or_not_at_all() {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = Options {
-            reserve_bytes: 0,
-            ..Options::new([1; 16])
-        };
-        let store = Store::open(folder.path(), &options).expect("it opens").0;
-        let ctx = Ctx::new(
-            store.clone(),
-            Arc::new(SystemClock),
-            Arc::new(Ids),
-            Gate::default(),
-        );
+        let store = open(folder.path());
+        let ctx = ctx(&store);
         let overcommit = Overcommit {
             cpu_percent: 100,
             memory_percent: 100,

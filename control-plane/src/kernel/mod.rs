@@ -10,6 +10,8 @@ pub mod error;
 pub mod gate;
 pub mod record;
 pub mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tx;
 
 pub use self::{

@@ -196,13 +196,11 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::{
-        kernel::{
-            Actor,
-            ctx::{Attempt, commit_once},
-            record::{Kind, records},
-        },
-        store::Options,
+    use crate::kernel::{
+        Actor,
+        ctx::{Attempt, commit_once},
+        record::{Kind, records},
+        testing::open,
     };
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -232,14 +230,6 @@ mod tests {
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1);
-
-    fn open(folder: &std::path::Path) -> Store {
-        let options = Options {
-            reserve_bytes: 0,
-            ..Options::new([1; 16])
-        };
-        Store::open(folder, &options).expect("it opens").0
-    }
 
     fn name(text: &str) -> String {
         text.to_owned()
