@@ -364,6 +364,12 @@ impl Setting {
         self.post_from(address, "/sessions", body).await
     }
 
+    /// Mails that were asked for again are put into the outbox.
+    pub(crate) async fn answer_resends(&self) {
+        let answered = self.nouns.accounts.answer_resends().await;
+        answered.expect("looked up");
+    }
+
     /// The token of the newest mail, as its reader would find it.
     pub(crate) async fn mailed_token(&self) -> String {
         let mails = self.nouns.mails.queued(10).expect("the outbox");

@@ -124,12 +124,7 @@ async fn a_sign_up_with_somebodys_address_shuts_him_out_of_nothing() {
         .post("/email-confirmations/resend", None, resend)
         .await;
     answer.expect(202);
-    setting
-        .nouns
-        .accounts
-        .answer_resends()
-        .await
-        .expect("looked up");
+    setting.answer_resends().await;
     let second = setting.mailed_token().await;
     assert_eq!(confirm(&setting, &first).await, 410, "replaced");
     assert_eq!(confirm(&setting, &second).await, 204);
@@ -332,12 +327,7 @@ async fn after_a_restore_no_sign_up_of_before_ends_and_its_owner_can_confirm_aga
     let resend = json!({ "login": "minji90" });
     let path = "/email-confirmations/resend";
     setting.post(path, None, resend).await.expect(202);
-    setting
-        .nouns
-        .accounts
-        .answer_resends()
-        .await
-        .expect("looked up");
+    setting.answer_resends().await;
     setting.clock.advance_s(DAY_S - 1);
     assert_eq!(confirm(&setting, &setting.mailed_token().await).await, 204);
     assert_eq!(sign_in(&setting, "minji90").await, 201);
@@ -423,12 +413,7 @@ async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
             .await;
         drop_mails(&setting).await;
         setting.clock.advance_s(61);
-        setting
-            .nouns
-            .accounts
-            .answer_resends()
-            .await
-            .expect("looked up");
+        setting.answer_resends().await;
         queued += setting.nouns.mails.queued(100).expect("the outbox").len();
         drop_mails(&setting).await;
     }
