@@ -332,6 +332,8 @@ fn a_qemu_that_the_host_ended_is_started_again_and_a_guest_that_shut_down_is_not
         .await;
         lab.until_faults("it has one again", 0).await;
         if lab.boots {
+            // It is asked once, by hand: it must be able to hear it, which answering ARP does not say.
+            lab.until_its_agent_answers().await;
             lab.virsh(&["shutdown"]);
             lab.until("the guest shuts down", |seen| {
                 seen.state == ObservedState::Stopped
