@@ -22,5 +22,6 @@ pub mod money;
 pub mod operator;
 pub mod planted;
 pub mod size;
+pub mod ssh;
 pub mod time;
 pub mod vm;
