@@ -1,6 +1,6 @@
 //! All nouns of the product, built and wired: each is handed what it needs, and nothing else happens here.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use innkeeper_wire::{id::IdSource, time::Clock, vm::Opening};
 
@@ -67,13 +67,25 @@ pub struct Settings {
     pub witness_key: WitnessKey,
 }
 
-/// The nouns. Cheap to clone; clones share everything.
+/// A handle to all nouns. Every request has one of its own, so it is one pointer: a noun holds those below it, each of
+/// them its own context, and a copy of all that counts up and down dozens of pointers that all cores share.
 #[derive(Clone)]
-pub struct Nouns {
+pub struct Nouns(Arc<Wired>);
+
+impl Deref for Nouns {
+    type Target = Wired;
+
+    fn deref(&self) -> &Wired {
+        &self.0
+    }
+}
+
+/// The nouns by name.
+pub struct Wired {
     /// What they work with.
     pub ctx: Ctx,
     /// What the operator decided.
-    pub settings: Arc<Settings>,
+    pub settings: Settings,
     /// The outbox.
     pub mails: Mails,
     /// Addresses of the pools.
@@ -152,9 +164,9 @@ impl Nouns {
             servers.clone(),
             continuity.clone(),
         );
-        let nouns = Self {
+        let nouns = Wired {
             ctx,
-            settings: Arc::new(settings),
+            settings,
             mails,
             addresses,
             accounts,
@@ -166,9 +178,11 @@ impl Nouns {
             intake,
         };
         nouns.load();
-        nouns
+        Self(Arc::new(nouns))
     }
+}
 
+impl Wired {
     fn load(&self) {
         for loaded in [
             self.addresses.load(),

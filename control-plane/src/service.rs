@@ -168,24 +168,22 @@ async fn until_stopped(store: Store, stop: CancellationToken) {
 
 /// All duties: how often each has a turn, its name, what it does, and what else wakes it.
 fn duties(nouns: &Nouns, authority: &Authority, mailer: Mailer, metrics: &Metrics) -> Vec<Duty> {
-    let Nouns {
-        ctx,
-        accounts,
-        mails,
-        servers,
-        ..
-    } = nouns.clone();
+    let (ctx, accounts) = (&nouns.ctx, &nouns.accounts);
     let outbox = Outbox::new(nouns.clone(), mailer, metrics.clone());
     let sign_ups = LapsedSignUps::new(accounts.clone());
     let renewal = CertificateRenewal(authority.clone());
     let minute = Duration::from_mins(1);
     vec![
-        Duty::every(Duration::from_secs(5), "outbox", outbox).woken_by(mails.watch()),
+        Duty::every(Duration::from_secs(5), "outbox", outbox).woken_by(nouns.mails.watch()),
         Duty::every(minute, "checkpoints", Checkpoints(ctx.clone())),
-        Duty::every(minute, "expired_entries", ExpiredEntries(ctx)),
+        Duty::every(minute, "expired_entries", ExpiredEntries(ctx.clone())),
         Duty::every(minute, "lapsed_sign_ups", sign_ups),
-        Duty::every(minute, "erasures", Erasures(accounts)),
-        Duty::every(minute, "unseen_servers", UnseenServers::new(servers)),
+        Duty::every(minute, "erasures", Erasures(accounts.clone())),
+        Duty::every(
+            minute,
+            "unseen_servers",
+            UnseenServers::new(nouns.servers.clone()),
+        ),
         Duty::every(minute, "agent_api_certificate", renewal),
     ]
 }
@@ -237,7 +235,7 @@ fn listen(
         nouns: nouns.clone(),
         metrics: metrics.clone(),
         portal_key,
-        trusted_proxies: config.listen.trusted_proxies.clone(),
+        trusted_proxies: Arc::new(config.listen.trusted_proxies.clone()),
     };
     say_where("the REST API", &sockets.rest)?;
     let (router, places) = (api::router(context), rest_places.clone());

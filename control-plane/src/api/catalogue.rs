@@ -15,7 +15,7 @@ pub(super) async fn installation(
     _: Visitor,
     _: Ask<GetInstallation>,
 ) -> Result<Installation, Refused> {
-    let settings = context.nouns.settings;
+    let settings = &context.nouns.settings;
     Ok(Installation {
         name: settings.installation.clone(),
         support_email: settings.support_email.clone(),

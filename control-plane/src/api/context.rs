@@ -1,6 +1,9 @@
 //! What every request gets: a name for the logs, the client's address, and a place in the metrics.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
@@ -34,7 +37,7 @@ pub struct Context {
     /// Hash of the portal's key; the key itself is not kept.
     pub portal_key: Digest,
     /// Who is believed about the clients' addresses.
-    pub trusted_proxies: Networks,
+    pub trusted_proxies: Arc<Networks>,
 }
 
 /// One request's name and origin; an extension that [`identify`] sets.

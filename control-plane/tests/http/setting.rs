@@ -211,7 +211,7 @@ impl Setting {
     pub(crate) fn with_store(&self, store: &str) -> Self {
         let (clock, authority) = (Arc::clone(&self.clock), self.authority.clone());
         let owner = Arc::clone(&self.owner);
-        let settings = (*self.nouns.settings).clone();
+        let settings = self.nouns.settings.clone();
         Self::assemble(owner, (store, 0), clock, authority, (1 << 32, settings))
     }
 
