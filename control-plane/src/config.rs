@@ -17,7 +17,10 @@ use innkeeper_wire::{
 };
 use serde::Deserialize;
 
-use self::amounts::{amount, hourly};
+use self::{
+    amounts::{amount, hourly},
+    company::{CompanyConfig, TextFiles},
+};
 use crate::{
     addresses::rules::pools::{Pool, PoolDescription, Routing, check_together},
     catalogue::{Plan, Site},
@@ -25,6 +28,7 @@ use crate::{
 };
 
 mod amounts;
+pub mod company;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -41,6 +45,9 @@ pub struct Config {
     pub portal_key_file: PathBuf,
     /// Who we are to customers.
     pub installation: Installation,
+    /// Who runs it.
+    #[serde(default)]
+    pub company: CompanyConfig,
     /// Where we listen.
     pub listen: Listen,
     /// How mail leaves.
@@ -78,8 +85,10 @@ pub struct Installation {
     pub currency: Currency,
     /// Version of the member terms; change it whenever their text changes.
     pub terms_version: String,
-    /// File with the member terms, plain text, at most 100 000 bytes.
-    pub terms_file: PathBuf,
+    /// The member terms: a file, or one for each language; plain text, at most 100 000 bytes each.
+    pub terms_file: TextFiles,
+    /// The privacy policy, likewise.
+    pub privacy_file: Option<TextFiles>,
     /// Shortest password, 8 to 64. Below 15 is advised only together with a second factor.
     #[serde(default = "default_password_length_min")]
     pub password_length_min: usize,
@@ -349,6 +358,7 @@ impl Config {
             return Err(value("installation.sign_ups_per_hour", why));
         }
         self.check_names()?;
+        self.company.check()?;
         if self.listen.agent_names.is_empty() {
             return Err(value(
                 "listen.agent_names",

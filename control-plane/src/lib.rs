@@ -26,6 +26,7 @@ pub mod in_use;
 pub mod intake;
 pub mod kernel;
 pub mod known;
+pub mod legal;
 pub mod mails;
 pub mod maintenance;
 pub mod metrics;

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use innkeeper_wire::{id::IdSource, time::Clock, vm::Opening};
+use innkeeper_wire::{company::Company, id::IdSource, time::Clock, vm::Opening};
 
 use crate::{
     accounts::{self, AccountSettings, Accounts},
@@ -13,6 +13,7 @@ use crate::{
     hosts::{self, Hosts, rules::placement::Overcommit},
     intake::Intake,
     kernel::{Ctx, gate::Gate, record::Kind},
+    legal::LegalTexts,
     mails::{self, Mails},
     orders::{self, OrderSettings, Orders},
     servers::{self, Servers},
@@ -42,7 +43,11 @@ pub struct Settings {
     /// Version of the member terms.
     pub terms_version: String,
     /// The member terms.
-    pub terms: String,
+    pub terms: LegalTexts,
+    /// The privacy policy.
+    pub privacy: Option<LegalTexts>,
+    /// Who runs it: on every page and in every mail.
+    pub company: Company,
     /// Shortest password.
     pub password_length_min: usize,
     /// Where the portal is, for links in mails; no slash at the end.

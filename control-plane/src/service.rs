@@ -294,6 +294,8 @@ fn settings(
         support_email: installation.support_email.clone(),
         terms_version: installation.terms_version.clone(),
         terms: files.terms.clone(),
+        privacy: files.privacy.clone(),
+        company: config.company.company(),
         password_length_min: installation.password_length_min,
         portal_url: installation.portal_url.clone(),
         catalogue,

@@ -11,11 +11,12 @@ use tokio::net::TcpListener;
 
 use crate::{
     authority,
-    config::{self, Config},
+    config::{self, Config, ConfigError},
     in_use::{
         in_use,
         rules::{InUse, Offered, check_authority, check_pools, contradictions},
     },
+    legal::LegalTexts,
     owner,
     providers::mail::Mailer,
     store::Store,
@@ -23,14 +24,13 @@ use crate::{
     witness_key,
 };
 
-/// Longest terms of use.
-const TERMS_BYTES_MAX: usize = 100_000;
 /// Shortest secret of the portal.
 const PORTAL_KEY_LENGTH_MIN: usize = 32;
 
 /// What the files beside the configuration hold.
 pub(crate) struct Files {
-    pub(crate) terms: String,
+    pub(crate) terms: LegalTexts,
+    pub(crate) privacy: Option<LegalTexts>,
     pub(crate) portal_key: Digest,
     pub(crate) mailer: Mailer,
 }
@@ -40,6 +40,7 @@ impl Files {
     pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             terms: read_terms(config)?,
+            privacy: read_privacy(config)?,
             portal_key: read_portal_key(config)?,
             mailer: Mailer::new(&config.mail)?,
         })
@@ -47,20 +48,17 @@ impl Files {
 }
 
 /// The member terms.
-pub(crate) fn read_terms(config: &Config) -> anyhow::Result<String> {
-    let file = &config.installation.terms_file;
-    let terms = config::read(file)?;
-    ensure!(
-        terms.len() <= TERMS_BYTES_MAX,
-        "{} has more than {TERMS_BYTES_MAX} bytes",
-        file.display()
-    );
-    ensure!(
-        !terms.trim().is_empty(),
-        "{} is empty: customers accept these terms when they sign up",
-        file.display()
-    );
-    Ok(terms)
+pub(crate) fn read_terms(config: &Config) -> Result<LegalTexts, ConfigError> {
+    let files = &config.installation.terms_file;
+    files.read("installation.terms_file")
+}
+
+/// The privacy policy, if there is one.
+pub(crate) fn read_privacy(config: &Config) -> Result<Option<LegalTexts>, ConfigError> {
+    let files = config.installation.privacy_file.as_ref();
+    files
+        .map(|files| files.read("installation.privacy_file"))
+        .transpose()
 }
 
 /// What the portal's secret is compared with.
@@ -95,6 +93,9 @@ pub(crate) fn offered(config: &Config) -> anyhow::Result<Offered> {
 pub(crate) fn check_before(config: &Config) -> anyhow::Result<Files> {
     owner::check_user(&config.data_dir)?;
     let files = Files::read(config)?;
+    for unsaid in config.unsaid() {
+        tracing::warn!("{unsaid}");
+    }
     let has_store = config.data_dir.join("store/journal").exists();
     if !has_store {
         // Without a store nobody depends on it.

@@ -179,6 +179,8 @@ mod tests {
             support_email: String::new(),
             terms_version: String::new(),
             terms: String::new(),
+            has_privacy_policy: false,
+            company: Default::default(),
             password_length_min: 15,
             tombstone_days: 7,
         };

@@ -6,9 +6,11 @@ use innkeeper_control_plane::{
     catalogue::{Catalogue, Image, Plan, Site},
     continuity::witnesses::WitnessKey,
     hosts::rules::placement::Overcommit,
+    legal::LegalTexts,
     nouns::Settings,
 };
 use innkeeper_wire::{
+    company::Company,
     digest::Digest,
     id::Code,
     money::{Currency, HourlyRate, Money},
@@ -27,7 +29,9 @@ pub fn settings(networks: &[&str]) -> Settings {
         installation: "Small Cloud".to_owned(),
         support_email: "help@cloud.example".to_owned(),
         terms_version: "1".to_owned(),
-        terms: String::new(),
+        terms: LegalTexts::of_one("Be kind."),
+        privacy: None,
+        company: Company::default(),
         password_length_min: 15,
         portal_url: "https://portal.cloud.example".to_owned(),
         catalogue: catalogue(),

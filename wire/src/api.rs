@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    company::Company,
     host::{CreateStep, PauseReason, ServerProblemCode},
     id::{AccountId, Code, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
     money::{HourlyRate, Money},
@@ -90,8 +91,14 @@ pub struct Installation {
     pub support_email: String,
     /// Version of the member terms that a sign-up must accept.
     pub terms_version: String,
-    /// The member terms, plain text.
+    /// The member terms, plain text, in the language that the operator has named first; `/terms` has them in others.
     pub terms: String,
+    /// Whether `/privacy` has a privacy policy.
+    #[serde(default)]
+    pub has_privacy_policy: bool,
+    /// Who runs it.
+    #[serde(default)]
+    pub company: Company,
     /// Shortest password that is accepted.
     pub password_length_min: usize,
     /// Days for which a deleted server's disk is kept aside before it is destroyed.

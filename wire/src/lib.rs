@@ -10,6 +10,7 @@
 mod text;
 
 pub mod api;
+pub mod company;
 pub mod digest;
 pub mod endpoints;
 pub mod error;

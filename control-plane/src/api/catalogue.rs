@@ -1,14 +1,16 @@
-//! Public facts: the installation and what can be ordered.
+//! Public facts: the installation, its texts and what can be ordered.
 
 use innkeeper_wire::{
     api::{Catalogue, Image, Installation, Plan, Site},
+    company::LegalText,
     endpoints::{
         Ask,
-        rest::{GetCatalogue, GetInstallation},
+        rest::{GetCatalogue, GetInstallation, GetPrivacyPolicy, GetTerms},
     },
 };
 
 use super::{auth::Visitor, context::Context, error::Refused};
+use crate::kernel::Error;
 
 pub(super) async fn installation(
     context: Context,
@@ -20,10 +22,31 @@ pub(super) async fn installation(
         name: settings.installation.clone(),
         support_email: settings.support_email.clone(),
         terms_version: settings.terms_version.clone(),
-        terms: settings.terms.clone(),
+        terms: settings.terms.best_for(None).text.clone(),
+        has_privacy_policy: settings.privacy.is_some(),
+        company: settings.company.clone(),
         password_length_min: settings.password_length_min,
         tombstone_days: settings.tombstone_days,
     })
+}
+
+pub(super) async fn terms(
+    context: Context,
+    _: Visitor,
+    ask: Ask<GetTerms>,
+) -> Result<LegalText, Refused> {
+    let terms = &context.nouns.settings.terms;
+    Ok(terms.best_for(ask.query.lang).clone())
+}
+
+pub(super) async fn privacy_policy(
+    context: Context,
+    _: Visitor,
+    ask: Ask<GetPrivacyPolicy>,
+) -> Result<LegalText, Refused> {
+    let policy = context.nouns.settings.privacy.as_ref();
+    let policy = policy.ok_or(Error::NotFound)?;
+    Ok(policy.best_for(ask.query.lang).clone())
 }
 
 pub(super) async fn catalogue(

@@ -40,6 +40,8 @@ const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json"
 fn endpoints() -> Router<Context> {
     Router::new()
         .serve(catalogue::installation)
+        .serve(catalogue::terms)
+        .serve(catalogue::privacy_policy)
         .serve(catalogue::catalogue)
         .serve(accounts::sign_up)
         .serve(accounts::confirm_email)

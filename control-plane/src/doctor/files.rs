@@ -6,17 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use innkeeper_wire::error::chain;
 use nix::unistd::{User, geteuid};
 
 use super::Finding;
-use crate::{blobs, config::Config, owner, providers::mail::Mailer, startup};
+use crate::{
+    blobs,
+    config::{Config, company::TextFiles},
+    legal::LegalTexts,
+    owner,
+    providers::mail::Mailer,
+    startup,
+};
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let reader = Reader::find();
     let mut found = vec![
-        judge("terms", startup::read_terms(config), |terms| {
-            format!("{} bytes", terms.len())
-        }),
+        judge("terms", startup::read_terms(config), describe),
         judge("portal's key", startup::read_portal_key(config), |_| {
             "long enough".to_owned()
         }),
@@ -24,10 +30,20 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             format!("mails are from {}", config.mail.from)
         }),
     ];
-    let mut files = vec![
-        config.installation.terms_file.clone(),
-        config.portal_key_file.clone(),
+    match startup::read_privacy(config) {
+        Ok(None) => {}
+        Ok(Some(texts)) => found.push(Finding::ok("privacy policy", describe(&texts))),
+        Err(error) => found.push(Finding::problem("privacy policy", chain(&error))),
+    }
+    let unsaid = config.unsaid().into_iter();
+    found.extend(unsaid.map(|what| Finding::warning("company", what)));
+    let texts = [
+        Some(&config.installation.terms_file),
+        config.installation.privacy_file.as_ref(),
     ];
+    let texts = texts.into_iter().flatten().flat_map(TextFiles::files);
+    let mut files: Vec<_> = texts.map(|(_, file)| file.to_owned()).collect();
+    files.push(config.portal_key_file.clone());
     files.extend(config.mail.password_file.clone());
     for image in config.images.iter().filter(|image| !image.retired) {
         let checked = blobs::check(&config.data_dir, &image.file, image.format);
@@ -46,7 +62,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
                 ),
             },
             Err(error) => {
-                let why = innkeeper_wire::error::chain(&error);
+                let why = chain(&error);
                 Finding::problem("images", format!("{}: {why}", image.code))
             }
         });
@@ -65,6 +81,15 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     }
     found.push(data_folder(&config.data_dir, reader.as_ref()));
     found
+}
+
+/// How long a text is, in each of its languages.
+fn describe(texts: &LegalTexts) -> String {
+    let texts = texts.all().map(|text| {
+        let lang = text.lang.map(|lang| format!("{lang:?}, "));
+        format!("{}{} bytes", lang.unwrap_or_default(), text.text.len())
+    });
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 fn judge<T, E: Into<anyhow::Error>>(

@@ -87,7 +87,7 @@ impl Owner {
             ..
         } = self;
         let (parameter, body) = match row.id {
-            "installation" | "catalog" | "me" | "list_ssh_keys" | "list_orders"
+            "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "list_ssh_keys" | "list_orders"
             | "list_servers" | "sign_out" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
             "confirm_email" => {

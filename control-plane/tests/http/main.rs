@@ -21,4 +21,5 @@ mod servers;
 mod setting;
 mod sign_ups;
 mod signing_in;
+mod texts;
 mod witnesses;

@@ -5,9 +5,12 @@ use innkeeper_control_plane::{
     catalogue::{Catalogue, Image, Plan, Site},
     continuity::witnesses::WitnessKey,
     hosts::rules::placement::Overcommit,
+    legal::LegalTexts,
     nouns::Settings,
 };
 use innkeeper_wire::{
+    api::Locale,
+    company::{Company, LegalText},
     digest::Digest,
     money::{Currency, HourlyRate, Money},
     size::Bytes,
@@ -22,7 +25,13 @@ pub(crate) fn settings() -> Settings {
         installation: "Example Cloud".to_owned(),
         support_email: "help@cloud.example".to_owned(),
         terms_version: "2026-11".to_owned(),
-        terms: "Be kind.".to_owned(),
+        terms: LegalTexts::new(text(None, "Be kind."), vec![text(Some(Locale::Ko), "친절하게.")]),
+        privacy: Some(LegalTexts::of_one("We keep your name.")),
+        company: Company {
+            name: Some("Example Cloud Ltd.".to_owned()),
+            telephone: Some("02-555-0100".to_owned()),
+            ..Company::default()
+        },
         password_length_min: 15,
         portal_url: "https://portal.cloud.example".to_owned(),
         catalogue: Catalogue {
@@ -75,5 +84,12 @@ pub(crate) fn settings() -> Settings {
         server_quota: 20,
         sign_ups_per_hour: 1_000,
         witness_key: WitnessKey::new([3; 32]),
+    }
+}
+
+fn text(lang: Option<Locale>, text: &str) -> LegalText {
+    LegalText {
+        lang,
+        text: text.to_owned(),
     }
 }

@@ -16,6 +16,7 @@ pub mod process;
 pub mod product;
 pub mod report;
 pub mod ssh;
+mod texts;
 pub mod wait;
 
 pub use enclosure::Run;

@@ -19,6 +19,7 @@ use super::{
     mail::{MailSink, PYTHON},
     network::{self, UPLINK, WORLD_V4, host_v4, output},
     process::Program,
+    texts::TEXTS,
     wait::until,
 };
 
@@ -172,10 +173,9 @@ impl Installation {
         forward(metrics_listener, &world, local(METRICS_PORT))?;
 
         write_secret(&run.folder().join("portal.key"))?;
-        write(
-            &run.folder().join("terms.txt"),
-            "Servers of this laboratory live until its end.\n",
-        )?;
+        for (name, text) in TEXTS {
+            write(&run.folder().join(name), text)?;
+        }
         Ok(Self {
             control_plane: start_control_plane(run, options, offer, &ports)?,
             portal: start_portal(run, options, &ports)?,
@@ -369,10 +369,19 @@ support_email = "help@example.net"
 portal_url = "{portal}"
 currency = "KRW"
 terms_version = "2026-11"
-terms_file = "{folder}/terms.txt"
+terms_file = {{ en = "{folder}/terms.txt", ko = "{folder}/terms.ko.txt", zh-Hant = "{folder}/terms.zh-Hant.txt" }}
+privacy_file = {{ en = "{folder}/privacy.txt", ko = "{folder}/privacy.ko.txt", zh-Hant = "{folder}/privacy.zh-Hant.txt" }}
 password_length_min = 15
 server_quota = {server_quota}
 tombstone_days = 7
+
+[company]
+name = "Innkeeper Laboratory Co., Ltd."
+representative = "Yoon Seoyeon"
+registration_number = "123-45-67890"
+mail_order_number = "2026-Seoul-0123"
+address = "12 Yeogwan-ro, Jung-gu, Seoul 04501"
+telephone = "+82 2 555 0100"
 
 [listen]
 api = "127.0.0.1:{API_PORT}"

@@ -7,6 +7,7 @@ use crate::{
         Page, Quote, QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery,
         SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
     },
+    company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SshKeyId},
 };
 
@@ -23,6 +24,12 @@ endpoints! {
 
     /// What a visitor may know of this installation.
     GetInstallation = "installation": Anybody Get "/installation", in "public" => 200 Installation;
+
+    /// The member terms.
+    GetTerms = "terms": Anybody Get "/terms", in "public", by LegalTextQuery => 200 LegalText;
+
+    /// The privacy policy; not found when the installation has none.
+    GetPrivacyPolicy = "privacy_policy": Anybody Get "/privacy", in "public", by LegalTextQuery => 200 LegalText;
 
     /// Everything that can be ordered.
     GetCatalogue = "catalog": Anybody Get "/catalog", in "public" => 200 Catalogue;

@@ -7,6 +7,7 @@ use innkeeper_wire::{
         Catalogue, Image, Installation, Locale, Me, Order, OrderState, Plan, Quote, Server,
         ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, SshKey,
     },
+    company::Company,
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::{Currency, HourlyRate, Money},
     size::Bytes,
@@ -33,6 +34,15 @@ pub(crate) fn installation() -> Installation {
         support_email: "help@harbour.example".to_owned(),
         terms_version: "2026-11".to_owned(),
         terms: TERMS.to_owned(),
+        has_privacy_policy: true,
+        company: Company {
+            name: Some("Harbour Cloud Co., Ltd.".to_owned()),
+            representative: Some("Han Jiwoo".to_owned()),
+            registration_number: Some("123-45-67890".to_owned()),
+            mail_order_number: Some("2026-Seoul-0123".to_owned()),
+            address: Some("7 Harbour-ro, Jung-gu, Incheon 22333".to_owned()),
+            telephone: Some("+82 32 555 0100".to_owned()),
+        },
         password_length_min: 12,
         tombstone_days: 7,
     }
