@@ -4,7 +4,8 @@
 
 use innkeeper_wire::{
     id::Code,
-    money::{HourlyRate, Money},
+    money::{HourlyRate, Money, MoneyError},
+    price::{Prices, Tariff, Tax, prices},
     size::Bytes,
     vm::BaseImage,
 };
@@ -19,6 +20,8 @@ pub struct Catalogue {
     pub plans: Vec<Plan>,
     /// Operating systems.
     pub images: Vec<Image>,
+    /// The tax on all of it, if customers are told of one.
+    pub tax: Option<Tax>,
 }
 
 /// A data centre.
@@ -60,6 +63,17 @@ pub struct Image {
     pub login_user: String,
     /// The file.
     pub base: BaseImage,
+}
+
+impl Plan {
+    /// What is told of its price.
+    pub fn prices(&self, tax: Option<&Tax>) -> Result<Prices, MoneyError> {
+        let tariff = Tariff {
+            hourly: self.hourly,
+            monthly_cap: self.monthly_cap,
+        };
+        prices(tariff, tax)
+    }
 }
 
 impl Catalogue {

@@ -12,23 +12,23 @@ use innkeeper_listener::Networks;
 use innkeeper_wire::{
     id::Code,
     money::Currency,
-    size::Bytes,
     vm::{ImageFormat, Opening, PoolMode},
 };
 use serde::Deserialize;
 
 use self::{
-    amounts::{amount, hourly},
     company::{CompanyConfig, TextFiles},
+    prices::{PlanConfig, TaxConfig},
 };
 use crate::{
     addresses::rules::pools::{Pool, PoolDescription, Routing, check_together},
-    catalogue::{Plan, Site},
+    catalogue::Site,
     hosts::rules::{host::is_host_name, placement::Overcommit},
 };
 
 mod amounts;
 pub mod company;
+pub mod prices;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -55,6 +55,8 @@ pub struct Config {
     /// How much more may be promised than there is.
     #[serde(default = "default_overcommit")]
     pub overcommit: Overcommit,
+    /// The tax on what is sold.
+    pub tax: Option<TaxConfig>,
     /// Data centres, at least one.
     #[serde(rename = "site")]
     pub sites: Vec<SiteConfig>,
@@ -192,29 +194,6 @@ pub struct PoolConfig {
     pub mode: PoolMode,
     /// The name of the host that the network routes a static pool to.
     pub host: Option<String>,
-}
-
-/// A size of server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlanConfig {
-    /// Its code, part of the API.
-    pub code: Code,
-    /// The name that customers see.
-    pub name: String,
-    /// Virtual processors, 1 to 256.
-    pub vcpus: u32,
-    /// Memory in MiB.
-    pub memory_mib: u64,
-    /// System disk in MiB.
-    pub disk_mib: u64,
-    /// Price an hour before tax, in major units with up to six decimals: `"18.5"` won, `"0.0071"` euro.
-    pub hourly: String,
-    /// Most that a calendar month costs before tax, in major units: `"12000"` won, `"4.99"` euro.
-    pub monthly_cap: String,
-    /// Whether it is offered no more, and stays because servers have it.
-    #[serde(default)]
-    pub retired: bool,
 }
 
 /// An operating system.
@@ -518,33 +497,6 @@ impl Config {
             .chain(named)
             .filter(|address| !address.is_unspecified())
             .collect()
-    }
-
-    /// The plans, cheapest first.
-    pub fn plans(&self) -> Result<Vec<Plan>, ConfigError> {
-        let mut plans = Vec::new();
-        for plan in self.plans.iter().filter(|plan| !plan.retired) {
-            let key = |name: &str| format!("plan `{}`, {name}", plan.code);
-            if !(1..=256).contains(&plan.vcpus) || plan.memory_mib == 0 || plan.disk_mib == 0 {
-                return Err(value(
-                    key("size"),
-                    "needs 1 to 256 vcpus, and memory and disk above 0",
-                ));
-            }
-            plans.push(Plan {
-                code: plan.code.clone(),
-                name: plan.name.clone(),
-                vcpus: plan.vcpus,
-                memory: Bytes::mib(plan.memory_mib),
-                disk: Bytes::mib(plan.disk_mib),
-                hourly: hourly(&plan.hourly, self.installation.currency)
-                    .map_err(|why| value(key("hourly"), why))?,
-                monthly_cap: amount(&plan.monthly_cap, self.installation.currency)
-                    .map_err(|why| value(key("monthly_cap"), why))?,
-            });
-        }
-        plans.sort_by_key(|plan| plan.hourly.micro_minor_per_hour);
-        Ok(plans)
     }
 
     /// What may come in to a new server: everything. Its owner has root and a firewall of his own inside.

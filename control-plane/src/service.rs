@@ -278,6 +278,7 @@ fn catalogue(config: &Config, blobs: &Blobs) -> anyhow::Result<Catalogue> {
         sites: config.sites(),
         plans: config.plans()?,
         images,
+        tax: config.tax()?,
     })
 }
 

@@ -3,6 +3,7 @@
 use innkeeper_wire::{
     api::Locale,
     money::{Currency, HourlyRate, Money},
+    price::TaxRate,
     time::Timestamp,
 };
 use jiff::tz::TimeZone;
@@ -39,6 +40,16 @@ pub fn rate(locale: Locale, rate: HourlyRate) -> String {
     let micro = u128::from(rate.micro_minor_per_hour);
     let digits = decimal(micro, rate.currency.decimals() + 6, rate.currency);
     language::say_amount(locale, words::money(rate.currency), &digits)
+}
+
+/// A rate of tax in percent, with as many decimals as it has.
+#[must_use]
+pub fn percent(rate: TaxRate) -> String {
+    let millionths = u32::from(rate);
+    let fraction = format!("{:04}", millionths % 10_000);
+    let fraction = fraction.trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{}{point}{fraction}%", millionths / 10_000)
 }
 
 /// `value` / 10^`scale`, thousands grouped, without zeros at the end beyond the currency's own decimals.
@@ -143,6 +154,20 @@ mod tests {
         check(1_200_000, Currency::Usd, "$0.012");
         check(100_000_000, Currency::Usd, "$1.00");
         check(u64::MAX, Currency::Krw, "₩18,446,744,073,709.551615");
+    }
+
+    #[test]
+    fn rates_of_tax_are_exact() {
+        for (millionths, expected) in [
+            (100_000, "10%"),
+            (50_000, "5%"),
+            (88_750, "8.875%"),
+            (1, "0.0001%"),
+            (0, "0%"),
+        ] {
+            let rate = TaxRate::try_from(millionths).expect("a rate");
+            assert_eq!(percent(rate), expected);
+        }
     }
 
     #[test]

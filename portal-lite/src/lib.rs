@@ -13,6 +13,7 @@ pub mod config;
 pub mod cookies;
 pub mod doctor;
 pub mod failure;
+pub mod footer;
 pub mod form;
 pub mod format;
 pub mod guard;

@@ -10,7 +10,15 @@ use axum::{
 };
 use innkeeper_wire::api::Locale;
 
-use crate::{assets, cookies::Cookie, failure::Failure, language, notice::Notice, visit::Visit};
+use crate::{
+    assets,
+    cookies::Cookie,
+    failure::Failure,
+    footer::{self, Footer},
+    language,
+    notice::Notice,
+    visit::Visit,
+};
 
 /// Entries of the navigation, to mark the present one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +50,8 @@ pub struct Frame {
     pub signed_in: bool,
     /// What to say about the last deed.
     pub notice: Option<String>,
+    /// The foot of the page.
+    pub footer: Footer,
     /// The language switcher.
     pub languages: Vec<LanguageLink>,
     place: Place,
@@ -146,6 +156,7 @@ pub fn frame(visit: &Visit, place: Place) -> Frame {
         form_token: visit.form_token(),
         signed_in: visit.session.is_some(),
         notice: visit.notice.map(|notice| visit.say(notice.key())),
+        footer: footer::footer(visit),
         languages: language::ALL.into_iter().map(link).collect(),
         place,
         locale: visit.locale,

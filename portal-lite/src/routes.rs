@@ -17,7 +17,7 @@ use crate::{
     assets,
     failure::Failure,
     guard, headers,
-    pages::{account, keys, landing, new_server, orders, server, servers, sign_in, sign_up},
+    pages::{account, keys, landing, new_server, orders, server, servers, sign_in, sign_up, texts},
     portal::Portal,
     visit,
 };
@@ -35,6 +35,8 @@ async fn health(State(portal): State<Arc<Portal>>) -> (StatusCode, &'static str)
 pub fn router(portal: Arc<Portal>) -> Router {
     let pages = Router::new()
         .route("/", get(landing::show))
+        .route("/terms", get(texts::terms))
+        .route("/privacy", get(texts::privacy_policy))
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-up/done", get(sign_up::done))
         .route(

@@ -30,15 +30,18 @@ document.addEventListener("click", async (event) => {
 });
 showCopyButtons(document);
 
-// The price box follows the chosen plan.
-const price = document.getElementById("price");
-document.addEventListener("change", (event) => {
-  const plan = event.target;
-  if (!price || plan.name !== "plan") return;
-  for (const part of price.querySelectorAll("[data-price]")) {
-    part.textContent = plan.dataset[part.dataset.price];
+// The price box follows the plan that is chosen: by the visitor, or by a browser that goes back to how the form was.
+function showPrice() {
+  const plan = document.querySelector("input[name=plan]:checked");
+  for (const part of document.querySelectorAll("#price [data-price]")) {
+    part.textContent = plan ? plan.dataset[part.dataset.price] : "";
   }
+}
+document.addEventListener("change", (event) => {
+  if (event.target.name === "plan") showPrice();
 });
+window.addEventListener("pageshow", showPrice);
+showPrice();
 
 // Live parts: an element with data-live is replaced by its newer self. The answer is parsed as a document
 // by XMLHttpRequest, which neither runs scripts in it nor needs an HTML sink.

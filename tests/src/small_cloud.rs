@@ -84,6 +84,7 @@ fn catalogue() -> Catalogue {
         sites: vec![Site { code, name }],
         plans: vec![plan],
         images: vec![image],
+        tax: None,
     }
 }
 

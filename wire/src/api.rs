@@ -12,6 +12,7 @@ use crate::{
     host::{CreateStep, PauseReason, ServerProblemCode},
     id::{AccountId, Code, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
     money::{HourlyRate, Money},
+    price::{Prices, Tax},
     size::Bytes,
     time::Timestamp,
     vm::Hostname,
@@ -279,6 +280,8 @@ pub struct Plan {
     pub hourly: HourlyRate,
     /// Most that a calendar month costs, before tax.
     pub monthly_cap: Money,
+    /// The same with tax, and what it costs at the least.
+    pub prices: Prices,
 }
 
 /// An operating system to start from.
@@ -303,6 +306,9 @@ pub struct Catalogue {
     pub plans: Vec<Plan>,
     /// Operating systems.
     pub images: Vec<Image>,
+    /// The tax on all of it; absent when the installation does not tell of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Tax>,
 }
 
 /// Asks what a server would cost. Checks all that an order would check but room.
@@ -345,8 +351,31 @@ pub struct Quote {
     pub hourly: HourlyRate,
     /// Most that a calendar month costs, before tax.
     pub monthly_cap: Money,
+    /// The same with tax, and what it costs at the least.
+    pub prices: Prices,
+    /// What is bought.
+    pub specification: Specification,
     /// Until when it can be ordered at this price.
     pub expires_at: Timestamp,
+}
+
+/// What a server is, as it was offered when it was quoted or ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Specification {
+    /// Name of the plan.
+    pub plan: String,
+    /// Name of the image.
+    pub image: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in bytes.
+    pub memory: Bytes,
+    /// System disk in bytes.
+    pub disk: Bytes,
+    /// How many IPv4 addresses it has.
+    pub ipv4: u32,
+    /// How many IPv6 addresses it has.
+    pub ipv6: u32,
 }
 
 /// Orders what was quoted. Needs an `Idempotency-Key` header.
@@ -382,6 +411,10 @@ pub struct Order {
     pub hourly: HourlyRate,
     /// Most that a calendar month costs, before tax.
     pub monthly_cap: Money,
+    /// The same with tax, as it was shown when it was ordered, and what it costs at the least.
+    pub prices: Prices,
+    /// What was bought.
+    pub specification: Specification,
     /// When it was placed.
     pub placed_at: Timestamp,
     /// When it failed: why.

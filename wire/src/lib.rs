@@ -22,6 +22,7 @@ pub mod journal;
 pub mod money;
 pub mod operator;
 pub mod planted;
+pub mod price;
 pub mod size;
 pub mod ssh;
 pub mod time;

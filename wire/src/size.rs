@@ -27,6 +27,8 @@ impl Bytes {
     pub const MIB: u64 = 1 << 20;
     /// One gibibyte.
     pub const GIB: u64 = 1 << 30;
+    /// One tebibyte.
+    pub const TIB: u64 = 1 << 40;
 
     /// `count` mebibytes.
     #[must_use]
@@ -50,6 +52,9 @@ impl Bytes {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            bytes if bytes >= Self::TIB && bytes % Self::TIB == 0 => {
+                write!(f, "{} TiB", bytes / Self::TIB)
+            }
             bytes if bytes >= Self::GIB && bytes % Self::GIB == 0 => {
                 write!(f, "{} GiB", bytes / Self::GIB)
             }
@@ -68,6 +73,8 @@ mod tests {
     #[test]
     fn reads_as_people_write_it() {
         assert_eq!(Bytes::gib(20).to_string(), "20 GiB");
+        assert_eq!(Bytes::gib(1_024).to_string(), "1 TiB");
+        assert_eq!(Bytes::gib(1_536).to_string(), "1536 GiB");
         assert_eq!(Bytes::mib(192).to_string(), "192 MiB");
         assert_eq!(Bytes(1_500).to_string(), "1500 B");
         assert_eq!(Bytes(Bytes::MIB + 1).mib_ceil(), 2);

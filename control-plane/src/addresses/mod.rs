@@ -26,6 +26,7 @@ use innkeeper_wire::{
 use self::free::Free;
 use crate::{
     addresses::rules::{
+        Families,
         free_addresses::{Carriers, Tally},
         pools::{AddressClaim, Pool},
     },
@@ -110,6 +111,19 @@ impl Addresses {
     #[must_use]
     pub fn tally(&self) -> Vec<Tally> {
         self.free.tally(self.ctx.now())
+    }
+
+    /// How many addresses of each kind a server of a site is given.
+    #[must_use]
+    pub fn families(&self, site: &Code) -> Families {
+        let count = |v4: bool| {
+            let mut pools = self.pools.iter();
+            u32::from(pools.any(|pool| pool.site == *site && pool.is_v4() == v4))
+        };
+        Families {
+            ipv4: count(true),
+            ipv6: count(false),
+        }
     }
 
     /// One IPv4 address, and one IPv6 address where the site has a pool of them, of pools that serve this host.

@@ -58,7 +58,9 @@ pub(super) async fn catalogue(
     let sites = catalogue.sites.iter();
     let plans = catalogue.plans.iter();
     let images = catalogue.images.iter();
+    let tax = catalogue.tax.as_ref();
     Ok(Catalogue {
+        tax: tax.cloned(),
         sites: sites
             .map(|site| Site {
                 code: site.code.clone(),
@@ -66,16 +68,20 @@ pub(super) async fn catalogue(
             })
             .collect(),
         plans: plans
-            .map(|plan| Plan {
-                code: plan.code.clone(),
-                name: plan.name.clone(),
-                vcpus: plan.vcpus,
-                memory: plan.memory,
-                disk: plan.disk,
-                hourly: plan.hourly,
-                monthly_cap: plan.monthly_cap,
+            .map(|plan| {
+                let prices = plan.prices(tax);
+                Ok(Plan {
+                    code: plan.code.clone(),
+                    name: plan.name.clone(),
+                    vcpus: plan.vcpus,
+                    memory: plan.memory,
+                    disk: plan.disk,
+                    hourly: plan.hourly,
+                    monthly_cap: plan.monthly_cap,
+                    prices: prices.map_err(|error| Error::Storage(error.to_string()))?,
+                })
             })
-            .collect(),
+            .collect::<Result<_, Error>>()?,
         images: images
             .map(|image| Image {
                 code: image.code.clone(),

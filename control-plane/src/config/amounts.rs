@@ -21,7 +21,7 @@ pub(super) fn amount(text: &str, currency: Currency) -> Result<Money, &'static s
 }
 
 /// A decimal number as an integer of `scale` decimals; exact or refused.
-fn decimal(text: &str, scale: u32) -> Result<u64, &'static str> {
+pub(super) fn decimal(text: &str, scale: u32) -> Result<u64, &'static str> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {

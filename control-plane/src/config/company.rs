@@ -98,10 +98,15 @@ impl Config {
             format!("[company] lacks {missing}: the law of Korea and Taiwan wants that on the pages of who sells there")
         });
         let privacy = self.installation.privacy_file.is_none().then(|| {
-            let text = "installation.privacy_file is missing: pages and mails name no privacy policy";
+            let text =
+                "installation.privacy_file is missing: pages and mails name no privacy policy";
             text.to_owned()
         });
-        company.into_iter().chain(privacy).collect()
+        let tax = self.tax.is_none().then(|| {
+            let text = "[tax] is missing: customers are told that prices are before tax, and not how much it is";
+            text.to_owned()
+        });
+        [company, privacy, tax].into_iter().flatten().collect()
     }
 }
 

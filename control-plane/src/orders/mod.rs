@@ -7,12 +7,13 @@ use std::sync::Arc;
 use innkeeper_wire::{
     api::{self, Page},
     id::OrderId,
+    price::{Prices, Tax},
     vm::Opening,
 };
 
 use crate::{
     accounts::Accounts,
-    addresses::Addresses,
+    addresses::{Addresses, rules::Families},
     billing::Billing,
     catalogue::Catalogue,
     hosts::Hosts,
@@ -103,8 +104,14 @@ impl Orders {
     fn view(&self, order: Order) -> Result<api::Order, Error> {
         let server = self.servers.find(order.account, order.server);
         let server = server.map_err(|error| without_server(&order, error))?;
-        Ok(view(order, &server))
+        view(order, &server)
     }
+}
+
+/// What is told of the price of a choice. It was told before, so that it can be: whoever sells checks it at the start.
+fn prices(choice: &Choice, tax: Option<&Tax>) -> Result<Prices, Error> {
+    let prices = choice.plan.prices(tax);
+    prices.map_err(|error| Error::Storage(format!("the price of {}: {error}", choice.plan.code)))
 }
 
 /// Both were made in one commit, and neither is ever removed: it is not the customer who asks for what is not there.
@@ -115,8 +122,14 @@ fn without_server(order: &Order, error: Error) -> Error {
     }
 }
 
-fn view(order: Order, server: &Server) -> api::Order {
+fn view(order: Order, server: &Server) -> Result<api::Order, Error> {
     let (state, failure) = progress(server);
+    let prices = prices(&order.choice, order.tax.as_ref())?;
+    let addresses = match order.addresses {
+        of_before if of_before.is_unknown() => Families::of(&server.nic.addresses),
+        addresses => addresses,
+    };
+    let specification = order.choice.specification(addresses);
     let Choice {
         site,
         plan,
@@ -124,7 +137,7 @@ fn view(order: Order, server: &Server) -> api::Order {
         name,
         ..
     } = order.choice;
-    api::Order {
+    Ok(api::Order {
         id: order.id,
         state,
         server: order.server,
@@ -135,7 +148,9 @@ fn view(order: Order, server: &Server) -> api::Order {
         image: image.code,
         hourly: plan.hourly,
         monthly_cap: plan.monthly_cap,
+        prices,
+        specification,
         placed_at: order.placed_at,
         failure,
-    }
+    })
 }

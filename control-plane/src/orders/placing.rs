@@ -120,14 +120,17 @@ impl Orders {
             let order = tx.get::<Order>(&(account, order))?.ok_or(Error::NotFound)?;
             let server = self.servers.find_in(tx, account, order.server);
             let server = server.map_err(|error| without_server(&order, error))?;
-            return Ok(Standing::Ordered(view(order, &server)));
+            return Ok(Standing::Ordered(view(order, &server)?));
         }
         let quote = self.find_quote(account, attempt.quote)?;
         if tx.now() > quote.expires_at {
             return Err(Error::QuoteExpired);
         }
         let offered = self.catalogue().plan(quote.choice.plan.code.as_str());
-        if offered != Some(&quote.choice.plan) {
+        let is_same = offered == Some(&quote.choice.plan)
+            && self.catalogue().tax == quote.tax
+            && self.addresses.families(&quote.choice.site) == quote.addresses;
+        if !is_same {
             return Err(Error::PriceChanged);
         }
         Ok(Standing::Open(quote))
@@ -179,6 +182,8 @@ impl Orders {
             account: quote.account,
             quote: quote.id,
             choice: quote.choice,
+            tax: quote.tax,
+            addresses: quote.addresses,
             server,
             contract: ContractId::new(self.ctx.ids()),
             placed_at: tx.now(),
@@ -193,7 +198,7 @@ impl Orders {
             order: order.id,
         };
         tx.insert(&(attempt.account, attempt.key.clone()), &known)?;
-        Ok(Some(view(order, &server)))
+        view(order, &server).map(Some)
     }
 
     fn new_server(

@@ -6,7 +6,7 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
-use super::Orders;
+use super::{Orders, prices};
 use crate::{
     kernel::{Caller, Error},
     orders::rules::{
@@ -34,6 +34,8 @@ impl Orders {
         let quote = Quote {
             id: QuoteId::new(self.ctx.ids()),
             account,
+            addresses: self.addresses.families(&choice.site),
+            tax: self.catalogue().tax.clone(),
             choice,
             expires_at,
         };
@@ -42,7 +44,7 @@ impl Orders {
         let forgotten_at = Timestamp::from_millis(expires_at.as_millis() + QUOTE_VALID_MS);
         let name = format!("{}{}", quotes_of(account), quote.id);
         self.ctx.remember(&name, &quote, forgotten_at).await?;
-        Ok(view_quote(quote))
+        view_quote(quote)
     }
 
     /// Drops the oldest quotes of an account that has as many as are kept. While the disk is full there are none: what
@@ -71,7 +73,7 @@ impl Orders {
 
     /// One's own quote.
     pub fn own_quote(&self, caller: &Caller, id: QuoteId) -> Result<api::Quote, Error> {
-        self.find_quote(caller.account()?, id).map(view_quote)
+        view_quote(self.find_quote(caller.account()?, id)?)
     }
 
     pub(super) fn find_quote(&self, account: AccountId, id: QuoteId) -> Result<Quote, Error> {
@@ -85,7 +87,9 @@ fn quotes_of(account: AccountId) -> String {
     format!("{QUOTES}{account}/")
 }
 
-fn view_quote(quote: Quote) -> api::Quote {
+fn view_quote(quote: Quote) -> Result<api::Quote, Error> {
+    let prices = prices(&quote.choice, quote.tax.as_ref())?;
+    let specification = quote.choice.specification(quote.addresses);
     let Choice {
         site,
         plan,
@@ -93,7 +97,7 @@ fn view_quote(quote: Quote) -> api::Quote {
         name,
         ssh_keys,
     } = quote.choice;
-    api::Quote {
+    Ok(api::Quote {
         id: quote.id,
         site,
         plan: plan.code,
@@ -102,6 +106,8 @@ fn view_quote(quote: Quote) -> api::Quote {
         ssh_keys,
         hourly: plan.hourly,
         monthly_cap: plan.monthly_cap,
+        prices,
+        specification,
         expires_at: quote.expires_at,
-    }
+    })
 }

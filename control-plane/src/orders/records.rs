@@ -9,6 +9,7 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    addresses::rules::Families,
     kernel::record::records,
     orders::rules::{Choice, IdempotencyRecord, Order},
 };
@@ -50,6 +51,8 @@ impl From<OrderV2> for Order {
             account: order.account,
             quote: order.quote,
             choice: order.choice,
+            tax: None,
+            addresses: Families::default(),
             server: order.server,
             contract: order.contract,
             placed_at: order.placed_at,

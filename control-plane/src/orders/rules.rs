@@ -12,11 +12,12 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
-    api::{OrderState, QuoteRequest},
+    api::{OrderState, QuoteRequest, Specification},
     digest::Digest,
     error::{FieldError, FieldErrorCode},
     host::ServerProblemCode,
     id::{AccountId, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
+    price::Tax,
     time::Timestamp,
     vm::Hostname,
 };
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::rules::{account::field, ssh_key::SshKeys},
+    addresses::rules::Families,
     catalogue::{Catalogue, Image, Plan},
     servers::rules::server::{Farewell, Lifecycle, Server},
 };
@@ -46,6 +48,12 @@ pub struct Quote {
     pub account: AccountId,
     /// What was chosen.
     pub choice: Choice,
+    /// The tax that was shown.
+    #[serde(default)]
+    pub tax: Option<Tax>,
+    /// How many addresses the server was said to have.
+    #[serde(default)]
+    pub addresses: Families,
     /// Until when it can be ordered.
     pub expires_at: Timestamp,
 }
@@ -76,12 +84,41 @@ pub struct Order {
     pub quote: QuoteId,
     /// What was chosen.
     pub choice: Choice,
+    /// The tax that was shown; nothing of those that were placed before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Tax>,
+    /// How many addresses the server was said to have, likewise.
+    #[serde(default, skip_serializing_if = "Families::is_unknown")]
+    pub addresses: Families,
     /// The server that it is for.
     pub server: ServerId,
     /// What it is charged under.
     pub contract: ContractId,
     /// When it was placed.
     pub placed_at: Timestamp,
+}
+
+impl Choice {
+    /// What is bought by it, with so many addresses.
+    #[must_use]
+    pub fn specification(&self, addresses: Families) -> Specification {
+        let Plan {
+            name,
+            vcpus,
+            memory,
+            disk,
+            ..
+        } = &self.plan;
+        Specification {
+            plan: name.clone(),
+            image: self.image.name.clone(),
+            vcpus: *vcpus,
+            memory: *memory,
+            disk: *disk,
+            ipv4: addresses.ipv4,
+            ipv6: addresses.ipv6,
+        }
+    }
 }
 
 /// That an `Idempotency-Key` was used, for what, and what came of it.
@@ -274,6 +311,7 @@ mod tests {
                     virtual_size: Bytes::mib(64),
                 },
             }],
+            tax: None,
         }
     }
 

@@ -87,8 +87,8 @@ impl Owner {
             ..
         } = self;
         let (parameter, body) = match row.id {
-            "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "list_ssh_keys" | "list_orders"
-            | "list_servers" | "sign_out" => ("", json!({})),
+            "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "list_ssh_keys"
+            | "list_orders" | "list_servers" | "sign_out" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
             "confirm_email" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;

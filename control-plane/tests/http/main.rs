@@ -14,6 +14,7 @@ mod metrics;
 mod offer;
 mod orders;
 mod personal;
+mod prices;
 mod reach;
 mod recovery;
 mod roll_over;

@@ -13,6 +13,7 @@ use innkeeper_wire::{
     company::{Company, LegalText},
     digest::Digest,
     money::{Currency, HourlyRate, Money},
+    price::{Shown, Tax, TaxName, TaxRate},
     size::Bytes,
     vm::{BaseImage, ImageFormat, Opening},
 };
@@ -25,7 +26,10 @@ pub(crate) fn settings() -> Settings {
         installation: "Example Cloud".to_owned(),
         support_email: "help@cloud.example".to_owned(),
         terms_version: "2026-11".to_owned(),
-        terms: LegalTexts::new(text(None, "Be kind."), vec![text(Some(Locale::Ko), "친절하게.")]),
+        terms: LegalTexts::new(
+            text(None, "Be kind."),
+            vec![text(Some(Locale::Ko), "친절하게.")],
+        ),
         privacy: Some(LegalTexts::of_one("We keep your name.")),
         company: Company {
             name: Some("Example Cloud Ltd.".to_owned()),
@@ -65,6 +69,7 @@ pub(crate) fn settings() -> Settings {
                     virtual_size: Bytes::mib(64),
                 },
             }],
+            tax: Some(vat(100_000)),
         },
         pools: vec![pool("203.0.113.128/25"), pool("2001:db8:1::/64")],
         overcommit: Overcommit {
@@ -91,5 +96,19 @@ fn text(lang: Option<Locale>, text: &str) -> LegalText {
     LegalText {
         lang,
         text: text.to_owned(),
+    }
+}
+
+/// A value-added tax of so many millionths.
+pub(crate) fn vat(millionths: u32) -> Tax {
+    let of = str::to_owned;
+    Tax {
+        rate: TaxRate::try_from(millionths).expect("a rate"),
+        name: TaxName {
+            en: of("VAT"),
+            ko: of("부가세"),
+            zh_hant: of("營業稅"),
+        },
+        shown: Shown::WithTax,
     }
 }

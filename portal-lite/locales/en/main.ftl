@@ -16,6 +16,16 @@ sign-up = Sign up
 sign-out = Sign out
 footer-languages = Language
 footer-help = Need help?
+company-name = Company
+company-representative = Representative
+company-registration = Business registration number
+company-mail-order = Mail-order business number
+company-address = Address
+company-telephone = Telephone
+terms-title = Terms of use
+terms-version = Version { $amount }
+privacy-title = Privacy policy
+text-foreign = There is no English version of this text.
 
 ## Landing page
 
@@ -24,7 +34,6 @@ landing-heading = Your own server, ready while you watch
 landing-lead = Choose a size, add your SSH key and sign in. Pay by the hour, never more than the monthly price.
 landing-see-plans = See plans and prices
 landing-plans = Plans and prices
-landing-plans-hint = Prices before tax. A server is charged from the moment it is ready until you delete it.
 landing-sites = Data centres
 landing-images = Operating systems
 landing-keys = Only your key opens it
@@ -32,6 +41,14 @@ landing-keys-text = Servers take SSH keys and no passwords, and nobody else's tr
 spec-cpu = { $amount } vCPU
 spec-memory = { $amount } memory
 spec-disk = { $amount } disk
+spec-ipv4 = { $count ->
+    [one] { $count } IPv4 address
+   *[other] { $count } IPv4 addresses
+}
+spec-ipv6 = { $count ->
+    [one] { $count } IPv6 address
+   *[other] { $count } IPv6 addresses
+}
 order-this = Order
 
 ## Prices
@@ -43,6 +60,17 @@ money-eur = €{ $amount }
 price-hour = { $amount } an hour
 price-month = at most { $amount } a month
 price-before-tax = before tax
+price-with = { $amount } included
+price-plus = plus { $amount }
+prices-before-tax = Prices are before tax.
+prices-with = Prices include { $amount }.
+prices-plus = Prices are before { $amount }.
+bill-hour = An hour
+bill-month = A month, at most
+bill-net = Price
+bill-gross = Total
+bill-minimum = Minimum charge
+bill-minimum-hint = For the first hour, however short the life of the server.
 
 ## Times
 
@@ -281,19 +309,19 @@ order-keys-hint = Who holds one of these may sign in. There is no password.
 order-keys-none = You have no SSH key yet. Paste one here; it is kept in your account.
 order-keys-another = Add another key
 order-price = Price
-order-price-hint = Before tax. Estimate; the bill may differ.
+order-price-hint = Estimate: the bill depends on the time that you use.
 order-price-noscript = The next page shows the price of what you chose.
 order-continue = Continue
 confirm-order = Confirm order
-confirm-order-do = Order for this price
+confirm-order-do = Order at this price
 confirm-order-change = Change
 confirm-order-again = Ask for the price again
-confirm-order-until = This price holds until
+confirm-order-until = This price holds until { $amount }.
 caution-title = Before you order
-caution-charge = The server is charged by the hour, from the moment it is ready until you delete it; at least one hour.
+caution-charge = A server is charged at its hourly price, to the second, from the moment it is ready until you delete it; at least one hour.
 caution-stopped = Still charged while stopped.
 caution-failed = If the server can't be made, nothing is charged.
-caution-estimate = Prices are before tax.
+caution-estimate = The bill follows the time that you use. Price and tax are as shown here.
 caution-accept = I have read this and want to order.
 
 ## Orders

@@ -16,15 +16,24 @@ sign-up = 회원가입
 sign-out = 로그아웃
 footer-languages = 언어
 footer-help = 도움이 필요하신가요?
+company-name = 상호
+company-representative = 대표
+company-registration = 사업자등록번호
+company-mail-order = 통신판매업 신고번호
+company-address = 주소
+company-telephone = 전화
+terms-title = 이용약관
+terms-version = { $amount } 판
+privacy-title = 개인정보처리방침
+text-foreign = 이 문서는 한국어로 제공되지 않습니다.
 
 ## Landing page
 
 landing-title = 시간 단위로 쓰는 서버
 landing-heading = 주문하면 바로 만들어지는 나만의 서버
-landing-lead = 요금제를 고르고 SSH 키를 등록한 뒤 바로 접속하세요. 시간 단위로 청구되며 월 요금을 넘지 않습니다.
+landing-lead = 요금제를 고르고 SSH 키를 등록한 뒤 바로 접속하세요. 이용한 시간만큼 청구되며 월 최대 요금을 넘지 않습니다.
 landing-see-plans = 요금제와 가격 보기
 landing-plans = 요금제와 가격
-landing-plans-hint = 부가세 별도입니다. 서버가 준비된 때부터 삭제할 때까지 요금이 청구됩니다.
 landing-sites = 데이터센터
 landing-images = 운영체제
 landing-keys = 내 키로만 접속
@@ -32,6 +41,8 @@ landing-keys-text = 서버에는 비밀번호 없이 SSH 키로만 접속하며,
 spec-cpu = vCPU { $amount }개
 spec-memory = 메모리 { $amount }
 spec-disk = 디스크 { $amount }
+spec-ipv4 = IPv4 주소 { $count }개
+spec-ipv6 = IPv6 주소 { $count }개
 order-this = 주문하기
 
 ## Prices
@@ -43,6 +54,17 @@ money-eur = €{ $amount }
 price-hour = 시간당 { $amount }
 price-month = 월 최대 { $amount }
 price-before-tax = 부가세 별도
+price-with = { $amount } 포함
+price-plus = { $amount } 별도
+prices-before-tax = 표시된 금액은 세금 별도입니다.
+prices-with = 표시된 금액은 { $amount }를 포함한 금액입니다.
+prices-plus = 표시된 금액은 { $amount } 별도입니다.
+bill-hour = 시간당
+bill-month = 월 최대
+bill-net = 요금
+bill-gross = 합계
+bill-minimum = 최소 요금
+bill-minimum-hint = 서버를 1시간 미만 이용하셔도 1시간 요금이 청구됩니다.
 
 ## Times
 
@@ -266,19 +288,19 @@ order-keys-hint = 선택한 키를 가진 사람만 접속할 수 있습니다. 
 order-keys-none = 등록된 SSH 키가 없습니다. 여기에 붙여 넣으면 계정에 저장됩니다.
 order-keys-another = 다른 키 추가
 order-price = 요금
-order-price-hint = 부가세 별도. 추정 요금으로 실 사용 요금과 다를 수 있습니다.
+order-price-hint = 추정 요금으로, 이용 시간에 따라 실 사용 요금과 다를 수 있습니다.
 order-price-noscript = 선택한 항목의 금액은 다음 페이지에 표시됩니다.
 order-continue = 다음
 confirm-order = 주문 확인
 confirm-order-do = 이 금액으로 주문하기
 confirm-order-change = 수정
 confirm-order-again = 금액 다시 확인하기
-confirm-order-until = 이 금액의 유효 시각:
+confirm-order-until = 이 금액은 { $amount }까지 유효합니다.
 caution-title = 주의 사항
-caution-charge = 서버가 준비된 때부터 삭제할 때까지 시간 단위로 청구되며 최소 1시간 요금이 적용됩니다.
+caution-charge = 서버가 준비된 때부터 삭제할 때까지 시간당 요금이 초 단위로 계산되어 청구되며, 최소 1시간 요금이 적용됩니다.
 caution-stopped = 정지 중에도 요금이 청구됩니다.
 caution-failed = 서버를 만들지 못하면 요금이 청구되지 않습니다.
-caution-estimate = 금액은 부가세 별도입니다.
+caution-estimate = 청구 금액은 이용 시간에 따라 달라집니다. 요금과 세금은 위에 표시된 대로 적용됩니다.
 caution-accept = 주의 사항을 확인하였으며 주문에 동의합니다.
 
 ## Orders

@@ -16,6 +16,16 @@ sign-up = 註冊
 sign-out = 登出
 footer-languages = 語言
 footer-help = 需要協助嗎？
+company-name = 公司名稱
+company-representative = 代表人
+company-registration = 統一編號
+company-mail-order = 通信販賣業申報編號
+company-address = 地址
+company-telephone = 電話
+terms-title = 服務條款
+terms-version = { $amount } 版
+privacy-title = 隱私權政策
+text-foreign = 本文件沒有繁體中文版本。
 
 ## Landing page
 
@@ -24,7 +34,6 @@ landing-heading = 下單後立即建立的專屬主機
 landing-lead = 選擇方案、加入 SSH 金鑰即可登入。以小時計費，每月不超過月費上限。
 landing-see-plans = 查看方案與價格
 landing-plans = 方案與價格
-landing-plans-hint = 價格未含稅。自主機就緒起計費，至您刪除為止。
 landing-sites = 資料中心
 landing-images = 作業系統
 landing-keys = 只有您的金鑰能登入
@@ -32,6 +41,8 @@ landing-keys-text = 主機只接受 SSH 金鑰，不使用密碼；其他主機�
 spec-cpu = { $amount } 個 vCPU
 spec-memory = 記憶體 { $amount }
 spec-disk = 硬碟 { $amount }
+spec-ipv4 = { $count } 個 IPv4 位址
+spec-ipv6 = { $count } 個 IPv6 位址
 order-this = 訂購
 
 ## Prices
@@ -41,8 +52,19 @@ money-twd = NT${ $amount }
 money-usd = US${ $amount }
 money-eur = €{ $amount }
 price-hour = 每小時 { $amount }
-price-month = 每月最多 { $amount }
+price-month = 每月上限 { $amount }
 price-before-tax = 未含稅
+price-with = 含{ $amount }
+price-plus = 另加{ $amount }
+prices-before-tax = 所示價格均未稅。
+prices-with = 所示價格均含{ $amount }。
+prices-plus = 所示價格均未稅，另加{ $amount }。
+bill-hour = 每小時
+bill-month = 每月上限
+bill-net = 費用
+bill-gross = 總計
+bill-minimum = 最低收費
+bill-minimum-hint = 使用不足一小時，仍以一小時計費。
 
 ## Times
 
@@ -266,19 +288,19 @@ order-keys-hint = 持有所選金鑰的人才能登入，沒有密碼登入。
 order-keys-none = 您還沒有 SSH 金鑰。請貼在這裡，會儲存到您的帳戶。
 order-keys-another = 新增其他金鑰
 order-price = 價格
-order-price-hint = 未含稅。此為預估金額，可能與實際帳單不同。
+order-price-hint = 此為預估金額，實際帳單依使用時間而定。
 order-price-noscript = 下一頁會顯示您所選方案的價格。
 order-continue = 下一步
 confirm-order = 確認訂單
 confirm-order-do = 以此價格訂購
 confirm-order-change = 修改
 confirm-order-again = 重新查詢價格
-confirm-order-until = 此價格有效至
+confirm-order-until = 此價格有效至 { $amount }。
 caution-title = 注意事項
-caution-charge = 自主機就緒起至刪除為止以小時計費，至少一小時。
-caution-stopped = 停止期間仍會計費。
+caution-charge = 自主機就緒起至刪除為止，依每小時費率以秒計費，至少收取一小時的費用。
+caution-stopped = 關機期間仍會計費。
 caution-failed = 若主機建立失敗，不會計費。
-caution-estimate = 價格未含稅。
+caution-estimate = 帳單金額依使用時間而定，費率與稅額如上所示。
 caution-accept = 我已閱讀注意事項並同意訂購。
 
 ## Orders

@@ -3,13 +3,16 @@
 use askama::Template;
 use axum::{Extension, http::StatusCode, response::Response};
 
+use innkeeper_wire::api::Catalogue;
+
 use super::{
-    Anyone,
+    Anyone, offer,
     view::{self, PlanView},
 };
 use crate::{
     failure::Failure,
     page::{self, Frame, Place},
+    visit::Visit,
 };
 
 #[derive(Template)]
@@ -17,6 +20,8 @@ use crate::{
 struct Landing {
     frame: Frame,
     plans: Vec<PlanView>,
+    /// What is to be known of the prices.
+    cautions: Vec<String>,
     sites: Vec<String>,
     images: Vec<String>,
 }
@@ -31,6 +36,7 @@ pub async fn show(Extension(visit): Anyone) -> Result<Response, Failure> {
             .iter()
             .map(|plan| view::plan(&visit, plan))
             .collect(),
+        cautions: cautions(&visit, catalogue),
         sites: catalogue
             .sites
             .iter()
@@ -43,4 +49,13 @@ pub async fn show(Extension(visit): Anyone) -> Result<Response, Failure> {
             .collect(),
     };
     page::render(&visit, StatusCode::OK, &view)
+}
+
+/// What is to be known before a price is taken for what will be paid.
+fn cautions(visit: &Visit, catalogue: &Catalogue) -> Vec<String> {
+    let tax = catalogue.plans.first();
+    let tax = tax.map(|plan| offer::tax_sentence(visit, &plan.prices));
+    let charged = ["caution-charge", "caution-stopped"];
+    let charged = charged.into_iter().map(|key| visit.say(key));
+    tax.into_iter().chain(charged).collect()
 }

@@ -4,11 +4,13 @@ pub mod account;
 pub mod keys;
 pub mod landing;
 pub mod new_server;
+pub mod offer;
 pub mod orders;
 pub mod server;
 pub mod servers;
 pub mod sign_in;
 pub mod sign_up;
+pub mod texts;
 pub mod view;
 
 use axum::Extension;

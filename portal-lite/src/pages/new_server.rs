@@ -21,13 +21,14 @@ use serde::Deserialize;
 
 use super::{
     id,
+    offer::{self, BillView, SpecificationView},
     view::{self, PlanView},
 };
 use crate::{
     api::ApiError,
     failure::Failure,
     form::{Alias, Form},
-    format::{self, Moment},
+    format::Moment,
     guard::Fields,
     notice::Notice,
     page::{self, Frame, Place},
@@ -89,11 +90,9 @@ struct QuoteView {
     id: String,
     name: String,
     site: String,
-    image: String,
-    plan: String,
+    specification: SpecificationView,
     keys: Vec<String>,
-    hourly: String,
-    monthly: String,
+    bill: BillView,
     expires: Moment,
     /// The order form with the same choice.
     change_url: String,
@@ -305,15 +304,13 @@ fn quote_view(visit: &Visit, quote: &Quote, keys: &[SshKey]) -> QuoteView {
         id: quote.id.to_string(),
         name: quote.name.to_string(),
         site: view::site_name(visit, &quote.site),
-        image: view::image_name(visit, &quote.image),
-        plan: view::plan_name(visit, &quote.plan),
+        specification: offer::specification(visit, &quote.specification),
         keys: keys
             .iter()
             .filter(is_chosen)
             .map(|key| key.name.clone())
             .collect(),
-        hourly: format::rate(visit.locale, quote.hourly),
-        monthly: format::money(visit.locale, quote.monthly_cap),
+        bill: offer::bill(visit, &quote.prices),
         expires: view::moment(visit, quote.expires_at),
         change_url: format!("/servers/new?{query}"),
     }

@@ -9,6 +9,7 @@ use innkeeper_wire::{
     time::Timestamp,
 };
 
+use super::offer::{self, BillView, PriceView, SpecificationView};
 use crate::{
     format::{self, Moment},
     language,
@@ -104,10 +105,8 @@ pub struct PlanView {
     pub memory: String,
     /// Disk.
     pub disk: String,
-    /// Price an hour.
-    pub hourly: String,
-    /// Most for a month.
-    pub monthly: String,
+    /// What it costs.
+    pub price: PriceView,
 }
 
 /// A step of making a server.
@@ -200,16 +199,14 @@ pub struct OrderView {
     pub server_name: String,
     /// The contract's id.
     pub contract: String,
-    /// Plan.
-    pub plan: String,
-    /// Operating system.
-    pub image: String,
+    /// What was bought.
+    pub specification: SpecificationView,
     /// Data centre.
     pub site: String,
-    /// Price an hour.
-    pub hourly: String,
-    /// Most for a month.
-    pub monthly: String,
+    /// The price that comes first.
+    pub price: PriceView,
+    /// What it costs.
+    pub bill: BillView,
     /// When it was placed.
     pub placed: Moment,
     /// Why it failed, if it did.
@@ -264,8 +261,7 @@ pub fn plan(visit: &Visit, plan: &Plan) -> PlanView {
         vcpus: plan.vcpus.to_string(),
         memory: plan.memory.to_string(),
         disk: plan.disk.to_string(),
-        hourly: format::rate(visit.locale, plan.hourly),
-        monthly: format::money(visit.locale, plan.monthly_cap),
+        price: offer::price(visit, &plan.prices),
     }
 }
 
@@ -381,11 +377,10 @@ pub fn order(visit: &Visit, order: &Order) -> OrderView {
         server: order.server.to_string(),
         server_name: order.server_name.to_string(),
         contract: order.contract.to_string(),
-        plan: plan_name(visit, &order.plan),
-        image: image_name(visit, &order.image),
+        specification: offer::specification(visit, &order.specification),
         site: site_name(visit, &order.site),
-        hourly: format::rate(visit.locale, order.hourly),
-        monthly: format::money(visit.locale, order.monthly_cap),
+        price: offer::price(visit, &order.prices),
+        bill: offer::bill(visit, &order.prices),
         placed: moment(visit, order.placed_at),
         failure: order
             .failure

@@ -1,5 +1,6 @@
 //! The portal's router against a REST API of canned answers, in this process.
 
+mod footer;
 mod forms;
 mod ordering;
 mod pages;

@@ -14,6 +14,8 @@ use crate::support::{Browser, Stub, code_of, fixtures};
 /// Every page that anybody can open, and every page of a member.
 const PUBLIC: &[&str] = &[
     "/",
+    "/terms",
+    "/privacy",
     "/sign-up",
     "/sign-up/done",
     "/sign-up/resend",

@@ -6,13 +6,15 @@ use std::{fs, path::PathBuf, process::Command, time::Duration};
 use anyhow::{Context, ensure};
 use fantoccini::{
     Client, ClientBuilder, Locator,
-    actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
+    actions::{InputSource, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
 };
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lab::{Run, process::Program, wait::until};
 
+/// The Tab key, as WebDriver calls it.
+const TAB: char = '\u{E004}';
 const START_LIMIT: Duration = Duration::from_secs(60);
 const ELEMENT_LIMIT: Duration = Duration::from_secs(15);
 /// From a press of a button to the page that it leads to.
@@ -242,6 +244,22 @@ impl Browser {
             "beside the field stands `{beside}`, in the summary `{summary}`"
         );
         Ok(())
+    }
+
+    /// Presses the Tab key.
+    pub async fn tab(&self) -> anyhow::Result<()> {
+        let key = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value: TAB })
+            .then(KeyAction::Up { value: TAB });
+        let pressed = self.client.perform_actions(key).await;
+        pressed.context("press Tab")
+    }
+
+    /// Runs a script in the page; gives what it returns.
+    pub async fn run(&self, script: &str, arguments: &[&str]) -> anyhow::Result<Value> {
+        let arguments = arguments.iter().map(|text| json!(text)).collect();
+        let answer = self.client.execute(script, arguments).await;
+        answer.context("run a script in the page")
     }
 
     /// How much of the page one has to scroll sideways for.

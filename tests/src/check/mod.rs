@@ -5,6 +5,7 @@ mod account;
 mod behind;
 pub mod browser;
 mod interrupted;
+mod ordering;
 mod server;
 
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ pub async fn check(
             .step(&format!("host {number} starts and joins"), joined)
             .await?;
     }
+    ordering::form(steps, &scene).await;
     let server = server::order(steps, &scene).await?;
     server::look(steps, &scene, &server).await;
     server::live(steps, &scene, &server).await?;

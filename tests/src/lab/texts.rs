@@ -7,5 +7,8 @@ pub(super) const TEXTS: [(&str, &str); 6] = [
     ("terms.zh-Hant.txt", include_str!("texts/terms.zh-Hant.txt")),
     ("privacy.txt", include_str!("texts/privacy.en.txt")),
     ("privacy.ko.txt", include_str!("texts/privacy.ko.txt")),
-    ("privacy.zh-Hant.txt", include_str!("texts/privacy.zh-Hant.txt")),
+    (
+        "privacy.zh-Hant.txt",
+        include_str!("texts/privacy.zh-Hant.txt"),
+    ),
 ];

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use innkeeper_wire::{
     api::{
         Catalogue, Image, Installation, Locale, Me, Order, OrderState, Plan, Quote, Server,
-        ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, SshKey,
+        ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, Specification, SshKey,
     },
-    company::Company,
+    company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::{Currency, HourlyRate, Money},
+    price::{Prices, Shown, Tariff, Tax, TaxName, TaxRate},
     size::Bytes,
     time::Timestamp,
 };
@@ -53,6 +54,24 @@ const TERMS: &str = "1. Purpose\n\nThese terms govern the use of servers that yo
     stopped.\n\n3. Your data\n\nYour servers' disks are yours. We look into them only when you ask us to.\n\n\
     4. End\n\nYou may delete your servers and close your account at any time.";
 
+/// The terms, in Korean and in English.
+pub(crate) fn terms(query: &str) -> LegalText {
+    let is_korean = query.contains("lang=ko");
+    LegalText {
+        lang: Some(if is_korean { Locale::Ko } else { Locale::En }),
+        text: if is_korean { TERMS_KO } else { TERMS }.to_owned(),
+    }
+}
+
+pub(crate) fn privacy_policy() -> LegalText {
+    LegalText {
+        lang: None,
+        text: "We keep your name and your address.".to_owned(),
+    }
+}
+
+const TERMS_KO: &str = "제1조 (목적)\n\n이 약관은 주문하신 서버의 이용 조건을 정합니다.";
+
 fn rate(won: u64) -> HourlyRate {
     HourlyRate {
         micro_minor_per_hour: won * 1_000_000,
@@ -67,6 +86,38 @@ fn won(amount: i64) -> Money {
     }
 }
 
+fn prices(hour: u64, month: i64) -> Prices {
+    let tariff = Tariff {
+        hourly: rate(hour),
+        monthly_cap: won(month),
+    };
+    innkeeper_wire::price::prices(tariff, Some(&vat())).expect("small amounts")
+}
+
+fn vat() -> Tax {
+    Tax {
+        rate: TaxRate::try_from(100_000).expect("a rate"),
+        name: TaxName {
+            en: "VAT".to_owned(),
+            ko: "부가세".to_owned(),
+            zh_hant: "營業稅".to_owned(),
+        },
+        shown: Shown::WithTax,
+    }
+}
+
+fn specification() -> Specification {
+    Specification {
+        plan: "Medium".to_owned(),
+        image: "Debian 12".to_owned(),
+        vcpus: 2,
+        memory: Bytes::gib(4),
+        disk: Bytes::gib(60),
+        ipv4: 1,
+        ipv6: 1,
+    }
+}
+
 pub(crate) fn catalogue() -> Catalogue {
     let plan = |code: &str, name: &str, vcpus, memory, disk, hour, month| Plan {
         code: from(code),
@@ -76,6 +127,7 @@ pub(crate) fn catalogue() -> Catalogue {
         disk: Bytes::gib(disk),
         hourly: rate(hour),
         monthly_cap: won(month),
+        prices: prices(hour, month),
     };
     let image = |code: &str, name: &str, user: &str, disk| Image {
         code: from(code),
@@ -105,6 +157,7 @@ pub(crate) fn catalogue() -> Catalogue {
             image("ubuntu-24.04", "Ubuntu 24.04 LTS", "ubuntu", 4),
             image("rocky-9", "Rocky Linux 9", "rocky", 10),
         ],
+        tax: Some(vat()),
     }
 }
 
@@ -165,6 +218,8 @@ pub(crate) fn quote() -> Quote {
         ssh_keys: vec![id("key", 1)],
         hourly: rate(32),
         monthly_cap: won(21_000),
+        prices: prices(32, 21_000),
+        specification: specification(),
         expires_at: time("2026-11-21T12:30:00Z"),
     }
 }
@@ -194,6 +249,8 @@ fn order(number: u32, state: OrderState) -> Order {
         image: from("debian-12"),
         hourly: rate(32),
         monthly_cap: won(21_000),
+        prices: prices(32, 21_000),
+        specification: specification(),
         placed_at: time("2026-11-21T11:58:00Z"),
         failure: (state == OrderState::Failed).then_some(ServerProblemCode::NotReachable),
     }

@@ -138,6 +138,8 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
     let is_public = matches!(
         line.as_str(),
         "GET /installation"
+            | "GET /terms"
+            | "GET /privacy"
             | "GET /catalog"
             | "POST /signups"
             | "POST /email-confirmations"
@@ -162,6 +164,8 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
     match (method, segments.as_slice()) {
         ("GET", ["installation"]) => json(200, &fixtures::installation()),
         ("GET", ["catalog"]) => json(200, &fixtures::catalogue()),
+        ("GET", ["terms"]) => json(200, &fixtures::terms(query)),
+        ("GET", ["privacy"]) => json(200, &fixtures::privacy_policy()),
         ("POST", ["signups"]) => json(201, &fixtures::signup()),
         ("POST", ["email-confirmations"]) => StatusCode::NO_CONTENT.into_response(),
         ("POST", ["email-confirmations", "resend"]) => StatusCode::ACCEPTED.into_response(),

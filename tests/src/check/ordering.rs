@@ -1,0 +1,97 @@
+//! The order form in a browser: the price is that of what is chosen, also when the browser goes back, and whatever has
+//! the focus can be seen.
+
+use anyhow::{Context, ensure};
+
+use super::{Scene, browser::Browser};
+use crate::lab::report::Steps;
+
+/// A plan that the form does not propose.
+const OTHER_PLAN: &str = "s2";
+/// A small phone, and a desktop window of 1280 x 800 at 200 %.
+const SMALL_WINDOWS: [(u32, u32); 2] = [(360, 640), (640, 400)];
+/// More elements than any page has that take the focus.
+const STOPS_MAX: usize = 120;
+
+/// Whether the box shows the price of the plan that is chosen.
+const PRICE_IS_RIGHT: &str = "
+    const plan = document.querySelector('input[name=plan]:checked');
+    const shown = document.querySelector('#price [data-price=hour]').textContent;
+    return shown !== '' && shown === plan.dataset.hour && plan.value === arguments[0];";
+
+/// What has the focus, when another layer covers the middle of it; nothing when it is seen; `end` behind the last one.
+const COVERED: &str = "
+    const focused = document.activeElement;
+    if (!focused || focused === document.body) return 'end';
+    const box = focused.getBoundingClientRect();
+    const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+    if (top && (focused.contains(top) || top.contains(focused))) return '';
+    return `${focused.outerHTML.slice(0, 120)} under ${top ? top.outerHTML.slice(0, 80) : 'nothing'}`;";
+
+/// Chooses, goes on, comes back, and tabs through the pages in small windows. Orders nothing.
+pub(super) async fn form(steps: &mut Steps, scene: &Scene) {
+    let browser = &scene.browser;
+    let _ = steps
+        .step(
+            "the price is that of the chosen plan, also after the browser's Back",
+            price_follows(browser),
+        )
+        .await;
+    for (width, height) in SMALL_WINDOWS {
+        let seen = async {
+            browser.resize(width, height).await?;
+            for path in ["/servers/new", "/keys", "/"] {
+                nothing_is_covered(browser, path)
+                    .await
+                    .with_context(|| format!("tab through {path}"))?;
+            }
+            browser.resize(1280, 1000).await
+        };
+        let _ = steps
+            .step(
+                &format!("what has the focus is never covered at {width}x{height}"),
+                seen,
+            )
+            .await;
+    }
+}
+
+async fn price_follows(browser: &Browser) -> anyhow::Result<()> {
+    browser.open("/servers/new").await?;
+    browser.choose("plan", OTHER_PLAN).await?;
+    price_is_of(browser, OTHER_PLAN).await?;
+    browser.fill("name", "back-1").await?;
+    browser.tick("ssh_keys").await?;
+    browser.click("continue-order").await?;
+    let summary = browser.text("main").await?;
+    for part in ["vCPU", "IPv4", "VAT 10%", "Minimum charge"] {
+        ensure!(summary.contains(part), "no {part} in {summary}");
+    }
+    browser.back().await?;
+    price_is_of(browser, OTHER_PLAN).await
+}
+
+async fn price_is_of(browser: &Browser, plan: &str) -> anyhow::Result<()> {
+    let is_right = browser.run(PRICE_IS_RIGHT, &[plan]).await?;
+    ensure!(
+        is_right.as_bool() == Some(true),
+        "the box shows {} and {plan} is chosen",
+        browser.text("#price").await?
+    );
+    Ok(())
+}
+
+/// Tabs from the top of a page to its end.
+async fn nothing_is_covered(browser: &Browser, path: &str) -> anyhow::Result<()> {
+    browser.open(path).await?;
+    for stop in 1..=STOPS_MAX {
+        browser.tab().await?;
+        let covered = browser.run(COVERED, &[]).await?;
+        match covered.as_str().context("a text")? {
+            "" => {}
+            "end" if stop > 5 => return Ok(()),
+            covered => anyhow::bail!("stop {stop}: {covered}"),
+        }
+    }
+    anyhow::bail!("more than {STOPS_MAX} stops")
+}
