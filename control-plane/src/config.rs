@@ -125,7 +125,7 @@ pub struct Listen {
     /// Prometheus metrics, plain HTTP.
     pub metrics: SocketAddr,
     /// Addresses and networks of proxies in front of the REST API, and of portals on other machines: who their client
-    /// is they say in `X-Forwarded-For`.
+    /// is they say in `X-Forwarded-For` or `Forwarded`.
     #[serde(default)]
     pub trusted_proxies: Networks,
     /// Names and addresses by which hosts reach the agent API; the first one goes into invitations.

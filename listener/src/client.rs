@@ -8,8 +8,9 @@ use std::{
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
-/// Header to which each proxy adds the address that it was called from.
-const FORWARDED_FOR: &str = "x-forwarded-for";
+use self::forwarded::{forwarded, forwarded_for};
+
+mod forwarded;
 
 /// Addresses and networks, as a configuration names them: `["127.0.0.1", "2001:db8::/32"]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -92,7 +93,14 @@ impl FromStr for Network {
         if prefix > bits {
             return Err(wrong());
         }
-        Ok(Self { address, prefix })
+        // An IPv4 network that is written in IPv6 is IPv4, as its clients are.
+        Ok(match address.to_canonical() {
+            v4 @ IpAddr::V4(_) if address.is_ipv6() && prefix >= 96 => Self {
+                address: v4,
+                prefix: prefix - 96,
+            },
+            _ => Self { address, prefix },
+        })
     }
 }
 
@@ -104,37 +112,38 @@ impl TryFrom<String> for Network {
     }
 }
 
-/// The client's address. Each proxy adds whom it was called by at the end of `X-Forwarded-For`, so that the list is
-/// read from there, and only for as long as a trusted one has said the next: what stands before is anybody's.
+/// The client's address. Each proxy adds whom it was called by at the end of what it passes on, so that this is read from
+/// there, and only for as long as a trusted one has said the next: what stands before is anybody's. What is no address
+/// ends it as well: the client is then the last who is known.
+///
+/// A proxy writes one of `X-Forwarded-For` and `Forwarded` and passes the other on as anybody has sent it. Which one that
+/// is nobody says here; so when there are both and they do not agree, neither counts.
 #[must_use]
 pub fn client_of(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
-    let mut client = peer.to_canonical();
-    for entry in forwarded(headers).into_iter().rev() {
-        if !trusted.contain(client) {
-            break;
+    let peer = peer.to_canonical();
+    let walk = |entries: &[Option<IpAddr>]| {
+        let mut client = peer;
+        for entry in entries.iter().rev() {
+            match entry {
+                Some(said) if trusted.contain(client) => client = *said,
+                _ => break,
+            }
         }
-        let Ok(said) = entry.parse::<IpAddr>() else {
-            break;
-        };
-        client = said.to_canonical();
+        client
+    };
+    let (listed, elements) = (forwarded_for(headers), forwarded(headers));
+    match (walk(&listed), walk(&elements)) {
+        (client, _) if elements.is_empty() => client,
+        (_, client) if listed.is_empty() => client,
+        (one, other) if one == other => one,
+        _ => peer,
     }
-    client
 }
 
 /// The first entry of `X-Forwarded-For`: whom the client itself speaks for, if one believes him.
 #[must_use]
 pub fn first_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
-    let address: IpAddr = forwarded(headers).first()?.parse().ok()?;
-    Some(address.to_canonical())
-}
-
-fn forwarded(headers: &HeaderMap) -> Vec<&str> {
-    let lines = headers.get_all(FORWARDED_FOR).iter();
-    let texts = lines.filter_map(|line| line.to_str().ok());
-    texts
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .collect()
+    forwarded_for(headers).first().copied().flatten()
 }
 
 /// What counts as one client: in IPv6 one customer of an access provider has a whole /64.
@@ -152,8 +161,12 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use proptest::{collection::vec, prelude::*};
 
-    use super::*;
+    use super::{
+        forwarded::{FORWARDED, FORWARDED_FOR},
+        *,
+    };
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -169,11 +182,24 @@ mod tests {
 
     #[test]
     fn networks_are_read_and_contain_what_they_say() {
-        let some = networks(r#"["192.0.2.7", "10.0.0.0/8", "2001:db8::/32"]"#).expect("networks");
-        for inside in ["192.0.2.7", "::ffff:10.1.2.3", "2001:db8:ffff::1"] {
+        let some =
+            networks(r#"["192.0.2.7", "10.0.0.0/8", "2001:db8::/32", "::ffff:172.16.0.0/108"]"#);
+        let some = some.expect("networks");
+        for inside in [
+            "192.0.2.7",
+            "::ffff:10.1.2.3",
+            "2001:db8:ffff::1",
+            "172.31.0.1",
+        ] {
             assert!(some.contain(address(inside)), "{inside}");
         }
-        for outside in ["192.0.2.8", "11.0.0.1", "2001:db9::1", "::a00:1"] {
+        for outside in [
+            "192.0.2.8",
+            "11.0.0.1",
+            "2001:db9::1",
+            "::a00:1",
+            "172.32.0.1",
+        ] {
             assert!(!some.contain(address(outside)), "{outside}");
         }
         let all = networks(r#"["0.0.0.0/0"]"#).expect("a network");
@@ -185,36 +211,132 @@ mod tests {
         }
     }
 
-    /// Row B4: behind a proxy that does TLS everybody had the proxy's address.
+    /// Lines of `X-Forwarded-For` and of `Forwarded`, as bytes.
+    fn headers(listed: &[&[u8]], elements: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, lines) in [(FORWARDED_FOR, listed), (FORWARDED, elements)] {
+            for line in lines {
+                if let Ok(value) = HeaderValue::from_bytes(line) {
+                    headers.append(name, value);
+                }
+            }
+        }
+        headers
+    }
+
+    fn proxies() -> Networks {
+        networks(r#"["10.0.0.0/24", "172.71.0.0/16", "::1"]"#).expect("networks")
+    }
+
+    /// Row B4: behind a proxy that does TLS everybody had the proxy's address. Row B18: so had everybody whose proxy
+    /// writes ports, brackets or quotes.
     #[test]
     fn proxies_that_are_trusted_name_the_client_from_the_right() {
-        let trusted = networks(r#"["10.0.0.0/24", "::1"]"#).expect("networks");
-        let check = |peer: &str, lines: &[&'static str], expected: &str| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
-            }
-            let seen = client_of(address(peer), &headers, &trusted);
+        let check = |peer: &str, lines: &[&str], expected: &str| {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            let seen = client_of(address(peer), &headers(&lines, &[]), &proxies());
             assert_eq!(seen, address(expected), "{peer} {lines:?}");
         };
-        check("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
-        check("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        let (proxy, client) = ("10.0.0.1", "198.51.100.1");
+        check("203.0.113.9", &[client], "203.0.113.9");
+        check(
+            "203.0.113.9",
+            &["198.51.100.1:1", "10.0.0.1"],
+            "203.0.113.9",
+        );
+        check(proxy, &[client], client);
         check("::1", &["2001:db8::7"], "2001:db8::7");
+        check("::ffff:10.0.0.1", &["6.6.6.6, 198.51.100.1"], client);
+        check(proxy, &["6.6.6.6", client], client);
+        // Two proxies, one behind the other; the second is a network of somebody else.
+        check(proxy, &["6.6.6.6, 198.51.100.1, 10.0.0.2"], client);
+        check(proxy, &["198.51.100.1, 172.71.1.1"], client);
+        check(proxy, &["198.51.100.1", "172.71.1.1:443"], client);
+        check(proxy, &["198.51.100.1:52114"], client);
+        check(proxy, &["[2001:db8::7]:443"], "2001:db8::7");
+        check(proxy, &["\"198.51.100.1\""], client);
+        check(proxy, &["::ffff:198.51.100.1"], client);
+        // The last who is known.
+        for unknown in [
+            "unknown",
+            "nonsense",
+            "",
+            "198.51.100.1, nonsense",
+            "198.51.100.1,",
+        ] {
+            check(proxy, &[unknown], proxy);
+        }
+        check(proxy, &["unknown, 172.71.1.1"], "172.71.1.1");
+        check(proxy, &["unknown, 198.51.100.1"], client);
+        check(proxy, &[], proxy);
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_hides_what_stands_before_it() {
+        let seen =
+            |listed: &[&[u8]]| client_of(address("10.0.0.1"), &headers(listed, &[]), &proxies());
+        let client = address("198.51.100.1");
+        assert_eq!(seen(&[b"6.6.6.6", b"\xff, 198.51.100.1"]), client);
+        assert_eq!(seen(&[b"6.6.6.6", b"\xff"]), address("10.0.0.1"));
+    }
+
+    #[test]
+    fn the_standard_header_counts_as_well_and_two_that_differ_do_not() {
+        let check = |listed: &[&[u8]], elements: &[&[u8]], expected: &str| {
+            let seen = client_of(address("10.0.0.1"), &headers(listed, elements), &proxies());
+            assert_eq!(seen, address(expected), "{listed:?} {elements:?}");
+        };
+        let client = "198.51.100.1";
+        check(&[], &[b"for=198.51.100.1;proto=https"], client);
         check(
-            "::ffff:10.0.0.1",
-            &["6.6.6.6, 198.51.100.1"],
-            "198.51.100.1",
+            &[],
+            &[b"for=6.6.6.6, for=\"198.51.100.1:5\", for=172.71.1.1"],
+            client,
         );
-        check("10.0.0.1", &["6.6.6.6", "198.51.100.1"], "198.51.100.1");
-        // Two proxies, one behind the other.
-        check(
-            "10.0.0.1",
-            &["6.6.6.6, 198.51.100.1, 10.0.0.2"],
-            "198.51.100.1",
-        );
-        check("10.0.0.1", &["nonsense"], "10.0.0.1");
-        check("10.0.0.1", &["198.51.100.1, nonsense"], "10.0.0.1");
-        check("10.0.0.1", &[], "10.0.0.1");
+        check(&[], &[b"for=6.6.6.6", b"for=198.51.100.1"], client);
+        check(&[], &[b"for=198.51.100.1", b"for=\"x"], "10.0.0.1");
+        check(&[b"198.51.100.1"], &[b"for=198.51.100.1"], client);
+        check(&[b"198.51.100.1"], &[b"for=6.6.6.6"], "10.0.0.1");
+        check(&[b"6.6.6.6"], &[b"for=198.51.100.1"], "10.0.0.1");
+    }
+
+    proptest! {
+        #[test]
+        fn an_untrusted_peer_is_the_client_whatever_it_sends(
+            listed in vec(vec(any::<u8>(), 0..60), 0..3),
+            elements in vec("[\\x20-\\x7e]{0,60}", 0..3),
+        ) {
+            let listed: Vec<&[u8]> = listed.iter().map(Vec::as_slice).collect();
+            let elements: Vec<&[u8]> = elements.iter().map(String::as_bytes).collect();
+            let peer = address("203.0.113.9");
+            prop_assert_eq!(client_of(peer, &headers(&listed, &elements), &proxies()), peer);
+        }
+
+        /// Whether the proxy adds to his last line or a line of its own.
+        #[test]
+        fn what_a_stranger_sends_before_a_proxy_changes_nothing(
+            mut sent in vec(vec(any::<u8>(), 0..60), 1..4),
+            mut elements in vec("[ -~]{0,60}|(for=\"?[0-9.:]{7,9}\"?[;, ]{0,2}){0,4}", 1..4),
+            same_line in any::<bool>(),
+        ) {
+            let client = address("198.51.100.1");
+            if same_line && HeaderValue::from_bytes(&sent[sent.len() - 1]).is_ok() {
+                let last = sent.len() - 1;
+                sent[last].extend(b", 198.51.100.1");
+                let last = elements.len() - 1;
+                elements[last] += ", for=198.51.100.1";
+            } else {
+                sent.push(b"198.51.100.1".to_vec());
+                elements.push("for=198.51.100.1".to_owned());
+            }
+            let sent: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
+            let elements: Vec<&[u8]> = elements.iter().map(String::as_bytes).collect();
+            let proxy = address("10.0.0.1");
+            prop_assert_eq!(client_of(proxy, &headers(&sent, &[]), &proxies()), client);
+            // Here he can see to it that nobody knows who he is, and no more.
+            let seen = client_of(proxy, &headers(&[], &elements), &proxies());
+            prop_assert!(seen == client || seen == proxy, "{}", seen);
+        }
     }
 
     #[test]
