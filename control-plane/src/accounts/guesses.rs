@@ -7,7 +7,7 @@ use innkeeper_wire::time::Timestamp;
 
 use super::Accounts;
 use crate::{
-    accounts::rules::lockout::{Attempts, KEPT, Source, source, wide_source},
+    accounts::rules::lockout::{Attempts, KEPT, Source, client, network},
     kernel::Error,
 };
 
@@ -43,8 +43,8 @@ impl Accounts {
         Guess {
             counter: self.guesses_at(&login.trim().to_lowercase()),
             from: Source {
-                narrow: hashed(source(address)),
-                wide: wide_source(address).map(hashed),
+                narrow: hashed(client(address)),
+                wide: Some(hashed(network(address))),
             },
         }
     }

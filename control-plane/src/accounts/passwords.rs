@@ -19,7 +19,7 @@ use rand::{TryRngCore as _, rngs::OsRng};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    accounts::rules::lockout::{source, wide_source},
+    accounts::rules::lockout::{client, network},
     kernel::Error,
 };
 
@@ -29,10 +29,10 @@ const AT_ONCE: usize = 2;
 const QUEUE_MAX: usize = 24;
 /// The part of them that may be strangers.
 const STRANGERS_MAX: usize = 16;
-/// The part that may come from one /24, /64 or account.
-const ONE_SOURCE_MAX: usize = 4;
-/// The part that may come from one IPv6 /48.
-const WIDE_SOURCE_MAX: usize = 8;
+/// The part that may come from one IPv4 address, IPv6 /64 or account.
+const ONE_CLIENT_MAX: usize = 4;
+/// The part that may come from one IPv4 /24 or IPv6 /48.
+const NETWORK_MAX: usize = 6;
 /// When to come again, for those who found no place.
 const RETRY_AFTER_S: u64 = 2;
 /// OWASP's second choice for Argon2id: 19 MiB, two passes, one lane; 15 ms on the build machine.
@@ -69,12 +69,11 @@ pub(crate) struct Asker {
 impl Asker {
     /// Somebody of whom nothing is known but where he comes from.
     pub(crate) fn stranger(address: IpAddr) -> Self {
-        let wide = wide_source(address).map(|wide| (wide, WIDE_SOURCE_MAX));
         Self {
-            sources: [(source(address), ONE_SOURCE_MAX)]
-                .into_iter()
-                .chain(wide)
-                .collect(),
+            sources: vec![
+                (client(address), ONE_CLIENT_MAX),
+                (network(address), NETWORK_MAX),
+            ],
             queue_max: STRANGERS_MAX,
         }
     }
@@ -82,7 +81,7 @@ impl Asker {
     /// Somebody with a device from which `name` has signed in before.
     pub(crate) fn known(name: &str) -> Self {
         Self {
-            sources: vec![(name.to_owned(), ONE_SOURCE_MAX)],
+            sources: vec![(name.to_owned(), ONE_CLIENT_MAX)],
             queue_max: QUEUE_MAX,
         }
     }
@@ -286,10 +285,12 @@ mod tests {
         let passwords = Passwords::new();
         let flood = (0..1_500).map(|number| stranger(&format!("2001:db8:bad:{number:x}::1")));
         let flood = admitted(&passwords, flood);
-        assert_eq!(flood.len(), WIDE_SOURCE_MAX);
+        assert_eq!(flood.len(), NETWORK_MAX);
+        let one = admitted(&passwords, (0..200).map(|_| stranger("192.0.2.1")));
+        assert_eq!(one.len(), ONE_CLIENT_MAX);
         let neighbours = (0..200).map(|number| stranger(&format!("192.0.2.{number}")));
         let neighbours = admitted(&passwords, neighbours);
-        assert_eq!(neighbours.len(), ONE_SOURCE_MAX);
+        assert_eq!(neighbours.len(), NETWORK_MAX - ONE_CLIENT_MAX);
         let honest = passwords.place(stranger("198.51.100.7"));
         assert!(honest.is_ok(), "and before him are few: {}", flood.len());
     }

@@ -29,10 +29,10 @@ const ENDED_PER_TURN: usize = 200;
 /// creation of a server may take.
 const HOSTS_AWAITED: Duration = Duration::from_secs(30 * 60);
 
-/// Who wants another confirmation mail: an ID or an address. Looked up after the answer, so that the time of an
-/// answer does not tell whether there is such an account (T32). A restart forgets them; people ask again.
+/// Who wants another confirmation mail, an ID or an address, and where he is. Looked up after the answer, so that the
+/// time of an answer does not tell whether there is such an account (T32). A restart forgets them; people ask again.
 #[derive(Debug, Default)]
-pub(super) struct Resends(Mutex<VecDeque<String>>);
+pub(super) struct Resends(Mutex<VecDeque<(String, IpAddr)>>);
 
 impl Accounts {
     /// Counts a mail to an address, whoever asks for it and for whichever account, or refuses it.
@@ -56,7 +56,7 @@ impl Accounts {
         }
         let login = login.trim();
         if login.len() <= LOGIN_LENGTH_MAX {
-            waiting.push_back(login.to_owned());
+            waiting.push_back((login.to_owned(), caller.address));
         }
         Ok(())
     }
@@ -66,13 +66,13 @@ impl Accounts {
         loop {
             let next = self.resends.0.lock().expect("no holder panics").pop_front();
             match next {
-                Some(login) => self.send_again(&login).await?,
+                Some((login, from)) => self.send_again(&login, from).await?,
                 None => return Ok(()),
             }
         }
     }
 
-    async fn send_again(&self, login: &str) -> Result<(), Error> {
+    async fn send_again(&self, login: &str, from: IpAddr) -> Result<(), Error> {
         let now = self.ctx.now();
         let Some(account) = self.waiting_sign_up(login, now)? else {
             return Ok(());
@@ -85,9 +85,12 @@ impl Accounts {
             person => person?,
         };
         let limits = &self.rate_limits;
-        if let Err(Error::RateLimited { .. }) =
-            limits.admit_named(Limited::Mail, self.mailbox_name(&person.email), now)
-        {
+        let mailbox = self.mailbox_name(&person.email);
+        let admitted = limits
+            .admit(Limited::ResentMail, from, now)
+            .and_then(|()| limits.admit_named(Limited::Mail, mailbox, now));
+        // He was answered already, as everybody is.
+        if let Err(Error::RateLimited { .. }) = admitted {
             return Ok(());
         }
         let content = MailContent::ConfirmEmail {

@@ -1,24 +1,32 @@
-//! Limits on what one source, one mailbox or one account may ask for: a fixed window for each and for each kind. Kept
+//! Limits on what one client, one mailbox or one account may ask for: a fixed window for each and for each kind. Kept
 //! in memory: a restart forgets them, which costs an attacker's patience nothing and an honest visitor nothing.
+//!
+//! A client is an IPv4 address or an IPv6 /64. The network around it has a limit of its own, some times as high, so that
+//! nobody shuts his neighbours out, nor gets on by taking addresses of his neighbourhood.
 
 use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 
 use innkeeper_wire::time::Timestamp;
 
 use crate::{
-    accounts::rules::lockout::{SLACK, source, wide_source},
+    accounts::rules::lockout::{SLACK, client, network},
     kernel::Error,
 };
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Limited {
-    /// Sign-ups, since each sends a mail.
+    /// Forms of sign-ups, right or wrong: each is looked at, and tells whether an ID is taken. People make mistakes, and
+    /// many of them can share an address, so that these are many.
+    SignUpForm,
+    /// Sign-ups with nothing wrong, since each sends a mail.
     SignUp,
     /// The same wherever they come from, since each also leaves a key for a day; as many times as the operator says.
     AnySignUp,
-    /// Confirmation mails.
+    /// Wishes for another confirmation mail, whether there is a sign-up that waits for one or not.
     Resend,
+    /// Confirmation mails that are sent again.
+    ResentMail,
     /// Sign-ins, right or wrong: each costs a password hash.
     SignIn,
     /// Mails to one mailbox, whoever asks for them and for whichever account.
@@ -35,9 +43,10 @@ impl Limited {
     /// How many in which time.
     const fn allowance(self) -> (u32, Duration) {
         match self {
-            Self::SignUp => (20, Duration::from_secs(3_600)),
+            Self::SignUpForm => (300, Duration::from_secs(3_600)),
+            Self::SignUp | Self::ResentMail => (20, Duration::from_secs(3_600)),
             Self::AnySignUp => (1, Duration::from_secs(3_600)),
-            Self::Resend => (20, Duration::from_secs(3_600)),
+            Self::Resend => (100, Duration::from_secs(3_600)),
             Self::SignIn | Self::Session => (60, Duration::from_secs(300)),
             Self::Mail => (9, Duration::from_secs(3_600)),
             Self::MailFromOne => (3, Duration::from_secs(3_600)),
@@ -46,9 +55,9 @@ impl Limited {
     }
 }
 
-/// Sources that are remembered at most; beyond it the older half of the windows is dropped.
+/// Clients and networks that are remembered at most; beyond it the older half of the windows is dropped.
 const SOURCES_MAX: usize = 100_000;
-/// How many times the allowance of an IPv6 /64 all of its /48 has.
+/// How many times the allowance of a client all of its network has, a /24 or a /48.
 const WIDE: u32 = 4;
 
 #[derive(Debug, Clone, Copy)]
@@ -66,17 +75,16 @@ pub(crate) struct RateLimits {
 type Windows = HashMap<(Limited, String), Window>;
 
 impl RateLimits {
-    /// Counts one request of a source, or refuses it.
+    /// Counts one request of a client, or refuses it. What a client is refused is not counted for its network: else one
+    /// that goes on and on would shut out all others.
     pub(crate) fn admit(
         &self,
         kind: Limited,
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if let Some(wide) = wide_source(address) {
-            self.count(kind, wide, WIDE, now)?;
-        }
-        self.count(kind, source(address), 1, now).map(drop)
+        self.count(kind, client(address), 1, now)?;
+        self.count(kind, network(address), WIDE, now).map(drop)
     }
 
     /// Counts a sign-up among those from everywhere, of which `allowed` an hour are taken, or refuses it.
@@ -92,7 +100,7 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Counts one request of a source about something, or refuses it.
+    /// Counts one request of a network about something, or refuses it.
     pub(crate) fn admit_from(
         &self,
         kind: Limited,
@@ -100,8 +108,8 @@ impl RateLimits {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let from = wide_source(address).unwrap_or_else(|| source(address));
-        self.count(kind, format!("{name}/{from}"), 1, now).map(drop)
+        let name = format!("{name}/{}", network(address));
+        self.count(kind, name, 1, now).map(drop)
     }
 
     /// Counts one request about something, whoever makes it, or refuses it.
@@ -173,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_its_allowance_and_gets_a_new_one() {
+    fn a_client_has_its_allowance_and_gets_a_new_one() {
         let limits = RateLimits::default();
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
         let here: IpAddr = "192.0.2.1".parse().expect("an address");
@@ -194,7 +202,7 @@ mod tests {
         ));
         limits
             .admit(Limited::SignUp, there, at(600))
-            .expect("another source");
+            .expect("another client");
         limits
             .admit(Limited::Resend, here, at(600))
             .expect("another kind");
@@ -215,6 +223,24 @@ mod tests {
         assert_eq!(admitted(1_000_000), 20);
         assert_eq!(admitted(1_000_000 - 200), 0, "by a little");
         assert_eq!(admitted(0), 20);
+    }
+
+    /// Finding #2: one visitor's mistakes shut sign-up for his whole neighbourhood.
+    #[test]
+    fn who_goes_on_and_on_shuts_none_of_his_neighbours_out() {
+        let limits = RateLimits::default();
+        let now = Timestamp::from_millis(0);
+        let admit = |text: &str| {
+            let address = text.parse().expect("an address");
+            limits.admit(Limited::SignIn, address, now).is_ok()
+        };
+        let admitted = (0..1_000).filter(|_| admit("192.0.2.1")).count();
+        assert_eq!(admitted, 60);
+        assert!(admit("192.0.2.2"));
+        // And all of them together have an end.
+        let all = (0..1_000).filter(|number| admit(&format!("192.0.2.{}", number % 250)));
+        assert_eq!(all.count(), 240 - 61);
+        assert!(admit("192.0.3.1"));
     }
 
     #[test]

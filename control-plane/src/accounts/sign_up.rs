@@ -40,8 +40,8 @@ impl Accounts {
         caller: &Caller,
         request: &SignupRequest,
     ) -> Result<SignupAnswer, Error> {
-        self.rate_limits
-            .admit(Limited::SignUp, caller.address, self.ctx.now())?;
+        let limits = &self.rate_limits;
+        limits.admit(Limited::SignUpForm, caller.address, self.ctx.now())?;
         let rules = SignupRules {
             password_length_min: self.settings.password_length_min,
             terms_version: &self.settings.terms_version,
@@ -52,10 +52,11 @@ impl Accounts {
         }
         self.end_lapsed_holder(&request.login_id).await?;
         self.check_is_free(&mut self.look(), &request.login_id)?;
+        // From here on it would send a mail. The last is what all share, so that nobody uses it up with what is refused
+        // anyway.
+        limits.admit(Limited::SignUp, caller.address, self.ctx.now())?;
         self.admit_mail_to(&request.email, caller.address)?;
-        // Last, so that nobody uses it up with what is refused anyway.
-        self.rate_limits
-            .admit_any_sign_up(self.settings.sign_ups_per_hour, self.ctx.now())?;
+        limits.admit_any_sign_up(self.settings.sign_ups_per_hour, self.ctx.now())?;
         let turn = self.passwords.turn(Asker::stranger(caller.address));
         let person = Person {
             login_id: request.login_id.clone(),

@@ -159,6 +159,83 @@ async fn sign_ups_from_everywhere_together_have_a_limit() {
     ask(4, "minji4").await.expect(201);
 }
 
+/// Finding #2: 24 empty forms, none of which sent a mail, shut sign-up for a whole /24 for 44 minutes.
+#[tokio::test]
+async fn mistakes_in_forms_shut_nobody_out_and_mails_have_their_limit() {
+    let setting = Setting::new();
+    let ask = async |address: &str, body: Value| {
+        let answer = setting.post_from(address, "/signups", body).await;
+        answer.status.as_u16()
+    };
+    let good = |number: usize| signup(&format!("minji{number:02}"));
+    assert_eq!(ask("192.0.2.9", good(0)).await, 201);
+    for number in 0..60 {
+        let mut body = good(0);
+        match number % 3 {
+            0 => body["login_id"] = json!(""),
+            1 => body["password"] = json!("password123456789"),
+            // Taken.
+            _ => {}
+        }
+        assert_eq!(ask("192.0.2.1", body).await, 422);
+    }
+    for number in 1..=20 {
+        assert_eq!(ask("192.0.2.1", good(number)).await, 201, "{number}");
+    }
+    // As many mails as one client may have sent, but not all of its neighbourhood.
+    assert_eq!(ask("192.0.2.1", good(21)).await, 429);
+    for number in 21..=79 {
+        let address = format!("192.0.2.{}", 10 + number / 15);
+        assert_eq!(ask(&address, good(number)).await, 201, "{number}");
+    }
+    assert_eq!(ask("192.0.2.200", good(80)).await, 429);
+    assert_eq!(ask("192.0.3.1", good(80)).await, 201);
+    // Forms have an end as well.
+    let mut refused = 0;
+    while ask("198.51.100.1", json!({"login_id": "", "name": "", "email": "", "password": "", "accepted_terms": "", "locale": "en"})).await == 422 {
+        refused += 1;
+        assert!(refused <= 300);
+    }
+    assert_eq!(refused, 300);
+}
+
+/// What one client can have sent again, of as many sign-ups as there may be.
+#[tokio::test]
+async fn mails_that_are_sent_again_count_for_who_asked_for_them() {
+    let setting = Setting::new();
+    for number in 0..25 {
+        let id = format!("minji{number:02}");
+        sign_up(&setting, number, &id, &format!("{id}@example.com"))
+            .await
+            .expect("admitted");
+    }
+    drop_mails(&setting).await;
+    setting.clock.advance_s(61);
+    for number in 0..25 {
+        let login = json!({ "login": format!("minji{number:02}") });
+        let path = "/email-confirmations/resend";
+        setting
+            .post_from("192.0.2.1", path, login)
+            .await
+            .expect(202);
+    }
+    setting.answer_resends().await;
+    assert_eq!(
+        setting.nouns.mails.queued(100).expect("the outbox").len(),
+        20
+    );
+    let login = json!({ "login": "minji24" });
+    setting
+        .post_from("192.0.2.2", "/email-confirmations/resend", login)
+        .await
+        .expect(202);
+    setting.answer_resends().await;
+    assert_eq!(
+        setting.nouns.mails.queued(100).expect("the outbox").len(),
+        21
+    );
+}
+
 /// Ten confirmed accounts are as many as an address may have, however they came about.
 #[tokio::test]
 async fn an_address_has_ten_confirmed_accounts() {

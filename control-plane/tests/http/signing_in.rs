@@ -67,7 +67,7 @@ async fn an_account_may_change_so_much_in_five_minutes_and_look_and_leave_at_any
 }
 
 #[tokio::test]
-async fn five_wrong_passwords_lock_one_source_for_thirty_minutes() {
+async fn five_wrong_passwords_lock_one_client_for_thirty_minutes() {
     let setting = Setting::new();
     setting.customer("minji90").await;
     let from = async |password: &str, address: &str| {
@@ -79,12 +79,13 @@ async fn five_wrong_passwords_lock_one_source_for_thirty_minutes() {
         let wrong = from(WRONG, "192.0.2.1").await.expect(401);
         assert_eq!(wrong["code"], "bad-credentials");
     }
-    let locked = from(PASSWORD, "192.0.2.77").await.expect(423);
+    let locked = from(PASSWORD, "192.0.2.1").await.expect(423);
     assert_eq!(
         (locked["code"].as_str(), locked["retry_after_s"].as_u64()),
         (Some("account-locked"), Some(1_800))
     );
     from(PASSWORD, HOME).await.expect(201);
+    from(PASSWORD, "192.0.2.77").await.expect(201);
     setting.clock.advance_s(1_799);
     from(PASSWORD, "192.0.2.1").await.expect(423);
     setting.clock.advance_s(1);
@@ -212,7 +213,7 @@ async fn a_flood_of_sign_ins_is_refused_early_and_others_pass() {
     assert!(honest.1 <= 10, "{} hashes were made before", honest.1);
     let of = |status| flood.iter().filter(|answer| answer.0 == status).count();
     assert_eq!((of(429), of(401) + of(503)), (1_260, 240));
-    assert!(of(401) >= 8 && of(503) > 0, "{}", of(401));
+    assert!(of(401) >= 6 && of(503) > 0, "{}", of(401));
     let says_when = |answer: &&(u16, Option<u64>)| answer.0 == 401 || answer.1.is_some();
     assert_eq!(flood.iter().filter(says_when).count(), 1_500);
     assert_eq!(

@@ -4,8 +4,8 @@
 //!
 //! | who | wrong passwords | within, and locked for |
 //! |---|---|---|
-//! | one source: an IPv4 /24, an IPv6 /64, a known device | 5 | 30 minutes |
-//! | all of an IPv6 /48, since whoever has a /64 often has all of them | 10 | 30 minutes |
+//! | one client: an IPv4 address, an IPv6 /64, a known device | 5 | 30 minutes |
+//! | all of an IPv4 /24 or an IPv6 /48, since whoever has one of them often has more | 10 | 30 minutes |
 //! | all sources together, but for known devices | 50 | a day |
 //!
 //! So strangers have at most 100 guesses a day at an account, 50 by its ID and 50 by its address, wherever they come
@@ -22,11 +22,11 @@ struct Limit {
     span: Duration,
 }
 
-const ONE_SOURCE: Limit = Limit {
+const ONE_CLIENT: Limit = Limit {
     wrong: 5,
     span: Duration::from_secs(30 * 60),
 };
-const WIDE_SOURCE: Limit = Limit {
+const ONE_NETWORK: Limit = Limit {
     wrong: 10,
     span: Duration::from_secs(30 * 60),
 };
@@ -45,9 +45,9 @@ pub const SLACK: Duration = Duration::from_secs(300);
 /// Where an attempt comes from. Names are hashes when they are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The /24, the /64 or the device.
+    /// The address, the /64 or the device.
     pub narrow: String,
-    /// The /48.
+    /// The /24 or the /48. Devices have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wide: Option<String>,
 }
@@ -78,8 +78,8 @@ impl Attempts {
             let counted = self.0.iter().filter(|attempt| counts(&attempt.from));
             locked_for(counted, limit, now)
         };
-        let narrow = of(&ONE_SOURCE, &|other| other.narrow == from.narrow);
-        let wide = of(&WIDE_SOURCE, &|other| {
+        let narrow = of(&ONE_CLIENT, &|other| other.narrow == from.narrow);
+        let wide = of(&ONE_NETWORK, &|other| {
             from.wide.is_some() && other.wide == from.wide
         });
         let all = of(&ALL_SOURCES, &|_| true);
@@ -134,14 +134,12 @@ fn locked_for<'a>(
     (!remaining.is_zero()).then_some(remaining)
 }
 
-/// The network that an address counts for: /24 or /64.
+/// The client that an address counts for: itself, or the /64 that one customer of an access provider has. Neighbours do
+/// not pay for each other's mistakes.
 #[must_use]
-pub fn source(address: IpAddr) -> String {
+pub fn client(address: IpAddr) -> String {
     match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{a}.{b}.{c}.0-24")
-        }
+        IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
             format!("{a:x}-{b:x}-{c:x}-{d:x}-64")
@@ -149,14 +147,17 @@ pub fn source(address: IpAddr) -> String {
     }
 }
 
-/// The wider network that it counts for too: the /48, of which many /64 can be one visitor's.
+/// The network around it, which counts too and may do more: a /24 or a /48, much of which can be one visitor's.
 #[must_use]
-pub fn wide_source(address: IpAddr) -> Option<String> {
+pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
-        IpAddr::V4(_) => None,
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0-24")
+        }
         IpAddr::V6(v6) => {
             let [a, b, c, ..] = v6.segments();
-            Some(format!("{a:x}-{b:x}-{c:x}-48"))
+            format!("{a:x}-{b:x}-{c:x}-48")
         }
     }
 }
@@ -172,8 +173,8 @@ mod tests {
     fn from(address: &str) -> Source {
         let address = address.parse().expect("an address");
         Source {
-            narrow: source(address),
-            wide: wide_source(address),
+            narrow: client(address),
+            wide: Some(network(address)),
         }
     }
 
@@ -246,6 +247,19 @@ mod tests {
     }
 
     #[test]
+    fn all_of_a_24_has_twice_as_many() {
+        let mut attempts = Attempts::default();
+        let mut admitted = Vec::new();
+        for number in 0..4 {
+            let there = from(&format!("192.0.2.{number}"));
+            let (more, counted) = tries(attempts, &there, &[number; 9]);
+            (attempts, admitted) = (counted, [admitted, vec![more]].concat());
+        }
+        assert_eq!(admitted, [5, 5, 0, 0]);
+        assert_eq!(attempts.locked_for(&from("192.0.3.1"), at(9)), None);
+    }
+
+    #[test]
     fn all_of_a_48_is_one_visitor() {
         let mut attempts = Attempts::default();
         let mut admitted = 0;
@@ -280,15 +294,18 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_a_source() {
-        let source_of = |text: &str| source(text.parse().expect("an address"));
-        assert_eq!(source_of("192.0.2.7"), source_of("192.0.2.200"));
-        assert_eq!(source_of("::ffff:192.0.2.7"), source_of("192.0.2.200"));
-        assert_ne!(source_of("192.0.2.7"), source_of("192.0.3.7"));
-        assert_eq!(source_of("2001:db8::1"), source_of("2001:db8::ffff:1"));
-        let wide_of = |text: &str| wide_source(text.parse().expect("an address"));
-        assert_eq!(wide_of("2001:db8:1:2::1"), wide_of("2001:db8:1:ffff::1"));
-        assert_ne!(wide_of("2001:db8:1::1"), wide_of("2001:db8:2::1"));
-        assert_eq!(wide_of("::ffff:192.0.2.7"), None);
+    fn neighbours_share_a_network() {
+        let client_of = |text: &str| client(text.parse().expect("an address"));
+        assert_ne!(client_of("192.0.2.7"), client_of("192.0.2.200"));
+        assert_eq!(client_of("::ffff:192.0.2.7"), client_of("192.0.2.7"));
+        assert_eq!(client_of("2001:db8::1"), client_of("2001:db8::ffff:1"));
+        let network_of = |text: &str| network(text.parse().expect("an address"));
+        assert_eq!(network_of("192.0.2.7"), network_of("::ffff:192.0.2.200"));
+        assert_ne!(network_of("192.0.2.7"), network_of("192.0.3.7"));
+        assert_eq!(
+            network_of("2001:db8:1:2::1"),
+            network_of("2001:db8:1:ffff::1")
+        );
+        assert_ne!(network_of("2001:db8:1::1"), network_of("2001:db8:2::1"));
     }
 }
