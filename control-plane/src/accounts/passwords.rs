@@ -19,7 +19,10 @@ use rand::{TryRngCore as _, rngs::OsRng};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    accounts::rules::lockout::{client, network},
+    accounts::rules::{
+        lockout::{client, network},
+        password::normal,
+    },
     kernel::Error,
 };
 
@@ -165,36 +168,52 @@ impl Passwords {
     }
 }
 
+/// What a password is to an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Another's, or nobody's.
+    Wrong,
+    /// Its own.
+    Right,
+    /// Its own as it was typed when passwords were hashed like that. Of its normal form this is the hash.
+    RightAsTyped { anew: String },
+}
+
 impl Turn {
     /// Hashes a new password into PHC string form.
     pub(crate) async fn hash(self, password: &str) -> Result<String, Error> {
-        let password = password.to_owned();
-        self.off_runtime(move || hash(&password)).await?
+        let password = normal(password).into_owned();
+        self.off_runtime(move |hashes| hash(&password, hashes))
+            .await?
     }
 
-    /// Whether `password` is the one behind `stored`. Without an account the answer is no, just as late.
+    /// As versions before did it.
+    #[cfg(test)]
+    pub(crate) async fn hash_as_typed(self, password: &str) -> Result<String, Error> {
+        let password = password.to_owned();
+        self.off_runtime(move |hashes| hash(&password, hashes))
+            .await?
+    }
+
+    /// Whether `password` is the one behind `stored`. Without an account the answer is no, just as late: what a wrong
+    /// password costs depends on how it was typed, and on nothing that we know.
     pub(crate) async fn verify(
         self,
         password: &str,
         stored: Option<String>,
-    ) -> Result<bool, Error> {
-        let exists = stored.is_some();
-        let stored = stored.unwrap_or_else(|| DECOY.to_owned());
-        let password = password.to_owned();
-        let fits = self
-            .off_runtime(move || verify(&password, &stored))
-            .await??;
-        Ok(fits && exists)
+    ) -> Result<Verdict, Error> {
+        let typed = password.to_owned();
+        self.off_runtime(move |hashes| judge(&typed, stored, hashes))
+            .await?
     }
 
     async fn off_runtime<T: Send + 'static>(
         self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&AtomicU64) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let Self { hashes, held } = self;
         let done = tokio::task::spawn_blocking(move || {
-            let result = work();
-            hashes.fetch_add(1, Ordering::Relaxed);
+            let result = work(&hashes);
             drop(held);
             result
         });
@@ -213,7 +232,23 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-fn hash(password: &str) -> Result<String, Error> {
+/// The normal form first; then, if that is another one, the password as it was typed, for records from before.
+fn judge(typed: &str, stored: Option<String>, hashes: &AtomicU64) -> Result<Verdict, Error> {
+    let exists = stored.is_some();
+    let stored = stored.unwrap_or_else(|| DECOY.to_owned());
+    let normal = normal(typed);
+    if verify(&normal, &stored, hashes)? && exists {
+        return Ok(Verdict::Right);
+    }
+    if normal != typed && verify(typed, &stored, hashes)? && exists {
+        let anew = hash(&normal, hashes)?;
+        return Ok(Verdict::RightAsTyped { anew });
+    }
+    Ok(Verdict::Wrong)
+}
+
+fn hash(password: &str, hashes: &AtomicU64) -> Result<String, Error> {
+    hashes.fetch_add(1, Ordering::Relaxed);
     let failed =
         |error: &dyn std::fmt::Display| Error::Storage(format!("password hashing: {error}"));
     let mut salt = [0u8; 16];
@@ -227,7 +262,8 @@ fn hash(password: &str) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-fn verify(password: &str, stored: &str) -> Result<bool, Error> {
+fn verify(password: &str, stored: &str, hashes: &AtomicU64) -> Result<bool, Error> {
+    hashes.fetch_add(1, Ordering::Relaxed);
     let parsed = PasswordHash::new(stored)
         .map_err(|error| Error::Storage(format!("password hash: {error}")))?;
     Ok(argon2()
@@ -250,7 +286,7 @@ mod tests {
         let stored = turn().await.hash("보라색 닻").await.expect("hashed");
         let fits = async |password: &str, stored: Option<&String>| {
             let verified = turn().await.verify(password, stored.cloned()).await;
-            verified.expect("verified")
+            verified.expect("verified") == Verdict::Right
         };
         assert!(fits("보라색 닻", Some(&stored)).await);
         assert!(!fits("보라색 닻 ", Some(&stored)).await);
@@ -259,10 +295,43 @@ mod tests {
         assert_eq!(passwords.hashes(), 5, "each costs one");
     }
 
+    /// Row B19: whoever typed the other form of a password was refused, and locked out by five.
+    #[tokio::test]
+    async fn a_password_fits_in_each_of_its_forms_and_one_of_before_as_it_was_typed() {
+        let passwords = Passwords::new();
+        let turn = async || passwords.turn(stranger("192.0.2.1")).await.expect("a turn");
+        let verify = async |password: &str, stored: Option<&String>| {
+            let before = passwords.hashes();
+            let verified = turn().await.verify(password, stored.cloned()).await;
+            (verified.expect("verified"), passwords.hashes() - before)
+        };
+        let (composed, decomposed) = (
+            "café １２３ 닻",
+            "cafe\u{301} １２３ \u{1103}\u{1161}\u{11be}",
+        );
+        let stored = turn().await.hash(decomposed).await.expect("hashed");
+        for typed in [composed, decomposed, "café\u{a0}123 닻"] {
+            assert_eq!(verify(typed, Some(&stored)).await.0, Verdict::Right);
+        }
+        // From before: of what was typed.
+        let old = hash(decomposed, &AtomicU64::default()).expect("hashed");
+        let (verdict, _) = verify(decomposed, Some(&old)).await;
+        let Verdict::RightAsTyped { anew } = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(verify(composed, Some(&anew)).await.0, Verdict::Right);
+        assert_eq!(verify("café 123 닻", Some(&old)).await, (Verdict::Wrong, 1));
+        // A wrong one costs the same whoever it is tried at.
+        for stored in [Some(&stored), Some(&old), None] {
+            assert_eq!(verify("wrong １", stored).await, (Verdict::Wrong, 2));
+            assert_eq!(verify("wrong 1", stored).await, (Verdict::Wrong, 1));
+        }
+    }
+
     #[test]
     fn the_decoy_costs_what_a_hash_costs() {
         let decoy = PasswordHash::new(DECOY).expect("well-formed");
-        let stored = hash("anything").expect("hashed");
+        let stored = hash("anything", &AtomicU64::default()).expect("hashed");
         let stored = PasswordHash::new(&stored).expect("well-formed");
         assert_eq!(decoy.params, stored.params);
         assert_eq!(

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Accounts,
     guesses::{Guess, Reached},
-    passwords::Asker,
+    passwords::{Asker, Verdict},
     rate_limits::Limited,
 };
 use crate::{
-    accounts::rules::account::{Account, AccountState},
-    kernel::{Caller, Error, secret},
+    accounts::rules::account::{Account, AccountState, Person},
+    kernel::{Actor, Caller, Error, secret},
 };
 
 /// A session ends after this long in any case (security.md 4.6).
@@ -51,15 +51,18 @@ impl Accounts {
         // Within the turn, so that few change one count at a time.
         let reached = self.count_guess(&guess, now).await?;
         let hash = person.map(|person| person.password_hash);
-        let fits = turn.verify(&request.password, hash).await?;
+        let verdict = turn.verify(&request.password, hash.clone()).await?;
         let id = account.as_ref().map(|account| account.id);
-        let Some(account) = account.filter(|_| fits) else {
+        let Some(account) = account.filter(|_| verdict != Verdict::Wrong) else {
             if let (Reached::Limit, Some(id)) = (reached, id) {
                 tracing::warn!(account.id = %id, "too many wrong passwords from everywhere: for a day, only devices that have signed in before are heard");
             }
             return Err(Error::BadCredentials);
         };
         self.forgive(&guess).await?;
+        if let Verdict::RightAsTyped { anew } = verdict {
+            self.keep_anew(account.id, hash.as_deref(), anew).await;
+        }
         if account.state == AccountState::PendingEmail {
             return Err(Error::EmailUnconfirmed);
         }
@@ -113,6 +116,31 @@ impl Accounts {
         }
     }
 
+    /// Keeps the hash of a password's normal form in place of the one of what was typed. A sign-in does not fail because it
+    /// does: the next one tries again.
+    async fn keep_anew(&self, id: AccountId, earlier: Option<&str>, anew: String) {
+        let kept = self
+            .ctx
+            .commit(Actor::Account(id), "hash a password anew", |tx| {
+                let account = tx.get::<Account>(&id)?.ok_or(Error::NotFound)?;
+                let person = self.person(&account)?;
+                if Some(person.password_hash.as_str()) != earlier {
+                    // It has another password by now.
+                    return Ok(());
+                }
+                let person = Person {
+                    password_hash: anew.clone(),
+                    ..person
+                };
+                let person = Some(self.seal(id, &person)?);
+                tx.put(&id, &Account { person, ..account })
+            })
+            .await;
+        if let Err(error) = kept {
+            tracing::warn!(account.id = %id, %error, "a password that was hashed as it was typed stays so");
+        }
+    }
+
     /// Passwords that were hashed since the start.
     #[must_use]
     pub fn password_hashes(&self) -> u64 {
@@ -163,4 +191,109 @@ impl Accounts {
 
 fn session_name(token: &str) -> String {
     format!("ses/{}", secret::hash(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use innkeeper_wire::id::{RequestId, uuid_v7};
+
+    use super::*;
+    use crate::{
+        accounts::{AccountSettings, records::LoginClaim, rules::account::Consent},
+        kernel::{
+            gate::Answers,
+            testing::{AllIsWell, ctx, open},
+        },
+        mails::Mails,
+        vault::Vault,
+    };
+
+    /// An account as versions before wrote it: with the hash of what was typed.
+    async fn account_of_before(accounts: &Accounts, password: &str) -> AccountId {
+        let asker = Asker::stranger([192, 0, 2, 1].into());
+        let turn = accounts.passwords.turn(asker).await.expect("a turn");
+        let person = Person {
+            login_id: "minji90".to_owned(),
+            name: "김민지".to_owned(),
+            email: "minji@example.com".to_owned(),
+            password_hash: turn.hash_as_typed(password).await.expect("hashed"),
+            locale: innkeeper_wire::api::Locale::Ko,
+            signed_up_from: "192.0.2.1".to_owned(),
+        };
+        let id = AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
+        accounts.make_key(id).await.expect("a key");
+        let account = Account {
+            id,
+            person: Some(accounts.seal(id, &person).expect("sealed")),
+            state: AccountState::Active,
+            consent: Consent {
+                terms_version: "2026-01".to_owned(),
+                at: Timestamp::from_millis(1),
+            },
+            created_at: Timestamp::from_millis(1),
+            server_quota: 20,
+        };
+        let claim = LoginClaim { account: Some(id) };
+        let stored = accounts.ctx.commit(Actor::System, "of before", |tx| {
+            tx.insert(&id, &account)?;
+            tx.insert(&accounts.login_name("minji90"), &claim)
+        });
+        stored.await.expect("stored");
+        id
+    }
+
+    /// Row B19, for accounts that are there already.
+    #[tokio::test]
+    async fn a_password_that_was_hashed_as_typed_is_hashed_anew_by_a_sign_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ctx = ctx(&open(&folder.path().join("store")));
+        let gate: Arc<dyn Answers> = Arc::new(AllIsWell);
+        ctx.gate().register(Arc::downgrade(&gate));
+        let vault = Vault::create(&folder.path().join("keys")).expect("made");
+        let settings = AccountSettings {
+            password_length_min: 15,
+            terms_version: "2026-01".to_owned(),
+            server_quota: 20,
+            sign_ups_per_hour: 1,
+            installation: "Lab".to_owned(),
+            portal_url: "https://portal.example".to_owned(),
+            support_email: "help@example.com".to_owned(),
+        };
+        let accounts = Accounts::new(ctx.clone(), vault, Mails::new(ctx), settings);
+        let (composed, decomposed) = ("violet café １２３", "violet cafe\u{301} １２３");
+        let id = account_of_before(&accounts, decomposed).await;
+        let sign_in = async |password: &str| {
+            let caller = Caller {
+                actor: Actor::Visitor,
+                address: [192, 0, 2, 1].into(),
+                request: RequestId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10])),
+            };
+            let request = SessionRequest {
+                login: "minji90".to_owned(),
+                password: password.to_owned(),
+                device: None,
+            };
+            accounts.sign_in(&caller, &request).await
+        };
+        let hash = || {
+            let account = accounts.ctx.read::<Account>(&id).expect("read");
+            let person = accounts.person(&account.expect("there")).expect("opened");
+            person.password_hash
+        };
+        let before = hash();
+        assert!(matches!(
+            sign_in(composed).await,
+            Err(Error::BadCredentials)
+        ));
+        assert_eq!(hash(), before);
+        sign_in(decomposed).await.expect("as it was typed");
+        assert_ne!(hash(), before);
+        let anew = hash();
+        for typed in [composed, decomposed, "violet café 123"] {
+            sign_in(typed).await.expect(typed);
+        }
+        assert_eq!(hash(), anew, "once is enough");
+    }
 }

@@ -244,8 +244,57 @@ async fn no_key_has_a_name_that_can_not_be_seen() {
         (1, invisible.as_str(), "ssh-ed25519"),
         (2, "me@lap\u{202e}top", "me@laptop"),
     ] {
-        let added = add("", format!("{} {comment}", public_key(seed))).await;
-        assert_eq!(added.expect(201)["name"], name);
+        body["login_id"] = json!("minji91");
+        body["email"] = json!(email);
+        let refused = setting.post("/signups", None, body.clone()).await;
+        assert_eq!(
+            refused.fields(),
+            [("/email".to_owned(), code.to_owned())],
+            "{email}"
+        );
+    }
+}
+
+/// Row B19: the other form of a password was wrong, and five of it locked its owner out.
+#[tokio::test]
+async fn a_password_is_one_however_it_is_typed() {
+    let setting = Setting::new();
+    let composed = "보라색 닻과 café 58 들판 오십팔";
+    let mut body = signup("minji90");
+    body["password"] = json!(composed);
+    setting.post("/signups", None, body).await.expect(201);
+    let token = json!({ "token": setting.mailed_token().await });
+    setting
+        .post("/email-confirmations", None, token)
+        .await
+        .expect(204);
+    let sign_in = async |login: &str, password: &str| {
+        let before = setting.nouns.accounts.password_hashes();
+        let answer = setting
+            .sign_in_from("192.0.2.1", login, password, None)
+            .await;
+        let hashes = setting.nouns.accounts.password_hashes() - before;
+        (answer.status.as_u16(), hashes)
+    };
+    let decomposed = composed
+        .replace("é", "e\u{301}")
+        .replace("닻", "\u{1103}\u{1161}\u{11be}");
+    let typed = [
+        decomposed.clone(),
+        composed.replace("58", "５８"),
+        composed.replace(' ', "\u{a0}"),
+        composed.to_owned(),
+    ];
+    for password in &typed {
+        assert_eq!(sign_in("minji90", password).await, (201, 1), "{password}");
+    }
+    // Wrong ones: one attempt each, and the same work whoever is meant.
+    let wrong = format!("{decomposed}!");
+    for login in ["minji90", "nobody7"] {
+        for _ in 0..5 {
+            assert_eq!(sign_in(login, &wrong).await, (401, 2), "{login}");
+        }
+        assert_eq!(sign_in(login, composed).await, (423, 0), "{login}");
     }
 }
 

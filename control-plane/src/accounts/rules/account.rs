@@ -16,10 +16,8 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::rules::{names, sealed::Sealed};
+use crate::accounts::rules::{names, password, sealed::Sealed};
 
-/// Longest password, in characters (domain-model B7).
-pub const PASSWORD_LENGTH_MAX: usize = 128;
 /// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
 /// they were mailed; then the ID and the address are as if nobody had signed up with them.
 pub const PENDING_VALID: Duration = Duration::from_secs(24 * 3_600);
@@ -70,7 +68,8 @@ pub struct Person {
     pub name: String,
     /// The e-mail address.
     pub email: String,
-    /// Argon2id in PHC string form.
+    /// Argon2id in PHC string form, of the password's normal form ([`password::normal`]). In accounts from before, of the
+    /// password as it was typed, until somebody signs in with it.
     pub password_hash: String,
     /// Language of mails.
     pub locale: Locale,
@@ -172,7 +171,7 @@ pub fn check_signup(request: &SignupRequest, rules: &SignupRules<'_>) -> Vec<Fie
     errors.extend(check_login_id(&request.login_id));
     errors.extend(check_name(&request.name));
     errors.extend(check_email(&request.email));
-    errors.extend(check_password(request, rules.password_length_min));
+    errors.extend(password::check(request, rules.password_length_min));
     if request.accepted_terms.is_empty() {
         errors.push(field(
             "/accepted_terms",
@@ -278,51 +277,6 @@ fn check_email(email: &str) -> Option<FieldError> {
             pointer,
             FieldErrorCode::Malformed,
             "this is not an e-mail address",
-        )
-    })
-}
-
-/// The `modern` profile (domain-model B7): length, no personal data, not easy to guess; no classes.
-fn check_password(request: &SignupRequest, length_min: usize) -> Option<FieldError> {
-    let pointer = "/password";
-    let password = request.password.as_str();
-    let length = password.chars().count();
-    if length == 0 {
-        return Some(field(
-            pointer,
-            FieldErrorCode::Required,
-            "choose a password",
-        ));
-    }
-    if length < length_min {
-        let detail = format!("a password has at least {length_min} characters");
-        return Some(field(pointer, FieldErrorCode::TooShort, &detail));
-    }
-    if length > PASSWORD_LENGTH_MAX {
-        return Some(field(
-            pointer,
-            FieldErrorCode::TooLong,
-            "a password has at most 128 characters",
-        ));
-    }
-    let lower = password.to_lowercase();
-    let personal: Vec<String> = [request.login_id.as_str(), request.name.as_str()]
-        .into_iter()
-        .chain(request.email.split('@').next())
-        .map(|text| text.trim().to_lowercase())
-        .filter(|text| text.chars().count() >= 4)
-        .collect();
-    if personal.iter().any(|text| lower.contains(text)) {
-        let detail = "the password contains your ID, name or e-mail address";
-        return Some(field(pointer, FieldErrorCode::ContainsPersonalData, detail));
-    }
-    let inputs: Vec<&str> = personal.iter().map(String::as_str).collect();
-    let guessable = zxcvbn::zxcvbn(password, &inputs).score() < zxcvbn::Score::Three;
-    guessable.then(|| {
-        field(
-            pointer,
-            FieldErrorCode::Weak,
-            "this password is easy to guess",
         )
     })
 }
@@ -449,33 +403,6 @@ mod tests {
             check(|r| bad.clone_into(&mut r.email), &[("/email", Malformed)]);
         }
         check(|r| "a+b.c@mail.example.co.kr".clone_into(&mut r.email), &[]);
-    }
-
-    #[test]
-    fn passwords() {
-        use FieldErrorCode::{ContainsPersonalData, Required, TooLong, TooShort, Weak};
-        check(|r| r.password.clear(), &[("/password", Required)]);
-        check(
-            |r| "tr0ub4dor&3xyz".clone_into(&mut r.password),
-            &[("/password", TooShort)],
-        );
-        check(|r| r.password = "x".repeat(129), &[("/password", TooLong)]);
-        check(
-            |r| "aaaaaaaaaaaaaaaaaaa".clone_into(&mut r.password),
-            &[("/password", Weak)],
-        );
-        check(
-            |r| "password123456789".clone_into(&mut r.password),
-            &[("/password", Weak)],
-        );
-        check(
-            |r| "MinJi90-violet-anchor".clone_into(&mut r.password),
-            &[("/password", ContainsPersonalData)],
-        );
-        check(
-            |r| "보라색 닻과 얼어붙은 들판 오십팔".clone_into(&mut r.password),
-            &[],
-        );
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub mod account;
 pub mod lockout;
 pub mod names;
 pub mod quota;
+pub mod password;
 pub mod sealed;
 pub mod ssh_key;

@@ -1,0 +1,150 @@
+//! Passwords: the form in which one is counted, judged and hashed, and what is asked of a new one.
+//!
+//! The same password reaches us in different code points: a Mac decomposes Hangul and accents, an input method writes
+//! full-width digits, a pasted space does not break. NFKC makes them one (RFC 8265 has NFC and plain spaces; compatibility
+//! forms matter here, where people type on Korean and Chinese keyboards).
+
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use innkeeper_wire::{
+    api::SignupRequest,
+    error::{FieldError, FieldErrorCode},
+};
+
+use crate::accounts::rules::account::field;
+
+/// Longest password, in characters of the normal form (domain-model B7).
+pub const LENGTH_MAX: usize = 128;
+/// Shortest text that counts as personal when a password holds it, in characters.
+const PERSONAL_LENGTH_MIN: usize = 4;
+
+/// A password, or a text that it is compared with, in its normal form.
+#[must_use]
+pub fn normal(text: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfkc().normalize(text)
+}
+
+/// The `modern` profile (domain-model B7): length, no personal data, not easy to guess; no classes.
+pub(super) fn check(request: &SignupRequest, length_min: usize) -> Option<FieldError> {
+    let refuse = |code, detail: &str| Some(field("/password", code, detail));
+    let password = normal(&request.password);
+    let length = password.chars().count();
+    if length == 0 {
+        return refuse(FieldErrorCode::Required, "choose a password");
+    }
+    if length < length_min {
+        let detail = format!("a password has at least {length_min} characters");
+        return refuse(FieldErrorCode::TooShort, &detail);
+    }
+    if length > LENGTH_MAX {
+        let detail = "a password has at most 128 characters";
+        return refuse(FieldErrorCode::TooLong, detail);
+    }
+    let lower = password.to_lowercase();
+    let personal: Vec<String> = [request.login_id.as_str(), request.name.as_str()]
+        .into_iter()
+        .chain(request.email.split(['@', '\u{ff20}']).next())
+        .map(|text| normal(text.trim()).to_lowercase())
+        .filter(|text| text.chars().count() >= PERSONAL_LENGTH_MIN)
+        .collect();
+    if personal.iter().any(|text| lower.contains(text)) {
+        let detail = "the password contains your ID, name or e-mail address";
+        return refuse(FieldErrorCode::ContainsPersonalData, detail);
+    }
+    let inputs: Vec<&str> = personal.iter().map(String::as_str).collect();
+    if zxcvbn::zxcvbn(&password, &inputs).score() < zxcvbn::Score::Three {
+        return refuse(FieldErrorCode::Weak, "this password is easy to guess");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::api::Locale;
+
+    use super::*;
+
+    fn judged(password: &str) -> Option<FieldErrorCode> {
+        let request = SignupRequest {
+            login_id: "minji90".to_owned(),
+            name: "Zoë Müller".to_owned(),
+            email: "zmueller@example.com".to_owned(),
+            password: password.to_owned(),
+            accepted_terms: "2026-01".to_owned(),
+            locale: Locale::Ko,
+        };
+        check(&request, 15).map(|error| error.code)
+    }
+
+    #[test]
+    fn what_is_asked_of_a_new_one() {
+        use FieldErrorCode::{ContainsPersonalData, Required, TooLong, TooShort, Weak};
+        for (password, expected) in [
+            ("", Some(Required)),
+            ("tr0ub4dor&3xyz", Some(TooShort)),
+            (&"x".repeat(129), Some(TooLong)),
+            ("aaaaaaaaaaaaaaaaaaa", Some(Weak)),
+            ("password123456789", Some(Weak)),
+            ("MinJi90-violet-anchor", Some(ContainsPersonalData)),
+            ("violet-ZMUELLER-anchor", Some(ContainsPersonalData)),
+            // However its accents are written.
+            (
+                "violet zoe\u{308} mu\u{308}ller anchor",
+                Some(ContainsPersonalData),
+            ),
+            ("violet-anchor-tundra-58", None),
+            ("보라색 닻과 얼어붙은 들판 오십팔", None),
+        ] {
+            assert_eq!(judged(password), expected, "{password}");
+        }
+    }
+
+    /// Row B19.
+    #[test]
+    fn one_password_is_one_however_it_is_typed() {
+        let hangul = "보라색 닻과 얼어붙은 들판 오십팔";
+        // As a Mac has it: consonants and vowels apart.
+        let decomposed: String = hangul.chars().flat_map(jamo).collect();
+        assert_ne!(decomposed, hangul);
+        assert_eq!(normal(&decomposed), hangul);
+        for (typed, plain) in [
+            ("cafe\u{301}", "café"),
+            ("１２３ａＢ", "123aB"),
+            ("violet\u{a0}anchor\u{3000}58", "violet anchor 58"),
+            ("ｶﾞ", "ガ"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(normal(typed), plain, "{typed}");
+            assert_eq!(normal(&normal(typed)), plain, "{typed}");
+        }
+        // Eight syllables are eight characters, in either form.
+        let eight = "보라색닻과얼어붙";
+        assert_eq!(judged(eight), Some(FieldErrorCode::TooShort));
+        let eight: String = eight.chars().flat_map(jamo).collect();
+        assert!(eight.chars().count() >= 15);
+        assert_eq!(judged(&eight), Some(FieldErrorCode::TooShort));
+        assert_eq!(judged(&decomposed), None);
+    }
+
+    /// A syllable in its parts (Unicode 3.12).
+    fn jamo(c: char) -> Vec<char> {
+        let Some(index) = u32::from(c)
+            .checked_sub(0xac00)
+            .filter(|index| *index < 11_172)
+        else {
+            return vec![c];
+        };
+        let parts = [
+            0x1100 + index / 588,
+            0x1161 + index % 588 / 28,
+            0x11a7 + index % 28,
+        ];
+        let has_end = index % 28 != 0;
+        let parts = &parts[..if has_end { 3 } else { 2 }];
+        parts
+            .iter()
+            .filter_map(|part| char::from_u32(*part))
+            .collect()
+    }
+}
