@@ -178,14 +178,19 @@ impl Failure {
     }
 }
 
+/// From here on a wait is said in minutes.
+const MINUTES_FROM_S: u64 = 90;
+
 /// What the API refused and why, in the visitor's language.
 #[must_use]
 pub fn problem_text(visit: &Visit, problem: &Problem) -> String {
     let key = words::problem(problem.code);
     let seconds = problem.retry_after_s.unwrap_or(60);
+    let in_minutes = |key| language::say_count(visit.locale, key, seconds.div_ceil(60).max(1));
     match problem.code {
-        ProblemCode::AccountLocked | ProblemCode::OrderLimit => {
-            language::say_count(visit.locale, key, seconds.div_ceil(60).max(1))
+        ProblemCode::AccountLocked | ProblemCode::OrderLimit => in_minutes(key),
+        ProblemCode::RateLimited | ProblemCode::Starting if seconds >= MINUTES_FROM_S => {
+            in_minutes(words::problem_minutes(problem.code))
         }
         ProblemCode::RateLimited | ProblemCode::Starting => {
             language::say_count(visit.locale, key, seconds.max(1))

@@ -180,6 +180,16 @@ pub const fn problem(code: ProblemCode) -> &'static str {
     }
 }
 
+/// The same of a problem that passes, where the wait is said in minutes and not in seconds.
+#[must_use]
+pub const fn problem_minutes(code: ProblemCode) -> &'static str {
+    match code {
+        ProblemCode::RateLimited => "problem-rate-limited-minutes",
+        ProblemCode::Starting => "problem-starting-minutes",
+        code => problem(code),
+    }
+}
+
 /// What is wrong with a field: said of the very field where that helps, else in general.
 #[must_use]
 pub fn field_error(field: &str, code: FieldErrorCode) -> &'static str {

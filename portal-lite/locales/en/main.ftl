@@ -385,6 +385,10 @@ problem-rate-limited = { $count ->
     [one] That was too often. Try again in { $count } second.
    *[other] That was too often. Try again in { $count } seconds.
 }
+problem-rate-limited-minutes = { $count ->
+    [one] That was too often. Try again in { $count } minute.
+   *[other] That was too often. Try again in { $count } minutes.
+}
 problem-order-limit = { $count ->
     [one] You have ordered, or ordered and deleted, many servers in a short time. Nothing was ordered. Try again in { $count } minute, or ask support for a higher limit.
    *[other] You have ordered, or ordered and deleted, many servers in a short time. Nothing was ordered. Try again in { $count } minutes, or ask support for a higher limit.
@@ -392,6 +396,10 @@ problem-order-limit = { $count ->
 problem-starting = { $count ->
     [one] The service has just been restarted and is still hearing from its machines. Nothing was ordered. Try again in { $count } second; your servers go on running.
    *[other] The service has just been restarted and is still hearing from its machines. Nothing was ordered. Try again in { $count } seconds; your servers go on running.
+}
+problem-starting-minutes = { $count ->
+    [one] The service has just been restarted and is still hearing from its machines. Nothing was ordered. Try again in { $count } minute; your servers go on running.
+   *[other] The service has just been restarted and is still hearing from its machines. Nothing was ordered. Try again in { $count } minutes; your servers go on running.
 }
 problem-internal = The mistake is ours and has been recorded. Please try again later.
 problem-unavailable = The service does not answer at the moment. Your servers go on running. Please try again shortly.

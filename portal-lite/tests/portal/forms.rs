@@ -319,6 +319,27 @@ async fn lengths_are_refused_with_their_limit() {
 #[tokio::test]
 async fn a_private_key_is_not_sent_back() {
     let stub = Stub::new();
+/// Finding #2: "try again in 2636 seconds".
+#[tokio::test]
+async fn long_waits_are_said_in_minutes() {
+    let stub = Stub::new();
+    for (seconds, language, text) in [
+        (89, "en", "Try again in 89 seconds."),
+        (90, "en", "Try again in 2 minutes."),
+        (2_636, "en", "Try again in 44 minutes."),
+        (2_636, "ko", "44분 후 다시 시도해 주세요."),
+        (2_636, "zh-Hant", "請於 44 分鐘後再試。"),
+    ] {
+        let mut visitor = Browser::new(&stub).await.speaking(language);
+        visitor.get("/sign-up").await;
+        let mut problem = Problem::new(ProblemCode::RateLimited);
+        problem.retry_after_s = Some(seconds);
+        stub.refuse("POST /signups", problem);
+        let page = visitor.post("/sign-up", SIGN_UP).await;
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+}
+
     let mut member = Browser::new(&stub).await.signed_in();
     let pasted = "-----BEGIN OPENSSH PRIVATE KEY-----";
     for (path, name) in [("/keys", "name"), ("/servers/new", "key_name")] {
