@@ -217,6 +217,7 @@ pub fn field_error(field: &str, code: FieldErrorCode) -> &'static str {
         FieldErrorCode::Link => "field-link",
     }
 }
+        FieldErrorCode::BadDomain => "field-bad-domain",
 
 fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
     let said = match (field, code) {

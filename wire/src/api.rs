@@ -124,8 +124,8 @@ pub struct SignupRequest {
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub name: String,
-    /// Where the confirmation goes.
-    #[schema(format = "email", max_length = 254)]
+    /// Where the confirmation goes. Its domain may be in any script, and has at most 254 characters in ASCII too.
+    #[schema(format = "idn-email", max_length = 254)]
     pub email: String,
     /// At least [`Installation::password_length_min`] characters, at most 128.
     #[schema(format = "password", min_length = 8, max_length = 128)]
@@ -156,8 +156,10 @@ pub enum Locale {
 pub struct SignupAnswer {
     /// The account; can't be used before its address is confirmed.
     pub account: AccountId,
-    /// Where the confirmation went.
+    /// Where the confirmation went: the address with its domain in ASCII, as it is kept.
     pub email: String,
+    /// The same for people to read, its domain in the script of its owner.
+    pub email_shown: String,
 }
 
 /// Confirms an e-mail address with the token of the mailed link.
@@ -214,8 +216,10 @@ pub struct Me {
     pub login_id: String,
     /// The person's name.
     pub name: String,
-    /// The confirmed address.
+    /// The confirmed address, its domain in ASCII.
     pub email: String,
+    /// The same for people to read, its domain in the script of its owner.
+    pub email_shown: String,
     /// Language for mails.
     pub locale: Locale,
     /// When it signed up.

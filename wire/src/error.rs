@@ -210,6 +210,9 @@ pub enum FieldErrorCode {
 
 #[cfg(test)]
 mod tests {
+    /// The domain of an e-mail address is none that mail can be sent to: a dot at its end, scripts that nobody mixes,
+    /// signs that no domain has.
+    BadDomain,
     use super::*;
 
     #[test]

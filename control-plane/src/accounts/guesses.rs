@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use innkeeper_wire::time::Timestamp;
 
-use super::Accounts;
+use super::{Accounts, logins::named};
 use crate::{
     accounts::rules::lockout::{Attempts, KEPT, Source, client, network},
     kernel::Error,
@@ -41,7 +41,7 @@ impl Accounts {
             name
         };
         Guess {
-            counter: self.guesses_at(&login.trim().to_lowercase()),
+            counter: self.guesses_at(&named(login).to_lowercase()),
             from: Source {
                 narrow: hashed(client(address)),
                 wide: Some(hashed(network(address))),

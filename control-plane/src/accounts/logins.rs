@@ -8,7 +8,10 @@ use super::{
     records::{EmailIndex, LoginClaim},
 };
 use crate::{
-    accounts::rules::account::{Account, AccountState, Person},
+    accounts::rules::{
+        account::{Account, AccountState, Person},
+        mailbox,
+    },
     kernel::{Error, Tx},
 };
 
@@ -38,10 +41,10 @@ impl Accounts {
     /// The account of an ID, or of an e-mail address that only one account has (R17): sign-ups that wait count when
     /// there is no other. An erased account, or one that nobody has confirmed in time, is nobody's.
     pub(super) fn account_by_login(&self, login: &str) -> Result<Option<(Account, Person)>, Error> {
-        let login = login.trim();
-        let account = if login.contains('@') {
-            only_one(self.accounts_of_email(&mut self.look(), login)?)
-        } else if let Some(id) = self.holder_of(login)? {
+        let login = named(login);
+        let account = if mailbox::is_meant(&login) {
+            only_one(self.accounts_of_email(&mut self.look(), &login)?)
+        } else if let Some(id) = self.holder_of(&login)? {
             let found = self.ctx.read::<Account>(&id)?;
             match found {
                 Some(account) if self.has_lapsed(&account, self.ctx.now())? => None,
@@ -74,14 +77,22 @@ impl Accounts {
     /// How an address is called in a key: by a keyed hash, so that nobody can try addresses on a copy of the
     /// journal.
     pub(super) fn email_name(&self, email: &str) -> String {
-        let email = email.trim().to_lowercase();
-        self.vault.name_of("email", &email)
+        self.vault.name_of("email", &mailbox::canonical(email))
     }
 
     /// The same of an ID, whatever its case.
     pub(super) fn login_name(&self, login_id: &str) -> String {
         let login_id = login_id.to_ascii_lowercase();
         self.vault.name_of("login", &login_id)
+    }
+}
+
+/// Whom somebody means who signs in or wants his mail again: an ID, or an address in the form in which it is compared.
+pub(super) fn named(login: &str) -> String {
+    if mailbox::is_meant(login) {
+        mailbox::canonical(login)
+    } else {
+        login.trim().to_owned()
     }
 }
 

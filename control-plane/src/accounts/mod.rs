@@ -7,7 +7,7 @@ use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
 use self::{passwords::Passwords, pending::Resends, rate_limits::RateLimits};
 use crate::{
-    accounts::rules::account::Account,
+    accounts::rules::{account::Account, mailbox},
     kernel::{Caller, Ctx, Error, Tx},
     mails::Mails,
     vault::Vault,
@@ -96,6 +96,7 @@ impl Accounts {
             id: account.id,
             login_id: person.login_id,
             name: person.name,
+            email_shown: mailbox::shown(&person.email),
             email: person.email,
             locale: person.locale,
             created_at: account.created_at,

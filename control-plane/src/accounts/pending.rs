@@ -7,9 +7,14 @@ use std::{collections::VecDeque, net::IpAddr, sync::Mutex, time::Duration};
 
 use innkeeper_wire::{error::chain, id::AccountId, time::Timestamp};
 
-use super::{Accounts, erasure::remove_links, rate_limits::Limited, records::Erasing};
+use super::{
+    Accounts, erasure::remove_links, logins::named, rate_limits::Limited, records::Erasing,
+};
 use crate::{
-    accounts::rules::account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
+    accounts::rules::{
+        account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
+        mailbox,
+    },
     kernel::{Actor, Caller, Error, duty::Outcome},
     mails::rules::MailContent,
 };
@@ -54,9 +59,9 @@ impl Accounts {
                 retry_after_s: RESENDS_PAUSE_S,
             });
         }
-        let login = login.trim();
+        let login = named(login);
         if login.len() <= LOGIN_LENGTH_MAX {
-            waiting.push_back((login.to_owned(), caller.address));
+            waiting.push_back((login, caller.address));
         }
         Ok(())
     }
@@ -105,12 +110,12 @@ impl Accounts {
 
     /// How a mailbox is called among those that were mailed.
     fn mailbox_name(&self, email: &str) -> String {
-        self.vault.name_of("mailed", &mailbox(email))
+        self.vault.name_of("mailed", &owner_of(email))
     }
 
     /// The sign-up that waits: that of an ID, or the newest of an address.
     fn waiting_sign_up(&self, login: &str, now: Timestamp) -> Result<Option<Account>, Error> {
-        let found = if login.contains('@') {
+        let found = if mailbox::is_meant(login) {
             self.accounts_of_email(&mut self.look(), login)?
         } else {
             let holder = self.holder_of(login)?;
@@ -242,8 +247,8 @@ impl Accounts {
 }
 
 /// Whose mailbox it is, without the part after `+` that its owner may invent.
-fn mailbox(email: &str) -> String {
-    let email = email.trim().to_lowercase();
+fn owner_of(email: &str) -> String {
+    let email = mailbox::canonical(email);
     match email.split_once('@') {
         Some((local, domain)) => {
             let owner = local.split('+').next().unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::{
             Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
             check_signup, field,
         },
+        mailbox,
         sealed::Sealed,
     },
     kernel::{Actor, Caller, Error, Tx, secret},
@@ -46,10 +47,7 @@ impl Accounts {
             password_length_min: self.settings.password_length_min,
             terms_version: &self.settings.terms_version,
         };
-        let errors = check_signup(request, &rules);
-        if !errors.is_empty() {
-            return Err(Error::Invalid(errors));
-        }
+        let request = &check_signup(request, &rules).map_err(Error::Invalid)?;
         self.end_lapsed_holder(&request.login_id).await?;
         self.check_is_free(&mut self.look(), &request.login_id)?;
         // From here on it would send a mail. The last is what all share, so that nobody uses it up with what is refused
@@ -127,8 +125,11 @@ impl Accounts {
         self.list_under_email(tx, &request.email, id)?;
         let content = MailContent::ConfirmEmail { account: id };
         self.mails.queue(tx, content)?;
-        let email = request.email.clone();
-        Ok(SignupAnswer { account: id, email })
+        Ok(SignupAnswer {
+            account: id,
+            email: request.email.clone(),
+            email_shown: mailbox::shown(&request.email),
+        })
     }
 
     /// Puts an account on the list of its address, which must have room for another confirmed one.

@@ -233,18 +233,127 @@ async fn no_key_has_a_name_that_can_not_be_seen() {
         let body = json!({ "name": name, "public_key": line });
         setting.post("/me/ssh-keys", Some(&token), body).await
     };
-    let invisible = "\u{200b}".repeat(50);
-    for name in [invisible.as_str(), "lap\u{202e}pot", "lap\u{2028}top"] {
-        let refused = add(name, public_key(1)).await.fields();
-        let expected = ("/name".to_owned(), "invisible-characters".to_owned());
-        assert_eq!(refused, [expected], "{name:?}");
+    let added = add("", &file).await.expect(201);
+    assert_eq!(added["public_key"], json!(key));
+    assert_eq!(
+        (&added["name"], &added["bits"]),
+        (&json!("eddsa-key"), &json!(256))
+    );
+    let wrapped = format!("\u{feff}\"{kind}\t{start}\n{end}\u{200b}\"");
+    let duplicate = ("/public_key".to_owned(), "duplicate".to_owned());
+    assert_eq!(add("", &wrapped).await.fields(), [duplicate]);
+    let private = "PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: none";
+    let refused = |field: &str| (field.to_owned(), "private-key".to_owned());
+    let both = add(private, private).await.fields();
+    assert_eq!(both, [refused("/public_key"), refused("/name")]);
+    assert_eq!(
+        add(private, &public_key(2)).await.fields(),
+        [refused("/name")]
+    );
+
+    let path = format!("/me/ssh-keys/{}", added["id"].as_str().expect("an id"));
+    let rename = async |name: &str| {
+        let body = Some(json!({ "name": name }));
+        let answer = setting.send(Method::PATCH, &path, Some(&token), &[], body);
+        answer.await
+    };
+    assert_eq!(
+        rename(" office\u{200b} ").await.expect(200)["name"],
+        "office"
+    );
+    let blank = ("/name".to_owned(), "required".to_owned());
+    assert_eq!(rename(" \u{200b}").await.fields(), [blank]);
+    assert_eq!(rename(private).await.fields(), [refused("/name")]);
+    rename(&"가".repeat(61)).await.expect(422);
+    let list = setting.get("/me/ssh-keys", Some(&token)).await.expect(200);
+    let names: Vec<_> = list["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|key| &key["name"])
+        .collect();
+    assert_eq!(names, ["office"]);
+}
+
+/// Row B23: one account, by whichever form of its address.
+#[tokio::test]
+async fn an_address_with_a_domain_in_any_script_is_one_on_every_way_in() {
+    let setting = Setting::new();
+    let (own, ascii) = ("minji@예시.kr", "minji@xn--vv4b11d.kr");
+    let forms = [
+        own,
+        ascii,
+        "MINJI@XN--VV4B11D.KR",
+        "minji\u{ff20}\u{110b}\u{1168}\u{1109}\u{1175}\u{3002}kr",
+    ];
+    let mut body = signup("minji90");
+    body["email"] = json!(own);
+    let answer = setting
+        .post("/signups", None, body.clone())
+        .await
+        .expect(201);
+    assert_eq!(
+        (&answer["email"], &answer["email_shown"]),
+        (&json!(ascii), &json!(own))
+    );
+    setting.mailed_token().await;
+    for form in forms {
+        setting.clock.advance_s(61);
+        let login = json!({ "login": form });
+        setting
+            .post("/email-confirmations/resend", None, login)
+            .await
+            .expect(202);
+        setting.answer_resends().await;
+        let mails = setting.nouns.mails.queued(10).expect("the outbox");
+        assert_eq!(mails.len(), 1, "{form}");
+        let mail = compose(&setting.nouns, &mails[0]).await.expect("composed");
+        assert_eq!(mail.expect("a reason").to, ascii);
+        if form != forms[3] {
+            setting.nouns.mails.done(mails[0].id).await.expect("done");
+        }
     }
-    // Whoever gives none gets the comment, as far as it can be seen.
-    for (seed, comment, name) in [
-        (1, invisible.as_str(), "ssh-ed25519"),
-        (2, "me@lap\u{202e}top", "me@laptop"),
+    let token = json!({ "token": setting.mailed_token().await });
+    setting
+        .post("/email-confirmations", None, token)
+        .await
+        .expect(204);
+    for form in forms {
+        let session = setting
+            .sign_in_from("192.0.2.1", form, PASSWORD, None)
+            .await;
+        let session = session.expect(201);
+        let me = setting
+            .get("/me", session["token"].as_str())
+            .await
+            .expect(200);
+        assert_eq!(
+            (&me["email"], &me["email_shown"]),
+            (&json!(ascii), &json!(own))
+        );
+    }
+    // Guesses at it count together.
+    for number in 0..5 {
+        let form = forms[number % 4];
+        let wrong = setting.sign_in_from("192.0.2.2", form, "wrong", None).await;
+        wrong.expect(401);
+    }
+    setting
+        .sign_in_from("192.0.2.2", own, PASSWORD, None)
+        .await
+        .expect(423);
+}
+
+#[tokio::test]
+async fn a_domain_that_is_none_is_refused_as_that() {
+    let setting = Setting::new();
+    let mut body = signup("minji91");
+    for (email, code) in [
+        ("minji@예시.kr.", "bad-domain"),
+        ("minji@예 시.kr", "bad-domain"),
+        ("minji@p\u{430}ypal.example", "bad-domain"),
+        ("민지@예시.kr", "malformed"),
     ] {
-        body["login_id"] = json!("minji91");
         body["email"] = json!(email);
         let refused = setting.post("/signups", None, body.clone()).await;
         assert_eq!(

@@ -436,6 +436,7 @@ field-email-required = Enter your e-mail address.
 field-email-malformed = Enter an e-mail address such as name@example.com.
 field-email-too-many = This address has as many accounts as it may. Use another one, or sign in.
 field-password-required = Enter a password.
+field-bad-domain = No mail can be sent to what stands after the @. Check it for a dot at its end, and for letters that only look right.
 field-password-too-short = { $count ->
     [one] Use at least { $count } character.
    *[other] Use at least { $count } characters.

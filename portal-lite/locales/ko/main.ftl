@@ -394,6 +394,7 @@ field-email-required = 이메일을 입력해 주세요.
 field-email-malformed = name@example.com 형식의 이메일을 입력해 주세요.
 field-email-too-many = 이 이메일로 가입할 수 있는 계정 수를 넘었습니다. 다른 이메일을 사용하거나 로그인해 주세요.
 field-password-required = 비밀번호를 입력해 주세요.
+field-bad-domain = @ 뒤의 도메인으로는 메일을 보낼 수 없습니다. 끝에 마침표가 있거나 모양만 비슷한 글자가 섞여 있지 않은지 확인해 주세요.
 field-password-too-short = { $count }자 이상 입력해 주세요.
 field-terms-required = 회원약관에 동의해 주세요.
 field-cautions-required = 주의 사항을 확인하고 체크해 주세요.

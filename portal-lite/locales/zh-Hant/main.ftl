@@ -394,6 +394,7 @@ field-email-required = 請輸入電子郵件。
 field-email-malformed = 請輸入像 name@example.com 的電子郵件。
 field-email-too-many = 此電子郵件的帳號數已達上限。請改用其他地址，或直接登入。
 field-password-required = 請輸入密碼。
+field-bad-domain = 無法寄信到 @ 後面的網域。請檢查結尾是否多了句點，或混入了形狀相似的字元。
 field-password-too-short = 請至少輸入 { $count } 個字元。
 field-terms-required = 請同意服務條款。
 field-cautions-required = 請勾選以確認已閱讀注意事項。

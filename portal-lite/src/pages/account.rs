@@ -34,7 +34,7 @@ pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
         created: view::moment(&visit, me.created_at),
         login_id: me.login_id,
         name: me.name,
-        email: me.email,
+        email: me.email_shown,
         server_quota: me.server_quota,
     };
     page::render(&visit, StatusCode::OK, &view)

@@ -93,7 +93,8 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
         Ok(answer) => {
             let mut response = page::redirect("/sign-up/done");
             let transport = visit.portal.transport;
-            let email = Cookie::Pending.set(&encode(&answer.email), Some(PENDING_KEPT), transport);
+            let email =
+                Cookie::Pending.set(&encode(&answer.email_shown), Some(PENDING_KEPT), transport);
             let login = Cookie::Login.set(&encode(&request.login_id), None, transport);
             response.headers_mut().append(SET_COOKIE, email);
             response.headers_mut().append(SET_COOKIE, login);

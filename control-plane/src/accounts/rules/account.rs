@@ -16,7 +16,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::rules::{names, password, sealed::Sealed};
+use crate::accounts::rules::{mailbox, names, password, sealed::Sealed};
 
 /// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
 /// they were mailed; then the ID and the address are as if nobody had signed up with them.
@@ -66,7 +66,7 @@ pub struct Person {
     pub login_id: String,
     /// The person's name.
     pub name: String,
-    /// The e-mail address.
+    /// The e-mail address, its domain in ASCII ([`mailbox::to_ascii`]).
     pub email: String,
     /// Argon2id in PHC string form, of the password's normal form ([`password::normal`]). In accounts from before, of the
     /// password as it was typed, until somebody signs in with it.
@@ -164,13 +164,19 @@ pub struct SignupRules<'a> {
     pub terms_version: &'a str,
 }
 
-/// Everything that is wrong with a sign-up; whether its ID is taken only the store can tell.
-#[must_use]
-pub fn check_signup(request: &SignupRequest, rules: &SignupRules<'_>) -> Vec<FieldError> {
+/// A sign-up as it is kept, its address in the one form that addresses have here; or everything that is wrong with it.
+/// Whether its ID is taken only the store can tell.
+pub fn check_signup(
+    request: &SignupRequest,
+    rules: &SignupRules<'_>,
+) -> Result<SignupRequest, Vec<FieldError>> {
     let mut errors = Vec::new();
     errors.extend(check_login_id(&request.login_id));
     errors.extend(check_name(&request.name));
-    errors.extend(check_email(&request.email));
+    let email = mailbox::to_ascii(&request.email);
+    let email = email
+        .map_err(|error| errors.push(error))
+        .unwrap_or_default();
     errors.extend(password::check(request, rules.password_length_min));
     if request.accepted_terms.is_empty() {
         errors.push(field(
@@ -185,7 +191,13 @@ pub fn check_signup(request: &SignupRequest, rules: &SignupRules<'_>) -> Vec<Fie
             "the terms have a new version; please read it",
         ));
     }
-    errors
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(SignupRequest {
+        email,
+        ..request.clone()
+    })
 }
 
 /// A field error.
@@ -232,53 +244,6 @@ fn check_name(name: &str) -> Option<FieldError> {
         return Some(field(pointer, FieldErrorCode::InvisibleCharacters, detail));
     }
     names::has_link(name).then(|| field(pointer, FieldErrorCode::Link, "a name has no links"))
-}
-
-/// A plain address: one `@`, a local part of 1 to 64 common characters, a domain with a dot. Narrower than
-/// RFC 5321 on purpose: what it refuses (quotes, comments, literals) nobody signs up with, and it can't
-/// smuggle anything into a mail header.
-fn check_email(email: &str) -> Option<FieldError> {
-    let pointer = "/email";
-    if email.is_empty() {
-        return Some(field(
-            pointer,
-            FieldErrorCode::Required,
-            "enter your e-mail address",
-        ));
-    }
-    if email.len() > 254 {
-        return Some(field(
-            pointer,
-            FieldErrorCode::TooLong,
-            "an address has at most 254 characters",
-        ));
-    }
-    let local_fits = |local: &str| {
-        let common = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
-        (1..=64).contains(&local.len())
-            && local.bytes().all(common)
-            && !local.starts_with('.')
-            && !local.ends_with('.')
-            && !local.contains("..")
-    };
-    let label_fits = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let fits = email.split_once('@').is_some_and(|(local, domain)| {
-        local_fits(local) && domain.contains('.') && domain.split('.').all(label_fits)
-    });
-    (!fits).then(|| {
-        field(
-            pointer,
-            FieldErrorCode::Malformed,
-            "this is not an e-mail address",
-        )
-    })
 }
 
 #[cfg(test)]
@@ -342,7 +307,7 @@ mod tests {
             password_length_min: 15,
             terms_version: "2026-01",
         };
-        let errors = check_signup(&request, &rules);
+        let errors = check_signup(&request, &rules).err().unwrap_or_default();
         let found: Vec<_> = errors
             .iter()
             .map(|e| (e.pointer.as_str(), e.code))
@@ -390,18 +355,7 @@ mod tests {
         }
         let link = "Your server is suspended! Pay now at https://evil.example/";
         check(|r| link.clone_into(&mut r.name), &[("/name", Link)]);
-        for bad in [
-            "a",
-            "a@b",
-            "@b.co",
-            "a@b.co\r\nBcc: x@y.zz",
-            "a b@c.de",
-            "a@-b.co",
-            "a..b@c.de",
-            "a@b@c.de",
-        ] {
-            check(|r| bad.clone_into(&mut r.email), &[("/email", Malformed)]);
-        }
+        check(|r| "a@b".clone_into(&mut r.email), &[("/email", Malformed)]);
         check(|r| "a+b.c@mail.example.co.kr".clone_into(&mut r.email), &[]);
     }
 

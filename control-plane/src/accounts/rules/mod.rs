@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod lockout;
+pub mod mailbox;
 pub mod names;
 pub mod quota;
 pub mod password;

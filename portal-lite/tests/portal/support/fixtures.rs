@@ -164,7 +164,8 @@ pub(crate) fn catalogue() -> Catalogue {
 pub(crate) fn signup() -> SignupAnswer {
     SignupAnswer {
         account: id("acc", 1),
-        email: "mina@example.com".to_owned(),
+        email: "mina@ascii.example.com".to_owned(),
+        email_shown: "mina@example.com".to_owned(),
     }
 }
 
@@ -182,7 +183,8 @@ pub(crate) fn me() -> Me {
         id: id("acc", 1),
         login_id: "mina1".to_owned(),
         name: "김민아".to_owned(),
-        email: "mina@example.com".to_owned(),
+        email: "mina@ascii.example.com".to_owned(),
+        email_shown: "mina@example.com".to_owned(),
         locale: Locale::Ko,
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
