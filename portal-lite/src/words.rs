@@ -209,15 +209,17 @@ pub fn field_error(field: &str, code: FieldErrorCode) -> &'static str {
         FieldErrorCode::Reserved => "field-reserved",
         FieldErrorCode::PrivateKey => "field-private-key",
         FieldErrorCode::UnsafeKey => "field-unsafe-key",
-        FieldErrorCode::MultipleLines => "field-multiple-lines",
+        FieldErrorCode::SeveralKeys => "field-several-keys",
+        FieldErrorCode::KeyOptions => "field-key-options",
+        FieldErrorCode::Certificate => "field-certificate",
         FieldErrorCode::Duplicate => "field-duplicate",
         FieldErrorCode::TooMany => "field-too-many",
         FieldErrorCode::DiskTooSmall => "field-disk-too-small",
         FieldErrorCode::InvisibleCharacters => "field-invisible-characters",
         FieldErrorCode::Link => "field-link",
+        FieldErrorCode::BadDomain => "field-bad-domain",
     }
 }
-        FieldErrorCode::BadDomain => "field-bad-domain",
 
 fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
     let said = match (field, code) {
@@ -235,6 +237,7 @@ fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
         ("accept_cautions", FieldErrorCode::Required) => "field-cautions-required",
         ("public_key", FieldErrorCode::Required) => "field-public-key-required",
         ("public_key", FieldErrorCode::Malformed) => "field-public-key-malformed",
+        ("public_key", FieldErrorCode::TooShort) => "field-public-key-too-short",
         ("public_key", FieldErrorCode::TooMany) => "field-public-key-too-many",
         ("ssh_keys", FieldErrorCode::Required) => "field-ssh-keys-required",
         ("hostname", FieldErrorCode::Required) => "field-hostname-required",

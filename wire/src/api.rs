@@ -232,13 +232,24 @@ pub struct Me {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SshKeyRequest {
-    /// What its owner calls it, at most 60 characters, no control characters; when empty, the key's comment is taken.
+    /// What its owner calls it, at most 60 characters; those that can't be seen are left out. When empty, the key's comment
+    /// is taken.
     #[serde(default)]
-    #[schema(max_length = 60, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    #[schema(max_length = 60)]
     pub name: String,
-    /// One line in OpenSSH's format.
+    /// One line in OpenSSH's format, or a file of RFC 4716. White space, line breaks, quotes and what can't be seen are
+    /// taken out; options and certificates are refused.
     #[schema(min_length = 1, max_length = 4096)]
     pub public_key: String,
+}
+
+/// Gives an SSH public key another name.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SshKeyChange {
+    /// What its owner calls it from now on, at most 60 characters; those that can't be seen are left out.
+    #[schema(min_length = 1, max_length = 60)]
+    pub name: String,
 }
 
 /// An SSH public key.
@@ -250,6 +261,9 @@ pub struct SshKey {
     pub name: String,
     /// Such as `ssh-ed25519`.
     pub algorithm: String,
+    /// Its size in bits, as `ssh-keygen -l` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u32>,
     /// `SHA256:...`, as `ssh-keygen -l` prints it.
     pub fingerprint: String,
     /// The canonical line, without a comment.

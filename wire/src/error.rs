@@ -190,12 +190,16 @@ pub enum FieldErrorCode {
     Unknown,
     /// It is reserved.
     Reserved,
-    /// It is a private key; the public half is wanted.
+    /// It is a private key, or a part of one; the public half is wanted, and this in no field.
     PrivateKey,
-    /// The key is of a kind that is no longer safe (DSA, short RSA).
+    /// The key is of a kind that is no longer safe (DSA), or that not every server can read.
     UnsafeKey,
-    /// More than one line.
-    MultipleLines,
+    /// It holds several keys where one is wanted.
+    SeveralKeys,
+    /// Something stands in front of the key: options of an `authorized_keys` file, or a host's name.
+    KeyOptions,
+    /// It is a certificate, and the key that it is for is wanted.
+    Certificate,
     /// The same is there already.
     Duplicate,
     /// Too many entries.
@@ -206,13 +210,13 @@ pub enum FieldErrorCode {
     InvisibleCharacters,
     /// It has a part that mail programs make a link of.
     Link,
+    /// The domain of an e-mail address is none that mail can be sent to: a dot at its end, scripts that nobody mixes,
+    /// signs that no domain has.
+    BadDomain,
 }
 
 #[cfg(test)]
 mod tests {
-    /// The domain of an e-mail address is none that mail can be sent to: a dot at its end, scripts that nobody mixes,
-    /// signs that no domain has.
-    BadDomain,
     use super::*;
 
     #[test]

@@ -1,9 +1,10 @@
 //! The SSH keys of an account (R73).
 
 use innkeeper_wire::{
-    api::{self, Page, PageInfo, SSH_KEYS_PER_ACCOUNT_MAX, SshKeyRequest},
-    error::FieldErrorCode,
+    api::{self, Page, PageInfo, SSH_KEYS_PER_ACCOUNT_MAX, SshKeyChange, SshKeyRequest},
+    error::{FieldError, FieldErrorCode},
     id::{AccountId, SshKeyId},
+    ssh::looks_like_private_key,
 };
 
 use super::{Accounts, records::SealedSshKeys};
@@ -89,7 +90,7 @@ impl Accounts {
     ) -> Result<api::SshKey, Error> {
         let account = caller.account()?;
         let parsed = ssh_key::parse(&request.public_key);
-        let name = check_name(&request.name, parsed.as_ref().ok());
+        let name = check_name(&request.name);
         let (parsed, name) = match (parsed, name) {
             (Ok(parsed), Ok(name)) => (parsed, name),
             (parsed, name) => {
@@ -97,6 +98,11 @@ impl Accounts {
                     parsed.err().into_iter().chain(name.err()).collect(),
                 ));
             }
+        };
+        let name = if name.is_empty() {
+            name_of(&parsed)
+        } else {
+            name
         };
         let cause = format!("add ssh key, {}", caller.request);
         let add = |keys: &mut SshKeys, now| {
@@ -130,6 +136,39 @@ impl Accounts {
             .await
     }
 
+    /// Gives a key another name. Servers know nothing of names.
+    pub async fn rename_ssh_key(
+        &self,
+        caller: &Caller,
+        id: SshKeyId,
+        request: &SshKeyChange,
+    ) -> Result<api::SshKey, Error> {
+        let account = caller.account()?;
+        let cause = format!("rename ssh key {id}, {}", caller.request);
+        let name = check_name(&request.name).and_then(|name| match name.as_str() {
+            "" => Err(field(
+                "/name",
+                FieldErrorCode::Required,
+                "give the key a name",
+            )),
+            _ => Ok(name),
+        });
+        let rename = |keys: &mut SshKeys| {
+            let key = keys.keys.iter_mut().find(|key| key.id == id);
+            let key = key.ok_or(Error::NotFound)?;
+            key.name = name.clone().map_err(|error| Error::Invalid(vec![error]))?;
+            let renamed = key.clone();
+            let fits = keys.check_room();
+            fits.map_err(|error| Error::Invalid(vec![error]))?;
+            Ok(view(renamed))
+        };
+        self.ctx
+            .commit(caller.actor, &cause, |tx| {
+                self.change_keys(tx, account, rename)
+            })
+            .await
+    }
+
     /// Takes a key out of the account. Servers that were made with it keep it.
     pub async fn remove_ssh_key(&self, caller: &Caller, id: SshKeyId) -> Result<(), Error> {
         let account = caller.account()?;
@@ -150,36 +189,24 @@ impl Accounts {
     }
 }
 
-/// The name that was typed, else the key's comment, else its kind.
-fn check_name(
-    name: &str,
-    key: Option<&ParsedKey>,
-) -> Result<String, innkeeper_wire::error::FieldError> {
-    let name = name.trim();
+/// The name that was typed, without what can't be seen.
+fn check_name(name: &str) -> Result<String, FieldError> {
+    if looks_like_private_key(name) {
+        let detail = "this is a private key: keep it secret, and paste it nowhere";
+        return Err(field("/name", FieldErrorCode::PrivateKey, detail));
+    }
+    let name = names::visible(name);
     if name.chars().count() > NAME_LENGTH_MAX {
-        return Err(field(
-            "/name",
-            FieldErrorCode::TooLong,
-            "a name has at most 60 characters",
-        ));
+        let detail = "a name has at most 60 characters";
+        return Err(field("/name", FieldErrorCode::TooLong, detail));
     }
-    if names::has_invisible(name) {
-        return Err(field(
-            "/name",
-            FieldErrorCode::InvisibleCharacters,
-            "a name has no invisible characters",
-        ));
-    }
-    Ok(match key {
-        Some(key) if name.is_empty() => name_of(key),
-        _ => name.to_owned(),
-    })
+    Ok(name)
 }
 
 /// What can be seen of the key's comment, else its kind.
 fn name_of(key: &ParsedKey) -> String {
-    let visible = key.comment.chars().filter(|c| !names::is_invisible(*c));
-    let comment: String = visible.take(NAME_LENGTH_MAX).collect();
+    let comment = names::visible(&key.comment);
+    let comment: String = comment.chars().take(NAME_LENGTH_MAX).collect();
     match comment.trim() {
         "" => key.algorithm.clone(),
         comment => comment.to_owned(),
@@ -198,6 +225,7 @@ fn view(key: SshKey) -> api::SshKey {
     api::SshKey {
         id,
         name,
+        bits: ssh_key::bits(&public_key),
         algorithm,
         fingerprint,
         public_key,

@@ -44,6 +44,7 @@ pub fn openapi() -> OpenApi {
         let method = match row.method {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
+            Method::Patch => HttpMethod::Patch,
             Method::Delete => HttpMethod::Delete,
         };
         let mut item = PathItem::new(method, operation(row));

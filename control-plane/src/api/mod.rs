@@ -51,6 +51,7 @@ fn endpoints() -> Router<Context> {
         .serve(accounts::me)
         .serve(ssh_keys::list)
         .serve(ssh_keys::add)
+        .serve(ssh_keys::change)
         .serve(ssh_keys::remove)
         .serve(orders::quote)
         .serve(orders::get_quote)

@@ -84,6 +84,7 @@ where
     let method = match E::ROW.method {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
+        Method::Patch => MethodFilter::PATCH,
         Method::Delete => MethodFilter::DELETE,
     };
     let served = move |State(state): State<S>, request: Request| {

@@ -4,7 +4,7 @@ use innkeeper_wire::{
     api::{Page, SshKey},
     endpoints::{
         Ask, Nothing,
-        rest::{AddSshKey, ListSshKeys, RemoveSshKey},
+        rest::{AddSshKey, ChangeSshKey, ListSshKeys, RemoveSshKey},
     },
 };
 
@@ -25,6 +25,17 @@ pub(super) async fn add(
 ) -> Result<SshKey, Refused> {
     let accounts = &context.nouns.accounts;
     Ok(accounts.add_ssh_key(&caller, &ask.body).await?)
+}
+
+pub(super) async fn change(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<ChangeSshKey>,
+) -> Result<SshKey, Refused> {
+    let accounts = &context.nouns.accounts;
+    Ok(accounts
+        .rename_ssh_key(&caller, ask.path, &ask.body)
+        .await?)
 }
 
 pub(super) async fn remove(

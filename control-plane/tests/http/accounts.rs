@@ -1,5 +1,7 @@
 //! Signing up, confirming, sessions, keys. See `sign_ups` and `signing_in` for what strangers can do to others there.
 
+use axum::http::Method;
+use innkeeper_control_plane::work::outbox::compose;
 use serde_json::json;
 
 use crate::setting::{PASSWORD, Setting, public_key, signup};
@@ -42,13 +44,7 @@ async fn an_account_works_after_its_address_was_confirmed_once() {
         (Some("minji90"), Some("김민지"))
     );
     setting
-        .send(
-            axum::http::Method::DELETE,
-            "/sessions/current",
-            Some(token),
-            &[],
-            None,
-        )
+        .send(Method::DELETE, "/sessions/current", Some(token), &[], None)
         .await
         .expect(204);
     setting.get("/me", Some(token)).await.expect(401);
@@ -205,21 +201,18 @@ async fn keys_are_added_once_and_refused_with_reasons() {
     );
     assert_eq!(
         add(&format!("{} me\n{}", public_key(2), public_key(3))).await,
-        refused("multiple-lines")
+        refused("several-keys")
     );
-    assert_eq!(
-        add("ssh-dss AAAAB3NzaC1kc3MAAACBAP me").await,
-        refused("unsafe-key")
-    );
+    assert_eq!(add("ssh-dss me").await, refused("unsafe-key"));
     let list = setting.get("/me/ssh-keys", Some(&token)).await.expect(200);
     assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
     let path = format!("/me/ssh-keys/{id}");
     setting
-        .send(axum::http::Method::DELETE, &path, Some(&token), &[], None)
+        .send(Method::DELETE, &path, Some(&token), &[], None)
         .await
         .expect(204);
     setting
-        .send(axum::http::Method::DELETE, &path, Some(&token), &[], None)
+        .send(Method::DELETE, &path, Some(&token), &[], None)
         .await
         .expect(404);
 }
@@ -229,8 +222,35 @@ async fn keys_are_added_once_and_refused_with_reasons() {
 async fn no_key_has_a_name_that_can_not_be_seen() {
     let setting = Setting::new();
     let token = setting.customer("minji90").await;
-    let add = async |name: &str, line: String| {
+    let invisible = "\u{200b}".repeat(50);
+    for (seed, name, comment, shown) in [
+        (1, invisible.as_str(), "", "ssh-ed25519"),
+        (2, "lap\u{202e}top\u{7}", "me", "laptop"),
+        (3, " my\u{2028}lap\u{a0}top ", "me", "my lap top"),
+        // Whoever gives none gets the comment, as far as it can be seen.
+        (4, "", invisible.as_str(), "ssh-ed25519"),
+        (5, "", "me@lap\u{202e}top", "me@laptop"),
+    ] {
+        let line = format!("{} {comment}", public_key(seed));
         let body = json!({ "name": name, "public_key": line });
+        let added = setting.post("/me/ssh-keys", Some(&token), body).await;
+        assert_eq!(added.expect(201)["name"], shown, "{name:?}");
+    }
+}
+
+/// Rows B20 and B21 and finding #7. What is mended and what is refused as what stands with the rule.
+#[tokio::test]
+async fn a_pasted_key_is_mended_shown_with_its_size_and_can_be_renamed() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let key = public_key(1);
+    let (kind, base64) = key.split_once(' ').expect("two parts");
+    let (start, end) = base64.split_at(40);
+    let file = format!(
+        "---- BEGIN SSH2 PUBLIC KEY ----\r\nComment: \"eddsa-key\"\r\n{start}\r\n{end}\r\n---- END SSH2 PUBLIC KEY ----\r\n"
+    );
+    let add = async |name: &str, text: &str| {
+        let body = json!({ "name": name, "public_key": text });
         setting.post("/me/ssh-keys", Some(&token), body).await
     };
     let added = add("", &file).await.expect(201);

@@ -98,6 +98,7 @@ impl Owner {
             "resend_confirmation" => ("", json!({ "login": "minji90" })),
             "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
             "add_ssh_key" => ("", json!({ "name": "k", "public_key": public_key(7) })),
+            "change_ssh_key" => (key.as_str(), json!({ "name": "k2" })),
             "remove_ssh_key" => (key.as_str(), json!({})),
             "create_quote" => {
                 let body = json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": "x", "ssh_keys": [key] });

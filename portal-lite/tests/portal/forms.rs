@@ -277,7 +277,10 @@ async fn keys_are_added_refused_and_deleted() {
             FieldErrorCode::UnsafeKey,
             "Keys of this kind are no longer safe.",
         ),
-        (FieldErrorCode::MultipleLines, "Paste one key, on one line."),
+        (
+            FieldErrorCode::SeveralKeys,
+            "There are several keys here. Add one at a time.",
+        ),
         (FieldErrorCode::Malformed, "This is no OpenSSH public key."),
         (FieldErrorCode::Duplicate, "You have this already."),
     ] {
@@ -316,9 +319,6 @@ async fn lengths_are_refused_with_their_limit() {
     }
 }
 
-#[tokio::test]
-async fn a_private_key_is_not_sent_back() {
-    let stub = Stub::new();
 /// Finding #2: "try again in 2636 seconds".
 #[tokio::test]
 async fn long_waits_are_said_in_minutes() {
@@ -340,6 +340,9 @@ async fn long_waits_are_said_in_minutes() {
     }
 }
 
+#[tokio::test]
+async fn a_private_key_is_not_sent_back() {
+    let stub = Stub::new();
     let mut member = Browser::new(&stub).await.signed_in();
     let pasted = "-----BEGIN OPENSSH PRIVATE KEY-----";
     for (path, name) in [("/keys", "name"), ("/servers/new", "key_name")] {

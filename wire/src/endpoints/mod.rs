@@ -27,6 +27,8 @@ pub enum Method {
     Get,
     /// Makes or changes something.
     Post,
+    /// Changes a part of something.
+    Patch,
     /// Removes something.
     Delete,
 }
@@ -38,6 +40,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }

@@ -5,7 +5,8 @@ use crate::{
     api::{
         Catalogue, EmailConfirmationRequest, Installation, ListQuery, Me, Order, OrderRequest,
         Page, Quote, QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery,
-        SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
+        SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
+        SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SshKeyId},
@@ -59,6 +60,10 @@ endpoints! {
 
     /// Adds a key.
     AddSshKey = "add_ssh_key": Customer Post "/me/ssh-keys", in "account", with SshKeyRequest => 201 SshKey;
+
+    /// Gives a key another name.
+    ChangeSshKey = "change_ssh_key": Customer Patch "/me/ssh-keys/{id}", in "account", at SshKeyId, with SshKeyChange
+        => 200 SshKey;
 
     /// Takes a key out of the account. Servers that were made with it keep it.
     RemoveSshKey = "remove_ssh_key": Customer Delete "/me/ssh-keys/{id}", in "account", at SshKeyId => 204;

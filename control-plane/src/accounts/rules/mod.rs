@@ -5,7 +5,7 @@ pub mod account;
 pub mod lockout;
 pub mod mailbox;
 pub mod names;
-pub mod quota;
 pub mod password;
+pub mod quota;
 pub mod sealed;
 pub mod ssh_key;

@@ -6,6 +6,15 @@ pub fn has_invisible(name: &str) -> bool {
     name.chars().any(is_invisible)
 }
 
+/// A name without what can't be seen, in one line, with one blank between words.
+#[must_use]
+pub fn visible(name: &str) -> String {
+    let seen = |c: char| c.is_whitespace() || !is_invisible(c);
+    let seen: String = name.chars().filter(|c| seen(*c)).collect();
+    let words: Vec<&str> = seen.split_whitespace().collect();
+    words.join(" ")
+}
+
 /// Whether it has what a web address begins with. A bare `shop.example` passes: people have names with dots.
 #[must_use]
 pub fn has_link(name: &str) -> bool {
@@ -48,6 +57,19 @@ pub fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_not_be_seen_is_left_out() {
+        for (name, seen) in [
+            ("laptop", "laptop"),
+            ("  my\u{a0} laptop\n", "my laptop"),
+            ("lap\u{202e}top\u{0}", "laptop"),
+            ("\u{200b}\u{200b}\u{3164}", ""),
+            ("a\u{2028}b\u{85}c", "a b c"),
+        ] {
+            assert_eq!(visible(name), seen, "{name:?}");
+        }
+    }
 
     #[test]
     fn names_of_people_pass_and_tricks_do_not() {

@@ -1,22 +1,43 @@
 //! SSH public keys (R73): what is accepted, and the canonical form that may reach a server.
 //!
-//! A key is parsed from one line and written anew from its data, without the comment: the library accepts a
-//! second line inside the comment, which in an `authorized_keys` file would be a second key.
+//! A key is read from its base64 alone and written anew from its data, without comment: what stands around it can be
+//! anything, and in an `authorized_keys` file a second line would be a second key. What people paste is sorted out by
+//! [`paste`].
 
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use innkeeper_wire::{
     error::{FieldError, FieldErrorCode},
     id::SshKeyId,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use ssh_key::{Algorithm, HashAlg, PublicKey, public::KeyData};
+use ssh_key::{
+    Algorithm, HashAlg, PublicKey,
+    public::{EcdsaPublicKey, KeyData},
+};
 
+use self::paste::{Candidate, Found};
 use crate::accounts::rules::account::field;
+
+mod paste;
 
 /// Shortest RSA modulus that is accepted, in bits.
 const RSA_BITS_MIN: usize = 3_072;
 /// Longest line that is looked at; an RSA key of 16 384 bits has 2 800 characters.
 const LINE_LENGTH_MAX: usize = 4_096;
+
+/// The `=` at the end is easily lost when a key is copied, and says nothing.
+const STANDARD_LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+const MALFORMED: &str = "this is not a public key in OpenSSH's format (ssh-ed25519 AAAA...)";
+const DSA: &str = "DSA keys are no longer safe: make an Ed25519 key";
 
 /// Most bytes of all keys of an account, as they are stored; sealing makes four of three, and a record has less than
 /// 65,536. Fifty Ed25519 keys with the longest names need 28,000.
@@ -62,75 +83,82 @@ pub struct ParsedKey {
 
 /// Reads a pasted key, or says what is wrong with it.
 pub fn parse(text: &str) -> Result<ParsedKey, FieldError> {
-    let pointer = "/public_key";
-    let line = text.trim_matches(['\r', '\n', ' ', '\t']);
-    let refuse = |code, detail| Err(field(pointer, code, detail));
-    if line.is_empty() {
-        return refuse(FieldErrorCode::Required, "paste a public key");
+    let refused = |code, detail| field("/public_key", code, detail);
+    let found = paste::find(text)?;
+    let (key, comment) = read(found)?;
+    if let Some((code, detail)) = weakness(&key) {
+        return Err(refused(code, detail));
     }
-    if line.contains("PRIVATE KEY") {
-        let detail = "this is a private key: keep it secret, and paste the .pub file instead";
-        return refuse(FieldErrorCode::PrivateKey, detail);
-    }
-    if line.contains(['\r', '\n']) {
-        return refuse(FieldErrorCode::MultipleLines, "paste one key, on one line");
-    }
-    if line.len() > LINE_LENGTH_MAX {
-        return refuse(FieldErrorCode::TooLong, "this is too long for a public key");
-    }
-    if line.chars().any(char::is_control) {
-        return refuse(FieldErrorCode::Malformed, "a key has no control characters");
-    }
-    let Ok(key) = PublicKey::from_openssh(line) else {
-        let dsa = line.starts_with("ssh-dss ");
-        return if dsa {
-            refuse(
-                FieldErrorCode::UnsafeKey,
-                "DSA keys are no longer safe: make an Ed25519 key",
-            )
-        } else {
-            let detail = "this is not a public key in OpenSSH's format (ssh-ed25519 AAAA...)";
-            refuse(FieldErrorCode::Malformed, detail)
-        };
-    };
-    if let Some(detail) = unsafe_kind(&key) {
-        return refuse(FieldErrorCode::UnsafeKey, detail);
-    }
-    let comment = key.comment().to_owned();
-    let mut bare = key;
-    bare.set_comment("");
-    let canonical = bare.to_openssh().map_err(|_| {
-        field(
-            pointer,
-            FieldErrorCode::Malformed,
-            "this key can't be written again",
-        )
-    })?;
+    let canonical = key.to_openssh();
+    let canonical = canonical.map_err(|_| refused(FieldErrorCode::Malformed, MALFORMED))?;
     Ok(ParsedKey {
-        algorithm: bare.algorithm().as_str().to_owned(),
-        fingerprint: bare.fingerprint(HashAlg::Sha256).to_string(),
+        algorithm: key.algorithm().as_str().to_owned(),
+        fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
         canonical: canonical.trim_end().to_owned(),
         comment,
     })
 }
 
+/// The key, of which nothing but its data counts, and its comment.
+fn read(found: Found) -> Result<(PublicKey, String), FieldError> {
+    let refuse = |code, detail| Err(field("/public_key", code, detail));
+    let Found { kind, candidates } = found;
+    let shortest = candidates.first();
+    if shortest.is_some_and(|key| key.base64.len() + key.comment.len() > LINE_LENGTH_MAX) {
+        return refuse(FieldErrorCode::TooLong, "this is too long for a public key");
+    }
+    for Candidate { base64, comment } in candidates {
+        if comment.chars().any(char::is_control) {
+            continue;
+        }
+        let Ok(bytes) = STANDARD_LENIENT.decode(&base64) else {
+            continue;
+        };
+        if let Ok(key) = PublicKey::from_bytes(&bytes)
+            && kind
+                .as_deref()
+                .is_none_or(|kind| kind == key.algorithm().as_str())
+        {
+            return Ok((key, comment));
+        }
+    }
+    refuse(FieldErrorCode::Malformed, MALFORMED)
+}
+
+/// How many bits a key has, as `ssh-keygen -l` says. `line` is a canonical one.
+#[must_use]
+pub fn bits(line: &str) -> Option<u32> {
+    let key = PublicKey::from_openssh(line).ok()?;
+    match key.key_data() {
+        KeyData::Ed25519(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => Some(256),
+        KeyData::Ecdsa(EcdsaPublicKey::NistP256(_)) => Some(256),
+        KeyData::Ecdsa(EcdsaPublicKey::NistP384(_)) => Some(384),
+        KeyData::Ecdsa(EcdsaPublicKey::NistP521(_)) => Some(521),
+        KeyData::Rsa(rsa) => u32::try_from(rsa_bits(rsa.n.as_positive_bytes())).ok(),
+        _ => None,
+    }
+}
+
 /// Why a key is not safe enough, if it is not.
-fn unsafe_kind(key: &PublicKey) -> Option<&'static str> {
+fn weakness(key: &PublicKey) -> Option<(FieldErrorCode, &'static str)> {
+    let unsafe_kind = |detail| Some((FieldErrorCode::UnsafeKey, detail));
     match key.algorithm() {
         Algorithm::Ed25519 | Algorithm::SkEd25519 => None,
         // The library reads compressed points, and sshd does not (sshbuf_get_ec).
         Algorithm::Ecdsa { .. } | Algorithm::SkEcdsaSha2NistP256 => match key.key_data() {
             KeyData::Ecdsa(point) if is_whole(point.as_sec1_bytes()) => None,
             KeyData::SkEcdsaSha2NistP256(sk) if is_whole(sk.ec_point().as_bytes()) => None,
-            _ => Some("this ECDSA key can't be read by every server: make an Ed25519 key"),
+            _ => unsafe_kind("this ECDSA key can't be read by every server: make an Ed25519 key"),
         },
         Algorithm::Rsa { .. } => match key.key_data() {
-            KeyData::Rsa(rsa) => (rsa_bits(rsa.n.as_positive_bytes()) < RSA_BITS_MIN)
-                .then_some("RSA keys need at least 3072 bits: make an Ed25519 key"),
-            _ => Some("this RSA key can't be read"),
+            KeyData::Rsa(rsa) if rsa_bits(rsa.n.as_positive_bytes()) >= RSA_BITS_MIN => None,
+            _ => {
+                let detail = "RSA keys need at least 3072 bits: make an Ed25519 key";
+                Some((FieldErrorCode::TooShort, detail))
+            }
         },
-        Algorithm::Dsa => Some("DSA keys are no longer safe: make an Ed25519 key"),
-        _ => Some("keys of this kind are not accepted: make an Ed25519 key"),
+        Algorithm::Dsa => unsafe_kind(DSA),
+        _ => unsafe_kind("keys of this kind are not accepted: make an Ed25519 key"),
     }
 }
 
@@ -170,6 +198,8 @@ impl SshKeys {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ED25519: &str =
@@ -226,29 +256,118 @@ mod tests {
         assert!(sealed < 64 * 1_024 && long.keys.len() >= 13, "{sealed}");
     }
 
+    const WRAPPED: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5dZgJ0Vw1x8q2L5cT3\nm6rVQm0hS7aG1qfYx0Yy7b1K minji@laptop";
+
     #[test]
     fn what_is_refused() {
-        use FieldErrorCode::{Malformed, MultipleLines, PrivateKey, Required, TooLong, UnsafeKey};
+        use FieldErrorCode::{
+            Certificate, KeyOptions, Malformed, PrivateKey, Required, SeveralKeys, TooLong,
+            UnsafeKey,
+        };
         refused("", Required);
+        refused(" \u{feff}\r\n ", Required);
         refused("hello", Malformed);
         refused("ssh-ed25519 AAAA", Malformed);
-        refused(&format!("command=\"id\" {ED25519}"), Malformed);
-        refused(&format!("{ED25519} me\n{ED25519} you"), MultipleLines);
-        refused(&format!("{ED25519} me\r{ED25519}"), MultipleLines);
+        refused("ssh-ed25519 hello", Malformed);
+        refused("# only a comment", Malformed);
+        refused(&ED25519[12..], Malformed);
+        refused(&ED25519.replace("ssh-ed25519", "ssh-rsa"), Malformed);
+        refused(&ED25519[..60], Malformed);
+        refused(&format!("command=\"id\" {ED25519}"), KeyOptions);
+        refused(&format!("no-pty,command=\"id x\" {ED25519} me"), KeyOptions);
+        // A line of known_hosts.
+        refused(&format!("server.example {ED25519}"), KeyOptions);
+        refused(&format!("{ED25519} me\n{ED25519} you"), SeveralKeys);
+        refused(&format!("{ED25519} me\r{ED25519}"), SeveralKeys);
+        refused(&format!("{ED25519} {ED25519}"), SeveralKeys);
+        refused(&format!("{WRAPPED}\n{WRAPPED}"), SeveralKeys);
         refused(&format!("{ED25519} me\u{85}x\u{0}"), Malformed);
+        refused("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz", PrivateKey);
         refused(
-            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----",
+            "PuTTY-User-Key-File-3: ssh-ed25519\r\nEncryption: none",
             PrivateKey,
         );
-        refused("ssh-dss AAAAB3NzaC1kc3MAAACBAP", UnsafeKey);
+        refused("ssh-dss AAAAB3NzaC1kc3MAAACBAP", Malformed);
+        refused("ssh-dss", UnsafeKey);
+        refused("ssh-ed25519-cert-v01@openssh.com AAAAIHNz", Certificate);
         refused(&format!("{ED25519} {}", "x".repeat(5_000)), TooLong);
+    }
+
+    /// Rows B20 and B21.
+    #[test]
+    fn pastes_that_people_make_are_mended() {
+        let (kind, base64) = ED25519.split_once(' ').expect("two parts");
+        let (start, end) = base64.split_at(30);
+        let minji = "minji@laptop";
+        for (pasted, comment) in [
+            (format!("{ED25519} {minji}\r\n"), minji),
+            (format!("{ED25519} 김민지 💻"), "김민지 💻"),
+            (format!("\u{feff}{ED25519}"), ""),
+            (format!("{kind}\t{base64}\t{minji}"), minji),
+            (format!("  {kind}   {base64}   {minji} "), minji),
+            (format!("{kind}\u{a0}{base64}\u{3000}{minji}\u{a0}"), minji),
+            (format!("{ED25519}\u{200b}"), ""),
+            (format!("{kind} {start}\u{200b}{end}"), ""),
+            (format!("\"{ED25519} {minji}\""), minji),
+            (format!("“{ED25519}”"), ""),
+            (format!("```\n{ED25519}\n```"), ""),
+            (format!("# my key\n{ED25519} {minji}"), minji),
+            (WRAPPED.to_owned(), minji),
+            (format!("{kind}\n{start}\r\n{end}\r\n{minji}"), minji),
+            (format!("{kind} {start} {end}"), ""),
+            (format!("Ssh-Ed25519 {base64}"), ""),
+            // What may be more of the key is none.
+            (format!("{ED25519} laptop"), "laptop"),
+            (
+                format!(
+                    "---- BEGIN SSH2 PUBLIC KEY ----\r\nComment: \"eddsa-key-20260101\"\r\nx-more: a\\\r\nb\r\n{start}\r\n{end}\r\n---- END SSH2 PUBLIC KEY ----\r\n"
+                ),
+                "eddsa-key-20260101",
+            ),
+            (
+                format!(
+                    "---- BEGIN SSH2 PUBLIC KEY ----\n{start}\n{end}\n---- END SSH2 PUBLIC KEY ----"
+                ),
+                "",
+            ),
+        ] {
+            let parsed = parse(&pasted).unwrap_or_else(|error| panic!("{pasted:?}: {error:?}"));
+            assert_eq!(parsed.canonical, ED25519, "{pasted:?}");
+            assert_eq!(parsed.comment, comment, "{pasted:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is pasted, what is kept is one line that reads as itself.
+        #[test]
+        fn what_is_kept_is_one_plain_line(
+            before in "[ -~\n\t\u{feff}\u{200b}]{0,12}",
+            cut in 0usize..68,
+            gap in "[ \n\r\t\u{a0}\u{200b}]{0,3}",
+            after in "[ -~\n\t\u{a0}\u{202e}가]{0,20}",
+        ) {
+            let base64 = &ED25519[12..];
+            let (start, end) = base64.split_at(cut);
+            let pasted = format!("{before}ssh-ed25519 {start}{gap}{end} {after}");
+            if let Ok(parsed) = parse(&pasted) {
+                prop_assert_eq!(&parsed.canonical, ED25519);
+                prop_assert_eq!(parse(&parsed.canonical).expect("its own").canonical, ED25519);
+            }
+        }
+
+        #[test]
+        fn nothing_that_is_pasted_makes_a_panic(text in any::<String>()) {
+            parse(&text).ok();
+            parse(&format!("---- BEGIN SSH2 PUBLIC KEY ----\n{text}")).ok();
+            parse(&format!("ssh-rsa AAAA{text}")).ok();
+        }
     }
 
     /// One fresh key of each kind that ssh-keygen makes (those of security keys put together from their parts), with
     /// the fingerprint that it prints.
     #[test]
     fn every_kind_that_the_form_names_is_accepted() {
-        let mut kinds = Vec::new();
+        let (mut kinds, mut sizes) = (Vec::new(), Vec::new());
         for line in include_str!("ssh_key/accepted.txt").lines() {
             let (fingerprint, key) = line.split_once(' ').expect("two parts");
             let parsed = parse(&format!("{key} minji@laptop\r\n"));
@@ -256,8 +375,10 @@ mod tests {
             assert_eq!(parsed.canonical, key);
             assert_eq!(parsed.fingerprint, fingerprint);
             assert_eq!(parsed.comment, "minji@laptop");
+            sizes.push(bits(&parsed.canonical).expect("a size"));
             kinds.push(parsed.algorithm);
         }
+        assert_eq!(sizes, [256, 256, 384, 521, 3_072, 256, 256]);
         let expected = [
             "ssh-ed25519",
             "ecdsa-sha2-nistp256",
@@ -315,7 +436,7 @@ mod tests {
                 base64::engine::general_purpose::STANDARD.encode(&blob)
             )
         };
-        refused(&rsa(2_048), FieldErrorCode::UnsafeKey);
+        refused(&rsa(2_048), FieldErrorCode::TooShort);
         assert!(parse(&rsa(3_072)).is_ok());
     }
 }

@@ -195,6 +195,7 @@ fn key(number: u32, name: &str) -> SshKey {
     SshKey {
         id: id("key", number),
         name: name.to_owned(),
+        bits: Some(256),
         algorithm: "ssh-ed25519".to_owned(),
         fingerprint: format!("SHA256:{number}Yd1bQ0Xr3m9cVb6iWvKq5uHn2sTzLpE8gAoJfR7kMx"),
         public_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm".to_owned(),
