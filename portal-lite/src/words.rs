@@ -158,6 +158,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::NotFound => "problem-not-found",
         ProblemCode::MethodNotAllowed => "problem-method-not-allowed",
         ProblemCode::CapacityUnavailable => "problem-capacity-unavailable",
+        ProblemCode::CapacityUnreachable => "problem-capacity-unreachable",
         ProblemCode::IdempotencyConflict => "problem-idempotency-conflict",
         ProblemCode::InvalidState => "problem-invalid-state",
         ProblemCode::PriceChanged => "problem-price-changed",
@@ -215,6 +216,7 @@ pub fn field_error(field: &str, code: FieldErrorCode) -> &'static str {
         FieldErrorCode::Duplicate => "field-duplicate",
         FieldErrorCode::TooMany => "field-too-many",
         FieldErrorCode::DiskTooSmall => "field-disk-too-small",
+        FieldErrorCode::SoldOut => "field-sold-out",
         FieldErrorCode::InvisibleCharacters => "field-invisible-characters",
         FieldErrorCode::Link => "field-link",
         FieldErrorCode::BadDomain => "field-bad-domain",
@@ -244,6 +246,8 @@ fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
         ("hostname", FieldErrorCode::Malformed | FieldErrorCode::TooLong) => {
             "field-hostname-malformed"
         }
+        ("hostname", FieldErrorCode::Reserved) => "field-hostname-reserved",
+        ("hostname" | "quote", FieldErrorCode::Taken) => "field-hostname-taken",
         ("confirm_name", _) => "field-confirm-name",
         _ => return None,
     };

@@ -78,9 +78,36 @@ pub struct ServerListQuery {
     #[param(inline)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ServerState>,
-    /// Only servers whose name or address contains this.
+    /// Only servers whose name contains this, whose address contains it if it looks like one, or whose id begins with
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
+    /// In which order; `newest` when not given.
+    #[param(inline)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<ServerOrder>,
+}
+
+/// In which order servers are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerOrder {
+    /// The newest first.
+    Newest,
+    /// The oldest first.
+    Oldest,
+    /// By name, numbers in it by their value.
+    Name,
+    /// The other way round.
+    NameDown,
+    /// By state, those in trouble first.
+    State,
+    /// The other way round.
+    StateDown,
+    /// By price, the cheapest first.
+    Price,
+    /// The dearest first.
+    PriceDown,
 }
 
 /// What a visitor may know of this installation.
@@ -315,7 +342,7 @@ pub struct Image {
     pub disk_min: Bytes,
 }
 
-/// Everything that can be ordered now.
+/// Everything that is offered.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Catalogue {
     /// Data centres.
@@ -327,9 +354,35 @@ pub struct Catalogue {
     /// The tax on all of it; absent when the installation does not tell of any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Tax>,
+    /// What of that can be had now, some seconds old; one entry for each site and plan.
+    #[serde(default)]
+    pub availability: Vec<Offered>,
 }
 
-/// Asks what a server would cost. Checks all that an order would check but room.
+/// Whether a plan can be had at a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Offered {
+    /// Code of the data centre.
+    pub site: Code,
+    /// Code of the plan.
+    pub plan: Code,
+    /// Whether it can be had.
+    pub availability: Availability,
+}
+
+/// Whether something can be had now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// There is at least one.
+    Available,
+    /// There is none left.
+    SoldOut,
+    /// The machines that would have it can't be reached at the moment.
+    NotNow,
+}
+
+/// Asks what a server would cost. Checks all that an order would check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
@@ -438,6 +491,9 @@ pub struct Order {
     /// When it failed: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<ServerProblemCode>,
+    /// When it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
 }
 
 /// How far an order is (domain-model C3.2).
@@ -519,6 +575,12 @@ pub struct Server {
     /// When its host first reported it ready: the start of charging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Timestamp>,
+    /// When it was deleted, or could not be made: the end of charging, and of its days of being kept aside the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Fingerprints of the keys that it was made with, `SHA256:...`.
+    #[serde(default)]
+    pub ssh_keys: Vec<String>,
 }
 
 /// What of a host keeps a server from being used.

@@ -55,6 +55,9 @@ pub struct FieldError {
     pub code: FieldErrorCode,
     /// The same in English.
     pub detail: String,
+    /// A value that would be taken in its place, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<String>,
 }
 
 // `$code` is a `tt` for utoipa's sake: a `literal` reaches derive macros in a group that it does not look into, and the
@@ -113,6 +116,8 @@ problem_codes! {
     NotFound = "not-found", 404, "There is no such thing";
     /// The path exists, the method does not.
     MethodNotAllowed = "method-not-allowed", 405, "This method is not possible here";
+    /// The machines that would have room for the server can't be reached; nothing was reserved or charged.
+    CapacityUnreachable = "capacity-unreachable", 409, "The machines for this server can't be reached at the moment";
     /// No data centre can take the server now; nothing was reserved or charged.
     CapacityUnavailable = "capacity-unavailable", 409, "There is no room for this server at the moment";
     /// The same key is being worked on.
@@ -204,6 +209,8 @@ pub enum FieldErrorCode {
     Duplicate,
     /// Too many entries.
     TooMany,
+    /// There is none left.
+    SoldOut,
     /// The image does not fit on the plan's disk.
     DiskTooSmall,
     /// It has characters that can't be seen, or that turn the direction of others.
@@ -235,6 +242,7 @@ mod tests {
             pointer: "/login_id".to_owned(),
             code: FieldErrorCode::Taken,
             detail: "this ID is taken".to_owned(),
+            proposal: None,
         });
         let json = serde_json::to_value(&problem).expect("plain values");
         assert_eq!(

@@ -29,7 +29,7 @@ mod sessions;
 mod sign_up;
 mod ssh_keys;
 
-pub use self::erasure::ErasurePlan;
+pub use self::{erasure::ErasurePlan, sessions::Asked};
 
 /// What an operator decides about accounts.
 #[derive(Debug, Clone)]

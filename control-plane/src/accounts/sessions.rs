@@ -28,6 +28,15 @@ const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 /// How often the last use is written down: once a minute is exact enough.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
+/// Who asks something of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Somebody who is there, or nobody knows: it is used.
+    ByPerson,
+    /// A program that looks by itself, such as a page that was left open: a session that nobody uses ends all the same.
+    ByItself,
+}
+
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Session {
     account: AccountId,
@@ -148,7 +157,7 @@ impl Accounts {
     }
 
     /// Whose token this is, if it is a live one of an account in use.
-    pub async fn authenticate(&self, token: &str) -> Result<AccountId, Error> {
+    pub async fn authenticate(&self, token: &str, by: Asked) -> Result<AccountId, Error> {
         let now = self.ctx.now();
         let found = self.ctx.recall::<Session>(&session_name(token))?;
         let session = found.ok_or(Error::Unauthenticated)?.value;
@@ -157,7 +166,7 @@ impl Accounts {
         if !is_in_use || !self.vault.has_key(session.account)? {
             return Err(Error::Unauthenticated);
         }
-        if now.since(session.used_at) >= TOUCH_EVERY {
+        if by == Asked::ByPerson && now.since(session.used_at) >= TOUCH_EVERY {
             let used = Session {
                 used_at: now,
                 ..session

@@ -6,7 +6,10 @@ use axum::{
     http::{header, request::Parts},
 };
 use innkeeper_wire::{
-    endpoints::{Who, rest::IDEMPOTENCY_KEY},
+    endpoints::{
+        Who,
+        rest::{IDEMPOTENCY_KEY, UNATTENDED},
+    },
     error::{Problem, ProblemCode},
 };
 
@@ -15,7 +18,10 @@ use super::{
     error::Refused,
     mount::Admits,
 };
-use crate::kernel::{Actor, Caller, Error};
+use crate::{
+    accounts::Asked,
+    kernel::{Actor, Caller, Error},
+};
 
 /// Anybody.
 pub(super) struct Visitor(pub(super) Caller);
@@ -58,7 +64,13 @@ impl FromRequestParts<Context> for Customer {
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
-        let account = context.nouns.accounts.authenticate(token).await?;
+        let is_unattended = parts.method.is_safe() && parts.headers.contains_key(UNATTENDED.name);
+        let asked = if is_unattended {
+            Asked::ByItself
+        } else {
+            Asked::ByPerson
+        };
+        let account = context.nouns.accounts.authenticate(token, asked).await?;
         if !parts.method.is_safe() {
             context.nouns.accounts.admit_change(account)?;
         }
@@ -87,7 +99,8 @@ impl FromRequestParts<Context> for Token {
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
-        context.nouns.accounts.authenticate(token).await?;
+        let accounts = &context.nouns.accounts;
+        accounts.authenticate(token, Asked::ByPerson).await?;
         Ok(Self(token.to_owned()))
     }
 }

@@ -59,6 +59,7 @@ pub(super) async fn catalogue(
     let plans = catalogue.plans.iter();
     let images = catalogue.images.iter();
     let tax = catalogue.tax.as_ref();
+    let availability = context.nouns.orders.availability()?;
     Ok(Catalogue {
         tax: tax.cloned(),
         sites: sites
@@ -90,5 +91,6 @@ pub(super) async fn catalogue(
                 disk_min: image.base.virtual_size,
             })
             .collect(),
+        availability,
     })
 }

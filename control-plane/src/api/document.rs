@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use innkeeper_wire::{
-    endpoints::{Header as NeededHeader, Method, Part, Row, Schemas, Who, rest},
+    endpoints::{Header as AskedHeader, Method, Part, Row, Schemas, Who, rest},
     error::{PROBLEM_JSON, Problem},
 };
 use utoipa::{
@@ -88,7 +88,10 @@ fn operation(row: &Row) -> Operation {
     let queries = row.query.map(|part| (part.parameters)());
     let parameters = row.parameter.map(|part| in_path(row.path, part));
     let parameters = parameters.into_iter().chain(queries.into_iter().flatten());
-    for parameter in parameters.chain(row.headers.iter().map(in_header)) {
+    let needed = row.headers.iter().map(|it| in_header(it, Required::True));
+    let taken = row.optional_headers.iter();
+    let taken = taken.map(|it| in_header(it, Required::False));
+    for parameter in parameters.chain(needed).chain(taken) {
         operation = operation.parameter(parameter);
     }
     // On every operation the same ones, since any of them can come of the layers before a handler, too.
@@ -123,7 +126,7 @@ fn in_path(path: &str, part: Part) -> Parameter {
         .build()
 }
 
-fn in_header(header: &NeededHeader) -> Parameter {
+fn in_header(header: &AskedHeader, required: Required) -> Parameter {
     let value = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))
@@ -132,7 +135,7 @@ fn in_header(header: &NeededHeader) -> Parameter {
     ParameterBuilder::new()
         .name(header.name)
         .parameter_in(ParameterIn::Header)
-        .required(Required::True)
+        .required(required)
         .description(Some(header.about))
         .schema(Some(RefOr::T(value.build().into())))
         .build()

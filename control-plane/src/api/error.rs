@@ -69,6 +69,13 @@ impl From<Error> for Refused {
                 tracing::warn!(why, "an order was refused: no host has room");
                 plain(ProblemCode::CapacityUnavailable)
             }
+            Error::RoomAway(why) => {
+                tracing::warn!(
+                    why,
+                    "an order was refused: hosts with room are not reachable"
+                );
+                plain(ProblemCode::CapacityUnreachable)
+            }
             Error::NoAddress => {
                 tracing::warn!("an order was refused: the site has no free address");
                 plain(ProblemCode::CapacityUnavailable)

@@ -22,10 +22,15 @@ pub(super) async fn list(
         after,
         state,
         q,
+        sort,
     } = ask.query;
     let slice = slice(ListQuery { limit, after })?;
     let text = q.map(|text| text.chars().take(100).collect());
-    let filter = ServerFilter { state, text };
+    let filter = ServerFilter {
+        state,
+        text,
+        order: sort,
+    };
     let servers = &context.nouns.servers;
     Ok(servers.servers(&caller, &filter, slice.after.as_ref(), slice.limit)?)
 }

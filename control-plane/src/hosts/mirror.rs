@@ -110,6 +110,17 @@ impl Mirror {
         })
     }
 
+    /// The host that would be chosen now. Promises nothing.
+    pub(super) fn place(
+        &self,
+        site: &Code,
+        demand: Demand,
+        carriers: &Carriers,
+        is_heard: impl Fn(HostId) -> bool,
+    ) -> Result<Placement, Vec<(HostId, Refusal)>> {
+        lock(&self.fleet).place(site, demand, carriers, is_heard)
+    }
+
     /// Reads a host's records, should they have changed unheard.
     pub(super) fn look_again(&self, ctx: &Ctx, host: HostId) -> Result<(), Error> {
         if let Some(reserved) = ctx.read_versioned::<Reserved>(&host)? {

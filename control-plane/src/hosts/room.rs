@@ -22,7 +22,7 @@ impl Hosts {
     /// Chooses a host for a server, and waits until it is one's turn to take room there.
     ///
     /// # Errors
-    /// [`Error::NoRoom`], or [`Error::Starting`] while hosts are still awaited.
+    /// As [`Hosts::look_for_room`].
     pub(crate) async fn choose(
         &self,
         site: &Code,
@@ -32,16 +32,43 @@ impl Hosts {
         let now = self.ctx.now();
         let is_heard = |host| self.takes_servers(host, now);
         let chosen = self.mirror.choose(site, demand, carriers, is_heard);
-        let turn = chosen
-            .await
-            .map_err(|refusals| self.no_room(&refusals, now))?;
+        let turn = chosen.await.map_err(|refusals| {
+            let is_away = self.is_room_away(site, demand, carriers);
+            self.no_room(&refusals, is_away, now)
+        })?;
         let Placement { host, score_ppm } = turn.placement;
         tracing::debug!(host.id = %host, score_ppm, "chose a host");
         Ok(turn)
     }
 
+    /// Whether some host would take a server now. Promises nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`], [`Error::RoomAway`] when a host has room that is not heard of, or [`Error::Starting`] while
+    /// hosts are still awaited.
+    pub(crate) fn look_for_room(
+        &self,
+        site: &Code,
+        demand: Demand,
+        carriers: &Carriers,
+    ) -> Result<(), Error> {
+        let now = self.ctx.now();
+        let is_heard = |host| self.takes_servers(host, now);
+        let found = self.mirror.place(site, demand, carriers, is_heard);
+        found.map(drop).map_err(|refusals| {
+            let is_away = self.is_room_away(site, demand, carriers);
+            self.no_room(&refusals, is_away, now)
+        })
+    }
+
+    /// Whether a host would take a server if all were heard of.
+    fn is_room_away(&self, site: &Code, demand: Demand, carriers: &Carriers) -> bool {
+        let found = self.mirror.place(site, demand, carriers, |_| true);
+        found.is_ok()
+    }
+
     /// Why no host takes a server. Right after a start nobody knows yet what those have that were not heard of.
-    fn no_room(&self, refusals: &[(HostId, Refusal)], now: Timestamp) -> Error {
+    fn no_room(&self, refusals: &[(HostId, Refusal)], is_away: bool, now: Timestamp) -> Error {
         let is_awaited = |(host, refusal): &(HostId, Refusal)| {
             *refusal == Refusal::Unreachable && self.presence.heard(*host).is_none()
         };
@@ -50,6 +77,7 @@ impl Hosts {
             Some(wait) => Error::Starting {
                 retry_after_s: wait.as_secs().max(1),
             },
+            None if is_away => Error::RoomAway(hosts_by_refusal(refusals)),
             None => Error::NoRoom(hosts_by_refusal(refusals)),
         }
     }

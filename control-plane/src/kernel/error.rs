@@ -78,6 +78,9 @@ pub enum Error {
     /// No host can take the server: how many were passed over for which reason.
     #[error("no host has room: {0}")]
     NoRoom(String),
+    /// No host can take the server, and one that can't be reached would: how many were passed over for which reason.
+    #[error("no host that is heard of has room: {0}")]
+    RoomAway(String),
     /// The site has no free address.
     #[error("the site has no free address")]
     NoAddress,

@@ -11,6 +11,7 @@ use innkeeper_wire::{
     vm::Opening,
 };
 
+use self::availability::Available;
 use crate::{
     accounts::Accounts,
     addresses::{Addresses, rules::Families},
@@ -22,6 +23,7 @@ use crate::{
     servers::{Servers, page, rules::server::Server},
 };
 
+mod availability;
 mod images;
 mod placing;
 mod quotes;
@@ -47,6 +49,7 @@ pub struct Orders {
     hosts: Hosts,
     servers: Servers,
     settings: Arc<OrderSettings>,
+    available: Arc<Available>,
 }
 
 impl Orders {
@@ -69,6 +72,7 @@ impl Orders {
             hosts,
             servers,
             settings: Arc::new(settings),
+            available: Arc::default(),
         }
     }
 
@@ -152,5 +156,8 @@ fn view(order: Order, server: &Server) -> Result<api::Order, Error> {
         specification,
         placed_at: order.placed_at,
         failure,
+        failed_at: server
+            .ended_at()
+            .filter(|_| state == api::OrderState::Failed),
     })
 }

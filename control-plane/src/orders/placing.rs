@@ -13,6 +13,7 @@ use crate::{
     accounts::rules::account::field,
     addresses::TakenAddresses,
     billing::rules::Contract,
+    catalogue::Plan,
     hosts::{
         Turn,
         rules::host::{Demand, Host},
@@ -85,7 +86,7 @@ impl Orders {
     }
 
     /// What is kept in memory of what orders take, should it not have been read at the start.
-    fn load(&self) -> Result<(), Error> {
+    pub(super) fn load(&self) -> Result<(), Error> {
         self.hosts.load()?;
         self.addresses.load()?;
         self.servers.load()
@@ -246,6 +247,7 @@ impl Orders {
             ready_at: None,
             failure: None,
             outage: None,
+            ended_at: None,
             outage_ended_at: None,
             seen_up: false,
         })
@@ -253,7 +255,10 @@ impl Orders {
 }
 
 fn demand(choice: &Choice) -> Demand {
-    let plan = &choice.plan;
+    demand_of(&choice.plan)
+}
+
+pub(super) fn demand_of(plan: &Plan) -> Demand {
     Demand {
         vcpus: plan.vcpus,
         memory: plan.memory,

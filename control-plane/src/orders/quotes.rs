@@ -28,8 +28,15 @@ impl Orders {
         request: &QuoteRequest,
     ) -> Result<api::Quote, Error> {
         let account = caller.account()?;
+        // While the disk is full there are none: what is left of it is for reading and signing in.
+        if self.ctx.store().measures().is_full {
+            return Err(Error::StorageFull);
+        }
         let keys = self.accounts.keys_of(account)?;
         let choice = check_choice(request, self.catalogue(), &keys).map_err(Error::Invalid)?;
+        self.ctx.gate().check_changes_are_taken(caller.actor)?;
+        self.servers.check_name(account, &choice.name)?;
+        self.check_room(&choice)?;
         let expires_at = Timestamp::from_millis(self.ctx.now().as_millis() + QUOTE_VALID_MS);
         let quote = Quote {
             id: QuoteId::new(self.ctx.ids()),
@@ -47,12 +54,8 @@ impl Orders {
         view_quote(quote)
     }
 
-    /// Drops the oldest quotes of an account that has as many as are kept. While the disk is full there are none: what
-    /// is left of it is for reading and signing in.
+    /// Drops the oldest quotes of an account that has as many as are kept.
     async fn make_room_for_quote(&self, account: AccountId) -> Result<(), Error> {
-        if self.ctx.store().measures().is_full {
-            return Err(Error::StorageFull);
-        }
         let now = self.ctx.now();
         let known = self
             .ctx

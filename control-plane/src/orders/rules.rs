@@ -27,7 +27,10 @@ use crate::{
     accounts::rules::{account::field, ssh_key::SshKeys},
     addresses::rules::Families,
     catalogue::{Catalogue, Image, Plan},
-    servers::rules::server::{Farewell, Lifecycle, Server},
+    servers::rules::{
+        names,
+        server::{Farewell, Lifecycle, Server},
+    },
 };
 
 /// How long a quote can be ordered at its price.
@@ -179,7 +182,7 @@ pub fn check_choice(
     let site = catalogue.site(&request.site);
     let plan = catalogue.plan(&request.plan);
     let image = catalogue.image(&request.image);
-    let name = request.name.parse::<Hostname>();
+    let name = names::check(&request.name);
     for (found, pointer, value, what) in [
         (site.is_some(), "/site", &request.site, "data centre"),
         (plan.is_some(), "/plan", &request.plan, "plan"),
@@ -205,13 +208,8 @@ pub fn check_choice(
         let detail = "the image does not fit on this plan's disk";
         errors.push(field("/plan", FieldErrorCode::DiskTooSmall, detail));
     }
-    if let Err(error) = &name {
-        let code = if request.name.is_empty() {
-            FieldErrorCode::Required
-        } else {
-            FieldErrorCode::Malformed
-        };
-        errors.push(field("/name", code, &error.to_string()));
+    if let Err((code, detail)) = &name {
+        errors.push(field("/name", *code, detail));
     }
     errors.extend(check_keys(&request.ssh_keys, keys));
     match (site, plan, image, name) {

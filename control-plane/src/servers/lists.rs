@@ -3,20 +3,24 @@
 use std::{fmt::Display, time::Duration};
 
 use innkeeper_wire::{
-    api::{self, Page, PageInfo, ServerState},
+    api::{self, Page, PageInfo, ServerOrder, ServerState},
     host::ObservedState,
-    id::ServerId,
+    id::{AccountId, ServerId},
     time::Timestamp,
 };
 
 use super::Servers;
 use crate::{
+    accounts::rules::ssh_key::fingerprint_of,
     kernel::{Caller, Error},
-    servers::rules::server::Server,
+    servers::rules::{listing, server::Server},
 };
 
 /// Servers that one answer looks at. It says where to go on when that was not enough to fill it.
 const SERVERS_LOOKED_AT_MAX: usize = 1_000;
+
+/// The same of a list in another order than by age, which needs all of them.
+const SERVERS_SORTED_MAX: usize = 10_000;
 
 /// How long it is said that a fault was put right.
 const RESTORED_SHOWN: Duration = Duration::from_hours(24);
@@ -26,12 +30,14 @@ const RESTORED_SHOWN: Duration = Duration::from_hours(24);
 pub struct ServerFilter {
     /// Only those in this state. Deleted ones are listed only when asked for.
     pub state: Option<ServerState>,
-    /// Only those whose name or address contains this.
+    /// Only those whose name contains this, or its address if it looks like one, or whose id begins with it.
     pub text: Option<String>,
+    /// In which order.
+    pub order: Option<ServerOrder>,
 }
 
 impl Servers {
-    /// One's own servers, newest first. An account may have thousands that are gone, with one that runs behind
+    /// One's own servers, newest first if no order is asked for. An account may have thousands that are gone, with one that runs behind
     /// them, so a page may hold less than `limit`, or nothing, and still have more to come.
     pub fn servers(
         &self,
@@ -42,6 +48,9 @@ impl Servers {
     ) -> Result<Page<api::Server>, Error> {
         let now = self.ctx.now();
         let account = caller.account()?;
+        if let Some(order) = filter.order.filter(|order| *order != ServerOrder::Newest) {
+            return self.sorted(account, filter, order, after, limit);
+        }
         let found: Vec<(ServerId, Server)> =
             self.ctx
                 .list_newest(&account, after, SERVERS_LOOKED_AT_MAX)?;
@@ -52,6 +61,40 @@ impl Servers {
             .filter(|(_, server)| filter.lets_through(server))
             .take(limit + 1);
         Ok(go_on_behind(page(matching, limit), rest))
+    }
+
+    /// A page of a list in another order. All that fit are looked at for each page, up to [`SERVERS_SORTED_MAX`].
+    fn sorted(
+        &self,
+        account: AccountId,
+        filter: &ServerFilter,
+        order: ServerOrder,
+        after: Option<&ServerId>,
+        limit: usize,
+    ) -> Result<Page<api::Server>, Error> {
+        let now = self.ctx.now();
+        let mut fitting = Vec::new();
+        let (mut behind, mut looked_at) = (None, 0);
+        while looked_at < SERVERS_SORTED_MAX {
+            let found: Vec<(ServerId, Server)> =
+                self.ctx
+                    .list_newest(&account, behind.as_ref(), SERVERS_LOOKED_AT_MAX)?;
+            looked_at += found.len();
+            let is_rest = found.len() < SERVERS_LOOKED_AT_MAX;
+            behind = found.last().map(|(id, _)| *id);
+            let found = found.into_iter().map(|(_, server)| self.view(server, now));
+            fitting.extend(found.filter(|server| filter.lets_through(server)));
+            if is_rest {
+                break;
+            }
+        }
+        listing::sort(&mut fitting, order);
+        let first = after.and_then(|after| fitting.iter().position(|server| server.id == *after));
+        let rest = fitting.into_iter().skip(first.map_or(0, |place| place + 1));
+        Ok(page(
+            rest.take(limit + 1).map(|server| (server.id, server)),
+            limit,
+        ))
     }
 
     /// One's own server. A deleted one can still be looked at.
@@ -65,6 +108,9 @@ impl Servers {
         let reach = presence.reach(server.host, now);
         let state = server.state(reach);
         let heard = presence.heard(server.host);
+        let ended_at = server.ended_at();
+        let keys = server.ssh_keys.iter();
+        let ssh_keys = keys.filter_map(|line| fingerprint_of(line)).collect();
         api::Server {
             id: server.id,
             state,
@@ -101,6 +147,8 @@ impl Servers {
             order: server.order,
             created_at: server.created_at,
             ready_at: server.ready_at,
+            ended_at,
+            ssh_keys,
         }
     }
 }
@@ -111,15 +159,8 @@ impl ServerFilter {
             Some(state) => server.state == state,
             None => server.state != ServerState::Deleted,
         };
-        let text_fits = self.text.as_deref().is_none_or(|text| {
-            let text = text.trim().to_lowercase();
-            server.name.as_str().contains(&text)
-                || server
-                    .addresses
-                    .iter()
-                    .any(|address| address.to_string().contains(&text))
-        });
-        state_fits && text_fits
+        let text = self.text.as_deref();
+        state_fits && text.is_none_or(|text| listing::is_meant(server, text))
     }
 }
 

@@ -7,8 +7,9 @@ use std::{
 };
 
 use innkeeper_wire::{
-    id::{HostId, ServerId},
+    id::{AccountId, HostId, ServerId},
     time::Timestamp,
+    vm::Hostname,
 };
 
 use crate::{
@@ -44,6 +45,11 @@ impl Mirror {
 
     pub(super) fn count(&self, reach: impl Fn(HostId) -> HostReach) -> Counted {
         lock(&self.census).count(reach)
+    }
+
+    /// Whether an account has a server of this name that is to exist.
+    pub(super) fn has_name(&self, account: AccountId, name: &Hostname) -> bool {
+        lock(&self.census).has_name(account, name)
     }
 
     /// Servers of which nothing was seen yet, `age` or longer after they were ordered.

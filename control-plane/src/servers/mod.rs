@@ -31,6 +31,7 @@ mod failed_orders;
 mod lists;
 mod manifest;
 mod mirror;
+mod names;
 mod observations;
 pub(crate) mod records;
 mod restore;
@@ -109,6 +110,7 @@ impl Servers {
     /// Puts a new server on its host. Its room and what it takes beside that, the caller takes in the same commit.
     pub(crate) fn place(&self, tx: &mut Tx<'_>, server: &Server) -> Result<(), Error> {
         let account = server.account;
+        self.claim_name(tx, server)?;
         tx.insert(&(account, server.id), server)?;
         tx.insert(&(server.host, server.id), &OnHost { account })
     }
@@ -135,6 +137,7 @@ impl Servers {
             let next = next.map_err(|NotNow { state }| Error::InvalidState(state))?;
             if action == ServerAction::Delete {
                 self.billing.end_contract(tx, next.contract)?;
+                self.free_name(tx, &next)?;
             }
             tx.put(&(account, id), &next)?;
             Ok(next)

@@ -51,6 +51,7 @@ impl Servers {
                     let told = self.hosts.advance_manifest(tx, host)?;
                     next.lifecycle = next.lifecycle.told_with(told);
                     self.billing.end_contract(tx, next.contract)?;
+                    self.free_name(tx, &next)?;
                 }
                 Some(Milestone::Gone) => {
                     // One that was ever released may have been put back to an old copy of its disks, and forgotten.
@@ -117,6 +118,7 @@ impl Servers {
                 return Ok(None);
             };
             self.billing.end_contract(tx, next.contract)?;
+            self.free_name(tx, &next)?;
             tx.put(&(next.account, next.id), &next)?;
             log_changes(host, &found, &next, Some(Milestone::CreateFailed));
             Ok(next.failure.map(|failure| failure.code))

@@ -8,6 +8,8 @@ use crate::{kernel::record::records, servers::rules::server::Server};
 records! {
     Server, at "srv/" by (AccountId, ServerId), version 2;
     OnHost, at "onhost/" by (HostId, ServerId), version 2;
+    // By the name.
+    NameClaim, at "srvname/" by (AccountId, String), version 1;
 }
 
 /// That a server is on a host, and whose it is.
@@ -15,4 +17,11 @@ records! {
 pub(crate) struct OnHost {
     /// Whose.
     pub(crate) account: AccountId,
+}
+
+/// That a name is taken among the servers of an account, as long as the server is to exist.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct NameClaim {
+    /// By which server.
+    pub(crate) server: ServerId,
 }

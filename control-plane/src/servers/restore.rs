@@ -23,6 +23,7 @@ impl Servers {
             let generation = self.hosts.advance_manifest(tx, host)?;
             let next = found.ended_at_restore(generation, tx.now());
             self.billing.end_contract(tx, next.contract)?;
+            self.free_name(tx, &next)?;
             tx.put(&(next.account, next.id), &next)
         };
         self.ctx.commit(Actor::Operator, &cause, decide).await

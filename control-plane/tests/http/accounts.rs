@@ -166,6 +166,30 @@ async fn a_new_confirmation_mail_ends_the_earlier_link_and_tells_strangers_nothi
         .expect(410);
 }
 
+/// Small finding of the portal's walk: a page left open asked every four seconds, so it never idled out.
+#[tokio::test]
+async fn a_page_that_looks_by_itself_keeps_no_session_alive() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let look = async |path: &str, headers: &[(&str, &str)]| {
+        let sent = setting.send(axum::http::Method::GET, path, Some(&token), headers, None);
+        sent.await.status.as_u16()
+    };
+    let unattended = [("innkeeper-unattended", "1")];
+    for _ in 0..59 {
+        setting.clock.advance_s(60);
+        assert_eq!(look("/servers", &unattended).await, 200);
+    }
+    assert_eq!(look("/servers", &[]).await, 200, "somebody looks himself");
+    for _ in 0..59 {
+        setting.clock.advance_s(60);
+        assert_eq!(look("/servers", &unattended).await, 200);
+    }
+    setting.clock.advance_s(61);
+    assert_eq!(look("/servers", &unattended).await, 401);
+    assert_eq!(look("/me", &[]).await, 401);
+}
+
 #[tokio::test]
 async fn sessions_end_by_idleness() {
     let setting = Setting::new();

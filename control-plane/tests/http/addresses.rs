@@ -60,12 +60,8 @@ impl Orders {
 
     async fn order(&mut self, setting: &Setting) -> Answer {
         self.count += 1;
-        let (name, click) = (
-            format!("web-{}", self.count),
-            format!("click-{}", self.count),
-        );
-        let quote = setting.quote(&self.token, &self.key, &name).await;
-        setting.order(&self.token, &quote, &click).await
+        let name = format!("web-{}", self.count);
+        setting.try_order(&self.token, &self.key, &name).await
     }
 }
 
@@ -109,8 +105,8 @@ async fn no_order_gets_the_address_of_the_gateway_or_of_a_host() {
     for _ in 0..4 {
         orders.order(&setting).await.expect(201);
     }
-    let refused = orders.order(&setting).await.expect(409);
-    assert_eq!(refused["code"], "capacity-unavailable");
+    let refused = orders.order(&setting).await.expect(422);
+    assert_eq!(refused["errors"][0]["code"], "sold-out");
     let specs = specs(&setting, &host).await;
     assert_eq!(
         v4_of(&specs),
@@ -156,7 +152,7 @@ async fn a_host_that_moves_into_a_pool_keeps_its_address_until_it_is_released() 
     setting.report(&host, room_for(10), vec![]).await;
     assert_eq!(setting.nouns.ctx.store().sequence(), before, "it is known");
     let mut orders = Orders::of(&setting).await;
-    orders.order(&setting).await.expect(409);
+    orders.order(&setting).await.expect(422);
     // It is renumbered; its former address rests as every other one.
     host.connection.address.set_ip([192, 0, 2, 9].into());
     setting
@@ -166,7 +162,7 @@ async fn a_host_that_moves_into_a_pool_keeps_its_address_until_it_is_released() 
         .await
         .expect("released");
     setting.report(&host, room_for(10), vec![]).await;
-    orders.order(&setting).await.expect(409);
+    orders.order(&setting).await.expect(422);
     setting.clock.advance_s(3_601);
     setting.report(&host, room_for(10), vec![]).await;
     let mut later = Orders::by(&setting, "haneul88").await;
@@ -224,12 +220,12 @@ async fn a_server_goes_where_its_address_is_routed_to() {
     let first = setting.host("h1", room_for(10)).await;
     let mut orders = Orders::of(&setting).await;
     orders.order(&setting).await.expect(201);
-    orders.order(&setting).await.expect(409);
+    orders.order(&setting).await.expect(422);
     let second = setting.host("h2", room_for(10)).await;
     for _ in 0..2 {
         orders.order(&setting).await.expect(201);
     }
-    orders.order(&setting).await.expect(409);
+    orders.order(&setting).await.expect(422);
     assert_eq!(v4_of(&specs(&setting, &first).await), ["198.51.100.9"]);
     let routed = specs(&setting, &second).await;
     assert_eq!(v4_of(&routed), ["203.0.113.4", "203.0.113.5"]);
@@ -333,10 +329,10 @@ async fn an_address_that_no_guest_had_is_free_at_once() {
     let running = Some(ObservedState::Running { ready: false });
     for (was_started, seen_before, status) in [
         (never, None, 201),
-        (None, None, 409),
-        (Some(true), None, 409),
+        (None, None, 422),
+        (Some(true), None, 422),
         // It was heard to run; that its host has forgotten that changes nothing.
-        (never, running, 409),
+        (never, running, 422),
     ] {
         let setting = Setting::giving(vec![one()]);
         let host = setting.host("h1", room_for(10)).await;
@@ -364,7 +360,7 @@ async fn an_address_that_no_guest_had_is_free_at_once() {
         // An hour, as these settings have it.
         setting.clock.advance_s(3_600);
         setting.report(&host, room_for(10), vec![]).await;
-        if status == 409 {
+        if status == 422 {
             let mut later = Orders::by(&setting, "haneul88").await;
             later.order(&setting).await.expect(201);
         }

@@ -301,10 +301,7 @@ async fn two_machines_with_one_identity_are_both_quarantined_until_they_are_rele
     let host = setting.host("h1", room_for(3)).await;
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
-    let order = async |click: &str| {
-        let quote = setting.quote(&token, &key, click).await;
-        setting.order(&token, &quote, click).await
-    };
+    let order = |name: &'static str| setting.try_order(&token, &key, name);
     let placed = order("web-1").await.expect(201);
     setting.live(&host, 1).await.expect(200);
     setting.live(&host, 1).await.expect(200);
@@ -336,7 +333,7 @@ async fn two_machines_with_one_identity_are_both_quarantined_until_they_are_rele
         metrics.contains("\ninnkeeper_hosts_quarantined 1\n"),
         "{metrics}"
     );
-    order("web-2").await.expect(409);
+    order("web-2").await.expect(422);
     setting.clock.advance_s(16);
     let path = format!("/servers/{}", placed["server"].as_str().expect("an id"));
     let server = setting.get(&path, Some(&token)).await.expect(200);
@@ -617,13 +614,13 @@ async fn a_host_that_says_what_no_machine_has_is_believed_in_nothing() {
     assert_eq!(overview.claims_more(), Some(absurd));
     assert!(setting.nouns.hosts.accept_capacity(host.id).await.is_err());
     let key = setting.key(&token, 2).await;
-    let quote = setting.quote(&token, &key, "web-2").await;
-    setting.order(&token, &quote, "click 2").await.expect(409);
+    let order = || setting.try_order(&token, &key, "web-2");
+    order().await.expect(409);
     // What it says again that can be so is believed again.
     setting.report(&host, room_for(4), vec![ready]).await;
     let seen = setting.get(&path, Some(&token)).await.expect(200);
     assert_eq!(seen["state"], "running");
-    setting.order(&token, &quote, "click 2").await.expect(201);
+    order().await.expect(201);
 }
 
 #[tokio::test]
@@ -632,9 +629,9 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     let host = setting.host("h1", room_for(1)).await;
     let (token, _) = setting.ordered_server().await;
     let key = setting.key(&token, 2).await;
-    let quote = setting.quote(&token, &key, "web-2").await;
+    let order = || setting.try_order(&token, &key, "web-2");
     setting.report(&host, room_for(4), vec![]).await;
-    setting.order(&token, &quote, "click 2").await.expect(409);
+    order().await.expect(422);
     let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), Some(room_for(4)));
     let mut partly = room_for(4);
@@ -651,7 +648,7 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     assert_eq!(accepted.expect("it is plausible"), room_for(4));
     let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), None);
-    setting.order(&token, &quote, "click 2").await.expect(201);
+    order().await.expect(201);
     setting.nouns.hosts.revoke(host.id).await.expect("revoked");
     assert!(setting.nouns.hosts.accept_capacity(host.id).await.is_err());
 }

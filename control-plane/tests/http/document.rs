@@ -15,7 +15,7 @@ use innkeeper_wire::{
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::setting::{Setting, public_key, signup};
+use crate::setting::{Setting, public_key, room_for, signup};
 
 #[test]
 fn the_checked_in_document_is_current() {
@@ -168,6 +168,7 @@ async fn what_the_document_allows_at_its_limits_is_taken_and_not_more() {
     add(key(most + 1, 1)).await.expect(422);
     add(key(most, 1)).await.expect(201);
 
+    setting.host("h1", room_for(1)).await;
     let most = limit("QuoteRequest", "ssh_keys", "maxItems");
     let mut keys = Vec::new();
     for seed in (2..).take(most + 1) {

@@ -1,6 +1,9 @@
 //! Quotes and orders: what is refused, what is taken, and that a double click is one order.
 
-use innkeeper_control_plane::api::{context::Context, router};
+use innkeeper_control_plane::{
+    api::{context::Context, router},
+    store::{Commit, Write},
+};
 use innkeeper_wire::{digest::Digest, host::HypervisorState};
 use serde_json::json;
 
@@ -121,11 +124,13 @@ async fn a_full_host_takes_no_more_and_nothing_stays_reserved() {
 }
 
 #[tokio::test]
-async fn without_a_host_an_order_is_refused_politely() {
+async fn an_order_without_room_is_refused_politely() {
     let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
     let quote = setting.quote(&token, &key, "web-1").await;
+    setting.report(&host, room_for(0), vec![]).await;
     let before = setting.nouns.ctx.store().sequence();
     assert_eq!(
         setting.order(&token, &quote, "click").await.expect(409)["code"],
@@ -136,23 +141,157 @@ async fn without_a_host_an_order_is_refused_politely() {
         before,
         "nothing was written"
     );
-    let host = setting.host("h1", room_for(1)).await;
+    setting.clock.advance_s(60);
+    setting.report(&host, room_for(1), vec![]).await;
     setting.order(&token, &quote, "click").await.expect(201);
     assert_eq!(setting.manifest(&host).await.servers.len(), 1);
 }
 
+/// Finding 6 of the portal's walk: it was called no room, and a smaller plan was advised.
 #[tokio::test]
-async fn a_silent_host_gets_no_orders() {
+async fn a_silent_host_gets_no_orders_and_is_told_from_a_full_one() {
     let setting = Setting::new();
-    setting.host("h1", room_for(4)).await;
+    let host = setting.host("h1", room_for(1)).await;
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
-    let quote = setting.quote(&token, &key, "web-1").await;
+    let quotes = [
+        setting.quote(&token, &key, "web-1").await,
+        setting.quote(&token, &key, "web-2").await,
+    ];
+    let order = async |quote: &str, click: &str| setting.order(&token, quote, click).await;
     setting.clock.advance_s(15);
+    let refused = order(&quotes[0], "silent").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unreachable");
+    let refused = setting.post("/quotes", Some(&token), choice(&key, "web-3"));
+    assert_eq!(refused.await.expect(409)["code"], "capacity-unreachable");
+    setting.report(&host, room_for(1), vec![]).await;
+    order(&quotes[0], "heard").await.expect(201);
+    // Now it is full, whether it is heard or not.
+    let refused = order(&quotes[1], "full").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+    setting.clock.advance_s(15);
+    let refused = order(&quotes[1], "full and silent").await.expect(409);
+    assert_eq!(refused["code"], "capacity-unavailable");
+}
+
+fn choice(key: &str, name: &str) -> serde_json::Value {
+    json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": name, "ssh_keys": [key] })
+}
+
+/// Finding 16: what can't be had was offered until the very last click.
+#[tokio::test]
+async fn what_can_not_be_had_is_said_with_the_catalogue_and_refused_with_the_quote() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let availability = async || {
+        let catalogue = setting.get("/catalog", None).await.expect(200);
+        let of = catalogue["availability"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        let of = of
+            .iter()
+            .find(|of| of["site"] == "lab" && of["plan"] == "s1");
+        of.expect("told")["availability"].clone()
+    };
+    let quoted = || setting.post("/quotes", Some(&token), choice(&key, "web-1"));
+    let sold_out = [("/plan".to_owned(), "sold-out".to_owned())];
+    assert_eq!(availability().await, "sold_out");
+    assert_eq!(quoted().await.fields(), sold_out);
+    let host = setting.host("h1", room_for(1)).await;
     assert_eq!(
-        setting.order(&token, &quote, "click").await.expect(409)["code"],
-        "capacity-unavailable"
+        availability().await,
+        "sold_out",
+        "it is not looked up for everybody"
     );
+    setting.clock.advance_s(5);
+    setting.report(&host, room_for(1), vec![]).await;
+    assert_eq!(availability().await, "available");
+    quoted().await.expect(201);
+    setting.clock.advance_s(15);
+    assert_eq!(availability().await, "not_now");
+    setting.report(&host, room_for(1), vec![]).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    setting.order(&token, &quote, "click").await.expect(201);
+    setting.clock.advance_s(5);
+    setting.report(&host, room_for(1), vec![]).await;
+    assert_eq!(availability().await, "sold_out");
+    let refused = setting.post("/quotes", Some(&token), choice(&key, "web-2"));
+    assert_eq!(refused.await.fields(), sold_out);
+}
+
+/// Finding 17: the typed name is the guard of deletion.
+#[tokio::test]
+async fn two_servers_of_an_account_never_have_one_name() {
+    let setting = Setting::new();
+    let host = setting.host("h1", room_for(10)).await;
+    let token = setting.customer("minji90").await;
+    let key = setting.key(&token, 1).await;
+    let quotes = [
+        setting.quote(&token, &key, "web-1").await,
+        setting.quote(&token, &key, "web-1").await,
+    ];
+    let orders = quotes
+        .iter()
+        .map(|quote| setting.order(&token, quote, quote));
+    let answers = futures_join(orders).await;
+    let (placed, refused): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|answer| answer.status.as_u16() == 201);
+    assert_eq!((placed.len(), refused.len()), (1, 1));
+    assert_eq!(
+        refused[0].fields(),
+        [("/quote".to_owned(), "taken".to_owned())]
+    );
+    let again = || setting.post("/quotes", Some(&token), choice(&key, "web-1"));
+    let taken = again().await.expect(422);
+    assert_eq!(taken["errors"][0]["pointer"], "/name");
+    assert_eq!(taken["errors"][0]["proposal"], "web-2");
+    let other = setting.customer("haneul88").await;
+    let others_key = setting.key(&other, 2).await;
+    setting.quote(&other, &others_key, "web-1").await;
+    // Whoever deletes it may have the name at once.
+    let server = placed[0].body["server"].as_str().expect("an id");
+    let path = format!("/servers/{server}");
+    let deleted = setting.send(axum::http::Method::DELETE, &path, Some(&token), &[], None);
+    deleted.await.expect(202);
+    setting.report(&host, room_for(10), vec![]).await;
+    let quote = setting.quote(&token, &key, "web-1").await;
+    setting.order(&token, &quote, "again").await.expect(201);
+}
+
+/// Before names were told apart, an account could have two servers of one: both go on, and a third is refused until
+/// neither is left.
+#[tokio::test]
+async fn a_name_without_a_claim_counts_as_taken() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(10)).await;
+    let (token, order) = setting.ordered_server().await;
+    let key = setting.get("/me/ssh-keys", Some(&token)).await.expect(200)["data"][0]["id"].clone();
+    let key = key.as_str().expect("an id");
+    let store = setting.nouns.ctx.store();
+    let claims = store.range("srvname/", None, 10).expect("claims");
+    let commit = Commit {
+        at: setting.nouns.ctx.now(),
+        actor: "test".to_owned(),
+        cause: "as it was before there were claims".to_owned(),
+        guards: vec![],
+        writes: claims
+            .into_iter()
+            .map(|(key, _)| Write::Delete(key))
+            .collect(),
+    };
+    store.commit(commit).await.expect("committed");
+    let refused = setting.post("/quotes", Some(&token), choice(key, "web-1"));
+    assert_eq!(
+        refused.await.fields(),
+        [("/name".to_owned(), "taken".to_owned())]
+    );
+    let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
+    let deleted = setting.send(axum::http::Method::DELETE, &path, Some(&token), &[], None);
+    deleted.await.expect(202);
+    setting.quote(&token, key, "web-1").await;
 }
 
 /// Row C4 of the trial: right after a restart nobody knows yet what hosts have room for.
@@ -176,13 +315,14 @@ async fn right_after_a_start_an_order_is_asked_to_come_again() {
     // By then it is known that there is nobody.
     setting.clock.advance_s(10);
     let refused = setting.order(&token, &quote, "click").await.expect(409);
-    assert_eq!(refused["code"], "capacity-unavailable");
+    assert_eq!(refused["code"], "capacity-unreachable");
 }
 
 /// Row A8 of the trial: 1,240 quotes a second by one account, all kept for an hour.
 #[tokio::test]
 async fn an_account_keeps_its_newest_quotes_and_gets_no_flood_of_them() {
     let setting = Setting::new();
+    let host = setting.host("h1", room_for(1)).await;
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
     let mut quotes = Vec::new();
@@ -199,6 +339,7 @@ async fn an_account_keeps_its_newest_quotes_and_gets_no_flood_of_them() {
     // Whoever chooses anew every second is never in the way of himself.
     for _ in 0..60 {
         setting.clock.advance_s(1);
+        setting.report(&host, room_for(1), vec![]).await;
         if let Some(made) = quote().await.body["id"].as_str() {
             quotes.push(made.to_owned());
         }
@@ -227,6 +368,7 @@ async fn an_account_keeps_its_newest_quotes_and_gets_no_flood_of_them() {
 #[tokio::test]
 async fn while_the_disk_is_full_there_are_no_quotes_and_people_still_sign_in() {
     let setting = Setting::new();
+    setting.host("h1", room_for(1)).await;
     let token = setting.customer("minji90").await;
     let key = setting.key(&token, 1).await;
     let quote = setting.quote(&token, &key, "web-1").await;

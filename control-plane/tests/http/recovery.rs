@@ -153,8 +153,7 @@ impl Story {
     }
 
     async fn order(&self, name: &str) -> Answer {
-        let quote = self.setting.quote(&self.token, &self.key, name).await;
-        self.setting.order(&self.token, &quote, name).await
+        self.setting.try_order(&self.token, &self.key, name).await
     }
 
     fn undecided(&self) -> Vec<HostId> {

@@ -414,6 +414,16 @@ impl Setting {
         quote["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Asks for a quote and orders it at once; gives the answer that ends this.
+    pub(crate) async fn try_order(&self, token: &str, key: &str, name: &str) -> Answer {
+        let body = json!({ "site": "lab", "plan": "s1", "image": "tiny", "name": name, "ssh_keys": [key] });
+        let quote = self.post("/quotes", Some(token), body).await;
+        match quote.body["id"].as_str() {
+            Some(id) => self.order(token, id, name).await,
+            None => quote,
+        }
+    }
+
     pub(crate) async fn order(&self, token: &str, quote: &str, idempotency_key: &str) -> Answer {
         let body = json!({ "quote": quote, "accept_cautions": true });
         let headers = [("idempotency-key", idempotency_key)];

@@ -93,8 +93,7 @@ async fn an_old_copy_of_the_store_is_noticed_and_changes_nothing() {
     let session = old.post("/sessions", None, body).await.expect(201);
     let token = session["token"].as_str().expect("a token");
     old.get("/servers", Some(token)).await.expect(200);
-    let quote = old.quote(token, &key, "web-2").await;
-    let refused = old.order(token, &quote, "click").await.expect(503);
+    let refused = old.try_order(token, &key, "web-2").await.expect(503);
     assert_eq!(
         refused["detail"],
         "this installation is being restored; try again later"
@@ -150,8 +149,8 @@ async fn what_nobody_can_prove_concerns_nobody_else() {
         Standing::Claims { epoch: 900, .. }
     ));
     for (name, status) in [("web-1", 201), ("web-2", 409)] {
-        let quote = setting.quote(&token, &key, name).await;
-        setting.order(&token, &quote, name).await.expect(status);
+        let order = setting.try_order(&token, &key, name).await;
+        order.expect(status);
     }
     assert_eq!(setting.manifest(&host).await.servers.len(), 1);
     setting.report(&other, room_for(1), vec![]).await;
@@ -367,11 +366,8 @@ async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
     let told = story.report_of_old(story.witness).await;
     assert_eq!(standing(setting, host), Standing::Agrees);
     poll(setting, host).await.expect(204);
-    let quote = setting.quote(&story.token, &story.key, "early").await;
-    setting
-        .order(&story.token, &quote, "early")
-        .await
-        .expect(503);
+    let order = || setting.try_order(&story.token, &story.key, "early");
+    order().await.expect(503);
     let why = story.finish(&[]).await.expect("nobody was compared");
     assert!(why.starts_with("h1 has not reported"), "{why}");
 
@@ -384,10 +380,8 @@ async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
     poll(setting, &story.silent).await.expect(204);
     setting.clock.advance_s(60);
     story.report_of_new(vec![story.held.clone()]).await;
-    let quote = setting.quote(&story.token, &story.key, "early").await;
-    let refused = setting.order(&story.token, &quote, "early").await;
     // What the host uses that was left behind, nobody knows.
-    refused.expect(503);
+    order().await.expect(503);
 
     // It comes back, and is compared too.
     let mut told = None;
@@ -404,10 +398,7 @@ async fn a_restored_installation_is_closed_until_its_hosts_were_compared() {
     assert_eq!(story.finish(&[]).await, None);
     poll(setting, &story.silent).await.expect(200);
     // Customers don't wait a second time.
-    setting
-        .order(&story.token, &quote, "click")
-        .await
-        .expect(201);
+    order().await.expect(201);
     let over = story.finish(&[]).await.expect("it is open");
     assert!(over.starts_with("nothing is being restored"), "{over}");
 }

@@ -118,6 +118,7 @@ async fn list(visit: &Visit, narrowing: &Narrowing) -> Result<List, Failure> {
             .into_iter()
             .find(|state| view::code_of(state) == narrowing.state),
         q: given(&text.collect::<String>()),
+        sort: None,
     };
     let page = visit.ask(ListServers::by(query.clone())).await?;
     Ok(list_view(visit, &query, &page))

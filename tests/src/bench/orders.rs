@@ -15,6 +15,7 @@ use std::{
 
 use anyhow::Context as _;
 use innkeeper_control_plane::{
+    accounts::Asked,
     api::{self, context::Context},
     kernel::{Actor, Caller},
     metrics::Metrics,
@@ -136,13 +137,12 @@ async fn slice(nouns: &Nouns, customers: &[Customer]) -> anyhow::Result<Duration
     for customer in customers {
         let mut quotes = Vec::new();
         for _ in 0..ORDERS {
-            quotes.push(
-                nouns
-                    .orders
-                    .quote(&customer.caller, &customer.wish)
-                    .await?
-                    .id,
-            );
+            // No two servers of an account have one name.
+            let wish = QuoteRequest {
+                name: format!("web-{}", NAMED.fetch_add(1, Ordering::Relaxed)),
+                ..customer.wish.clone()
+            };
+            quotes.push(nouns.orders.quote(&customer.caller, &wish).await?.id);
         }
         work.push((customer.client.clone(), quotes));
     }
@@ -250,6 +250,9 @@ fn report(now: Timestamp) -> Report {
     }
 }
 
+/// Servers that were named so far.
+static NAMED: AtomicI64 = AtomicI64::new(1);
+
 struct Customer {
     client: Client,
     caller: Caller,
@@ -283,7 +286,7 @@ impl Customer {
             device: None,
         };
         let token = nouns.accounts.sign_in(&visitor, &session).await?.token;
-        let account: AccountId = nouns.accounts.authenticate(&token).await?;
+        let account: AccountId = nouns.accounts.authenticate(&token, Asked::ByPerson).await?;
         let caller = caller(Actor::Account(account), number);
         let key = SshKeyRequest {
             name: "bench".to_owned(),

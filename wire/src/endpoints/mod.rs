@@ -83,7 +83,7 @@ impl std::str::FromStr for Nothing {
 #[derive(Debug, Clone, Copy)]
 pub struct Raw;
 
-/// A header that an endpoint needs.
+/// A header that an endpoint needs or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Its name.
@@ -164,6 +164,8 @@ pub struct Row {
     pub tag: &'static [&'static str],
     /// Headers that it needs.
     pub headers: &'static [Header],
+    /// Headers that it takes.
+    pub optional_headers: &'static [Header],
     /// What the parameter in the path is.
     pub parameter: Option<Part>,
     /// What the query is.

@@ -20,6 +20,15 @@ pub const IDEMPOTENCY_KEY: Header = Header {
     length_max: 255,
 };
 
+/// Says that nobody is there who asks: a page or a program that looks by itself.
+pub const UNATTENDED: Header = Header {
+    name: "Innkeeper-Unattended",
+    about: "`1` when a program asks by itself, again and again: the session does not count as used by it, and ends when \
+            nobody uses it otherwise",
+    pattern: "^1$",
+    length_max: 1,
+};
+
 endpoints! {
     described below "/api/v1";
 
@@ -32,7 +41,7 @@ endpoints! {
     /// The privacy policy; not found when the installation has none.
     GetPrivacyPolicy = "privacy_policy": Anybody Get "/privacy", in "public", by LegalTextQuery => 200 LegalText;
 
-    /// Everything that can be ordered.
+    /// Everything that is offered, and what of it can be had now.
     GetCatalogue = "catalog": Anybody Get "/catalog", in "public" => 200 Catalogue;
 
     /// Makes an individual's account; it can be used once its e-mail address is confirmed.
@@ -68,7 +77,7 @@ endpoints! {
     /// Takes a key out of the account. Servers that were made with it keep it.
     RemoveSshKey = "remove_ssh_key": Customer Delete "/me/ssh-keys/{id}", in "account", at SshKeyId => 204;
 
-    /// Prices a configuration. Reserves nothing.
+    /// Prices a configuration that can be had. Reserves nothing.
     CreateQuote = "create_quote": Customer Post "/quotes", in "orders", with QuoteRequest => 201 Quote;
 
     /// One's own quote.
@@ -85,11 +94,13 @@ endpoints! {
     /// One's own order.
     GetOrder = "get_order": Customer Get "/orders/{id}", in "orders", at OrderId => 200 Order;
 
-    /// One's own servers, newest first.
-    ListServers = "list_servers": Customer Get "/servers", in "servers", by ServerListQuery => 200 Page<Server>;
+    /// One's own servers, newest first unless another order is asked for.
+    ListServers = "list_servers": Customer Get "/servers", in "servers", takes UNATTENDED,
+        by ServerListQuery => 200 Page<Server>;
 
     /// One's own server. A deleted one can still be looked at.
-    GetServer = "get_server": Customer Get "/servers/{id}", in "servers", at ServerId => 200 Server;
+    GetServer = "get_server": Customer Get "/servers/{id}", in "servers", takes UNATTENDED,
+        at ServerId => 200 Server;
 
     /// Asks something of a server. The answer shows what is observed now; follow `GET` for the outcome.
     ActOnServer = "act_on_server": Customer Post "/servers/{id}/actions", in "servers", at ServerId,

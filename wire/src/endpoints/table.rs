@@ -7,7 +7,7 @@ macro_rules! endpoints {
         $(
             $(#[doc = $about:literal])+
             $name:ident = $id:literal: $who:ident $method:ident $path:literal
-            $(, in $tag:literal)? $(, needs $header:ident)?
+            $(, in $tag:literal)? $(, needs $header:ident)? $(, takes $optional:ident)?
             $(, at $parameter:ty)? $(, by $query:ty)? $(, with $body:ty)?
             => $status:literal $($answer:ty)?;
         )+
@@ -35,6 +35,7 @@ macro_rules! endpoints {
                     who: $crate::endpoints::Who::$who,
                     tag: &[$($tag)?],
                     headers: &[$($header)?],
+                    optional_headers: &[$($optional)?],
                     parameter: endpoints!(@$mode $($parameter)?),
                     query: endpoints!(@query $mode $($query)?),
                     body: endpoints!(@$mode $($body)?),

@@ -207,6 +207,7 @@ pub fn field(pointer: &str, code: FieldErrorCode, detail: &str) -> FieldError {
         pointer: pointer.to_owned(),
         code,
         detail: detail.to_owned(),
+        proposal: None,
     }
 }
 

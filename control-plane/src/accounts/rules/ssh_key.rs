@@ -139,6 +139,13 @@ pub fn bits(line: &str) -> Option<u32> {
     }
 }
 
+/// The fingerprint of a canonical line, `SHA256:...`; `None` when it is none.
+#[must_use]
+pub fn fingerprint_of(line: &str) -> Option<String> {
+    let key = PublicKey::from_openssh(line).ok()?;
+    Some(key.fingerprint(HashAlg::Sha256).to_string())
+}
+
 /// Why a key is not safe enough, if it is not.
 fn weakness(key: &PublicKey) -> Option<(FieldErrorCode, &'static str)> {
     let unsafe_kind = |detail| Some((FieldErrorCode::UnsafeKey, detail));

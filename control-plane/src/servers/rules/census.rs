@@ -1,4 +1,5 @@
-//! How many servers are in which state, kept up to date by each write, so that telling it costs nothing.
+//! How many servers are in which state, and which names they have, kept up to date by each write, so that telling it
+//! costs nothing.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,8 +8,9 @@ use std::{
 
 use innkeeper_wire::{
     api::ServerState,
-    id::{HostId, ServerId},
+    id::{AccountId, HostId, ServerId},
     time::Timestamp,
+    vm::Hostname,
 };
 
 use crate::{
@@ -21,9 +23,15 @@ use crate::{
 pub struct Census {
     servers: HashMap<ServerId, Class>,
     counts: HashMap<Class, u64>,
+    /// How many servers that are to exist have a name in their account: two, when they were made before names were
+    /// told apart.
+    names: HashMap<Name, u32>,
+    named: HashMap<ServerId, Name>,
     /// Those of which nothing was seen yet, and since when they wait.
     unseen: BTreeMap<ServerId, (HostId, Timestamp)>,
 }
+
+type Name = (AccountId, Hostname);
 
 /// What servers are counted by: the state depends on whether the host is heard of, which no write tells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,6 +59,11 @@ impl Census {
         if matches!(server.lifecycle, Lifecycle::Gone { .. }) {
             return;
         }
+        if server.lifecycle == Lifecycle::Live {
+            let name = (server.account, server.name.clone());
+            *self.names.entry(name.clone()).or_default() += 1;
+            self.named.insert(server.id, name);
+        }
         if server.is_unseen() {
             let waits = (server.host, server.created_at);
             self.unseen.insert(server.id, waits);
@@ -68,6 +81,14 @@ impl Census {
     /// Forgets a server.
     pub fn forget(&mut self, server: ServerId) {
         self.unseen.remove(&server);
+        if let Some(name) = self.named.remove(&server)
+            && let Some(count) = self.names.get_mut(&name)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.names.remove(&name);
+            }
+        }
         let Some(class) = self.servers.remove(&server) else {
             return;
         };
@@ -77,6 +98,12 @@ impl Census {
                 self.counts.remove(&class);
             }
         }
+    }
+
+    /// Whether an account has a server of this name that is to exist.
+    #[must_use]
+    pub fn has_name(&self, account: AccountId, name: &Hostname) -> bool {
+        self.names.contains_key(&(account, name.clone()))
     }
 
     /// Servers of which nothing was seen yet, `age` or longer after they were ordered, with their hosts.

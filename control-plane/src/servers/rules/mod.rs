@@ -2,4 +2,6 @@
 //! Pure: neither clock nor store nor chance; time and ids come in.
 
 pub mod census;
+pub mod listing;
+pub mod names;
 pub mod server;

@@ -84,6 +84,10 @@ pub struct Server {
     /// The outage that goes on, as its usage interval has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<OpenOutage>,
+    /// When it was deleted, or could not be made: whichever came first, and the end of charging. None while it is to
+    /// exist, and in records of before this was kept ([`Server::ended_at`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// When the last outage ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage_ended_at: Option<Timestamp>,
@@ -253,6 +257,16 @@ impl Server {
         }
     }
 
+    /// When it was deleted, or could not be made. Of a record of before this was kept, when its host had nothing of it
+    /// any more, if it has not.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at.or(match self.lifecycle {
+            Lifecycle::Live => None,
+            Lifecycle::Leaving { since, .. } | Lifecycle::Gone { since, .. } => Some(since),
+        })
+    }
+
     /// The state that a customer sees.
     #[must_use]
     pub fn state(&self, host: HostReach) -> ServerState {
@@ -388,6 +402,7 @@ impl Server {
             ServerAction::Reboot => next.reboots = self.reboots.saturating_add(1),
             ServerAction::Delete => {
                 next.lifecycle = self.lifecycle.deleted(generation, now);
+                next.ended_at = self.ended_at().or(Some(now));
                 next.outage = None;
             }
         }
@@ -472,6 +487,7 @@ impl Server {
     pub fn ended_at_restore(&self, generation: u64, now: Timestamp) -> Self {
         Self {
             lifecycle: self.lifecycle.deleted(generation, now),
+            ended_at: self.ended_at().or(Some(now)),
             outage: None,
             ..self.clone()
         }

@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use innkeeper_wire::{
     api::{
-        Catalogue, Image, Installation, Locale, Me, Order, OrderState, Plan, Quote, Server,
-        ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, Specification, SshKey,
+        Availability, Catalogue, Image, Installation, Locale, Me, Offered, Order, OrderState, Plan,
+        Quote, Server, ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, Specification,
+        SshKey,
     },
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
@@ -158,7 +159,28 @@ pub(crate) fn catalogue() -> Catalogue {
             image("rocky-9", "Rocky Linux 9", "rocky", 10),
         ],
         tax: Some(vat()),
+        availability: availability(),
     }
+}
+
+/// In Taipei the two largest are sold out; in Seoul the machines of the largest are away.
+fn availability() -> Vec<Offered> {
+    use Availability::{Available, NotNow, SoldOut};
+    let offered = |site: &str, plan: &str, availability| Offered {
+        site: from(site),
+        plan: from(plan),
+        availability,
+    };
+    vec![
+        offered("seoul-1", "s", Available),
+        offered("seoul-1", "m", Available),
+        offered("seoul-1", "l", Available),
+        offered("seoul-1", "xl", NotNow),
+        offered("taipei-1", "s", Available),
+        offered("taipei-1", "m", Available),
+        offered("taipei-1", "l", SoldOut),
+        offered("taipei-1", "xl", SoldOut),
+    ]
 }
 
 pub(crate) fn signup() -> SignupAnswer {
@@ -256,6 +278,7 @@ fn order(number: u32, state: OrderState) -> Order {
         specification: specification(),
         placed_at: time("2026-11-21T11:58:00Z"),
         failure: (state == OrderState::Failed).then_some(ServerProblemCode::NotReachable),
+        failed_at: (state == OrderState::Failed).then(|| time("2026-11-21T11:59:20Z")),
     }
 }
 
@@ -304,6 +327,17 @@ pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
         order: id("ord", number),
         created_at: time("2026-11-21T11:58:00Z"),
         ready_at: is_made.then(|| time("2026-11-21T11:58:40Z")),
+        ended_at: match state {
+            ServerState::CreateFailed | ServerState::Deleting | ServerState::Deleted => {
+                Some(time("2026-11-21T11:59:20Z"))
+            }
+            _ => None,
+        },
+        ssh_keys: keys()
+            .into_iter()
+            .take(1)
+            .map(|key| key.fingerprint)
+            .collect(),
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) fn invalid(fields: &[(&str, FieldErrorCode)]) -> Problem {
             pointer: (*pointer).to_owned(),
             code: *code,
             detail: "in English".to_owned(),
+            proposal: None,
         })
         .collect();
     problem

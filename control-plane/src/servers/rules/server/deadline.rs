@@ -46,6 +46,7 @@ impl Server {
 
     pub(super) fn give_up(&mut self, failure: CreateFailure, generation: u64, now: Timestamp) {
         self.failure = Some(failure);
+        self.ended_at = Some(now);
         self.lifecycle = Lifecycle::Leaving {
             why: Farewell::CreateFailed,
             since: now,

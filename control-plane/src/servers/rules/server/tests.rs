@@ -70,6 +70,7 @@ pub(crate) fn server() -> Server {
         ready_at: None,
         failure: None,
         outage: None,
+        ended_at: None,
         outage_ended_at: None,
         seen_up: false,
     }
