@@ -2,7 +2,8 @@
 //!
 //! Owns their names, shapes, limits and text forms. Does no I/O: no async, no sockets, no files. The
 //! one thing of the outside world in here is the wall clock ([`time::SystemClock`]), so that no other
-//! crate reads it; and, behind the feature `journal`, how the programs write their logs.
+//! crate reads it; and, behind the feature `journal`, how the programs write their logs. What tests need of it is behind
+//! the feature `samples`.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,8 @@ pub mod company;
 pub mod digest;
 pub mod endpoints;
 pub mod error;
+#[cfg(test)]
+mod golden;
 pub mod host;
 pub mod id;
 pub mod image;
@@ -23,6 +26,8 @@ pub mod money;
 pub mod operator;
 pub mod planted;
 pub mod price;
+#[cfg(any(test, feature = "samples"))]
+pub mod samples;
 pub mod size;
 pub mod ssh;
 pub mod time;
