@@ -153,9 +153,9 @@ pub async fn join(
 }
 
 /// The key that a token was or will be shown for, and the request for it.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pending {
+pub(crate) struct Pending {
     /// SHA-256 of the token: another token gets another key.
     token: Digest,
     key_pem: Zeroizing<String>,
@@ -223,6 +223,14 @@ fn is_about_the_invitation(error: &CallError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    innkeeper_wire::samples! {
+        Pending {
+            token: [Digest::of(b"token")],
+            key_pem: [Zeroizing::new("-----BEGIN PRIVATE KEY-----\n".to_owned())],
+            request_pem: ["-----BEGIN CERTIFICATE REQUEST-----\n".to_owned()],
+        }
+    }
 
     #[test]
     fn a_token_that_is_shown_again_is_shown_for_the_same_key() {

@@ -14,6 +14,8 @@ pub mod exporter;
 #[cfg(test)]
 mod fixtures;
 pub mod gaps;
+#[cfg(test)]
+mod golden;
 pub mod guests_stop;
 pub mod hypervisor;
 pub mod identity;
