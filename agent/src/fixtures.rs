@@ -128,3 +128,17 @@ pub(crate) fn network() -> NetworkState {
         }],
     }
 }
+
+/// The same with subnets, whose pools are reached in that way.
+pub(crate) fn network_in(mode: PoolMode) -> NetworkState {
+    let mut spec = spec_with_subnets();
+    for subnet in &mut spec.network.subnets {
+        *subnet = Subnet { mode, ..*subnet };
+    }
+    NetworkState {
+        guests: vec![GuestNetwork {
+            server: spec.server,
+            nic: spec.network,
+        }],
+    }
+}

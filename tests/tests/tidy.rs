@@ -47,7 +47,7 @@ const LAYERS: [&[&str]; 19] = [
 
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
 /// decided, through `durable` alone.
-const DECIDING: [(&str, &[&str]); 12] = [
+const DECIDING: [(&str, &[&str]); 13] = [
     (
         "agent/src/plan.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
@@ -67,6 +67,7 @@ const DECIDING: [(&str, &[&str]); 12] = [
     ("agent/src/network/guard.rs", &[]),
     ("agent/src/network/drift.rs", &["action"]),
     ("agent/src/network/foreign.rs", &[]),
+    ("agent/src/network/pools.rs", &["action"]),
     ("agent/src/desired.rs", &["durable"]),
     (
         "agent/src/desired/store.rs",

@@ -14,7 +14,8 @@ use serde::Deserialize;
 
 use super::{
     NetworkConfig, NetworkError,
-    kernel::{exists, line, run},
+    kernel::exists,
+    programs::{line, run},
 };
 use crate::hypervisor::{Heard, Question};
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{
     NetworkError,
     drift::PortFault,
-    kernel::{batch, line, run},
+    programs::{batch, line, run},
 };
 
 /// Makes taps the ports that they shall be. One that is off the bridge is switched off while it is put back: until it

@@ -24,8 +24,8 @@ use innkeeper_wire::{digest::Digest, vm::Opening};
 use serde_json::{Value, json};
 
 use super::{
-    drift,
     nft::{Table, accept, concat, drop, equal, in_set, jump, meta, payload, unequal},
+    pools,
 };
 use crate::action::NetworkState;
 
@@ -157,14 +157,14 @@ fn judge_table(state: &NetworkState, bridge: &str) -> Table {
         to_values(&openings.ping6),
     );
     // Nothing asks for these: they are read back, to compare routes, answers and addresses with.
-    let routed = drift::routed(state);
+    let routed = pools::routed(state);
     let of_family = |v4: bool| routed.iter().filter(move |address| address.is_ipv4() == v4);
     let values = |v4| of_family(v4).map(|address| json!(address)).collect();
     table.set("routed4", &json!("ipv4_addr"), &[], values(true));
     table.set("routed6", &json!("ipv6_addr"), &[], values(false));
-    let gateways = to_values(&drift::gateways(state));
+    let gateways = to_values(&pools::gateways(state));
     table.set("gateway4", &json!("ipv4_addr"), &[], gateways);
-    let pools = drift::routed_pools(state);
+    let pools = pools::routed_pools(state);
     for (name, kind, v4) in [("pool4", "ipv4_addr", true), ("pool6", "ipv6_addr", false)] {
         let pools = pools.iter().filter(|(network, _)| network.is_ipv4() == v4);
         // The length of the prefix as a port: nft would print a prefix in several ways.

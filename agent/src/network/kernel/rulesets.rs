@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{run, run_up_to};
 use crate::network::{
     NetworkError,
     foreign::iptables::{self, Variant},
+    programs::{run, run_up_to},
     rules::{self, Tables},
 };
 

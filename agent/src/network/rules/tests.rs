@@ -133,7 +133,7 @@ fn a_routed_pool_is_read_back() {
     let installed = read(&tables).expect("whole");
     assert_eq!(installed.routed, installed.addresses);
     assert_eq!(installed.gateways, [Ipv4Addr::new(198, 51, 100, 1)].into());
-    assert_eq!(installed.pools, drift::routed_pools(&state));
+    assert_eq!(installed.pools, pools::routed_pools(&state));
     assert_eq!(installed.pools.len(), 2);
 }
 
