@@ -3,7 +3,7 @@
 //! a duty, and at once when somebody wants the ID. As with an erasure, one commit takes everything out of the
 //! records and notes that the key is still to go; another duty finishes what a crash interrupts.
 
-use std::{collections::VecDeque, net::IpAddr, sync::Mutex, time::Duration};
+use std::{collections::VecDeque, net::IpAddr, sync::Mutex};
 
 use innkeeper_wire::{error::chain, id::AccountId, time::Timestamp};
 
@@ -15,7 +15,7 @@ use crate::{
         account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
         mailbox,
     },
-    kernel::{Actor, Caller, Error, duty::Outcome},
+    kernel::{Actor, Caller, Error, duty::Outcome, gate::HOSTS_AWAITED},
     mails::rules::MailContent,
 };
 
@@ -30,9 +30,6 @@ const RESENDS_PAUSE_S: u64 = 10;
 /// Accounts that one turn of the duty looks at, and sign-ups that it ends.
 const LOOKED_AT_PER_TURN: usize = 1_000;
 const ENDED_PER_TURN: usize = 200;
-/// Hosts have this long after a start to say that the journal has lost commits; no sign-up ends before. As long as the
-/// creation of a server may take.
-const HOSTS_AWAITED: Duration = Duration::from_secs(30 * 60);
 
 /// Who wants another confirmation mail, an ID or an address, and where he is. Looked up after the answer, so that the
 /// time of an answer does not tell whether there is such an account (T32). A restart forgets them; people ask again.

@@ -1,7 +1,10 @@
 //! What may be done now, as everybody may ask: whether customers' changes are taken, whether a host is followed,
 //! whether addresses are given away. `continuity` knows the answers, and lies above all who ask; so it registers here.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
 use innkeeper_wire::{
     id::{Code, HostId},
@@ -9,6 +12,11 @@ use innkeeper_wire::{
 };
 
 use super::{caller::Actor, error::Error};
+
+/// How long hosts are waited for before their silence counts: a server of which its host has said nothing in this time
+/// is given up, and what this journal says is acted upon for good once no host has said in this time after a start that
+/// commits are lost.
+pub const HOSTS_AWAITED: Duration = Duration::from_secs(30 * 60);
 
 /// What is asked. All of it is read only.
 pub trait Answers: Send + Sync {

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalogue::{Image, Plan},
     hosts::rules::host::{Demand, HostReach, plain},
+    kernel::gate::HOSTS_AWAITED,
 };
 
 mod deadline;
@@ -37,7 +38,7 @@ mod deadline;
 pub const CREATE_ATTEMPTS_MAX: u32 = 5;
 /// A server that was not ready within this time, whether or not its host names a trouble, is given up, with nothing
 /// charged.
-pub const CREATE_DEADLINE: Duration = Duration::from_secs(30 * 60);
+pub const CREATE_DEADLINE: Duration = HOSTS_AWAITED;
 /// Longest account of a problem that is stored, in characters; agents keep theirs as short.
 const DETAIL_CHARS_MAX: usize = 500;
 
