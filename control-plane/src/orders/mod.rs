@@ -127,7 +127,7 @@ fn without_server(order: &Order, error: Error) -> Error {
 }
 
 fn view(order: Order, server: &Server) -> Result<api::Order, Error> {
-    let (state, failure) = progress(server);
+    let (state, failure) = progress(order.failed, server);
     let prices = prices(&order.choice, order.tax.as_ref())?;
     let addresses = match order.addresses {
         of_before if of_before.is_unknown() => Families::of(&server.nic.addresses),

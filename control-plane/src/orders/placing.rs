@@ -188,6 +188,7 @@ impl Orders {
             server,
             contract: ContractId::new(self.ctx.ids()),
             placed_at: tx.now(),
+            failed: None,
         };
         let server = self.new_server(tx, &order, host.id, addresses)?;
         tx.insert(&(order.account, order.id), &order)?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     addresses::rules::Families,
     kernel::record::records,
-    orders::rules::{Choice, IdempotencyRecord, Order},
+    orders::rules::{Choice, FailedBefore, IdempotencyRecord, Order},
 };
 
 records! {
@@ -28,24 +28,27 @@ pub(crate) struct QuoteClaim {
     pub(crate) order: OrderId,
 }
 
-/// An order that says itself how far it is. Its server says the same (`orders::rules::progress`).
+/// An order that says itself how far it is. Its server says the same (`orders::rules::progress`), but for one that failed
+/// in the first week.
 #[derive(Deserialize)]
 struct OrderV2 {
     id: OrderId,
     account: AccountId,
     quote: QuoteId,
     choice: Choice,
-    #[serde(rename = "state")]
-    _state: OrderState,
+    state: OrderState,
     server: ServerId,
     contract: ContractId,
     placed_at: Timestamp,
-    #[serde(rename = "failure", default)]
-    _failure: Option<ServerProblemCode>,
+    #[serde(default)]
+    failure: Option<ServerProblemCode>,
 }
 
 impl From<OrderV2> for Order {
     fn from(order: OrderV2) -> Self {
+        let failed = FailedBefore {
+            code: order.failure,
+        };
         Self {
             id: order.id,
             account: order.account,
@@ -56,6 +59,7 @@ impl From<OrderV2> for Order {
             server: order.server,
             contract: order.contract,
             placed_at: order.placed_at,
+            failed: (order.state == OrderState::Failed).then_some(failed),
         }
     }
 }
@@ -71,9 +75,9 @@ mod tests {
         store::{Key, Write},
     };
 
-    /// As version 0.1 wrote it, without and with a failure.
+    /// As version 0.1 wrote it, with a failure, and with one of which it did not keep why.
     #[test]
-    fn an_order_of_version_2_is_read_and_written_again_without_its_state() {
+    fn an_order_of_version_2_keeps_of_its_state_that_it_failed() {
         let uuid = uuid_v7(Timestamp::from_millis(1), [1; 10]);
         let choice = json!({
             "site": "seoul-1",
@@ -105,14 +109,24 @@ mod tests {
         completed["state"] = json!("completed");
         let mut failed = now.clone();
         failed["state"] = json!("failed");
-        failed["failure"] = json!("deadline_missed");
+        let mut failed_now = now.clone();
+        failed_now["failed"] = json!({ "code": null });
+        let (mut why, mut why_now) = (failed.clone(), failed_now.clone());
+        why["failure"] = json!("deadline_missed");
+        why_now["failed"]["code"] = json!("deadline_missed");
         let key = Key::new("ord/of/somebody").expect("printable");
-        for (version, stored) in [(2, completed), (2, failed), (3, now.clone())] {
+        for (version, stored, now) in [
+            (2, completed, &now),
+            (2, failed, &failed_now),
+            (2, why, &why_now),
+            (3, now.clone(), &now),
+            (3, why_now.clone(), &why_now),
+        ] {
             let mut value = vec![version];
             value.extend(serde_json::to_vec(&stored).expect("plain values"));
             let write = Write::Put(key.clone(), value);
             let order = crate::kernel::record::written::<Order>(&write).expect("it reads");
-            assert_eq!(serde_json::to_value(&order).expect("plain values"), now);
+            assert_eq!(serde_json::to_value(&order).expect("plain values"), *now);
         }
         assert_eq!((Order::KIND.version, Order::KIND.oldest), (3, 2));
     }

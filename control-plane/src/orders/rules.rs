@@ -99,6 +99,17 @@ pub struct Order {
     pub contract: ContractId,
     /// When it was placed.
     pub placed_at: Timestamp,
+    /// That it failed, as an order of version 2 says itself. All others leave that to their servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedBefore>,
+}
+
+/// That an order failed while orders still kept their state. Of the first week its server does not know it, and nobody
+/// why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedBefore {
+    /// Why, if it was kept.
+    pub code: Option<ServerProblemCode>,
 }
 
 impl Choice {
@@ -134,9 +145,16 @@ pub struct IdempotencyRecord {
 }
 
 /// How far the order of a server is, and why it failed if it did. An order that left `provisioning` stays what it became:
-/// a server that was ready once, or was given up once, keeps that whatever becomes of it later.
+/// a server that was ready once, or was given up once, keeps that whatever becomes of it later. `failed` is what the order
+/// itself says.
 #[must_use]
-pub fn progress(server: &Server) -> (OrderState, Option<ServerProblemCode>) {
+pub fn progress(
+    failed: Option<FailedBefore>,
+    server: &Server,
+) -> (OrderState, Option<ServerProblemCode>) {
+    if let Some(FailedBefore { code }) = failed {
+        return (OrderState::Failed, code);
+    }
     if let Some(failure) = &server.failure {
         return (OrderState::Failed, Some(failure.code));
     }
@@ -413,8 +431,25 @@ mod tests {
                     failure,
                     ..any_server()
                 };
-                assert_eq!(progress(&server), (expected, code), "{server:?}");
+                assert_eq!(progress(None, &server), (expected, code), "{server:?}");
             }
+        }
+    }
+
+    /// Of the first week: its server knows only that it was deleted.
+    #[test]
+    fn an_order_that_has_failed_by_its_own_record_stays_failed() {
+        let server = Server {
+            lifecycle: Lifecycle::Gone {
+                why: Farewell::Deleted,
+                since: at(30),
+            },
+            ..any_server()
+        };
+        assert_eq!(progress(None, &server), (OrderState::Cancelled, None));
+        for code in [Some(ServerProblemCode::DiskFailed), None] {
+            let failed = Some(FailedBefore { code });
+            assert_eq!(progress(failed, &server), (OrderState::Failed, code));
         }
     }
 
@@ -508,7 +543,7 @@ mod tests {
                         Some(state) => (state, next.failure.as_ref().map(|why| why.code)),
                         None => (*before, *why),
                     };
-                    assert_eq!(progress(&next), stored, "{event:?} of {server:?}");
+                    assert_eq!(progress(None, &next), stored, "{event:?} of {server:?}");
                     walked.insert(format!("{:?}", stored.0));
                     longer.push((next, stored));
                 }
