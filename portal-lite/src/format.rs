@@ -27,11 +27,8 @@ pub fn money(locale: Locale, money: Money) -> String {
     let sign = if money.amount < 0 { "-" } else { "" };
     let minor = u128::from(money.amount.unsigned_abs());
     let digits = decimal(minor, money.currency.decimals(), money.currency);
-    language::say_amount(
-        locale,
-        words::money(money.currency),
-        &format!("{sign}{digits}"),
-    )
+    let said = language::say_amount(locale, words::money(money.currency), &digits);
+    format!("{sign}{said}")
 }
 
 /// A price an hour, with as many decimals as it has.
@@ -66,7 +63,9 @@ fn decimal(value: u128, scale: u32, currency: Currency) -> String {
     let width = usize::try_from(scale).expect("a handful of decimals");
     let kept = usize::try_from(currency.decimals()).expect("a handful of decimals");
     let mut fraction = format!("{:0width$}", value % unit);
-    if scale == 0 {
+    // Nobody in Taiwan writes cents that are none.
+    let is_whole = value.is_multiple_of(unit);
+    if scale == 0 || is_whole && currency == Currency::Twd {
         fraction.clear();
     }
     while fraction.len() > kept && fraction.ends_with('0') {
@@ -129,13 +128,15 @@ mod tests {
         check(Locale::En, 999, Currency::Krw, "₩999");
         check(Locale::En, 5, Currency::Usd, "$0.05");
         check(Locale::Ko, 123_450, Currency::Usd, "US$1,234.50");
-        check(Locale::En, -150, Currency::Eur, "€-1.50");
-        check(Locale::ZhHant, 150_000, Currency::Twd, "NT$1,500.00");
+        check(Locale::En, -150, Currency::Eur, "-€1.50");
+        check(Locale::Ko, -1_500, Currency::Krw, "-1,500원");
+        check(Locale::ZhHant, 150_000, Currency::Twd, "NT$1,500");
+        check(Locale::ZhHant, 150_050, Currency::Twd, "NT$1,500.50");
         check(
             Locale::En,
             i64::MIN,
             Currency::Krw,
-            "₩-9,223,372,036,854,775,808",
+            "-₩9,223,372,036,854,775,808",
         );
     }
 

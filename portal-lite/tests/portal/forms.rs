@@ -281,7 +281,10 @@ async fn keys_are_added_refused_and_deleted() {
             FieldErrorCode::SeveralKeys,
             "There are several keys here. Add one at a time.",
         ),
-        (FieldErrorCode::Malformed, "This is no OpenSSH public key."),
+        (
+            FieldErrorCode::Malformed,
+            "This is not an OpenSSH public key.",
+        ),
         (FieldErrorCode::Duplicate, "You have this already."),
     ] {
         stub.refuse("POST /me/ssh-keys", invalid(&[("/public_key", code)]));
