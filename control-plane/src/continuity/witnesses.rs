@@ -387,6 +387,15 @@ mod tests {
         assert_eq!(format!("{key:?}"), "WitnessKey", "keys are never shown");
     }
 
+    /// Hosts have kept tags of years ago: another way to make them would make liars of all hosts.
+    #[test]
+    fn tags_are_made_as_ever() {
+        let witness = WitnessKey::new([7; 32]).sign(&head(3, 40, "a"));
+        // HMAC-SHA-256 by another program, of the name, both numbers and the hash.
+        let tag = "sha256:89ea4ec39bdf7e374f782af5b831ce8aae49bc88191c28b17dd84737ceb5f8b0";
+        assert_eq!(witness.tag.to_string(), tag);
+    }
+
     #[test]
     fn what_was_told_is_held_against_the_journal() {
         // Opened at 100 in epoch 2; 103 and 110 were told since; the journal stands at 110.
