@@ -26,6 +26,18 @@ pub const PAGE_MAX: usize = 200;
 pub const SERVERS_PER_ACCOUNT_DEFAULT: u32 = 20;
 /// Most SSH keys in an account.
 pub const SSH_KEYS_PER_ACCOUNT_MAX: usize = 50;
+/// Longest ID, in characters.
+pub const LOGIN_ID_LENGTH_MAX: usize = 12;
+/// Longest name of a person, in characters.
+pub const NAME_LENGTH_MAX: usize = 100;
+/// Longest e-mail address, in bytes.
+pub const EMAIL_LENGTH_MAX: usize = 254;
+/// Longest password, in characters.
+pub const PASSWORD_LENGTH_MAX: usize = 128;
+/// Longest name of an SSH key, in characters.
+pub const KEY_NAME_LENGTH_MAX: usize = 60;
+/// Longest line of an SSH key, in bytes.
+pub const PUBLIC_KEY_LENGTH_MAX: usize = 4_096;
 
 /// One page of a list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -496,18 +508,19 @@ pub struct Order {
     pub failed_at: Option<Timestamp>,
 }
 
-/// How far an order is (domain-model C3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OrderState {
-    /// Capacity and address are reserved, the host is at work.
-    Provisioning,
-    /// The server was reported ready: it can be reached.
-    Completed,
-    /// The server could not be made; nothing is charged.
-    Failed,
-    /// The customer deleted the server before it was ready; nothing is charged.
-    Cancelled,
+codes! {
+    /// How far an order is (domain-model C3.2).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    pub enum OrderState {
+        /// Capacity and address are reserved, the host is at work.
+        Provisioning = "provisioning",
+        /// The server was reported ready: it can be reached.
+        Completed = "completed",
+        /// The server could not be made; nothing is charged.
+        Failed = "failed",
+        /// The customer deleted the server before it was ready; nothing is charged.
+        Cancelled = "cancelled",
+    }
 }
 
 /// A server.
@@ -601,50 +614,52 @@ pub enum OutageCause {
     Hung,
 }
 
-/// What a server does (domain-model C3.3), with the transitions that a customer can see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ServerState {
-    /// Ordered; its host has not begun.
-    Requested,
-    /// Its host is making it.
-    Creating,
-    /// It could not be made.
-    CreateFailed,
-    /// It runs.
-    Running,
-    /// It was asked to start and does not run yet.
-    Starting,
-    /// It was asked to stop and still runs.
-    Stopping,
-    /// It was asked to reboot and has not yet.
-    Rebooting,
-    /// It holds its memory and does not run; `paused` says why. Starting it lets it go on.
-    Paused,
-    /// It does not run. It is charged all the same.
-    Stopped,
-    /// Its host can't be reached, or gets no answer from it, so nobody knows.
-    Unknown,
-    /// It is being removed.
-    Deleting,
-    /// It is gone.
-    Deleted,
+codes! {
+    /// What a server does (domain-model C3.3), with the transitions that a customer can see.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+    pub enum ServerState {
+        /// Ordered; its host has not begun.
+        Requested = "requested",
+        /// Its host is making it.
+        Creating = "creating",
+        /// It could not be made.
+        CreateFailed = "create_failed",
+        /// It runs.
+        Running = "running",
+        /// It was asked to start and does not run yet.
+        Starting = "starting",
+        /// It was asked to stop and still runs.
+        Stopping = "stopping",
+        /// It was asked to reboot and has not yet.
+        Rebooting = "rebooting",
+        /// It holds its memory and does not run; `paused` says why. Starting it lets it go on.
+        Paused = "paused",
+        /// It does not run. It is charged all the same.
+        Stopped = "stopped",
+        /// Its host can't be reached, or gets no answer from it, so nobody knows.
+        Unknown = "unknown",
+        /// It is being removed.
+        Deleting = "deleting",
+        /// It is gone.
+        Deleted = "deleted",
+    }
 }
 
-/// What can be asked of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ServerAction {
-    /// Run; go on, when it is paused.
-    Start,
-    /// Ask the guest to stop.
-    Shutdown,
-    /// Stop at once, as by pulling the plug.
-    PowerOff,
-    /// Ask the guest to restart.
-    Reboot,
-    /// Remove it (`DELETE`).
-    Delete,
+codes! {
+    /// What can be asked of a server.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+    pub enum ServerAction {
+        /// Run; go on, when it is paused.
+        Start = "start",
+        /// Ask the guest to stop.
+        Shutdown = "shutdown",
+        /// Stop at once, as by pulling the plug.
+        PowerOff = "power_off",
+        /// Ask the guest to restart.
+        Reboot = "reboot",
+        /// Remove it (`DELETE`).
+        Delete = "delete",
+    }
 }
 
 /// Asks something of a server.
@@ -654,4 +669,32 @@ pub struct ServerActionRequest {
     /// What; `delete` is a `DELETE` request instead.
     #[schema(value_type = String, pattern = "^(start|shutdown|power_off|reboot)$")]
     pub action: ServerAction,
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema;
+
+    use super::*;
+
+    /// utoipa takes only literals, so the document could say something else than what is checked.
+    #[test]
+    fn the_document_has_the_limits_that_are_checked() {
+        let length_max = |schema: &serde_json::Value, field: &str| {
+            schema["properties"][field]["maxLength"].as_u64()
+        };
+        let sign_up = serde_json::to_value(SignupRequest::schema()).expect("plain");
+        let key = serde_json::to_value(SshKeyRequest::schema()).expect("plain");
+        for (schema, field, limit) in [
+            (&sign_up, "login_id", LOGIN_ID_LENGTH_MAX),
+            (&sign_up, "name", NAME_LENGTH_MAX),
+            (&sign_up, "email", EMAIL_LENGTH_MAX),
+            (&sign_up, "password", PASSWORD_LENGTH_MAX),
+            (&key, "name", KEY_NAME_LENGTH_MAX),
+            (&key, "public_key", PUBLIC_KEY_LENGTH_MAX),
+        ] {
+            let said = length_max(schema, field);
+            assert_eq!(said, u64::try_from(limit).ok(), "{field}");
+        }
+    }
 }

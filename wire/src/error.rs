@@ -171,55 +171,56 @@ impl Problem {
     }
 }
 
-/// What can be wrong with a field. Texts for people are made from these, in their language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum FieldErrorCode {
-    /// It is compulsory.
-    Required,
-    /// It has not the form it must have.
-    Malformed,
-    /// It is too long.
-    TooLong,
-    /// Somebody has it already.
-    Taken,
-    /// The password is too short.
-    TooShort,
-    /// The password is easy to guess.
-    Weak,
-    /// The password holds the ID, the name or the e-mail address.
-    ContainsPersonalData,
-    /// The text was replaced by a newer version since the form was shown.
-    Outdated,
-    /// It names nothing that exists.
-    Unknown,
-    /// It is reserved.
-    Reserved,
-    /// It is a private key, or a part of one; the public half is wanted, and this in no field.
-    PrivateKey,
-    /// The key is of a kind that is no longer safe (DSA), or that not every server can read.
-    UnsafeKey,
-    /// It holds several keys where one is wanted.
-    SeveralKeys,
-    /// Something stands in front of the key: options of an `authorized_keys` file, or a host's name.
-    KeyOptions,
-    /// It is a certificate, and the key that it is for is wanted.
-    Certificate,
-    /// The same is there already.
-    Duplicate,
-    /// Too many entries.
-    TooMany,
-    /// There is none left.
-    SoldOut,
-    /// The image does not fit on the plan's disk.
-    DiskTooSmall,
-    /// It has characters that can't be seen, or that turn the direction of others.
-    InvisibleCharacters,
-    /// It has a part that mail programs make a link of.
-    Link,
-    /// The domain of an e-mail address is none that mail can be sent to: a dot at its end, scripts that nobody mixes,
-    /// signs that no domain has.
-    BadDomain,
+codes! {
+    /// What can be wrong with a field. Texts for people are made from these, in their language.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+    pub enum FieldErrorCode {
+        /// It is compulsory.
+        Required = "required",
+        /// It has not the form it must have.
+        Malformed = "malformed",
+        /// It is too long.
+        TooLong = "too-long",
+        /// Somebody has it already.
+        Taken = "taken",
+        /// The password is too short.
+        TooShort = "too-short",
+        /// The password is easy to guess.
+        Weak = "weak",
+        /// The password holds the ID, the name or the e-mail address.
+        ContainsPersonalData = "contains-personal-data",
+        /// The text was replaced by a newer version since the form was shown.
+        Outdated = "outdated",
+        /// It names nothing that exists.
+        Unknown = "unknown",
+        /// It is reserved.
+        Reserved = "reserved",
+        /// It is a private key, or a part of one; the public half is wanted, and this in no field.
+        PrivateKey = "private-key",
+        /// The key is of a kind that is no longer safe (DSA), or that not every server can read.
+        UnsafeKey = "unsafe-key",
+        /// It holds several keys where one is wanted.
+        SeveralKeys = "several-keys",
+        /// Something stands in front of the key: options of an `authorized_keys` file, or a host's name.
+        KeyOptions = "key-options",
+        /// It is a certificate, and the key that it is for is wanted.
+        Certificate = "certificate",
+        /// The same is there already.
+        Duplicate = "duplicate",
+        /// Too many entries.
+        TooMany = "too-many",
+        /// There is none left.
+        SoldOut = "sold-out",
+        /// The image does not fit on the plan's disk.
+        DiskTooSmall = "disk-too-small",
+        /// It has characters that can't be seen, or that turn the direction of others.
+        InvisibleCharacters = "invisible-characters",
+        /// It has a part that mail programs make a link of.
+        Link = "link",
+        /// The domain of an e-mail address is none that mail can be sent to: a dot at its end, scripts that nobody mixes,
+        /// signs that no domain has.
+        BadDomain = "bad-domain",
+    }
 }
 
 #[cfg(test)]

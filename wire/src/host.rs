@@ -465,22 +465,23 @@ pub enum PauseReason {
     Unknown,
 }
 
-/// Steps of making a server, in their order.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum CreateStep {
-    /// Waiting for its turn.
-    Queued,
-    /// Fetching the base image.
-    Image,
-    /// Making disk and seed.
-    Disk,
-    /// Installing its rules.
-    Network,
-    /// Defining and starting the domain.
-    Start,
+codes! {
+    /// Steps of making a server, in their order.
+    #[derive(
+        Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+    )]
+    pub enum CreateStep {
+        /// Waiting for its turn.
+        Queued = "queued",
+        /// Fetching the base image.
+        Image = "image",
+        /// Making disk and seed.
+        Disk = "disk",
+        /// Installing its rules.
+        Network = "network",
+        /// Defining and starting the domain.
+        Start = "start",
+    }
 }
 
 /// Why a server is not as wanted.

@@ -17,3 +17,26 @@ macro_rules! travels_as_text {
         }
     )+};
 }
+
+/// An enum whose variants travel as stable codes, written once beside each: a variant can be forgotten neither in `ALL`
+/// nor by who makes words of them.
+// `$code` is a `tt` for utoipa's sake, as in `error`.
+macro_rules! codes {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $code:tt,)+ }) => {
+        $(#[$meta])*
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)+
+        }
+
+        impl $name {
+            /// All of them, in their order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+        }
+    };
+}

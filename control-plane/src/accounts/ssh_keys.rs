@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Longest name of a key, in characters.
-const NAME_LENGTH_MAX: usize = 60;
+const NAME_LENGTH_MAX: usize = api::KEY_NAME_LENGTH_MAX;
 
 impl Accounts {
     /// The account's keys, newest first. There are few, so it is always one page.

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
-    api::{Locale, SignupRequest},
+    api::{Locale, NAME_LENGTH_MAX, SignupRequest},
     error::{FieldError, FieldErrorCode},
     id::AccountId,
     time::Timestamp,
@@ -233,7 +233,7 @@ fn check_name(name: &str) -> Option<FieldError> {
     if name.trim().is_empty() {
         return Some(field(pointer, FieldErrorCode::Required, "enter your name"));
     }
-    if name.chars().count() > 100 {
+    if name.chars().count() > NAME_LENGTH_MAX {
         return Some(field(
             pointer,
             FieldErrorCode::TooLong,

@@ -8,7 +8,7 @@ use innkeeper_wire::error::{FieldError, FieldErrorCode};
 use crate::accounts::rules::account::field;
 
 /// Longest address, in characters, as it is typed and in ASCII (RFC 5321).
-const LENGTH_MAX: usize = 254;
+const LENGTH_MAX: usize = innkeeper_wire::api::EMAIL_LENGTH_MAX;
 /// The sign between a mailbox and its domain as Chinese and Korean input methods write it.
 const WIDE_AT: char = '\u{ff20}';
 

@@ -15,7 +15,7 @@ use innkeeper_wire::{
 use crate::accounts::rules::account::field;
 
 /// Longest password, in characters of the normal form (domain-model B7).
-pub const LENGTH_MAX: usize = 128;
+pub const LENGTH_MAX: usize = innkeeper_wire::api::PASSWORD_LENGTH_MAX;
 /// Shortest text that counts as personal when a password holds it, in characters.
 const PERSONAL_LENGTH_MIN: usize = 4;
 

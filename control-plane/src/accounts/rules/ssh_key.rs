@@ -28,7 +28,7 @@ mod paste;
 /// Shortest RSA modulus that is accepted, in bits.
 const RSA_BITS_MIN: usize = 3_072;
 /// Longest line that is looked at; an RSA key of 16 384 bits has 2 800 characters.
-const LINE_LENGTH_MAX: usize = 4_096;
+const LINE_LENGTH_MAX: usize = innkeeper_wire::api::PUBLIC_KEY_LENGTH_MAX;
 
 /// The `=` at the end is easily lost when a key is copied, and says nothing.
 const STANDARD_LENIENT: GeneralPurpose = GeneralPurpose::new(
