@@ -23,8 +23,16 @@ pub enum Cookie {
     Notice,
     /// Where the mail to confirm an address went.
     Pending,
-    /// The ID to prefill at sign-in, by its owner's wish (R9), or after a sign-up.
+    /// The ID to prefill at sign-in, by its owner's wish (R9).
     Login,
+    /// The ID of whoever has just signed up, to prefill it until he has signed in.
+    Newcomer,
+    /// Where whoever has just signed up wanted to go.
+    Next,
+    /// Whose session it is or was: what was typed into a form is given back to nobody else.
+    Account,
+    /// The account's language, for whoever has chosen none in this browser.
+    AccountLanguage,
     /// The API's token for a device from which somebody has signed in.
     Device,
 }
@@ -88,6 +96,14 @@ impl Cookie {
             (Self::Pending, Transport::Http) => "innkeeper-pending",
             (Self::Login, Transport::Https) => "__Host-innkeeper-login",
             (Self::Login, Transport::Http) => "innkeeper-login",
+            (Self::Newcomer, Transport::Https) => "__Host-innkeeper-newcomer",
+            (Self::Newcomer, Transport::Http) => "innkeeper-newcomer",
+            (Self::Next, Transport::Https) => "__Host-innkeeper-next",
+            (Self::Next, Transport::Http) => "innkeeper-next",
+            (Self::Account, Transport::Https) => "__Host-innkeeper-account",
+            (Self::Account, Transport::Http) => "innkeeper-account",
+            (Self::AccountLanguage, Transport::Https) => "__Host-innkeeper-account-language",
+            (Self::AccountLanguage, Transport::Http) => "innkeeper-account-language",
             (Self::Device, Transport::Https) => "__Host-innkeeper-device",
             (Self::Device, Transport::Http) => "innkeeper-device",
         }

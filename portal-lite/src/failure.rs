@@ -1,27 +1,14 @@
-//! Failures, and the designed page for each. Handlers return them; the outermost layer, which knows the
-//! visitor, makes the page.
+//! Failures. Handlers return them; the outermost layer, which knows the visitor, has the page made (`pages::failure`).
 
 use axum::{
-    http::{
-        Method, StatusCode,
-        header::{RETRY_AFTER, SET_COOKIE},
-    },
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use innkeeper_listener::quiet::Trickle;
 use innkeeper_wire::error::{Problem, ProblemCode};
 use tracing::{error, warn};
 
-use crate::{
-    api::ApiError,
-    cookies::Cookie,
-    guard::Fields,
-    language,
-    notice::Notice,
-    page::{self, FailurePage, Retry},
-    visit::Visit,
-    words,
-};
+use crate::api::ApiError;
 
 /// Why there is no page as asked for.
 #[derive(Debug, Clone)]
@@ -40,6 +27,8 @@ pub enum Failure {
     TooLarge,
     /// The form was not made by us for this visitor, or is too old.
     Forgery,
+    /// It was made by us for another session of this browser.
+    Stale,
     /// Only for members.
     SignInFirst,
     /// Our fault.
@@ -101,44 +90,9 @@ impl Failure {
         }
     }
 
-    /// The designed page. `marker` is what the handler answered.
+    /// Whether signing in is what helps.
     #[must_use]
-    pub fn page(&self, visit: &Visit, mut marker: Response) -> Response {
-        if self.needs_sign_in() {
-            return sign_in_first(visit);
-        }
-        let status = self.status();
-        let code = self.code();
-        let is_down = matches!(status, StatusCode::SERVICE_UNAVAILABLE);
-        let fields = marker.extensions_mut().remove::<Fields>();
-        let view = FailurePage {
-            frame: page::frame(visit, page::Place::None),
-            status: status.as_u16(),
-            heading: visit.say(heading(code)),
-            text: match self {
-                Self::Forgery => visit.say("failure-forgery"),
-                Self::Refused(problem) => problem_text(visit, problem),
-                _ => visit.say(words::problem(code)),
-            },
-            home: self.is_forgery().then(|| visit.portal.public_url.clone()),
-            request_id: self.request_id(),
-            retry: fields.filter(|_| is_down).map(|fields| Retry {
-                action: visit.path(),
-                fields: fields.showable(),
-            }),
-            may_reload: is_down,
-        };
-        let mut response = page::render(visit, status, &view)
-            .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
-        if let Self::Refused(problem) = self
-            && let Some(seconds) = problem.retry_after_s
-        {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        response
-    }
-
-    fn needs_sign_in(&self) -> bool {
+    pub fn needs_sign_in(&self) -> bool {
         match self {
             Self::SignInFirst => true,
             Self::Refused(problem) => problem.code == ProblemCode::Unauthenticated,
@@ -146,85 +100,42 @@ impl Failure {
         }
     }
 
-    fn is_forgery(&self) -> bool {
+    /// Whether the form came from elsewhere.
+    #[must_use]
+    pub fn is_forgery(&self) -> bool {
         matches!(self, Self::Forgery)
     }
 
-    fn request_id(&self) -> Option<String> {
+    /// The request, as the API's logs name it.
+    #[must_use]
+    pub fn request_id(&self) -> Option<String> {
         match self {
             Self::Refused(problem) => problem.request_id.clone(),
             _ => None,
         }
     }
 
-    fn code(&self) -> ProblemCode {
+    /// The kind of problem.
+    #[must_use]
+    pub fn code(&self) -> ProblemCode {
         match self {
             Self::Refused(problem) => problem.code,
             Self::Unavailable => ProblemCode::Unavailable,
             Self::NotFound => ProblemCode::NotFound,
             Self::MethodNotAllowed => ProblemCode::MethodNotAllowed,
-            Self::BadRequest | Self::Forgery => ProblemCode::BadRequest,
+            Self::BadRequest | Self::Forgery | Self::Stale => ProblemCode::BadRequest,
             Self::TooLarge => ProblemCode::TooLarge,
             Self::SignInFirst => ProblemCode::Unauthenticated,
             Self::Internal => ProblemCode::Internal,
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status that its page is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
         match self {
-            Self::Forgery => StatusCode::FORBIDDEN,
+            Self::Forgery | Self::Stale => StatusCode::FORBIDDEN,
             _ => StatusCode::from_u16(self.code().status()).expect("codes have valid statuses"),
         }
     }
-}
-
-/// From here on a wait is said in minutes.
-const MINUTES_FROM_S: u64 = 90;
-
-/// What the API refused and why, in the visitor's language.
-#[must_use]
-pub fn problem_text(visit: &Visit, problem: &Problem) -> String {
-    let key = words::problem(problem.code);
-    let seconds = problem.retry_after_s.unwrap_or(60);
-    let in_minutes = |key| language::say_count(visit.locale, key, seconds.div_ceil(60).max(1));
-    match problem.code {
-        ProblemCode::AccountLocked | ProblemCode::OrderLimit => in_minutes(key),
-        ProblemCode::RateLimited | ProblemCode::Starting if seconds >= MINUTES_FROM_S => {
-            in_minutes(words::problem_minutes(problem.code))
-        }
-        ProblemCode::RateLimited | ProblemCode::Starting => {
-            language::say_count(visit.locale, key, seconds.max(1))
-        }
-        _ => visit.say(key),
-    }
-}
-
-fn heading(code: ProblemCode) -> &'static str {
-    match code.status() {
-        404 | 410 => "failure-not-found",
-        403 => "failure-forbidden",
-        409 | 422 => "failure-conflict",
-        423 | 429 => "failure-too-many",
-        503 | 507 => "failure-down",
-        500..=599 => "failure-internal",
-        _ => "failure-bad-request",
-    }
-}
-
-/// To the sign-in page, and back to where the visitor wanted to go if that can be visited.
-fn sign_in_first(visit: &Visit) -> Response {
-    let wanted = match visit.method {
-        Method::GET => visit.here(),
-        _ => String::new(),
-    };
-    let query = serde_urlencoded::to_string([("next", wanted)]).expect("texts only");
-    let mut response = page::redirect(&format!("/sign-in?{query}"));
-    let headers = response.headers_mut();
-    if visit.session.is_some() {
-        let transport = visit.portal.transport;
-        headers.append(SET_COOKIE, Cookie::Session.clear(transport));
-        let notice = Cookie::Notice.set(Notice::SessionEnded.code(), None, transport);
-        headers.append(SET_COOKIE, notice);
-    }
-    response
 }

@@ -1,12 +1,20 @@
-//! A form as shown: what was typed, and what is wrong with it, in words.
+//! Forms as data. A form is a `const` list of [`Field`]s: where the API complains of each, how it is drawn, how long it
+//! may be, and under which prefix its words are found. One template macro (`form.html`) draws them all.
 
-use axum::http::StatusCode;
-use innkeeper_wire::error::{FieldError, FieldErrorCode, Problem, ProblemCode};
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+};
+use innkeeper_wire::{
+    api::Locale,
+    error::{FieldError, FieldErrorCode, Problem, ProblemCode},
+};
 
+pub use crate::fields::{Field, Kind, Need};
 use crate::{
     api::ApiError,
-    failure::{Failure, problem_text},
-    guard::Fields,
+    failure::Failure,
+    fields::{Again, Fields, Why},
     language,
     visit::Visit,
     words,
@@ -15,12 +23,16 @@ use crate::{
 /// A form's contents and complaints.
 #[derive(Debug, Clone)]
 pub struct Form {
+    /// What it consists of.
+    pub list: &'static [Field],
     /// What was typed.
     pub fields: Fields,
     /// Complaints about fields, in the order the API made them.
     pub errors: Vec<FieldMessage>,
     /// A complaint about the whole.
     pub alert: Option<String>,
+    /// What else is to be said of it.
+    pub notice: Option<String>,
     /// The kind of problem, where a page offers a way out of one.
     pub code: Option<ProblemCode>,
     /// The status that the page is answered with.
@@ -32,42 +44,85 @@ pub struct Form {
 pub struct FieldMessage {
     /// Name of the control, also its id.
     pub field: String,
-    /// What is wrong, as said beside the field.
+    /// What is wrong, in the same words beside the field and in the summary on top.
     pub text: String,
-    /// The same for the summary on top, where the field must be named.
-    pub summary: String,
 }
 
-/// Where a field of the API stands in a form.
-#[derive(Debug, Clone, Copy)]
-pub struct Alias {
-    /// First segment of the API's pointer.
-    pub pointer: &'static str,
-    /// Name of the control.
-    pub field: &'static str,
-    /// What it is called in `words`.
-    pub subject: &'static str,
+/// What a form is to be filled in with when its page is opened: nothing, or what was sent before.
+#[derive(Debug, Default)]
+pub struct Entered(Option<Again>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Entered {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get().cloned()))
+    }
+}
+
+impl Entered {
+    /// Whether a form was sent that is to be shown instead of being carried out.
+    #[must_use]
+    pub fn is_again(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The form with what was sent before and why it is shown again, or else with `default`.
+    #[must_use]
+    pub fn form(self, visit: &Visit, list: &'static [Field], default: Fields) -> Form {
+        let Some(again) = self.0 else {
+            return Form::of(list, default);
+        };
+        let form = Form::of(list, again.fields);
+        let alert = match again.why {
+            Why::Language => return form,
+            Why::PrivateKey(field) => {
+                return form.complaint(visit, &[(&field, FieldErrorCode::PrivateKey)]);
+            }
+            Why::SignedIn => {
+                return Form {
+                    notice: Some(visit.say("form-kept")),
+                    ..form
+                };
+            }
+            Why::Stale => "form-stale",
+            Why::NoCookie => "form-no-cookie",
+        };
+        Form {
+            alert: Some(visit.say(alert)),
+            status: StatusCode::FORBIDDEN,
+            ..form
+        }
+    }
 }
 
 impl Form {
     /// A form with these values and no complaint.
     #[must_use]
-    pub fn of(fields: Fields) -> Self {
+    pub fn of(list: &'static [Field], fields: Fields) -> Self {
         Self {
+            list,
             fields,
             errors: Vec::new(),
             alert: None,
+            notice: None,
             code: None,
             status: StatusCode::OK,
         }
     }
 
     /// The form as the API refused it, or the failure that has a page of its own.
-    pub fn refused(
+    pub fn refused(self, visit: &Visit, error: ApiError) -> Result<Self, Failure> {
+        let list = self.list;
+        self.refused_about(visit, error, list)
+    }
+
+    /// As [`Form::refused`], where the API was asked about a part of the form only.
+    pub fn refused_about(
+        self,
         visit: &Visit,
-        fields: Fields,
         error: ApiError,
-        aliases: &[Alias],
+        part: &[Field],
     ) -> Result<Self, Failure> {
         let ApiError::Refused(problem) = error else {
             return Err(error.into());
@@ -75,51 +130,61 @@ impl Form {
         if problem.code == ProblemCode::Unauthenticated {
             return Err(Failure::Refused(problem));
         }
-        let fields = without_private_keys(fields, &problem, aliases);
-        let errors = complaints(visit, &problem, aliases);
+        let errors = complaints(visit, &problem, part);
         let status =
             StatusCode::from_u16(problem.code.status()).expect("codes have valid statuses");
         Ok(Self {
-            fields,
-            alert: errors.is_empty().then(|| problem_text(visit, &problem)),
+            alert: errors
+                .is_empty()
+                .then(|| words::problem_text(visit.locale, &problem)),
             errors,
             code: Some(problem.code),
             status,
+            ..self
         })
     }
 
     /// As [`Form::refused`], for pages that can be shown while the API is away.
-    pub fn refused_or_down(
-        visit: &Visit,
-        fields: Fields,
-        error: ApiError,
-        aliases: &[Alias],
-    ) -> Result<Self, Failure> {
-        match Self::refused(visit, fields.clone(), error, aliases) {
+    pub fn refused_or_down(self, visit: &Visit, error: ApiError) -> Result<Self, Failure> {
+        match self.clone().refused(visit, error) {
             Err(Failure::Unavailable) => Ok(Self {
                 alert: Some(visit.say(words::problem(ProblemCode::Unavailable))),
                 code: Some(ProblemCode::Unavailable),
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                ..Self::of(fields)
+                ..self
             }),
             other => other,
         }
     }
 
-    /// A form with one complaint of the portal's own.
+    /// The form with complaints of the portal's own. What is said of a field that is not seen is said of the whole.
     #[must_use]
-    pub fn complaint(fields: Fields, field: &str, text: String) -> Self {
-        let errors = vec![FieldMessage {
-            field: field.to_owned(),
-            summary: text.clone(),
-            text,
-        }];
-        Self {
-            errors,
-            code: Some(ProblemCode::ValidationFailed),
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            ..Self::of(fields)
+    pub fn complaint(mut self, visit: &Visit, complaints: &[(&str, FieldErrorCode)]) -> Self {
+        for (name, code) in complaints {
+            let field = self.list.iter().find(|field| field.name == *name);
+            let text = complaint_text(visit, field, *code);
+            match field {
+                Some(field) if field.kind != Kind::Hidden => self.errors.push(FieldMessage {
+                    field: field.name.to_owned(),
+                    text,
+                }),
+                _ => self.alert = Some(text),
+            }
         }
+        self.code = Some(ProblemCode::ValidationFailed);
+        self.status = StatusCode::UNPROCESSABLE_ENTITY;
+        self
+    }
+
+    /// Those of these fields that were left empty.
+    #[must_use]
+    pub fn missing(&self, names: &[&'static str]) -> Vec<(&'static str, FieldErrorCode)> {
+        let empty = names
+            .iter()
+            .filter(|name| self.value(name).trim().is_empty());
+        empty
+            .map(|name| (*name, FieldErrorCode::Required))
+            .collect()
     }
 
     /// What was typed into a field.
@@ -146,68 +211,176 @@ impl Form {
     pub fn is(&self, code: ProblemCode) -> bool {
         self.code == Some(code)
     }
+
+    /// What the summary of complaints is headed with: only wrong fields are the reader's to mend.
+    #[must_use]
+    pub fn summary_heading(&self) -> &'static str {
+        if self.errors.is_empty() {
+            "form-refused"
+        } else {
+            "form-problem"
+        }
+    }
+}
+
+/// A field as the template macro draws it.
+#[derive(Debug)]
+pub struct Drawn {
+    /// Name and id.
+    pub name: &'static str,
+    /// How it is drawn.
+    pub kind: Kind,
+    /// Its label.
+    pub label: String,
+    /// `(required)`, `(optional)` or nothing.
+    pub need: String,
+    /// Whether it must be filled in.
+    pub required: bool,
+    /// What to type.
+    pub hint: Option<String>,
+    /// What is wrong with it.
+    pub error: Option<String>,
+    /// What was typed; of a box to tick, what it stands for.
+    pub value: String,
+    /// Whether a box is ticked.
+    pub ticked: bool,
+    /// What browsers may fill in.
+    pub autocomplete: &'static str,
+    /// Ids of the texts that describe it, empty if there are none.
+    pub described_by: String,
+}
+
+impl Drawn {
+    /// The control's type.
+    #[must_use]
+    pub fn input_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Email => "email",
+            Kind::Password | Kind::NewPassword => "password",
+            Kind::Tick => "checkbox",
+            Kind::Hidden => "hidden",
+            Kind::Text | Kind::Lines(_) | Kind::Group => "text",
+        }
+    }
+
+    /// Rows of a field of several lines, 0 of any other.
+    #[must_use]
+    pub fn rows(&self) -> u8 {
+        match self.kind {
+            Kind::Lines(rows) => rows,
+            _ => 0,
+        }
+    }
+
+    /// Whether it is a box to tick.
+    #[must_use]
+    pub fn is_tick(&self) -> bool {
+        self.kind == Kind::Tick
+    }
+
+    /// Whether what was typed may be sent back.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Password | Kind::NewPassword)
+    }
+
+    /// The same with a box to tick that stands for `value`.
+    #[must_use]
+    pub fn standing_for(mut self, value: &str) -> Self {
+        self.ticked = self.value == value;
+        value.clone_into(&mut self.value);
+        self
+    }
+
+    /// The same under another label.
+    #[must_use]
+    pub fn called(mut self, label: String) -> Self {
+        self.label = label;
+        self
+    }
+}
+
+/// How a field of a form looks in a language.
+///
+/// # Panics
+///
+/// If the form has no such field: a mistake in a template, which every test that opens the page finds.
+#[must_use]
+pub fn draw(locale: Locale, password_length_min: usize, form: &Form, name: &str) -> Drawn {
+    let field = form.list.iter().find(|field| field.name == name);
+    let field = field.unwrap_or_else(|| panic!("the form has no field {name}"));
+    let hint_key = format!("{}-hint", field.words);
+    let hint = match field.kind {
+        Kind::NewPassword => Some(say_count(locale, &hint_key, password_length_min)),
+        _ => language::has(&hint_key).then(|| language::say(locale, &hint_key)),
+    };
+    let error = form.error(name).map(str::to_owned);
+    let described: Vec<String> = [
+        hint.as_ref().map(|_| format!("{name}-hint")),
+        error.as_ref().map(|_| format!("{name}-error")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    Drawn {
+        name: field.name,
+        kind: field.kind,
+        label: language::say(locale, field.words),
+        need: match field.need {
+            Need::Required => language::say(locale, "form-required"),
+            Need::Optional => language::say(locale, "form-optional"),
+            Need::Obvious => String::new(),
+        },
+        required: field.need != Need::Optional,
+        hint,
+        error,
+        value: form.value(name).to_owned(),
+        ticked: !form.value(name).is_empty(),
+        autocomplete: field.autocomplete,
+        described_by: described.join(" "),
+    }
 }
 
 /// One complaint a field: the first.
-fn complaints(visit: &Visit, problem: &Problem, aliases: &[Alias]) -> Vec<FieldMessage> {
+fn complaints(visit: &Visit, problem: &Problem, list: &[Field]) -> Vec<FieldMessage> {
     let mut messages: Vec<FieldMessage> = Vec::new();
     for error in &problem.errors {
-        let (field, subject) = place(error, aliases);
-        if messages.iter().any(|message| message.field == field) {
+        let pointer = pointer(error);
+        let field = list.iter().find(|field| field.pointer == pointer);
+        let name = field.map_or(pointer, |field| field.name);
+        if messages.iter().any(|message| message.field == name) {
             continue;
         }
-        let text = complaint_text(visit, subject, error.code);
-        let summary = words::field_label(subject).map_or_else(
-            || text.clone(),
-            |label| format!("{}{}{text}", visit.say(label), visit.say("form-label-end")),
-        );
         messages.push(FieldMessage {
-            field: field.to_owned(),
-            text,
-            summary,
+            field: name.to_owned(),
+            text: complaint_text(visit, field, error.code),
         });
     }
     messages
 }
 
-/// The control that a complaint of the API is about, and what `words` calls it.
-fn place<'a>(error: &'a FieldError, aliases: &[Alias]) -> (&'a str, &'a str) {
-    let pointer = error
-        .pointer
-        .trim_start_matches('/')
-        .split('/')
-        .next()
-        .unwrap_or_default();
-    aliases
-        .iter()
-        .find(|alias| alias.pointer == pointer)
-        .map_or((pointer, pointer), |alias| (alias.field, alias.subject))
+fn pointer(error: &FieldError) -> &str {
+    let pointer = error.pointer.trim_start_matches('/');
+    pointer.split('/').next().unwrap_or_default()
 }
 
 /// What is wrong with a field, with its limit where that is known.
-fn complaint_text(visit: &Visit, subject: &str, code: FieldErrorCode) -> String {
-    let count = |key, limit: usize| {
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        language::say_count(visit.locale, key, limit)
-    };
-    let installation = visit.facts.as_ref().map(|facts| &facts.installation);
-    match (code, installation, words::length_max(subject)) {
-        (FieldErrorCode::TooShort, Some(known), _) if subject == "password" => {
-            count("field-password-too-short", known.password_length_min)
+fn complaint_text(visit: &Visit, field: Option<&Field>, code: FieldErrorCode) -> String {
+    let own = field.map(|field| format!("{}-{}", field.words, code.as_str()));
+    let own = own.filter(|key| language::has(key));
+    let is_new_password = field.is_some_and(|field| field.kind == Kind::NewPassword);
+    match (own, code, field.and_then(|field| field.limit)) {
+        (Some(key), FieldErrorCode::TooShort, _) if is_new_password => {
+            say_count(visit.locale, &key, visit.password_length_min())
         }
-        (FieldErrorCode::TooLong, _, Some(limit)) => count("field-longer-than", limit),
-        _ => visit.say(words::field_error(subject, code)),
+        (Some(key), _, _) => visit.say(&key),
+        (None, FieldErrorCode::TooLong, Some(limit)) => {
+            say_count(visit.locale, "field-longer-than", limit)
+        }
+        (None, _, _) => visit.say(&words::field_error(code)),
     }
 }
 
-/// A private key that was pasted by mistake is not sent back, to be seen and cached once more.
-fn without_private_keys(fields: Fields, problem: &Problem, aliases: &[Alias]) -> Fields {
-    let is_private = |error: &&FieldError| error.code == FieldErrorCode::PrivateKey;
-    let Some(error) = problem.errors.iter().find(is_private) else {
-        return fields;
-    };
-    let (field, _) = place(error, aliases);
-    let mut pairs = fields.showable();
-    pairs.retain(|(name, _)| name != field);
-    Fields::new(pairs)
+fn say_count(locale: Locale, key: &str, count: usize) -> String {
+    language::say_count(locale, key, u64::try_from(count).unwrap_or(u64::MAX))
 }

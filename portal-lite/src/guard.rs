@@ -1,11 +1,12 @@
-//! What stands before every form: size, media type, `Origin` and form token are checked here, in one
-//! layer, so that no handler can forget it; handlers get the [`Fields`] only from here.
+//! What stands before every form: size, media type, `Origin`, form token and private keys are checked here, in one
+//! layer, so that no handler can forget it; handlers get the [`Fields`] only from here. A form that can't be carried
+//! out but may be shown becomes the opening of its own page, filled in (`form::Entered`).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    body::to_bytes,
-    extract::{FromRequestParts, Request},
+    body::{Body, to_bytes},
+    extract::Request,
     http::{
         Method,
         header::{CONTENT_TYPE, ORIGIN},
@@ -15,78 +16,46 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{failure::Failure, visit::Visit};
+use crate::{
+    failure::Failure,
+    fields::{AGAIN_FIELD, Again, Fields, TOKEN_FIELD, Why},
+    page,
+    sitemap::Who,
+    visit::{Visit, own_path, query_pairs},
+};
 
 /// Largest form that is read.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
-/// Name of the hidden field with the form token.
-pub const TOKEN_FIELD: &str = "form_token";
-/// Fields that are never shown again.
-const SECRET_FIELDS: [&str; 2] = [TOKEN_FIELD, "password"];
 
-/// The fields of a form that has passed the guard.
-#[derive(Debug, Clone, Default)]
-pub struct Fields(Arc<HashMap<String, Vec<String>>>);
-
-impl Fields {
-    /// From name and value pairs.
-    #[must_use]
-    pub fn new(pairs: Vec<(String, String)>) -> Self {
-        let mut fields: HashMap<String, Vec<String>> = HashMap::new();
-        for (name, value) in pairs {
-            fields.entry(name).or_default().push(value);
-        }
-        Self(Arc::new(fields))
-    }
-
-    /// The first value of a field, empty if it was not sent.
-    #[must_use]
-    pub fn get(&self, name: &str) -> &str {
-        self.all(name).first().map_or("", String::as_str)
-    }
-
-    /// All values of a field.
-    #[must_use]
-    pub fn all(&self, name: &str) -> &[String] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// Everything that may be shown again, sorted by name.
-    #[must_use]
-    pub fn showable(&self) -> Vec<(String, String)> {
-        let shown = self
-            .0
-            .iter()
-            .filter(|(name, _)| !SECRET_FIELDS.contains(&name.as_str()));
-        let mut pairs: Vec<_> = shown
-            .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
-            .collect();
-        pairs.sort();
-        pairs
-    }
+/// What becomes of a form.
+enum Judgement {
+    /// It is carried out.
+    Pass,
+    /// It is shown again.
+    Show(Why),
+    /// It is neither.
+    Fail(Failure),
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Fields {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or(Failure::Internal)
-    }
-}
-
-/// The layer. Requests that can't change anything pass.
+/// The layer. Requests that can't change anything pass, as do those that no page answers.
 pub async fn check(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
-    let (mut parts, body) = request.into_parts();
-    let Some(visit) = parts.extensions.get::<Arc<Visit>>().cloned() else {
+    let Some(visit) = request.extensions().get::<Arc<Visit>>().cloned() else {
         return Failure::Internal.into_response();
     };
+    let is_post = request.method() == Method::POST;
+    let is_form = is_post && visit.row.is_some_and(|row| row.form.is_some());
+    let is_passed_by = visit.row.is_some_and(|row| row.who == Who::Strangers)
+        && visit.session.is_some()
+        && (is_post || matches!(*request.method(), Method::GET | Method::HEAD));
+    if !is_form {
+        return if is_passed_by {
+            let pairs = query_pairs(&visit.uri);
+            page::redirect(own_path(Fields::new(pairs).get("next")))
+        } else {
+            next.run(request).await
+        };
+    }
+    let (parts, body) = request.into_parts();
     let fields = match to_bytes(body, BODY_BYTES_MAX).await {
         Ok(bytes) => match read(&parts, &bytes) {
             Ok(fields) => fields,
@@ -94,15 +63,56 @@ pub async fn check(request: Request, next: Next) -> Response {
         },
         Err(_) => return Failure::TooLarge.into_response(),
     };
-    if !is_own_origin(&parts, &visit) || !visit.is_form_token(fields.get(TOKEN_FIELD)) {
-        return Failure::Forgery.into_response();
+    if is_passed_by {
+        return page::redirect(own_path(fields.get("next")));
     }
-    parts.extensions.insert(fields.clone());
-    let request = Request::from_parts(parts, axum::body::Body::empty());
-    let mut response = next.run(request).await;
+    carry_out(&visit, parts, fields, next).await
+}
+
+async fn carry_out(visit: &Visit, mut parts: Parts, fields: Fields, next: Next) -> Response {
+    let judgement = judge(visit, &parts, &fields);
+    let mut response = match judgement {
+        Judgement::Fail(failure) => failure.into_response(),
+        Judgement::Pass => {
+            parts.extensions.insert(fields.clone());
+            next.run(Request::from_parts(parts, Body::empty())).await
+        }
+        Judgement::Show(why) => {
+            let fields = fields.without(&[]);
+            parts.extensions.insert(Again { fields, why });
+            parts.method = Method::GET;
+            next.run(Request::from_parts(parts, Body::empty())).await
+        }
+    };
     // So that a page about a failure can offer to send the same again.
     response.extensions_mut().insert(fields);
     response
+}
+
+/// What is to become of a form. What came from another site is not even shown: its fields are a stranger's choice.
+fn judge(visit: &Visit, parts: &Parts, fields: &Fields) -> Judgement {
+    let origins: Vec<_> = parts.headers.get_all(ORIGIN).iter().collect();
+    let own = visit.portal.public_url.as_bytes();
+    if origins.iter().any(|origin| origin.as_bytes() != own) {
+        return Judgement::Fail(Failure::Forgery);
+    }
+    // Programs that send no `Origin` still need a token.
+    if !visit.is_form_token(fields.get(TOKEN_FIELD)) {
+        let is_for_members = visit.row.is_some_and(|row| row.who == Who::Members);
+        return match (origins.is_empty(), visit.session.is_some()) {
+            (true, _) => Judgement::Fail(Failure::Forgery),
+            (false, false) if is_for_members => Judgement::Fail(Failure::SignInFirst),
+            (false, _) if visit.is_unknown() => Judgement::Show(Why::NoCookie),
+            (false, _) => Judgement::Show(Why::Stale),
+        };
+    }
+    if let Some(field) = fields.private_key() {
+        return Judgement::Show(Why::PrivateKey(field.to_owned()));
+    }
+    if !fields.get(AGAIN_FIELD).is_empty() {
+        return Judgement::Show(Why::Language);
+    }
+    Judgement::Pass
 }
 
 fn read(parts: &Parts, body: &[u8]) -> Result<Fields, Failure> {
@@ -124,40 +134,4 @@ fn read(parts: &Parts, body: &[u8]) -> Result<Fields, Failure> {
     serde_urlencoded::from_bytes(body)
         .map(Fields::new)
         .map_err(|_| Failure::BadRequest)
-}
-
-/// Whether the form came from a page of ours. Programs that send no `Origin` still need a token.
-fn is_own_origin(parts: &Parts, visit: &Visit) -> bool {
-    let origins = parts.headers.get_all(ORIGIN);
-    origins
-        .iter()
-        .all(|origin| origin.as_bytes() == visit.portal.public_url.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_not_shown_again() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let fields = Fields::new(vec![
-            pair("password", "hunter2"),
-            pair(TOKEN_FIELD, "t"),
-            pair("ssh_keys", "b"),
-            pair("ssh_keys", "a"),
-            pair("name", ""),
-        ]);
-        assert_eq!(fields.get("password"), "hunter2");
-        assert_eq!(fields.all("ssh_keys"), ["b", "a"]);
-        assert_eq!(fields.get("absent"), "");
-        assert_eq!(
-            fields.showable(),
-            [
-                pair("name", ""),
-                pair("ssh_keys", "a"),
-                pair("ssh_keys", "b")
-            ]
-        );
-    }
 }

@@ -130,6 +130,16 @@ pub fn say_count(locale: Locale, key: &str, count: u64) -> String {
     )
 }
 
+/// Whether there is a text of this name, with or without a number in it; all languages have the same.
+#[must_use]
+pub fn has(key: &str) -> bool {
+    let language: LanguageIdentifier = tag(Locale::En).parse().expect("well-formed");
+    let values = HashMap::from([("count", FluentValue::from(1))]);
+    TEXTS
+        .lookup_single_language(&language, key, Some(&values))
+        .is_ok()
+}
+
 /// A missing text shows as its key: odd, but never a failed page. Tests see to it that none is missing.
 fn lookup(locale: Locale, key: &str, values: &HashMap<Cow<'static, str>, FluentValue>) -> String {
     let language: LanguageIdentifier = tag(locale).parse().expect("our own tags are well-formed");
@@ -147,8 +157,10 @@ mod tests {
     };
 
     use axum::http::HeaderValue;
+    use innkeeper_wire::error::FieldErrorCode;
 
     use super::*;
+    use crate::{form::Kind, routes::PAGES, words};
 
     #[test]
     fn browsers_get_the_language_they_like_best() {
@@ -222,10 +234,45 @@ mod tests {
         }
     }
 
+    /// Names of texts that forms may ask for by a field's prefix and a code.
+    fn of_fields() -> BTreeSet<String> {
+        let fields = PAGES.iter().filter_map(|row| row.form).flatten();
+        let mut keys: BTreeSet<String> = BTreeSet::new();
+        for words in fields.map(|field| field.words) {
+            keys.extend([words.to_owned(), format!("{words}-hint")]);
+            let codes = FieldErrorCode::ALL.iter();
+            keys.extend(codes.map(|code| format!("{words}-{}", code.as_str())));
+        }
+        keys.extend(
+            FieldErrorCode::ALL
+                .iter()
+                .map(|code| words::field_error(*code)),
+        );
+        keys
+    }
+
+    #[test]
+    fn every_field_has_a_label_and_every_code_its_words() {
+        let known = defined(Locale::En);
+        for row in PAGES {
+            for field in row.form.unwrap_or_default() {
+                let is_seen = field.kind != Kind::Hidden;
+                assert!(
+                    !is_seen || known.contains_key(field.words),
+                    "{row:?}: {}",
+                    field.name
+                );
+            }
+        }
+        for code in FieldErrorCode::ALL {
+            assert!(has(&words::field_error(*code)), "{}", code.as_str());
+        }
+    }
+
     #[test]
     fn every_text_is_used() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut used = BTreeSet::new();
+        let mut used = of_fields();
         quoted(&root.join("templates"), &mut used);
         quoted(&root.join("src"), &mut used);
         let unused: Vec<_> = defined(Locale::En)

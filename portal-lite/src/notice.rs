@@ -1,6 +1,9 @@
 //! Notices: what the last deed led to, said once on the next page. They travel as a short code in a
 //! cookie, so the portal keeps nothing, and a forged one can only choose among these texts.
 
+/// Where a server is ordered.
+const ORDER_PAGE: &str = "/servers/new";
+
 macro_rules! notices {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $key:literal;)+) => {
         /// What can be said on the next page.
@@ -29,6 +32,17 @@ macro_rules! notices {
             }
         }
     };
+}
+
+impl Notice {
+    /// What most people do next, and where: the name of its words, and an address.
+    #[must_use]
+    pub const fn next(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::KeyAdded => Some(("order-server", ORDER_PAGE)),
+            _ => None,
+        }
+    }
 }
 
 notices! {

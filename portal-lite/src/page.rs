@@ -15,25 +15,12 @@ use crate::{
     cookies::Cookie,
     failure::Failure,
     footer::{self, Footer},
+    form::{self, Drawn, Form},
     language,
     notice::Notice,
+    sitemap::NAVIGATION,
     visit::Visit,
 };
-
-/// Entries of the navigation, to mark the present one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// None of them.
-    None,
-    /// Servers.
-    Servers,
-    /// SSH keys.
-    Keys,
-    /// Orders.
-    Orders,
-    /// The account.
-    Account,
-}
 
 /// What is around every page.
 #[derive(Debug)]
@@ -49,13 +36,37 @@ pub struct Frame {
     /// Whether there is a session.
     pub signed_in: bool,
     /// What to say about the last deed.
-    pub notice: Option<String>,
+    pub notice: Option<Said>,
     /// The foot of the page.
     pub footer: Footer,
+    /// The navigation of members.
+    pub navigation: Vec<Entry>,
     /// The language switcher.
     pub languages: Vec<LanguageLink>,
-    place: Place,
+    /// Whether the switcher sends the page's form along, so that nothing that was typed is lost.
+    pub has_form: bool,
     locale: Locale,
+    password_length_min: usize,
+}
+
+/// A notice.
+#[derive(Debug)]
+pub struct Said {
+    /// Its text.
+    pub text: String,
+    /// What to do next, and where.
+    pub next: Option<(String, &'static str)>,
+}
+
+/// An entry of the navigation.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its address.
+    pub href: &'static str,
+    /// Its word.
+    pub word: String,
+    /// Whether the page belongs to it.
+    pub current: bool,
 }
 
 /// One language of the switcher.
@@ -69,36 +80,6 @@ pub struct LanguageLink {
     pub href: String,
     /// Whether it is the present one.
     pub current: bool,
-}
-
-/// The page about a failure.
-#[derive(Template)]
-#[template(path = "failure.html")]
-pub struct FailurePage {
-    /// The frame.
-    pub frame: Frame,
-    /// The HTTP status.
-    pub status: u16,
-    /// What kind of failure.
-    pub heading: String,
-    /// What went wrong, and what to do.
-    pub text: String,
-    /// The portal's own address, where the visitor came by another.
-    pub home: Option<String>,
-    /// What to tell support.
-    pub request_id: Option<String>,
-    /// The form to send again.
-    pub retry: Option<Retry>,
-    /// Whether loading the page again may help.
-    pub may_reload: bool,
-}
-
-/// A form that was not carried out, to be sent again as it was.
-pub struct Retry {
-    /// Where to.
-    pub action: String,
-    /// Its fields, without secrets.
-    pub fields: Vec<(String, String)>,
 }
 
 impl Frame {
@@ -132,21 +113,31 @@ impl Frame {
         assets::url(name)
     }
 
-    /// Whether this is the page of a navigation entry.
+    /// A field of a form as it is drawn.
     #[must_use]
-    pub fn is_at(&self, place: Place) -> bool {
-        self.place == place
+    pub fn field(&self, form: &Form, name: &str) -> Drawn {
+        form::draw(self.locale, self.password_length_min, form, name)
+    }
+
+    /// The same around a page with a form that is posted to `address`: the language switcher sends it along.
+    #[must_use]
+    pub fn with_form(mut self, address: &str) -> Self {
+        self.has_form = true;
+        for link in &mut self.languages {
+            link.href = in_language(address, link.tag);
+        }
+        self
     }
 }
 
 /// The frame for a visit.
 #[must_use]
-pub fn frame(visit: &Visit, place: Place) -> Frame {
+pub fn frame(visit: &Visit) -> Frame {
     let installation = visit.facts.as_ref().map(|facts| &facts.installation);
     let link = |locale: Locale| LanguageLink {
         tag: language::tag(locale),
         name: language::own_name(locale),
-        href: with_language(visit, locale),
+        href: in_language(&visit.here(), language::tag(locale)),
         current: locale == visit.locale,
     };
     Frame {
@@ -155,11 +146,20 @@ pub fn frame(visit: &Visit, place: Place) -> Frame {
         support_email: installation.map(|known| known.support_email.clone()),
         form_token: visit.form_token(),
         signed_in: visit.session.is_some(),
-        notice: visit.notice.map(|notice| visit.say(notice.key())),
         footer: footer::footer(visit),
+        notice: visit.notice.map(|notice| said(visit, notice)),
+        navigation: NAVIGATION
+            .into_iter()
+            .map(|(place, href, key)| Entry {
+                href,
+                word: visit.say(key),
+                current: place == visit.place(),
+            })
+            .collect(),
         languages: language::ALL.into_iter().map(link).collect(),
-        place,
+        has_form: false,
         locale: visit.locale,
+        password_length_min: visit.password_length_min(),
     }
 }
 
@@ -202,8 +202,15 @@ pub fn redirect_with(visit: &Visit, path: &str, notice: Notice) -> Response {
     response
 }
 
-fn with_language(visit: &Visit, locale: Locale) -> String {
-    let here = visit.here();
-    let joint = if here.contains('?') { '&' } else { '?' };
-    format!("{here}{joint}lang={}", language::tag(locale))
+fn said(visit: &Visit, notice: Notice) -> Said {
+    Said {
+        text: visit.say(notice.key()),
+        next: notice.next().map(|(key, href)| (visit.say(key), href)),
+    }
+}
+
+/// An address with the choice of a language.
+fn in_language(address: &str, tag: &str) -> String {
+    let joint = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{joint}lang={tag}")
 }

@@ -1,14 +1,14 @@
-//! Every address of the portal, and the layers in front.
+//! Every address of the portal, as a table, and the layers in front.
 
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
     Router,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header::CACHE_CONTROL},
     middleware::{from_fn, from_fn_with_state},
-    response::IntoResponse,
-    routing::{get, post},
+    response::{IntoResponse, Response},
+    routing::get,
 };
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tracing::error;
@@ -16,11 +16,183 @@ use tracing::error;
 use crate::{
     assets,
     failure::Failure,
-    guard, headers,
+    front::{self, Front},
+    guard, headers, page,
     pages::{account, keys, landing, new_server, orders, server, servers, sign_in, sign_up, texts},
     portal::Portal,
-    visit,
+    sitemap::{Kind, Place, Row, Who},
 };
+
+/// What most rows are: a page for members.
+const MEMBERS: Row = Row {
+    path: "",
+    place: Place::None,
+    who: Who::Members,
+    kind: Kind::Page,
+    query: &[],
+    form: None,
+    handler: || get(async || Failure::NotFound),
+};
+const SERVERS: Row = Row {
+    place: Place::Servers,
+    ..MEMBERS
+};
+const ANYONE: Row = Row {
+    who: Who::Anyone,
+    ..MEMBERS
+};
+const STRANGERS: Row = Row {
+    who: Who::Strangers,
+    query: &["next"],
+    ..MEMBERS
+};
+
+/// All pages, parts of pages and targets of forms.
+pub const PAGES: &[Row] = &[
+    Row {
+        path: "/",
+        kind: Kind::Found,
+        handler: || get(landing::show),
+        ..ANYONE
+    },
+    Row {
+        path: "/terms",
+        kind: Kind::Found,
+        handler: || get(texts::terms),
+        ..ANYONE
+    },
+    Row {
+        path: "/privacy",
+        kind: Kind::Found,
+        handler: || get(texts::privacy_policy),
+        ..ANYONE
+    },
+    Row {
+        path: "/sign-up",
+        kind: Kind::Found,
+        form: Some(sign_up::SIGN_UP),
+        handler: || get(sign_up::show).post(sign_up::submit),
+        ..STRANGERS
+    },
+    Row {
+        path: "/sign-up/done",
+        handler: || get(sign_up::done),
+        ..ANYONE
+    },
+    Row {
+        path: "/sign-up/resend",
+        query: &["next"],
+        form: Some(sign_up::RESEND),
+        handler: || get(sign_up::show_resend).post(sign_up::resend),
+        ..ANYONE
+    },
+    Row {
+        path: "/confirm",
+        query: &["token", "lang"],
+        form: Some(sign_up::CONFIRM),
+        handler: || get(sign_up::show_confirm).post(sign_up::confirm),
+        ..ANYONE
+    },
+    Row {
+        path: "/sign-in",
+        form: Some(sign_in::SIGN_IN),
+        handler: || get(sign_in::show).post(sign_in::submit),
+        ..STRANGERS
+    },
+    Row {
+        path: "/sign-out",
+        kind: Kind::Target,
+        form: Some(&[]),
+        handler: || get(sign_in::show_sign_out).post(sign_in::sign_out),
+        ..ANYONE
+    },
+    Row {
+        path: "/servers",
+        query: &["q", "state", "after"],
+        handler: || get(servers::show),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/live",
+        kind: Kind::Part,
+        query: &["q", "state", "after"],
+        handler: || get(servers::live),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/new",
+        query: &["site", "image", "plan", "name", "ssh_keys"],
+        form: Some(new_server::ORDER),
+        handler: || get(new_server::show).post(new_server::submit),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/new/confirm",
+        query: &["quote"],
+        form: Some(new_server::CONFIRM),
+        handler: || get(new_server::show_quote).post(new_server::order),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/{id}",
+        handler: || get(server::show),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/{id}/live",
+        kind: Kind::Part,
+        handler: || get(server::live),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/{id}/actions",
+        kind: Kind::Target,
+        form: Some(server::ACT),
+        handler: || get(server::show_target).post(server::act),
+        ..SERVERS
+    },
+    Row {
+        path: "/servers/{id}/delete",
+        kind: Kind::Target,
+        form: Some(server::DELETE),
+        handler: || get(server::show_target).post(server::delete),
+        ..SERVERS
+    },
+    Row {
+        path: "/keys",
+        place: Place::Keys,
+        form: Some(keys::KEY),
+        handler: || get(keys::show).post(keys::add),
+        ..MEMBERS
+    },
+    Row {
+        path: "/keys/{id}/delete",
+        place: Place::Keys,
+        kind: Kind::Target,
+        form: Some(keys::DELETE),
+        handler: || get(keys::show_delete).post(keys::delete),
+        ..MEMBERS
+    },
+    Row {
+        path: "/orders",
+        place: Place::Orders,
+        query: &["after"],
+        handler: || get(orders::show),
+        ..MEMBERS
+    },
+    Row {
+        path: "/orders/{id}",
+        place: Place::Orders,
+        handler: || get(orders::show_one),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account",
+        place: Place::Account,
+        handler: || get(account::show),
+        ..MEMBERS
+    },
+];
 
 /// Whether the portal serves as it should; not whether the API does, which has a `/healthz` of its own.
 async fn health(State(portal): State<Arc<Portal>>) -> (StatusCode, &'static str) {
@@ -31,56 +203,60 @@ async fn health(State(portal): State<Arc<Portal>>) -> (StatusCode, &'static str)
     (StatusCode::OK, "ok\n")
 }
 
+/// What search engines may look at: what has nothing to do with anybody's servers, and no form but the first.
+async fn robots() -> String {
+    let mut text = "User-agent: *\n".to_owned();
+    for row in PAGES {
+        let fixed = row.path.split('{').next().unwrap_or(row.path);
+        let line = match row.kind {
+            Kind::Found => format!("Allow: {fixed}$"),
+            _ => format!("Disallow: {fixed}"),
+        };
+        if !text.lines().any(|other| other == line) {
+            writeln!(text, "{line}").expect("a text takes all");
+        }
+    }
+    text
+}
+
+/// What browsers ask for when a page names no icon, as those of files do not.
+async fn icon() -> Response {
+    let mut response = page::redirect(&assets::url("logo.svg"));
+    let day = axum::http::HeaderValue::from_static("public, max-age=86400");
+    response.headers_mut().insert(CACHE_CONTROL, day);
+    response
+}
+
 /// The portal's router.
 pub fn router(portal: Arc<Portal>) -> Router {
-    let pages = Router::new()
-        .route("/", get(landing::show))
-        .route("/terms", get(texts::terms))
-        .route("/privacy", get(texts::privacy_policy))
-        .route("/sign-up", get(sign_up::show).post(sign_up::submit))
-        .route("/sign-up/done", get(sign_up::done))
-        .route(
-            "/sign-up/resend",
-            get(sign_up::show_resend).post(sign_up::resend),
-        )
-        .route(
-            "/confirm",
-            get(sign_up::show_confirm).post(sign_up::confirm),
-        )
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/servers", get(servers::show))
-        .route("/servers/live", get(servers::live))
-        .route(
-            "/servers/new",
-            get(new_server::show).post(new_server::submit),
-        )
-        .route(
-            "/servers/new/confirm",
-            get(new_server::show_quote).post(new_server::order),
-        )
-        .route("/servers/{id}", get(server::show))
-        .route("/servers/{id}/live", get(server::live))
-        .route("/servers/{id}/actions", post(server::act))
-        .route("/servers/{id}/delete", post(server::delete))
-        .route("/keys", get(keys::show).post(keys::add))
-        .route("/keys/{id}/delete", post(keys::delete))
-        .route("/orders", get(orders::show))
-        .route("/orders/{id}", get(orders::show_one))
-        .route("/account", get(account::show))
+    let mut pages = Router::new();
+    for row in PAGES {
+        pages = pages.route(row.path, (row.handler)());
+    }
+    let pages = pages
         .fallback(async || Failure::NotFound)
+        .with_state(portal.clone());
+    let front = Front {
+        portal: portal.clone(),
+        rows: PAGES,
+    };
+    // The layers stand before the routes, not around each: they may turn a request into another.
+    let pages = Router::new()
+        .fallback_service(pages)
         .layer(from_fn(guard::check))
         .layer(CatchPanicLayer::custom(|_| {
             error!("a handler panicked");
             Failure::Internal.into_response()
         }))
-        .layer(from_fn_with_state(portal.clone(), visit::begin));
+        .layer(from_fn_with_state(front, front::begin));
     // Pages are not compressed: they hold secrets (form tokens) beside text that others can choose.
     let files = Router::new()
         .route("/static/{digest}/{name}", get(assets::serve))
         .layer(CompressionLayer::new());
     Router::new()
         .route("/healthz", get(health))
+        .route("/robots.txt", get(robots))
+        .route("/favicon.ico", get(icon))
         .merge(files)
         .merge(pages)
         .layer(from_fn_with_state(portal.clone(), headers::add))

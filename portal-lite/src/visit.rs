@@ -1,21 +1,18 @@
-//! One request as the pages see it: who comes from where, in which language, bound to which forms. Made
-//! by the outermost layer, which also turns every failure into a designed page.
+//! One request as the pages see it: who comes from where, in which language, to which page, bound to which forms.
+//! Made by the outermost layer, `front`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts},
     http::{
         HeaderMap, Method, Uri,
-        header::{CONTENT_TYPE, SET_COOKIE},
+        header::{HOST, SET_COOKIE},
         request::Parts,
     },
-    middleware::Next,
-    response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use innkeeper_listener::client_of;
@@ -30,17 +27,15 @@ use crate::{
     api::{ApiError, Caller},
     cookies::{Cookie, SessionToken},
     failure::Failure,
+    fields::Fields,
     language,
     notice::Notice,
     portal::{Facts, Portal},
+    sitemap::{Kind, Place, Row},
 };
 
-/// Longest time that a page may take; the API client gives up before.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a chosen language is kept.
-const LANGUAGE_KEPT: Duration = Duration::from_secs(365 * 86_400);
-
 /// One request.
+#[derive(Clone)]
 pub struct Visit {
     /// What all requests share.
     pub portal: Arc<Portal>,
@@ -58,14 +53,21 @@ pub struct Visit {
     pub method: Method,
     /// Path and query.
     pub uri: Uri,
+    /// The name by which the browser calls this site.
+    pub host: Option<String>,
+    /// The page that was asked for, if there is such a page.
+    pub row: Option<&'static Row>,
     /// What to say about the last deed.
     pub notice: Option<Notice>,
-    /// The ID to prefill.
-    pub login: Option<String>,
+    /// The ID that its owner wants to be remembered (R9).
+    pub remembered: Option<String>,
+    /// The ID of whoever has just signed up here.
+    pub newcomer: Option<String>,
     seed: Seed,
 }
 
 /// What forms are bound to.
+#[derive(Clone)]
 enum Seed {
     /// The session, or the cookie of somebody who has none.
     Known(String),
@@ -76,8 +78,20 @@ enum Seed {
 /// A visit by somebody with a session. Others are sent to sign in.
 pub struct Member(pub Arc<Visit>);
 
+/// Left in the answer to a sign-in by somebody who had a form in hand: the page to show it on.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// The session that has begun.
+    pub session: SessionToken,
+    /// The form's address.
+    pub address: Uri,
+    /// What had been typed.
+    pub fields: Fields,
+}
+
 impl Visit {
-    async fn of(portal: Arc<Portal>, request: &Parts) -> Self {
+    /// The visit that a request is.
+    pub async fn of(portal: Arc<Portal>, request: &Parts, row: Option<&'static Row>) -> Self {
         let headers = &request.headers;
         // The accept loop puts it there.
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
@@ -86,13 +100,9 @@ impl Visit {
         let session = Cookie::Session
             .read(headers, transport)
             .and_then(|text| SessionToken::new(&text));
-        let visitor = Cookie::Visitor
-            .read(headers, transport)
-            .filter(|text| text.len() >= 16);
-        let seed = match (&session, visitor) {
-            (Some(token), _) => Seed::Known(token.expose().to_owned()),
-            (None, Some(visitor)) => Seed::Known(visitor),
-            (None, None) => Seed::Fresh(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>())),
+        let seed = match &session {
+            Some(token) => Seed::Known(token.expose().to_owned()),
+            None => stranger(headers, &portal),
         };
         let address = client_of(peer, headers, &portal.trusted_proxies);
         let caller = Caller {
@@ -108,12 +118,16 @@ impl Visit {
             now: portal.clock.now(),
             method: request.method.clone(),
             uri: request.uri.clone(),
+            host: headers
+                .get(HOST)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            row,
             notice: Cookie::Notice
                 .read(headers, transport)
                 .and_then(|code| Notice::by_code(&code)),
-            login: Cookie::Login
-                .read(headers, transport)
-                .and_then(|text| decode(&text)),
+            remembered: text_of(Cookie::Login, headers, &portal),
+            newcomer: text_of(Cookie::Newcomer, headers, &portal),
             seed,
             portal,
         }
@@ -141,6 +155,55 @@ impl Visit {
         self.facts.as_deref().ok_or(Failure::Unavailable)
     }
 
+    /// The same by somebody whose session has begun or ended with this request, who asks for another page.
+    #[must_use]
+    pub fn with_session(
+        &self,
+        session: Option<SessionToken>,
+        headers: &HeaderMap,
+        uri: Uri,
+        row: Option<&'static Row>,
+    ) -> Self {
+        let seed = match &session {
+            Some(token) => Seed::Known(token.expose().to_owned()),
+            None => stranger(headers, &self.portal),
+        };
+        Self {
+            session,
+            seed,
+            uri,
+            row,
+            method: Method::GET,
+            ..self.clone()
+        }
+    }
+
+    /// The entry of the navigation that the page belongs to.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.row.map_or(Place::None, |row| row.place)
+    }
+
+    /// Whether a script asks for a part of a page: nobody reads a notice there.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.row.is_some_and(|row| row.kind == Kind::Part)
+    }
+
+    /// The ID to fill in at a sign-in.
+    #[must_use]
+    pub fn login(&self) -> &str {
+        let known = self.newcomer.as_ref().or(self.remembered.as_ref());
+        known.map_or("", String::as_str)
+    }
+
+    /// The shortest password that the installation takes, 0 while that is not known.
+    #[must_use]
+    pub fn password_length_min(&self) -> usize {
+        let facts = self.facts.as_ref();
+        facts.map_or(0, |facts| facts.installation.password_length_min)
+    }
+
     /// A text in the visitor's language.
     #[must_use]
     pub fn say(&self, key: &str) -> String {
@@ -160,14 +223,25 @@ impl Visit {
         matches!(self.seed, Seed::Known(_)) && self.portal.is_form_token(self.seed(), token)
     }
 
+    /// Whether the browser has sent none of the cookies that forms are bound to.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.seed, Seed::Fresh(_))
+    }
+
     /// Sets the cookies that a page needs, and drops the notice that it has shown.
     pub fn set_page_cookies(&self, headers: &mut HeaderMap) {
-        let transport = self.portal.transport;
-        if let Seed::Fresh(visitor) = &self.seed {
-            headers.append(SET_COOKIE, Cookie::Visitor.set(visitor, None, transport));
-        }
+        self.set_form_cookie(headers);
         if self.notice.is_some() {
-            headers.append(SET_COOKIE, Cookie::Notice.clear(transport));
+            headers.append(SET_COOKIE, Cookie::Notice.clear(self.portal.transport));
+        }
+    }
+
+    /// Sets the cookie that the page's forms are bound to.
+    pub fn set_form_cookie(&self, headers: &mut HeaderMap) {
+        if let Seed::Fresh(visitor) = &self.seed {
+            let cookie = Cookie::Visitor.set(visitor, None, self.portal.transport);
+            headers.append(SET_COOKIE, cookie);
         }
     }
 
@@ -215,36 +289,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
     }
 }
 
-/// The outermost layer of all pages.
-pub async fn begin(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let visit = Arc::new(Visit::of(portal, &parts).await);
-    let chosen = chosen_language(&parts.uri);
-    parts.extensions.insert(visit.clone());
-    let request = Request::from_parts(parts, body);
-    let mut response = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Failure::Unavailable.into_marker(),
-    };
-    let failure = response.extensions_mut().remove::<Failure>();
-    let is_page = response.headers().contains_key(CONTENT_TYPE);
-    if let Some(failure) = failure {
-        response = failure.page(&visit, response);
-    } else if !is_page
-        && (response.status().is_client_error() || response.status().is_server_error())
-    {
-        // A refusal of axum's own, such as 405.
-        let failure = Failure::of_status(response.status());
-        response = failure.page(&visit, response);
-    }
-    if let Some(locale) = chosen {
-        let tag = language::tag(locale);
-        let cookie = Cookie::Language.set(tag, Some(LANGUAGE_KEPT), visit.portal.transport);
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
-}
-
 /// Puts a text into the alphabet of cookies.
 #[must_use]
 pub fn encode(text: &str) -> String {
@@ -264,7 +308,25 @@ pub fn query_pairs(uri: &Uri) -> Vec<(String, String)> {
     serde_urlencoded::from_str(uri.query().unwrap_or_default()).unwrap_or_default()
 }
 
-fn chosen_language(uri: &Uri) -> Option<Locale> {
+/// Where a sign-in leads unless the visitor wanted to go somewhere.
+const HOME: &str = "/servers";
+
+/// `wanted` if it is a path of this portal: another site's address must not follow a sign-in.
+#[must_use]
+pub fn own_path(wanted: &str) -> &str {
+    let is_path = wanted.starts_with('/') && !wanted.starts_with("//");
+    // Browsers take `\` for `/`, and drop control characters.
+    let is_plain = wanted.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if is_path && is_plain && wanted.len() <= 1_024 {
+        wanted
+    } else {
+        HOME
+    }
+}
+
+/// The language that a link or button of the switcher asks for.
+#[must_use]
+pub fn chosen_language(uri: &Uri) -> Option<Locale> {
     let pairs = query_pairs(uri);
     let (_, tag) = pairs.iter().find(|(name, _)| name == "lang")?;
     language::by_tag(tag)
@@ -272,9 +334,26 @@ fn chosen_language(uri: &Uri) -> Option<Locale> {
 
 fn locale_of(uri: &Uri, headers: &HeaderMap, portal: &Portal) -> Locale {
     let kept = || Cookie::Language.read(headers, portal.transport);
+    let of_account = || Cookie::AccountLanguage.read(headers, portal.transport);
     chosen_language(uri)
         .or_else(|| kept().and_then(|tag| language::by_tag(&tag)))
+        .or_else(|| of_account().and_then(|tag| language::by_tag(&tag)))
         .unwrap_or_else(|| language::negotiate(headers))
+}
+
+/// What binds the forms of somebody without a session.
+fn stranger(headers: &HeaderMap, portal: &Portal) -> Seed {
+    let visitor = Cookie::Visitor
+        .read(headers, portal.transport)
+        .filter(|text| text.len() >= 16);
+    let fresh = || Seed::Fresh(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>()));
+    visitor.map_or_else(fresh, Seed::Known)
+}
+
+/// A text that a cookie holds.
+fn text_of(cookie: Cookie, headers: &HeaderMap, portal: &Portal) -> Option<String> {
+    let text = cookie.read(headers, portal.transport)?;
+    decode(&text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -292,5 +371,24 @@ mod tests {
             Some("me@example.net")
         );
         assert_eq!(decode("%%"), None);
+    }
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for good in ["/servers/new?plan=s", "/keys", "/"] {
+            assert_eq!(own_path(good), good);
+        }
+        for bad in [
+            "",
+            "servers",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example/",
+            "/\t/evil.example",
+            "javascript:alert(1)",
+            "/a b",
+        ] {
+            assert_eq!(own_path(bad), HOME, "{bad:?}");
+        }
     }
 }

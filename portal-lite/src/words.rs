@@ -2,11 +2,13 @@
 //! compile before it has words; the tests of `language` see to it that they exist in every language.
 
 use innkeeper_wire::{
-    api::{OrderState, OutageCause, ServerAction, ServerState},
-    error::{FieldErrorCode, ProblemCode},
+    api::{Locale, OrderState, OutageCause, ServerAction, ServerState},
+    error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::Currency,
 };
+
+use crate::language;
 
 /// What a server does.
 #[must_use]
@@ -191,101 +193,30 @@ pub const fn problem_minutes(code: ProblemCode) -> &'static str {
     }
 }
 
-/// What is wrong with a field: said of the very field where that helps, else in general.
+/// What is wrong with a field that has no words of its own for it.
 #[must_use]
-pub fn field_error(field: &str, code: FieldErrorCode) -> &'static str {
-    if let Some(said) = field_error_of(field, code) {
-        return said;
-    }
-    match code {
-        FieldErrorCode::Required => "field-required",
-        FieldErrorCode::Malformed => "field-malformed",
-        FieldErrorCode::TooLong => "field-too-long",
-        FieldErrorCode::Taken => "field-taken",
-        FieldErrorCode::TooShort => "field-too-short",
-        FieldErrorCode::Weak => "field-weak",
-        FieldErrorCode::ContainsPersonalData => "field-contains-personal-data",
-        FieldErrorCode::Outdated => "field-outdated",
-        FieldErrorCode::Unknown => "field-unknown",
-        FieldErrorCode::Reserved => "field-reserved",
-        FieldErrorCode::PrivateKey => "field-private-key",
-        FieldErrorCode::UnsafeKey => "field-unsafe-key",
-        FieldErrorCode::SeveralKeys => "field-several-keys",
-        FieldErrorCode::KeyOptions => "field-key-options",
-        FieldErrorCode::Certificate => "field-certificate",
-        FieldErrorCode::Duplicate => "field-duplicate",
-        FieldErrorCode::TooMany => "field-too-many",
-        FieldErrorCode::DiskTooSmall => "field-disk-too-small",
-        FieldErrorCode::SoldOut => "field-sold-out",
-        FieldErrorCode::InvisibleCharacters => "field-invisible-characters",
-        FieldErrorCode::Link => "field-link",
-        FieldErrorCode::BadDomain => "field-bad-domain",
-    }
+pub fn field_error(code: FieldErrorCode) -> String {
+    format!("field-{}", code.as_str())
 }
 
-fn field_error_of(field: &str, code: FieldErrorCode) -> Option<&'static str> {
-    let said = match (field, code) {
-        ("login_id", FieldErrorCode::Required) => "field-login-id-required",
-        (
-            "login_id",
-            FieldErrorCode::Malformed | FieldErrorCode::TooShort | FieldErrorCode::TooLong,
-        ) => "field-login-id-malformed",
-        ("login_id", FieldErrorCode::Taken) => "field-login-id-taken",
-        ("email", FieldErrorCode::Required) => "field-email-required",
-        ("email", FieldErrorCode::Malformed) => "field-email-malformed",
-        ("email", FieldErrorCode::TooMany) => "field-email-too-many",
-        ("password", FieldErrorCode::Required) => "field-password-required",
-        ("accepted_terms", FieldErrorCode::Required) => "field-terms-required",
-        ("accept_cautions", FieldErrorCode::Required) => "field-cautions-required",
-        ("public_key", FieldErrorCode::Required) => "field-public-key-required",
-        ("public_key", FieldErrorCode::Malformed) => "field-public-key-malformed",
-        ("public_key", FieldErrorCode::TooShort) => "field-public-key-too-short",
-        ("public_key", FieldErrorCode::TooMany) => "field-public-key-too-many",
-        ("ssh_keys", FieldErrorCode::Required) => "field-ssh-keys-required",
-        ("hostname", FieldErrorCode::Required) => "field-hostname-required",
-        ("hostname", FieldErrorCode::Malformed | FieldErrorCode::TooLong) => {
-            "field-hostname-malformed"
+/// From here on a wait is said in minutes.
+const MINUTES_FROM_S: u64 = 90;
+
+/// What the API refused and why.
+#[must_use]
+pub fn problem_text(locale: Locale, refused: &Problem) -> String {
+    let key = problem(refused.code);
+    let seconds = refused.retry_after_s.unwrap_or(60);
+    let in_minutes = |key| language::say_count(locale, key, seconds.div_ceil(60).max(1));
+    match refused.code {
+        ProblemCode::AccountLocked | ProblemCode::OrderLimit => in_minutes(key),
+        ProblemCode::RateLimited | ProblemCode::Starting if seconds >= MINUTES_FROM_S => {
+            in_minutes(problem_minutes(refused.code))
         }
-        ("hostname", FieldErrorCode::Reserved) => "field-hostname-reserved",
-        ("hostname" | "quote", FieldErrorCode::Taken) => "field-hostname-taken",
-        ("confirm_name", _) => "field-confirm-name",
-        _ => return None,
-    };
-    Some(said)
-}
-
-/// The label of a field, to name it where it is not in sight.
-#[must_use]
-pub fn field_label(field: &str) -> Option<&'static str> {
-    let label = match field {
-        "login_id" => "sign-up-id",
-        "name" => "sign-up-name",
-        "email" => "sign-up-email",
-        "password" => "sign-up-password",
-        "accepted_terms" => "sign-up-terms",
-        "login" => "sign-in-login",
-        "public_key" => "key-public",
-        "key_name" => "key-name",
-        "site" => "order-site",
-        "image" => "order-image",
-        "plan" => "order-plan",
-        "hostname" => "order-name",
-        "ssh_keys" => "order-keys",
-        "accept_cautions" => "caution-title",
-        _ => return None,
-    };
-    Some(label)
-}
-
-/// The most characters that the API takes in a field, where it is worth saying.
-#[must_use]
-pub fn length_max(field: &str) -> Option<usize> {
-    match field {
-        "name" => Some(100),
-        "email" => Some(254),
-        "password" => Some(128),
-        "key_name" => Some(60),
-        _ => None,
+        ProblemCode::RateLimited | ProblemCode::Starting => {
+            language::say_count(locale, key, seconds.max(1))
+        }
+        _ => language::say(locale, key),
     }
 }
 

@@ -52,7 +52,7 @@ function fetchDocument(url) {
     request.responseType = "document";
     request.timeout = 15000;
     request.onload = () => {
-      if (new URL(request.responseURL).pathname === "/sign-in") {
+      if (request.status === 401) {
         // The session is over: the page itself leads there too, and back.
         location.reload();
       } else if (request.status === 200) {

@@ -45,6 +45,24 @@ const LAYERS: [&[&str]; 19] = [
     &["service"],
 ];
 
+/// Likewise the portal's: what is said, who asks for what, how a page looks, the pages, what stands before them.
+const PORTAL_LAYERS: [&[&str]; 14] = [
+    &["config", "cookies", "assets", "language", "notice"],
+    &["words", "api"],
+    &["format", "failure"],
+    &["fields", "portal"],
+    &["sitemap", "headers"],
+    &["visit"],
+    &["form", "footer"],
+    &["page"],
+    &["guard"],
+    &["pages"],
+    &["front"],
+    &["routes"],
+    &["serve"],
+    &["doctor"],
+];
+
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
 /// decided, through `durable` alone.
 const DECIDING: [(&str, &[&str]); 13] = [
@@ -212,11 +230,23 @@ fn crates_depend_on_each_other_as_drawn() {
 
 #[test]
 fn layers_of_the_control_plane_use_each_other_as_drawn() {
-    let modules = root().join("control-plane/src");
+    let breaches = breaches_of_layers("control-plane/src", &LAYERS);
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn layers_of_the_portal_use_each_other_as_drawn() {
+    let breaches = breaches_of_layers("portal-lite/src", &PORTAL_LAYERS);
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+/// Who uses what stands beside or above it, and who has no place.
+fn breaches_of_layers(folder: &str, layers: &'static [&[&str]]) -> Vec<String> {
+    let modules = root().join(folder);
     let mut breaches = Vec::new();
     let mut below: BTreeSet<&str> = BTreeSet::new();
-    for layer in LAYERS {
-        for module in layer {
+    for layer in layers {
+        for module in *layer {
             for file in sources_of(&modules, module) {
                 let used = modules_used(code_of(&read(&file)));
                 let wrong = used
@@ -227,7 +257,7 @@ fn layers_of_the_control_plane_use_each_other_as_drawn() {
                 );
             }
         }
-        below.extend(layer);
+        below.extend(*layer);
     }
     for entry in fs::read_dir(&modules).expect("a folder").flatten() {
         let name = entry.file_name().to_string_lossy().replace(".rs", "");
@@ -237,7 +267,7 @@ fn layers_of_the_control_plane_use_each_other_as_drawn() {
             breaches.push(format!("{name} has no place among the layers"));
         }
     }
-    assert!(breaches.is_empty(), "{breaches:#?}");
+    breaches
 }
 
 /// What the nouns of the control plane decide by.

@@ -92,14 +92,18 @@ time-days = { $count ->
 ## Forms
 
 form-problem = There is a problem
+form-refused = That did not work
+form-kept = You are signed in again. What you entered is still here and was not sent yet: look at it, and send it.
+form-stale = This form was opened before you signed in or out. Nothing was done. What you entered is still here, without passwords: please send it once more.
+form-no-cookie = Your browser sends no cookies to this site, so nothing was done. Allow cookies for this site, then send the form once more.
 form-error = Error:
 form-required = (required)
 form-optional = (optional)
-form-label-end = { ": " }
 
 ## Sign-up
 
 sign-up-lead = For individuals. You need an e-mail address that you can read now.
+sign-up-to-order = First an account, then { $amount }: the choice is kept.
 sign-up-id = ID
 sign-up-id-hint = 5 to 12 letters and digits, with at least one letter.
 sign-up-name = Name
@@ -117,12 +121,14 @@ sign-up-do = Sign up
 sign-up-have-account = Have an account already?
 done-title = Check your mail
 done-sent-to = We have sent a link to { $email }.
-done-sent = We have sent a link to the address you gave.
+done-sent = If you have signed up here just now, a link is on its way to the address you gave.
 done-then = Open it and press the button there. After that you can sign in.
 done-spam = Look into your spam folder first; it may take a minute.
 resend-title = Did not get the mail?
 resend-lead = We send the link again if there is an account that waits for it. Older links then no longer work.
-resend-hint = The one you signed up with.
+resend-login = ID or e-mail
+resend-login-hint = The one you signed up with.
+resend-login-required = Enter your ID or e-mail address.
 resend-do = Send the mail again
 confirm-title = Confirm your e-mail address
 confirm-text = One more click and your account is ready.
@@ -132,8 +138,12 @@ confirm-expired = This link was used already, was replaced by a newer one, or is
 ## Sign-in
 
 sign-in-login = ID or e-mail
+sign-in-login-required = Enter your ID or e-mail address.
 sign-in-password = Password
+sign-in-password-required = Enter your password.
 sign-in-remember = Remember ID
+sign-in-kept = Your session has ended. Sign in again: what you entered is kept, and you can send it then.
+sign-in-to-order = Sign in to order { $amount }, or sign up first. The choice is kept.
 sign-in-locked-help = To have it unlocked at once, write to
 
 ## Notices
@@ -349,12 +359,14 @@ account-change = To have any of this changed, write to
 
 failure-not-found = Page not found
 failure-forbidden = This is not allowed
+failure-not-sent = The form was not carried out
 failure-conflict = This is not possible right now
 failure-too-many = Please wait a moment
 failure-down = The service can't be reached
 failure-internal = Something went wrong on our side
 failure-bad-request = The request can't be read
-failure-forgery = This form is too old, or was not opened from this portal. Nothing was done. Go back, load the page again and send the form once more. The portal's own address is:
+failure-forgery = This form was not opened from this portal, or is too old. Nothing was done. Load the page again and send the form once more.
+failure-forgery-home = The portal's own address is:
 failure-kept = What you entered is kept. You can send it again.
 failure-retry = Try again
 failure-home = To the front page
@@ -433,27 +445,30 @@ field-disk-too-small = This system does not fit on the plan's disk. Choose a lar
 field-sold-out = This plan is sold out at this data centre. Choose another plan or data centre.
 field-invisible-characters = This has characters that cannot be seen. Type it anew instead of pasting it.
 field-link = This must not contain a web address.
-field-login-id-required = Enter an ID.
-field-login-id-malformed = The ID needs 5 to 12 letters and digits, with at least one letter.
-field-login-id-taken = This ID is taken. Choose another.
-field-email-required = Enter your e-mail address.
-field-email-malformed = Enter an e-mail address such as name@example.com.
+sign-up-id-required = Enter an ID.
+sign-up-id-malformed = The ID needs 5 to 12 letters and digits, with at least one letter.
+sign-up-id-too-short = { sign-up-id-malformed }
+sign-up-id-too-long = { sign-up-id-malformed }
+sign-up-id-taken = This ID is taken. Choose another.
+sign-up-email-required = Enter your e-mail address.
+sign-up-email-malformed = Enter an e-mail address such as name@example.com.
 field-bad-domain = No mail can be sent to what stands after the @. Check it for a dot at its end, and for letters that only look right.
-field-email-too-many = This address has as many accounts as it may. Use another one, or sign in.
-field-password-required = Enter a password.
-field-password-too-short = { $count ->
+sign-up-email-too-many = This address has as many accounts as it may. Use another one, or sign in.
+sign-up-password-required = Enter a password.
+sign-up-password-too-short = { $count ->
     [one] Use at least { $count } character.
    *[other] Use at least { $count } characters.
 }
-field-terms-required = Accept the terms to sign up.
-field-cautions-required = Tick the box to confirm that you have read the cautions.
-field-public-key-required = Paste a public key.
-field-public-key-malformed = This is not an OpenSSH public key. It is one line, such as: ssh-ed25519 AAAA… name
-field-public-key-too-short = This RSA key is too short: it needs at least 3072 bits. Make a new one with ssh-keygen -t ed25519.
-field-public-key-too-many = Your keys take up too much room together. Delete one, or use an Ed25519 key, which is short.
-field-ssh-keys-required = Choose at least one SSH key, or paste one.
-field-hostname-required = Give the server a name.
-field-hostname-malformed = Use lower-case letters, digits and hyphens, at most 63 and at least one letter; begin and end with a letter or digit.
-field-hostname-reserved = Computers take this name for something else. Choose another.
-field-hostname-taken = You have a server of this name already. Choose another.
-field-confirm-name = This is not the server's name. Nothing was deleted.
+sign-up-accept-required = Accept the terms to sign up.
+caution-accept-required = Tick the box to confirm that you have read the cautions.
+key-public-required = Paste a public key.
+key-public-malformed = This is not an OpenSSH public key. It is one line, such as: ssh-ed25519 AAAA… name
+key-public-too-short = This RSA key is too short: it needs at least 3072 bits. Make a new one with ssh-keygen -t ed25519.
+key-public-too-many = Your keys take up too much room together. Delete one, or use an Ed25519 key, which is short.
+order-keys-required = Choose at least one SSH key, or paste one.
+order-name-required = Give the server a name.
+order-name-malformed = Use lower-case letters, digits and hyphens, at most 63 and at least one letter; begin and end with a letter or digit.
+order-name-too-long = { order-name-malformed }
+order-name-reserved = Computers take this name for something else. Choose another.
+order-name-taken = You have a server of this name already. Choose another.
+delete-type-unknown = This is not the server's name. Nothing was deleted.

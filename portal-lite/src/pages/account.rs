@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     format::Moment,
     language,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::Member,
 };
 
@@ -29,7 +29,7 @@ struct Account {
 pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
     let me = visit.ask(GetMe::ask()).await?;
     let view = Account {
-        frame: page::frame(&visit, Place::Account),
+        frame: page::frame(&visit),
         mail_language: language::own_name(me.locale),
         created: view::moment(&visit, me.created_at),
         login_id: me.login_id,

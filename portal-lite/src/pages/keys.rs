@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use innkeeper_wire::{
-    api::{SshKey, SshKeyRequest},
+    api::{KEY_NAME_LENGTH_MAX, PUBLIC_KEY_LENGTH_MAX, SshKey, SshKeyRequest},
     endpoints::{
         Endpoint as _,
         rest::{AddSshKey, ListSshKeys, RemoveSshKey},
@@ -14,20 +14,36 @@ use innkeeper_wire::{
 use super::{id, view};
 use crate::{
     failure::Failure,
-    form::{Alias, Form},
+    fields::Fields,
+    form::{Entered, Field, Form, Kind, Need},
     format::Moment,
-    guard::Fields,
     notice::Notice,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::{Member, Visit},
 };
 
-/// Where the API's fields stand in the form.
-const KEY_FIELDS: &[Alias] = &[Alias {
+/// The key itself, in every form that takes one.
+pub const PUBLIC_KEY: Field = Field {
+    name: "public_key",
+    pointer: "public_key",
+    kind: Kind::Lines(4),
+    limit: Some(PUBLIC_KEY_LENGTH_MAX),
+    words: "key-public",
+    ..Field::TEXT
+};
+/// What its owner calls it.
+pub const KEY_NAME: Field = Field {
+    name: "name",
     pointer: "name",
-    field: "name",
-    subject: "key_name",
-}];
+    need: Need::Optional,
+    limit: Some(KEY_NAME_LENGTH_MAX),
+    words: "key-name",
+    ..Field::TEXT
+};
+/// The form to add a key.
+pub const KEY: &[Field] = &[PUBLIC_KEY, KEY_NAME];
+/// The form to delete one: a button.
+pub const DELETE: &[Field] = &[];
 
 #[derive(Template)]
 #[template(path = "keys.html")]
@@ -46,8 +62,9 @@ struct KeyView {
 }
 
 /// `GET /keys`
-pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
-    keys_page(&visit, Form::of(Fields::default())).await
+pub async fn show(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
+    let form = entered.form(&visit, KEY, Fields::default());
+    keys_page(&visit, form).await
 }
 
 /// `POST /keys`
@@ -59,10 +76,24 @@ pub async fn add(Member(visit): Member, fields: Fields) -> Result<Response, Fail
     match visit.ask(AddSshKey::with(request)).await {
         Ok(_) => Ok(page::redirect_with(&visit, "/keys", Notice::KeyAdded)),
         Err(error) => {
-            let form = Form::refused(&visit, fields, error, KEY_FIELDS)?;
+            let form = Form::of(KEY, fields).refused(&visit, error)?;
             keys_page(&visit, form).await
         }
     }
+}
+
+/// `GET /keys/{id}/delete`: to the keys.
+pub async fn show_delete(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
+    if !entered.is_again() {
+        return Ok(page::redirect("/keys"));
+    }
+    let form = entered.form(&visit, DELETE, Fields::default());
+    let form = Form {
+        list: KEY,
+        fields: Fields::default(),
+        ..form
+    };
+    keys_page(&visit, form).await
 }
 
 /// `POST /keys/{id}/delete`
@@ -80,7 +111,7 @@ async fn keys_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     let keys = visit.ask(ListSshKeys::ask()).await?;
     let status = form.status;
     let view = Keys {
-        frame: page::frame(visit, Place::Keys),
+        frame: page::frame(visit).with_form("/keys"),
         keys: keys.data.iter().map(|key| key_view(visit, key)).collect(),
         form,
     };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::Visit,
 };
 
@@ -30,7 +30,7 @@ struct Landing {
 pub async fn show(Extension(visit): Anyone) -> Result<Response, Failure> {
     let catalogue = &visit.facts()?.catalogue;
     let view = Landing {
-        frame: page::frame(&visit, Place::None),
+        frame: page::frame(&visit),
         plans: catalogue
             .plans
             .iter()

@@ -21,17 +21,18 @@ use serde::Deserialize;
 
 use super::{
     id,
+    keys::{KEY_NAME, PUBLIC_KEY},
     offer::{self, BillView, SpecificationView},
     view::{self, PlanView},
 };
 use crate::{
     api::ApiError,
     failure::Failure,
-    form::{Alias, Form},
+    fields::Fields,
+    form::{Entered, Field, Form, Kind, Need},
     format::Moment,
-    guard::Fields,
     notice::Notice,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::{Member, Visit, query_pairs},
 };
 
@@ -40,18 +41,65 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(250);
 /// How often it is tried: 5 seconds' worth.
 const CONFLICT_TRIES: u32 = 20;
 
-/// Where the API's fields stand in the order form.
-const QUOTE_FIELDS: &[Alias] = &[Alias {
+const SITE: Field = Field {
+    name: "site",
+    pointer: "site",
+    kind: Kind::Group,
+    need: Need::Obvious,
+    words: "order-site",
+    ..Field::TEXT
+};
+const IMAGE: Field = Field {
+    name: "image",
+    pointer: "image",
+    words: "order-image",
+    ..SITE
+};
+const PLAN: Field = Field {
+    name: "plan",
+    pointer: "plan",
+    words: "order-plan",
+    ..SITE
+};
+const NAME: Field = Field {
+    name: "name",
     pointer: "name",
-    field: "name",
-    subject: "hostname",
-}];
-/// And those of a key that is added on the way.
-const KEY_FIELDS: &[Alias] = &[Alias {
-    pointer: "name",
-    field: "key_name",
-    subject: "key_name",
-}];
+    words: "order-name",
+    ..Field::TEXT
+};
+const SSH_KEYS: Field = Field {
+    name: "ssh_keys",
+    pointer: "ssh_keys",
+    kind: Kind::Group,
+    words: "order-keys",
+    ..Field::TEXT
+};
+/// A key that is added on the way: both halves of the form have a name.
+const NEW_KEY: &[Field] = &[
+    Field {
+        kind: Kind::Lines(3),
+        need: Need::Obvious,
+        ..PUBLIC_KEY
+    },
+    Field {
+        name: "key_name",
+        ..KEY_NAME
+    },
+];
+/// The form to choose a server.
+pub const ORDER: &[Field] = &[SITE, IMAGE, PLAN, NAME, SSH_KEYS, NEW_KEY[0], NEW_KEY[1]];
+/// The form to order at the price that was shown.
+pub const CONFIRM: &[Field] = &[
+    Field::hidden("quote"),
+    Field::hidden("idempotency_key"),
+    Field {
+        name: "accept_cautions",
+        pointer: "accept_cautions",
+        kind: Kind::Tick,
+        words: "caution-accept",
+        ..Field::TEXT
+    },
+];
 
 #[derive(Template)]
 #[template(path = "new_server.html")]
@@ -106,9 +154,10 @@ pub struct QuoteQuery {
 }
 
 /// `GET /servers/new`; the query may hold a choice already.
-pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
+pub async fn show(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
     let fields = Fields::new(query_pairs(&visit.uri));
-    order_page(&visit, Form::of(fields)).await
+    let form = entered.form(&visit, ORDER, fields);
+    order_page(&visit, form).await
 }
 
 /// `POST /servers/new`
@@ -118,7 +167,7 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
         match add_key(&visit, &fields).await {
             Ok(key) => fields = with_key(&fields, &key),
             Err(error) => {
-                let form = Form::refused(&visit, fields, error, KEY_FIELDS)?;
+                let form = Form::of(ORDER, fields).refused_about(&visit, error, NEW_KEY)?;
                 return order_page(&visit, form).await;
             }
         }
@@ -137,7 +186,7 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
             quote.id
         ))),
         Err(error) => {
-            let form = Form::refused(&visit, fields, error, QUOTE_FIELDS)?;
+            let form = Form::of(ORDER, fields).refused(&visit, error)?;
             order_page(&visit, form).await
         }
     }
@@ -147,8 +196,10 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
 pub async fn show_quote(
     Member(visit): Member,
     Query(query): Query<QuoteQuery>,
+    entered: Entered,
 ) -> Result<Response, Failure> {
-    quote_page(&visit, id(&query.quote)?, Form::of(Fields::default())).await
+    let form = entered.form(&visit, CONFIRM, Fields::default());
+    quote_page(&visit, id(&query.quote)?, form).await
 }
 
 /// `POST /servers/new/confirm`
@@ -166,7 +217,7 @@ pub async fn order(Member(visit): Member, fields: Fields) -> Result<Response, Fa
             Ok(page::redirect_with(&visit, &path, Notice::OrderPlaced))
         }
         Err(error) => {
-            let form = Form::refused(&visit, fields, error, &[])?;
+            let form = Form::of(CONFIRM, fields).refused(&visit, error)?;
             quote_page(&visit, quote, form).await
         }
     }
@@ -219,6 +270,13 @@ fn with_key(fields: &Fields, key: &SshKey) -> Fields {
 async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     let catalogue = &visit.facts()?.catalogue;
     let keys = visit.ask(ListSshKeys::ask()).await?.data;
+    let mut form = form;
+    for error in &mut form.errors {
+        // Where there is no key to tick, one can be pasted.
+        if keys.is_empty() && error.field == SSH_KEYS.name {
+            PUBLIC_KEY.name.clone_into(&mut error.field);
+        }
+    }
     let chosen = |field: &str, code: &str, is_first: bool| match form.value(field) {
         "" => is_first,
         value => value == code,
@@ -261,7 +319,7 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
             || (is_fresh && keys.len() == 1),
     });
     let view = NewServer {
-        frame: page::frame(visit, Place::Servers),
+        frame: page::frame(visit).with_form("/servers/new"),
         sites: sites.collect(),
         images: images.collect(),
         plans: plans.collect(),
@@ -277,12 +335,16 @@ async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Respons
         visit.ask(ListSshKeys::ask())
     )?;
     let status = form.status;
-    let view = ConfirmOrder {
-        frame: page::frame(visit, Place::Servers),
+    let mut view = ConfirmOrder {
+        frame: page::frame(visit),
         form,
         quote: quote_view(visit, &quote, &keys.data),
         idempotency_key: uuid_v7(visit.now, rand::random()).to_string(),
     };
+    if view.is_open() {
+        let address = format!("/servers/new/confirm?quote={}", quote.id);
+        view.frame = view.frame.with_form(&address);
+    }
     page::render(visit, status, &view)
 }
 

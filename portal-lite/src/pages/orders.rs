@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::Member,
 };
 
@@ -64,7 +64,7 @@ pub async fn show(
     };
     let orders = visit.ask(ListOrders::by(query)).await?;
     let view = Orders {
-        frame: page::frame(&visit, Place::Orders),
+        frame: page::frame(&visit),
         orders: orders
             .data
             .iter()
@@ -86,7 +86,7 @@ pub async fn show_one(
 ) -> Result<Response, Failure> {
     let order = visit.ask(GetOrder::at(id(&order)?)).await?;
     let view = OrderPage {
-        frame: page::frame(&visit, Place::Orders),
+        frame: page::frame(&visit),
         order: view::order(&visit, &order),
     };
     page::render(&visit, StatusCode::OK, &view)

@@ -8,9 +8,9 @@ use innkeeper_wire::{
         Endpoint as _,
         rest::{ActOnServer, DeleteServer, GetServer},
     },
+    error::FieldErrorCode,
     id::ServerId,
 };
-use serde::de::{IntoDeserializer, value::Error as NoSuchAction};
 
 use super::{
     id,
@@ -18,12 +18,23 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    form::Form,
-    guard::Fields,
+    fields::Fields,
+    form::{Entered, Field, Form, Need},
     notice::Notice,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::{Member, Visit},
 };
+
+/// The form to delete a server.
+pub const DELETE: &[Field] = &[Field {
+    name: "confirm_name",
+    pointer: "confirm_name",
+    need: Need::Obvious,
+    words: "delete-type",
+    ..Field::TEXT
+}];
+/// The form with the buttons.
+pub const ACT: &[Field] = &[Field::hidden("action")];
 
 #[derive(Template)]
 #[template(path = "server.html")]
@@ -46,14 +57,30 @@ struct Live {
 /// `GET /servers/{id}`
 pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
     let server = visit.ask(GetServer::at(id(&server)?)).await?;
-    server_page(&visit, &server, Form::of(Fields::default()))
+    server_page(&visit, &server, Form::of(DELETE, Fields::default()))
+}
+
+/// `GET /servers/{id}/actions` and `GET /servers/{id}/delete`: to the server, with what was sent there if that is to be
+/// shown again.
+pub async fn show_target(
+    Member(visit): Member,
+    Path(server): Path<String>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let server: ServerId = id(&server)?;
+    if !entered.is_again() {
+        return Ok(page::redirect(&format!("/servers/{server}")));
+    }
+    let server = visit.ask(GetServer::at(server)).await?;
+    let form = entered.form(&visit, DELETE, Fields::default());
+    server_page(&visit, &server, form)
 }
 
 /// `GET /servers/{id}/live`
 pub async fn live(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
     let server = visit.ask(GetServer::at(id(&server)?)).await?;
     let view = Live {
-        frame: page::frame(&visit, Place::Servers),
+        frame: page::frame(&visit),
         server: view::server(&visit, &server),
     };
     page::render_part(&view)
@@ -74,7 +101,7 @@ pub async fn act(
             Ok(page::redirect_with(&visit, &path, Notice::ActionAccepted))
         }
         Err(error) => {
-            let form = Form::refused(&visit, fields, error, &[])?;
+            let form = Form::of(DELETE, fields).refused(&visit, error)?;
             let server = visit.ask(GetServer::at(server)).await?;
             server_page(&visit, &server, form)
         }
@@ -91,8 +118,8 @@ pub async fn delete(
     let found = visit.ask(GetServer::at(server)).await?;
     let was_made = found.state != ServerState::CreateFailed;
     if was_made && fields.get("confirm_name").trim() != found.name.as_str() {
-        let text = visit.say("field-confirm-name");
-        let form = Form::complaint(fields, "confirm_name", text);
+        let wrong = [("confirm_name", FieldErrorCode::Unknown)];
+        let form = Form::of(DELETE, fields).complaint(&visit, &wrong);
         return server_page(&visit, &found, form);
     }
     match visit.ask(DeleteServer::at(server)).await {
@@ -106,7 +133,7 @@ pub async fn delete(
             Notice::ServerRemoved,
         )),
         Err(error) => {
-            let form = Form::refused(&visit, fields, error, &[])?;
+            let form = Form::of(DELETE, fields).refused(&visit, error)?;
             server_page(&visit, &found, form)
         }
     }
@@ -115,9 +142,14 @@ pub async fn delete(
 fn server_page(visit: &Visit, server: &Server, form: Form) -> Result<Response, Failure> {
     let installation = visit.facts.as_ref().map(|facts| &facts.installation);
     let status = form.status;
+    let shown = view::server(visit, server);
+    let mut frame = page::frame(visit);
+    if shown.may_delete && !shown.failed {
+        frame = frame.with_form(&format!("/servers/{}/delete", server.id));
+    }
     let view = ServerPage {
-        frame: page::frame(visit, Place::Servers),
-        server: view::server(visit, server),
+        frame,
+        server: shown,
         form,
         tombstone_days: installation.and_then(|known| usize::try_from(known.tombstone_days).ok()),
     };
@@ -126,10 +158,9 @@ fn server_page(visit: &Visit, server: &Server, form: Form) -> Result<Response, F
 
 /// What a button asks for. Deleting has a form of its own.
 fn action(code: &str) -> Result<ServerAction, Failure> {
-    let parsed: Result<ServerAction, NoSuchAction> =
-        serde::Deserialize::deserialize(code.into_deserializer());
-    match parsed {
-        Ok(ServerAction::Delete) | Err(_) => Err(Failure::BadRequest),
-        Ok(action) => Ok(action),
-    }
+    let actions = ServerAction::ALL.iter().copied();
+    actions
+        .filter(|action| *action != ServerAction::Delete)
+        .find(|action| action.as_str() == code)
+        .ok_or(Failure::BadRequest)
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::Query, http::StatusCode, response::Response};
 use innkeeper_wire::{
-    api::{Page, Server, ServerListQuery},
+    api::{Page, Server, ServerListQuery, ServerState},
     endpoints::{
         Endpoint as _,
         rest::{ListServers, ListSshKeys},
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::view::{self, Badge, ServerView};
 use crate::{
     failure::Failure,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::{Member, Visit},
 };
 
@@ -83,11 +83,11 @@ pub async fn show(
         None
     };
     let view = Servers {
-        frame: page::frame(&visit, Place::Servers),
+        frame: page::frame(&visit),
         list,
-        states: view::STATES
-            .into_iter()
-            .map(|state| view::server_badge(&visit, state))
+        states: ServerState::ALL
+            .iter()
+            .map(|state| view::server_badge(&visit, *state))
             .collect(),
         q: narrowing.q,
         state: narrowing.state,
@@ -103,7 +103,7 @@ pub async fn live(
 ) -> Result<Response, Failure> {
     let view = Live {
         list: list(&visit, &narrowing).await?,
-        frame: page::frame(&visit, Place::Servers),
+        frame: page::frame(&visit),
     };
     page::render_part(&view)
 }
@@ -114,9 +114,10 @@ async fn list(visit: &Visit, narrowing: &Narrowing) -> Result<List, Failure> {
     let query = ServerListQuery {
         limit: Some(ENTRIES),
         after: given(&narrowing.after),
-        state: view::STATES
-            .into_iter()
-            .find(|state| view::code_of(state) == narrowing.state),
+        state: ServerState::ALL
+            .iter()
+            .copied()
+            .find(|state| state.as_str() == narrowing.state),
         q: given(&text.collect::<String>()),
         sort: None,
     };

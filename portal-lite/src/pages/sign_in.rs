@@ -1,4 +1,5 @@
-//! Signing in and out.
+//! Signing in and out. Whoever has to sign in with a form in hand is given it back afterwards, filled in: it travels in
+//! the sign-in form, so the portal keeps nothing, and it goes to nobody but the account it was typed under.
 
 use std::time::Duration;
 
@@ -6,60 +7,102 @@ use askama::Template;
 use axum::{
     Extension,
     extract::Query,
-    http::{HeaderMap, StatusCode, header::SET_COOKIE},
+    http::{HeaderMap, Method, StatusCode, Uri, header::SET_COOKIE},
     response::Response,
 };
 use innkeeper_wire::{
-    api::SessionRequest,
+    api::{Locale, SessionAnswer, SessionRequest},
     endpoints::{Endpoint as _, rest},
     error::ProblemCode,
 };
 use serde::Deserialize;
 use tracing::warn;
 
-use super::Anyone;
+use super::{Anyone, onward, wanted_plan};
 use crate::{
+    api::Caller,
     cookies::{Cookie, SessionToken},
     failure::Failure,
-    form::Form,
-    guard::Fields,
+    fields::Fields,
+    form::{Entered, Field, Form, Kind, Need},
+    language,
     notice::Notice,
-    page::{self, Frame, Place},
-    visit::{Visit, encode},
+    page::{self, Frame},
+    visit::{Resume, Visit, decode, encode, own_path},
 };
 
 /// How long an ID is remembered.
 const LOGIN_KEPT: Duration = Duration::from_secs(180 * 86_400);
 /// How long a device is known by the API.
 const DEVICE_KEPT: Duration = Duration::from_secs(180 * 86_400);
-/// Where a sign-in leads unless the visitor wanted to go somewhere.
-const HOME: &str = "/servers";
+/// Longest form that is carried through a sign-in, as it is sent: with the rest of the form it must stay within what
+/// the guard reads.
+const KEPT_BYTES_MAX: usize = 12 * 1024;
+
+/// The form.
+pub const SIGN_IN: &[Field] = &[
+    Field::hidden("next"),
+    Field::hidden("kept"),
+    Field {
+        name: "login",
+        pointer: "login",
+        need: Need::Obvious,
+        autocomplete: "username",
+        words: "sign-in-login",
+        ..Field::TEXT
+    },
+    Field {
+        name: "password",
+        pointer: "password",
+        kind: Kind::Password,
+        need: Need::Obvious,
+        autocomplete: "current-password",
+        words: "sign-in-password",
+        ..Field::TEXT
+    },
+    Field {
+        name: "remember",
+        pointer: "remember",
+        kind: Kind::Tick,
+        need: Need::Obvious,
+        words: "sign-in-remember",
+        ..Field::TEXT
+    },
+];
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignIn {
     frame: Frame,
     form: Form,
-    next: String,
-    remembered: bool,
+    /// The query that carries `next` to the other pages of those who have no session.
+    onward: String,
+    /// The plan that is to be ordered, if that is why.
+    plan: Option<String>,
 }
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
 pub struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
+}
+
+impl Next {
+    /// A form that is empty but for it.
+    pub(super) fn fields(self) -> Fields {
+        Fields::new(vec![("next".to_owned(), self.next)])
+    }
 }
 
 /// `GET /sign-in`
-pub async fn show(Extension(visit): Anyone, Query(next): Query<Next>) -> Result<Response, Failure> {
-    let login = visit.login.clone().unwrap_or_default();
-    let fields = Fields::new(vec![
-        ("login".to_owned(), login),
-        ("next".to_owned(), next.next),
-    ]);
-    let remembered = visit.login.is_some();
-    sign_in_page(&visit, Form::of(fields), remembered)
+pub async fn show(
+    Extension(visit): Anyone,
+    Query(next): Query<Next>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let form = entered.form(&visit, SIGN_IN, blank(&visit, &next.next, ""));
+    sign_in_page(&visit, form)
 }
 
 /// `POST /sign-in`
@@ -76,33 +119,70 @@ pub async fn submit(
             .read(&headers, transport)
             .filter(|text| !text.is_empty()),
     };
-    let remember = !fields.get("remember").is_empty();
-    let answer = match visit.ask(rest::SignIn::with(request.clone())).await {
-        Ok(answer) => answer,
+    let form = Form::of(SIGN_IN, fields);
+    let missing = form.missing(&["login", "password"]);
+    if !missing.is_empty() {
+        let form = form.complaint(&visit, &missing);
+        return sign_in_page(&visit, form);
+    }
+    match visit.ask(rest::SignIn::with(request.clone())).await {
+        Ok(answer) => signed_in(&visit, &headers, &form.fields, &request.login, &answer).await,
         Err(error) => {
-            let form = Form::refused_or_down(&visit, fields, error, &[])?;
-            return sign_in_page(&visit, form, remember);
+            let form = form.refused_or_down(&visit, error)?;
+            sign_in_page(&visit, form)
         }
-    };
-    let token = SessionToken::new(&answer.token).ok_or(Failure::Internal)?;
-    let login = if remember {
-        Cookie::Login.set(&encode(&request.login), Some(LOGIN_KEPT), transport)
-    } else {
+    }
+}
+
+async fn signed_in(
+    visit: &Visit,
+    headers: &HeaderMap,
+    fields: &Fields,
+    login: &str,
+    answer: &SessionAnswer,
+) -> Result<Response, Failure> {
+    let transport = visit.portal.transport;
+    let session = SessionToken::new(&answer.token).ok_or(Failure::Internal)?;
+    let account = answer.account.to_string();
+    let next = own_path(fields.get("next"));
+    let mut response = page::redirect(next);
+    let is_same = Cookie::Account.read(headers, transport).as_deref() == Some(account.as_str());
+    let kept = kept(fields.get("kept")).filter(|_| is_same);
+    if let (Some(fields), Ok(address)) = (kept, next.parse::<Uri>()) {
+        response.extensions_mut().insert(Resume {
+            session: session.clone(),
+            address,
+            fields,
+        });
+    }
+    let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
+    set(Cookie::Session.set(session.expose(), None, transport));
+    set(Cookie::Account.set(&account, None, transport));
+    set(Cookie::Visitor.clear(transport));
+    set(if fields.get("remember").is_empty() {
         Cookie::Login.clear(transport)
-    };
-    let mut response = page::redirect(own_path(fields.get("next")));
-    let headers = response.headers_mut();
-    headers.append(
-        SET_COOKIE,
-        Cookie::Session.set(token.expose(), None, transport),
-    );
-    headers.append(SET_COOKIE, Cookie::Visitor.clear(transport));
-    headers.append(SET_COOKIE, login);
+    } else {
+        Cookie::Login.set(&encode(login), Some(LOGIN_KEPT), transport)
+    });
     if let Some(device) = &answer.device {
-        let device = Cookie::Device.set(device, Some(DEVICE_KEPT), transport);
-        headers.append(SET_COOKIE, device);
+        set(Cookie::Device.set(device, Some(DEVICE_KEPT), transport));
+    }
+    if visit.newcomer.is_some() {
+        set(Cookie::Newcomer.clear(transport));
+        set(Cookie::Next.clear(transport));
+    }
+    if let Some(locale) = language_of(visit, &session).await {
+        set(Cookie::AccountLanguage.set(language::tag(locale), None, transport));
     }
     Ok(response)
+}
+
+/// `GET /sign-out`
+pub async fn show_sign_out(entered: Entered) -> Result<Response, Failure> {
+    if entered.is_again() {
+        return Err(Failure::Stale);
+    }
+    Ok(page::redirect("/"))
 }
 
 /// `POST /sign-out`
@@ -114,9 +194,114 @@ pub async fn sign_out(Extension(visit): Anyone, _: Fields) -> Response {
         warn!(%error, "a session could not be ended at the API");
     }
     let mut response = page::redirect_with(&visit, "/", Notice::SignedOut);
-    let clear = Cookie::Session.clear(visit.portal.transport);
-    response.headers_mut().append(SET_COOKIE, clear);
+    // Whose session it was stays known: a form that is still open in another tab is given back to nobody else.
+    for cookie in [Cookie::Session, Cookie::AccountLanguage] {
+        let clear = cookie.clear(visit.portal.transport);
+        response.headers_mut().append(SET_COOKIE, clear);
+    }
     response
+}
+
+/// The way to sign in for somebody who wanted something else, and back there afterwards; with the form that he had sent,
+/// if he had.
+#[must_use]
+pub fn first(visit: &Visit, headers: &HeaderMap, fields: Option<Fields>) -> Response {
+    let mut response = match fields.filter(|_| visit.method == Method::POST) {
+        Some(fields) => first_with(visit, headers, &fields),
+        None => {
+            let wanted = match visit.method {
+                Method::GET => visit.here(),
+                _ => String::new(),
+            };
+            let query = serde_urlencoded::to_string([("next", wanted)]).expect("texts only");
+            let mut response = page::redirect(&format!("/sign-in?{query}"));
+            if visit.session.is_some() {
+                let code = Notice::SessionEnded.code();
+                let notice = Cookie::Notice.set(code, None, visit.portal.transport);
+                response.headers_mut().append(SET_COOKIE, notice);
+            }
+            response
+        }
+    };
+    if visit.session.is_some() {
+        let clear = Cookie::Session.clear(visit.portal.transport);
+        response.headers_mut().append(SET_COOKIE, clear);
+    }
+    response
+}
+
+fn first_with(visit: &Visit, headers: &HeaderMap, fields: &Fields) -> Response {
+    let text = serde_urlencoded::to_string(fields.showable()).expect("texts only");
+    let text = Some(text).filter(|text| text.len() <= KEPT_BYTES_MAX);
+    let fields = blank(
+        visit,
+        &visit.here(),
+        &text.map_or_else(String::new, |text| encode(&text)),
+    );
+    let is_kept = !fields.get("kept").is_empty();
+    let uri = Uri::from_static("/sign-in");
+    let visit = visit.with_session(None, headers, uri, None);
+    let notice = if is_kept {
+        "sign-in-kept"
+    } else {
+        "notice-session-ended"
+    };
+    let form = Form {
+        notice: Some(visit.say(notice)),
+        status: StatusCode::UNAUTHORIZED,
+        ..Form::of(SIGN_IN, fields)
+    };
+    sign_in_page(&visit, form).unwrap_or_else(Failure::into_marker)
+}
+
+/// The form as it is shown first.
+fn blank(visit: &Visit, next: &str, kept: &str) -> Fields {
+    let remember = if visit.remembered.is_some() {
+        "yes"
+    } else {
+        ""
+    };
+    let pairs = [
+        ("login", visit.login()),
+        ("next", next),
+        ("kept", kept),
+        ("remember", remember),
+    ];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Fields::new(pairs.to_vec())
+}
+
+/// A form that was carried through the sign-in.
+fn kept(text: &str) -> Option<Fields> {
+    let text = decode(text).filter(|text| !text.is_empty())?;
+    let pairs = serde_urlencoded::from_str(&text).ok()?;
+    Some(Fields::new(pairs))
+}
+
+/// The language of the account. Not knowing it is no reason to keep anybody out.
+async fn language_of(visit: &Visit, session: &SessionToken) -> Option<Locale> {
+    let caller = Caller {
+        token: Some(session),
+        address: visit.address,
+    };
+    match visit.portal.api.call(caller, rest::GetMe::ask()).await {
+        Ok(me) => Some(me.locale),
+        Err(error) => {
+            warn!(%error, "the language of an account that has signed in is not known");
+            None
+        }
+    }
+}
+
+fn sign_in_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
+    let next = form.value("next").to_owned();
+    let view = SignIn {
+        frame: page::frame(visit).with_form(&format!("/sign-in{}", onward(&next))),
+        onward: onward(&next),
+        plan: wanted_plan(visit, &next),
+        form: form.clone(),
+    };
+    page::render(visit, form.status, &view)
 }
 
 impl SignIn {
@@ -126,58 +311,5 @@ impl SignIn {
 
     fn is_unconfirmed(&self) -> bool {
         self.form.is(ProblemCode::EmailUnconfirmed)
-    }
-}
-
-fn sign_in_page(visit: &Visit, mut form: Form, remembered: bool) -> Result<Response, Failure> {
-    // An ID or password that is missing is as wrong as any other, and said in the same words (R2).
-    if form.is(ProblemCode::ValidationFailed) {
-        form.errors.clear();
-        form.alert = Some(visit.say("problem-bad-credentials"));
-        form.status = StatusCode::UNAUTHORIZED;
-    }
-    let status = form.status;
-    let view = SignIn {
-        frame: page::frame(visit, Place::None),
-        next: form.value("next").to_owned(),
-        form,
-        remembered,
-    };
-    page::render(visit, status, &view)
-}
-
-/// `wanted` if it is a path of this portal: another site's address must not follow a sign-in.
-fn own_path(wanted: &str) -> &str {
-    let is_path = wanted.starts_with('/') && !wanted.starts_with("//");
-    // Browsers take `\` for `/`, and drop control characters.
-    let is_plain = wanted.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    if is_path && is_plain && wanted.len() <= 1_024 {
-        wanted
-    } else {
-        HOME
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_sent_elsewhere() {
-        for good in ["/servers/new?plan=s", "/keys", "/"] {
-            assert_eq!(own_path(good), good);
-        }
-        for bad in [
-            "",
-            "servers",
-            "//evil.example",
-            "/\\evil.example",
-            "https://evil.example/",
-            "/\t/evil.example",
-            "javascript:alert(1)",
-            "/a b",
-        ] {
-            assert_eq!(own_path(bad), HOME, "{bad:?}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Signing up as an individual, and confirming the e-mail address.
 //!
-//! The mailed link shows a button and confirms only when that is pressed: mail scanners follow links.
+//! The mailed link shows a button and confirms only when that is pressed: mail scanners follow links. Where somebody
+//! wanted to go when he signed up is kept in his browser until he has signed in.
 
 use std::time::Duration;
 
@@ -12,35 +13,104 @@ use axum::{
     response::Response,
 };
 use innkeeper_wire::{
-    api::{EmailConfirmationRequest, ResendRequest, SignupRequest},
+    api::{
+        EMAIL_LENGTH_MAX, EmailConfirmationRequest, LOGIN_ID_LENGTH_MAX, NAME_LENGTH_MAX,
+        PASSWORD_LENGTH_MAX, ResendRequest, SignupAnswer, SignupRequest,
+    },
     endpoints::{Endpoint as _, rest},
     error::{FieldErrorCode, ProblemCode},
 };
 use serde::Deserialize;
 
-use super::Anyone;
+use super::{Anyone, onward, sign_in::Next, wanted_plan};
 use crate::{
     api::ApiError,
     cookies::Cookie,
     failure::Failure,
-    form::Form,
-    guard::Fields,
+    fields::Fields,
+    form::{Entered, Field, Form, Kind},
     notice::Notice,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::{Visit, decode, encode},
 };
 
 /// How long the address is remembered for the page that says where the mail went.
 const PENDING_KEPT: Duration = Duration::from_secs(3_600);
+/// How long a sign-up waits for its address to be confirmed: as long is remembered where its owner wanted to go.
+const NEXT_KEPT: Duration = Duration::from_secs(86_400);
+
+/// The form to sign up.
+pub const SIGN_UP: &[Field] = &[
+    Field::hidden("next"),
+    Field {
+        name: "login_id",
+        pointer: "login_id",
+        limit: Some(LOGIN_ID_LENGTH_MAX),
+        autocomplete: "username",
+        words: "sign-up-id",
+        ..Field::TEXT
+    },
+    Field {
+        name: "name",
+        pointer: "name",
+        limit: Some(NAME_LENGTH_MAX),
+        autocomplete: "name",
+        words: "sign-up-name",
+        ..Field::TEXT
+    },
+    Field {
+        name: "email",
+        pointer: "email",
+        kind: Kind::Email,
+        limit: Some(EMAIL_LENGTH_MAX),
+        autocomplete: "email",
+        words: "sign-up-email",
+        ..Field::TEXT
+    },
+    Field {
+        name: "password",
+        pointer: "password",
+        kind: Kind::NewPassword,
+        limit: Some(PASSWORD_LENGTH_MAX),
+        autocomplete: "new-password",
+        words: "sign-up-password",
+        ..Field::TEXT
+    },
+    Field {
+        name: "accepted_terms",
+        pointer: "accepted_terms",
+        kind: Kind::Tick,
+        words: "sign-up-accept",
+        ..Field::TEXT
+    },
+];
+
+/// The form to have the mail sent again.
+pub const RESEND: &[Field] = &[
+    Field::hidden("next"),
+    Field {
+        name: "login",
+        pointer: "login",
+        autocomplete: "username",
+        words: "resend-login",
+        ..Field::TEXT
+    },
+];
+
+/// The form behind the mailed link: a button.
+pub const CONFIRM: &[Field] = &[Field::hidden("token")];
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
 struct SignUp {
     frame: Frame,
     form: Form,
+    /// The query that carries `next` to the sign-in page.
+    onward: String,
+    /// The plan that is to be ordered, if that is why.
+    plan: Option<String>,
     terms: String,
     terms_version: String,
-    password_length_min: usize,
 }
 
 #[derive(Template)]
@@ -64,7 +134,6 @@ struct Resend {
 struct Confirm {
     frame: Frame,
     form: Form,
-    token: String,
 }
 
 /// The mailed link's query.
@@ -75,8 +144,13 @@ pub struct Link {
 }
 
 /// `GET /sign-up`
-pub async fn show(Extension(visit): Anyone) -> Result<Response, Failure> {
-    sign_up_page(&visit, Form::of(Fields::default()))
+pub async fn show(
+    Extension(visit): Anyone,
+    Query(next): Query<Next>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let form = entered.form(&visit, SIGN_UP, next.fields());
+    sign_up_page(&visit, form)
 }
 
 /// `POST /sign-up`
@@ -90,59 +164,88 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
         locale: visit.locale,
     };
     match visit.ask(rest::SignUp::with(request.clone())).await {
-        Ok(answer) => {
-            let mut response = page::redirect("/sign-up/done");
-            let transport = visit.portal.transport;
-            let email =
-                Cookie::Pending.set(&encode(&answer.email_shown), Some(PENDING_KEPT), transport);
-            let login = Cookie::Login.set(&encode(&request.login_id), None, transport);
-            response.headers_mut().append(SET_COOKIE, email);
-            response.headers_mut().append(SET_COOKIE, login);
-            Ok(response)
-        }
+        Ok(answer) => Ok(signed_up(&visit, &fields, &request, &answer)),
         Err(error) => {
             if are_terms_outdated(&error) {
                 visit.portal.forget_facts();
             }
-            let form = Form::refused_or_down(&visit, fields, error, &[])?;
+            let form = Form::of(SIGN_UP, fields).refused_or_down(&visit, error)?;
             sign_up_page(&visit, form)
         }
     }
+}
+
+fn signed_up(
+    visit: &Visit,
+    fields: &Fields,
+    request: &SignupRequest,
+    answer: &SignupAnswer,
+) -> Response {
+    let mut response = page::redirect("/sign-up/done");
+    let transport = visit.portal.transport;
+    let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
+    set(Cookie::Pending.set(&encode(&answer.email_shown), Some(PENDING_KEPT), transport));
+    set(Cookie::Newcomer.set(&encode(&request.login_id), Some(NEXT_KEPT), transport));
+    set(match fields.get("next") {
+        "" => Cookie::Next.clear(transport),
+        next => Cookie::Next.set(&encode(next), Some(NEXT_KEPT), transport),
+    });
+    response
 }
 
 /// `GET /sign-up/done`
 pub async fn done(Extension(visit): Anyone, headers: HeaderMap) -> Result<Response, Failure> {
     let pending = Cookie::Pending.read(&headers, visit.portal.transport);
     let view = Done {
-        frame: page::frame(&visit, Place::None),
-        email: pending.and_then(|text| decode(&text)),
-        login: visit.login.clone().unwrap_or_default(),
+        frame: page::frame(&visit),
+        email: pending
+            .and_then(|text| decode(&text))
+            .filter(|email| !email.is_empty()),
+        login: visit.newcomer.clone().unwrap_or_default(),
     };
     page::render(&visit, StatusCode::OK, &view)
 }
 
 /// `GET /sign-up/resend`
-pub async fn show_resend(Extension(visit): Anyone) -> Result<Response, Failure> {
-    let login = visit.login.clone().unwrap_or_default();
-    let fields = Fields::new(vec![("login".to_owned(), login)]);
-    resend_page(&visit, Form::of(fields))
+pub async fn show_resend(
+    Extension(visit): Anyone,
+    Query(next): Query<Next>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let login = [("login", visit.login()), ("next", &next.next)];
+    let login = login.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let form = entered.form(&visit, RESEND, Fields::new(login.to_vec()));
+    resend_page(&visit, &form)
 }
 
 /// `POST /sign-up/resend`
 pub async fn resend(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
+    let login = fields.get("login").trim().to_owned();
+    let next = fields.get("next").to_owned();
+    let form = Form::of(RESEND, fields);
+    let missing = form.missing(&["login"]);
+    if !missing.is_empty() {
+        return resend_page(&visit, &form.complaint(&visit, &missing));
+    }
     let request = ResendRequest {
-        login: fields.get("login").trim().to_owned(),
+        login: login.clone(),
     };
     match visit.ask(rest::ResendConfirmation::with(request)).await {
-        Ok(_) => Ok(page::redirect_with(
-            &visit,
-            "/sign-up/done",
-            Notice::MailSent,
-        )),
-        Err(error) => {
-            let form = Form::refused_or_down(&visit, fields, error, &[])?;
-            resend_page(&visit, form)
+        Ok(_) => {
+            let mut response = page::redirect_with(&visit, "/sign-up/done", Notice::MailSent);
+            let transport = visit.portal.transport;
+            let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
+            if visit.newcomer.as_ref() != Some(&login) {
+                // Where the mail of somebody else went says nothing of this one.
+                set(Cookie::Pending.clear(transport));
+                set(Cookie::Newcomer.set(&encode(&login), Some(NEXT_KEPT), transport));
+            }
+            if !next.is_empty() {
+                set(Cookie::Next.set(&encode(&next), Some(NEXT_KEPT), transport));
+            }
+            Ok(response)
         }
+        Err(error) => resend_page(&visit, &form.refused_or_down(&visit, error)?),
     }
 }
 
@@ -150,66 +253,81 @@ pub async fn resend(Extension(visit): Anyone, fields: Fields) -> Result<Response
 pub async fn show_confirm(
     Extension(visit): Anyone,
     Query(link): Query<Link>,
+    entered: Entered,
 ) -> Result<Response, Failure> {
-    confirm_page(&visit, Form::of(Fields::default()), link.token)
+    let token = Fields::new(vec![("token".to_owned(), link.token)]);
+    let form = entered.form(&visit, CONFIRM, token);
+    confirm_page(&visit, &form)
 }
 
 /// `POST /confirm`
-pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
-    let token = fields.get("token").to_owned();
+pub async fn confirm(
+    Extension(visit): Anyone,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    let transport = visit.portal.transport;
     let request = EmailConfirmationRequest {
-        token: token.clone(),
+        token: fields.get("token").to_owned(),
     };
     match visit.ask(rest::ConfirmEmail::with(request)).await {
         Ok(_) => {
-            let mut response = page::redirect_with(&visit, "/sign-in", Notice::EmailConfirmed);
-            let clear = Cookie::Pending.clear(visit.portal.transport);
+            let next = Cookie::Next.read(&headers, transport);
+            let next = next.and_then(|text| decode(&text)).unwrap_or_default();
+            let path = format!("/sign-in{}", onward(&next));
+            let mut response = page::redirect_with(&visit, &path, Notice::EmailConfirmed);
+            let clear = Cookie::Pending.clear(transport);
             response.headers_mut().append(SET_COOKIE, clear);
             Ok(response)
         }
         Err(error) => {
-            let form = Form::refused_or_down(&visit, fields, error, &[])?;
-            confirm_page(&visit, form, token)
+            let form = Form::of(CONFIRM, fields).refused_or_down(&visit, error)?;
+            confirm_page(&visit, &form)
         }
     }
 }
 
 fn sign_up_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     let installation = &visit.facts()?.installation;
-    let status = form.status;
+    let onward = onward(form.value("next"));
     let view = SignUp {
-        frame: page::frame(visit, Place::None),
-        form,
+        frame: page::frame(visit).with_form(&format!("/sign-up{onward}")),
+        plan: wanted_plan(visit, form.value("next")),
+        onward,
         terms: installation.terms.clone(),
         terms_version: installation.terms_version.clone(),
-        password_length_min: installation.password_length_min,
+        form: form.clone(),
     };
-    page::render(visit, status, &view)
+    page::render(visit, form.status, &view)
 }
 
-fn resend_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
-    let status = form.status;
+fn resend_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
     let view = Resend {
-        frame: page::frame(visit, Place::None),
-        form,
+        frame: page::frame(visit).with_form("/sign-up/resend"),
+        form: form.clone(),
     };
-    page::render(visit, status, &view)
+    page::render(visit, form.status, &view)
 }
 
-fn confirm_page(visit: &Visit, form: Form, token: String) -> Result<Response, Failure> {
-    let status = form.status;
+fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
+    let token = [("token", form.value("token"))];
+    let token = serde_urlencoded::to_string(token).expect("texts only");
+    let mut frame = page::frame(visit);
+    // There is nothing to type, and a link in another language is a link.
+    for language in &mut frame.languages {
+        language.href = format!("/confirm?{token}&lang={}", language.tag);
+    }
     let view = Confirm {
-        frame: page::frame(visit, Place::None),
-        form,
-        token,
+        frame,
+        form: form.clone(),
     };
-    page::render(visit, status, &view)
+    page::render(visit, form.status, &view)
 }
 
 impl Confirm {
     /// A link that is used up or too old can't be tried again.
     fn is_expired(&self) -> bool {
-        self.token.is_empty() || self.form.is(ProblemCode::LinkExpired)
+        self.form.value("token").is_empty() || self.form.is(ProblemCode::LinkExpired)
     }
 }
 

@@ -14,7 +14,7 @@ use super::Anyone;
 use crate::{
     failure::Failure,
     language,
-    page::{self, Frame, Place},
+    page::{self, Frame},
     visit::Visit,
 };
 
@@ -58,7 +58,7 @@ fn text_page(
     text: LegalText,
 ) -> Result<Response, Failure> {
     let view = Text {
-        frame: page::frame(visit, Place::None),
+        frame: page::frame(visit),
         heading: visit.say(heading),
         version,
         lang: text.lang.map(language::tag),

@@ -17,37 +17,12 @@ use crate::{
     words,
 };
 
-/// Steps of making a server, in their order.
-const STEPS: [CreateStep; 5] = [
-    CreateStep::Queued,
-    CreateStep::Image,
-    CreateStep::Disk,
-    CreateStep::Network,
-    CreateStep::Start,
-];
-
 /// Actions with a button on the server's page.
 const ACTIONS: [ServerAction; 4] = [
     ServerAction::Start,
     ServerAction::Shutdown,
     ServerAction::Reboot,
     ServerAction::PowerOff,
-];
-
-/// The states that a list can be narrowed to.
-pub const STATES: [ServerState; 12] = [
-    ServerState::Requested,
-    ServerState::Creating,
-    ServerState::CreateFailed,
-    ServerState::Running,
-    ServerState::Starting,
-    ServerState::Stopping,
-    ServerState::Rebooting,
-    ServerState::Paused,
-    ServerState::Stopped,
-    ServerState::Unknown,
-    ServerState::Deleting,
-    ServerState::Deleted,
 ];
 
 /// The picture and colour of a state; a word always goes with them.
@@ -86,7 +61,7 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub struct Badge {
     /// The state's stable code.
-    pub code: String,
+    pub code: &'static str,
     /// Its word.
     pub word: String,
     /// Its picture.
@@ -120,7 +95,7 @@ pub struct StepView {
 /// A button.
 pub struct ActionView {
     /// The action's stable code.
-    pub code: String,
+    pub code: &'static str,
     /// The deed.
     pub word: String,
     /// Whether it is possible now.
@@ -269,7 +244,7 @@ pub fn plan(visit: &Visit, plan: &Plan) -> PlanView {
 #[must_use]
 pub fn server_badge(visit: &Visit, state: ServerState) -> Badge {
     Badge {
-        code: code_of(&state),
+        code: state.as_str(),
         word: visit.say(words::server_state(state)),
         shape: shape(state),
     }
@@ -308,7 +283,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         actions: ACTIONS
             .into_iter()
             .map(|action| ActionView {
-                code: code_of(&action),
+                code: action.as_str(),
                 word: visit.say(words::server_action(action)),
                 allowed: server.allowed_actions.contains(&action),
             })
@@ -370,7 +345,7 @@ pub fn order(visit: &Visit, order: &Order) -> OrderView {
     OrderView {
         id: order.id.to_string(),
         badge: Badge {
-            code: code_of(&order.state),
+            code: order.state.as_str(),
             word: visit.say(words::order_state(order.state)),
             shape,
         },
@@ -386,13 +361,6 @@ pub fn order(visit: &Visit, order: &Order) -> OrderView {
             .failure
             .map(|failure| visit.say(words::create_failure(failure))),
     }
-}
-
-/// A code of the API as it travels, such as `create_failed`.
-#[must_use]
-pub fn code_of(code: &impl serde::Serialize) -> String {
-    let json = serde_json::to_value(code).expect("codes are plain texts");
-    json.as_str().map(str::to_owned).unwrap_or_default()
 }
 
 /// Whether the state is one that ends by itself.
@@ -439,10 +407,10 @@ fn steps(visit: &Visit, server: &Server) -> Vec<StepView> {
         return Vec::new();
     }
     let current = server.step.unwrap_or(CreateStep::Queued);
-    STEPS
-        .into_iter()
+    CreateStep::ALL
+        .iter()
         .map(|step| StepView {
-            word: language::say(visit.locale, words::create_step(step)),
+            word: language::say(visit.locale, words::create_step(*step)),
             state: match step.cmp(&current) {
                 std::cmp::Ordering::Less => "done",
                 std::cmp::Ordering::Equal => "current",

@@ -8,3 +8,4 @@ mod security;
 mod serving;
 mod style;
 mod support;
+mod ways;

@@ -97,7 +97,7 @@ async fn a_refused_order_gets_a_new_key_and_an_unanswered_one_keeps_it() {
     assert_eq!(page.status, 422);
     assert!(
         page.body
-            .contains("<a href=\"#accept_cautions\">Before you order: Tick the box")
+            .contains("<a href=\"#accept_cautions\">Tick the box")
     );
     assert_ne!(page.hidden("idempotency_key"), key);
     stub.refuse(

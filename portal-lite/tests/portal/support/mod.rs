@@ -16,7 +16,12 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use innkeeper_portal_lite::{config::Config, portal::Portal, routes};
+use innkeeper_portal_lite::{
+    config::Config,
+    portal::Portal,
+    routes::{self, PAGES},
+    sitemap::{Kind, Row, Who},
+};
 use innkeeper_wire::{
     api::{Order, Page, PageInfo, Quote, Server, SshKey},
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
@@ -339,6 +344,41 @@ impl Answer {
         }
         text.replace(['\u{2068}', '\u{2069}'], "")
     }
+}
+
+/// An address of a page, with things of the fixtures in it.
+pub(crate) fn address(row: &Row) -> String {
+    let ids = [
+        ("/servers/", "srv_0190b5c87f1e7c3a8e0f000000000002"),
+        ("/keys/", "key_0190b5c87f1e7c3a8e0f000000000001"),
+        ("/orders/", "ord_0190b5c87f1e7c3a8e0f000000000001"),
+    ];
+    let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
+    let path = row.path.replace("{id}", id.map_or("", |(_, id)| id));
+    match row.path {
+        "/confirm" => "/confirm?token=t".to_owned(),
+        "/servers/new/confirm" => {
+            "/servers/new/confirm?quote=quo_0190b5c87f1e7c3a8e0f000000000001".to_owned()
+        }
+        _ => path,
+    }
+}
+
+/// Every address to which a form can be posted.
+pub(crate) fn targets() -> Vec<String> {
+    let rows = PAGES.iter().filter(|row| row.form.is_some());
+    rows.map(address).collect()
+}
+
+/// Every page that can be opened without a session, and every one with it; parts too.
+pub(crate) fn pages(with_session: bool) -> Vec<String> {
+    let is_open = |row: &&Row| match row.who {
+        Who::Anyone => !with_session,
+        Who::Strangers => !with_session,
+        Who::Members => with_session,
+    };
+    let rows = PAGES.iter().filter(|row| row.kind != Kind::Target);
+    rows.filter(is_open).map(address).collect()
 }
 
 /// A browser: keeps cookies, sends an origin and the form token of the last page.

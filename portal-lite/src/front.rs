@@ -1,0 +1,131 @@
+//! The outermost layer of all pages: finds out who asks for what, sees to it that an answer comes in time, turns every
+//! failure into a designed page, and gives back what somebody had typed before he had to sign in.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ALLOW, CONTENT_TYPE, SET_COOKIE},
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    cookies::Cookie,
+    failure::Failure,
+    fields::{Again, Fields, Why},
+    language,
+    pages::{failure, sign_in},
+    portal::Portal,
+    sitemap::Row,
+    visit::{Resume, Visit, chosen_language},
+};
+
+/// Longest time that a page may take; the API client gives up before.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a chosen language is kept.
+const LANGUAGE_KEPT: Duration = Duration::from_secs(365 * 86_400);
+
+/// What the layer needs.
+#[derive(Clone)]
+pub struct Front {
+    /// What all requests share.
+    pub portal: Arc<Portal>,
+    /// The table of pages.
+    pub rows: &'static [Row],
+}
+
+/// The layer.
+pub async fn begin(State(front): State<Front>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let row = Row::of(front.rows, parts.uri.path());
+    let visit = Arc::new(Visit::of(front.portal, &parts, row).await);
+    let headers = parts.headers.clone();
+    let chosen = chosen_language(&parts.uri);
+    parts.extensions.insert(visit.clone());
+    let request = Request::from_parts(parts, body);
+    let mut response = in_time(request, next.clone()).await;
+    if let Some(resume) = response.extensions_mut().remove::<Resume>() {
+        response = resumed(&visit, &headers, response, resume, front.rows, next).await;
+    }
+    response = designed(&visit, &headers, response);
+    if let Some(locale) = chosen {
+        let tag = language::tag(locale);
+        let cookie = Cookie::Language.set(tag, Some(LANGUAGE_KEPT), visit.portal.transport);
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    // The page may be given up: what it asked of the API goes on there, and is told by the page that comes next.
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failure::Unavailable.into_marker(),
+    }
+}
+
+/// The form's own page, filled in, with the cookies of the sign-in; the sign-in's redirect where that page can't be
+/// made.
+async fn resumed(
+    visit: &Visit,
+    headers: &HeaderMap,
+    signed_in: Response,
+    resume: Resume,
+    rows: &'static [Row],
+    next: Next,
+) -> Response {
+    let row = Row::of(rows, resume.address.path());
+    let again = Again {
+        fields: resume.fields,
+        why: Why::SignedIn,
+    };
+    let session = Some(resume.session);
+    let visit = visit.with_session(session, headers, resume.address.clone(), row);
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = resume.address;
+    *request.headers_mut() = headers.clone();
+    request.extensions_mut().insert(Arc::new(visit));
+    request.extensions_mut().insert(again);
+    let mut page = in_time(request, next).await;
+    if page.status() != StatusCode::OK {
+        return signed_in;
+    }
+    for cookie in signed_in.headers().get_all(SET_COOKIE) {
+        page.headers_mut().append(SET_COOKIE, cookie.clone());
+    }
+    page
+}
+
+/// The page for every failure, also for refusals of axum's own, such as 405, which are no pages.
+fn designed(visit: &Visit, headers: &HeaderMap, mut response: Response) -> Response {
+    let status = response.status();
+    let is_bare = !is_html(&response) && (status.is_client_error() || status.is_server_error());
+    let failure = response.extensions_mut().remove::<Failure>();
+    let Some(failure) = failure.or_else(|| is_bare.then(|| Failure::of_status(status))) else {
+        return response;
+    };
+    let allow = response.headers_mut().remove(ALLOW);
+    let fields = response.extensions_mut().remove::<Fields>();
+    let mut page = if !failure.needs_sign_in() {
+        failure::page(visit, &failure, fields)
+    } else if visit.is_part() {
+        // The page around it is loaded anew by the script, and says why.
+        StatusCode::UNAUTHORIZED.into_response()
+    } else {
+        sign_in::first(visit, headers, fields)
+    };
+    if let Some(allow) = allow {
+        page.headers_mut().insert(ALLOW, allow);
+    }
+    page
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
