@@ -29,6 +29,8 @@ pub enum Cookie {
     Newcomer,
     /// Where whoever has just signed up wanted to go.
     Next,
+    /// The quote that was last asked for and where, so that the order form is filled in when the visitor goes back to it.
+    Choice,
     /// Whose session it is or was: what was typed into a form is given back to nobody else.
     Account,
     /// The account's language, for whoever has chosen none in this browser.
@@ -100,6 +102,8 @@ impl Cookie {
             (Self::Newcomer, Transport::Http) => "innkeeper-newcomer",
             (Self::Next, Transport::Https) => "__Host-innkeeper-next",
             (Self::Next, Transport::Http) => "innkeeper-next",
+            (Self::Choice, Transport::Https) => "__Host-innkeeper-choice",
+            (Self::Choice, Transport::Http) => "innkeeper-choice",
             (Self::Account, Transport::Https) => "__Host-innkeeper-account",
             (Self::Account, Transport::Http) => "innkeeper-account",
             (Self::AccountLanguage, Transport::Https) => "__Host-innkeeper-account-language",

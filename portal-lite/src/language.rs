@@ -17,20 +17,13 @@ static_loader! {
     };
 }
 
-/// All languages, in the order of the switcher.
-pub const ALL: [Locale; 3] = [Locale::En, Locale::Ko, Locale::ZhHant];
-
 /// Most entries of an `Accept-Language` header that are looked at.
 const PREFERENCES_MAX: usize = 20;
 
 /// The language's tag, as in `lang` attributes, cookies and `?lang=`.
 #[must_use]
 pub const fn tag(locale: Locale) -> &'static str {
-    match locale {
-        Locale::En => "en",
-        Locale::Ko => "ko",
-        Locale::ZhHant => "zh-Hant",
-    }
+    locale.as_str()
 }
 
 /// What the language calls itself.
@@ -46,7 +39,10 @@ pub const fn own_name(locale: Locale) -> &'static str {
 /// The language with this tag.
 #[must_use]
 pub fn by_tag(text: &str) -> Option<Locale> {
-    ALL.into_iter().find(|locale| tag(*locale) == text)
+    Locale::ALL
+        .iter()
+        .copied()
+        .find(|locale| tag(*locale) == text)
 }
 
 /// The best of ours for a browser's `Accept-Language`, English if none fits.
@@ -322,7 +318,7 @@ mod tests {
 
     #[test]
     fn every_text_can_be_said() {
-        for locale in ALL {
+        for locale in Locale::ALL.iter().copied() {
             for (key, names) in defined(locale) {
                 let said = match names.first().map(String::as_str) {
                     None => say(locale, &key),

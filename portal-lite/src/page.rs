@@ -156,7 +156,7 @@ pub fn frame(visit: &Visit) -> Frame {
                 current: place == visit.place(),
             })
             .collect(),
-        languages: language::ALL.into_iter().map(link).collect(),
+        languages: Locale::ALL.iter().copied().map(link).collect(),
         has_form: false,
         locale: visit.locale,
         password_length_min: visit.password_length_min(),

@@ -118,7 +118,7 @@ pub async fn sign_up_with(
         locale: Locale::En,
     };
     let _: SignupAnswer = client.post("/api/v1/signups", &request).await?;
-    let prefix = format!("{portal_url}/confirm?token=");
+    let prefix = format!("{portal_url}/confirm?lang=en&token=");
     let link = mail.link(EMAIL, &prefix).await?;
     let token = link
         .strip_prefix(&prefix)

@@ -176,18 +176,17 @@ pub struct SignupRequest {
     pub locale: Locale,
 }
 
-/// Languages of portal and mails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-pub enum Locale {
-    /// English.
-    #[serde(rename = "en")]
-    En,
-    /// Korean.
-    #[serde(rename = "ko")]
-    Ko,
-    /// Traditional Chinese.
-    #[serde(rename = "zh-Hant")]
-    ZhHant,
+codes! {
+    /// Languages of portal and mails.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+    pub enum Locale {
+        /// English.
+        En = "en",
+        /// Korean.
+        Ko = "ko",
+        /// Traditional Chinese.
+        ZhHant = "zh-Hant",
+    }
 }
 
 /// A new account.

@@ -174,7 +174,12 @@ impl Accounts {
         let settings = &self.settings;
         let letter = confirmation(&ConfirmationMail {
             locale: person.locale,
-            link: &format!("{}/confirm?token={secret}", settings.portal_url),
+            // Read in any browser, in the language of the mail.
+            link: &format!(
+                "{}/confirm?lang={}&token={secret}",
+                settings.portal_url,
+                person.locale.as_str()
+            ),
             expires_at,
             installation: &settings.installation,
             support_email: &settings.support_email,

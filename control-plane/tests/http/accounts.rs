@@ -128,6 +128,19 @@ async fn every_bad_field_is_named() {
 }
 
 #[tokio::test]
+async fn the_mailed_link_opens_in_the_language_of_the_mail() {
+    let setting = Setting::new();
+    for (login_id, language) in [("minji90", "ko"), ("haoran1", "zh-Hant")] {
+        let mut request = signup(login_id);
+        request["locale"] = language.into();
+        setting.post("/signups", None, request).await.expect(201);
+        let link = format!("/confirm?lang={language}&token=");
+        let mail = setting.mailed().await;
+        assert!(mail.contains(&link), "{mail}");
+    }
+}
+
+#[tokio::test]
 async fn a_new_confirmation_mail_ends_the_earlier_link_and_tells_strangers_nothing() {
     let setting = Setting::new();
     setting

@@ -372,6 +372,13 @@ impl Setting {
 
     /// The token of the newest mail, as its reader would find it.
     pub(crate) async fn mailed_token(&self) -> String {
+        let body = self.mailed().await;
+        let (_, rest) = body.split_once("token=").expect("a link");
+        rest.split_whitespace().next().expect("a token").to_owned()
+    }
+
+    /// The text of the newest mail, which is sent by that.
+    pub(crate) async fn mailed(&self) -> String {
         let mails = self.nouns.mails.queued(10).expect("the outbox");
         let mail = mails.last().expect("a mail");
         let ready = compose(&self.nouns, mail)
@@ -379,8 +386,7 @@ impl Setting {
             .expect("composed")
             .expect("a reason to send");
         self.nouns.mails.done(mail.id).await.expect("done");
-        let (_, rest) = ready.letter.body.split_once("token=").expect("a link");
-        rest.split_whitespace().next().expect("a token").to_owned()
+        ready.letter.body
     }
 
     /// A customer who signed up, confirmed and signed in; gives the session's token.

@@ -7,7 +7,12 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::{extract::Query, http::HeaderValue, response::Response};
+use axum::{
+    extract::Query,
+    http::{HeaderMap, HeaderValue, header::SET_COOKIE},
+    response::Response,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use innkeeper_wire::{
     api::{Order, OrderRequest, Quote, QuoteRequest, SshKey, SshKeyRequest},
     endpoints::{
@@ -18,6 +23,7 @@ use innkeeper_wire::{
     id::{QuoteId, SshKeyId, uuid_v7},
 };
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     id,
@@ -27,6 +33,7 @@ use super::{
 };
 use crate::{
     api::ApiError,
+    cookies::Cookie,
     failure::Failure,
     fields::Fields,
     form::{Entered, Field, Form, Kind, Need},
@@ -105,6 +112,8 @@ pub const CONFIRM: &[Field] = &[
 #[template(path = "new_server.html")]
 struct NewServer {
     frame: Frame,
+    /// The form goes to where it was opened.
+    address: String,
     form: Form,
     sites: Vec<Choice>,
     images: Vec<Choice>,
@@ -154,8 +163,17 @@ pub struct QuoteQuery {
 }
 
 /// `GET /servers/new`; the query may hold a choice already.
-pub async fn show(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
-    let fields = Fields::new(query_pairs(&visit.uri));
+pub async fn show(
+    Member(visit): Member,
+    headers: HeaderMap,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let chosen = if entered.is_again() {
+        None
+    } else {
+        last_choice(&visit, &headers).await
+    };
+    let fields = chosen.unwrap_or_else(|| Fields::new(query_pairs(&visit.uri)));
     let form = entered.form(&visit, ORDER, fields);
     order_page(&visit, form).await
 }
@@ -181,10 +199,13 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
         ssh_keys: keys.collect::<Result<Vec<SshKeyId>, Failure>>()?,
     };
     match visit.ask(CreateQuote::with(request)).await {
-        Ok(quote) => Ok(page::redirect(&format!(
-            "/servers/new/confirm?quote={}",
-            quote.id
-        ))),
+        Ok(quote) => {
+            let mut response = page::redirect(&format!("/servers/new/confirm?quote={}", quote.id));
+            let choice = format!("{}.{}", quote.id, opening(&visit));
+            let choice = Cookie::Choice.set(&choice, None, visit.portal.transport);
+            response.headers_mut().append(SET_COOKIE, choice);
+            Ok(response)
+        }
         Err(error) => {
             let form = Form::of(ORDER, fields).refused(&visit, error)?;
             order_page(&visit, form).await
@@ -214,13 +235,47 @@ pub async fn order(Member(visit): Member, fields: Fields) -> Result<Response, Fa
     match place(&visit, &request, &key).await {
         Ok(order) => {
             let path = format!("/servers/{}", order.server);
-            Ok(page::redirect_with(&visit, &path, Notice::OrderPlaced))
+            let mut response = page::redirect_with(&visit, &path, Notice::OrderPlaced);
+            let choice = Cookie::Choice.clear(visit.portal.transport);
+            response.headers_mut().append(SET_COOKIE, choice);
+            Ok(response)
         }
         Err(error) => {
             let form = Form::of(CONFIRM, fields).refused(&visit, error)?;
             quote_page(&visit, quote, form).await
         }
     }
+}
+
+/// Which opening of the order form this is: the front page leads there with one plan or another.
+fn opening(visit: &Visit) -> String {
+    let digest = Sha256::digest(visit.here());
+    URL_SAFE_NO_PAD.encode(&digest[..9])
+}
+
+/// What was chosen when the form was last sent, for whoever goes back from the summary by his browser's own button: he
+/// finds what the summary's "change" leads to. `None` if it was opened in another way since, or is too old.
+async fn last_choice(visit: &Visit, headers: &HeaderMap) -> Option<Fields> {
+    let choice = Cookie::Choice.read(headers, visit.portal.transport)?;
+    let (quote, opened) = choice.split_once('.')?;
+    let quote: QuoteId = quote.parse().ok().filter(|_| opened == opening(visit))?;
+    let quote = visit.ask(GetQuote::at(quote)).await.ok()?;
+    let pairs = choice_of(&quote).into_iter();
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+    Some(Fields::new(pairs.collect()))
+}
+
+/// The order form's fields that a quote was made of.
+fn choice_of(quote: &Quote) -> Vec<(&'static str, String)> {
+    let mut choice = vec![
+        ("site", quote.site.to_string()),
+        ("image", quote.image.to_string()),
+        ("plan", quote.plan.to_string()),
+        ("name", quote.name.to_string()),
+    ];
+    let keys = quote.ssh_keys.iter();
+    choice.extend(keys.map(|key| ("ssh_keys", key.to_string())));
+    choice
 }
 
 impl ConfirmOrder {
@@ -319,7 +374,8 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
             || (is_fresh && keys.len() == 1),
     });
     let view = NewServer {
-        frame: page::frame(visit).with_form("/servers/new"),
+        frame: page::frame(visit).with_form(&visit.here()),
+        address: visit.here(),
         sites: sites.collect(),
         images: images.collect(),
         plans: plans.collect(),
@@ -349,18 +405,7 @@ async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Respons
 }
 
 fn quote_view(visit: &Visit, quote: &Quote, keys: &[SshKey]) -> QuoteView {
-    let choice = [
-        ("site", quote.site.to_string()),
-        ("image", quote.image.to_string()),
-        ("plan", quote.plan.to_string()),
-        ("name", quote.name.to_string()),
-    ];
-    let chosen_keys = quote
-        .ssh_keys
-        .iter()
-        .map(|key| ("ssh_keys", key.to_string()));
-    let pairs: Vec<_> = choice.into_iter().chain(chosen_keys).collect();
-    let query = serde_urlencoded::to_string(&pairs).expect("texts only");
+    let query = serde_urlencoded::to_string(choice_of(quote)).expect("texts only");
     let is_chosen = |key: &&SshKey| quote.ssh_keys.contains(&key.id);
     QuoteView {
         id: quote.id.to_string(),

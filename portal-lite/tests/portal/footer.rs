@@ -11,7 +11,13 @@ async fn every_page_says_who_runs_it() {
         ("ko", "사업자등록번호"),
         ("zh-Hant", "統一編號"),
     ] {
-        for path in ["/", "/sign-in", "/servers", "/servers/new", "/no-such-page"] {
+        for path in [
+            "/",
+            "/sign-up/done",
+            "/servers",
+            "/servers/new",
+            "/no-such-page",
+        ] {
             let page = browser.get(&format!("{path}?lang={lang}")).await;
             let (_, foot) = page.body.split_once("<footer").expect("a foot");
             for part in [

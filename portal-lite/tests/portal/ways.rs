@@ -483,6 +483,60 @@ async fn complaints_blame_nobody_and_lead_to_their_field() {
     assert!(stub.calls("POST /sessions").is_empty());
 }
 
+/// Finding 10: the name was gone when one went back from the summary.
+#[tokio::test]
+async fn going_back_from_the_summary_is_as_good_as_its_change() {
+    let stub = Stub::new();
+    let mut browser = member(&stub).await;
+    let opened = "/servers/new?plan=l";
+    let choice = [
+        ("site", "seoul-1"),
+        ("image", "debian-12"),
+        ("plan", "m"),
+        ("name", "web-1"),
+        ("ssh_keys", "key_0190b5c87f1e7c3a8e0f000000000001"),
+    ];
+    let page = browser.get(opened).await;
+    assert!(page.body.contains(&format!("action=\"{opened}\"")));
+    let summary = browser.post(opened, &choice).await;
+    let summary = browser.get(&summary.header("location").to_owned()).await;
+    let change = summary
+        .body
+        .split("href=\"")
+        .find(|rest| rest.starts_with("/servers/new?site="));
+    let change = change
+        .and_then(|rest| rest.split('"').next())
+        .expect("a way to change");
+    let changed = browser.get(&change.replace("&#38;", "&")).await;
+    let back = browser.get(opened).await;
+    let chosen = |page: &Answer| page.body.matches(" checked").count();
+    assert_eq!(chosen(&back), chosen(&changed));
+    for text in ["value=\"web-1\"", "value=\"m\" checked"] {
+        assert!(
+            back.body.contains(text) && changed.body.contains(text),
+            "{text}"
+        );
+    }
+    // Whoever comes by another way has chosen otherwise.
+    let other = browser.get("/servers/new?plan=s").await;
+    assert!(other.body.contains("value=\"s\" checked") && !other.body.contains("value=\"web-1\""));
+    let key = summary.hidden("idempotency_key");
+    let quote = summary.hidden("quote");
+    let order = [
+        ("quote", quote.as_str()),
+        ("idempotency_key", &key),
+        ("accept_cautions", "yes"),
+    ];
+    browser
+        .post(&format!("/servers/new/confirm?quote={quote}"), &order)
+        .await;
+    let next = browser.get(opened).await;
+    assert!(
+        !next.body.contains("value=\"web-1\""),
+        "that one is ordered"
+    );
+}
+
 /// Finding 14: the plan was forgotten on the way.
 #[tokio::test]
 async fn a_chosen_plan_survives_sign_up_mail_and_sign_in() {

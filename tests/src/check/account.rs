@@ -42,7 +42,10 @@ pub(super) async fn sign_up(steps: &mut Steps, scene: &mut Scene) -> anyhow::Res
     };
     steps.step("sign-up in the portal", signed_up).await?;
 
-    let prefix = format!("{}/confirm?token=", scene.installation.ports.portal_url());
+    let prefix = format!(
+        "{}/confirm?lang=en&token=",
+        scene.installation.ports.portal_url()
+    );
     let mail = &mut scene.installation.mail;
     let browser = &scene.browser;
     let confirmed = async {
