@@ -130,13 +130,14 @@ impl Form {
         if problem.code == ProblemCode::Unauthenticated {
             return Err(Failure::Refused(problem));
         }
-        let errors = complaints(visit, &problem, part);
+        let (errors, unseen) = complaints(visit, &problem, part);
         let status =
             StatusCode::from_u16(problem.code.status()).expect("codes have valid statuses");
         Ok(Self {
-            alert: errors
-                .is_empty()
-                .then(|| words::problem_text(visit.locale, &problem)),
+            alert: unseen.or_else(|| {
+                let is_about_all = errors.is_empty();
+                is_about_all.then(|| words::problem_text(visit.locale, &problem))
+            }),
             errors,
             code: Some(problem.code),
             status,
@@ -341,22 +342,31 @@ pub fn draw(locale: Locale, password_length_min: usize, form: &Form, name: &str)
     }
 }
 
-/// One complaint a field: the first.
-fn complaints(visit: &Visit, problem: &Problem, list: &[Field]) -> Vec<FieldMessage> {
+/// One complaint a field: the first. What is said of a field that is not seen is said of the whole: a link to it would
+/// lead nowhere.
+fn complaints(
+    visit: &Visit,
+    problem: &Problem,
+    list: &[Field],
+) -> (Vec<FieldMessage>, Option<String>) {
     let mut messages: Vec<FieldMessage> = Vec::new();
+    let mut unseen = None;
     for error in &problem.errors {
         let pointer = pointer(error);
         let field = list.iter().find(|field| field.pointer == pointer);
-        let name = field.map_or(pointer, |field| field.name);
-        if messages.iter().any(|message| message.field == name) {
+        let text = complaint_text(visit, field, error.code);
+        let Some(field) = field.filter(|field| field.kind != Kind::Hidden) else {
+            unseen.get_or_insert(text);
             continue;
+        };
+        if messages.iter().all(|message| message.field != field.name) {
+            messages.push(FieldMessage {
+                field: field.name.to_owned(),
+                text,
+            });
         }
-        messages.push(FieldMessage {
-            field: name.to_owned(),
-            text: complaint_text(visit, field, error.code),
-        });
     }
-    messages
+    (messages, unseen)
 }
 
 fn pointer(error: &FieldError) -> &str {

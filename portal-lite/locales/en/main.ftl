@@ -11,6 +11,7 @@ nav-server = Server
 nav-keys = SSH keys
 nav-orders = Order history
 nav-account = Account
+nav-account-menu = Account menu
 sign-in = Sign in
 sign-up = Sign up
 sign-out = Sign out

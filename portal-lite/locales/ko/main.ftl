@@ -11,6 +11,7 @@ nav-server = 서버
 nav-keys = SSH 키
 nav-orders = 주문 조회
 nav-account = 회원정보관리
+nav-account-menu = 계정 메뉴
 sign-in = 로그인
 sign-up = 회원가입
 sign-out = 로그아웃

@@ -11,6 +11,7 @@ nav-server = 主機
 nav-keys = SSH 金鑰
 nav-orders = 訂單查詢
 nav-account = 帳戶資料
+nav-account-menu = 帳號選單
 sign-in = 登入
 sign-up = 註冊
 sign-out = 登出

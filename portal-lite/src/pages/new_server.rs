@@ -97,7 +97,11 @@ const NEW_KEY: &[Field] = &[
 pub const ORDER: &[Field] = &[SITE, IMAGE, PLAN, NAME, SSH_KEYS, NEW_KEY[0], NEW_KEY[1]];
 /// The form to order at the price that was shown.
 pub const CONFIRM: &[Field] = &[
-    Field::hidden("quote"),
+    Field {
+        // Another server may have taken the name since.
+        words: "order-name",
+        ..Field::hidden("quote")
+    },
     Field::hidden("idempotency_key"),
     Field {
         name: "accept_cautions",

@@ -45,7 +45,7 @@ async fn every_address_that_a_form_ends_at_can_be_opened() {
         let mut answer = browser.get(&path).await;
         if row.kind == Kind::Target {
             assert_eq!(answer.status, 303, "{path}");
-            answer = browser.get(&answer.header("location").to_owned()).await;
+            answer = browser.get(answer.header("location")).await;
         }
         assert_eq!(answer.status, 200, "{path}");
     }
@@ -243,7 +243,7 @@ async fn a_live_part_whose_session_ended_says_nothing() {
     assert_eq!(answer.header("location"), "");
     stub.refuse(&line, Problem::new(ProblemCode::Unauthenticated));
     let away = member.get(SERVER).await;
-    let page = member.get(&away.header("location").to_owned()).await;
+    let page = member.get(away.header("location")).await;
     assert!(page.body.contains("Your session has ended."));
 }
 
@@ -363,9 +363,7 @@ async fn the_language_switch_takes_every_form_along() {
         }
         let path = address(row);
         let opened = match browser.get(&path).await {
-            answer if answer.status == 303 => {
-                browser.get(&answer.header("location").to_owned()).await
-            }
+            answer if answer.status == 303 => browser.get(answer.header("location")).await,
             answer => answer,
         };
         let start = "form=\"page-form\" formaction=\"";
@@ -460,6 +458,19 @@ async fn complaints_blame_nobody_and_lead_to_their_field() {
         page.body
             .contains("<input type=\"checkbox\" name=\"ssh_keys\" id=\"ssh_keys\"")
     );
+    // Of what is not seen it is said above, without a link that leads nowhere.
+    let quote = "quo_0190b5c87f1e7c3a8e0f000000000001";
+    stub.refuse(
+        "POST /orders",
+        invalid(&[("/quote", FieldErrorCode::Taken)]),
+    );
+    let order = [("quote", quote), ("idempotency_key", "k")];
+    let page = member
+        .post(&format!("/servers/new/confirm?quote={quote}"), &order)
+        .await;
+    let taken = "<p>같은 이름의 서버가 이미 있습니다.";
+    assert!(page.body.contains(taken), "{}", page.body);
+    assert!(!page.body.contains("href=\"#quote\""));
     stub.book().keys.clear();
     stub.refuse(
         "POST /quotes",
@@ -499,7 +510,7 @@ async fn going_back_from_the_summary_is_as_good_as_its_change() {
     let page = browser.get(opened).await;
     assert!(page.body.contains(&format!("action=\"{opened}\"")));
     let summary = browser.post(opened, &choice).await;
-    let summary = browser.get(&summary.header("location").to_owned()).await;
+    let summary = browser.get(summary.header("location")).await;
     let change = summary
         .body
         .split("href=\"")
@@ -543,7 +554,7 @@ async fn a_chosen_plan_survives_sign_up_mail_and_sign_in() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await;
     let away = visitor.get("/servers/new?plan=m").await;
-    let page = visitor.get(&away.header("location").to_owned()).await;
+    let page = visitor.get(away.header("location")).await;
     assert!(page.body.contains("Sign in to order Medium"));
     let onward = "/sign-up?next=%2Fservers%2Fnew%3Fplan%3Dm";
     assert!(
@@ -564,7 +575,7 @@ async fn a_chosen_plan_survives_sign_up_mail_and_sign_in() {
     visitor.post("/sign-up/resend", &[("login", "mina1")]).await;
     visitor.get("/confirm?token=abc&lang=en").await;
     let answer = visitor.post("/confirm", &[("token", "abc")]).await;
-    let page = visitor.get(&answer.header("location").to_owned()).await;
+    let page = visitor.get(answer.header("location")).await;
     assert_eq!(page.hidden("next"), next);
     assert!(page.body.contains("value=\"mina1\""));
     assert!(
