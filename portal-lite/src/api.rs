@@ -26,7 +26,7 @@ use innkeeper_wire::{
     api::{Order, OrderRequest},
     endpoints::{
         Ask, Endpoint,
-        rest::{IDEMPOTENCY_KEY, PlaceOrder},
+        rest::{IDEMPOTENCY_KEY, PlaceOrder, UNATTENDED},
     },
     error::{FieldErrorCode, Problem, ProblemCode, chain},
 };
@@ -133,6 +133,22 @@ impl Api {
         E: Endpoint<Answer: DeserializeOwned>,
     {
         answer::<E>(&self.send(self.request(caller, &ask)?).await?)
+    }
+
+    /// As [`Api::call`], for a page that looks by itself: the visitor's session does not count as used.
+    ///
+    /// # Errors
+    /// When the API refuses, or no answer comes.
+    pub async fn watch<E>(&self, caller: Caller<'_>, ask: Ask<E>) -> Result<E::Answer, ApiError>
+    where
+        E: Endpoint<Answer: DeserializeOwned>,
+    {
+        let mut call = self.request(caller, &ask)?;
+        let name = HeaderName::from_bytes(UNATTENDED.name.as_bytes());
+        let name = name.expect("it is the name of a header");
+        call.headers_mut()
+            .insert(name, HeaderValue::from_static("1"));
+        answer::<E>(&self.send(call).await?)
     }
 
     /// Orders. Calls with one `key` make one order, however many there are.

@@ -354,7 +354,11 @@ fn complaints(
     for error in &problem.errors {
         let pointer = pointer(error);
         let field = list.iter().find(|field| field.pointer == pointer);
-        let text = complaint_text(visit, field, error.code);
+        let mut text = complaint_text(visit, field, error.code);
+        if let Some(proposal) = &error.proposal {
+            let free = language::say_with(visit.locale, "field-proposal", "value", proposal);
+            text = format!("{text} {free}");
+        }
         let Some(field) = field.filter(|field| field.kind != Kind::Hidden) else {
             unseen.get_or_insert(text);
             continue;

@@ -19,6 +19,19 @@ pub struct Moment {
     pub exact: String,
     /// RFC 3339, for `datetime` attributes.
     pub machine: String,
+    /// What stands in place of `relative` while it is as good as now.
+    pub recent: String,
+}
+
+impl Moment {
+    /// The same at any time that it is looked at: a page's script says how long ago it is.
+    #[must_use]
+    pub fn still(self) -> Self {
+        Self {
+            relative: self.exact.clone(),
+            ..self
+        }
+    }
 }
 
 /// An amount of money.
@@ -85,6 +98,7 @@ pub fn moment(locale: Locale, at: Timestamp, now: Timestamp, zone: &TimeZone) ->
         relative: relative(locale, at, now),
         exact: exact(locale, at, zone),
         machine: at.to_string(),
+        recent: language::say(locale, "time-now"),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, Method, StatusCode,
         header::{ALLOW, CONTENT_TYPE, SET_COOKIE},
     },
     middleware::Next,
@@ -111,11 +111,11 @@ fn designed(visit: &Visit, headers: &HeaderMap, mut response: Response) -> Respo
     };
     let allow = response.headers_mut().remove(ALLOW);
     let fields = response.extensions_mut().remove::<Fields>();
-    let mut page = if !failure.needs_sign_in() {
+    let mut page = if visit.is_part() && visit.method == Method::GET {
+        // For a script, which says in the page around it what there is to say. No cookie changes by it.
+        failure.status().into_response()
+    } else if !failure.needs_sign_in() {
         failure::page(visit, &failure, fields)
-    } else if visit.is_part() {
-        // The page around it is loaded anew by the script, and says why.
-        StatusCode::UNAUTHORIZED.into_response()
     } else {
         sign_in::first(visit, headers, fields)
     };

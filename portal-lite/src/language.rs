@@ -11,8 +11,8 @@ static_loader! {
     static TEXTS = {
         locales: "./locales",
         fallback_language: "en",
-        // Amounts need no isolation, and copied prices shall hold no invisible characters; `say_with`
-        // isolates what people have typed.
+        // Whoever copies a price, a name or an address from a page copies no invisible characters with it: what people
+        // have typed is isolated by markup (`around` in `things.html`).
         customise: |bundle| bundle.set_use_isolating(false),
     };
 }
@@ -96,12 +96,27 @@ pub fn say(locale: Locale, key: &str) -> String {
     lookup(locale, key, &HashMap::new())
 }
 
-/// The text called `key` with a text put in that people have typed. Its writing direction can't leak out
-/// of its place: it stands between Unicode's FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE.
+/// The text called `key` with a text put in, for where there is no markup. What people have typed in any script is put
+/// in by [`say_around`].
 #[must_use]
 pub fn say_with(locale: Locale, key: &str, name: &'static str, value: &str) -> String {
-    let value = FluentValue::from(format!("\u{2068}{value}\u{2069}"));
+    let value = FluentValue::from(value.to_owned());
     lookup(locale, key, &HashMap::from([(Cow::Borrowed(name), value)]))
+}
+
+/// What the text called `key` says before and after the place of a value, which is put there as an element of its own:
+/// so its writing direction can't leak out.
+#[must_use]
+pub fn say_around(locale: Locale, key: &str, name: &str) -> (String, String) {
+    const PLACE: &str = "\u{fffc}";
+    let value = FluentValue::from(PLACE);
+    let text = lookup(
+        locale,
+        key,
+        &HashMap::from([(Cow::Owned(name.to_owned()), value)]),
+    );
+    let (before, after) = text.split_once(PLACE).unwrap_or((&text, ""));
+    (before.to_owned(), after.to_owned())
 }
 
 /// The text called `key` with an `$amount` put in that was formatted by us.
@@ -302,7 +317,13 @@ mod tests {
                     Some("words.rs") => &["=> \""],
                     Some("notice.rs") => &["\", \""],
                     Some("language.rs") => &[],
-                    _ => &["say(\"", "say_with(\"", "say_count(\"", "say_amount(\""],
+                    _ => &[
+                        "say(\"",
+                        "say_with(\"",
+                        "say_count(\"",
+                        "say_amount(\"",
+                        "around(frame, \"",
+                    ],
                 };
                 for key in calls.iter().flat_map(|call| asked(&text, call)) {
                     seen += 1;

@@ -95,6 +95,12 @@ impl Frame {
         language::say_with(self.locale, key, name, value)
     }
 
+    /// What a text says before and after a value.
+    #[must_use]
+    pub fn say_around(&self, key: &str, name: &str) -> (String, String) {
+        language::say_around(self.locale, key, name)
+    }
+
     /// A text with an amount put in.
     #[must_use]
     pub fn say_amount(&self, key: &str, amount: &str) -> String {

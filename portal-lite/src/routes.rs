@@ -108,14 +108,14 @@ pub const PAGES: &[Row] = &[
     },
     Row {
         path: "/servers",
-        query: &["q", "state", "after"],
+        query: &["q", "state", "sort", "after"],
         handler: || get(servers::show),
         ..SERVERS
     },
     Row {
         path: "/servers/live",
         kind: Kind::Part,
-        query: &["q", "state", "after"],
+        query: &["q", "state", "sort", "after"],
         handler: || get(servers::live),
         ..SERVERS
     },
@@ -145,17 +145,15 @@ pub const PAGES: &[Row] = &[
         ..SERVERS
     },
     Row {
-        path: "/servers/{id}/actions",
-        kind: Kind::Target,
-        form: Some(server::ACT),
-        handler: || get(server::show_target).post(server::act),
+        path: "/servers/{id}/actions/{action}",
+        form: Some(&[]),
+        handler: || get(server::ask).post(server::act),
         ..SERVERS
     },
     Row {
         path: "/servers/{id}/delete",
-        kind: Kind::Target,
         form: Some(server::DELETE),
-        handler: || get(server::show_target).post(server::delete),
+        handler: || get(server::ask_delete).post(server::delete),
         ..SERVERS
     },
     Row {

@@ -2,7 +2,7 @@
 //! compile before it has words; the tests of `language` see to it that they exist in every language.
 
 use innkeeper_wire::{
-    api::{Locale, OrderState, OutageCause, ServerAction, ServerState},
+    api::{Locale, OrderState, OutageCause, ServerAction, ServerOrder, ServerState},
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::Currency,
@@ -68,6 +68,45 @@ pub const fn create_step(step: CreateStep) -> &'static str {
         CreateStep::Disk => "step-disk",
         CreateStep::Network => "step-network",
         CreateStep::Start => "step-start",
+    }
+}
+
+/// A step of making a server that is done.
+#[must_use]
+pub const fn create_step_done(step: CreateStep) -> &'static str {
+    match step {
+        CreateStep::Queued => "step-done-queued",
+        CreateStep::Image => "step-done-image",
+        CreateStep::Disk => "step-done-disk",
+        CreateStep::Network => "step-done-network",
+        CreateStep::Start => "step-done-start",
+    }
+}
+
+/// What an action is asked about before it is done: the question, and what it does and costs.
+#[must_use]
+pub const fn action_question(action: ServerAction) -> (&'static str, &'static str) {
+    match action {
+        ServerAction::Start => ("ask-start", "ask-start-text"),
+        ServerAction::Shutdown => ("ask-shutdown", "ask-shutdown-text"),
+        ServerAction::PowerOff => ("ask-power-off", "ask-power-off-text"),
+        ServerAction::Reboot => ("ask-reboot", "ask-reboot-text"),
+        ServerAction::Delete => ("ask-delete", "delete-lost"),
+    }
+}
+
+/// In which order servers are listed.
+#[must_use]
+pub const fn server_order(order: ServerOrder) -> &'static str {
+    match order {
+        ServerOrder::Newest => "sort-newest",
+        ServerOrder::Oldest => "sort-oldest",
+        ServerOrder::Name => "sort-name",
+        ServerOrder::NameDown => "sort-name-down",
+        ServerOrder::State => "sort-state",
+        ServerOrder::StateDown => "sort-state-down",
+        ServerOrder::Price => "sort-price",
+        ServerOrder::PriceDown => "sort-price-down",
     }
 }
 

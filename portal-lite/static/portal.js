@@ -15,7 +15,18 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// Copy buttons.
+// What is said to those who don't see the page. It is there before anything is said: readers watch no other.
+const announcer = document.createElement("p");
+announcer.className = "hidden";
+announcer.setAttribute("role", "status");
+document.body.append(announcer);
+function announce(text) {
+  announcer.textContent = "";
+  // Said anew even if it is the same as before.
+  setTimeout(() => { announcer.textContent = text; }, 50);
+}
+
+// Copy buttons. Where the browser refuses, the text is marked instead, so that keys and menus can copy it.
 function showCopyButtons(root) {
   if (!navigator.clipboard) return;
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
@@ -23,10 +34,19 @@ function showCopyButtons(root) {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  const label = button.textContent;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  button.textContent = button.dataset.copied;
-  setTimeout(() => { button.textContent = label; }, 1500);
+  const source = document.getElementById(button.dataset.copy);
+  const word = button.querySelector("[data-word]");
+  let said = button.dataset.copied;
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    said = button.dataset.refused;
+    getSelection().selectAllChildren(source);
+  }
+  word.dataset.label ??= word.textContent;
+  word.textContent = said;
+  announce(said);
+  setTimeout(() => { word.textContent = word.dataset.label; }, 3000);
 });
 showCopyButtons(document);
 
@@ -43,57 +63,210 @@ document.addEventListener("change", (event) => {
 window.addEventListener("pageshow", showPrice);
 showPrice();
 
-// Live parts: an element with data-live is replaced by its newer self. The answer is parsed as a document
-// by XMLHttpRequest, which neither runs scripts in it nor needs an HTML sink.
-function fetchDocument(url) {
-  return new Promise((resolve, reject) => {
+// Live parts: an element with data-live is made like its newer self. Only what differs is touched, so that focus, marked
+// text and screen readers stay where they are. The answer is parsed as a document by XMLHttpRequest, which neither runs
+// scripts in it nor needs an HTML sink.
+
+// What belongs to scripts or readers and is never taken over: whether copy buttons show, whether details are open,
+// where the keyboard is, which form is under way.
+function isOwn(element, name) {
+  return (name === "hidden" && element.dataset.copy !== undefined)
+    || (name === "open" && element.localName === "details")
+    || (name === "tabindex" && element.dataset.live !== undefined)
+    || (name === "data-sent" && element.localName === "form");
+}
+
+function patchAttributes(present, next) {
+  for (const { name } of [...present.attributes]) {
+    if (!next.hasAttribute(name) && !isOwn(present, name)) present.removeAttribute(name);
+  }
+  for (const { name, value } of next.attributes) {
+    if (present.getAttribute(name) !== value && !isOwn(present, name)) present.setAttribute(name, value);
+  }
+}
+
+// Children that count: blanks between elements are nobody's.
+const childrenOf = (node) => [...node.childNodes].filter(
+  (child) => child.nodeType === Node.ELEMENT_NODE || (child.nodeType === Node.TEXT_NODE && child.data.trim()));
+const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || "" : "");
+const isLike = (one, other) => one.nodeName === other.nodeName && keyOf(one) === keyOf(other);
+
+// Which present child becomes which wanted one: as many as possible without moving any (their longest common sequence),
+// then those that have a key and moved.
+function pair(present, wanted) {
+  const longest = Array.from({ length: present.length + 1 }, () => new Array(wanted.length + 1).fill(0));
+  for (let i = present.length - 1; i >= 0; i -= 1) {
+    for (let j = wanted.length - 1; j >= 0; j -= 1) {
+      longest[i][j] = isLike(present[i], wanted[j])
+        ? longest[i + 1][j + 1] + 1
+        : Math.max(longest[i + 1][j], longest[i][j + 1]);
+    }
+  }
+  const pairs = new Map();
+  for (let i = 0, j = 0; i < present.length && j < wanted.length;) {
+    if (isLike(present[i], wanted[j])) pairs.set(wanted[j++], present[i++]);
+    else if (longest[i + 1][j] >= longest[i][j + 1]) i += 1;
+    else j += 1;
+  }
+  const taken = new Set(pairs.values());
+  for (const node of wanted) {
+    if (pairs.has(node) || !keyOf(node)) continue;
+    const moved = present.find((other) => !taken.has(other) && isLike(other, node));
+    if (moved) {
+      pairs.set(node, moved);
+      taken.add(moved);
+    }
+  }
+  return pairs;
+}
+
+function patch(present, next) {
+  if (present.nodeType === Node.TEXT_NODE) {
+    if (present.data !== next.data) present.data = next.data;
+    return;
+  }
+  patchAttributes(present, next);
+  // The words of these tick by themselves.
+  if (present.localName === "time" && present.dataset.ago) return;
+  const [before, wanted] = [childrenOf(present), childrenOf(next)];
+  const pairs = pair(before, wanted);
+  const kept = new Set(pairs.values());
+  for (const node of before) if (!kept.has(node)) node.remove();
+  let place = childrenOf(present)[0] ?? null;
+  for (const node of wanted) {
+    const found = pairs.get(node);
+    if (!found) {
+      const fresh = document.importNode(node, true);
+      present.insertBefore(fresh, place);
+      if (fresh.nodeType === Node.ELEMENT_NODE) showCopyButtons(fresh);
+      continue;
+    }
+    if (found !== place) present.insertBefore(found, place);
+    patch(found, node);
+    place = found.nextSibling;
+    while (place && !(place.nodeType === Node.ELEMENT_NODE || place.data.trim())) place = place.nextSibling;
+  }
+}
+
+function renew(present, next) {
+  const focused = document.activeElement;
+  const held = present.contains(focused);
+  const said = present.dataset.liveSay;
+  patch(present, next);
+  if (present.dataset.liveSay !== said) announce(present.dataset.liveSay);
+  if (!held || document.activeElement === focused) return;
+  // Moved with its row, or gone: then the part itself takes its place, so that the keyboard goes on from there.
+  if (focused.isConnected && !focused.disabled) {
+    focused.focus({ preventScroll: true });
+  } else {
+    present.tabIndex = -1;
+    present.focus({ preventScroll: true });
+  }
+}
+
+// The server's clock, as far from ours as it was when the page was made.
+const note = document.getElementById("live-note");
+let ahead = note ? Date.parse(note.dataset.at) - Date.now() : 0;
+
+function tick() {
+  const nearly = new Intl.RelativeTimeFormat(document.documentElement.lang);
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const seconds = Math.floor((Date.now() + ahead - Date.parse(time.dateTime)) / 1000);
+    let text = time.dataset.ago;
+    if (seconds >= 86400) text = nearly.format(-Math.floor(seconds / 86400), "day");
+    else if (seconds >= 3600) text = nearly.format(-Math.floor(seconds / 3600), "hour");
+    else if (seconds >= 60) text = nearly.format(-Math.floor(seconds / 60), "minute");
+    else if (seconds >= 10) text = nearly.format(-Math.floor(seconds / 10) * 10, "second");
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// What the page says of itself: nothing while it is current.
+function say(kind, since) {
+  const text = kind ? note.dataset[kind].replace("%time%", clock(since)) : "";
+  document.documentElement.classList.toggle("stale", Boolean(kind));
+  if (note.textContent.trim() === text.trim()) return;
+  note.textContent = text;
+  if (kind !== "ended") return;
+  // The page itself leads to the sign-in page, and back.
+  const way = document.createElement("a");
+  way.href = location.pathname + location.search;
+  way.textContent = note.dataset.signIn;
+  note.append(" ", way);
+}
+
+function clock(at) {
+  const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  try {
+    return at.toLocaleTimeString(document.documentElement.lang, { ...parts, timeZone: note.dataset.zone });
+  } catch {
+    return at.toLocaleTimeString(document.documentElement.lang, parts);
+  }
+}
+
+// Two polls without an answer are 15 seconds at most: IDLE_MAX + ANSWER_MAX + AGAIN + ANSWER_MAX.
+const IDLE_MAX = 6000;
+const ANSWER_MAX = 3500;
+const AGAIN = 1500;
+const AGAIN_MAX = 15000;
+
+function ask(url, tag) {
+  return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open("GET", url);
     request.responseType = "document";
-    request.timeout = 15000;
-    request.onload = () => {
-      if (request.status === 401) {
-        // The session is over: the page itself leads there too, and back.
-        location.reload();
-      } else if (request.status === 200) {
-        resolve(request.response);
-      } else {
-        reject(new Error("status " + request.status));
-      }
-    };
-    request.onerror = request.ontimeout = () => reject(new Error("unreachable"));
+    request.timeout = ANSWER_MAX;
+    if (tag) request.setRequestHeader("If-None-Match", tag);
+    request.onload = () => resolve(request);
+    request.onerror = request.ontimeout = () => resolve({ status: 0 });
     request.send();
   });
 }
 
-function replace(present, next) {
-  const fresh = document.importNode(next, true);
-  showCopyButtons(fresh);
-  if (present.isEqualNode(fresh)) return;
-  const focused = present.contains(document.activeElement) ? document.activeElement.id : "";
-  const said = present.dataset.liveSay;
-  present.replaceWith(fresh);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-  const announcement = document.getElementById("announcement");
-  if (announcement && fresh.dataset.liveSay !== said) announcement.textContent = fresh.dataset.liveSay;
-}
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const inSight = () => new Promise((resolve) => {
+  if (!document.hidden) return resolve();
+  const seen = () => {
+    if (document.hidden) return;
+    document.removeEventListener("visibilitychange", seen);
+    resolve();
+  };
+  document.addEventListener("visibilitychange", seen);
+});
 
-async function follow(id) {
-  let pause = 0;
+async function follow(part) {
+  const current = () => Number(part.dataset.liveMs);
+  let [tag, misses, wait, heard] = ["", 0, current(), new Date(Date.now() + ahead)];
   for (;;) {
-    const present = document.getElementById(id);
-    const wait = Number(present.dataset.liveMs) + pause;
-    await new Promise((resolve) => setTimeout(resolve, wait));
-    if (document.hidden) continue;
-    try {
-      const answer = await fetchDocument(present.dataset.live);
-      const next = answer.getElementById(id);
-      if (next && !present.querySelector("form[data-sent]")) replace(present, next);
-      pause = 0;
-    } catch {
-      // Not reachable: what is shown stays, and is asked for less and less often.
-      pause = Math.min(pause * 2 + 2000, 30000);
+    await pause(wait);
+    // A tab that nobody sees asks for nothing.
+    await inSight();
+    const answer = await ask(part.dataset.live, tag);
+    if (answer.status === 401) return say("ended", heard);
+    const next = answer.status === 200 ? answer.response?.getElementById(part.id) : null;
+    if (!next && answer.status !== 304) {
+      misses += 1;
+      if (misses > 1) say("stale", heard);
+      wait = Math.min(AGAIN * misses, AGAIN_MAX);
+      continue;
     }
+    const date = Date.parse(answer.getResponseHeader("Date"));
+    // To the second, and late by what the answer took.
+    if (Math.abs(date - Date.now() - ahead) > 2500) ahead = date - Date.now();
+    [misses, heard] = [0, new Date(Date.now() + ahead)];
+    say("", heard);
+    if (next) {
+      tag = answer.getResponseHeader("ETag");
+      renew(part, next);
+      wait = current();
+    } else if (current() > 2000) {
+      // Nothing is under way and nothing has changed: less and less often.
+      wait = Math.min(wait * 1.3, IDLE_MAX);
+    }
+    tick();
   }
 }
-for (const part of document.querySelectorAll("[data-live]")) follow(part.id);
+if (note) {
+  for (const part of document.querySelectorAll("[data-live]")) follow(part);
+  setInterval(tick, 5000);
+}

@@ -27,6 +27,9 @@ terms-title = Terms of use
 terms-version = Version { $amount }
 privacy-title = Privacy policy
 text-foreign = There is no English version of this text.
+live-stale = This page is not current since { $time }. It goes on as soon as the service answers.
+live-ended = You have been signed out. What you see here is of { $time }.
+live-refresh = Refresh
 
 ## Landing page
 
@@ -51,6 +54,10 @@ spec-ipv6 = { $count ->
    *[other] { $count } IPv6 addresses
 }
 order-this = Order
+plan-sold-out = Sold out
+plan-not-now = Not available at the moment
+plan-sold-out-at = Sold out at { $sites }
+plan-not-now-at = Not available at the moment at { $sites }
 
 ## Prices
 
@@ -164,6 +171,15 @@ notice-server-removed = The server was removed from the list.
 
 list-search = Search
 list-state = State
+list-sort = Order
+sort-newest = Newest first
+sort-oldest = Oldest first
+sort-name = Name, A to Z
+sort-name-down = Name, Z to A
+sort-state = In trouble first
+sort-state-down = In trouble last
+sort-price = Cheapest first
+sort-price-down = Dearest first
 list-all = All
 list-apply = Apply
 list-none = Nothing matches.
@@ -181,11 +197,11 @@ first-server = First server
 first-server-text = Choose a size and a system; see the price before you confirm.
 first-done = Done
 order-server = Order a server
+order-again = Order again
 
 ## Server
 
 server-name = Name
-server-address = Address
 server-addresses = Addresses
 server-no-address = None yet.
 server-image = System
@@ -195,17 +211,26 @@ server-price = Price
 server-created = Ordered
 server-order = See the order
 server-charged-since = Charged since
+server-charged-until = Charged until
+server-kept-until = Disk kept until
+server-kept-help = Support can tell what is possible until then.
+server-failed-at = Failed at
 server-not-charged = Not charged yet
 server-observed = Last seen
 server-restored = Fault of ours put right
 server-details = Details
+server-keys = SSH keys
+server-keys-hint = The server was made with these. What was changed inside it since then is not shown here.
+server-key-removed = No longer in your account
 server-connect = Connect
 server-connect-text = Sign in from your computer:
+server-connect-unknown = Whether anybody answers is not known. This is how you sign in, as far as we know:
 server-connect-not-now = Signing in is possible while the server runs.
 server-progress = Your server is being made
 server-still-charged = Still charged while stopped.
 copy = Copy
 copied = Copied
+copy-refused = Not copied; it is marked, copy it with Ctrl+C
 state-requested = Requested
 state-creating = Creating
 state-create-failed = Failed
@@ -220,7 +245,8 @@ state-deleting = Deleting
 state-deleted = Deleted
 state-help-requested = Ordered. A host takes it on within seconds.
 state-help-creating = This page follows each step. You may leave it; the work goes on.
-state-help-create-failed = The server could not be made. Nothing of it is kept and nothing is charged. Order another one, or ask support.
+state-help-create-failed = The server could not be made. Nothing of it is kept and nothing is charged.
+failed-help = If it fails again, write to us and name this id:
 state-help-running = The server runs.
 state-help-starting = The server was asked to start.
 state-help-stopping = The server was asked to shut down and still runs.
@@ -228,9 +254,9 @@ state-help-rebooting = The server was asked to reboot, and has not come back yet
 state-help-not-answering = The host hears nothing of the server, so what it does is not known.
 state-help-paused = The server is paused: its memory is kept, and nothing in it runs.
 state-help-stopped = The server does not run. Its disk and address stay yours.
-state-help-unknown = The host of this server can't be reached, so nobody knows whether it runs. It may well go on working; the page changes as soon as the host answers.
+state-help-unknown = The host of this server can't be reached, so nobody knows whether it runs. It may well go on working. It is charged meanwhile as before. The page changes as soon as the host answers; if you can't use the server, write to support.
 state-help-deleting = The server is being removed. It is no longer charged.
-state-help-deleted = The server is gone.
+state-help-deleted = The server is gone. It is no longer charged.
 pause-by-hand = Our operators have paused the server. Nothing in it is lost. Start lets it go on. We note this time for a credit.
 pause-disk-full = The host's disk is full, so the server was paused before it could lose anything. It goes on by itself as soon as there is room; our operators know. We note this time for a credit.
 pause-disk-error = The server's disk could not be read or written, so the server was paused. We try again and again to let it go on; our operators know. We note this time for a credit.
@@ -243,6 +269,11 @@ step-image = Fetching the system
 step-disk = Making the disk
 step-network = Setting up the network
 step-start = Starting
+step-done-queued = Taken on by a host
+step-done-image = System fetched
+step-done-disk = Disk made
+step-done-network = Network set up
+step-done-start = Started
 trouble-image-unavailable = The operating system's image can't be fetched.
 trouble-disk-failed = The disk can't be made.
 trouble-network-failed = The network can't be set up, and the server is not started without its protection.
@@ -276,13 +307,23 @@ action-shutdown = Shut down
 action-power-off = Power off
 action-reboot = Reboot
 action-delete = Delete server
+ask-back = Back to the server
+ask-start = Start { $name }?
+ask-start-text = The server boots from its disk.
+ask-shutdown = Shut down { $name }?
+ask-shutdown-text = The operating system is asked to stop. Whoever is connected is cut off. Disk and addresses stay yours, and the server is still charged.
+ask-power-off = Power off { $name }?
+ask-power-off-text = The server stops at once, as if its plug was pulled. What programs have not written to the disk yet is lost, and files may be damaged. Disk and addresses stay yours, and the server is still charged. If the operating system still answers, shut it down instead.
+ask-reboot = Reboot { $name }?
+ask-reboot-text = The operating system is asked to restart. Whoever is connected is cut off until it is back.
+ask-delete = Delete { $name }?
 delete-title = Delete server
 delete-lost = Server, address and data are out of your reach at once, and charging ends.
 delete-kept = { $count ->
     [one] The disk is kept aside for { $count } day before it is destroyed; support can tell what is possible until then.
    *[other] The disk is kept aside for { $count } days before it is destroyed; support can tell what is possible until then.
 }
-delete-type = To confirm, type the server's name: { $name }
+delete-type = To confirm, type the server's name:
 delete-failed = Remove from the list
 
 ## SSH keys
@@ -467,6 +508,7 @@ key-public-malformed = This is not an OpenSSH public key. It is one line, such a
 key-public-too-short = This RSA key is too short: it needs at least 3072 bits. Make a new one with ssh-keygen -t ed25519.
 key-public-too-many = Your keys take up too much room together. Delete one, or use an Ed25519 key, which is short.
 order-keys-required = Choose at least one SSH key, or paste one.
+field-proposal = { $value } is free.
 order-name-required = Give the server a name.
 order-name-malformed = Use lower-case letters, digits and hyphens, at most 63 and at least one letter; begin and end with a letter or digit.
 order-name-too-long = { order-name-malformed }

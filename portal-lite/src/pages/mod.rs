@@ -4,6 +4,7 @@ pub mod account;
 pub mod failure;
 pub mod keys;
 pub mod landing;
+pub mod live;
 pub mod new_server;
 pub mod offer;
 pub mod orders;

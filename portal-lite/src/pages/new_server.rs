@@ -360,14 +360,20 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
             detail: image.disk_min.to_string(),
             chosen: chosen("image", image.code.as_str(), index == 0),
         });
-    let plans = catalogue
+    let mut plans: Vec<_> = catalogue
         .plans
         .iter()
-        .enumerate()
-        .map(|(index, plan)| PlanChoice {
+        .map(|plan| PlanChoice {
             plan: view::plan(visit, plan),
-            chosen: chosen("plan", plan.code.as_str(), index == 0),
-        });
+            chosen: false,
+        })
+        .collect();
+    // What can't be had is never chosen, whatever a link says.
+    let first = plans.iter().position(|choice| choice.plan.available);
+    for (index, choice) in plans.iter_mut().enumerate() {
+        let is_first = Some(index) == first;
+        choice.chosen = choice.plan.available && chosen("plan", &choice.plan.code, is_first);
+    }
     let is_fresh = form.fields.all("name").is_empty();
     let key_choices = keys.iter().map(|key| Choice {
         code: key.id.to_string(),
@@ -382,7 +388,7 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         address: visit.here(),
         sites: sites.collect(),
         images: images.collect(),
-        plans: plans.collect(),
+        plans,
         keys: key_choices.collect(),
         form: form.clone(),
     };

@@ -1,12 +1,17 @@
-//! One server: its state as observed, how to get in, and what can be asked of it.
+//! One server: its state as observed, how to get in, and what can be asked of it. What interrupts or loses something is
+//! asked about on a page of its own first, which is at the address that its form is sent to.
 
 use askama::Template;
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use innkeeper_wire::{
-    api::{Server, ServerAction, ServerActionRequest, ServerState},
+    api::{Server, ServerAction, ServerActionRequest, ServerState, SshKey},
     endpoints::{
         Endpoint as _,
-        rest::{ActOnServer, DeleteServer, GetServer},
+        rest::{ActOnServer, DeleteServer, GetServer, ListSshKeys},
     },
     error::FieldErrorCode,
     id::ServerId,
@@ -14,6 +19,7 @@ use innkeeper_wire::{
 
 use super::{
     id,
+    live::{self, Note},
     view::{self, ServerView},
 };
 use crate::{
@@ -23,6 +29,7 @@ use crate::{
     notice::Notice,
     page::{self, Frame},
     visit::{Member, Visit},
+    words,
 };
 
 /// The form to delete a server.
@@ -33,17 +40,23 @@ pub const DELETE: &[Field] = &[Field {
     words: "delete-type",
     ..Field::TEXT
 }];
-/// The form with the buttons.
-pub const ACT: &[Field] = &[Field::hidden("action")];
 
 #[derive(Template)]
 #[template(path = "server.html")]
 struct ServerPage {
     frame: Frame,
+    note: Note,
     server: ServerView,
-    form: Form,
+    keys: Vec<KeyView>,
     /// Days for which the disk is kept after deletion, if known.
     tombstone_days: Option<usize>,
+}
+
+/// A key that lets in.
+struct KeyView {
+    /// What it is called in the account, if it is still there.
+    name: Option<String>,
+    fingerprint: String,
 }
 
 /// The part of the page that keeps itself up to date.
@@ -54,46 +67,87 @@ struct Live {
     server: ServerView,
 }
 
-/// `GET /servers/{id}`
-pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
-    let server = visit.ask(GetServer::at(id(&server)?)).await?;
-    server_page(&visit, &server, Form::of(DELETE, Fields::default()))
+/// The question before something is done.
+#[derive(Template)]
+#[template(path = "server_act.html")]
+struct ActPage {
+    frame: Frame,
+    server: ServerView,
+    form: Form,
+    /// Its code.
+    action: &'static str,
+    /// The deed.
+    word: String,
+    question: (String, String),
+    /// What it does and costs.
+    text: String,
+    /// Whether it loses something.
+    loses: bool,
+    allowed: bool,
 }
 
-/// `GET /servers/{id}/actions` and `GET /servers/{id}/delete`: to the server, with what was sent there if that is to be
-/// shown again.
-pub async fn show_target(
-    Member(visit): Member,
-    Path(server): Path<String>,
-    entered: Entered,
-) -> Result<Response, Failure> {
+/// The question before a server is deleted.
+#[derive(Template)]
+#[template(path = "server_delete.html")]
+struct DeletePage {
+    frame: Frame,
+    server: ServerView,
+    form: Form,
+    tombstone_days: Option<usize>,
+}
+
+/// `GET /servers/{id}`
+pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
     let server: ServerId = id(&server)?;
-    if !entered.is_again() {
-        return Ok(page::redirect(&format!("/servers/{server}")));
-    }
-    let server = visit.ask(GetServer::at(server)).await?;
-    let form = entered.form(&visit, DELETE, Fields::default());
-    server_page(&visit, &server, form)
+    let (server, keys) = tokio::try_join!(
+        visit.ask(GetServer::at(server)),
+        visit.ask(ListSshKeys::ask())
+    )?;
+    let view = ServerPage {
+        frame: page::frame(&visit),
+        note: live::note(&visit),
+        keys: key_views(&server, &keys.data),
+        server: view::server(&visit, &server),
+        tombstone_days: tombstone_days(&visit),
+    };
+    page::render(&visit, StatusCode::OK, &view)
 }
 
 /// `GET /servers/{id}/live`
-pub async fn live(Member(visit): Member, Path(server): Path<String>) -> Result<Response, Failure> {
-    let server = visit.ask(GetServer::at(id(&server)?)).await?;
-    let view = Live {
-        frame: page::frame(&visit),
-        server: view::server(&visit, &server),
-    };
-    page::render_part(&view)
-}
-
-/// `POST /servers/{id}/actions`
-pub async fn act(
+pub async fn live(
     Member(visit): Member,
     Path(server): Path<String>,
+    asked: HeaderMap,
+) -> Result<Response, Failure> {
+    let server = GetServer::at(id(&server)?);
+    let server = visit.portal.api.watch(visit.caller(), server).await?;
+    let part = Live {
+        frame: page::frame(&visit),
+        server: view::server(&visit, &server).still(),
+    };
+    live::answer(&asked, &part)
+}
+
+/// `GET /servers/{id}/actions/{action}`
+pub async fn ask(
+    Member(visit): Member,
+    Path((server, action)): Path<(String, String)>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let action = action_of(&action)?;
+    let server = visit.ask(GetServer::at(id(&server)?)).await?;
+    let form = entered.form(&visit, &[], Fields::default());
+    act_page(&visit, &server, action, form)
+}
+
+/// `POST /servers/{id}/actions/{action}`
+pub async fn act(
+    Member(visit): Member,
+    Path((server, action)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Failure> {
     let server: ServerId = id(&server)?;
-    let action = action(fields.get("action"))?;
+    let action = action_of(&action)?;
     let request = ServerActionRequest { action };
     match visit.ask(ActOnServer::at_with(server, request)).await {
         Ok(_) => {
@@ -103,9 +157,20 @@ pub async fn act(
         Err(error) => {
             let form = Form::of(DELETE, fields).refused(&visit, error)?;
             let server = visit.ask(GetServer::at(server)).await?;
-            server_page(&visit, &server, form)
+            act_page(&visit, &server, action, form)
         }
     }
+}
+
+/// `GET /servers/{id}/delete`
+pub async fn ask_delete(
+    Member(visit): Member,
+    Path(server): Path<String>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let server = visit.ask(GetServer::at(id(&server)?)).await?;
+    let form = entered.form(&visit, DELETE, Fields::default());
+    delete_page(&visit, &server, form)
 }
 
 /// `POST /servers/{id}/delete`. Only what can be lost has to be named.
@@ -117,10 +182,10 @@ pub async fn delete(
     let server: ServerId = id(&server)?;
     let found = visit.ask(GetServer::at(server)).await?;
     let was_made = found.state != ServerState::CreateFailed;
-    if was_made && fields.get("confirm_name").trim() != found.name.as_str() {
+    if was_made && !is_name(fields.get("confirm_name"), found.name.as_str()) {
         let wrong = [("confirm_name", FieldErrorCode::Unknown)];
         let form = Form::of(DELETE, fields).complaint(&visit, &wrong);
-        return server_page(&visit, &found, form);
+        return delete_page(&visit, &found, form);
     }
     match visit.ask(DeleteServer::at(server)).await {
         Ok(_) if was_made => {
@@ -134,33 +199,103 @@ pub async fn delete(
         )),
         Err(error) => {
             let form = Form::of(DELETE, fields).refused(&visit, error)?;
-            server_page(&visit, &found, form)
+            delete_page(&visit, &found, form)
         }
     }
 }
 
-fn server_page(visit: &Visit, server: &Server, form: Form) -> Result<Response, Failure> {
-    let installation = visit.facts.as_ref().map(|facts| &facts.installation);
+fn act_page(
+    visit: &Visit,
+    server: &Server,
+    action: ServerAction,
+    form: Form,
+) -> Result<Response, Failure> {
+    let frame = page::frame(visit);
+    let (question, text) = words::action_question(action);
     let status = form.status;
-    let shown = view::server(visit, server);
-    let mut frame = page::frame(visit);
-    if shown.may_delete && !shown.failed {
-        frame = frame.with_form(&format!("/servers/{}/delete", server.id));
-    }
-    let view = ServerPage {
+    let view = ActPage {
+        question: frame.say_around(question, "name"),
         frame,
-        server: shown,
         form,
-        tombstone_days: installation.and_then(|known| usize::try_from(known.tombstone_days).ok()),
+        action: action.as_str(),
+        word: visit.say(words::server_action(action)),
+        text: visit.say(text),
+        loses: action == ServerAction::PowerOff,
+        allowed: server.allowed_actions.contains(&action),
+        server: view::server(visit, server),
     };
     page::render(visit, status, &view)
 }
 
-/// What a button asks for. Deleting has a form of its own.
-fn action(code: &str) -> Result<ServerAction, Failure> {
+fn delete_page(visit: &Visit, server: &Server, form: Form) -> Result<Response, Failure> {
+    let status = form.status;
+    let address = format!("/servers/{}/delete", server.id);
+    let view = DeletePage {
+        frame: page::frame(visit).with_form(&address),
+        server: view::server(visit, server),
+        form,
+        tombstone_days: tombstone_days(visit),
+    };
+    page::render(visit, status, &view)
+}
+
+fn tombstone_days(visit: &Visit) -> Option<usize> {
+    let installation = visit.facts.as_ref().map(|facts| &facts.installation)?;
+    usize::try_from(installation.tombstone_days).ok()
+}
+
+fn key_views(server: &Server, keys: &[SshKey]) -> Vec<KeyView> {
+    let name_of = |fingerprint: &String| {
+        let key = keys.iter().find(|key| key.fingerprint == *fingerprint);
+        key.map(|key| key.name.clone())
+    };
+    let fingerprints = server.ssh_keys.iter();
+    fingerprints
+        .map(|fingerprint| KeyView {
+            name: name_of(fingerprint),
+            fingerprint: fingerprint.clone(),
+        })
+        .collect()
+}
+
+/// Whether a text is the name, as people type it, or copy it out of anything: with spaces around it, or with characters
+/// that nobody sees.
+fn is_name(typed: &str, name: &str) -> bool {
+    let seen = typed.chars().filter(|c| {
+        let is_mark = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
+        let is_joint = matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');
+        !is_mark && !is_joint
+    });
+    seen.collect::<String>().trim() == name
+}
+
+/// What a page asks about. Deleting has a page of its own.
+fn action_of(code: &str) -> Result<ServerAction, Failure> {
     let actions = ServerAction::ALL.iter().copied();
     actions
         .filter(|action| *action != ServerAction::Delete)
         .find(|action| action.as_str() == code)
-        .ok_or(Failure::BadRequest)
+        .ok_or(Failure::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finding 9: a name that was marked on the page and pasted was refused.
+    #[test]
+    fn a_name_is_taken_with_what_nobody_sees() {
+        for typed in [
+            "web-1",
+            " web-1\u{a0}",
+            "\u{2068}web-1\u{2069}",
+            "\u{feff}web\u{200b}-1\u{ad}",
+            "\u{202a}web-1\u{202c}\n",
+        ] {
+            assert!(is_name(typed, "web-1"), "{typed:?}");
+        }
+        for other in ["", "web-2", "WEB-1", "web 1", "web-1 2"] {
+            assert!(!is_name(other, "web-1"), "{other:?}");
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! Things of the API as templates show them: everything formatted, nothing to decide but the layout.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use innkeeper_wire::{
-    api::{Catalogue, Order, OrderState, Plan, Server, ServerAction, ServerState},
+    api::{
+        Availability, Catalogue, Offered, Order, OrderState, Plan, Server, ServerAction,
+        ServerState,
+    },
     host::{CreateStep, ServerProblemCode},
     id::Code,
     time::Timestamp,
@@ -82,6 +85,10 @@ pub struct PlanView {
     pub disk: String,
     /// What it costs.
     pub price: PriceView,
+    /// Whether it can be had at any data centre.
+    pub available: bool,
+    /// What of that can't be: nothing while it can be had everywhere.
+    pub unavailable: Option<String>,
 }
 
 /// A step of making a server.
@@ -100,6 +107,10 @@ pub struct ActionView {
     pub word: String,
     /// Whether it is possible now.
     pub allowed: bool,
+    /// Whether it is asked about on a page of its own first.
+    pub asks: bool,
+    /// Whether it loses something.
+    pub loses: bool,
 }
 
 /// A server.
@@ -128,6 +139,8 @@ pub struct ServerView {
     pub addresses: Vec<String>,
     /// How to get in, once there is somebody to answer.
     pub ssh_command: Option<String>,
+    /// Nobody knows what it does, so that all that is shown is what was known last.
+    pub unknown: bool,
     /// Price an hour.
     pub hourly: String,
     /// Most for a month.
@@ -136,8 +149,16 @@ pub struct ServerView {
     pub created: Moment,
     /// When charging began.
     pub ready: Option<Moment>,
-    /// When its host was last heard of.
+    /// When its host was last heard of, if that is longer ago than it should be.
     pub observed: Option<Moment>,
+    /// When it was deleted, or could not be made.
+    pub ended: Option<Moment>,
+    /// Whether it was ever charged.
+    pub charged: bool,
+    /// Until when the disk of a deleted server is kept aside.
+    pub kept_until: Option<Moment>,
+    /// The order form with the same choice.
+    pub order_again: String,
     /// What is wrong, if anything.
     pub trouble: Option<String>,
     /// When a fault of ours was put right, if that was lately.
@@ -186,6 +207,10 @@ pub struct OrderView {
     pub placed: Moment,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// When it failed.
+    pub failed: Option<Moment>,
+    /// The order form with the same choice.
+    pub order_again: String,
 }
 
 /// The name of a plan; its code once it is no longer offered. Likewise below.
@@ -230,6 +255,13 @@ pub fn moment(visit: &Visit, at: Timestamp) -> Moment {
 /// A plan.
 #[must_use]
 pub fn plan(visit: &Visit, plan: &Plan) -> PlanView {
+    let facts = visit.facts.as_ref();
+    let offered = facts.map_or(&[][..], |facts| facts.catalogue.availability.as_slice());
+    let offered = offered.iter().filter(|offered| offered.plan == plan.code);
+    let offered: Vec<_> = offered.collect();
+    let missing = offered.iter().copied();
+    let missing = missing.filter(|offered| offered.availability != Availability::Available);
+    let missing: Vec<_> = missing.collect();
     PlanView {
         code: plan.code.to_string(),
         name: plan.name.clone(),
@@ -237,7 +269,33 @@ pub fn plan(visit: &Visit, plan: &Plan) -> PlanView {
         memory: plan.memory.to_string(),
         disk: plan.disk.to_string(),
         price: offer::price(visit, &plan.prices),
+        available: offered.is_empty() || offered.len() > missing.len(),
+        unavailable: unavailable(visit, &offered, &missing),
     }
+}
+
+/// What can't be had of a plan, and where.
+fn unavailable(visit: &Visit, offered: &[&Offered], missing: &[&Offered]) -> Option<String> {
+    let worst = missing.first()?;
+    let is_sold_out = |offered: &&&Offered| offered.availability == Availability::SoldOut;
+    let is_for_a_while = missing.iter().filter(is_sold_out).count() < missing.len();
+    if missing.len() == offered.len() {
+        let key = if is_for_a_while {
+            "plan-not-now"
+        } else {
+            "plan-sold-out"
+        };
+        return Some(visit.say(key));
+    }
+    let key = match worst.availability {
+        Availability::NotNow => "plan-not-now-at",
+        Availability::SoldOut | Availability::Available => "plan-sold-out-at",
+    };
+    let sites = missing
+        .iter()
+        .map(|offered| site_name(visit, &offered.site));
+    let sites = sites.collect::<Vec<_>>().join(", ");
+    Some(language::say_with(visit.locale, key, "sites", &sites))
 }
 
 /// The badge of a server's state.
@@ -253,7 +311,13 @@ pub fn server_badge(visit: &Visit, state: ServerState) -> Badge {
 /// A server.
 #[must_use]
 pub fn server(visit: &Visit, server: &Server) -> ServerView {
-    let is_up = matches!(server.state, ServerState::Running | ServerState::Rebooting);
+    let is_unknown = server.state == ServerState::Unknown;
+    let was_made = server.ready_at.is_some();
+    // What the command is, one wants to know most when nobody knows whether the server runs.
+    let has_command = matches!(server.state, ServerState::Running | ServerState::Rebooting)
+        || (is_unknown && was_made);
+    let is_usable = is_usable(server.state);
+    let is_leaving = matches!(server.state, ServerState::Deleting | ServerState::Deleted);
     ServerView {
         id: server.id.to_string(),
         name: server.name.to_string(),
@@ -265,38 +329,103 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         vcpus: server.vcpus,
         memory: server.memory.to_string(),
         disk: server.disk.to_string(),
-        addresses: server.addresses.iter().map(IpAddr::to_string).collect(),
+        // Those of a server that was not made, or is gone, are somebody else's soon.
+        addresses: server
+            .addresses
+            .iter()
+            .filter(|_| is_usable)
+            .map(IpAddr::to_string)
+            .collect(),
         ssh_command: server
             .addresses
             .first()
-            .filter(|_| is_up)
+            .filter(|_| has_command)
             .map(|address| format!("ssh {}@{address}", server.login_user)),
         hourly: format::rate(visit.locale, server.hourly),
         monthly: format::money(visit.locale, server.monthly_cap),
         created: moment(visit, server.created_at),
         ready: server.ready_at.map(|at| moment(visit, at)),
-        observed: server.observed_at.map(|at| moment(visit, at)),
+        unknown: is_unknown,
+        observed: server
+            .observed_at
+            .filter(|_| is_unknown)
+            .map(|at| moment(visit, at)),
+        ended: server.ended_at.map(|at| moment(visit, at)),
+        charged: was_made,
+        kept_until: server
+            .ended_at
+            .filter(|_| is_leaving && was_made)
+            .and_then(|at| kept_until(visit, at)),
+        order_again: order_again(
+            &server.site,
+            &server.plan,
+            &server.image,
+            server.name.as_str(),
+        ),
         trouble: trouble(server).map(|key| visit.say(key)),
         restored: server.restored_at.map(|at| moment(visit, at)),
         retrying: is_changing(server.state) && server.problem.is_some_and(is_retried),
         steps: steps(visit, server),
-        actions: ACTIONS
-            .into_iter()
-            .map(|action| ActionView {
-                code: action.as_str(),
-                word: visit.say(words::server_action(action)),
-                allowed: server.allowed_actions.contains(&action),
-            })
-            .collect(),
+        actions: actions(visit, server),
         may_delete: server.allowed_actions.contains(&ServerAction::Delete),
         failed: server.state == ServerState::CreateFailed,
-        usable: !matches!(
-            server.state,
-            ServerState::CreateFailed | ServerState::Deleted
-        ),
+        usable: is_usable,
         stopped: server.state == ServerState::Stopped,
         changing: is_changing(server.state),
         order: server.order.to_string(),
+    }
+}
+
+fn actions(visit: &Visit, server: &Server) -> Vec<ActionView> {
+    let shown = ACTIONS.into_iter();
+    shown
+        .map(|action| ActionView {
+            code: action.as_str(),
+            word: visit.say(words::server_action(action)),
+            allowed: server.allowed_actions.contains(&action),
+            asks: action != ServerAction::Start,
+            loses: action == ServerAction::PowerOff,
+        })
+        .collect()
+}
+
+const fn is_usable(state: ServerState) -> bool {
+    !matches!(state, ServerState::CreateFailed | ServerState::Deleted)
+}
+
+/// Until when the disk of a server is kept aside that was deleted at this time: at least so long, since its days begin
+/// when its host has put it there.
+fn kept_until(visit: &Visit, deleted: Timestamp) -> Option<Moment> {
+    let days = visit.facts.as_ref()?.installation.tombstone_days;
+    let kept = Duration::from_secs(u64::from(days) * 86_400);
+    Some(moment(visit, deleted.after(kept)))
+}
+
+/// The order form with a choice that was made before.
+fn order_again(site: &Code, plan: &Code, image: &Code, name: &str) -> String {
+    let choice = [
+        ("site", site.as_str()),
+        ("image", image.as_str()),
+        ("plan", plan.as_str()),
+        ("name", name),
+    ];
+    let query = serde_urlencoded::to_string(choice).expect("texts only");
+    format!("/servers/new?{query}")
+}
+
+impl ServerView {
+    /// The same whenever it is looked at while nothing changes: so a script that has it is told just that.
+    #[must_use]
+    pub fn still(self) -> Self {
+        let still = |moment: Option<Moment>| moment.map(Moment::still);
+        Self {
+            created: self.created.still(),
+            observed: still(self.observed),
+            restored: still(self.restored),
+            ended: still(self.ended),
+            kept_until: still(self.kept_until),
+            ..self
+        }
     }
 }
 
@@ -360,6 +489,13 @@ pub fn order(visit: &Visit, order: &Order) -> OrderView {
         failure: order
             .failure
             .map(|failure| visit.say(words::create_failure(failure))),
+        failed: order.failed_at.map(|at| moment(visit, at)),
+        order_again: order_again(
+            &order.site,
+            &order.plan,
+            &order.image,
+            order.server_name.as_str(),
+        ),
     }
 }
 
@@ -410,7 +546,10 @@ fn steps(visit: &Visit, server: &Server) -> Vec<StepView> {
     CreateStep::ALL
         .iter()
         .map(|step| StepView {
-            word: language::say(visit.locale, words::create_step(*step)),
+            word: visit.say(match *step < current {
+                true => words::create_step_done(*step),
+                false => words::create_step(*step),
+            }),
             state: match step.cmp(&current) {
                 std::cmp::Ordering::Less => "done",
                 std::cmp::Ordering::Equal => "current",

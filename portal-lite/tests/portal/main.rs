@@ -5,6 +5,7 @@ mod forms;
 mod ordering;
 mod pages;
 mod security;
+mod servers;
 mod serving;
 mod style;
 mod support;

@@ -15,10 +15,14 @@ use super::{Scene, server::Server};
 use crate::lab::{client::Client, logs::unexpected_complaints, report::Steps};
 
 /// What programs rightly complain about, and which step provokes it.
-const COMPLAINTS_EXPECTED: [(&str, &str); 5] = [
+const COMPLAINTS_EXPECTED: [(&str, &str); 6] = [
     (
-        "an order was refused: no host has room",
-        "order: a plan that no host has room for",
+        "a page could not be made",
+        "open_page: the control plane is held up",
+    ),
+    (
+        "the public facts",
+        "open_page: the control plane is held up",
     ),
     (
         "somebody else changed the guests' network",

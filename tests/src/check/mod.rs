@@ -5,6 +5,7 @@ mod account;
 mod behind;
 pub mod browser;
 mod interrupted;
+mod open_page;
 mod ordering;
 mod server;
 
@@ -60,6 +61,8 @@ pub async fn check(
     let server = server::order(steps, &scene).await?;
     server::look(steps, &scene, &server).await;
     server::live(steps, &scene, &server).await?;
+    open_page::keeps_its_reader(steps, &scene, &server).await?;
+    open_page::says_that_it_is_stale(steps, &scene, &server).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;

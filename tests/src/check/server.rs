@@ -15,7 +15,7 @@ use crate::lab::{
 /// From the order to an ssh prompt, on a slow machine under TCG.
 const READY_LIMIT: Duration = Duration::from_secs(300);
 /// A power operation, with the guest's own time to boot or halt.
-const POWER_LIMIT: Duration = Duration::from_secs(180);
+pub(super) const POWER_LIMIT: Duration = Duration::from_secs(180);
 /// From a press of a button to the page that it leads to.
 const PAGE_LIMIT: Duration = Duration::from_secs(20);
 const NAME: &str = "web-1";
@@ -30,7 +30,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("/servers/{}", self.id)
     }
 
@@ -46,18 +46,17 @@ impl Server {
 pub(super) async fn order(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Server> {
     let browser = &scene.browser;
     let refused = async {
-        choose(scene, PLAN_TOO_LARGE).await?;
-        browser.is_refused("plan").await?;
-        browser.picture("10-no-room").await?;
-        ensure!(
-            servers_listed(scene).await? == 0,
-            "a server was made all the same"
-        );
-        Ok(())
+        browser.open("/servers/new").await?;
+        let plan = format!("input[name='plan'][value='{PLAN_TOO_LARGE}']");
+        let disabled = browser.count(&format!("{plan}:disabled")).await?;
+        ensure!(disabled == 1, "it can be chosen");
+        let said = browser.text(&format!("label:has({plan}) .gone")).await?;
+        ensure!(said == "Sold out", "it says {said}");
+        browser.picture("10-sold-out").await
     };
     let _ = steps
         .step(
-            "an order without room is refused before anything is reserved",
+            "a plan that no host has room for is marked sold out and can't be chosen",
             refused,
         )
         .await;
@@ -298,6 +297,7 @@ pub(super) async fn delete(
     let browser = &scene.browser;
     let deleted = async {
         wait_for_state(scene, server, "running").await?;
+        browser.click("ask-delete").await?;
         browser.fill("confirm_name", NAME).await?;
         browser.picture("30-delete").await?;
         browser.click("delete-server").await?;
@@ -332,11 +332,6 @@ fn kept_file(image: &str) -> &'static str {
 }
 
 async fn fill_order(scene: &Scene, plan: &str) -> anyhow::Result<()> {
-    choose(scene, plan).await?;
-    scene.browser.tick("accept_cautions").await
-}
-
-async fn choose(scene: &Scene, plan: &str) -> anyhow::Result<()> {
     let browser = &scene.browser;
     browser.open("/servers/new").await?;
     browser.choose("site", SITE).await?;
@@ -345,7 +340,8 @@ async fn choose(scene: &Scene, plan: &str) -> anyhow::Result<()> {
     browser.fill("name", NAME).await?;
     browser.tick("ssh_keys").await?;
     browser.picture("09-order").await?;
-    browser.click("continue-order").await
+    browser.click("continue-order").await?;
+    browser.tick("accept_cautions").await
 }
 
 async fn shown_server(scene: &Scene) -> anyhow::Result<ServerId> {
@@ -364,13 +360,22 @@ async fn servers_listed(scene: &Scene) -> anyhow::Result<usize> {
 async fn press(scene: &Scene, server: &Server, button: &str) -> anyhow::Result<()> {
     scene.browser.open(&server.path()).await?;
     scene.browser.click(button).await?;
+    // What interrupts or loses something is asked about first.
+    if scene.browser.count("#confirm-action").await? > 0 {
+        scene.browser.picture("15-asked").await?;
+        scene.browser.click("confirm-action").await?;
+    }
     if scene.browser.count("#error-summary").await? > 0 {
         bail!("refused: {}", scene.browser.text("#error-summary").await?);
     }
     Ok(())
 }
 
-async fn wait_for_state(scene: &Scene, server: &Server, wanted: &str) -> anyhow::Result<()> {
+pub(super) async fn wait_for_state(
+    scene: &Scene,
+    server: &Server,
+    wanted: &str,
+) -> anyhow::Result<()> {
     until(
         &format!("its page says {wanted}"),
         POWER_LIMIT,

@@ -82,6 +82,16 @@ impl Program {
             .with_context(|| format!("kill {}", self.name))
     }
 
+    /// Holds the program up (SIGSTOP): it answers nobody, and its connections stay open.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     /// Its process id, as long as it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {

@@ -342,7 +342,7 @@ impl Answer {
             }
             text = done;
         }
-        text.replace(['\u{2068}', '\u{2069}'], "")
+        text
     }
 }
 
@@ -355,6 +355,7 @@ pub(crate) fn address(row: &Row) -> String {
     ];
     let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
     let path = row.path.replace("{id}", id.map_or("", |(_, id)| id));
+    let path = path.replace("{action}", "power_off");
     match row.path {
         "/confirm" => "/confirm?token=t".to_owned(),
         "/servers/new/confirm" => {
@@ -388,6 +389,8 @@ pub(crate) struct Browser {
     pub(crate) form_token: String,
     pub(crate) origin: Option<String>,
     pub(crate) language: &'static str,
+    /// What it has of a live part already.
+    pub(crate) has: Option<String>,
 }
 
 impl Browser {
@@ -419,6 +422,7 @@ impl Browser {
             form_token: String::new(),
             origin: Some(ORIGIN.to_owned()),
             language: "en",
+            has: None,
         }
     }
 
@@ -457,6 +461,9 @@ impl Browser {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         request = request.header(header::COOKIE, cookies.join("; "));
+        if let Some(tag) = &self.has {
+            request = request.header(header::IF_NONE_MATCH, tag);
+        }
         if method == Method::POST {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
             if let Some(origin) = &self.origin {
