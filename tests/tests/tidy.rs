@@ -128,6 +128,8 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
         "packaging/control-plane.toml",
         &[
             "control-plane/src/config.rs",
+            "control-plane/src/config/company.rs",
+            "control-plane/src/config/prices.rs",
             "control-plane/src/hosts/rules/placement.rs",
         ],
     ),

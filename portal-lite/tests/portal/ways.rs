@@ -13,7 +13,7 @@ use innkeeper_portal_lite::{
 use innkeeper_wire::error::{FieldErrorCode, Problem, ProblemCode};
 use tower::ServiceExt;
 
-use crate::support::{Answer, Browser, ORIGIN, Stub, TOKEN, address, invalid};
+use crate::support::{Answer, Browser, ORIGIN, Stub, TOKEN, address, invalid, pages};
 
 const SERVER: &str = "/servers/srv_0190b5c87f1e7c3a8e0f000000000002";
 const ACCOUNT: &str = "acc_0190b5c87f1e7c3a8e0f000000000001";
@@ -394,6 +394,26 @@ async fn the_language_switch_takes_every_form_along() {
         .iter()
         .any(|seen| !seen.line.starts_with("GET "));
     assert!(!changes);
+}
+
+/// Enter in a field presses the first button of the form, wherever on the page that stands: it must be the form's own.
+#[tokio::test]
+async fn enter_sends_the_form_and_changes_no_language() {
+    let stub = Stub::new();
+    for with_session in [false, true] {
+        let mut browser = Browser::new(&stub).await;
+        if with_session {
+            browser = browser.signed_in();
+        }
+        for path in pages(with_session) {
+            let page = browser.get(&path).await.body;
+            let Some(form) = page.find("id=\"page-form\"") else {
+                continue;
+            };
+            let elsewhere = page.find("form=\"page-form\"").expect("a switch");
+            assert!(elsewhere > form, "{path}");
+        }
+    }
 }
 
 /// Finding 7 and its kind: in any field of any form.
