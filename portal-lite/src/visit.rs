@@ -63,6 +63,8 @@ pub struct Visit {
     pub remembered: Option<String>,
     /// The ID of whoever has just signed up here.
     pub newcomer: Option<String>,
+    /// Where he wanted to go.
+    pub wanted: Option<String>,
     seed: Seed,
 }
 
@@ -128,6 +130,7 @@ impl Visit {
                 .and_then(|code| Notice::by_code(&code)),
             remembered: text_of(Cookie::Login, headers, &portal),
             newcomer: text_of(Cookie::Newcomer, headers, &portal),
+            wanted: text_of(Cookie::Next, headers, &portal),
             seed,
             portal,
         }

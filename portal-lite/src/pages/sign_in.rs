@@ -101,7 +101,13 @@ pub async fn show(
     Query(next): Query<Next>,
     entered: Entered,
 ) -> Result<Response, Failure> {
-    let form = entered.form(&visit, SIGN_IN, blank(&visit, &next.next, ""));
+    // Whoever has confirmed his address in another browser comes without being led.
+    let wanted = visit.wanted.as_deref().unwrap_or_default();
+    let next = [next.next.as_str(), wanted]
+        .into_iter()
+        .find(|next| !next.is_empty());
+    let blank = blank(&visit, next.unwrap_or_default(), "");
+    let form = entered.form(&visit, SIGN_IN, blank);
     sign_in_page(&visit, form)
 }
 
@@ -167,7 +173,7 @@ async fn signed_in(
     if let Some(device) = &answer.device {
         set(Cookie::Device.set(device, Some(DEVICE_KEPT), transport));
     }
-    if visit.newcomer.is_some() {
+    if visit.newcomer.is_some() || visit.wanted.is_some() {
         set(Cookie::Newcomer.clear(transport));
         set(Cookie::Next.clear(transport));
     }

@@ -261,20 +261,15 @@ pub async fn show_confirm(
 }
 
 /// `POST /confirm`
-pub async fn confirm(
-    Extension(visit): Anyone,
-    headers: HeaderMap,
-    fields: Fields,
-) -> Result<Response, Failure> {
+pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
     let transport = visit.portal.transport;
     let request = EmailConfirmationRequest {
         token: fields.get("token").to_owned(),
     };
     match visit.ask(rest::ConfirmEmail::with(request)).await {
         Ok(_) => {
-            let next = Cookie::Next.read(&headers, transport);
-            let next = next.and_then(|text| decode(&text)).unwrap_or_default();
-            let path = format!("/sign-in{}", onward(&next));
+            let next = visit.wanted.as_deref().unwrap_or_default();
+            let path = format!("/sign-in{}", onward(next));
             let mut response = page::redirect_with(&visit, &path, Notice::EmailConfirmed);
             let clear = Cookie::Pending.clear(transport);
             response.headers_mut().append(SET_COOKIE, clear);
