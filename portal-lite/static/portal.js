@@ -26,6 +26,10 @@ function announce(text) {
   setTimeout(() => { announcer.textContent = text; }, 50);
 }
 
+// What a page says of the last deed is there from the start, where most readers don't notice it.
+const notice = document.querySelector("main > .notice");
+if (notice) setTimeout(announce, 500, notice.textContent);
+
 // Copy buttons. Where the browser refuses, the text is marked instead, so that keys and menus can copy it.
 function showCopyButtons(root) {
   if (!navigator.clipboard) return;
