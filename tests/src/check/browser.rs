@@ -232,7 +232,7 @@ impl Browser {
     }
 
     /// Checks that the page refuses the field `name`: in words beside it, and by a link in the summary on top
-    /// that names the field and says the same.
+    /// that says the same.
     pub async fn is_refused(&self, name: &str) -> anyhow::Result<()> {
         let link = format!("#error-summary a[href='#{name}']");
         let summary = self.text(&link).await?;
@@ -240,7 +240,7 @@ impl Browser {
         let said = beside.trim_start_matches("Error:").trim();
         ensure!(!said.is_empty(), "there are no words beside {name}");
         ensure!(
-            summary.ends_with(said) && summary != said,
+            summary == said,
             "beside the field stands `{beside}`, in the summary `{summary}`"
         );
         Ok(())
