@@ -40,6 +40,7 @@ pub mod accounts;
 pub mod authority;
 pub mod duties;
 pub mod hosts;
+pub mod mails;
 pub mod recovery;
 
 /// Largest answer that the command line reads.
@@ -83,6 +84,8 @@ pub fn router(context: AdminContext) -> Router {
         .serve(hosts::release)
         .serve(hosts::accept_capacity)
         .serve(duties::list)
+        .serve(mails::list)
+        .serve(mails::retry)
         .serve(what_is_in_use)
         .serve(accounts::plan)
         .serve(accounts::erase)

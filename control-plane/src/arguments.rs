@@ -92,6 +92,24 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
+    /// Looks after the mails to customers; needs the running service.
+    Mails {
+        #[command(subcommand)]
+        command: MailsCommand,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MailsCommand {
+    /// Lists the mails that wait and those that were given up since the start: what kind, since when, how often each was
+    /// tried, what the mail server said last, and when it is tried again.
+    List {
+        /// Prints the list as JSON, with the accounts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tries all that wait at once.
+    Retry,
 }
 
 #[derive(Subcommand)]

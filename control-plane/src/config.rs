@@ -13,11 +13,14 @@ use innkeeper_wire::{
     id::Code,
     money::Currency,
     vm::{ImageFormat, Opening, PoolMode},
+    zone::Zone,
 };
 use serde::Deserialize;
 
+pub use self::mail::{Mail, MailEncryption};
 use self::{
     company::{CompanyConfig, TextFiles},
+    mail::check_mail,
     prices::{PlanConfig, TaxConfig},
 };
 use crate::{
@@ -28,6 +31,7 @@ use crate::{
 
 mod amounts;
 pub mod company;
+mod mail;
 pub mod prices;
 
 /// The whole file.
@@ -83,6 +87,9 @@ pub struct Installation {
     pub support_email: String,
     /// Where the portal is, without a slash at the end; links in mails start with it.
     pub portal_url: String,
+    /// The time zone in which mails and pages tell times to customers, by its IANA name; UTC when not given.
+    #[serde(default)]
+    pub time_zone: Zone,
     /// ISO 4217 code of all prices in this file: KRW, TWD, USD or EUR.
     pub currency: Currency,
     /// Version of the member terms; change it whenever their text changes.
@@ -130,36 +137,6 @@ pub struct Listen {
     pub trusted_proxies: Networks,
     /// Names and addresses by which hosts reach the agent API; the first one goes into invitations.
     pub agent_names: Vec<String>,
-}
-
-/// How mail leaves.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mail {
-    /// The mail server.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Whether and how the connection is encrypted.
-    pub encryption: MailEncryption,
-    /// Sender of all mails.
-    pub from: String,
-    /// User at the mail server, if it wants one.
-    pub username: Option<String>,
-    /// File with that user's password.
-    pub password_file: Option<PathBuf>,
-}
-
-/// Encryption of the connection to the mail server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MailEncryption {
-    /// None: only for a mail server on this machine.
-    None,
-    /// Upgrade with STARTTLS (RFC 3207), or fail.
-    Starttls,
-    /// TLS from the first byte (RFC 8314).
-    Tls,
 }
 
 /// A data centre.
@@ -413,14 +390,7 @@ impl Config {
                 return Err(value("listen.agent_names", why));
             }
         }
-        if let Err(why) = self.mail.from.parse::<lettre::message::Mailbox>() {
-            let why = format!(
-                "`{}` is no sender such as Cloud <noreply@cloud.example>: {why}",
-                self.mail.from
-            );
-            return Err(value("mail.from", why));
-        }
-        Ok(())
+        check_mail(&self.mail)
     }
 
     /// Where the vault is.
@@ -526,11 +496,16 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
 
 /// Whether hosts can dial this: a name, or an address without brackets.
 fn is_name_or_address(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok() || is_name(name)
+}
+
+/// Whether it has the form of a name of a machine.
+fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         (1..=63).contains(&label.len()) && label.bytes().all(fits)
     };
-    name.parse::<std::net::IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(is_label))
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 fn unique<'a>(key: &str, codes: impl Iterator<Item = &'a Code>) -> Result<(), ConfigError> {

@@ -16,6 +16,7 @@ use innkeeper_control_plane::{
         authority::{status_by_command, take_by_command},
         duties,
         hosts::{Printed, accept_capacity_by_command, list_by_command, revoke_by_command},
+        mails,
         recovery::RecoveryView,
     },
     api,
@@ -50,7 +51,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::arguments::{
     AccountCommand, AuditCommand, CaCommand, Command, CommandLine, HostCommand, KeysCommand,
-    RecoveryCommand,
+    MailsCommand, RecoveryCommand,
 };
 
 mod arguments;
@@ -256,6 +257,15 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Duties { json } => {
             let socket = Config::load(file)?.admin_socket;
             print(&duties::list_by_command(&socket, printed(json)).await?)
+        }
+        Command::Mails { command } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&match command {
+                MailsCommand::List { json } => {
+                    mails::list_by_command(&socket, printed(json)).await?
+                }
+                MailsCommand::Retry => mails::retry_by_command(&socket).await?,
+            })
         }
         Command::Host { command } => host(&Config::load(file)?, command).await,
         Command::Ca { command } => print(&ca(&Config::load(file)?, command).await?),

@@ -30,8 +30,8 @@ mod process;
 
 /// Mails that are counted in the outbox.
 const OUTBOX_MAX: usize = 10_000;
-/// What becomes of a mail that is handed to the mail server.
-const MAIL_OUTCOMES: [&str; 3] = ["sent", "retried", "given_up"];
+/// What becomes of a mail that is handed to the mail server; and how often that took none at all.
+const MAIL_OUTCOMES: [&str; 4] = ["sent", "retried", "given_up", "no_server"];
 /// What becomes of a sign-in (`api/sessions`).
 const SIGN_INS: [&str; 7] = [
     "ok",

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use innkeeper_wire::{company::Company, id::IdSource, time::Clock, vm::Opening};
+use innkeeper_wire::{company::Company, id::IdSource, time::Clock, vm::Opening, zone::Zone};
 
 use crate::{
     accounts::{self, AccountSettings, Accounts},
@@ -14,7 +14,7 @@ use crate::{
     intake::Intake,
     kernel::{Ctx, gate::Gate, record::Kind},
     legal::LegalTexts,
-    mails::{self, Mails},
+    mails::{self, Mails, rules::Stationery},
     orders::{self, OrderSettings, Orders},
     servers::{self, Servers},
     store::Store,
@@ -52,6 +52,8 @@ pub struct Settings {
     pub password_length_min: usize,
     /// Where the portal is, for links in mails; no slash at the end.
     pub portal_url: String,
+    /// The time zone of customers.
+    pub time_zone: Zone,
     /// What can be ordered.
     pub catalogue: Catalogue,
     /// Address pools.
@@ -122,7 +124,7 @@ impl Nouns {
         settings: Settings,
     ) -> Self {
         let ctx = Ctx::new(store, clock, ids, Gate::default());
-        let mails = Mails::new(ctx.clone());
+        let mails = Mails::new(ctx.clone(), stationery(&settings));
         let addresses = Addresses::new(ctx.clone(), settings.pools.clone(), settings.address_rest);
         let accounts = Accounts::new(
             ctx.clone(),
@@ -143,6 +145,8 @@ impl Nouns {
             addresses.clone(),
             billing.clone(),
             hosts.clone(),
+            mails.clone(),
+            settings.tombstone_days,
         );
         let orders = Orders::new(
             ctx.clone(),
@@ -207,8 +211,15 @@ fn account_settings(settings: &Settings) -> AccountSettings {
         terms_version: settings.terms_version.clone(),
         server_quota: settings.server_quota,
         sign_ups_per_hour: settings.sign_ups_per_hour,
+    }
+}
+
+fn stationery(settings: &Settings) -> Stationery {
+    Stationery {
         installation: settings.installation.clone(),
         portal_url: settings.portal_url.clone(),
         support_email: settings.support_email.clone(),
+        company: settings.company.clone(),
+        time_zone: settings.time_zone.clone(),
     }
 }

@@ -299,6 +299,7 @@ fn settings(
         company: config.company.company(),
         password_length_min: installation.password_length_min,
         portal_url: installation.portal_url.clone(),
+        time_zone: installation.time_zone.clone(),
         catalogue,
         pools: config.pools()?,
         overcommit: config.overcommit,

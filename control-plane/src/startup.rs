@@ -42,7 +42,7 @@ impl Files {
             terms: read_terms(config)?,
             privacy: read_privacy(config)?,
             portal_key: read_portal_key(config)?,
-            mailer: Mailer::new(&config.mail)?,
+            mailer: Mailer::configured(config)?,
         })
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use innkeeper_listener::Networks;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// Shortest secret that is accepted, in bytes.
 const SECRET_BYTES_MIN: usize = 32;
@@ -35,9 +35,9 @@ pub struct Config {
     /// the client.
     #[serde(default)]
     pub trusted_proxies: Networks,
-    /// IANA name of the time zone in which exact times are shown.
-    #[serde(default = "utc")]
-    pub time_zone: String,
+    /// Read no more: the zone is that of the control plane's `[installation]`, the same as in mails. Files from before
+    /// still have it.
+    pub time_zone: Option<IgnoredAny>,
 }
 
 /// Why the configuration can't be used.
@@ -69,9 +69,6 @@ pub enum ConfigError {
         /// What it is.
         value: String,
     },
-    /// There is no such time zone.
-    #[error("`time_zone` names no known zone: `{0}`")]
-    TimeZone(String),
     /// A secret is too short to be one.
     #[error("{path} must hold at least {SECRET_BYTES_MIN} bytes")]
     ShortSecret {
@@ -101,12 +98,6 @@ impl Config {
         self.public_url.starts_with("https://")
     }
 
-    /// The zone that times are shown in.
-    pub fn zone(&self) -> Result<jiff::tz::TimeZone, ConfigError> {
-        jiff::tz::TimeZone::get(&self.time_zone)
-            .map_err(|_| ConfigError::TimeZone(self.time_zone.clone()))
-    }
-
     fn check(&self) -> Result<(), ConfigError> {
         let origin = self
             .public_url
@@ -126,7 +117,7 @@ impl Config {
                 value: self.api_url.clone(),
             });
         }
-        self.zone().map(|_| ())
+        Ok(())
     }
 }
 
@@ -143,10 +134,6 @@ pub fn read_secret(path: &Path) -> Result<String, ConfigError> {
         });
     }
     Ok(secret.to_owned())
-}
-
-fn utc() -> String {
-    "UTC".to_owned()
 }
 
 #[cfg(test)]
@@ -185,8 +172,14 @@ mod tests {
             let refused = check(&GOOD.replace(from, to)).expect_err(to);
             assert!(refused.contains(complaint), "{to}: {refused}");
         }
-        let zone = check(&format!("{GOOD}\ntime_zone = \"Asia/Soul\"")).expect_err("no such zone");
-        assert!(zone.contains("Asia/Soul"), "{zone}");
+    }
+
+    #[test]
+    fn files_from_before_still_name_a_zone() {
+        assert_eq!(
+            check(&format!("{GOOD}\ntime_zone = \"Asia/Seoul\"")),
+            Ok(())
+        );
     }
 
     #[test]

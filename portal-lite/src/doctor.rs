@@ -183,6 +183,7 @@ mod tests {
             company: Default::default(),
             password_length_min: 15,
             tombstone_days: 7,
+            time_zone: innkeeper_wire::zone::Zone::default(),
         };
         let refused = api(&config, Ok(installation()), Key::Refused);
         assert!(

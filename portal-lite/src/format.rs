@@ -5,8 +5,8 @@ use innkeeper_wire::{
     money::{Currency, HourlyRate, Money},
     price::TaxRate,
     time::Timestamp,
+    zone::Zone,
 };
-use jiff::tz::TimeZone;
 
 use crate::{language, words};
 
@@ -93,10 +93,10 @@ fn decimal(value: u128, scale: u32, currency: Currency) -> String {
 
 /// An instant seen from `now`.
 #[must_use]
-pub fn moment(locale: Locale, at: Timestamp, now: Timestamp, zone: &TimeZone) -> Moment {
+pub fn moment(locale: Locale, at: Timestamp, now: Timestamp, zone: &Zone) -> Moment {
     Moment {
         relative: relative(locale, at, now),
-        exact: exact(locale, at, zone),
+        exact: zone.minute(locale, at).to_string(),
         machine: at.to_string(),
         recent: language::say(locale, "time-now"),
     }
@@ -112,18 +112,6 @@ fn relative(locale: Locale, at: Timestamp, now: Timestamp) -> String {
         3_600..=86_399 => language::say_count(locale, "time-hours", seconds / 3_600),
         _ => language::say_count(locale, "time-days", seconds / 86_400),
     }
-}
-
-fn exact(locale: Locale, at: Timestamp, zone: &TimeZone) -> String {
-    let Ok(instant) = jiff::Timestamp::from_millisecond(at.as_millis()) else {
-        return at.to_string();
-    };
-    let pattern = match locale {
-        Locale::En => "%-d %b %Y, %H:%M %Z",
-        Locale::Ko => "%Y년 %-m월 %-d일 %H:%M %Z",
-        Locale::ZhHant => "%Y年%-m月%-d日 %H:%M %Z",
-    };
-    instant.to_zoned(zone.clone()).strftime(pattern).to_string()
 }
 
 #[cfg(test)]
@@ -188,7 +176,7 @@ mod tests {
     #[test]
     fn times_are_near_and_exact() {
         let at: Timestamp = "2026-11-21T01:30:00Z".parse().expect("a time");
-        let seoul = TimeZone::get("Asia/Seoul").expect("bundled");
+        let seoul = "Asia/Seoul".parse().expect("bundled");
         let check = |locale, seconds: u64, near: &str, exact: &str| {
             let now = at.after(std::time::Duration::from_secs(seconds));
             let seen = moment(locale, at, now, &seoul);

@@ -18,7 +18,6 @@ use innkeeper_wire::{
     },
     time::{Clock, Timestamp},
 };
-use jiff::tz::TimeZone;
 use sha2::Sha256;
 use tracing::warn;
 
@@ -45,8 +44,6 @@ pub struct Portal {
     pub transport: Transport,
     /// The one origin that may post forms.
     pub public_url: String,
-    /// Zone of exact times.
-    pub zone: TimeZone,
     /// Proxies whose word on the client's address is taken.
     pub trusted_proxies: Networks,
     form_secret: Vec<u8>,
@@ -89,7 +86,6 @@ impl Portal {
                 Transport::Http
             },
             public_url: config.public_url.clone(),
-            zone: config.zone()?,
             trusted_proxies: config.trusted_proxies.clone(),
             form_secret,
             facts: Mutex::default(),

@@ -20,6 +20,7 @@ use innkeeper_wire::{
     api::Locale,
     endpoints::{Ask, Endpoint},
     time::Timestamp,
+    zone::Zone,
 };
 use serde::de::DeserializeOwned;
 
@@ -205,6 +206,13 @@ impl Visit {
     pub fn password_length_min(&self) -> usize {
         let facts = self.facts.as_ref();
         facts.map_or(0, |facts| facts.installation.password_length_min)
+    }
+
+    /// The time zone of exact times: that of all accounts of the installation.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        let facts = self.facts.as_deref();
+        facts.map_or_else(Zone::default, |facts| facts.installation.time_zone.clone())
     }
 
     /// A text in the visitor's language.

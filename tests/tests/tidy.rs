@@ -130,6 +130,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
             "control-plane/src/config.rs",
             "control-plane/src/config/company.rs",
             "control-plane/src/config/prices.rs",
+            "control-plane/src/config/mail.rs",
             "control-plane/src/hosts/rules/placement.rs",
         ],
     ),

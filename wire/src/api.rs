@@ -14,6 +14,7 @@ use crate::{
     size::Bytes,
     time::Timestamp,
     vm::Hostname,
+    zone::Zone,
 };
 
 mod servers;
@@ -99,6 +100,9 @@ pub struct Installation {
     pub password_length_min: usize,
     /// Days for which a deleted server's disk is kept aside before it is destroyed.
     pub tombstone_days: u32,
+    /// The time zone of those who are not signed in, and of accounts.
+    #[serde(default)]
+    pub time_zone: Zone,
 }
 
 /// Asks for an individual's account.
@@ -216,6 +220,9 @@ pub struct Me {
     pub email_shown: String,
     /// Language for mails.
     pub locale: Locale,
+    /// The time zone in which pages and mails tell it times.
+    #[serde(default)]
+    pub time_zone: Zone,
     /// When it signed up.
     pub created_at: Timestamp,
     /// Most servers it may have at a time.

@@ -32,3 +32,4 @@ pub mod size;
 pub mod ssh;
 pub mod time;
 pub mod vm;
+pub mod zone;

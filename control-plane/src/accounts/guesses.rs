@@ -25,8 +25,10 @@ pub(super) struct Guess {
 /// How far the attempts at a name have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reached {
-    /// Others may go on.
+    /// Others may go on, and so may this source.
     Few,
+    /// This was the last one that this source has for a while.
+    SourceLimit,
     /// This was the last one that strangers have for a day.
     Limit,
 }
@@ -89,11 +91,11 @@ impl Accounts {
             // enough of those lock, so this ends.
             let swapped = self.ctx.swap(&guess.counter, entry, &counted, expires_at);
             if swapped.await? {
-                let is_limit = counted.lock_all(now);
-                return Ok(if is_limit {
-                    Reached::Limit
-                } else {
-                    Reached::Few
+                let is_source_locked = counted.locked_for(&guess.from, now).is_some();
+                return Ok(match (counted.lock_all(now), is_source_locked) {
+                    (true, _) => Reached::Limit,
+                    (false, true) => Reached::SourceLimit,
+                    (false, false) => Reached::Few,
                 });
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
-use self::{passwords::Passwords, pending::Resends, rate_limits::RateLimits};
+use self::{mails::LockOuts, passwords::Passwords, pending::Resends, rate_limits::RateLimits};
 use crate::{
     accounts::rules::{account::Account, mailbox},
     kernel::{Caller, Ctx, Error, Tx},
@@ -18,6 +18,7 @@ pub mod duties;
 mod erasure;
 mod guesses;
 mod logins;
+mod mails;
 mod passwords;
 mod pending;
 mod personal;
@@ -42,12 +43,6 @@ pub struct AccountSettings {
     pub server_quota: u32,
     /// Most sign-ups in an hour, from everywhere together.
     pub sign_ups_per_hour: u32,
-    /// The hoster's name for the installation, for mails.
-    pub installation: String,
-    /// Where the portal is, for links in mails; no slash at the end.
-    pub portal_url: String,
-    /// Where customers get help, for mails.
-    pub support_email: String,
 }
 
 /// The accounts. Clones share them.
@@ -62,6 +57,7 @@ pub struct Accounts {
     passwords: Arc<Passwords>,
     rate_limits: Arc<RateLimits>,
     resends: Arc<Resends>,
+    lock_outs: Arc<LockOuts>,
 }
 
 impl Accounts {
@@ -78,6 +74,7 @@ impl Accounts {
             passwords: Arc::new(Passwords::new()),
             rate_limits: Arc::default(),
             resends: Arc::default(),
+            lock_outs: Arc::default(),
         }
     }
 
@@ -99,6 +96,7 @@ impl Accounts {
             email_shown: mailbox::shown(&person.email),
             email: person.email,
             locale: person.locale,
+            time_zone: self.mails.stationery().time_zone.clone(),
             created_at: account.created_at,
             server_quota: account.server_quota,
         })

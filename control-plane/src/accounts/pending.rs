@@ -16,7 +16,7 @@ use crate::{
         mailbox,
     },
     kernel::{Actor, Caller, Error, duty::Outcome, gate::HOSTS_AWAITED},
-    mails::rules::MailContent,
+    mails::rules::{MailContent, MailKind},
 };
 
 /// A confirmation mail can be asked for again after this long.
@@ -95,12 +95,9 @@ impl Accounts {
         if let Err(Error::RateLimited { .. }) = admitted {
             return Ok(());
         }
-        let content = MailContent::ConfirmEmail {
-            account: account.id,
-        };
         self.ctx
             .commit(Actor::System, "resend confirmation", |tx| {
-                self.mails.queue(tx, content)
+                self.mails.queue(tx, account.id, MailContent::ConfirmEmail)
             })
             .await
     }
@@ -133,8 +130,8 @@ impl Accounts {
         let sent_lately = |pending: PendingConfirmation| {
             now.since(pending.requested_at).as_secs() < RESEND_PAUSE_S
         };
-        let content = MailContent::ConfirmEmail { account };
-        Ok(self.mails.is_queued(&content)? || pending.is_some_and(sent_lately))
+        let waits = self.mails.is_queued(account, MailKind::ConfirmEmail)?;
+        Ok(waits || pending.is_some_and(sent_lately))
     }
 
     /// Whether nobody has confirmed a sign-up in time. One from before a restore never lapses: that it was confirmed may

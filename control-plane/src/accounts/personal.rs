@@ -12,10 +12,10 @@ use super::{
 use crate::{
     accounts::rules::{
         account::{Account, Person},
-        sealed::Sealed,
         ssh_key::SshKeys,
     },
-    kernel::{Actor, Error, Record as _},
+    kernel::{Actor, Error, Record as _, sealed::Sealed},
+    mails::rules::{OutgoingMail, SignInPlace},
     vault::{Place, Vault, VaultError},
 };
 
@@ -35,6 +35,12 @@ impl Personal for Person {
 impl Personal for SshKeys {
     const RECORD: &'static str = SealedSshKeys::KIND.prefix;
     const FIELD: &'static str = "keys 1";
+}
+
+/// In the mails to an account.
+impl Personal for SignInPlace {
+    const RECORD: &'static str = OutgoingMail::KIND.prefix;
+    const FIELD: &'static str = "place 1";
 }
 
 impl Accounts {

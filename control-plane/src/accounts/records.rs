@@ -8,10 +8,9 @@ use crate::{
     accounts::rules::{
         account::{Account, Confirmation, PendingConfirmation},
         quota::QuotaUse,
-        sealed::Sealed,
         ssh_key::SshKeys,
     },
-    kernel::record::records,
+    kernel::{record::records, sealed::Sealed},
 };
 
 records! {

@@ -44,6 +44,20 @@ struct Session {
     used_at: Timestamp,
 }
 
+/// A sign-in that may be looked at.
+struct Admitted {
+    guess: Guess,
+    asker: Asker,
+    device: Device,
+}
+
+/// Whether the account that is named was used from this device before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Device {
+    Known,
+    Unknown,
+}
+
 impl Accounts {
     /// Signs in. Which of ID and password was wrong is never said (R2); wrong ones lock (R3). An account that exists
     /// makes no difference before the password is right: not in what is counted, nor in what is done.
@@ -54,15 +68,23 @@ impl Accounts {
     ) -> Result<SessionAnswer, Error> {
         let now = self.ctx.now();
         let (account, person) = self.account_by_login(&request.login)?.unzip();
-        let (guess, asker) = self.admit_sign_in(caller, request, account.as_ref(), now)?;
+        let Admitted {
+            guess,
+            asker,
+            device,
+        } = self.admit_sign_in(caller, request, account.as_ref(), now)?;
         self.check_guess(&guess, now)?;
         let turn = self.passwords.turn(asker).await?;
         // Within the turn, so that few change one count at a time.
         let reached = self.count_guess(&guess, now).await?;
-        let hash = person.map(|person| person.password_hash);
+        let hash = person.as_ref().map(|person| person.password_hash.clone());
         let verdict = turn.verify(&request.password, hash.clone()).await?;
         let id = account.as_ref().map(|account| account.id);
-        let Some(account) = account.filter(|_| verdict != Verdict::Wrong) else {
+        let found = account.zip(person);
+        let Some((account, person)) = found.filter(|_| verdict != Verdict::Wrong) else {
+            if reached != Reached::Few {
+                self.note_lock_out(&request.login, caller.address, now);
+            }
             if let (Reached::Limit, Some(id)) = (reached, id) {
                 tracing::warn!(account.id = %id, "too many wrong passwords from everywhere: for a day, only devices that have signed in before are heard");
             }
@@ -77,6 +99,11 @@ impl Accounts {
         }
         let limits = &self.rate_limits;
         limits.admit_named(Limited::Session, account.id.to_string(), now)?;
+        // Before there is a session, so that none is kept from its owner by a crash.
+        if device == Device::Unknown {
+            self.tell_of_sign_in(&account, &person, caller.address, now)
+                .await;
+        }
         let token = secret::generate()?;
         let expires_at = now.after(SESSION_LIFE);
         self.put_session(
@@ -104,7 +131,7 @@ impl Accounts {
         request: &SessionRequest,
         account: Option<&Account>,
         now: Timestamp,
-    ) -> Result<(Guess, Asker), Error> {
+    ) -> Result<Admitted, Error> {
         let limits = &self.rate_limits;
         let token = request.device.as_deref();
         let known = account.zip(token).and_then(|(account, token)| {
@@ -115,12 +142,19 @@ impl Accounts {
             Some((account, device)) => {
                 let asker = Asker::known(&account);
                 limits.admit_named(Limited::SignIn, account, now)?;
-                Ok((self.guess_of_device(&device), asker))
+                Ok(Admitted {
+                    guess: self.guess_of_device(&device),
+                    asker,
+                    device: Device::Known,
+                })
             }
             None => {
                 limits.admit(Limited::SignIn, caller.address, now)?;
-                let guess = self.guess(&request.login, caller.address);
-                Ok((guess, Asker::stranger(caller.address)))
+                Ok(Admitted {
+                    guess: self.guess(&request.login, caller.address),
+                    asker: Asker::stranger(caller.address),
+                    device: Device::Unknown,
+                })
             }
         }
     }
@@ -215,7 +249,7 @@ mod tests {
             gate::Answers,
             testing::{AllIsWell, ctx, open},
         },
-        mails::Mails,
+        mails::{Mails, rules::samples},
         vault::Vault,
     };
 
@@ -266,11 +300,9 @@ mod tests {
             terms_version: "2026-01".to_owned(),
             server_quota: 20,
             sign_ups_per_hour: 1,
-            installation: "Lab".to_owned(),
-            portal_url: "https://portal.example".to_owned(),
-            support_email: "help@example.com".to_owned(),
         };
-        let accounts = Accounts::new(ctx.clone(), vault, Mails::new(ctx), settings);
+        let mails = Mails::new(ctx.clone(), samples::stationery());
+        let accounts = Accounts::new(ctx, vault, mails, settings);
         let (composed, decomposed) = ("violet café １２３", "violet cafe\u{301} １２３");
         let id = account_of_before(&accounts, decomposed).await;
         let sign_in = async |password: &str| {

@@ -19,14 +19,10 @@ use crate::{
             Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
             check_signup, field,
         },
-        mailbox,
-        sealed::Sealed,
+        letters, mailbox,
     },
-    kernel::{Actor, Caller, Error, Tx, secret},
-    mails::{
-        ReadyMail,
-        rules::{ConfirmationMail, MailContent, confirmation},
-    },
+    kernel::{Actor, Caller, Error, Tx, sealed::Sealed, secret},
+    mails::{ReadyMail, rules::MailContent},
 };
 
 /// Most accounts with one e-mail address.
@@ -123,8 +119,7 @@ impl Accounts {
         let claim = LoginClaim { account: Some(id) };
         tx.put(&self.login_name(&request.login_id), &claim)?;
         self.list_under_email(tx, &request.email, id)?;
-        let content = MailContent::ConfirmEmail { account: id };
-        self.mails.queue(tx, content)?;
+        self.mails.queue(tx, id, MailContent::ConfirmEmail)?;
         Ok(SignupAnswer {
             account: id,
             email: request.email.clone(),
@@ -171,23 +166,10 @@ impl Accounts {
         let Some((person, secret, expires_at)) = self.new_confirmation(account).await? else {
             return Ok(None);
         };
-        let settings = &self.settings;
-        let letter = confirmation(&ConfirmationMail {
-            locale: person.locale,
-            // Read in any browser, in the language of the mail.
-            link: &format!(
-                "{}/confirm?lang={}&token={secret}",
-                settings.portal_url,
-                person.locale.as_str()
-            ),
-            expires_at,
-            installation: &settings.installation,
-            support_email: &settings.support_email,
-        });
-        Ok(Some(ReadyMail {
-            to: person.email,
-            letter,
-        }))
+        let reader = self.reader(person);
+        let letter = letters::confirm_email(self.mails.stationery(), &reader, &secret, expires_at);
+        let to = reader.to;
+        Ok(Some(ReadyMail { to, letter }))
     }
 
     /// Makes a new one-time secret for an account's address and ends the earlier one. The secret goes into
@@ -275,7 +257,8 @@ impl Accounts {
                     state: AccountState::Active,
                     ..account
                 };
-                tx.put(&id, &active)
+                tx.put(&id, &active)?;
+                self.mails.queue(tx, id, MailContent::Welcome)
             })
             .await
     }

@@ -15,6 +15,7 @@ use crate::{
         ssh_key::{self, ParsedKey, SshKey, SshKeys},
     },
     kernel::{Caller, Error, Tx},
+    mails::rules::MailContent,
 };
 
 /// Longest name of a key, in characters.
@@ -131,7 +132,11 @@ impl Accounts {
         self.ctx
             .commit(caller.actor, &cause, |tx| {
                 let now = tx.now();
-                self.change_keys(tx, account, |keys| add(keys, now))
+                let added = self.change_keys(tx, account, |keys| add(keys, now))?;
+                let key = added.id;
+                self.mails
+                    .queue(tx, account, MailContent::KeyAdded { key })?;
+                Ok(added)
             })
             .await
     }

@@ -27,6 +27,7 @@ pub(super) async fn installation(
         company: settings.company.clone(),
         password_length_min: settings.password_length_min,
         tombstone_days: settings.tombstone_days,
+        time_zone: settings.time_zone.clone(),
     })
 }
 

@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         judge("portal's key", startup::read_portal_key(config), |_| {
             "long enough".to_owned()
         }),
-        judge("mail settings", Mailer::new(&config.mail), |_| {
+        judge("mail settings", Mailer::configured(config), |_| {
             format!("mails are from {}", config.mail.from)
         }),
     ];

@@ -141,7 +141,7 @@ async fn mail(config: &Config) -> Vec<Finding> {
         ));
     }
     let server = format!("{}:{}", mail.host, mail.port);
-    let probed = match Mailer::new(mail) {
+    let probed = match Mailer::configured(config) {
         Ok(mailer) => timeout(LIMIT, mailer.probe()).await,
         // Said with the settings.
         Err(_) => return found,

@@ -9,6 +9,7 @@ mod ephemeral;
 pub mod error;
 pub mod gate;
 pub mod record;
+pub mod sealed;
 pub mod secret;
 #[cfg(test)]
 pub(crate) mod testing;

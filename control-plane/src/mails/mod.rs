@@ -1,24 +1,26 @@
 //! The outbox: mails that wait until the mail server takes them. A mail is stored as what it is about; who it goes to
 //! and what it says is found out when it is sent, by the noun that it is about. `work/outbox` sends them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use innkeeper_wire::id::{AccountId, MailId};
 use tokio::sync::watch;
 
+use self::tries::{Fate, GivenUp, Tried, Tries};
 use crate::{
     kernel::{Actor, Ctx, Error, Tx, record::name_in},
-    mails::rules::{Letter, MailContent, OutgoingMail},
+    mails::rules::{Letter, MailContent, MailKind, OutgoingMail, Stationery},
     store::{Follower, Write},
 };
 
 pub(crate) mod records;
 pub mod rules;
+pub mod tries;
 
 /// Mails that are looked at to find one.
 const LOOKED_AT_MAX: usize = 1_000;
-/// Mails that one commit takes out of the outbox; there is at most one of an account at a time, and what is
-/// left is thrown away when it is due, since nobody can be found for it.
+/// Mails that one commit takes out of the outbox. What is left of an account is thrown away when it is due, since nobody
+/// can be found for it.
 const DROPPED_MAX: usize = 50;
 /// Mails that are looked at to find those of an account.
 const OUTBOX_MAX: usize = 10_000;
@@ -37,6 +39,8 @@ pub struct ReadyMail {
 pub struct Mails {
     ctx: Ctx,
     bell: Arc<Bell>,
+    stationery: Arc<Stationery>,
+    tries: Arc<Mutex<Tries>>,
 }
 
 /// Rings whenever the outbox changes.
@@ -51,13 +55,18 @@ impl Follower for Bell {
 }
 
 impl Mails {
-    /// The outbox of a store.
+    /// The outbox of a store, whose mails are written on this sheet.
     #[must_use]
-    pub fn new(ctx: Ctx) -> Self {
+    pub fn new(ctx: Ctx, stationery: Stationery) -> Self {
         let bell = Arc::new(Bell(watch::Sender::new(())));
         let follower = Arc::downgrade(&bell);
         ctx.store().follow(follower);
-        Self { ctx, bell }
+        Self {
+            ctx,
+            bell,
+            stationery: Arc::new(stationery),
+            tries: Arc::default(),
+        }
     }
 
     /// Tells whenever the outbox changed.
@@ -66,11 +75,24 @@ impl Mails {
         self.bell.0.subscribe()
     }
 
-    /// Puts a mail into the outbox, as part of a commit.
-    pub(crate) fn queue(&self, tx: &mut Tx<'_>, content: MailContent) -> Result<(), Error> {
+    /// What stands on every mail.
+    #[must_use]
+    pub fn stationery(&self) -> &Stationery {
+        &self.stationery
+    }
+
+    /// Puts a mail to an account into the outbox, as part of the commit that it tells of: so it goes out once for each
+    /// cause.
+    pub(crate) fn queue(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        content: MailContent,
+    ) -> Result<(), Error> {
         let id = MailId::new(self.ctx.ids());
         let mail = OutgoingMail {
             id,
+            account,
             content,
             queued_at: tx.now(),
         };
@@ -83,10 +105,60 @@ impl Mails {
         Ok(found.into_iter().map(|(_, record)| record.value).collect())
     }
 
-    /// Whether such a mail waits.
-    pub(crate) fn is_queued(&self, content: &MailContent) -> Result<bool, Error> {
+    /// Whether a mail of this kind waits for an account.
+    pub(crate) fn is_queued(&self, account: AccountId, kind: MailKind) -> Result<bool, Error> {
         let queued = self.queued(LOOKED_AT_MAX)?;
-        Ok(queued.iter().any(|mail| mail.content == *content))
+        let is_it = |mail: &OutgoingMail| mail.account == account && mail.content.kind() == kind;
+        Ok(queued.iter().any(is_it))
+    }
+
+    /// Mails that are to be handed to the mail server now, oldest first, and how many wait in all.
+    pub fn due(&self) -> Result<(Vec<OutgoingMail>, usize), Error> {
+        let queued = self.queued(OUTBOX_MAX)?;
+        let waiting = queued.len();
+        Ok((self.tries().due(queued, self.ctx.now()), waiting))
+    }
+
+    /// The mail server took a mail, or refused one: it talks to us.
+    pub fn note_talk(&self) {
+        self.tries().note_talk();
+    }
+
+    /// The mail server took no mail at all: that is no fault of any mail.
+    pub fn note_unfriendly(&self, answer: String) {
+        self.tries().note_unfriendly(answer, self.ctx.now());
+    }
+
+    /// A mail was not taken now.
+    pub fn put_off(&self, mail: &OutgoingMail, answer: String) -> Fate {
+        self.tries().put_off(mail, answer, self.ctx.now())
+    }
+
+    /// A mail will never go out.
+    pub fn give_up(&self, mail: &OutgoingMail, answer: String) -> Fate {
+        self.tries().give_up(mail, answer)
+    }
+
+    /// What is known of a mail that waits; nothing before it was tried.
+    #[must_use]
+    pub fn tried(&self, id: MailId) -> Option<Tried> {
+        self.tries().of(id)
+    }
+
+    /// Those that were given up since the start, oldest first.
+    #[must_use]
+    pub fn given_up(&self) -> Vec<GivenUp> {
+        self.tries().given_up()
+    }
+
+    /// Has all that wait tried at once.
+    pub fn retry_all(&self) {
+        self.tries().retry_all();
+        self.bell.0.send_replace(());
+    }
+
+    fn tries(&self) -> MutexGuard<'_, Tries> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a mail that was sent, or has no reason any more, out of the outbox.
@@ -119,9 +191,7 @@ impl Mails {
 
     fn of(&self, account: AccountId) -> Result<Vec<MailId>, Error> {
         let mails = self.queued(OUTBOX_MAX)?.into_iter();
-        let its = mails.filter(|mail| match mail.content {
-            MailContent::ConfirmEmail { account: whose } => whose == account,
-        });
+        let its = mails.filter(|mail| mail.account == account);
         Ok(its.map(|mail| mail.id).take(DROPPED_MAX).collect())
     }
 }

@@ -2,8 +2,11 @@
 
 use innkeeper_wire::id::MailId;
 
-use crate::{kernel::record::records, mails::rules::OutgoingMail};
+use crate::{
+    kernel::record::records,
+    mails::rules::{OutgoingMail, OutgoingMailV2},
+};
 
 records! {
-    OutgoingMail, at "mail/" by MailId, version 2;
+    OutgoingMail, at "mail/" by MailId, version 3, from 2 => OutgoingMailV2;
 }

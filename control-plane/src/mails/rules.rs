@@ -1,132 +1,321 @@
-//! Mails that leave: what they say, in the account's language, as plain text. Who sends them and when is
-//! the outbox's business (`work/outbox`).
+//! Mails that leave: what each is about, and the sheet that all are written on, as plain text. What a mail says is
+//! written by the noun that it is about; who sends them and when is the outbox's business (`work/outbox`).
+//!
+//! No mail has a text in it that somebody has typed, but for names of servers, which are host names: whoever signs up
+//! may not be whom the mail goes to, and whoever is signed in may be a thief.
 
 use innkeeper_wire::{
     api::Locale,
-    id::{AccountId, MailId},
+    company::Company,
+    id::{AccountId, MailId, ServerId, SshKeyId},
     time::Timestamp,
+    zone::{Minute, Zone},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::kernel::sealed::Sealed;
 
 /// A mail that waits in the outbox. Its record is deleted once the mail server took it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OutgoingMail {
     /// Which; also its Message-ID, so that a repeated sending can be recognised.
     pub id: MailId,
-    /// What about, and so to whom: the address is looked up when it is sent.
+    /// To whom: the address is looked up when it is sent.
+    pub account: AccountId,
+    /// What about.
     pub content: MailContent,
-    /// When it was put into the outbox.
+    /// When it was put into the outbox, by the commit that it tells of.
     pub queued_at: Timestamp,
 }
 
 /// What a mail is about. One-time secrets are not in it: they are made when it is sent, and only their
 /// hash is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MailContent {
     /// Confirm the address of a new account (R25).
-    ConfirmEmail {
-        /// Whose.
-        account: AccountId,
+    ConfirmEmail,
+    /// The address is confirmed.
+    Welcome,
+    /// A server was seen ready for the first time.
+    ServerReady {
+        /// Which.
+        server: ServerId,
+    },
+    /// A server could not be made.
+    CreateFailed {
+        /// Which.
+        server: ServerId,
+    },
+    /// Its owner has deleted a server.
+    ServerDeleted {
+        /// Which.
+        server: ServerId,
+    },
+    /// An SSH key was added.
+    KeyAdded {
+        /// Which.
+        key: SshKeyId,
+    },
+    /// Somebody signed in from a device that the account has not been used from.
+    NewSignIn {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// Too many wrong passwords.
+    SignInLocked {
+        /// From where.
+        from: Sealed<SignInPlace>,
     },
 }
 
-/// What a confirmation mail says: nothing that whoever signed up has typed, since he may not be whom it goes to.
-#[derive(Debug, Clone)]
-pub struct ConfirmationMail<'a> {
-    /// Language.
-    pub locale: Locale,
-    /// The link, with its one-time secret.
-    pub link: &'a str,
-    /// When the link stops working.
-    pub expires_at: Timestamp,
-    /// The hoster's name for the installation.
-    pub installation: &'a str,
-    /// Where customers get help.
-    pub support_email: &'a str,
+/// Where somebody signed in from, or tried to. Never stored but sealed with the account's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInPlace {
+    /// The network, such as `203.0.113.0/24`.
+    pub network: String,
+}
+
+/// A mail of version 2, when there was one kind.
+#[derive(Debug, Deserialize)]
+pub(super) struct OutgoingMailV2 {
+    id: MailId,
+    content: MailContentV2,
+    queued_at: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum MailContentV2 {
+    ConfirmEmail { account: AccountId },
+}
+
+impl From<OutgoingMailV2> for OutgoingMail {
+    fn from(before: OutgoingMailV2) -> Self {
+        let MailContentV2::ConfirmEmail { account } = before.content;
+        Self {
+            id: before.id,
+            account,
+            content: MailContent::ConfirmEmail,
+            queued_at: before.queued_at,
+        }
+    }
+}
+
+macro_rules! mail_kinds {
+    ($($name:ident = $text:literal,)+) => {
+        /// Kinds of mails.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum MailKind {
+            $(#[doc = $text] $name,)+
+        }
+
+        impl MailKind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// As operators read it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+
+        impl MailContent {
+            /// Its kind.
+            #[must_use]
+            pub const fn kind(&self) -> MailKind {
+                match self { $(Self::$name { .. } => MailKind::$name,)+ }
+            }
+        }
+    };
+}
+
+mail_kinds! {
+    ConfirmEmail = "confirm-email",
+    Welcome = "welcome",
+    ServerReady = "server-ready",
+    CreateFailed = "create-failed",
+    ServerDeleted = "server-deleted",
+    KeyAdded = "key-added",
+    NewSignIn = "new-sign-in",
+    SignInLocked = "sign-in-locked",
 }
 
 /// A mail as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
+    /// Language.
+    pub locale: Locale,
     /// Subject.
     pub subject: String,
     /// Body, plain text, lines separated by `\n`.
     pub body: String,
 }
 
-/// Writes the mail that asks to confirm an address.
-#[must_use]
-pub fn confirmation(mail: &ConfirmationMail<'_>) -> Letter {
-    let ConfirmationMail {
-        link,
-        expires_at,
-        installation,
-        support_email,
-        ..
-    } = mail;
-    let expires_at = minute(*expires_at);
-    let (subject, body) = match mail.locale {
-        Locale::En => (
-            format!("Confirm your e-mail address for {installation}"),
-            format!(
-                "Hello,\n\nplease confirm your e-mail address to use your account:\n\n{link}\n\nThe link \
-                 works once, until {expires_at}.\n\nIf you did not sign up, ignore this mail: without the \
-                 confirmation the account can't be used.\n\n{installation}\nQuestions: {support_email}\n"
-            ),
-        ),
-        Locale::Ko => (
-            format!("[{installation}] 이메일 주소를 인증해 주세요"),
-            format!(
-                "안녕하세요.\n\n아래 링크를 눌러 이메일 주소를 인증하면 회원가입이 완료됩니다.\n\n{link}\n\n\
-                 링크는 {expires_at}까지 한 번만 사용할 수 있습니다.\n\n회원가입을 신청하지 않으셨다면 이 메일을 무시해 \
-                 주세요. 인증하지 않은 계정은 사용할 수 없습니다.\n\n{installation}\n문의: {support_email}\n"
-            ),
-        ),
-        Locale::ZhHant => (
-            format!("【{installation}】請驗證您的電子郵件地址"),
-            format!(
-                "您好：\n\n請點選以下連結驗證您的電子郵件地址，即可完成註冊。\n\n{link}\n\n此連結僅能使用一次，有效期限\
-                 至 {expires_at}。\n\n若您並未申請註冊，請忽略此信。未經驗證的帳戶無法使用。\n\n{installation}\n\
-                 聯絡客服：{support_email}\n"
-            ),
-        ),
-    };
-    Letter { subject, body }
+/// Who reads a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// The address.
+    pub to: String,
+    /// The language.
+    pub locale: Locale,
+    /// The time zone.
+    pub zone: Zone,
 }
 
-/// An instant as people read it, to the minute: `2026-11-22 05:26 UTC`.
-fn minute(instant: Timestamp) -> String {
-    let text = instant.to_string();
-    match (text.get(..10), text.get(11..16)) {
-        (Some(date), Some(time)) => format!("{date} {time} UTC"),
-        _ => text,
+impl Reader {
+    /// An instant to the minute, such as `27 Nov 2026, 08:00 KST`.
+    #[must_use]
+    pub fn at(&self, at: Timestamp) -> String {
+        self.minute(at).to_string()
+    }
+
+    /// The same in its parts, for sentences in which the zone stands elsewhere.
+    #[must_use]
+    pub fn minute(&self, at: Timestamp) -> Minute {
+        self.zone.minute(self.locale, at)
+    }
+
+    /// One of three texts: in English, Korean, Chinese.
+    #[must_use]
+    pub fn say<T>(&self, en: T, ko: T, zh: T) -> T {
+        match self.locale {
+            Locale::En => en,
+            Locale::Ko => ko,
+            Locale::ZhHant => zh,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What stands on every mail.
+#[derive(Debug, Clone)]
+pub struct Stationery {
+    /// The hoster's name for the installation.
+    pub installation: String,
+    /// Where the portal is, for links; no slash at the end.
+    pub portal_url: String,
+    /// Where customers get help.
+    pub support_email: String,
+    /// Who runs the installation.
+    pub company: Company,
+    /// The zone of accounts.
+    pub time_zone: Zone,
+}
 
-    #[test]
-    fn each_language_has_the_link_and_says_nothing_of_who_signed_up() {
-        for locale in [Locale::En, Locale::Ko, Locale::ZhHant] {
-            let letter = confirmation(&ConfirmationMail {
-                locale,
-                link: "https://portal.example/confirm?token=abc",
-                expires_at: Timestamp::from_millis(1_790_000_000_000),
-                installation: "Example Cloud",
-                support_email: "help@example.com",
-            });
-            for part in [
-                "2026-09-21 14:13 UTC",
-                "https://portal.example/confirm?token=abc",
-                "help@example.com",
-            ] {
-                assert!(letter.body.contains(part), "{part} in {}", letter.body);
-            }
-            assert!(letter.subject.contains("Example Cloud"));
-            assert!(!letter.subject.contains('\n'));
+impl Stationery {
+    /// A page of the portal by its path without the slash before it, in the reader's language; `query` begins with `&` or is empty.
+    #[must_use]
+    pub fn link(&self, reader: &Reader, path: &str, query: &str) -> String {
+        let lang = reader.locale.as_str();
+        format!("{}/{path}?lang={lang}{query}", self.portal_url)
+    }
+
+    /// Who writes, and who is behind it, as far as the operator has written that down.
+    fn signature(&self, reader: &Reader) -> String {
+        let questions = reader.say("Questions: ", "문의: ", "聯絡客服：");
+        let mut lines = vec![
+            self.installation.clone(),
+            format!("{questions}{}", self.support_email),
+        ];
+        let Company {
+            name,
+            representative,
+            registration_number,
+            mail_order_number,
+            address,
+            telephone,
+        } = &self.company;
+        lines.extend(name.clone());
+        for (value, what) in [
+            (
+                representative,
+                reader.say("Representative", "대표", "代表人"),
+            ),
+            (
+                registration_number,
+                reader.say("Business registration number", "사업자등록번호", "統一編號"),
+            ),
+            (
+                mail_order_number,
+                reader.say(
+                    "Mail-order business number",
+                    "통신판매업 신고번호",
+                    "通信販賣業申報編號",
+                ),
+            ),
+            (address, reader.say("Address", "주소", "地址")),
+            (telephone, reader.say("Telephone", "전화", "電話")),
+        ] {
+            let colon = reader.say(": ", ": ", "：");
+            lines.extend(value.as_ref().map(|value| format!("{what}{colon}{value}")));
         }
+        lines.join("\n")
+    }
+
+    /// A mail with this subject, and these paragraphs between greeting and signature.
+    #[must_use]
+    pub fn letter(&self, reader: &Reader, subject: &str, paragraphs: &[String]) -> Letter {
+        let installation = &self.installation;
+        let (open, close) = reader.say(("[", "] "), ("[", "] "), ("【", "】"));
+        let subject = format!("{open}{installation}{close}{subject}");
+        let greeting = reader.say("Hello,", "안녕하세요.", "您好：");
+        let text = paragraphs.join("\n\n");
+        let body = format!("{greeting}\n\n{text}\n\n-- \n{}\n", self.signature(reader));
+        Letter {
+            locale: reader.locale,
+            subject,
+            body,
+        }
+    }
+}
+
+/// For tests of what writes mails: a sheet, and a reader of each language in his zone.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::{Company, Letter, Locale, Reader, Stationery};
+
+    pub(crate) fn stationery() -> Stationery {
+        Stationery {
+            installation: "Example Cloud".to_owned(),
+            portal_url: "https://portal.cloud.example".to_owned(),
+            support_email: "help@cloud.example".to_owned(),
+            company: Company {
+                name: Some("Example Hosting Co., Ltd.".to_owned()),
+                representative: Some("Hong Gildong".to_owned()),
+                registration_number: Some("000-00-00000".to_owned()),
+                mail_order_number: None,
+                address: Some("1 Example-ro, Seoul".to_owned()),
+                telephone: Some("+82 2 000 0000".to_owned()),
+            },
+            time_zone: "Asia/Seoul".parse().expect("a zone"),
+        }
+    }
+
+    pub(crate) fn readers() -> [Reader; 3] {
+        [Locale::En, Locale::Ko, Locale::ZhHant].map(|locale| Reader {
+            to: "minji@example.com".to_owned(),
+            locale,
+            zone: stationery().time_zone,
+        })
+    }
+
+    /// A mail of one kind in all languages, as a golden file has it. Whatever it says, nobody is harmed by reading it.
+    pub(crate) fn preview(write: impl Fn(&Reader) -> Letter) -> String {
+        let mut text = String::new();
+        for reader in readers() {
+            let letter = write(&reader);
+            let is_plain = |c: char| c == '\n' || !(c.is_control() || is_invisible(c));
+            assert!(letter.body.chars().all(is_plain), "{}", letter.body);
+            assert!(letter.subject.chars().all(|c| c != '\n' && is_plain(c)));
+            assert_eq!(letter.locale, reader.locale);
+            text += &format!("Subject: {}\n\n{}\n", letter.subject, letter.body);
+        }
+        text
+    }
+
+    /// Direction marks, isolates and joiners: none of them belongs into a mail.
+    fn is_invisible(c: char) -> bool {
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     }
 }

@@ -1,58 +1,69 @@
-//! Mail by SMTP (lettre).
+//! Mail by SMTP (lettre), a step at a time, so that it is known what a mail server has refused: us, or the mail.
 
 use std::time::Duration;
 
 use innkeeper_wire::{error::chain, id::MailId};
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    Address, Message,
     message::{
-        Mailbox, header::ContentType, header::Header, header::HeaderName, header::HeaderValue,
+        Mailbox,
+        header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
-    transport::smtp::authentication::Credentials,
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands::{Data, Mail, Rcpt},
+        extension::ClientId,
+    },
 };
+use tokio::time::timeout;
 
 use crate::{
-    config::{self, ConfigError, MailEncryption},
+    config::{self, Config, ConfigError, MailEncryption},
+    kernel::Error,
     mails::rules::Letter,
 };
 
-/// Longest that handing over one mail may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest that one step may take: to greet us, or to take one mail.
+const STEP_MAX: Duration = Duration::from_secs(30);
+/// Longest that a mail server may take to say goodbye. The mail is out then, or is not.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// The way to the mail server.
 #[derive(Clone)]
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    encryption: MailEncryption,
+    credentials: Option<Credentials>,
+    hello: ClientId,
     from: Mailbox,
     domain: String,
 }
 
-/// Why a mail was not handed over.
+/// Why a mail was not handed over. What the mail server said is told without addresses.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
+    /// What it is about can't be read now.
+    #[error("the mail can't be written now")]
+    Unwritten(#[source] Error),
     /// It can't be written as a mail: it will never go out.
     #[error("the mail can't be written")]
     Compose(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The mail server refused it for good. What it said, without addresses.
+    /// The mail server refused its recipient or its content for good.
     #[error("the mail server refuses the mail for good: {0}")]
     Refused(String),
-    /// The mail server did not take it now; whether it has is not always known. What it said.
+    /// The mail server did not take this mail now; whether it has is not always known. Others may go.
     #[error("the mail server did not take the mail: {0}")]
-    Failed(String),
+    Later(String),
+    /// There is no mail server, or it has something against us: no mail goes out, and that says nothing of any of them.
+    #[error("the mail server takes no mail from us: {0}")]
+    Session(String),
 }
 
-impl MailError {
-    /// Trying again makes no sense.
-    #[must_use]
-    pub const fn is_final(&self) -> bool {
-        match self {
-            Self::Compose(_) | Self::Refused(_) => true,
-            Self::Failed(_) => false,
-        }
-    }
-}
-
-/// That a machine wrote this, so that no automatic answer comes back (RFC 3834).
+/// That a machine wrote this, so that no automatic answer comes back (RFC 3834). There is no List-Unsubscribe: all our
+/// mails tell somebody what became of his own account and servers, and none can be left out.
 #[derive(Clone)]
 struct AutoSubmitted;
 
@@ -70,9 +81,40 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// The language of a mail (RFC 3282).
+#[derive(Clone)]
+struct ContentLanguage(&'static str);
+
+impl Header for ContentLanguage {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Content-Language")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Err("nobody reads our own mails".into())
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.to_owned())
+    }
+}
+
 impl Mailer {
     /// Reads the settings; does not connect yet.
-    pub fn new(config: &config::Mail) -> Result<Self, ConfigError> {
+    pub fn configured(config: &Config) -> Result<Self, ConfigError> {
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let host = host.to_string_lossy().into_owned();
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        let mut names = vec![full_name(&host, &hosts)];
+        names.extend(config.listen.agent_names.iter().cloned());
+        Self::new(&config.mail, &names)
+    }
+
+    /// The same, where `names` are those that the machine is known by, the best first.
+    ///
+    /// # Errors
+    /// When the sender is none, or the password can't be read.
+    pub fn new(config: &config::Mail, names: &[String]) -> Result<Self, ConfigError> {
         let wrong = |key: &str, why: String| ConfigError::Value {
             key: format!("mail.{key}"),
             why,
@@ -81,23 +123,22 @@ impl Mailer {
             .from
             .parse()
             .map_err(|error| wrong("from", format!("{error}")))?;
-        let host = config.host.as_str();
-        let builder = match config.encryption {
-            MailEncryption::None => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(
-                host,
-            )),
-            MailEncryption::Starttls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host),
-            MailEncryption::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(host),
+        let credentials = match (&config.username, &config.password_file) {
+            (Some(username), Some(file)) => {
+                let password = config::read(file)?.trim_end().to_owned();
+                Some(Credentials::new(username.clone(), password))
+            }
+            _ => None,
         };
-        let builder = builder.map_err(|error| wrong("host", error.to_string()))?;
-        let mut builder = builder.port(config.port).timeout(Some(TIMEOUT));
-        if let (Some(username), Some(file)) = (&config.username, &config.password_file) {
-            let password = config::read(file)?.trim_end().to_owned();
-            builder = builder.credentials(Credentials::new(username.clone(), password));
-        }
         let domain = from.email.domain().to_owned();
+        let hello = config.hello_name.as_ref().into_iter().chain(names);
+        let hello = hello_name(hello, &domain);
         Ok(Self {
-            transport: builder.build(),
+            host: config.host.clone(),
+            port: config.port,
+            encryption: config.encryption,
+            credentials,
+            hello: ClientId::Domain(hello),
             from,
             domain,
         })
@@ -105,27 +146,75 @@ impl Mailer {
 
     /// Whether the mail server greets us, understands us and knows us. Sends no mail.
     pub(crate) async fn probe(&self) -> Result<(), MailError> {
-        match self.transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(MailError::Failed("it hangs up".to_owned())),
-            Err(error) => Err(MailError::Failed(without_addresses(&chain(&error)))),
-        }
+        let session = self.open().await?;
+        say_goodbye(session).await;
+        Ok(())
     }
 
     /// Hands one mail to the mail server.
     pub async fn send(&self, id: MailId, to: &str, letter: &Letter) -> Result<(), MailError> {
         let message = self.compose(id, to, letter).map_err(MailError::Compose)?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let said = without_addresses(&error.to_string());
-                Err(if error.is_permanent() {
-                    MailError::Refused(said)
-                } else {
-                    MailError::Failed(said)
-                })
-            }
+        let mut session = self.open().await?;
+        let handed_over = timeout(STEP_MAX, self.hand_over(&mut session, &message)).await;
+        say_goodbye(session).await;
+        handed_over.unwrap_or_else(|_| Err(MailError::Later(too_slow())))
+    }
+
+    /// Connects, greets, encrypts and signs in.
+    async fn open(&self) -> Result<AsyncSmtpConnection, MailError> {
+        let opened = timeout(STEP_MAX, self.connect()).await;
+        let opened = opened.map_err(|_| too_slow());
+        let opened = opened.and_then(|opened| opened.map_err(|error| told(&error)));
+        opened.map_err(MailError::Session)
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        let parameters = || TlsParameters::new(self.host.clone());
+        let tls = match self.encryption {
+            MailEncryption::Tls => Some(parameters()?),
+            MailEncryption::None | MailEncryption::Starttls => None,
+        };
+        let server = (self.host.as_str(), self.port);
+        let mut session =
+            AsyncSmtpConnection::connect_tokio1(server, Some(STEP_MAX), &self.hello, tls, None)
+                .await?;
+        if self.encryption == MailEncryption::Starttls {
+            session.starttls(parameters()?, &self.hello).await?;
         }
+        if let Some(credentials) = &self.credentials {
+            session.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(session)
+    }
+
+    async fn hand_over(
+        &self,
+        session: &mut AsyncSmtpConnection,
+        message: &Message,
+    ) -> Result<(), MailError> {
+        let envelope = message.envelope();
+        let from: Option<Address> = envelope.from().cloned();
+        let sender = session.command(Mail::new(from, vec![])).await;
+        sender.map_err(|error| MailError::Session(told(&error)))?;
+        for to in envelope.to() {
+            let recipient = session.command(Rcpt::new(to.clone(), vec![])).await;
+            recipient.map_err(|error| match error.status() {
+                Some(code) if is_of_recipient(&code.to_string(), &said(&error)) => {
+                    MailError::Refused(told(&error))
+                }
+                _ => MailError::Later(told(&error)),
+            })?;
+        }
+        let of_content = |error: SmtpError| {
+            if error.is_permanent() {
+                MailError::Refused(told(&error))
+            } else {
+                MailError::Later(told(&error))
+            }
+        };
+        session.command(Data).await.map_err(of_content)?;
+        let taken = session.message(&message.formatted()).await;
+        taken.map(drop).map_err(of_content)
     }
 
     fn compose(
@@ -140,10 +229,88 @@ impl Mailer {
             .subject(letter.subject.as_str())
             .message_id(Some(format!("<{id}@{}>", self.domain)))
             .header(AutoSubmitted)
+            .header(MIME_VERSION_1_0)
+            .header(ContentLanguage(letter.locale.as_str()))
             .header(ContentType::TEXT_PLAIN)
             .body(letter.body.clone())?;
         Ok(message)
     }
+}
+
+async fn say_goodbye(mut session: AsyncSmtpConnection) {
+    // Whoever does not answer it does not know that we are gone, and finds out.
+    timeout(GOODBYE_MAX, session.abort()).await.ok();
+}
+
+/// The full name of a machine as its file of hosts has it, as `hostname --fqdn` would say; the short one when it has none.
+fn full_name(host: &str, hosts: &str) -> String {
+    let names = hosts.lines().map(|line| {
+        let line = line.split('#').next().unwrap_or_default();
+        line.split_whitespace().skip(1).collect::<Vec<_>>()
+    });
+    let mut ours = names.filter(|names| names.contains(&host)).flatten();
+    let full = ours.find(|name| name.starts_with(&format!("{host}.")));
+    full.unwrap_or(host).to_owned()
+}
+
+/// How we introduce ourselves (RFC 5321, 4.1.1.1): by the first name that others could look up, else by the domain that
+/// our mails are from. Many mail servers take nothing from `localhost`.
+fn hello_name<'a>(names: impl Iterator<Item = &'a String>, domain: &str) -> String {
+    let mut real = names.filter(|name| is_real_name(name));
+    real.next().cloned().unwrap_or_else(|| domain.to_owned())
+}
+
+/// Whether it is a full name, neither an address nor one that leads back to the machine itself.
+fn is_real_name(name: &str) -> bool {
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_own = ["localhost", "localdomain", "local", "internal", "lan"].contains(&last);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    name.contains('.') && name.chars().all(is_plain) && !is_address && !is_own
+}
+
+/// Whether a refusal at RCPT is about the recipient. Many mail servers say only there what they have against us: that
+/// they relay nothing, that our address is on a list, that we must sign in.
+fn is_of_recipient(code: &str, said: &str) -> bool {
+    if !code.starts_with('5') {
+        return false;
+    }
+    match extended(said) {
+        // 5.1.7 and 5.1.8 are about the sender; of other mailboxes and addresses it is the recipient (RFC 3463).
+        Some((1, detail)) => !matches!(detail, 7 | 8),
+        Some((subject, _)) => subject == 2,
+        None => {
+            let is_relay = said.to_lowercase().contains("relay");
+            ["550", "551", "552", "553", "556"].contains(&code) && !is_relay
+        }
+    }
+}
+
+/// Subject and detail of an extended status of class 5, if the words begin with one (RFC 2034).
+fn extended(said: &str) -> Option<(u16, u16)> {
+    let mut parts = said.split_whitespace().next()?.split('.');
+    let mut number = || parts.next()?.parse::<u16>().ok();
+    let status = (number()?, number()?, number()?);
+    (status.0 == 5).then_some((status.1, status.2))
+}
+
+/// What the mail server said, without its code.
+fn said(error: &SmtpError) -> String {
+    let source = std::error::Error::source(error);
+    source.map(ToString::to_string).unwrap_or_default()
+}
+
+fn told(error: &SmtpError) -> String {
+    let text = if error.status().is_some() {
+        error.to_string()
+    } else {
+        chain(error)
+    };
+    without_addresses(&text)
+}
+
+fn too_slow() -> String {
+    format!("it does not answer within {} s", STEP_MAX.as_secs())
 }
 
 /// Mail servers like to repeat whom they refuse; that must not reach the log.
@@ -160,97 +327,4 @@ fn without_addresses(said: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use innkeeper_wire::{id::uuid_v7, time::Timestamp};
-    use tokio::{
-        io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    /// A mail server that refuses every recipient and repeats whom.
-    async fn refuse_recipients(socket: TcpListener, reply: &'static str) {
-        let (mut stream, _) = socket.accept().await.expect("a client");
-        let (reader, mut writer) = stream.split();
-        let mut lines = BufReader::new(reader).lines();
-        writer
-            .write_all(b"220 mail.example\r\n")
-            .await
-            .expect("sent");
-        while let Some(line) = lines.next_line().await.expect("text") {
-            let answer = if line.starts_with("RCPT") {
-                reply
-            } else {
-                "250 well\r\n"
-            };
-            writer.write_all(answer.as_bytes()).await.expect("sent");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_the_mail_server_says_is_told_without_the_address() {
-        for (reply, is_final) in [
-            ("550 5.1.1 <minji@example.com>: no such user\r\n", true),
-            ("450 4.2.0 minji@example.com is greylisted\r\n", false),
-        ] {
-            let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let port = socket.local_addr().expect("an address").port();
-            let config = config::Mail {
-                host: "127.0.0.1".to_owned(),
-                port,
-                encryption: MailEncryption::None,
-                from: "Example Cloud <noreply@cloud.example>".to_owned(),
-                username: None,
-                password_file: None,
-            };
-            let server = tokio::spawn(refuse_recipients(socket, reply));
-            let mailer = Mailer::new(&config).expect("good settings");
-            let id = MailId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
-            let letter = Letter {
-                subject: "Confirm".to_owned(),
-                body: "Link".to_owned(),
-            };
-            let failed = mailer.send(id, "minji@example.com", &letter).await;
-            let failed = failed.expect_err("refused");
-            assert_eq!(failed.is_final(), is_final);
-            let told = chain(&failed);
-            assert!(told.contains(&reply[..3]), "{told}");
-            assert!(!told.contains("minji"), "{told}");
-            server.abort();
-        }
-    }
-
-    #[test]
-    fn a_mail_is_marked_as_automatic_and_keeps_its_id() {
-        let config = config::Mail {
-            host: "127.0.0.1".to_owned(),
-            port: 25,
-            encryption: MailEncryption::None,
-            from: "Example Cloud <noreply@cloud.example>".to_owned(),
-            username: None,
-            password_file: None,
-        };
-        let mailer = Mailer::new(&config).expect("good settings");
-        let id = MailId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
-        let letter = Letter {
-            subject: "이메일 주소를 인증해 주세요".to_owned(),
-            body: "링크".to_owned(),
-        };
-        let message = mailer
-            .compose(id, "minji@example.com", &letter)
-            .expect("a mail");
-        let text = String::from_utf8(message.formatted()).expect("ASCII on the wire");
-        assert!(text.contains("Auto-Submitted: auto-generated"), "{text}");
-        assert!(
-            text.contains(&format!("Message-ID: <{id}@cloud.example>")),
-            "{text}"
-        );
-        assert!(text.is_ascii(), "{text}");
-        assert!(
-            mailer
-                .compose(id, "a@b.cc\r\nBcc: x@y.zz", &letter)
-                .is_err()
-        );
-    }
-}
+mod tests;

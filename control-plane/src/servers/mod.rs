@@ -20,15 +20,17 @@ use crate::{
     billing::Billing,
     hosts::Hosts,
     kernel::{Caller, Ctx, Error, Tx},
+    mails::{Mails, rules::MailContent},
     servers::rules::{
         census::Counted,
-        server::{NotNow, Server},
+        server::{Lifecycle, NotNow, Server},
     },
 };
 
 pub mod duties;
 mod failed_orders;
 mod lists;
+mod mails;
 mod manifest;
 mod mirror;
 mod names;
@@ -53,6 +55,8 @@ pub struct Servers {
     addresses: Addresses,
     billing: Billing,
     hosts: Hosts,
+    mails: Mails,
+    tombstone_days: u32,
     mirror: Arc<Mirror>,
     spec_owners: Arc<SpecOwners>,
     failed_orders: Arc<FailedOrders>,
@@ -60,7 +64,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// The servers of a store. They are counted once [`Servers::load`] was called.
+    /// The servers of a store. They are counted once [`Servers::load`] was called. Owners are told that the disk of a
+    /// deleted one is kept for so many days.
     #[must_use]
     pub fn new(
         ctx: Ctx,
@@ -68,6 +73,8 @@ impl Servers {
         addresses: Addresses,
         billing: Billing,
         hosts: Hosts,
+        mails: Mails,
+        tombstone_days: u32,
     ) -> Self {
         let mirror = Arc::<Mirror>::default();
         let follower = Arc::downgrade(&mirror);
@@ -78,6 +85,8 @@ impl Servers {
             addresses,
             billing,
             hosts,
+            mails,
+            tombstone_days,
             mirror,
             spec_owners: Arc::default(),
             failed_orders: Arc::default(),
@@ -138,6 +147,10 @@ impl Servers {
             if action == ServerAction::Delete {
                 self.billing.end_contract(tx, next.contract)?;
                 self.free_name(tx, &next)?;
+                if found.lifecycle == Lifecycle::Live {
+                    let content = MailContent::ServerDeleted { server: id };
+                    self.mails.queue(tx, account, content)?;
+                }
             }
             tx.put(&(account, id), &next)?;
             Ok(next)

@@ -10,6 +10,7 @@ use innkeeper_wire::{
 use super::{Servers, records::OnHost};
 use crate::{
     kernel::{Actor, Error, Tx},
+    mails::rules::MailContent,
     servers::rules::server::{CREATE_DEADLINE, Lifecycle, Milestone, Server},
 };
 
@@ -39,6 +40,8 @@ impl Servers {
                 Some(Milestone::Ready) => {
                     let outage = next.outage.map(|outage| outage.cause);
                     self.billing.begin_usage(tx, next.contract, outage)?;
+                    let content = MailContent::ServerReady { server: next.id };
+                    self.mails.queue(tx, next.account, content)?;
                 }
                 None if next.outage != found.outage => {
                     let outage = next.outage.map(|outage| outage.cause);
@@ -50,8 +53,7 @@ impl Servers {
                     // after the report, which may be another that is out already.
                     let told = self.hosts.advance_manifest(tx, host)?;
                     next.lifecycle = next.lifecycle.told_with(told);
-                    self.billing.end_contract(tx, next.contract)?;
-                    self.free_name(tx, &next)?;
+                    self.end_failed(tx, &next)?;
                 }
                 Some(Milestone::Gone) => {
                     // One that was ever released may have been put back to an old copy of its disks, and forgotten.
@@ -117,8 +119,7 @@ impl Servers {
                 tx.drop_writes();
                 return Ok(None);
             };
-            self.billing.end_contract(tx, next.contract)?;
-            self.free_name(tx, &next)?;
+            self.end_failed(tx, &next)?;
             tx.put(&(next.account, next.id), &next)?;
             log_changes(host, &found, &next, Some(Milestone::CreateFailed));
             Ok(next.failure.map(|failure| failure.code))
@@ -126,6 +127,14 @@ impl Servers {
         let failed = self.ctx.commit(Actor::System, &cause, decide).await?;
         self.count_failed(failed);
         Ok(failed.is_some())
+    }
+
+    /// Nothing is charged for a server that could not be made, and its owner is told.
+    fn end_failed(&self, tx: &mut Tx<'_>, server: &Server) -> Result<(), Error> {
+        self.billing.end_contract(tx, server.contract)?;
+        self.free_name(tx, server)?;
+        let content = MailContent::CreateFailed { server: server.id };
+        self.mails.queue(tx, server.account, content)
     }
 
     fn count_failed(&self, failed: Option<ServerProblemCode>) {

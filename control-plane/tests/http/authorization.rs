@@ -285,8 +285,9 @@ async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16)
     let unknown = "hst_0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
     let nothing = json!({});
     let (parameter, body, status) = match row.id {
-        "list_hosts" | "list_duties" | "get_in_use" | "list_testimonies" | "get_recovery"
-        | "get_authority" => ("", nothing, 200),
+        "list_mails" | "list_hosts" | "list_duties" | "get_in_use" | "list_testimonies"
+        | "get_recovery" | "get_authority" => ("", nothing, 200),
+        "retry_mails" => ("", nothing, 204),
         "invite_host" => ("", json!({ "name": "h9", "site": "lab" }), 200),
         "get_stranded" => ("h1", nothing, 200),
         "revoke_host" => ("h1", nothing, 204),

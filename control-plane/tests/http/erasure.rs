@@ -80,7 +80,7 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
         .accounts
         .plan_erasure(account)
         .expect("a plan");
-    assert_eq!((plan.servers, plan.ssh_keys, plan.mails), (0, 1, 0));
+    assert_eq!((plan.servers, plan.ssh_keys, plan.mails), (0, 1, 3));
     assert!(plan.is_readable);
     for _ in 0..2 {
         setting

@@ -18,6 +18,14 @@ use innkeeper_wire::{
     vm::{BaseImage, ImageFormat, Opening},
 };
 
+fn company() -> Company {
+    Company {
+        name: Some("Example Cloud Ltd.".to_owned()),
+        telephone: Some("02-555-0100".to_owned()),
+        ..Company::default()
+    }
+}
+
 /// Its settings.
 pub(crate) fn settings() -> Settings {
     let lab: innkeeper_wire::id::Code = "lab".parse().expect("a code");
@@ -31,13 +39,10 @@ pub(crate) fn settings() -> Settings {
             vec![text(Some(Locale::Ko), "친절하게.")],
         ),
         privacy: Some(LegalTexts::of_one("We keep your name.")),
-        company: Company {
-            name: Some("Example Cloud Ltd.".to_owned()),
-            telephone: Some("02-555-0100".to_owned()),
-            ..Company::default()
-        },
+        company: company(),
         password_length_min: 15,
         portal_url: "https://portal.cloud.example".to_owned(),
+        time_zone: "Asia/Seoul".parse().expect("a zone"),
         catalogue: Catalogue {
             sites: vec![Site {
                 code: lab.clone(),

@@ -23,6 +23,7 @@ use innkeeper_control_plane::{
     authority::Authority,
     blobs::Blobs,
     kernel::duty::Duties,
+    mails::{ReadyMail, rules::MailKind},
     metrics::Metrics,
     nouns::{Nouns, Settings},
     store::{Options, Store},
@@ -370,17 +371,32 @@ impl Setting {
         answered.expect("looked up");
     }
 
-    /// The token of the newest mail, as its reader would find it.
+    /// The mails of a kind that wait, as their readers would find them, oldest first. They go on waiting.
+    pub(crate) async fn mails(&self, kind: MailKind) -> Vec<ReadyMail> {
+        let mails = self.nouns.mails.queued(1_000).expect("the outbox");
+        let mut ready = Vec::new();
+        for mail in mails {
+            if mail.content.kind() == kind {
+                let composed = compose(&self.nouns, &mail).await.expect("composed");
+                ready.extend(composed);
+            }
+        }
+        ready
+    }
+
+    /// The token of the newest mail that asks to confirm an address, as its reader would find it.
     pub(crate) async fn mailed_token(&self) -> String {
         let body = self.mailed().await;
         let (_, rest) = body.split_once("token=").expect("a link");
         rest.split_whitespace().next().expect("a token").to_owned()
     }
 
-    /// The text of the newest mail, which is sent by that.
+    /// The text of the newest such mail, which is sent by that.
     pub(crate) async fn mailed(&self) -> String {
-        let mails = self.nouns.mails.queued(10).expect("the outbox");
-        let mail = mails.last().expect("a mail");
+        let mails = self.nouns.mails.queued(1_000).expect("the outbox");
+        let mut mails = mails.iter().rev();
+        let mail = mails.find(|mail| mail.content.kind() == MailKind::ConfirmEmail);
+        let mail = mail.expect("a mail");
         let ready = compose(&self.nouns, mail)
             .await
             .expect("composed")

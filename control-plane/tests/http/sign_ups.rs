@@ -266,6 +266,7 @@ async fn an_address_has_ten_confirmed_accounts() {
 async fn a_sign_up_that_nobody_confirms_ends_with_its_link() {
     let setting = Setting::new();
     setting.customer("hayun77").await;
+    drop_mails(&setting).await;
     let left = [
         "acc/", "login/", "email/", "ver/", "verof/", "mail/", "erasing/",
     ];

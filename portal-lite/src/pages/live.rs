@@ -40,7 +40,7 @@ pub fn note(visit: &Visit) -> Note {
     let since = |key| language::say_with(visit.locale, key, "time", "%time%");
     Note {
         at: visit.now.to_string(),
-        zone: visit.portal.zone.iana_name().unwrap_or("UTC").to_owned(),
+        zone: visit.zone().to_string(),
         stale: since("live-stale"),
         ended: since("live-ended"),
         sign_in: visit.say("sign-in"),

@@ -249,7 +249,7 @@ pub fn site_name(visit: &Visit, code: &Code) -> String {
 /// An instant as this visitor reads it.
 #[must_use]
 pub fn moment(visit: &Visit, at: Timestamp) -> Moment {
-    format::moment(visit.locale, at, visit.now, &visit.portal.zone)
+    format::moment(visit.locale, at, visit.now, &visit.zone())
 }
 
 /// A plan.

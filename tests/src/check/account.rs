@@ -8,7 +8,7 @@ use super::Scene;
 use crate::lab::{network::output, report::Steps};
 
 const LOGIN: &str = "mina2026";
-const EMAIL: &str = "mina@example.net";
+pub(super) const EMAIL: &str = "mina@example.net";
 const PASSWORD: &str = "seven-quiet-otters-42";
 
 pub(super) async fn sign_up(steps: &mut Steps, scene: &mut Scene) -> anyhow::Result<()> {

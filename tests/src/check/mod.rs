@@ -59,6 +59,7 @@ pub async fn check(
     }
     ordering::form(steps, &scene).await;
     let server = server::order(steps, &scene).await?;
+    server::welcomed(steps, &mut scene, &server).await?;
     server::look(steps, &scene, &server).await;
     server::live(steps, &scene, &server).await?;
     open_page::keeps_its_reader(steps, &scene, &server).await?;
@@ -66,6 +67,7 @@ pub async fn check(
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
+    server::dismissed(steps, &mut scene).await?;
     behind::nothing_left(steps, &scene, &server).await;
     interrupted::creation(steps, &mut scene).await?;
     behind::logs(steps, &scene).await;

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use anyhow::{Context, bail, ensure};
 use innkeeper_wire::id::ServerId;
 
-use super::{Scene, behind};
+use super::{Scene, account::EMAIL, behind};
 use crate::lab::{
     product::{PLAN_TOO_LARGE, SITE, TINY, plan_for},
     report::Steps,
@@ -102,6 +102,28 @@ pub(super) async fn order(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Se
         addresses,
         host,
     })
+}
+
+/// Reads the real mail that says that it is ready.
+pub(super) async fn welcomed(
+    steps: &mut Steps,
+    scene: &mut Scene,
+    server: &Server,
+) -> anyhow::Result<()> {
+    let command = format!("ssh root@{}", server.addresses[0]);
+    let says = ["Your server web-1 is ready", &command];
+    let read = scene.installation.mail.letter(EMAIL, &says);
+    steps
+        .step("a mail says that it is ready, and how to sign in", read)
+        .await
+}
+
+/// Reads the real mail that says that it was deleted.
+pub(super) async fn dismissed(steps: &mut Steps, scene: &mut Scene) -> anyhow::Result<()> {
+    let says = ["Your server web-1 was deleted", "Its disk is kept until"];
+    let read = scene.installation.mail.letter(EMAIL, &says);
+    let step = "a mail says that it was deleted, and until when its disk is kept";
+    steps.step(step, read).await
 }
 
 /// Watches the server's page until it says that the server runs; gives the addresses on it.

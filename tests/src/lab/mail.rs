@@ -57,6 +57,19 @@ impl MailSink {
         .await
     }
 
+    /// Waits for a mail to `recipient` that says all of these.
+    pub async fn letter(&mut self, recipient: &str, parts: &[&str]) -> anyhow::Result<()> {
+        until("a mail", DELIVERY_LIMIT, async || {
+            self.program.still_runs()?;
+            let mails = self.mails()?;
+            let mut its = mails.iter().filter(|mail| mail.contains(recipient));
+            let found = its.find(|mail| parts.iter().all(|part| mail.contains(part)));
+            found.with_context(|| format!("no mail to {recipient} with {parts:?}"))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// All mails, oldest first, with soft line breaks and escapes undone.
     pub fn mails(&self) -> anyhow::Result<Vec<String>> {
         let folder = self.folder();
@@ -114,7 +127,7 @@ mod tests {
 
     #[test]
     fn links_are_found_in_plain_and_quoted_mails() {
-        let prefix = "http://portal.localhost:1/confirm?token=";
+        let prefix = "http://portal.localhost:1/confirm?lang=";
         let link = format!("{prefix}abc");
         let plain = format!("Subject: x\n\nOpen {link}\n");
         let quoted = format!(

@@ -367,6 +367,7 @@ id = "laboratory"
 name = "Innkeeper Laboratory"
 support_email = "help@example.net"
 portal_url = "{portal}"
+time_zone = "Asia/Seoul"
 currency = "KRW"
 terms_version = "2026-11"
 terms_file = {{ en = "{folder}/terms.txt", ko = "{folder}/terms.ko.txt", zh-Hant = "{folder}/terms.zh-Hant.txt" }}
@@ -423,7 +424,6 @@ public_url = "{}"
 api_url = "http://127.0.0.1:{API_PORT}/api/v1"
 portal_key_file = "{}/portal.key"
 trusted_proxies = ["127.0.0.1"]
-time_zone = "Asia/Seoul"
 "#,
         ports.portal_url(),
         run.folder().display(),

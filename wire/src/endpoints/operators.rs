@@ -33,6 +33,12 @@ endpoints! {
     /// What the service does without being asked, and what became of it.
     ListDuties = "list_duties": Operator Get "/duties" => 200 View;
 
+    /// The mails that wait, and those that were given up.
+    ListMails = "list_mails": Operator Get "/mails" => 200 View;
+
+    /// Has all mails that wait tried at once.
+    RetryMails = "retry_mails": Operator Post "/mails/retry" => 204;
+
     /// What of the configuration is in use.
     GetInUse = "get_in_use": Operator Get "/in-use" => 200 View;
 

@@ -16,7 +16,10 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::rules::{mailbox, names, password, sealed::Sealed};
+use crate::{
+    accounts::rules::{mailbox, names, password},
+    kernel::sealed::Sealed,
+};
 
 /// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
 /// they were mailed; then the ID and the address are as if nobody had signed up with them.

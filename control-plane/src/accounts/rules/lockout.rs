@@ -134,6 +134,21 @@ fn locked_for<'a>(
     (!remaining.is_zero()).then_some(remaining)
 }
 
+/// The network of an address as people write it, such as `203.0.113.0/24`.
+#[must_use]
+pub fn written_network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{}/64", std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
 /// The client that an address counts for: itself, or the /64 that one customer of an access provider has. Neighbours do
 /// not pay for each other's mistakes.
 #[must_use]

@@ -2,10 +2,10 @@
 //! Pure: neither clock nor store nor chance; time and ids come in.
 
 pub mod account;
+pub mod letters;
 pub mod lockout;
 pub mod mailbox;
 pub mod names;
 pub mod password;
 pub mod quota;
-pub mod sealed;
 pub mod ssh_key;

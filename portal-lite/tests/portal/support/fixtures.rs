@@ -47,6 +47,7 @@ pub(crate) fn installation() -> Installation {
         },
         password_length_min: 12,
         tombstone_days: 7,
+        time_zone: "Asia/Seoul".parse().expect("a zone"),
     }
 }
 
@@ -208,6 +209,7 @@ pub(crate) fn me() -> Me {
         email: "mina@ascii.example.com".to_owned(),
         email_shown: "mina@example.com".to_owned(),
         locale: Locale::Ko,
+        time_zone: "Asia/Seoul".parse().expect("a zone"),
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
     }

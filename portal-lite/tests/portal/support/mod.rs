@@ -290,7 +290,7 @@ pub(crate) fn portal(public_url: &str, api_url: &str, clock: Arc<dyn Clock>) -> 
         portal_key_file: key,
         form_secret_file: None,
         trusted_proxies: Default::default(),
-        time_zone: "Asia/Seoul".to_owned(),
+        time_zone: None,
     };
     routes::router(Arc::new(Portal::new(&config, clock).expect("valid")))
 }

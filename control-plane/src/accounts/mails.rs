@@ -1,0 +1,190 @@
+//! Mails about accounts: who reads them, what those say that tell of an account, and what becomes of wrong passwords.
+
+use std::{collections::VecDeque, net::IpAddr, sync::Mutex, time::Duration};
+
+use innkeeper_wire::{id::AccountId, time::Timestamp};
+
+use super::Accounts;
+use crate::{
+    accounts::rules::{
+        account::{Account, AccountState, Person},
+        letters,
+        lockout::written_network,
+    },
+    kernel::{Actor, Error},
+    mails::{
+        ReadyMail,
+        rules::{MailContent, OutgoingMail, Reader, SignInPlace},
+    },
+};
+
+/// An account hears of wrong passwords once in this time, and of strange devices in one network as well.
+const HEARS_AGAIN: Duration = Duration::from_secs(24 * 3_600);
+/// A sign-in from where the account was made, within this time of it, is no news.
+const IS_NEW: Duration = Duration::from_secs(24 * 3_600);
+/// Locks that wait to be looked at; more than that at a time is a flood, of which some owners do not hear.
+const LOCK_OUTS_MAX: usize = 1_000;
+
+/// What was typed with too many wrong passwords. Whether somebody has that ID or address is looked up later, so that the
+/// time of an answer does not tell (T32). A restart forgets them.
+#[derive(Debug, Default)]
+pub(super) struct LockOuts(Mutex<VecDeque<LockOut>>);
+
+#[derive(Debug)]
+struct LockOut {
+    login: String,
+    from: IpAddr,
+    at: Timestamp,
+}
+
+impl Accounts {
+    /// Who reads the mails to this person.
+    pub(super) fn reader(&self, person: Person) -> Reader {
+        Reader {
+            to: person.email,
+            locale: person.locale,
+            zone: self.mails.stationery().time_zone.clone(),
+        }
+    }
+
+    /// Who reads mails to an account that is in use; nobody when it is not, or is erased.
+    pub(crate) fn reader_of(&self, account: AccountId) -> Result<Option<Reader>, Error> {
+        let found = self.ctx.read::<Account>(&account)?;
+        let Some(account) = found.filter(|account| account.state == AccountState::Active) else {
+            return Ok(None);
+        };
+        match self.person(&account) {
+            Ok(person) => Ok(Some(self.reader(person))),
+            Err(Error::Erased) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a mail about an account. `None` when its reason is gone.
+    ///
+    /// # Errors
+    /// When what it is about can't be read.
+    pub fn compose(&self, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
+        let OutgoingMail {
+            account, queued_at, ..
+        } = *mail;
+        let Some(reader) = self.reader_of(account)? else {
+            return Ok(None);
+        };
+        let sheet = self.mails.stationery();
+        let letter = match &mail.content {
+            MailContent::Welcome => letters::welcome(sheet, &reader),
+            MailContent::KeyAdded { key } => {
+                let keys = self.keys_of(account)?.keys;
+                let key = keys.iter().find(|known| known.id == *key);
+                let key = key.map(|key| (key.algorithm.as_str(), key.fingerprint.as_str()));
+                letters::key_added(sheet, &reader, key, queued_at)
+            }
+            MailContent::NewSignIn { from } => {
+                let from = self.unseal(account, from)?;
+                letters::new_sign_in(sheet, &reader, &from, queued_at)
+            }
+            MailContent::SignInLocked { from } => {
+                let from = self.unseal(account, from)?;
+                letters::sign_in_locked(sheet, &reader, &from, queued_at)
+            }
+            MailContent::ConfirmEmail
+            | MailContent::ServerReady { .. }
+            | MailContent::CreateFailed { .. }
+            | MailContent::ServerDeleted { .. } => return Ok(None),
+        };
+        let to = reader.to;
+        Ok(Some(ReadyMail { to, letter }))
+    }
+
+    /// Tells the owner that somebody signed in from a device that is not known. A sign-in goes on when that fails: it
+    /// may be the owner's, who looks at his servers while nothing can be written.
+    pub(super) async fn tell_of_sign_in(
+        &self,
+        account: &Account,
+        person: &Person,
+        from: IpAddr,
+        now: Timestamp,
+    ) {
+        let network = written_network(from);
+        let signed_up_from = person.signed_up_from.parse().ok();
+        let is_where_it_was_made = signed_up_from.map(written_network) == Some(network.clone());
+        if is_where_it_was_made && now.since(account.created_at) < IS_NEW {
+            return;
+        }
+        let once = format!("sign-in {} {network}", account.id);
+        let content = |from| MailContent::NewSignIn { from };
+        let told = self.tell_once(account.id, &once, network, content, now);
+        if let Err(error) = told.await {
+            tracing::warn!(account.id = %account.id, %error, "its owner is not told of a sign-in");
+        }
+    }
+
+    /// Notes that too many wrong passwords came with what was typed.
+    pub(super) fn note_lock_out(&self, login: &str, from: IpAddr, now: Timestamp) {
+        let mut waiting = self.lock_outs.0.lock().expect("no holder panics");
+        if waiting.len() < LOCK_OUTS_MAX {
+            let login = login.trim().to_owned();
+            waiting.push_back(LockOut {
+                login,
+                from,
+                at: now,
+            });
+        }
+    }
+
+    /// Puts mails into the outbox that are caused by no commit: those that somebody asked for again, and those about
+    /// wrong passwords.
+    pub async fn queue_late_mails(&self) -> Result<(), Error> {
+        self.answer_resends().await?;
+        loop {
+            let next = self
+                .lock_outs
+                .0
+                .lock()
+                .expect("no holder panics")
+                .pop_front();
+            match next {
+                Some(lock_out) => self.tell_of_lock_out(lock_out).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Tells the owner of the ID or the address that was really typed, and nobody else.
+    async fn tell_of_lock_out(&self, lock_out: LockOut) -> Result<(), Error> {
+        let LockOut { login, from, at } = lock_out;
+        let Some((account, _)) = self.account_by_login(&login)? else {
+            return Ok(());
+        };
+        if account.state != AccountState::Active {
+            return Ok(());
+        }
+        let once = format!("locked {}", account.id);
+        let content = |from| MailContent::SignInLocked { from };
+        self.tell_once(account.id, &once, written_network(from), content, at)
+            .await
+    }
+
+    /// Puts a mail about a network into the outbox, unless one was that is called the same and is not old.
+    async fn tell_once(
+        &self,
+        account: AccountId,
+        once: &str,
+        network: String,
+        content: impl Fn(crate::kernel::sealed::Sealed<SignInPlace>) -> MailContent,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let name = format!("told/{}", self.vault.name_of("told", once));
+        let again = now.after(HEARS_AGAIN);
+        if !self.ctx.swap(&name, None, &(), again).await? {
+            return Ok(());
+        }
+        let from = self.seal(account, &SignInPlace { network })?;
+        self.ctx
+            .commit(Actor::System, &format!("tell {account}"), |tx| {
+                self.mails.queue(tx, account, content(from.clone()))
+            })
+            .await
+    }
+}

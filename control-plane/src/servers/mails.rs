@@ -1,0 +1,49 @@
+//! Mails about servers.
+
+use innkeeper_wire::id::ServerId;
+
+use super::Servers;
+use crate::{
+    kernel::Error,
+    mails::{
+        ReadyMail,
+        rules::{MailContent, OutgoingMail},
+    },
+    servers::rules::{
+        letters,
+        server::{Lifecycle, Server},
+    },
+};
+
+impl Servers {
+    /// Writes a mail about a server. `None` when its reason is gone.
+    ///
+    /// # Errors
+    /// When what it is about can't be read.
+    pub fn compose(&self, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
+        let (account, at) = (mail.account, mail.queued_at);
+        let Some(reader) = self.accounts.reader_of(account)? else {
+            return Ok(None);
+        };
+        let sheet = self.mails.stationery();
+        let find = |id: ServerId| self.ctx.read::<Server>(&(account, id));
+        let letter = match mail.content {
+            // Not of one that its owner has deleted meanwhile.
+            MailContent::ServerReady { server } => find(server)?
+                .filter(|server| server.lifecycle == Lifecycle::Live)
+                .map(|server| letters::ready(sheet, &reader, &server, at)),
+            MailContent::CreateFailed { server } => {
+                find(server)?.map(|server| letters::create_failed(sheet, &reader, &server, at))
+            }
+            MailContent::ServerDeleted { server } => find(server)?
+                .map(|server| letters::deleted(sheet, &reader, &server, at, self.tombstone_days)),
+            MailContent::ConfirmEmail
+            | MailContent::Welcome
+            | MailContent::KeyAdded { .. }
+            | MailContent::NewSignIn { .. }
+            | MailContent::SignInLocked { .. } => None,
+        };
+        let to = reader.to;
+        Ok(letter.map(|letter| ReadyMail { to, letter }))
+    }
+}

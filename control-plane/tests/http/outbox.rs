@@ -1,0 +1,260 @@
+//! The outbox against a mail server that answers each command as a test wants it: whatever is not the fault of a mail
+//! never ends it (trial B6).
+
+use std::sync::{Arc, Mutex};
+
+use innkeeper_control_plane::{
+    config::{self, MailEncryption},
+    kernel::duty::Turn as _,
+    mails::rules::MailKind,
+    providers::mail::Mailer,
+    work::outbox::Outbox,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use crate::setting::{Setting, signup};
+
+/// On what a command begins with, and what is answered. An empty answer hangs up.
+type Answer = (&'static str, &'static str);
+
+const FRIENDLY: Answer = ("nothing", "");
+
+/// A mail server that is friendly but for one answer.
+struct Sink {
+    port: u16,
+    answer: Arc<Mutex<Answer>>,
+    /// What it was told, a line each.
+    heard: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Sink {
+    async fn open(answer: Answer) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = socket.local_addr().expect("an address").port();
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let answer = Arc::new(Mutex::new(answer));
+        let (notes, now) = (Arc::clone(&heard), Arc::clone(&answer));
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let answer = *now.lock().expect("no panics");
+                talk(stream, answer, &notes).await;
+            }
+        });
+        Self {
+            port,
+            answer,
+            heard,
+            task,
+        }
+    }
+
+    fn change(&self, answer: Answer) {
+        *self.answer.lock().expect("no panics") = answer;
+    }
+
+    /// Whether it was told such a line.
+    fn has(&self, line: &str) -> bool {
+        let heard = self.heard.lock().expect("no panics");
+        heard.iter().any(|heard| heard == line)
+    }
+
+    fn mailer(&self, folder: &tempfile::TempDir) -> Mailer {
+        let password = folder.path().join("password");
+        std::fs::write(&password, "secret\n").expect("written");
+        let config = config::Mail {
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            encryption: MailEncryption::None,
+            from: "Example Cloud <noreply@cloud.example>".to_owned(),
+            hello_name: None,
+            username: Some("innkeeper".to_owned()),
+            password_file: Some(password),
+        };
+        let names = ["192.0.2.1", "control.cloud.example"].map(str::to_owned);
+        Mailer::new(&config, &names).expect("good settings")
+    }
+}
+
+async fn talk(mut stream: TcpStream, (on, answer): Answer, notes: &Mutex<Vec<String>>) {
+    let (reader, mut writer) = stream.split();
+    let mut lines = BufReader::new(reader).lines();
+    let mut in_content = false;
+    let mut line = "greeting".to_owned();
+    loop {
+        notes.lock().expect("no panics").push(line.clone());
+        let is_end = in_content && line == ".";
+        let step = if is_end { "content" } else { &*line };
+        let reply = match step {
+            _ if in_content && !is_end => "",
+            _ if step.starts_with(on) && answer.is_empty() => return,
+            _ if step.starts_with(on) => answer,
+            "greeting" => "220 mail.example",
+            "DATA" => "354 go on",
+            "QUIT" => "221 bye",
+            _ if step.starts_with("EHLO") => "250-mail.example\r\n250 AUTH PLAIN",
+            _ if step.starts_with("AUTH") => "235 known",
+            _ => "250 well",
+        };
+        in_content = (in_content && !is_end) || (step == "DATA" && reply.starts_with('3'));
+        let said = if reply.is_empty() {
+            String::new()
+        } else {
+            format!("{reply}\r\n")
+        };
+        if writer.write_all(said.as_bytes()).await.is_err() {
+            return;
+        }
+        match lines.next_line().await {
+            Ok(Some(next)) => line = next,
+            _ => return,
+        }
+    }
+}
+
+/// How many mails had this outcome.
+fn counted(setting: &Setting, outcome: &str) -> u64 {
+    let text = setting.metrics.render(&setting.nouns);
+    let text = String::from_utf8(text).expect("a text");
+    let name = format!("innkeeper_mails_total{{outcome=\"{outcome}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name));
+    line.expect("there from the start")
+        .parse()
+        .expect("a number")
+}
+
+/// What is not the mail's fault never ends it (trial B6): only its recipient or its content does.
+#[tokio::test]
+async fn only_a_refusal_of_recipient_or_content_ends_a_mail() {
+    let (ends, waits, session) = ("given_up", "retried", "no_server");
+    for (on, answer, expected) in [
+        ("greeting", "554 5.7.1 go away", session),
+        ("greeting", "421 too busy", session),
+        ("greeting", "", session),
+        ("EHLO", "550 5.7.1 who are you", session),
+        ("EHLO", "250 mail.example", session),
+        ("AUTH", "535 5.7.8 no", session),
+        ("AUTH", "454 4.7.0 later", session),
+        ("MAIL", "530 5.7.0 must sign in", session),
+        ("MAIL", "550 5.7.1 relaying denied", session),
+        ("MAIL", "554 relay denied", session),
+        ("MAIL", "554 5.7.1 host blocked", session),
+        ("MAIL", "451 4.3.0 later", session),
+        ("MAIL", "", session),
+        ("RCPT", "550 5.1.1 <minji@example.com>: no such user", ends),
+        ("RCPT", "550-5.1.1 no such user\r\n550 5.1.1 really", ends),
+        ("RCPT", "550 no such user", ends),
+        ("RCPT", "552 5.2.2 mailbox full", ends),
+        (
+            "RCPT",
+            "554 5.7.1 minji@example.com: Relay access denied",
+            waits,
+        ),
+        ("RCPT", "550 relay not permitted", waits),
+        ("RCPT", "554 5.7.1 Client host blocked", waits),
+        ("RCPT", "530 5.7.0 must sign in", waits),
+        ("RCPT", "550 5.1.8 bad sender", waits),
+        ("RCPT", "450 4.2.0 minji@example.com is greylisted", waits),
+        ("RCPT", "", waits),
+        ("DATA", "554 5.5.1 no", ends),
+        ("DATA", "451 later", waits),
+        ("content", "554 5.7.1 spam", ends),
+        ("content", "452 4.3.1 no room", waits),
+        ("content", "", waits),
+    ] {
+        let setting = Setting::new();
+        setting
+            .post("/signups", None, signup("minji90"))
+            .await
+            .expect(201);
+        let sink = Sink::open((on, answer)).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let metrics = setting.metrics.clone();
+        let mut outbox = Outbox::new(setting.nouns.clone(), sink.mailer(&folder), metrics);
+        let mails = &setting.nouns.mails;
+        let queued = mails.queued(10).expect("readable").remove(0);
+        let outcome = outbox.turn().await;
+        let told = outcome.failure.expect("it did not go out");
+        assert_eq!(counted(&setting, expected), 1, "{on} {answer}: {told}");
+        let code = answer.get(..3).filter(|code| !code.starts_with('2'));
+        assert!(told.contains(code.unwrap_or_default()), "{told}");
+        assert!(!told.contains("minji"), "{told}");
+
+        sink.change(FRIENDLY);
+        // At once it is not tried again: whoever is asked too often stays unfriendly.
+        outbox.turn().await;
+        assert_eq!(counted(&setting, "sent"), 0, "{on} {answer}");
+        let answered = mails.tried(queued.id).map(|tried| tried.answer);
+        assert_eq!(answered.is_some(), expected != ends, "{answered:?}");
+        assert_eq!(mails.given_up().len(), usize::from(expected == ends));
+        setting.clock.advance_s(5);
+        outbox.turn().await;
+        assert_eq!(
+            counted(&setting, "sent"),
+            u64::from(expected != ends),
+            "{on} {answer}"
+        );
+        assert!(setting.mails(MailKind::ConfirmEmail).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_is_greeted_by_a_real_name_and_told_goodbye() {
+    let setting = Setting::new();
+    setting
+        .post("/signups", None, signup("minji90"))
+        .await
+        .expect(201);
+    let sink = Sink::open(FRIENDLY).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let metrics = setting.metrics.clone();
+    let mut outbox = Outbox::new(setting.nouns.clone(), sink.mailer(&folder), metrics);
+    let outcome = outbox.turn().await;
+    assert_eq!(
+        (outcome.done, outcome.backlog, outcome.failure),
+        (1, 0, None)
+    );
+    for line in [
+        "EHLO control.cloud.example",
+        "MAIL FROM:<noreply@cloud.example>",
+        "RCPT TO:<minji90@example.com>",
+        "QUIT",
+    ] {
+        assert!(sink.has(line), "{line}");
+    }
+}
+
+/// After the mail server was mended nobody has to wait for the pause to end.
+#[tokio::test]
+async fn an_operator_can_have_all_mails_tried_at_once() {
+    let setting = Setting::new();
+    for login in ["minji90", "jihun91", "mallory"] {
+        setting
+            .post("/signups", None, signup(login))
+            .await
+            .expect(201);
+    }
+    let sink = Sink::open(("greeting", "554 go away")).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let metrics = setting.metrics.clone();
+    let mut outbox = Outbox::new(setting.nouns.clone(), sink.mailer(&folder), metrics);
+    assert_eq!(outbox.turn().await.backlog, 3);
+    assert_eq!(
+        counted(&setting, "no_server"),
+        1,
+        "the others would hear the same"
+    );
+    sink.change(FRIENDLY);
+    setting.nouns.mails.retry_all();
+    assert_eq!(outbox.turn().await.done, 3);
+}

@@ -1,0 +1,160 @@
+//! Time zones, and how an instant reads in one: the same in pages and in mails.
+
+use std::{fmt, str::FromStr};
+
+use jiff::tz::TimeZone;
+
+use crate::{api::Locale, time::Timestamp};
+
+/// A time zone by its IANA name, such as `Asia/Seoul`. In JSON: that name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+/// An instant as people read it, to the minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minute {
+    /// Day and time of day.
+    pub text: String,
+    /// What its zone is called then, such as `KST`.
+    pub zone: String,
+}
+
+impl fmt::Display for Minute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.text, self.zone)
+    }
+}
+
+impl Zone {
+    /// To the minute.
+    #[must_use]
+    pub fn minute(&self, locale: Locale, at: Timestamp) -> Minute {
+        let pattern = match locale {
+            Locale::En => "%-d %b %Y, %H:%M",
+            Locale::Ko => "%Y년 %-m월 %-d일 %H:%M",
+            Locale::ZhHant => "%Y年%-m月%-d日 %H:%M",
+        };
+        Minute {
+            text: self.written(pattern, at),
+            zone: self.written("%Z", at),
+        }
+    }
+
+    /// The day.
+    #[must_use]
+    pub fn day(&self, locale: Locale, at: Timestamp) -> String {
+        let pattern = match locale {
+            Locale::En => "%-d %B %Y",
+            Locale::Ko => "%Y년 %-m월 %-d일",
+            Locale::ZhHant => "%Y年%-m月%-d日",
+        };
+        self.written(pattern, at)
+    }
+
+    fn written(&self, pattern: &str, at: Timestamp) -> String {
+        match jiff::Timestamp::from_millisecond(at.as_millis()) {
+            Ok(instant) => {
+                let zoned = instant.to_zoned(self.0.clone());
+                zoned.strftime(pattern).to_string()
+            }
+            Err(_) => at.to_string(),
+        }
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+travels_as_text!(Zone);
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a text is no time zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no time zone such as Asia/Seoul")]
+pub struct ParseZoneError(String);
+
+impl FromStr for Zone {
+    type Err = ParseZoneError;
+
+    fn from_str(name: &str) -> Result<Self, ParseZoneError> {
+        let found = TimeZone::get(name).ok();
+        let named = found.filter(|zone| zone.iana_name().is_some());
+        named
+            .map(Self)
+            .ok_or_else(|| ParseZoneError(name.to_owned()))
+    }
+}
+
+impl utoipa::PartialSchema for Zone {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A time zone by its IANA name."))
+            .examples(["Asia/Seoul"])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Zone {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_read_as_at_home() {
+        let at: Timestamp = "2026-11-26T23:00:00Z".parse().expect("a time");
+        let check = |zone: &str, locale, minute: &str, day: &str| {
+            let zone: Zone = zone.parse().expect("a zone");
+            assert_eq!(zone.minute(locale, at).to_string(), minute);
+            assert_eq!(zone.day(locale, at), day);
+        };
+        let korean = "2026년 11월 27일";
+        check(
+            "Asia/Seoul",
+            Locale::Ko,
+            &format!("{korean} 08:00 KST"),
+            korean,
+        );
+        let chinese = "2026年11月27日";
+        check(
+            "Asia/Taipei",
+            Locale::ZhHant,
+            &format!("{chinese} 07:00 CST"),
+            chinese,
+        );
+        check(
+            "UTC",
+            Locale::En,
+            "26 Nov 2026, 23:00 UTC",
+            "26 November 2026",
+        );
+    }
+
+    #[test]
+    fn a_zone_travels_by_its_name() {
+        let zone: Zone = "Asia/Seoul".parse().expect("a zone");
+        assert_eq!(
+            serde_json::to_string(&zone).expect("a name"),
+            "\"Asia/Seoul\""
+        );
+        assert_eq!(Zone::default().to_string(), "UTC");
+        assert!("Asia/Soul".parse::<Zone>().is_err());
+        assert!("".parse::<Zone>().is_err());
+    }
+}
