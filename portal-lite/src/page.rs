@@ -89,6 +89,12 @@ impl Frame {
         language::say(self.locale, key)
     }
 
+    /// What the page's language calls itself.
+    #[must_use]
+    pub fn language(&self) -> &'static str {
+        language::own_name(self.locale)
+    }
+
     /// A text with another put in.
     #[must_use]
     pub fn say_with(&self, key: &str, name: &'static str, value: &str) -> String {

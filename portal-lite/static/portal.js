@@ -2,17 +2,37 @@
 // choice. Every function of the portal works without this file.
 "use strict";
 
-// One submission a click: a second click while the first is under way is dropped.
+// One submission a click: a second click while the first is under way sends nothing. The button says that it was
+// pressed, unless the answer is there at once, and says to whoever presses again that it is still under way.
+const pressed = new Map();
+function sayOn(form, text) {
+  const { button } = pressed.get(form) ?? {};
+  if (!button || !form.dataset.sent) return;
+  button.setAttribute("aria-disabled", "true");
+  button.textContent = text;
+  announce(text);
+}
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  const words = document.body.dataset;
   if (form.dataset.sent) {
     event.preventDefault();
+    sayOn(form, words.sendingStill);
     return;
   }
   form.dataset.sent = "yes";
+  const button = event.submitter;
+  if (!button?.matches(".button")) return;
+  pressed.set(form, { button, label: [...button.childNodes] });
+  setTimeout(() => sayOn(form, words.sending), 400);
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const { button, label } of pressed.values()) {
+    button.removeAttribute("aria-disabled");
+    button.replaceChildren(...label);
+  }
+  pressed.clear();
 });
 
 // What is said to those who don't see the page. It is there before anything is said: readers watch no other.

@@ -107,6 +107,8 @@ form-no-cookie = Your browser sends no cookies to this site, so nothing was done
 form-error = Error:
 form-required = (required)
 form-optional = (optional)
+form-sending = Sending…
+form-sending-still = Still sending…
 
 ## Sign-up
 
@@ -347,6 +349,7 @@ key-help-paste = Copy the line that is shown and paste it here.
 key-help-puttygen = Open PuTTYgen, choose EdDSA and press Generate.
 key-help-puttygen-save = Save the private key in a safe place, with a passphrase.
 key-help-puttygen-copy = Copy the text under “Public key for pasting into OpenSSH authorized_keys file” and paste it here.
+key-help-phone = Make a key in your SSH app, such as Termius, and copy its public half.
 
 ## Ordering
 

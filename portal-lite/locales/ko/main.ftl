@@ -92,6 +92,8 @@ form-no-cookie = 브라우저가 이 사이트에 쿠키를 보내지 않아 처
 form-error = 오류:
 form-required = (필수)
 form-optional = (선택)
+form-sending = 보내는 중…
+form-sending-still = 아직 보내는 중입니다…
 
 ## Sign-up
 
@@ -326,6 +328,7 @@ key-help-paste = 출력된 한 줄을 복사하여 여기에 붙여 넣으세요
 key-help-puttygen = PuTTYgen을 열고 EdDSA를 선택한 뒤 Generate를 누릅니다.
 key-help-puttygen-save = 암호(passphrase)를 설정한 뒤 개인 키를 안전한 곳에 저장합니다.
 key-help-puttygen-copy = “Public key for pasting into OpenSSH authorized_keys file” 아래의 글을 복사하여 여기에 붙여 넣으세요.
+key-help-phone = Termius 같은 SSH 앱에서 키를 만들고 공개 키를 복사합니다.
 
 ## Ordering
 

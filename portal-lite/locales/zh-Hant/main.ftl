@@ -92,6 +92,8 @@ form-no-cookie = 您的瀏覽器沒有傳送本站的 Cookie，因此尚未執�
 form-error = 錯誤：
 form-required = （必填）
 form-optional = （選填）
+form-sending = 傳送中…
+form-sending-still = 仍在傳送中…
 
 ## Sign-up
 
@@ -326,6 +328,7 @@ key-help-paste = 複製顯示的那一行並貼到這裡。
 key-help-puttygen = 開啟 PuTTYgen，選擇 EdDSA 並按 Generate。
 key-help-puttygen-save = 設定密語並將私密金鑰存放在安全的地方。
 key-help-puttygen-copy = 複製「Public key for pasting into OpenSSH authorized_keys file」下方的文字並貼到這裡。
+key-help-phone = 在 Termius 等 SSH App 中產生金鑰，並複製公開金鑰。
 
 ## Ordering
 

@@ -51,8 +51,8 @@ pub struct SpecificationView {
     pub image: String,
     /// Processors, memory and disk.
     pub size: String,
-    /// How many addresses it has; empty when that is not known.
-    pub addresses: String,
+    /// How many addresses of each kind it has; empty when that is not known.
+    pub addresses: Vec<String>,
 }
 
 /// The price that a visitor is shown first.
@@ -137,7 +137,7 @@ pub fn specification(visit: &Visit, specification: &Specification) -> Specificat
         plan: plan.clone(),
         image: image.clone(),
         size: size.join(" · "),
-        addresses: addresses.collect::<Vec<_>>().join(" · "),
+        addresses: addresses.collect(),
     }
 }
 

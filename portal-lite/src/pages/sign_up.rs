@@ -22,13 +22,14 @@ use innkeeper_wire::{
 };
 use serde::Deserialize;
 
-use super::{Anyone, onward, sign_in::Next, wanted_plan};
+use super::{Anyone, onward, sign_in::Next, texts, wanted_plan};
 use crate::{
     api::ApiError,
     cookies::Cookie,
     failure::Failure,
     fields::Fields,
     form::{Entered, Field, Form, Kind},
+    language,
     notice::Notice,
     page::{self, Frame},
     visit::{Visit, decode, encode},
@@ -110,6 +111,8 @@ struct SignUp {
     /// The plan that is to be ordered, if that is why.
     plan: Option<String>,
     terms: String,
+    /// The tag of their language, if that is known.
+    terms_lang: Option<&'static str>,
     terms_version: String,
 }
 
@@ -150,7 +153,7 @@ pub async fn show(
     entered: Entered,
 ) -> Result<Response, Failure> {
     let form = entered.form(&visit, SIGN_UP, next.fields());
-    sign_up_page(&visit, form)
+    sign_up_page(&visit, form).await
 }
 
 /// `POST /sign-up`
@@ -170,7 +173,7 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
                 visit.portal.forget_facts();
             }
             let form = Form::of(SIGN_UP, fields).refused_or_down(&visit, error)?;
-            sign_up_page(&visit, form)
+            sign_up_page(&visit, form).await
         }
     }
 }
@@ -282,14 +285,16 @@ pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Respons
     }
 }
 
-fn sign_up_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
+async fn sign_up_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     let installation = &visit.facts()?.installation;
+    let terms = texts::terms_or(visit, &installation.terms).await;
     let onward = onward(form.value("next"));
     let view = SignUp {
         frame: page::frame(visit).with_form(&format!("/sign-up{onward}")),
         plan: wanted_plan(visit, form.value("next")),
         onward,
-        terms: installation.terms.clone(),
+        terms_lang: terms.lang.map(language::tag),
+        terms: terms.text,
         terms_version: installation.terms_version.clone(),
         form: form.clone(),
     };

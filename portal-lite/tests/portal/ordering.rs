@@ -216,7 +216,7 @@ async fn the_summary_says_what_is_bought_and_what_it_costs_in_the_end() {
             "en",
             [
                 "2 vCPU · 4 GiB memory · 60 GiB disk",
-                "1 IPv4 address · 1 IPv6 address",
+                "1 IPv6 address<",
                 "VAT 10%",
                 "Minimum charge",
                 "Still charged while stopped.",
@@ -227,7 +227,7 @@ async fn the_summary_says_what_is_bought_and_what_it_costs_in_the_end() {
             "ko",
             [
                 "vCPU 2개 · 메모리 4 GiB",
-                "IPv4 주소 1개 · IPv6 주소 1개",
+                "IPv6 주소 1개<",
                 "부가세 10%",
                 "최소 요금",
                 "정지 중에도 요금이 청구됩니다.",
@@ -238,7 +238,7 @@ async fn the_summary_says_what_is_bought_and_what_it_costs_in_the_end() {
             "zh-Hant",
             [
                 "2 個 vCPU · 記憶體 4 GiB",
-                "1 個 IPv4 位址 · 1 個 IPv6 位址",
+                "1 個 IPv6 位址<",
                 "營業稅 10%",
                 "最低收費",
                 "關機期間仍會計費。",

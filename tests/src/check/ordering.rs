@@ -19,13 +19,17 @@ const PRICE_IS_RIGHT: &str = "
     const shown = document.querySelector('#price [data-price=hour]').textContent;
     return shown !== '' && shown === plan.dataset.hour && plan.value === arguments[0];";
 
-/// What has the focus, when another layer covers the middle of it; nothing when it is seen; `end` behind the last one.
+/// What has the focus, when other layers cover all of it (WCAG 2.4.11); nothing when some of it is seen; `end` behind the
+/// last one.
 const COVERED: &str = "
     const focused = document.activeElement;
     if (!focused || focused === document.body) return 'end';
     const box = focused.getBoundingClientRect();
-    const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
-    if (top && (focused.contains(top) || top.contains(focused))) return '';
+    let top = null;
+    for (const part of [0.1, 0.5, 0.9]) {
+      top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height * part);
+      if (top && (focused.contains(top) || top.contains(focused))) return '';
+    }
     return `${focused.outerHTML.slice(0, 120)} under ${top ? top.outerHTML.slice(0, 80) : 'nothing'}`;";
 
 /// Chooses, goes on, comes back, and tabs through the pages in small windows. Orders nothing.
