@@ -130,8 +130,22 @@ group_browser() {
     return
   fi
   build_guest >>"$log" 2>&1
-  (lab debug innkeeper-demo --check --screenshots "$logs/screenshots") 2>&1 | tee -a "$log" || true
+  axe=$target/tools/axe
+  check "axe is installed" install_axe
+  (lab debug innkeeper-demo --check --axe "$axe/node_modules/axe-core/axe.min.js" --screenshots "$logs/screenshots") 2>&1 |
+    tee -a "$log" || true
   count_tally
+}
+
+# axe-core, which judges pages: exactly the package whose hash is in the lock file.
+install_axe() {
+  cmp --silent tests/axe/package-lock.json "$axe/package-lock.json" && return
+  command -v npm >/dev/null || need npm
+  rm -rf "$axe" "$axe.part"
+  mkdir -p "$axe.part" &&
+    cp tests/axe/package.json tests/axe/package-lock.json "$axe.part/" &&
+    npm ci --prefix "$axe.part" --ignore-scripts --no-audit --no-fund &&
+    mv "$axe.part" "$axe"
 }
 
 # The packages in a Debian of their own. Of debug programs, which the other groups have built as well.

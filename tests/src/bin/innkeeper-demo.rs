@@ -29,6 +29,9 @@ struct Arguments {
     /// Keep pictures of the pages in this folder.
     #[arg(long, requires = "check")]
     screenshots: Option<PathBuf>,
+    /// axe-core's script: judge each page by it.
+    #[arg(long, requires = "check")]
+    axe: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -58,7 +61,8 @@ async fn work(run: &Run, arguments: Arguments) -> anyhow::Result<()> {
     let installation = Installation::start(run, &arguments.options)?;
     if arguments.check {
         let steps = Steps::counted(run.tally_file())?;
-        check::check(run, installation, steps, arguments.screenshots).await
+        let axe = arguments.axe.as_deref();
+        check::check(run, installation, steps, arguments.screenshots, axe).await
     } else if arguments.images {
         let steps = Steps::counted(run.tally_file())?;
         let files = arguments.options.image_files.iter();

@@ -116,6 +116,26 @@ impl Browser {
         Ok(address.path().to_owned())
     }
 
+    /// Path and query of the page that is shown.
+    pub async fn address(&self) -> anyhow::Result<String> {
+        let address = self.client.current_url().await;
+        let address = address.context("read the address")?;
+        let query = address.query().unwrap_or_default();
+        Ok(format!("{}?{query}", address.path()))
+    }
+
+    /// Runs a script in the page.
+    pub async fn execute(&self, script: &str) -> anyhow::Result<()> {
+        let ran = self.client.execute(script, Vec::new()).await;
+        ran.map(|_| ()).context("run a script")
+    }
+
+    /// Runs a script in the page that calls its last argument with an answer.
+    pub async fn answer(&self, script: &str) -> anyhow::Result<serde_json::Value> {
+        let answer = self.client.execute_async(script, Vec::new()).await;
+        answer.context("wait for the answer of a script")
+    }
+
     /// Chooses one of the radio buttons `name`.
     pub async fn choose(&self, name: &str, value: &str) -> anyhow::Result<()> {
         self.press(&format!("input[name='{name}'][value='{value}']"))

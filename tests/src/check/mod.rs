@@ -2,6 +2,7 @@
 //! programs, a real libvirt and a real guest, with a look behind the scenes after each step.
 
 mod account;
+mod axe;
 mod behind;
 pub mod browser;
 mod interrupted;
@@ -9,10 +10,11 @@ mod open_page;
 mod ordering;
 mod server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::lab::{Run, product::Installation, report::Steps, ssh::Key};
 
+use axe::Axe;
 use browser::Browser;
 
 /// Hypervisors that a check runs with: placement has a choice.
@@ -23,6 +25,8 @@ struct Scene {
     installation: Installation,
     browser: Browser,
     key: Key,
+    /// Judges the pages, where it is there.
+    axe: Option<Axe>,
 }
 
 /// Does the whole job. Returns at the first step that the following ones can't do without.
@@ -31,6 +35,7 @@ pub async fn check(
     mut installation: Installation,
     mut steps: Steps,
     screenshots: Option<PathBuf>,
+    axe: Option<&Path>,
 ) -> anyhow::Result<()> {
     let steps = &mut steps;
     steps
@@ -47,7 +52,9 @@ pub async fn check(
         key: Key::generate(run.folder())?,
         installation,
         browser,
+        axe: axe.map(Axe::read).transpose()?,
     };
+    axe::visitors(steps, &scene).await;
     account::sign_up(steps, &mut scene).await?;
     account::sign_in(steps, &scene).await?;
     account::add_keys(steps, &scene).await?;
@@ -61,6 +68,7 @@ pub async fn check(
     let server = server::order(steps, &scene).await?;
     server::welcomed(steps, &mut scene, &server).await?;
     server::look(steps, &scene, &server).await;
+    axe::members(steps, &scene, &server).await;
     server::live(steps, &scene, &server).await?;
     open_page::keeps_its_reader(steps, &scene, &server).await?;
     open_page::says_that_it_is_stale(steps, &scene, &server).await?;

@@ -354,16 +354,20 @@ fn kept_file(image: &str) -> &'static str {
 }
 
 async fn fill_order(scene: &Scene, plan: &str) -> anyhow::Result<()> {
+    choose(scene, plan, NAME).await?;
+    scene.browser.tick("accept_cautions").await
+}
+
+pub(super) async fn choose(scene: &Scene, plan: &str, name: &str) -> anyhow::Result<()> {
     let browser = &scene.browser;
     browser.open("/servers/new").await?;
     browser.choose("site", SITE).await?;
     browser.choose("image", scene.installation.image()).await?;
     browser.choose("plan", plan).await?;
-    browser.fill("name", NAME).await?;
+    browser.fill("name", name).await?;
     browser.tick("ssh_keys").await?;
     browser.picture("09-order").await?;
-    browser.click("continue-order").await?;
-    browser.tick("accept_cautions").await
+    browser.click("continue-order").await
 }
 
 async fn shown_server(scene: &Scene) -> anyhow::Result<ServerId> {
