@@ -1,5 +1,6 @@
 //! The portal's router against a REST API of canned answers, in this process.
 
+mod crawler;
 mod footer;
 mod forms;
 mod ordering;
@@ -9,4 +10,5 @@ mod servers;
 mod serving;
 mod style;
 mod support;
+mod texts;
 mod ways;
