@@ -56,6 +56,8 @@ notices! {
     MailSent = "mail-sent", "notice-mail-sent";
     /// An SSH key was added.
     KeyAdded = "key-added", "notice-key-added";
+    /// An SSH key has another name.
+    KeyRenamed = "key-renamed", "notice-key-renamed";
     /// An SSH key was removed.
     KeyDeleted = "key-deleted", "notice-key-deleted";
     /// The order was placed; this is its server.

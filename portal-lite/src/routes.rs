@@ -164,6 +164,13 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
     Row {
+        path: "/keys/{id}",
+        place: Place::Keys,
+        form: Some(keys::RENAME),
+        handler: || get(keys::show_one).post(keys::rename),
+        ..MEMBERS
+    },
+    Row {
         path: "/keys/{id}/delete",
         place: Place::Keys,
         kind: Kind::Target,

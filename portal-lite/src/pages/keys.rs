@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 use innkeeper_wire::{
-    api::{KEY_NAME_LENGTH_MAX, PUBLIC_KEY_LENGTH_MAX, SshKey, SshKeyRequest},
+    api::{KEY_NAME_LENGTH_MAX, PUBLIC_KEY_LENGTH_MAX, SshKey, SshKeyChange, SshKeyRequest},
     endpoints::{
         Endpoint as _,
-        rest::{AddSshKey, ListSshKeys, RemoveSshKey},
+        rest::{AddSshKey, ChangeSshKey, ListSshKeys, RemoveSshKey},
     },
     id::SshKeyId,
 };
@@ -42,6 +42,14 @@ pub const KEY_NAME: Field = Field {
 };
 /// The form to add a key.
 pub const KEY: &[Field] = &[PUBLIC_KEY, KEY_NAME];
+/// The form to give one another name.
+pub const RENAME: &[Field] = &[Field {
+    name: "name",
+    pointer: "name",
+    limit: Some(KEY_NAME_LENGTH_MAX),
+    words: "key-rename",
+    ..Field::TEXT
+}];
 /// The form to delete one: a button.
 pub const DELETE: &[Field] = &[];
 
@@ -53,11 +61,22 @@ struct Keys {
     form: Form,
 }
 
+#[derive(Template)]
+#[template(path = "key.html")]
+struct Key {
+    frame: Frame,
+    key: KeyView,
+    form: Form,
+}
+
 struct KeyView {
     id: String,
     name: String,
     algorithm: String,
+    /// How long it is, where that is known.
+    bits: Option<usize>,
     fingerprint: String,
+    public_key: String,
     added: Moment,
 }
 
@@ -78,6 +97,38 @@ pub async fn add(Member(visit): Member, fields: Fields) -> Result<Response, Fail
         Err(error) => {
             let form = Form::of(KEY, fields).refused(&visit, error)?;
             keys_page(&visit, form).await
+        }
+    }
+}
+
+/// `GET /keys/{id}`
+pub async fn show_one(
+    Member(visit): Member,
+    Path(key): Path<String>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let key = one(&visit, id(&key)?).await?;
+    let name = vec![("name".to_owned(), key.name.clone())];
+    let form = entered.form(&visit, RENAME, Fields::new(name));
+    key_page(&visit, &key, form)
+}
+
+/// `POST /keys/{id}`
+pub async fn rename(
+    Member(visit): Member,
+    Path(key): Path<String>,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    let key: SshKeyId = id(&key)?;
+    let change = SshKeyChange {
+        name: fields.get("name").trim().to_owned(),
+    };
+    match visit.ask(ChangeSshKey::at_with(key, change)).await {
+        Ok(_) => Ok(page::redirect_with(&visit, "/keys", Notice::KeyRenamed)),
+        Err(error) => {
+            let form = Form::of(RENAME, fields).refused(&visit, error)?;
+            let key = one(&visit, key).await?;
+            key_page(&visit, &key, form)
         }
     }
 }
@@ -118,12 +169,31 @@ async fn keys_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     page::render(visit, status, &view)
 }
 
+/// One of the account's keys: there are so few that the API lists them all at once.
+async fn one(visit: &Visit, key: SshKeyId) -> Result<SshKey, Failure> {
+    let keys = visit.ask(ListSshKeys::ask()).await?.data;
+    let found = keys.into_iter().find(|found| found.id == key);
+    found.ok_or(Failure::NotFound)
+}
+
+fn key_page(visit: &Visit, key: &SshKey, form: Form) -> Result<Response, Failure> {
+    let status = form.status;
+    let view = Key {
+        frame: page::frame(visit).with_form(&format!("/keys/{}", key.id)),
+        key: key_view(visit, key),
+        form,
+    };
+    page::render(visit, status, &view)
+}
+
 fn key_view(visit: &Visit, key: &SshKey) -> KeyView {
     KeyView {
         id: key.id.to_string(),
         name: key.name.clone(),
         algorithm: key.algorithm.clone(),
+        bits: key.bits.and_then(|bits| usize::try_from(bits).ok()),
         fingerprint: key.fingerprint.clone(),
+        public_key: key.public_key.clone(),
         added: view::moment(visit, key.created_at),
     }
 }

@@ -297,6 +297,44 @@ async fn keys_are_added_refused_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_key_is_shown_to_be_copied_and_renamed() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let path = "/keys/key_0190b5c87f1e7c3a8e0f000000000001";
+    let list = member.get("/keys").await;
+    assert!(list.body.contains(&format!("href=\"{path}\"")) && list.body.contains("256 bits"));
+    let page = member.get(path).await;
+    for part in [
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm",
+        "256 bits",
+        "value=\"mina@laptop\"",
+    ] {
+        assert!(page.body.contains(part), "{part}");
+    }
+    let answer = member.post(path, &[("name", " office ")]).await;
+    assert_eq!(answer.header("location"), "/keys");
+    let call = "PATCH /me/ssh-keys/key_0190b5c87f1e7c3a8e0f000000000001";
+    assert_eq!(stub.calls(call)[0].body, json!({ "name": "office" }));
+    assert!(
+        member
+            .get("/keys")
+            .await
+            .body
+            .contains("The SSH key has its new name.")
+    );
+
+    stub.refuse(call, invalid(&[("/name", FieldErrorCode::Required)]));
+    let page = member.post(path, &[("name", "")]).await;
+    assert_eq!(page.status, 422);
+    assert!(page.body.contains("id=\"name-error\"") && page.body.contains("256 bits"));
+    let private = "PuTTY-User-Key-File-3: ssh-ed25519";
+    let page = member.post(path, &[("name", private)]).await;
+    assert!(page.body.contains("This is a private key.") && !page.body.contains(private));
+    let other = "/keys/key_0190b5c87f1e7c3a8e0f000000000009";
+    assert_eq!(member.get(other).await.status, 404);
+}
+
+#[tokio::test]
 async fn lengths_are_refused_with_their_limit() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await;

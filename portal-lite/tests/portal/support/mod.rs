@@ -180,6 +180,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["me"]) => json(200, &fixtures::me()),
         ("GET", ["me", "ssh-keys"]) => json(200, &all(&book.keys)),
         ("POST", ["me", "ssh-keys"]) => json(201, &fixtures::new_key()),
+        ("PATCH", ["me", "ssh-keys", _]) => json(200, &fixtures::new_key()),
         ("DELETE", ["me", "ssh-keys", _]) => StatusCode::NO_CONTENT.into_response(),
         ("POST", ["quotes"]) => json(201, &book.quote),
         ("GET", ["quotes", _]) => json(200, &book.quote),
