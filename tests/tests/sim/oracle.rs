@@ -110,7 +110,7 @@ fn orders_are_settled(nouns: &Nouns, servers: &[Server], breaches: &mut Vec<Stri
         let waits = waits
             || server
                 .is_some_and(|server| server.problem() == Some(ServerProblemCode::NotReachable));
-        let state = server.map(|server| progress(server).0);
+        let state = server.map(|server| progress(order.failed, server).0);
         if state.is_none_or(|state| state == OrderState::Provisioning) && !waits {
             let (id, server) = (order.id, order.server);
             breaches.push(format!("{id} of {server} is still provisioning"));
