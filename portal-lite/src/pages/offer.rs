@@ -2,7 +2,8 @@
 
 use innkeeper_wire::{
     api::Specification,
-    price::{HourlyPrice, Price, Prices, Shown, Tax},
+    money::{HourlyRate, Money},
+    price::{HourlyPrice, Price, Prices, Shown, Tariff, Tax, prices},
 };
 
 use crate::{
@@ -71,6 +72,26 @@ pub fn price(visit: &Visit, prices: &Prices) -> PriceView {
             prices,
             ["price-before-tax", "price-with", "price-plus"],
         ),
+    }
+}
+
+/// The price that a visitor is shown first, of something that was sold at these: with the present tax.
+#[must_use]
+pub fn price_of(visit: &Visit, hourly: HourlyRate, monthly_cap: Money) -> PriceView {
+    let facts = visit.facts.as_ref();
+    let tax = facts.and_then(|facts| facts.catalogue.tax.as_ref());
+    let tariff = Tariff {
+        hourly,
+        monthly_cap,
+    };
+    match prices(tariff, tax) {
+        Ok(prices) => price(visit, &prices),
+        // More than fits with a tax on it: no plan costs that much.
+        Err(_) => PriceView {
+            hourly: format::rate(visit.locale, hourly),
+            monthly: format::money(visit.locale, monthly_cap),
+            note: visit.say("price-before-tax"),
+        },
     }
 }
 

@@ -141,10 +141,8 @@ pub struct ServerView {
     pub ssh_command: Option<String>,
     /// Nobody knows what it does, so that all that is shown is what was known last.
     pub unknown: bool,
-    /// Price an hour.
-    pub hourly: String,
-    /// Most for a month.
-    pub monthly: String,
+    /// What it costs.
+    pub price: PriceView,
     /// When it was ordered.
     pub created: Moment,
     /// When charging began.
@@ -341,8 +339,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
             .first()
             .filter(|_| has_command)
             .map(|address| format!("ssh {}@{address}", server.login_user)),
-        hourly: format::rate(visit.locale, server.hourly),
-        monthly: format::money(visit.locale, server.monthly_cap),
+        price: offer::price_of(visit, server.hourly, server.monthly_cap),
         created: moment(visit, server.created_at),
         ready: server.ready_at.map(|at| moment(visit, at)),
         unknown: is_unknown,

@@ -6,7 +6,7 @@ use innkeeper_wire::{
     api::{OutageCause, Server, ServerAction, ServerState},
     error::{Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
-    money::{Currency, HourlyRate},
+    money::{Currency, HourlyRate, Money},
 };
 
 use crate::support::{self, Browser, Stub, code_of, fixtures};
@@ -462,11 +462,15 @@ async fn fine_prices_are_not_rounded() {
         micro_minor_per_hour: 1_250_000,
         currency: Currency::Usd,
     };
+    stub.book().servers[1].monthly_cap = Money {
+        amount: 800,
+        currency: Currency::Usd,
+    };
     let mut member = Browser::new(&stub).await.signed_in();
     let page = member
         .get("/servers/srv_0190b5c87f1e7c3a8e0f000000000002")
         .await;
-    assert!(page.stable().contains("$0.0125 an hour"));
+    assert!(page.stable().contains("$0.01375 an hour"));
 }
 
 #[tokio::test]

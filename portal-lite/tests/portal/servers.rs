@@ -251,7 +251,7 @@ async fn the_list_is_sorted_by_its_headings() {
     );
     assert!(page.body.contains("value=\"name\" selected"));
     // Both addresses and the price are there.
-    assert!(page.body.contains(">2001:db8:17::2</code>") && page.body.contains("₩32 an hour"));
+    assert!(page.body.contains(">2001:db8:17::2</code>") && page.body.contains("₩35.2 an hour"));
     assert_eq!(member.get("/servers?sort=colour").await.status, 200);
 }
 
