@@ -483,7 +483,8 @@ impl Browser {
         let answer = Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            body: String::from_utf8(bytes.to_vec()).expect("text"),
+            // Pictures are no text.
+            body: String::from_utf8_lossy(&bytes).into_owned(),
         };
         for cookie in answer.cookies() {
             let (pair, attributes) = cookie.split_once(';').expect("attributes");
