@@ -22,15 +22,16 @@ endpoints! {
     ShowLife = "life": Host Post "/life", with Life => 200 LifeAnswer;
 
     /// The desired state, a [`crate::host::Manifest`], once it is newer than what the host has; 204 when the wait is over
-    /// before.
+    /// before. Raw, since at times there is nothing to read.
     FollowDesired = "desired": Host Get "/desired", by DesiredQuery => 200 Raw;
 
-    /// A [`crate::vm::ServerSpec`] of one of the host's own servers: the bytes that have this digest.
+    /// A [`crate::vm::ServerSpec`] of one of the host's own servers: the bytes that have this digest. Raw, since what
+    /// was read and written again may have another one.
     GetSpec = "spec": Host Get "/specs/{digest}", at Digest => 200 Raw;
 
     /// Takes in what a host observed.
     Report = "observations": Host Post "/observations", with Observations => 200 ReportAnswer;
 
-    /// A base image that one of the host's servers starts from.
+    /// A base image that one of the host's servers starts from. Raw, since it goes through piece by piece.
     GetBlob = "blob": Host Get "/blobs/{digest}", at Digest => 200 Raw;
 }
