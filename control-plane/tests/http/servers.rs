@@ -236,6 +236,7 @@ async fn a_creation_that_fails_is_not_charged_and_leaves_nothing() {
     assert_eq!(manifest.servers[0].intent, Intent::Delete);
     let told = &story.records("srv/")[0]["lifecycle"]["generation"];
     assert_eq!(told.as_u64(), Some(manifest.generation));
+    story.setting.clock.advance_s(5);
     story.report(story.seen(ObservedState::Absent, 0)).await;
     assert_eq!(story.records("reserved/")[0]["servers"], 0);
     assert_eq!(story.state().await, "create_failed");
