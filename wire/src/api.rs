@@ -19,6 +19,8 @@ use crate::{
 
 mod servers;
 
+pub use crate::locale::Locale;
+
 pub use self::servers::{
     OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
     ServerState,
@@ -134,19 +136,6 @@ pub struct SignupRequest {
     pub accepted_terms: String,
     /// Language for mails: `en`, `ko` or `zh-Hant`.
     pub locale: Locale,
-}
-
-codes! {
-    /// Languages of portal and mails.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-    pub enum Locale {
-        /// English.
-        En = "en",
-        /// Korean.
-        Ko = "ko",
-        /// Traditional Chinese.
-        ZhHant = "zh-Hant",
-    }
 }
 
 /// A new account.

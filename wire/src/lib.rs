@@ -22,6 +22,7 @@ pub mod id;
 pub mod image;
 #[cfg(feature = "journal")]
 pub mod journal;
+pub mod locale;
 pub mod money;
 pub mod operator;
 pub mod planted;

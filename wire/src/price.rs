@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    api::Locale,
+    locale::Locale,
     money::{HourlyRate, Money, MoneyError},
 };
 

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use jiff::tz::TimeZone;
 
-use crate::{api::Locale, time::Timestamp};
+use crate::{locale::Locale, time::Timestamp};
 
 /// A time zone by its IANA name, such as `Asia/Seoul`. In JSON: that name.
 #[derive(Clone, PartialEq, Eq)]

@@ -17,11 +17,11 @@ use crate::{
     accounts::rules::{
         account::{
             Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
-            check_signup, field,
+            check_signup,
         },
         letters, mailbox,
     },
-    kernel::{Actor, Caller, Error, Tx, sealed::Sealed, secret},
+    kernel::{Actor, Caller, Error, Tx, field, sealed::Sealed, secret},
     mails::{ReadyMail, rules::MailContent},
 };
 

@@ -10,11 +10,10 @@ use innkeeper_wire::{
 use super::{Accounts, records::SealedSshKeys};
 use crate::{
     accounts::rules::{
-        account::field,
         names,
         ssh_key::{self, ParsedKey, SshKey, SshKeys},
     },
-    kernel::{Caller, Error, Tx},
+    kernel::{Caller, Error, Tx, field},
     mails::rules::MailContent,
 };
 

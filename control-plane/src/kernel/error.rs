@@ -3,7 +3,7 @@
 
 use innkeeper_wire::{
     api::ServerState,
-    error::{FieldError, chain},
+    error::{FieldError, FieldErrorCode, chain},
     id::HostId,
 };
 
@@ -11,6 +11,17 @@ use crate::{
     store::{CommitError, EphemeralError, ReadError},
     vault::VaultError,
 };
+
+/// What is wrong with a field of a request; `pointer` is a JSON pointer into its body, such as `/name`.
+#[must_use]
+pub fn field(pointer: &str, code: FieldErrorCode, detail: &str) -> FieldError {
+    FieldError {
+        pointer: pointer.to_owned(),
+        code,
+        detail: detail.to_owned(),
+        proposal: None,
+    }
+}
 
 /// A refusal or a failure of one request.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ pub use self::{
     caller::{Actor, Caller},
     ctx::Ctx,
     ephemeral::Remembered,
-    error::Error,
+    error::{Error, field},
     record::{Record, Versioned},
     tx::Tx,
 };

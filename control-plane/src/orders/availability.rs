@@ -14,7 +14,9 @@ use innkeeper_wire::{
 
 use super::{Orders, placing::demand_of};
 use crate::{
-    accounts::rules::account::field, catalogue::Plan, kernel::Error, orders::rules::Choice,
+    catalogue::Plan,
+    kernel::{Error, field},
+    orders::rules::Choice,
 };
 
 /// For how long it is told without looking again: everybody may ask, and where nothing is left, all hosts are looked at.

@@ -10,7 +10,6 @@ use innkeeper_wire::{
 
 use super::{Orders, records::QuoteClaim, view, without_server};
 use crate::{
-    accounts::rules::account::field,
     addresses::TakenAddresses,
     billing::rules::Contract,
     catalogue::Plan,
@@ -18,7 +17,7 @@ use crate::{
         Turn,
         rules::host::{Demand, Host},
     },
-    kernel::{Caller, Error, Tx, secret},
+    kernel::{Caller, Error, Tx, field, secret},
     orders::rules::{Choice, IdempotencyRecord, Order, Quote},
     servers::rules::server::{Lifecycle, Observed, Server},
 };

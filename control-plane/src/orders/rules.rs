@@ -24,9 +24,10 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::rules::{account::field, ssh_key::SshKeys},
+    accounts::rules::ssh_key::SshKeys,
     addresses::rules::Families,
     catalogue::{Catalogue, Image, Plan},
+    kernel::field,
     servers::rules::{
         names,
         server::{Farewell, Lifecycle, Server},

@@ -7,8 +7,7 @@ use innkeeper_wire::{error::FieldErrorCode, id::AccountId, vm::Hostname};
 
 use super::{Servers, records::NameClaim};
 use crate::{
-    accounts::rules::account::field,
-    kernel::{Error, Tx},
+    kernel::{Error, Tx, field},
     servers::rules::{names::next_free, server::Server},
 };
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::rules::{mailbox, names, password},
-    kernel::sealed::Sealed,
+    kernel::{field, sealed::Sealed},
 };
 
 /// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
@@ -201,17 +201,6 @@ pub fn check_signup(
         email,
         ..request.clone()
     })
-}
-
-/// A field error.
-#[must_use]
-pub fn field(pointer: &str, code: FieldErrorCode, detail: &str) -> FieldError {
-    FieldError {
-        pointer: pointer.to_owned(),
-        code,
-        detail: detail.to_owned(),
-        proposal: None,
-    }
 }
 
 fn check_login_id(login_id: &str) -> Option<FieldError> {

@@ -5,7 +5,7 @@ use icu_properties::{CodePointMapData, props::Script};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use innkeeper_wire::error::{FieldError, FieldErrorCode};
 
-use crate::accounts::rules::account::field;
+use crate::kernel::field;
 
 /// Longest address, in characters, as it is typed and in ASCII (RFC 5321).
 const LENGTH_MAX: usize = innkeeper_wire::api::EMAIL_LENGTH_MAX;

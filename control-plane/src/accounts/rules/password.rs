@@ -12,7 +12,7 @@ use innkeeper_wire::{
     error::{FieldError, FieldErrorCode},
 };
 
-use crate::accounts::rules::account::field;
+use crate::kernel::field;
 
 /// Longest password, in characters of the normal form (domain-model B7).
 pub const LENGTH_MAX: usize = innkeeper_wire::api::PASSWORD_LENGTH_MAX;

@@ -21,7 +21,7 @@ use ssh_key::{
 };
 
 use self::paste::{Candidate, Found};
-use crate::accounts::rules::account::field;
+use crate::kernel::field;
 
 mod paste;
 

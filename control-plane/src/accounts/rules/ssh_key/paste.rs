@@ -8,7 +8,7 @@ use innkeeper_wire::{
     ssh::looks_like_private_key,
 };
 
-use crate::accounts::rules::{account::field, names};
+use crate::{accounts::rules::names, kernel::field};
 
 /// What all keys begin with in base64: the length of a short name.
 const BLOB: &str = "AAAA";
