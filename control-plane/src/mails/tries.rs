@@ -20,6 +20,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 const PAUSE_OF_ALL_MAX: Duration = Duration::from_secs(600);
 /// A mail that is put off for this long is given up (RFC 5321, 4.5.4.1: at least four to five days).
 const GIVE_UP: Duration = Duration::from_secs(5 * 24 * 3_600);
+/// But not before it was put off for this long since we first tried: one that has waited for days because our own mail
+/// server was away meets a recipient's that asks strangers to come again (greylisting).
+const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 /// Mails that were given up and are remembered.
 const GIVEN_UP_MAX: usize = 100;
 
@@ -30,6 +33,8 @@ pub struct Tried {
     pub tries: u32,
     /// What was answered last, without addresses.
     pub answer: String,
+    /// When it did not work first.
+    pub since: Timestamp,
     /// When it is tried again.
     pub next: Timestamp,
 }
@@ -94,10 +99,10 @@ impl Tries {
 
     /// A mail was not taken now.
     pub(super) fn put_off(&mut self, mail: &OutgoingMail, answer: String, now: Timestamp) -> Fate {
-        if now.since(mail.queued_at) > GIVE_UP {
-            return self.give_up(mail, answer);
-        }
         let tried = after(self.mails.get(&mail.id), answer, PAUSE_MAX, now);
+        if now.since(mail.queued_at) > GIVE_UP && now.since(tried.since) > PATIENCE {
+            return self.give_up(mail, tried.answer);
+        }
         self.mails.insert(mail.id, tried);
         Fate::Waits
     }
@@ -125,6 +130,7 @@ impl Tries {
         Some(Tried {
             tries: own.map_or(0, |own| own.tries),
             answer: server.answer.clone(),
+            since: own.map_or(server.since, |own| own.since),
             next: own.map_or(server.next, |own| own.next.max(server.next)),
         })
     }
@@ -146,6 +152,7 @@ fn after(before: Option<&Tried>, answer: String, longest: Duration, now: Timesta
     Tried {
         tries,
         answer,
+        since: before.map_or(now, |before| before.since),
         next: now.after(pause(tries, longest)),
     }
 }
@@ -230,6 +237,16 @@ mod tests {
         let given_up = tries.given_up();
         assert_eq!((given_up.len(), given_up[0].tries), (1, 3));
         assert_eq!(tries.of(mail.id), None);
+    }
+
+    #[test]
+    fn a_mail_that_has_waited_for_our_mail_server_may_be_put_off_by_its_recipients() {
+        let (mail, hours) = (mail(0), |hours: i64| at(hours * 3_600));
+        let mut tries = Tries::default();
+        let fate = |tries: &mut Tries, now| tries.put_off(&mail, "450 greylisted".to_owned(), now);
+        assert_eq!(fate(&mut tries, hours(30 * 24)), Fate::Waits);
+        assert_eq!(fate(&mut tries, hours(31 * 24)), Fate::Waits);
+        assert_eq!(fate(&mut tries, hours(31 * 24 + 1)), Fate::GivenUp);
     }
 
     #[test]
