@@ -35,8 +35,8 @@ use crate::{
 const LOGIN_KEPT: Duration = Duration::from_secs(180 * 86_400);
 /// How long a device is known by the API.
 const DEVICE_KEPT: Duration = Duration::from_secs(180 * 86_400);
-/// Longest form that is carried through a sign-in, as it is sent: with the rest of the form it must stay within what
-/// the guard reads.
+/// Longest form that is carried through a sign-in, as it stands in the sign-in form: with the rest of that it must stay
+/// within what the guard reads.
 const KEPT_BYTES_MAX: usize = 12 * 1024;
 
 /// The form.
@@ -238,12 +238,8 @@ pub fn first(visit: &Visit, headers: &HeaderMap, fields: Option<Fields>) -> Resp
 
 fn first_with(visit: &Visit, headers: &HeaderMap, fields: &Fields) -> Response {
     let text = serde_urlencoded::to_string(fields.showable()).expect("texts only");
-    let text = Some(text).filter(|text| text.len() <= KEPT_BYTES_MAX);
-    let fields = blank(
-        visit,
-        &visit.here(),
-        &text.map_or_else(String::new, |text| encode(&text)),
-    );
+    let kept = Some(encode(&text)).filter(|kept| kept.len() <= KEPT_BYTES_MAX);
+    let fields = blank(visit, &visit.here(), &kept.unwrap_or_default());
     let is_kept = !fields.get("kept").is_empty();
     let uri = Uri::from_static("/sign-in");
     let visit = visit.with_session(None, headers, uri, None);

@@ -314,6 +314,33 @@ async fn typed_work_survives_the_end_of_a_session() {
     assert!(!answer.body.contains("my-new-server"));
 }
 
+/// The form in the sign-in form is a third longer than it was: whatever its length, one can sign in.
+#[tokio::test]
+async fn no_form_is_too_long_to_sign_in_with() {
+    let stub = Stub::new();
+    for length in [8_000, 11_500, 12_200, 15_000] {
+        let mut browser = member(&stub).await;
+        browser.get("/keys").await;
+        stub.refuse(
+            "POST /me/ssh-keys",
+            Problem::new(ProblemCode::Unauthenticated),
+        );
+        let key = "A".repeat(length);
+        let page = browser.post("/keys", &[("public_key", &key)]).await;
+        assert_eq!(page.status, 401, "{length}");
+        let (next, kept) = (page.hidden("next"), page.hidden("kept"));
+        assert_eq!(kept.is_empty(), length > 9_000, "{length}");
+        let sign_in = [
+            CREDENTIALS[0],
+            CREDENTIALS[1],
+            ("next", &next),
+            ("kept", &kept),
+        ];
+        let answer = browser.post("/sign-in", &sign_in).await;
+        assert!([200, 303].contains(&answer.status), "{length}");
+    }
+}
+
 #[tokio::test]
 async fn a_form_of_a_tab_that_was_signed_out_elsewhere_is_kept() {
     let stub = Stub::new();
