@@ -144,7 +144,7 @@ async fn session(api: SocketAddr, mailed: &mpsc::Receiver<String>, login_id: &st
     session["token"].as_str().expect("a token").to_owned()
 }
 
-/// A mail server that takes everything, and gives the token of each mail's link.
+/// A mail server that takes everything, and gives the token of each link that has one.
 fn mail_server() -> (u16, mpsc::Receiver<String>) {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = socket.local_addr().expect("bound").port();
@@ -178,10 +178,12 @@ fn take_mails(stream: &TcpStream, tokens: &mpsc::Sender<String>) -> Option<()> {
                 let text = std::mem::take(&mut mail)
                     .replace("=\n", "")
                     .replace("=3D", "=");
-                let token = text.split_once("token=").map(|(_, rest)| rest);
-                let token = token.and_then(|rest| rest.split_whitespace().next());
-                // Nobody listens any more when the test is over.
-                tokens.send(token.unwrap_or_default().to_owned()).ok()?;
+                let link = text.split_once("token=").map(|(_, rest)| rest);
+                let token = link.and_then(|rest| rest.split(['&', '\n', '\r', ' ']).next());
+                if let Some(token) = token {
+                    // Nobody listens any more when the test is over.
+                    tokens.send(token.to_owned()).ok()?;
+                }
                 say("250 taken\r\n")?;
             }
             (true, line) => {

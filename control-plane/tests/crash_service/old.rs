@@ -76,6 +76,19 @@ async fn is_gone_on_with(archive: &Path) {
     is_restored(folder.path()).await;
 }
 
+/// Whether an answer has all that an earlier one had, in the same words; answers only gain fields.
+fn tells(answer: &Value, earlier: &Value) -> bool {
+    match (answer, earlier) {
+        (Value::Object(now), Value::Object(then)) => then
+            .iter()
+            .all(|(key, then)| now.get(key).is_some_and(|now| tells(now, then))),
+        (Value::Array(now), Value::Array(then)) => {
+            now.len() == then.len() && now.iter().zip(then).all(|(now, then)| tells(now, then))
+        }
+        (now, then) => now == then,
+    }
+}
+
 fn said(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).expect("kept")
 }
@@ -91,7 +104,8 @@ async fn goes_on(folder: &Path) {
     assert_eq!(code, Some(0), "{text}");
     let service = Service::start(&config);
     let expected: Value = serde_json::from_str(&said(folder, "answers.json")).expect("JSON");
-    assert_eq!(answers(service.api).await, expected);
+    let answered = answers(service.api).await;
+    assert!(tells(&answered, &expected), "{answered}\n{expected}");
     // Every record has been read: hosts, accounts and orders are counted by the metrics and in `host list`.
     let (code, text) = run_to_code(&config, &["host", "list", "--json"]);
     let hosts: Value = serde_json::from_str(&text).expect("JSON");
@@ -109,7 +123,8 @@ async fn goes_on(folder: &Path) {
     service.kill();
     // It was written to; the second start finds all of it, too.
     let service = Service::start(&config);
-    assert_eq!(answers(service.api).await, expected);
+    let answered = answers(service.api).await;
+    assert!(tells(&answered, &expected), "{answered}\n{expected}");
     service.kill();
 }
 

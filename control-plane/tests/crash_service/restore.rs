@@ -156,7 +156,7 @@ impl Customer {
         answer.expect("an answer")
     }
 
-    /// Orders a server; the answer.
+    /// Orders a server; the answer, which is that to the quote when there is none.
     pub(crate) async fn order(&self, api: SocketAddr, name: &str) -> (u16, Value) {
         let body = json!({
             "site": "seoul-1",
@@ -165,7 +165,10 @@ impl Customer {
             "name": name,
             "ssh_keys": [self.key],
         });
-        let quote = expect(201, self.ask(api, "/quotes", Some(&body)).await);
+        let (status, quote) = self.ask(api, "/quotes", Some(&body)).await;
+        if status != 201 {
+            return (status, quote);
+        }
         let body = json!({ "quote": quote["id"], "accept_cautions": true });
         let bearer = format!("Bearer {}", self.token);
         let headers = [
