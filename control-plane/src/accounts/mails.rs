@@ -11,7 +11,7 @@ use crate::{
         letters,
         lockout::written_network,
     },
-    kernel::{Actor, Error},
+    kernel::{Actor, Error, Tx},
     mails::{
         ReadyMail,
         rules::{MailContent, OutgoingMail, Reader, SignInPlace},
@@ -136,7 +136,7 @@ impl Accounts {
     /// Puts mails into the outbox that are caused by no commit: those that somebody asked for again, and those about
     /// wrong passwords.
     pub async fn queue_late_mails(&self) -> Result<(), Error> {
-        self.answer_resends().await?;
+        let resent = self.answer_resends().await;
         loop {
             let next = self
                 .lock_outs
@@ -146,7 +146,7 @@ impl Accounts {
                 .pop_front();
             match next {
                 Some(lock_out) => self.tell_of_lock_out(lock_out).await?,
-                None => return Ok(()),
+                None => return resent,
             }
         }
     }
@@ -175,16 +175,19 @@ impl Accounts {
         content: impl Fn(crate::kernel::sealed::Sealed<SignInPlace>) -> MailContent,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let from = self.seal(account, &SignInPlace { network })?;
         let name = format!("told/{}", self.vault.name_of("told", once));
         let again = now.after(HEARS_AGAIN);
         if !self.ctx.swap(&name, None, &(), again).await? {
             return Ok(());
         }
-        let from = self.seal(account, &SignInPlace { network })?;
-        self.ctx
-            .commit(Actor::System, &format!("tell {account}"), |tx| {
-                self.mails.queue(tx, account, content(from.clone()))
-            })
-            .await
+        let cause = format!("tell {account}");
+        let queue = |tx: &mut Tx<'_>| self.mails.queue(tx, account, content(from.clone()));
+        let queued = self.ctx.commit(Actor::System, &cause, queue).await;
+        if queued.is_err() {
+            // Not told yet: the next occasion tells it.
+            self.ctx.forget(&name).await?;
+        }
+        queued
     }
 }
