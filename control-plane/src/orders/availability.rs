@@ -71,14 +71,8 @@ impl Orders {
         self.load()?;
         self.look_for_room(&choice.site, &choice.plan)
             .map_err(|error| match error {
-                Error::NoRoom(why) => {
-                    tracing::warn!(why, "an order was refused: no host has room");
-                    sold_out()
-                }
-                Error::NoAddress => {
-                    tracing::warn!("an order was refused: the site has no free address");
-                    sold_out()
-                }
+                // No order yet: how full it is operators see in the metrics.
+                Error::NoRoom(_) | Error::NoAddress => sold_out(),
                 error => error,
             })
     }

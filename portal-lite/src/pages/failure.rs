@@ -67,7 +67,8 @@ pub fn page(visit: &Visit, failure: &Failure, fields: Option<Fields>) -> Respons
             .filter(|home| failure.is_forgery() && !is_at(visit, home)),
         request_id: failure.request_id(),
         retry: fields.filter(|_| is_down || is_stale).map(|fields| Retry {
-            action: visit.path(),
+            // With its query: should another page come in between, this is where it leads back to.
+            action: visit.here(),
             fields: fields.showable(),
         }),
         may_reload: is_down,
