@@ -1,15 +1,19 @@
 //! The order form in a browser: the price is that of what is chosen, also when the browser goes back, and whatever has
 //! the focus can be seen.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 
 use super::{Scene, browser::Browser};
-use crate::lab::report::Steps;
+use crate::lab::{report::Steps, wait::until};
 
 /// A plan that the form does not propose.
 const OTHER_PLAN: &str = "s2";
 /// A small phone, and a desktop window of 1280 x 800 at 200 %.
 const SMALL_WINDOWS: [(u32, u32); 2] = [(360, 640), (640, 400)];
+/// The portal knows for 15 s, and the control plane for 5, that there was no host with room for a plan.
+const OFFERED_LIMIT: Duration = Duration::from_secs(30);
 /// More elements than any page has that take the focus.
 const STOPS_MAX: usize = 120;
 
@@ -61,7 +65,14 @@ pub(super) async fn form(steps: &mut Steps, scene: &Scene) {
 }
 
 async fn price_follows(browser: &Browser) -> anyhow::Result<()> {
-    browser.open("/servers/new").await?;
+    let offered = format!("input[name=plan][value={OTHER_PLAN}]:enabled");
+    until("the plan is offered", OFFERED_LIMIT, async || {
+        browser.open("/servers/new").await?;
+        let count = browser.count(&offered).await?;
+        ensure!(count == 1, "{count} of them");
+        Ok(())
+    })
+    .await?;
     browser.choose("plan", OTHER_PLAN).await?;
     price_is_of(browser, OTHER_PLAN).await?;
     browser.fill("name", "back-1").await?;
