@@ -3,7 +3,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
 };
 use innkeeper_wire::{
     endpoints::{
@@ -64,13 +64,11 @@ impl FromRequestParts<Context> for Customer {
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
-        let is_unattended = parts.method.is_safe() && parts.headers.contains_key(UNATTENDED.name);
-        let asked = if is_unattended {
-            Asked::ByItself
-        } else {
-            Asked::ByPerson
-        };
-        let account = context.nouns.accounts.authenticate(token, asked).await?;
+        let asked = asked(parts);
+        // Whose session it is comes first, before anything that is wrong with the request.
+        let by = asked.as_ref().copied().unwrap_or(Asked::ByItself);
+        let account = context.nouns.accounts.authenticate(token, by).await?;
+        asked?;
         if !parts.method.is_safe() {
             context.nouns.accounts.admit_change(account)?;
         }
@@ -102,6 +100,19 @@ impl FromRequestParts<Context> for Token {
         let accounts = &context.nouns.accounts;
         accounts.authenticate(token, Asked::ByPerson).await?;
         Ok(Self(token.to_owned()))
+    }
+}
+
+/// Whether somebody is there who asks, as the request says.
+fn asked(parts: &Parts) -> Result<Asked, Refused> {
+    let said = parts.headers.get(UNATTENDED.name);
+    match said.map(HeaderValue::as_bytes) {
+        Some(b"1") if parts.method.is_safe() => Ok(Asked::ByItself),
+        Some(_) if parts.method.is_safe() => {
+            let detail = format!("{} is 1 or is not sent", UNATTENDED.name);
+            Err(Refused::because(ProblemCode::BadRequest, detail))
+        }
+        _ => Ok(Asked::ByPerson),
     }
 }
 

@@ -194,6 +194,8 @@ async fn a_page_that_looks_by_itself_keeps_no_session_alive() {
         assert_eq!(look("/servers", &unattended).await, 200);
     }
     assert_eq!(look("/servers", &[]).await, 200, "somebody looks himself");
+    let unknown = [("innkeeper-unattended", "yes")];
+    assert_eq!(look("/servers", &unknown).await, 400);
     for _ in 0..59 {
         setting.clock.advance_s(60);
         assert_eq!(look("/servers", &unattended).await, 200);

@@ -67,8 +67,8 @@ pub fn page(visit: &Visit, failure: &Failure, fields: Option<Fields>) -> Respons
             .filter(|home| failure.is_forgery() && !is_at(visit, home)),
         request_id: failure.request_id(),
         retry: fields.filter(|_| is_down || is_stale).map(|fields| Retry {
-            // With its query: should another page come in between, this is where it leads back to.
-            action: visit.here(),
+            // Without its query, which may be anybody's: the page may have come by another's link.
+            action: visit.path(),
             fields: fields.showable(),
         }),
         may_reload: is_down,
