@@ -56,7 +56,7 @@ const PORTAL_PORT: u16 = 8080;
 const PORTAL_URL: &str = "https://portal.cloud.example";
 
 /// What may stand in the journal at WARN or above, and why.
-const COMPLAINTS_EXPECTED: [(&str, &str); 6] = [
+const COMPLAINTS_EXPECTED: [(&str, &str); 8] = [
     (
         "this host has not joined",
         "the agent is started before it may",
@@ -72,8 +72,13 @@ const COMPLAINTS_EXPECTED: [(&str, &str); 6] = [
         "it is restarted while the agent runs",
     ),
     (
-        "a mail waits for its next try",
-        "the mail server of the test may still be starting",
+        "the mail server takes no mail from us",
+        "that of the test may still be starting",
+    ),
+    ("[company] lacks", "the test's configuration says no more"),
+    (
+        "installation.privacy_file is missing",
+        "the test's configuration has none",
     ),
 ];
 
