@@ -56,7 +56,7 @@ const PORTAL_PORT: u16 = 8080;
 const PORTAL_URL: &str = "https://portal.cloud.example";
 
 /// What may stand in the journal at WARN or above, and why.
-const COMPLAINTS_EXPECTED: [(&str, &str); 8] = [
+const COMPLAINTS_EXPECTED: [(&str, &str); 9] = [
     (
         "this host has not joined",
         "the agent is started before it may",
@@ -74,6 +74,10 @@ const COMPLAINTS_EXPECTED: [(&str, &str); 8] = [
     (
         "the mail server takes no mail from us",
         "that of the test may still be starting",
+    ),
+    (
+        "a mail waits for its next try",
+        "the machine is taken down while the test's mail server answers",
     ),
     ("[company] lacks", "the test's configuration says no more"),
     (
