@@ -77,7 +77,7 @@ const COMPLAINTS_EXPECTED: [(&str, &str); 9] = [
     ),
     (
         "a mail waits for its next try",
-        "the machine is taken down while the test's mail server answers",
+        "the test ends its mail server when it has read the mail that it needs",
     ),
     ("[company] lacks", "the test's configuration says no more"),
     (
