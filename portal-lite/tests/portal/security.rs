@@ -11,13 +11,6 @@ use tower::ServiceExt;
 
 use crate::support::{Browser, Noon, ORIGIN, Stub, portal, serve, targets};
 
-/// Calls that change something.
-fn changes(stub: &Stub) -> Vec<String> {
-    let book = stub.book();
-    let lines = book.seen.iter().map(|seen| seen.line.clone());
-    lines.filter(|line| !line.starts_with("GET ")).collect()
-}
-
 #[tokio::test]
 async fn every_answer_carries_the_headers() {
     let stub = Stub::new();
@@ -131,7 +124,7 @@ async fn forged_forms_change_nothing() {
             assert!(answer.body.contains("Nothing was done."), "{path}");
         }
     }
-    assert_eq!(changes(&stub), Vec::<String>::new());
+    assert_eq!(stub.changes(), Vec::<String>::new());
     member.form_token = good;
     member.origin = None;
     assert_eq!(
@@ -190,7 +183,7 @@ async fn large_and_strange_forms_are_refused() {
         .await
         .expect("infallible");
     assert_eq!(response.status(), 400);
-    assert_eq!(changes(&stub), Vec::<String>::new());
+    assert_eq!(stub.changes(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -89,6 +89,13 @@ impl Stub {
             .push(problem);
     }
 
+    /// Lines of the calls that change something.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let book = self.book();
+        let lines = book.seen.iter().map(|seen| seen.line.clone());
+        lines.filter(|line| !line.starts_with("GET ")).collect()
+    }
+
     /// Calls of this line so far.
     pub(crate) fn calls(&self, line: &str) -> Vec<Seen> {
         let book = self.book();
