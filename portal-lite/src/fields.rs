@@ -12,7 +12,7 @@ pub const TOKEN_FIELD: &str = "form_token";
 /// Name of the button that asks for the same form in another language.
 pub const AGAIN_FIELD: &str = "show_again";
 /// Fields that are never shown again. A test holds them against the forms.
-const SECRET_FIELDS: [&str; 3] = [TOKEN_FIELD, AGAIN_FIELD, "password"];
+const SECRET_FIELDS: [&str; 4] = [TOKEN_FIELD, AGAIN_FIELD, "password", "current"];
 
 /// One field of a form.
 #[derive(Debug, Clone, Copy)]

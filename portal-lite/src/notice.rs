@@ -54,6 +54,10 @@ notices! {
     SessionEnded = "session-ended", "notice-session-ended";
     /// Another confirmation mail is on its way, if there is such an account.
     MailSent = "mail-sent", "notice-mail-sent";
+    /// Another password was chosen by a mailed link; sign in with it.
+    PasswordReset = "password-reset", "notice-password-reset";
+    /// The password was changed.
+    PasswordChanged = "password-changed", "notice-password-changed";
     /// An SSH key was added.
     KeyAdded = "key-added", "notice-key-added";
     /// An SSH key has another name.

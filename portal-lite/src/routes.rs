@@ -18,7 +18,10 @@ use crate::{
     failure::Failure,
     front::{self, Front},
     guard, headers, page,
-    pages::{account, keys, landing, new_server, orders, server, servers, sign_in, sign_up, texts},
+    pages::{
+        account, keys, landing, new_server, orders, recovery, server, servers, sign_in, sign_up,
+        texts,
+    },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
 };
@@ -98,6 +101,35 @@ pub const PAGES: &[Row] = &[
         form: Some(sign_in::SIGN_IN),
         handler: || get(sign_in::show).post(sign_in::submit),
         ..STRANGERS
+    },
+    Row {
+        path: "/find-id",
+        form: Some(recovery::FIND_ID),
+        handler: || get(recovery::show_find_id).post(recovery::find_id),
+        ..ANYONE
+    },
+    Row {
+        path: "/find-id/done",
+        handler: || get(recovery::find_id_done),
+        ..ANYONE
+    },
+    Row {
+        path: "/find-password",
+        form: Some(recovery::FIND_PASSWORD),
+        handler: || get(recovery::show_find_password).post(recovery::find_password),
+        ..ANYONE
+    },
+    Row {
+        path: "/find-password/done",
+        handler: || get(recovery::find_password_done),
+        ..ANYONE
+    },
+    Row {
+        path: "/reset-password",
+        query: &["token", "lang"],
+        form: Some(recovery::RESET_PASSWORD),
+        handler: || get(recovery::show_reset_password).post(recovery::reset_password),
+        ..ANYONE
     },
     Row {
         path: "/sign-out",
@@ -197,6 +229,13 @@ pub const PAGES: &[Row] = &[
         handler: || get(account::show),
         ..MEMBERS
     },
+    Row {
+        path: "/account/password",
+        place: Place::Account,
+        form: Some(account::password::CHANGE),
+        handler: || get(account::password::show).post(account::password::change),
+        ..MEMBERS
+    },
 ];
 
 /// Whether the portal serves as it should; not whether the API does, which has a `/healthz` of its own.
@@ -232,6 +271,12 @@ async fn icon() -> Response {
     response
 }
 
+/// Where password managers look for the page on which a password is changed (W3C, "A Well-Known URL for Changing
+/// Passwords").
+async fn change_password() -> Response {
+    page::redirect("/account/password")
+}
+
 /// The portal's router.
 pub fn router(portal: Arc<Portal>) -> Router {
     let mut pages = Router::new();
@@ -262,6 +307,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/healthz", get(health))
         .route("/robots.txt", get(robots))
         .route("/favicon.ico", get(icon))
+        .route("/.well-known/change-password", get(change_password))
         .merge(files)
         .merge(pages)
         .layer(from_fn_with_state(portal.clone(), headers::add))

@@ -17,13 +17,17 @@ use crate::{
     zone::Zone,
 };
 
+mod recovery;
 mod servers;
 
 pub use crate::locale::Locale;
 
-pub use self::servers::{
-    OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
-    ServerState,
+pub use self::{
+    recovery::{FindIdRequest, NewPasswordRequest, PasswordChangeRequest, PasswordResetRequest},
+    servers::{
+        OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
+        ServerState,
+    },
 };
 
 /// Entries of a list when the request does not say.

@@ -181,6 +181,8 @@ codes! {
         Malformed = "malformed",
         /// It is too long.
         TooLong = "too-long",
+        /// It is not the one that is kept, such as the present password.
+        Wrong = "wrong",
         /// Somebody has it already.
         Taken = "taken",
         /// The password is too short.

@@ -7,6 +7,7 @@ use innkeeper_wire::id::AccountId;
 use super::{
     Accounts,
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
+    recovery::remove_reset,
 };
 use crate::{
     accounts::rules::{
@@ -136,12 +137,13 @@ impl Accounts {
         Ok(())
     }
 
-    /// SSH keys, links that confirm the address, mails that wait.
+    /// SSH keys, links that confirm the address or choose a password, mails that wait.
     fn remove_belongings(&self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
         if tx.get::<SealedSshKeys>(&account)?.is_some() {
             tx.remove::<SealedSshKeys>(&account)?;
         }
         remove_links(tx, account)?;
+        remove_reset(tx, account)?;
         self.mails.drop_of(tx, account)?;
         Ok(())
     }

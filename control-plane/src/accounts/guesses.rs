@@ -7,7 +7,10 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{Accounts, logins::named};
 use crate::{
-    accounts::rules::lockout::{Attempts, KEPT, Source, client, network},
+    accounts::rules::{
+        account::Person,
+        lockout::{Attempts, KEPT, Source, client, network},
+    },
     kernel::Error,
 };
 
@@ -97,6 +100,17 @@ impl Accounts {
                     (false, true) => Reached::SourceLimit,
                     (false, false) => Reached::Few,
                 });
+            }
+        }
+    }
+
+    /// Forgets all attempts at somebody's ID and address, wherever they came from: he has chosen another password by a mail
+    /// that he alone can read. He has it also when they can't be forgotten.
+    pub(super) async fn forgive_all(&self, person: &Person) {
+        for login in [&person.login_id, &person.email] {
+            let counter = self.guesses_at(&named(login).to_lowercase());
+            if let Err(error) = self.ctx.forget(&counter).await {
+                tracing::warn!(%error, "what wrong passwords have locked stays locked");
             }
         }
     }

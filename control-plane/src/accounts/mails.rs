@@ -11,7 +11,7 @@ use crate::{
         letters,
         lockout::written_network,
     },
-    kernel::{Actor, Error, Tx},
+    kernel::{Actor, Error, Tx, sealed::Sealed},
     mails::{
         ReadyMail,
         rules::{MailContent, OutgoingMail, Reader, SignInPlace},
@@ -88,7 +88,20 @@ impl Accounts {
                 let from = self.unseal(account, from)?;
                 letters::sign_in_locked(sheet, &reader, &from, queued_at)
             }
+            MailContent::LoginIds => {
+                let ids = self.ids_of_email(&reader.to)?;
+                letters::login_ids(sheet, &reader, &ids)
+            }
+            MailContent::PasswordResetAgain => match self.reset_waits_until(account)? {
+                Some(until) => letters::password_reset_again(sheet, &reader, queued_at, until),
+                None => return Ok(None),
+            },
+            MailContent::PasswordChanged { from } => {
+                let from = self.unseal(account, from)?;
+                letters::password_changed(sheet, &reader, &from, queued_at)
+            }
             MailContent::ConfirmEmail
+            | MailContent::PasswordReset
             | MailContent::ServerReady { .. }
             | MailContent::CreateFailed { .. }
             | MailContent::ServerDeleted { .. } => return Ok(None),
@@ -136,7 +149,7 @@ impl Accounts {
     /// Puts mails into the outbox that are caused by no commit: those that somebody asked for again, and those about
     /// wrong passwords.
     pub async fn queue_late_mails(&self) -> Result<(), Error> {
-        let resent = self.answer_resends().await;
+        let answered = self.answer_wishes().await;
         loop {
             let next = self
                 .lock_outs
@@ -146,7 +159,7 @@ impl Accounts {
                 .pop_front();
             match next {
                 Some(lock_out) => self.tell_of_lock_out(lock_out).await?,
-                None => return resent,
+                None => return answered,
             }
         }
     }
@@ -166,13 +179,23 @@ impl Accounts {
             .await
     }
 
+    /// Where somebody is, for a mail to the account's owner.
+    pub(super) fn place_of(
+        &self,
+        account: AccountId,
+        address: IpAddr,
+    ) -> Result<Sealed<SignInPlace>, Error> {
+        let network = written_network(address);
+        self.seal(account, &SignInPlace { network })
+    }
+
     /// Puts a mail about a network into the outbox, unless one was that is called the same and is not old.
     async fn tell_once(
         &self,
         account: AccountId,
         once: &str,
         network: String,
-        content: impl Fn(crate::kernel::sealed::Sealed<SignInPlace>) -> MailContent,
+        content: impl Fn(Sealed<SignInPlace>) -> MailContent,
         now: Timestamp,
     ) -> Result<(), Error> {
         let from = self.seal(account, &SignInPlace { network })?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
-use self::{mails::LockOuts, passwords::Passwords, pending::Resends, rate_limits::RateLimits};
+use self::{mails::LockOuts, passwords::Passwords, rate_limits::RateLimits, wishes::Wishes};
 use crate::{
     accounts::rules::{account::Account, mailbox},
     kernel::{Caller, Ctx, Error, Tx},
@@ -19,16 +19,19 @@ mod erasure;
 mod guesses;
 mod logins;
 mod mails;
+mod password_change;
 mod passwords;
 mod pending;
 mod personal;
 mod quota;
 mod rate_limits;
 pub(crate) mod records;
+mod recovery;
 pub mod rules;
 mod sessions;
 mod sign_up;
 mod ssh_keys;
+mod wishes;
 
 pub use self::{erasure::ErasurePlan, sessions::Asked};
 
@@ -56,7 +59,7 @@ pub struct Accounts {
     started_at: Timestamp,
     passwords: Arc<Passwords>,
     rate_limits: Arc<RateLimits>,
-    resends: Arc<Resends>,
+    wishes: Arc<Wishes>,
     lock_outs: Arc<LockOuts>,
 }
 
@@ -73,7 +76,7 @@ impl Accounts {
             started_at,
             passwords: Arc::new(Passwords::new()),
             rate_limits: Arc::default(),
-            resends: Arc::default(),
+            wishes: Arc::default(),
             lock_outs: Arc::default(),
         }
     }

@@ -3,38 +3,25 @@
 //! a duty, and at once when somebody wants the ID. As with an erasure, one commit takes everything out of the
 //! records and notes that the key is still to go; another duty finishes what a crash interrupts.
 
-use std::{collections::VecDeque, net::IpAddr, sync::Mutex};
+use std::net::IpAddr;
 
 use innkeeper_wire::{error::chain, id::AccountId, time::Timestamp};
 
-use super::{
-    Accounts, erasure::remove_links, logins::named, rate_limits::Limited, records::Erasing,
-};
+use super::{Accounts, erasure::remove_links, rate_limits::Limited, records::Erasing};
 use crate::{
     accounts::rules::{
         account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
         mailbox,
     },
-    kernel::{Actor, Caller, Error, duty::Outcome, gate::HOSTS_AWAITED},
+    kernel::{Actor, Error, duty::Outcome, gate::HOSTS_AWAITED},
     mails::rules::{MailContent, MailKind},
 };
 
 /// A confirmation mail can be asked for again after this long.
 const RESEND_PAUSE_S: u64 = 60;
-/// Wishes for another mail that wait to be looked at.
-const RESENDS_MAX: usize = 1_000;
-/// Longest text that can be an address (RFC 5321); what is longer names nobody.
-const LOGIN_LENGTH_MAX: usize = 254;
-/// Until the wishes that wait have been looked at.
-const RESENDS_PAUSE_S: u64 = 10;
 /// Accounts that one turn of the duty looks at, and sign-ups that it ends.
 const LOOKED_AT_PER_TURN: usize = 1_000;
 const ENDED_PER_TURN: usize = 200;
-
-/// Who wants another confirmation mail, an ID or an address, and where he is. Looked up after the answer, so that the
-/// time of an answer does not tell whether there is such an account (T32). A restart forgets them; people ask again.
-#[derive(Debug, Default)]
-pub(super) struct Resends(Mutex<VecDeque<(String, IpAddr)>>);
 
 impl Accounts {
     /// Counts a mail to an address, whoever asks for it and for whichever account, or refuses it.
@@ -45,36 +32,8 @@ impl Accounts {
         limits.admit_named(Limited::Mail, mailbox, now)
     }
 
-    /// Notes that somebody wants another confirmation mail. Whoever asks hears the same in any case (R10).
-    pub fn resend_confirmation(&self, caller: &Caller, login: &str) -> Result<(), Error> {
-        self.rate_limits
-            .admit(Limited::Resend, caller.address, self.ctx.now())?;
-        self.ctx.gate().check_changes_are_taken(Actor::Visitor)?;
-        let mut waiting = self.resends.0.lock().expect("no holder panics");
-        if waiting.len() >= RESENDS_MAX {
-            return Err(Error::Crowded {
-                retry_after_s: RESENDS_PAUSE_S,
-            });
-        }
-        let login = named(login);
-        if login.len() <= LOGIN_LENGTH_MAX {
-            waiting.push_back((login, caller.address));
-        }
-        Ok(())
-    }
-
-    /// Puts the mails that were asked for again into the outbox, where there is a sign-up that waits for one.
-    pub async fn answer_resends(&self) -> Result<(), Error> {
-        loop {
-            let next = self.resends.0.lock().expect("no holder panics").pop_front();
-            match next {
-                Some((login, from)) => self.send_again(&login, from).await?,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    async fn send_again(&self, login: &str, from: IpAddr) -> Result<(), Error> {
+    /// Puts the mail that was asked for again into the outbox, where there is a sign-up that waits for one.
+    pub(super) async fn send_again(&self, login: &str, from: IpAddr) -> Result<(), Error> {
         let now = self.ctx.now();
         let Some(account) = self.waiting_sign_up(login, now)? else {
             return Ok(());
@@ -103,7 +62,7 @@ impl Accounts {
     }
 
     /// How a mailbox is called among those that were mailed.
-    fn mailbox_name(&self, email: &str) -> String {
+    pub(super) fn mailbox_name(&self, email: &str) -> String {
         self.vault.name_of("mailed", &owner_of(email))
     }
 

@@ -27,6 +27,15 @@ pub(crate) enum Limited {
     Resend,
     /// Confirmation mails that are sent again.
     ResentMail,
+    /// Wishes to find an ID or to choose another password, whether there is such an account or not.
+    Recovery,
+    /// Passwords that are chosen with a mailed link, right or wrong: each costs a password hash.
+    NewPassword,
+    /// Mails with the IDs of an address, to one mailbox.
+    IdsMail,
+    /// Mails about another password, to one mailbox. Apart from all others, so that nobody can use up what its owner needs
+    /// to get in again.
+    ResetMail,
     /// Sign-ins, right or wrong: each costs a password hash.
     SignIn,
     /// Mails to one mailbox, whoever asks for them and for whichever account.
@@ -46,8 +55,11 @@ impl Limited {
             Self::SignUpForm => (300, Duration::from_secs(3_600)),
             Self::SignUp | Self::ResentMail => (20, Duration::from_secs(3_600)),
             Self::AnySignUp => (1, Duration::from_secs(3_600)),
-            Self::Resend => (100, Duration::from_secs(3_600)),
-            Self::SignIn | Self::Session => (60, Duration::from_secs(300)),
+            Self::Resend | Self::Recovery => (100, Duration::from_secs(3_600)),
+            Self::IdsMail => (3, Duration::from_secs(3_600)),
+            // Two for each link, of which an account has two an hour.
+            Self::ResetMail => (8, Duration::from_secs(3_600)),
+            Self::SignIn | Self::Session | Self::NewPassword => (60, Duration::from_secs(300)),
             Self::Mail => (9, Duration::from_secs(3_600)),
             Self::MailFromOne => (3, Duration::from_secs(3_600)),
             Self::Change => (300, Duration::from_secs(300)),

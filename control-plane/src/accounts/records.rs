@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::rules::{
-        account::{Account, Confirmation, PendingConfirmation},
+        account::{Account, AccountV2, Confirmation, PendingConfirmation},
+        password_reset::PasswordReset,
         quota::QuotaUse,
         ssh_key::SshKeys,
     },
@@ -14,7 +15,7 @@ use crate::{
 };
 
 records! {
-    Account, at "acc/" by AccountId, version 2;
+    Account, at "acc/" by AccountId, version 3, from 2 => AccountV2;
     // By the keyed hash of the ID.
     LoginClaim, at "login/" by String, version 2;
     // By the keyed hash of the address.
@@ -22,6 +23,7 @@ records! {
     // By the hash of its secret.
     Confirmation, at "ver/" by String, version 2;
     PendingConfirmation, at "verof/" by AccountId, version 2;
+    PasswordReset, at "reset/" by AccountId, version 1;
     SealedSshKeys, at "keys/" by AccountId, version 2;
     QuotaUse, at "quota/" by AccountId, version 2;
     Erasing, at "erasing/" by AccountId, version 2;

@@ -42,6 +42,9 @@ struct Session {
     account: AccountId,
     expires_at: Timestamp,
     used_at: Timestamp,
+    /// [`Account::credentials`] when it began or was kept: it ends when the password is changed.
+    #[serde(default)]
+    credentials: u32,
 }
 
 /// A sign-in that may be looked at.
@@ -112,6 +115,7 @@ impl Accounts {
                 account: account.id,
                 expires_at,
                 used_at: now,
+                credentials: account.credentials,
             },
         )
         .await?;
@@ -119,7 +123,7 @@ impl Accounts {
             token,
             account: account.id,
             expires_at,
-            device: Some(self.new_device(account.id, now)?),
+            device: Some(self.new_device(&account, now)?),
         })
     }
 
@@ -135,7 +139,7 @@ impl Accounts {
         let limits = &self.rate_limits;
         let token = request.device.as_deref();
         let known = account.zip(token).and_then(|(account, token)| {
-            let device = self.known_device(account.id, token, now)?;
+            let device = self.known_device(account, token, now)?;
             Some((account.id.to_string(), device))
         });
         match known {
@@ -196,7 +200,9 @@ impl Accounts {
         let found = self.ctx.recall::<Session>(&session_name(token))?;
         let session = found.ok_or(Error::Unauthenticated)?.value;
         let account = self.ctx.read::<Account>(&session.account)?;
-        let is_in_use = account.is_some_and(|account| account.state == AccountState::Active);
+        let is_in_use = account.is_some_and(|account| {
+            account.state == AccountState::Active && account.credentials == session.credentials
+        });
         if !is_in_use || !self.vault.has_key(session.account)? {
             return Err(Error::Unauthenticated);
         }
@@ -212,6 +218,17 @@ impl Accounts {
             }
         }
         Ok(session.account)
+    }
+
+    /// Keeps a session after its owner has changed his password in it.
+    pub(super) async fn keep_session(&self, token: &str, credentials: u32) -> Result<(), Error> {
+        let found = self.ctx.recall::<Session>(&session_name(token))?;
+        let session = found.ok_or(Error::Unauthenticated)?.value;
+        let kept = Session {
+            credentials,
+            ..session
+        };
+        self.put_session(token, kept).await
     }
 
     /// Counts a change that an account asks for, or refuses it.
@@ -277,6 +294,7 @@ mod tests {
             },
             created_at: Timestamp::from_millis(1),
             server_quota: 20,
+            credentials: 0,
         };
         let claim = LoginClaim { account: Some(id) };
         let stored = accounts.ctx.commit(Actor::System, "of before", |tx| {

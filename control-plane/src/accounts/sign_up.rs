@@ -114,6 +114,7 @@ impl Accounts {
             },
             created_at: tx.now(),
             server_quota: self.settings.server_quota,
+            credentials: 0,
         };
         tx.insert(&id, &account)?;
         let claim = LoginClaim { account: Some(id) };

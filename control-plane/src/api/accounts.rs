@@ -4,12 +4,15 @@ use innkeeper_wire::{
     api::{Me, SignupAnswer},
     endpoints::{
         Ask, Nothing,
-        rest::{ConfirmEmail, GetMe, ResendConfirmation, SignUp},
+        rest::{
+            ChangePassword, ConfirmEmail, FindId, GetMe, RequestPasswordReset, ResendConfirmation,
+            ResetPassword, SignUp,
+        },
     },
 };
 
 use super::{
-    auth::{Customer, Visitor},
+    auth::{Customer, Session, Visitor},
     context::Context,
     error::Refused,
 };
@@ -39,6 +42,45 @@ pub(super) async fn resend_confirmation(
 ) -> Result<Nothing, Refused> {
     let accounts = &context.nouns.accounts;
     accounts.resend_confirmation(&caller, &ask.body.login)?;
+    Ok(Nothing)
+}
+
+pub(super) async fn find_id(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<FindId>,
+) -> Result<Nothing, Refused> {
+    context.nouns.accounts.find_ids(&caller, &ask.body.email)?;
+    Ok(Nothing)
+}
+
+pub(super) async fn request_password_reset(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<RequestPasswordReset>,
+) -> Result<Nothing, Refused> {
+    let (accounts, body) = (&context.nouns.accounts, &ask.body);
+    accounts.request_password_reset(&caller, &body.login_id, &body.email)?;
+    Ok(Nothing)
+}
+
+pub(super) async fn reset_password(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<ResetPassword>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.reset_password(&caller, &ask.body).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn change_password(
+    context: Context,
+    Session(caller, token): Session,
+    ask: Ask<ChangePassword>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.change_password(&caller, &token, &ask.body).await?;
     Ok(Nothing)
 }
 

@@ -32,6 +32,9 @@ pub(super) struct Customer(pub(super) Caller);
 /// A signed-in customer whose request has a key: sent again, it does nothing more.
 pub(super) struct Once(pub(super) Caller, pub(super) String);
 
+/// A signed-in customer with the token of his session, for what is about sessions.
+pub(super) struct Session(pub(super) Caller, pub(super) String);
+
 /// The token of a session, for signing out: the one change that an account may make as often as it likes.
 pub(super) struct Token(pub(super) String);
 
@@ -44,6 +47,10 @@ impl Admits for Customer {
 }
 
 impl Admits for Once {
+    const WHO: Who = Who::Customer;
+}
+
+impl Admits for Session {
     const WHO: Who = Who::Customer;
 }
 
@@ -89,6 +96,16 @@ impl FromRequestParts<Context> for Once {
             let missing = Problem::new(ProblemCode::IdempotencyKeyMissing);
             Err(Refused(Box::new(missing)))
         }
+    }
+}
+
+impl FromRequestParts<Context> for Session {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
+        let Customer(caller) = Customer::from_request_parts(parts, context).await?;
+        let token = bearer(parts).ok_or(Error::Unauthenticated)?.to_owned();
+        Ok(Self(caller, token))
     }
 }
 

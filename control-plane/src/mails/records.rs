@@ -8,5 +8,6 @@ use crate::{
 };
 
 records! {
-    OutgoingMail, at "mail/" by MailId, version 3, from 2 => OutgoingMailV2;
+    // Version 3 has fewer kinds.
+    OutgoingMail, at "mail/" by MailId, version 4, from 2 => OutgoingMailV2, from 3 => OutgoingMail;
 }

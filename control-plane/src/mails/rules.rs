@@ -1,7 +1,8 @@
 //! Mails that leave: what each is about, and the sheet that all are written on, as plain text. What a mail says is
 //! written by the noun that it is about; who sends them and when is the outbox's business (`work/outbox`).
 //!
-//! No mail has a text in it that somebody has typed, but for names of servers, which are host names: whoever signs up
+//! No mail has a text in it that somebody has typed, but for names of servers, which are host names, and IDs of confirmed
+//! accounts, which are letters and digits: whoever signs up
 //! may not be whom the mail goes to, and whoever is signed in may be a thief.
 
 use innkeeper_wire::{
@@ -64,6 +65,17 @@ pub enum MailContent {
     },
     /// Too many wrong passwords.
     SignInLocked {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// The IDs of its address (R5).
+    LoginIds,
+    /// A link to choose another password (R7).
+    PasswordReset,
+    /// That link was asked for again while it waits (R8).
+    PasswordResetAgain,
+    /// The password was changed.
+    PasswordChanged {
         /// From where.
         from: Sealed<SignInPlace>,
     },
@@ -140,6 +152,10 @@ mail_kinds! {
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",
     SignInLocked = "sign-in-locked",
+    LoginIds = "login-ids",
+    PasswordReset = "password-reset",
+    PasswordResetAgain = "password-reset-again",
+    PasswordChanged = "password-changed",
 }
 
 /// A mail as text.

@@ -41,7 +41,11 @@ impl Servers {
             | MailContent::Welcome
             | MailContent::KeyAdded { .. }
             | MailContent::NewSignIn { .. }
-            | MailContent::SignInLocked { .. } => None,
+            | MailContent::SignInLocked { .. }
+            | MailContent::LoginIds
+            | MailContent::PasswordReset
+            | MailContent::PasswordResetAgain
+            | MailContent::PasswordChanged { .. } => None,
         };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))

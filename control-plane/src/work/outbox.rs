@@ -152,10 +152,14 @@ impl Outbox {
 pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
     match &mail.content {
         MailContent::ConfirmEmail => nouns.accounts.compose_confirmation(mail.account).await,
+        MailContent::PasswordReset => nouns.accounts.compose_password_reset(mail.account).await,
         MailContent::Welcome
         | MailContent::KeyAdded { .. }
         | MailContent::NewSignIn { .. }
-        | MailContent::SignInLocked { .. } => nouns.accounts.compose(mail),
+        | MailContent::SignInLocked { .. }
+        | MailContent::LoginIds
+        | MailContent::PasswordResetAgain
+        | MailContent::PasswordChanged { .. } => nouns.accounts.compose(mail),
         MailContent::ServerReady { .. }
         | MailContent::CreateFailed { .. }
         | MailContent::ServerDeleted { .. } => nouns.servers.compose(mail),

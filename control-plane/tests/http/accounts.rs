@@ -157,11 +157,11 @@ async fn a_new_confirmation_mail_ends_the_earlier_link_and_tells_strangers_nothi
         )
     };
     resend("nobody1").await.expect(202);
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     assert_eq!(setting.nouns.mails.queued(10).expect("the outbox").len(), 0);
     resend("minji90@example.com").await.expect(202);
     resend("minji90").await.expect(202);
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     assert_eq!(
         setting.nouns.mails.queued(10).expect("the outbox").len(),
         1,
@@ -363,7 +363,7 @@ async fn an_address_with_a_domain_in_any_script_is_one_on_every_way_in() {
             .post("/email-confirmations/resend", None, login)
             .await
             .expect(202);
-        setting.answer_resends().await;
+        setting.answer_wishes().await;
         let mails = setting.nouns.mails.queued(10).expect("the outbox");
         assert_eq!(mails.len(), 1, "{form}");
         let mail = compose(&setting.nouns, &mails[0]).await.expect("composed");

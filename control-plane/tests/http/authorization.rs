@@ -18,7 +18,9 @@ use innkeeper_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::setting::{Answer, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup};
+use crate::setting::{
+    Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
+};
 
 /// What is asked, and how somebody hears who has nothing to do with what it is about.
 struct Sample {
@@ -96,7 +98,20 @@ impl Owner {
                 ("", json!({ "token": setting.mailed_token().await }))
             }
             "resend_confirmation" => ("", json!({ "login": "minji90" })),
+            "find_id" => ("", json!({ "email": "minji90@example.com" })),
+            "request_password_reset" => {
+                let body = json!({ "login_id": "minji90", "email": "minji90@example.com" });
+                ("", body)
+            }
+            "reset_password" => {
+                let token = setting.reset_token("minji90").await;
+                ("", json!({ "token": token, "password": OTHER_PASSWORD }))
+            }
             "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
+            "change_password" => {
+                let body = json!({ "current": PASSWORD, "password": OTHER_PASSWORD });
+                ("", body)
+            }
             "add_ssh_key" => ("", json!({ "name": "k", "public_key": public_key(7) })),
             "change_ssh_key" => (key.as_str(), json!({ "name": "k2" })),
             "remove_ssh_key" => (key.as_str(), json!({})),

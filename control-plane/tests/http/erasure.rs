@@ -147,7 +147,7 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
         )
         .await;
     setting.nouns.accounts.erase(account).await.expect("erased");
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     let confirmation = json!({ "token": link });
     setting
         .post("/email-confirmations", None, confirmation)

@@ -25,4 +25,5 @@ mod setting;
 mod sign_ups;
 mod signing_in;
 mod texts;
+mod ways_back;
 mod witnesses;

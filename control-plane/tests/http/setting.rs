@@ -49,6 +49,8 @@ use tower::ServiceExt as _;
 use crate::{contract, offer::settings};
 
 pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
+/// Another good one.
+pub(crate) const OTHER_PASSWORD: &str = "copper-lantern-glacier-73";
 /// What the portal proves itself with.
 const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
@@ -365,9 +367,9 @@ impl Setting {
         self.post_from(address, "/sessions", body).await
     }
 
-    /// Mails that were asked for again are put into the outbox.
-    pub(crate) async fn answer_resends(&self) {
-        let answered = self.nouns.accounts.answer_resends().await;
+    /// Mails that somebody has wished for are put into the outbox.
+    pub(crate) async fn answer_wishes(&self) {
+        let answered = self.nouns.accounts.answer_wishes().await;
         answered.expect("looked up");
     }
 
@@ -403,6 +405,17 @@ impl Setting {
             .expect("a reason to send");
         self.nouns.mails.done(mail.id).await.expect("done");
         ready.letter.body
+    }
+
+    /// Somebody asks for another password; gives the token of the mail, as its reader would find it.
+    pub(crate) async fn reset_token(&self, login_id: &str) -> String {
+        let body = json!({ "login_id": login_id, "email": format!("{login_id}@example.com") });
+        self.post("/password-resets", None, body).await.expect(202);
+        self.answer_wishes().await;
+        let mails = self.mails(MailKind::PasswordReset).await;
+        let body = &mails.last().expect("a mail").letter.body;
+        let (_, rest) = body.split_once("token=").expect("a link");
+        rest.split_whitespace().next().expect("a token").to_owned()
     }
 
     /// A customer who signed up, confirmed and signed in; gives the session's token.

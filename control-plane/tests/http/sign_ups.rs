@@ -124,7 +124,7 @@ async fn a_sign_up_with_somebodys_address_shuts_him_out_of_nothing() {
         .post("/email-confirmations/resend", None, resend)
         .await;
     answer.expect(202);
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     let second = setting.mailed_token().await;
     assert_eq!(confirm(&setting, &first).await, 410, "replaced");
     assert_eq!(confirm(&setting, &second).await, 204);
@@ -219,7 +219,7 @@ async fn mails_that_are_sent_again_count_for_who_asked_for_them() {
             .await
             .expect(202);
     }
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     assert_eq!(
         setting.nouns.mails.queued(100).expect("the outbox").len(),
         20
@@ -229,7 +229,7 @@ async fn mails_that_are_sent_again_count_for_who_asked_for_them() {
         .post_from("192.0.2.2", "/email-confirmations/resend", login)
         .await
         .expect(202);
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     assert_eq!(
         setting.nouns.mails.queued(100).expect("the outbox").len(),
         21
@@ -405,7 +405,7 @@ async fn after_a_restore_no_sign_up_of_before_ends_and_its_owner_can_confirm_aga
     let resend = json!({ "login": "minji90" });
     let path = "/email-confirmations/resend";
     setting.post(path, None, resend).await.expect(202);
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     setting.clock.advance_s(DAY_S - 1);
     assert_eq!(confirm(&setting, &setting.mailed_token().await).await, 204);
     assert_eq!(sign_in(&setting, "minji90").await, 201);
@@ -491,7 +491,7 @@ async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
             .await;
         drop_mails(&setting).await;
         setting.clock.advance_s(61);
-        setting.answer_resends().await;
+        setting.answer_wishes().await;
         queued += setting.nouns.mails.queued(100).expect("the outbox").len();
         drop_mails(&setting).await;
     }

@@ -303,6 +303,6 @@ async fn known_and_unknown_names_make_the_same_work() {
         answer.await.expect(202);
         assert_eq!(setting.nouns.ctx.store().sequence(), sequence, "{login}");
     }
-    setting.answer_resends().await;
+    setting.answer_wishes().await;
     assert_eq!(setting.mails(MailKind::ConfirmEmail).await.len(), 1);
 }

@@ -154,7 +154,38 @@ sign-in-password-required = Enter your password.
 sign-in-remember = Remember ID
 sign-in-kept = Your session has ended. Sign in again: what you entered is kept, and you can send it then.
 sign-in-to-order = Sign in to order { $amount }, or sign up first. The choice is kept.
-sign-in-locked-help = To have it unlocked at once, write to
+sign-in-locked-help = To get in at once, choose a new password:
+
+## Ways back in
+
+find-id = Find ID
+find-id-lead = Enter your e-mail address. We mail you the IDs that were opened with it.
+find-id-done = If there are accounts with this address, a mail with their IDs is on its way to it.
+find-password = Find password
+find-password-lead = Enter your ID and the e-mail address of your account. We mail you a link to choose a new password.
+find-password-done = If ID and address belong together, a link to choose a new password is on its way. It works once, for 30 minutes.
+find-password-pending = If you have asked for one within the last 30 minutes, use the link in the mail that you have: no second one is sent while it works.
+find-login = ID
+find-login-required = Enter your ID.
+find-email = E-mail
+find-email-hint = The address that you confirmed for your account.
+find-email-required = Enter your e-mail address.
+find-ok = OK
+find-again = Ask again
+reset-password = Choose a new password
+reset-password-lead = All devices are signed out by that. Then sign in with your new password.
+reset-password-expired = This link was used already, was replaced by a newer one, or is too old. Have another one sent.
+new-password = New password
+new-password-hint = { $count ->
+    [one] At least { $count } character, without your ID, name or e-mail address. Several words in a row are good.
+   *[other] At least { $count } characters, without your ID, name or e-mail address. Several words in a row are good.
+}
+new-password-required = Enter a new password.
+new-password-too-short = { $count ->
+    [one] Use at least { $count } character.
+   *[other] Use at least { $count } characters.
+}
+password-do = Save password
 
 ## Notices
 
@@ -162,6 +193,8 @@ notice-email-confirmed = Your address is confirmed. You can sign in now.
 notice-signed-out = You are signed out.
 notice-session-ended = Your session has ended. Please sign in again.
 notice-mail-sent = If an account waits for it, a new link is on its way.
+notice-password-reset = Your password was changed. Sign in with the new one.
+notice-password-changed = Your password was changed. All other devices are signed out.
 notice-key-added = The SSH key was added.
 notice-key-renamed = The SSH key has its new name.
 notice-key-deleted = The SSH key was deleted from your account.
@@ -403,6 +436,13 @@ order-failed-free = Nothing was charged.
 
 ## Account
 
+account-tabs = Pages of your account
+account-profile = Profile
+change-password = Change password
+change-password-lead = You stay signed in here; all other devices are signed out.
+current-password = Present password
+current-password-required = Enter your present password.
+current-password-wrong = This is not your present password.
 account-language = Language of mails
 account-since = Member since
 account-quota = Servers allowed at a time
@@ -480,6 +520,7 @@ field-longer-than = { $count ->
     [one] Use at most { $count } character.
    *[other] Use at most { $count } characters.
 }
+field-wrong = This is not right.
 field-taken = Somebody has this already.
 field-too-short = This is too short.
 field-weak = This password is easy to guess. Choose a longer or less common one.

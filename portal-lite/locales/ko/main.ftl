@@ -136,7 +136,32 @@ sign-in-password-required = 비밀번호를 입력해 주세요.
 sign-in-remember = 아이디 저장
 sign-in-kept = 로그인 시간이 만료되었습니다. 다시 로그인해 주세요. 입력하신 내용은 보관되어 있으며, 로그인한 뒤 전송할 수 있습니다.
 sign-in-to-order = { $amount } 주문을 계속하려면 로그인하거나 먼저 회원가입해 주세요. 선택하신 내용은 유지됩니다.
-sign-in-locked-help = 바로 잠금 해제를 원하시면 문의해 주세요:
+sign-in-locked-help = 비밀번호를 재설정하면 바로 로그인할 수 있습니다:
+
+## Ways back in
+
+find-id = 아이디 찾기
+find-id-lead = 가입할 때 입력한 이메일 주소를 입력해 주세요. 그 주소로 가입한 아이디를 메일로 알려 드립니다.
+find-id-done = 이 이메일 주소로 가입한 아이디가 있으면 안내 메일이 발송됩니다.
+find-password = 비밀번호 찾기
+find-password-lead = 가입할 때 입력한 아이디와 이메일 주소를 입력해 주세요. 비밀번호를 재설정할 수 있는 링크를 메일로 보내 드립니다.
+find-password-done = 아이디와 이메일 주소가 일치하면 비밀번호 재설정 링크가 발송됩니다. 링크는 30분 동안 한 번만 사용할 수 있습니다.
+find-password-pending = 30분 안에 이미 요청하셨다면 먼저 받은 메일의 링크를 이용해 주세요. 그 링크가 유효한 동안에는 새 링크를 보내지 않습니다.
+find-login = 아이디
+find-login-required = 아이디를 입력해 주세요.
+find-email = 이메일
+find-email-hint = 가입할 때 인증한 이메일 주소입니다.
+find-email-required = 이메일을 입력해 주세요.
+find-ok = 확인
+find-again = 다시 요청하기
+reset-password = 비밀번호 재설정
+reset-password-lead = 비밀번호를 재설정하면 모든 기기에서 로그아웃됩니다. 새 비밀번호로 다시 로그인해 주세요.
+reset-password-expired = 이미 사용했거나 새 링크로 바뀌었거나 기한이 지난 링크입니다. 비밀번호 찾기에서 다시 요청해 주세요.
+new-password = 새 비밀번호
+new-password-hint = { $count }자 이상 입력해 주세요. 아이디, 이름, 이메일이 들어간 비밀번호는 사용할 수 없습니다.
+new-password-required = 새 비밀번호를 입력해 주세요.
+new-password-too-short = 새 비밀번호는 { $count }자 이상 입력해 주세요.
+password-do = 비밀번호 저장
 
 ## Notices
 
@@ -144,6 +169,8 @@ notice-email-confirmed = 이메일 인증이 완료되었습니다. 이제 로�
 notice-signed-out = 로그아웃되었습니다.
 notice-session-ended = 로그인 시간이 끝났습니다. 다시 로그인해 주세요.
 notice-mail-sent = 인증을 기다리는 계정이 있으면 새 메일이 발송됩니다.
+notice-password-reset = 비밀번호가 변경되었습니다. 새 비밀번호로 로그인해 주세요.
+notice-password-changed = 비밀번호가 변경되었습니다. 다른 모든 기기에서는 로그아웃되었습니다.
 notice-key-added = SSH 키를 추가했습니다.
 notice-key-renamed = SSH 키 이름을 변경했습니다.
 notice-key-deleted = 계정에서 SSH 키를 삭제했습니다.
@@ -382,6 +409,13 @@ order-failed-free = 요금은 청구되지 않았습니다.
 
 ## Account
 
+account-tabs = 회원정보관리 메뉴
+account-profile = 회원정보
+change-password = 비밀번호 변경
+change-password-lead = 이 기기에서는 로그인이 유지되고, 다른 모든 기기에서는 로그아웃됩니다.
+current-password = 현재 비밀번호
+current-password-required = 현재 비밀번호를 입력해 주세요.
+current-password-wrong = 현재 비밀번호가 올바르지 않습니다.
 account-language = 메일 언어
 account-since = 가입일
 account-quota = 동시에 사용할 수 있는 서버 수
@@ -438,6 +472,7 @@ field-required = 필수 입력 항목입니다.
 field-malformed = 형식이 올바르지 않습니다.
 field-too-long = 너무 깁니다.
 field-longer-than = { $count }자 이내로 입력해 주세요.
+field-wrong = 올바르지 않습니다.
 field-taken = 이미 사용 중입니다.
 field-too-short = 너무 짧습니다.
 field-weak = 추측하기 쉬운 비밀번호입니다. 더 길거나 흔하지 않은 것을 사용해 주세요.

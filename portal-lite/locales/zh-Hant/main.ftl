@@ -136,7 +136,32 @@ sign-in-password-required = 請輸入密碼。
 sign-in-remember = 記住帳號
 sign-in-kept = 登入已逾時，請重新登入。您輸入的內容已保留，登入後即可送出。
 sign-in-to-order = 請先登入以訂購 { $amount }；還沒有帳號請先註冊。您的選擇會保留。
-sign-in-locked-help = 如需立即解除鎖定，請聯絡
+sign-in-locked-help = 重新設定密碼後即可立即登入：
+
+## Ways back in
+
+find-id = 找回帳號
+find-id-lead = 請輸入註冊時使用的電子郵件地址，我們會將以此地址註冊的帳號寄給您。
+find-id-done = 若有以此電子郵件地址註冊的帳號，通知信將寄至該地址。
+find-password = 找回密碼
+find-password-lead = 請輸入註冊時使用的帳號與電子郵件地址，我們會寄送重設密碼的連結給您。
+find-password-done = 若帳號與電子郵件地址相符，重設密碼的連結將寄至該地址。連結 30 分鐘內有效，僅能使用一次。
+find-password-pending = 若您在 30 分鐘內已提出要求，請使用先前信件中的連結；連結有效期間不會再寄送新的連結。
+find-login = 帳號
+find-login-required = 請輸入帳號。
+find-email = 電子郵件
+find-email-hint = 您的帳號已驗證的電子郵件地址。
+find-email-required = 請輸入電子郵件地址。
+find-ok = 確定
+find-again = 重新提出要求
+reset-password = 重新設定密碼
+reset-password-lead = 重新設定後，所有裝置都會登出，請以新密碼登入。
+reset-password-expired = 此連結已使用過、已被新連結取代或已逾期。請由「找回密碼」重新提出要求。
+new-password = 新密碼
+new-password-hint = 至少 { $count } 個字元，不得包含您的帳號、姓名或電子郵件。建議使用多個詞組合。
+new-password-required = 請輸入新密碼。
+new-password-too-short = 新密碼至少需要 { $count } 個字元。
+password-do = 儲存密碼
 
 ## Notices
 
@@ -144,6 +169,8 @@ notice-email-confirmed = 電子郵件已驗證，現在可以登入。
 notice-signed-out = 您已登出。
 notice-session-ended = 登入已逾時，請重新登入。
 notice-mail-sent = 若有等待驗證的帳號，新的驗證信已寄出。
+notice-password-reset = 密碼已變更，請以新密碼登入。
+notice-password-changed = 密碼已變更，其他所有裝置均已登出。
 notice-key-added = 已新增 SSH 金鑰。
 notice-key-renamed = 已變更 SSH 金鑰名稱。
 notice-key-deleted = 已從帳戶刪除 SSH 金鑰。
@@ -382,6 +409,13 @@ order-failed-free = 未計費。
 
 ## Account
 
+account-tabs = 帳戶設定選單
+account-profile = 帳戶資料
+change-password = 更改密碼
+change-password-lead = 此裝置會維持登入，其他所有裝置都會登出。
+current-password = 目前的密碼
+current-password-required = 請輸入目前的密碼。
+current-password-wrong = 目前的密碼不正確。
 account-language = 信件語言
 account-since = 註冊日期
 account-quota = 可同時使用的主機數
@@ -438,6 +472,7 @@ field-required = 此欄位為必填。
 field-malformed = 格式不正確。
 field-too-long = 內容過長。
 field-longer-than = 請勿超過 { $count } 個字元。
+field-wrong = 內容不正確。
 field-taken = 已被使用。
 field-too-short = 長度不足。
 field-weak = 密碼容易被猜到，請使用更長或較不常見的密碼。

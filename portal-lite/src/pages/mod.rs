@@ -8,6 +8,7 @@ pub mod live;
 pub mod new_server;
 pub mod offer;
 pub mod orders;
+pub mod recovery;
 pub mod server;
 pub mod servers;
 pub mod sign_in;

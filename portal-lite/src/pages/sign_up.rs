@@ -143,7 +143,7 @@ struct Confirm {
 #[derive(Deserialize)]
 pub struct Link {
     #[serde(default)]
-    token: String,
+    pub(super) token: String,
 }
 
 /// `GET /sign-up`

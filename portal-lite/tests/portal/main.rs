@@ -12,3 +12,4 @@ mod style;
 mod support;
 mod texts;
 mod ways;
+mod ways_back;

@@ -3,8 +3,9 @@
 use super::Header;
 use crate::{
     api::{
-        Catalogue, EmailConfirmationRequest, Installation, ListQuery, Me, Order, OrderRequest,
-        Page, Quote, QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery,
+        Catalogue, EmailConfirmationRequest, FindIdRequest, Installation, ListQuery, Me,
+        NewPasswordRequest, Order, OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest,
+        Quote, QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery,
         SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
         SshKeyRequest,
     },
@@ -55,6 +56,18 @@ endpoints! {
     ResendConfirmation = "resend_confirmation": Anybody Post "/email-confirmations/resend", in "sign-up",
         with ResendRequest => 202;
 
+    /// Mails the IDs of an address to it, if it has any. The answer does not tell.
+    FindId = "find_id": Anybody Post "/id-reminders", in "account", with FindIdRequest => 202;
+
+    /// Mails a link with which another password can be chosen, if ID and address belong together. The answer does not tell.
+    /// The link works once, for 30 minutes; while one waits there is no second one.
+    RequestPasswordReset = "request_password_reset": Anybody Post "/password-resets", in "account",
+        with PasswordResetRequest => 202;
+
+    /// Chooses another password with the token of the mailed link. Ends all sessions of the account.
+    ResetPassword = "reset_password": Anybody Post "/password-resets/complete", in "account",
+        with NewPasswordRequest => 204;
+
     /// Signs in.
     SignIn = "sign_in": Anybody Post "/sessions", in "account", with SessionRequest => 201 SessionAnswer;
 
@@ -63,6 +76,9 @@ endpoints! {
 
     /// The signed-in account.
     GetMe = "me": Customer Get "/me", in "account" => 200 Me;
+
+    /// Changes the password. Ends all other sessions of the account.
+    ChangePassword = "change_password": Customer Post "/me/password", in "account", with PasswordChangeRequest => 204;
 
     /// The account's keys, newest first. There are few, so it is always one page.
     ListSshKeys = "list_ssh_keys": Customer Get "/me/ssh-keys", in "account" => 200 Page<SshKey>;

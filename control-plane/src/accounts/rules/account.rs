@@ -17,7 +17,10 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::rules::{mailbox, names, password},
+    accounts::rules::{
+        mailbox, names,
+        password::{self, Owner},
+    },
     kernel::{field, sealed::Sealed},
 };
 
@@ -60,6 +63,41 @@ pub struct Account {
     pub created_at: Timestamp,
     /// Most servers at a time.
     pub server_quota: u32,
+    /// How often its password was changed. Sessions and known devices of before are over by that.
+    pub credentials: u32,
+}
+
+/// An account of version 2, when no password could be changed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AccountV2 {
+    id: AccountId,
+    person: Option<Sealed<Person>>,
+    state: AccountState,
+    consent: Consent,
+    created_at: Timestamp,
+    server_quota: u32,
+}
+
+impl From<AccountV2> for Account {
+    fn from(before: AccountV2) -> Self {
+        let AccountV2 {
+            id,
+            person,
+            state,
+            consent,
+            created_at,
+            server_quota,
+        } = before;
+        Self {
+            id,
+            person,
+            state,
+            consent,
+            created_at,
+            server_quota,
+            credentials: 0,
+        }
+    }
 }
 
 /// Who an account is of. Never stored but sealed.
@@ -78,6 +116,18 @@ pub struct Person {
     pub locale: Locale,
     /// The client's address when it signed up.
     pub signed_up_from: String,
+}
+
+impl Person {
+    /// What of him must not stand in his password.
+    #[must_use]
+    pub fn owner(&self) -> Owner<'_> {
+        Owner {
+            login_id: &self.login_id,
+            name: &self.name,
+            email: &self.email,
+        }
+    }
 }
 
 /// How far an account is.
@@ -116,6 +166,16 @@ impl Account {
     #[must_use]
     pub fn has_lapsed(&self, now: Timestamp) -> bool {
         self.state == AccountState::PendingEmail && now >= self.confirmable_until()
+    }
+
+    /// The account with another password, which stands in `person`.
+    #[must_use]
+    pub fn with_password(self, person: Sealed<Person>) -> Self {
+        Self {
+            person: Some(person),
+            credentials: self.credentials.wrapping_add(1),
+            ..self
+        }
     }
 
     /// The account without its person, for good; `servers` of it are not gone.
@@ -180,7 +240,13 @@ pub fn check_signup(
     let email = email
         .map_err(|error| errors.push(error))
         .unwrap_or_default();
-    errors.extend(password::check(request, rules.password_length_min));
+    let owner = Owner {
+        login_id: &request.login_id,
+        name: &request.name,
+        email: &request.email,
+    };
+    let length_min = rules.password_length_min;
+    errors.extend(password::check(&request.password, owner, length_min));
     if request.accepted_terms.is_empty() {
         errors.push(field(
             "/accepted_terms",
@@ -256,6 +322,7 @@ mod tests {
             },
             created_at: Timestamp::from_millis(1),
             server_quota: 20,
+            credentials: 0,
         }
     }
 

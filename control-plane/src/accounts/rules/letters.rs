@@ -4,6 +4,10 @@ use innkeeper_wire::time::Timestamp;
 
 use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 
+mod recovery;
+
+pub use self::recovery::{login_ids, password_changed, password_reset, password_reset_again};
+
 /// Confirm the address; says nothing that whoever signed up has typed.
 #[must_use]
 pub fn confirm_email(

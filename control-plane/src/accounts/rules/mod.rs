@@ -7,5 +7,6 @@ pub mod lockout;
 pub mod mailbox;
 pub mod names;
 pub mod password;
+pub mod password_reset;
 pub mod quota;
 pub mod ssh_key;

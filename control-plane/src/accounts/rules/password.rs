@@ -7,10 +7,7 @@
 use std::borrow::Cow;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use innkeeper_wire::{
-    api::SignupRequest,
-    error::{FieldError, FieldErrorCode},
-};
+use innkeeper_wire::error::{FieldError, FieldErrorCode};
 
 use crate::kernel::field;
 
@@ -25,10 +22,22 @@ pub fn normal(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text)
 }
 
+/// Whose password it is: what of him must not stand in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// His ID.
+    pub login_id: &'a str,
+    /// His name.
+    pub name: &'a str,
+    /// His address.
+    pub email: &'a str,
+}
+
 /// The `modern` profile (domain-model B7): length, no personal data, not easy to guess; no classes.
-pub(super) fn check(request: &SignupRequest, length_min: usize) -> Option<FieldError> {
+#[must_use]
+pub fn check(password: &str, owner: Owner<'_>, length_min: usize) -> Option<FieldError> {
     let refuse = |code, detail: &str| Some(field("/password", code, detail));
-    let password = normal(&request.password);
+    let password = normal(password);
     let length = password.chars().count();
     if length == 0 {
         return refuse(FieldErrorCode::Required, "choose a password");
@@ -42,9 +51,9 @@ pub(super) fn check(request: &SignupRequest, length_min: usize) -> Option<FieldE
         return refuse(FieldErrorCode::TooLong, detail);
     }
     let lower = password.to_lowercase();
-    let personal: Vec<String> = [request.login_id.as_str(), request.name.as_str()]
+    let personal: Vec<String> = [owner.login_id, owner.name]
         .into_iter()
-        .chain(request.email.split(['@', '\u{ff20}']).next())
+        .chain(owner.email.split(['@', '\u{ff20}']).next())
         .map(|text| normal(text.trim()).to_lowercase())
         .filter(|text| text.chars().count() >= PERSONAL_LENGTH_MIN)
         .collect();
@@ -61,20 +70,15 @@ pub(super) fn check(request: &SignupRequest, length_min: usize) -> Option<FieldE
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::api::Locale;
-
     use super::*;
 
     fn judged(password: &str) -> Option<FieldErrorCode> {
-        let request = SignupRequest {
-            login_id: "minji90".to_owned(),
-            name: "Zoë Müller".to_owned(),
-            email: "zmueller@example.com".to_owned(),
-            password: password.to_owned(),
-            accepted_terms: "2026-01".to_owned(),
-            locale: Locale::Ko,
+        let owner = Owner {
+            login_id: "minji90",
+            name: "Zoë Müller",
+            email: "zmueller@example.com",
         };
-        check(&request, 15).map(|error| error.code)
+        check(password, owner, 15).map(|error| error.code)
     }
 
     #[test]

@@ -157,6 +157,9 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             | "POST /signups"
             | "POST /email-confirmations"
             | "POST /email-confirmations/resend"
+            | "POST /id-reminders"
+            | "POST /password-resets"
+            | "POST /password-resets/complete"
             | "POST /sessions"
     );
     let bearer = parts
@@ -182,6 +185,10 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("POST", ["signups"]) => json(201, &fixtures::signup()),
         ("POST", ["email-confirmations"]) => StatusCode::NO_CONTENT.into_response(),
         ("POST", ["email-confirmations", "resend"]) => StatusCode::ACCEPTED.into_response(),
+        ("POST", ["id-reminders"] | ["password-resets"]) => StatusCode::ACCEPTED.into_response(),
+        ("POST", ["password-resets", "complete"] | ["me", "password"]) => {
+            StatusCode::NO_CONTENT.into_response()
+        }
         ("POST", ["sessions"]) => json(201, &fixtures::session(TOKEN)),
         ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me"]) => json(200, &fixtures::me()),
@@ -365,7 +372,7 @@ pub(crate) fn address(row: &Row) -> String {
     let path = row.path.replace("{id}", id.map_or("", |(_, id)| id));
     let path = path.replace("{action}", "power_off");
     match row.path {
-        "/confirm" => "/confirm?token=t".to_owned(),
+        "/confirm" | "/reset-password" => format!("{path}?token=t"),
         "/servers/new/confirm" => {
             "/servers/new/confirm?quote=quo_0190b5c87f1e7c3a8e0f000000000001".to_owned()
         }
