@@ -35,6 +35,8 @@ pub enum Cookie {
     Account,
     /// The account's language, for whoever has chosen none in this browser.
     AccountLanguage,
+    /// The account's time zone.
+    AccountZone,
     /// The API's token for a device from which somebody has signed in.
     Device,
 }
@@ -108,6 +110,8 @@ impl Cookie {
             (Self::Account, Transport::Http) => "innkeeper-account",
             (Self::AccountLanguage, Transport::Https) => "__Host-innkeeper-account-language",
             (Self::AccountLanguage, Transport::Http) => "innkeeper-account-language",
+            (Self::AccountZone, Transport::Https) => "__Host-innkeeper-account-zone",
+            (Self::AccountZone, Transport::Http) => "innkeeper-account-zone",
             (Self::Device, Transport::Https) => "__Host-innkeeper-device",
             (Self::Device, Transport::Http) => "innkeeper-device",
         }

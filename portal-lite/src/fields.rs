@@ -49,6 +49,8 @@ pub enum Kind {
     Lines(u8),
     /// A box to tick.
     Tick,
+    /// One of many things, which the page lists.
+    Select,
     /// A group of things to choose from, one or several. The page draws the things.
     Group,
     /// Nothing that is seen.

@@ -260,7 +260,7 @@ impl Drawn {
             Kind::Password | Kind::NewPassword => "password",
             Kind::Tick => "checkbox",
             Kind::Hidden => "hidden",
-            Kind::Text | Kind::Lines(_) | Kind::Group => "text",
+            Kind::Text | Kind::Lines(_) | Kind::Select | Kind::Group => "text",
         }
     }
 

@@ -56,6 +56,12 @@ notices! {
     MailSent = "mail-sent", "notice-mail-sent";
     /// Another password was chosen by a mailed link; sign in with it.
     PasswordReset = "password-reset", "notice-password-reset";
+    /// Something of the account was changed.
+    ProfileChanged = "profile-changed", "notice-profile-changed";
+    /// A link is on its way to another address.
+    NewEmailMailed = "new-email-mailed", "notice-new-email-mailed";
+    /// Another address is confirmed.
+    NewEmailConfirmed = "new-email-confirmed", "notice-new-email-confirmed";
     /// The password was changed.
     PasswordChanged = "password-changed", "notice-password-changed";
     /// An SSH key was added.

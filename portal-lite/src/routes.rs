@@ -132,6 +132,13 @@ pub const PAGES: &[Row] = &[
         ..ANYONE
     },
     Row {
+        path: "/confirm-email",
+        query: &["token", "lang"],
+        form: Some(account::email::CONFIRM),
+        handler: || get(account::email::show_confirm).post(account::email::confirm),
+        ..ANYONE
+    },
+    Row {
         path: "/sign-out",
         kind: Kind::Target,
         form: Some(&[]),
@@ -226,7 +233,22 @@ pub const PAGES: &[Row] = &[
     Row {
         path: "/account",
         place: Place::Account,
-        handler: || get(account::show),
+        form: Some(account::PROFILE),
+        handler: || get(account::show).post(account::change),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/email",
+        place: Place::Account,
+        form: Some(account::email::EMAIL),
+        handler: || get(account::email::show).post(account::email::change),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/mobile",
+        place: Place::Account,
+        form: Some(account::mobile::MOBILE),
+        handler: || get(account::mobile::show).post(account::mobile::change),
         ..MEMBERS
     },
     Row {

@@ -66,6 +66,8 @@ pub struct Visit {
     pub newcomer: Option<String>,
     /// Where he wanted to go.
     pub wanted: Option<String>,
+    /// The time zone of his account, if he has a session.
+    pub account_zone: Option<Zone>,
     seed: Seed,
 }
 
@@ -132,6 +134,8 @@ impl Visit {
             remembered: text_of(Cookie::Login, headers, &portal),
             newcomer: text_of(Cookie::Newcomer, headers, &portal),
             wanted: text_of(Cookie::Next, headers, &portal),
+            account_zone: text_of(Cookie::AccountZone, headers, &portal)
+                .and_then(|name| name.parse().ok()),
             seed,
             portal,
         }
@@ -208,9 +212,12 @@ impl Visit {
         facts.map_or(0, |facts| facts.installation.password_length_min)
     }
 
-    /// The time zone of exact times: that of all accounts of the installation.
+    /// The time zone of exact times: that of the account, or of the installation.
     #[must_use]
     pub fn zone(&self) -> Zone {
+        if let Some(zone) = self.account_zone.clone().filter(|_| self.session.is_some()) {
+            return zone;
+        }
         let facts = self.facts.as_deref();
         facts.map_or_else(Zone::default, |facts| facts.installation.time_zone.clone())
     }

@@ -17,12 +17,14 @@ use crate::{
     zone::Zone,
 };
 
+mod profile;
 mod recovery;
 mod servers;
 
 pub use crate::locale::Locale;
 
 pub use self::{
+    profile::{EmailChangeRequest, MobileChange, ProfileChange},
     recovery::{FindIdRequest, NewPasswordRequest, PasswordChangeRequest, PasswordResetRequest},
     servers::{
         OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
@@ -44,6 +46,8 @@ pub const LOGIN_ID_LENGTH_MAX: usize = 12;
 pub const NAME_LENGTH_MAX: usize = 100;
 /// Longest e-mail address, in bytes.
 pub const EMAIL_LENGTH_MAX: usize = 254;
+/// Longest mobile number as somebody may type it, in characters.
+pub const MOBILE_LENGTH_MAX: usize = 32;
 /// Longest password, in characters.
 pub const PASSWORD_LENGTH_MAX: usize = 128;
 /// Longest name of an SSH key, in characters.
@@ -211,6 +215,12 @@ pub struct Me {
     pub email: String,
     /// The same for people to read, its domain in the script of its owner.
     pub email_shown: String,
+    /// The address that takes its place once it is confirmed, for people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_email_shown: Option<String>,
+    /// The mobile number in the form of E.164, such as `+821012345678`. Nobody has verified it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mobile: Option<String>,
     /// Language for mails.
     pub locale: Locale,
     /// The time zone in which pages and mails tell it times.

@@ -51,6 +51,30 @@ impl Zone {
         self.written(pattern, at)
     }
 
+    /// The names of places whose time people live by, such as `Asia/Seoul`, in their order; and UTC.
+    #[must_use]
+    pub fn names() -> Vec<String> {
+        const AREAS: [&str; 10] = [
+            "Africa/",
+            "America/",
+            "Antarctica/",
+            "Arctic/",
+            "Asia/",
+            "Atlantic/",
+            "Australia/",
+            "Europe/",
+            "Indian/",
+            "Pacific/",
+        ];
+        let known = jiff::tz::db().available().map(|name| name.to_string());
+        let is_place = |name: &String| AREAS.iter().any(|area| name.starts_with(area));
+        let mut names: Vec<String> = known.filter(is_place).collect();
+        names.push("UTC".to_owned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
     fn written(&self, pattern: &str, at: Timestamp) -> String {
         match jiff::Timestamp::from_millisecond(at.as_millis()) {
             Ok(instant) => {
@@ -144,6 +168,18 @@ mod tests {
             "26 Nov 2026, 23:00 UTC",
             "26 November 2026",
         );
+    }
+
+    #[test]
+    fn every_zone_that_is_offered_is_one() {
+        let names = Zone::names();
+        for name in ["Asia/Seoul", "Asia/Taipei", "America/New_York", "UTC"] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
+        for name in names {
+            let zone: Result<Zone, _> = name.parse();
+            assert_eq!(zone.map(|zone| zone.to_string()), Ok(name));
+        }
     }
 
     #[test]

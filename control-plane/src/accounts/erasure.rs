@@ -6,6 +6,7 @@ use innkeeper_wire::id::AccountId;
 
 use super::{
     Accounts,
+    email_change::remove_email_change,
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
     recovery::remove_reset,
 };
@@ -125,9 +126,19 @@ impl Accounts {
                 tx.put(&login, &LoginClaim { account: None })?;
             }
         }
-        let email = self.email_name(&person.email);
+        self.unlist_under_email(tx, &person.email, account.id)
+    }
+
+    /// Takes an account off the list of an address.
+    pub(super) fn unlist_under_email(
+        &self,
+        tx: &mut Tx<'_>,
+        email: &str,
+        account: AccountId,
+    ) -> Result<(), Error> {
+        let email = self.email_name(email);
         if let Some(EmailIndex { mut accounts }) = tx.get(&email)? {
-            accounts.retain(|other| *other != account.id);
+            accounts.retain(|other| *other != account);
             if accounts.is_empty() {
                 tx.remove::<EmailIndex>(&email)?;
             } else {
@@ -144,6 +155,7 @@ impl Accounts {
         }
         remove_links(tx, account)?;
         remove_reset(tx, account)?;
+        remove_email_change(tx, account)?;
         self.mails.drop_of(tx, account)?;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::{
     kernel::{Actor, Error, Tx, sealed::Sealed},
     mails::{
         ReadyMail,
-        rules::{MailContent, OutgoingMail, Reader, SignInPlace},
+        rules::{FormerEmail, MailContent, OutgoingMail, Reader, SignInPlace},
     },
 };
 
@@ -41,9 +41,9 @@ impl Accounts {
     /// Who reads the mails to this person.
     pub(super) fn reader(&self, person: Person) -> Reader {
         Reader {
+            zone: self.zone_of(&person),
             to: person.email,
             locale: person.locale,
-            zone: self.mails.stationery().time_zone.clone(),
         }
     }
 
@@ -68,7 +68,7 @@ impl Accounts {
         let OutgoingMail {
             account, queued_at, ..
         } = *mail;
-        let Some(reader) = self.reader_of(account)? else {
+        let Some(mut reader) = self.reader_of(account)? else {
             return Ok(None);
         };
         let sheet = self.mails.stationery();
@@ -100,7 +100,18 @@ impl Accounts {
                 let from = self.unseal(account, from)?;
                 letters::password_changed(sheet, &reader, &from, queued_at)
             }
+            MailContent::EmailChanged { to, from } => {
+                let FormerEmail(to) = self.unseal(account, to)?;
+                let from = self.unseal(account, from)?;
+                reader.to = to;
+                letters::email_changed(sheet, &reader, &from, queued_at)
+            }
+            MailContent::MobileChanged { from } => {
+                let from = self.unseal(account, from)?;
+                letters::mobile_changed(sheet, &reader, &from, queued_at)
+            }
             MailContent::ConfirmEmail
+            | MailContent::ConfirmNewEmail
             | MailContent::PasswordReset
             | MailContent::ServerReady { .. }
             | MailContent::CreateFailed { .. }

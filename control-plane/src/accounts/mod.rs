@@ -15,6 +15,7 @@ use crate::{
 
 mod devices;
 pub mod duties;
+mod email_change;
 mod erasure;
 mod guesses;
 mod logins;
@@ -23,6 +24,7 @@ mod password_change;
 mod passwords;
 mod pending;
 mod personal;
+mod profile;
 mod quota;
 mod rate_limits;
 pub(crate) mod records;
@@ -92,14 +94,17 @@ impl Accounts {
         let account = self.ctx.read::<Account>(&caller.account()?)?;
         let account = account.ok_or(Error::Unauthenticated)?;
         let person = self.person(&account)?;
+        let new_email = self.email_that_waits(account.id)?;
         Ok(Me {
             id: account.id,
+            time_zone: self.zone_of(&person),
             login_id: person.login_id,
             name: person.name,
             email_shown: mailbox::shown(&person.email),
             email: person.email,
+            new_email_shown: new_email.map(|email| mailbox::shown(&email)),
+            mobile: person.mobile,
             locale: person.locale,
-            time_zone: self.mails.stationery().time_zone.clone(),
             created_at: account.created_at,
             server_quota: account.server_quota,
         })

@@ -12,10 +12,11 @@ use super::{
 use crate::{
     accounts::rules::{
         account::{Account, Person},
+        email_change::{EmailChange, NewEmail},
         ssh_key::SshKeys,
     },
     kernel::{Actor, Error, Record as _, sealed::Sealed},
-    mails::rules::{OutgoingMail, SignInPlace},
+    mails::rules::{FormerEmail, OutgoingMail, SignInPlace},
     vault::{Place, Vault, VaultError},
 };
 
@@ -41,6 +42,16 @@ impl Personal for SshKeys {
 impl Personal for SignInPlace {
     const RECORD: &'static str = OutgoingMail::KIND.prefix;
     const FIELD: &'static str = "place 1";
+}
+
+impl Personal for NewEmail {
+    const RECORD: &'static str = EmailChange::KIND.prefix;
+    const FIELD: &'static str = "email 1";
+}
+
+impl Personal for FormerEmail {
+    const RECORD: &'static str = OutgoingMail::KIND.prefix;
+    const FIELD: &'static str = "email 1";
 }
 
 impl Accounts {

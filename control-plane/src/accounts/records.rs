@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::rules::{
         account::{Account, AccountV2, Confirmation, PendingConfirmation},
+        email_change::EmailChange,
         password_reset::PasswordReset,
         quota::QuotaUse,
         ssh_key::SshKeys,
@@ -23,6 +24,7 @@ records! {
     // By the hash of its secret.
     Confirmation, at "ver/" by String, version 2;
     PendingConfirmation, at "verof/" by AccountId, version 2;
+    EmailChange, at "newemail/" by AccountId, version 1;
     PasswordReset, at "reset/" by AccountId, version 1;
     SealedSshKeys, at "keys/" by AccountId, version 2;
     QuotaUse, at "quota/" by AccountId, version 2;

@@ -280,6 +280,8 @@ mod tests {
             email: "minji@example.com".to_owned(),
             password_hash: turn.hash_as_typed(password).await.expect("hashed"),
             locale: innkeeper_wire::api::Locale::Ko,
+            mobile: None,
+            time_zone: None,
             signed_up_from: "192.0.2.1".to_owned(),
         };
         let id = AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));

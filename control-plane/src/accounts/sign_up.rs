@@ -57,7 +57,9 @@ impl Accounts {
             name: request.name.trim().to_owned(),
             email: request.email.clone(),
             password_hash: turn.await?.hash(&request.password).await?,
+            mobile: None,
             locale: request.locale,
+            time_zone: None,
             signed_up_from: caller.address.to_string(),
         };
         let id = AccountId::new(self.ctx.ids());
@@ -129,21 +131,15 @@ impl Accounts {
     }
 
     /// Puts an account on the list of its address, which must have room for another confirmed one.
-    fn list_under_email(
+    pub(super) fn list_under_email(
         &self,
         tx: &mut Tx<'_>,
         email: &str,
         account: AccountId,
     ) -> Result<(), Error> {
-        let mut others = self.accounts_of_email(tx, email)?;
-        others.retain(|other| other.id != account);
+        let others = self.check_has_room(tx, email, account)?;
         let is_confirmed = |other: &Account| other.state == AccountState::Active;
         let confirmed = others.iter().filter(|other| is_confirmed(other)).count();
-        if confirmed >= ACCOUNTS_PER_EMAIL_MAX {
-            let detail = "this address has too many accounts already";
-            let error = field("/email", FieldErrorCode::TooMany, detail);
-            return Err(Error::Invalid(vec![error]));
-        }
         // The oldest sign-ups make room.
         let mut surplus = (others.len() - confirmed + 1).saturating_sub(PENDING_PER_EMAIL_MAX);
         let mut accounts = Vec::new();
@@ -156,6 +152,26 @@ impl Accounts {
         }
         accounts.push(account);
         tx.put(&self.email_name(email), &EmailIndex { accounts })
+    }
+
+    /// That an address has room for one more confirmed account; gives the others that it has.
+    pub(super) fn check_has_room(
+        &self,
+        tx: &mut Tx<'_>,
+        email: &str,
+        account: AccountId,
+    ) -> Result<Vec<Account>, Error> {
+        let mut others = self.accounts_of_email(tx, email)?;
+        others.retain(|other| other.id != account);
+        let confirmed = others
+            .iter()
+            .filter(|other| other.state == AccountState::Active);
+        if confirmed.count() >= ACCOUNTS_PER_EMAIL_MAX {
+            let detail = "this address has too many accounts already";
+            let error = field("/email", FieldErrorCode::TooMany, detail);
+            return Err(Error::Invalid(vec![error]));
+        }
+        Ok(others)
     }
 
     /// Writes the mail that asks to confirm the address of an account, with a fresh secret. `None` when there is

@@ -5,7 +5,8 @@ use innkeeper_wire::{
     endpoints::{
         Ask, Nothing,
         rest::{
-            ChangePassword, ConfirmEmail, FindId, GetMe, RequestPasswordReset, ResendConfirmation,
+            ChangeEmail, ChangeMobile, ChangePassword, ChangeProfile, ConfirmEmail,
+            ConfirmNewEmail, FindId, GetMe, RequestPasswordReset, ResendConfirmation,
             ResetPassword, SignUp,
         },
     },
@@ -71,6 +72,46 @@ pub(super) async fn reset_password(
 ) -> Result<Nothing, Refused> {
     let accounts = &context.nouns.accounts;
     accounts.reset_password(&caller, &ask.body).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn change_profile(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<ChangeProfile>,
+) -> Result<Me, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.change_profile(&caller, &ask.body).await?;
+    Ok(accounts.me(&caller)?)
+}
+
+pub(super) async fn change_mobile(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<ChangeMobile>,
+) -> Result<Me, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.change_mobile(&caller, &ask.body).await?;
+    Ok(accounts.me(&caller)?)
+}
+
+pub(super) async fn change_email(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<ChangeEmail>,
+) -> Result<Me, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.change_email(&caller, &ask.body).await?;
+    Ok(accounts.me(&caller)?)
+}
+
+pub(super) async fn confirm_new_email(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<ConfirmNewEmail>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.confirm_new_email(&caller, &ask.body.token).await?;
     Ok(Nothing)
 }
 

@@ -79,6 +79,20 @@ pub enum MailContent {
         /// From where.
         from: Sealed<SignInPlace>,
     },
+    /// Confirm another address of an account. It goes there.
+    ConfirmNewEmail,
+    /// The address was changed. It goes to the one of before.
+    EmailChanged {
+        /// The one of before.
+        to: Sealed<FormerEmail>,
+        /// From where it was confirmed.
+        from: Sealed<SignInPlace>,
+    },
+    /// The mobile number was changed.
+    MobileChanged {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
 }
 
 /// Where somebody signed in from, or tried to. Never stored but sealed with the account's key.
@@ -87,6 +101,10 @@ pub struct SignInPlace {
     /// The network, such as `203.0.113.0/24`.
     pub network: String,
 }
+
+/// The address that an account had when a mail was put into the outbox. Never stored but sealed with the account's key.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FormerEmail(pub String);
 
 /// A mail of version 2, when there was one kind.
 #[derive(Debug, Deserialize)]
@@ -156,6 +174,9 @@ mail_kinds! {
     PasswordReset = "password-reset",
     PasswordResetAgain = "password-reset-again",
     PasswordChanged = "password-changed",
+    ConfirmNewEmail = "confirm-new-email",
+    EmailChanged = "email-changed",
+    MobileChanged = "mobile-changed",
 }
 
 /// A mail as text.

@@ -45,7 +45,10 @@ impl Servers {
             | MailContent::LoginIds
             | MailContent::PasswordReset
             | MailContent::PasswordResetAgain
-            | MailContent::PasswordChanged { .. } => None,
+            | MailContent::PasswordChanged { .. }
+            | MailContent::ConfirmNewEmail
+            | MailContent::EmailChanged { .. }
+            | MailContent::MobileChanged { .. } => None,
         };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))

@@ -152,6 +152,7 @@ impl Outbox {
 pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
     match &mail.content {
         MailContent::ConfirmEmail => nouns.accounts.compose_confirmation(mail.account).await,
+        MailContent::ConfirmNewEmail => nouns.accounts.compose_new_email(mail.account).await,
         MailContent::PasswordReset => nouns.accounts.compose_password_reset(mail.account).await,
         MailContent::Welcome
         | MailContent::KeyAdded { .. }
@@ -159,7 +160,9 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::SignInLocked { .. }
         | MailContent::LoginIds
         | MailContent::PasswordResetAgain
-        | MailContent::PasswordChanged { .. } => nouns.accounts.compose(mail),
+        | MailContent::PasswordChanged { .. }
+        | MailContent::EmailChanged { .. }
+        | MailContent::MobileChanged { .. } => nouns.accounts.compose(mail),
         MailContent::ServerReady { .. }
         | MailContent::CreateFailed { .. }
         | MailContent::ServerDeleted { .. } => nouns.servers.compose(mail),

@@ -108,6 +108,15 @@ impl Owner {
                 ("", json!({ "token": token, "password": OTHER_PASSWORD }))
             }
             "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
+            "change_profile" => ("", json!({ "locale": "en" })),
+            "change_mobile" => ("", json!({ "mobile": "+82 10 1234 5678" })),
+            "change_email" => ("", json!({ "email": "new@example.com" })),
+            "confirm_new_email" => {
+                let token = setting
+                    .new_email_token(&self.token, "new@example.com")
+                    .await;
+                ("", json!({ "token": token }))
+            }
             "change_password" => {
                 let body = json!({ "current": PASSWORD, "password": OTHER_PASSWORD });
                 ("", body)

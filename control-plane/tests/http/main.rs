@@ -17,6 +17,7 @@ mod orders;
 mod outbox;
 mod personal;
 mod prices;
+mod profile;
 mod reach;
 mod recovery;
 mod roll_over;

@@ -29,6 +29,8 @@ const EMAIL: &str = "Finch.Yellow@aviary.example";
 const KEY_NAME: &str = "앵무새 노트북";
 const KEY_COMMENT: &str = "tweety@birdcage";
 const ADDRESS: &str = "198.51.100.77";
+const MOBILE: &str = "+821055501234";
+const NEW_EMAIL: &str = "canary@nest.example";
 /// An ID that nobody has, typed by somebody who thought so.
 const STRANGER: &str = "goblin9";
 
@@ -43,6 +45,8 @@ fn canaries() -> Vec<String> {
         KEY_NAME,
         KEY_COMMENT,
         ADDRESS,
+        MOBILE,
+        NEW_EMAIL,
         "198.51.100.0-24",
         STRANGER,
     ];
@@ -151,6 +155,21 @@ async fn live(setting: &Setting) -> AccountId {
     let keys = setting.get("/me/ssh-keys", Some(token)).await.expect(200);
     let key = keys["data"][0]["id"].as_str().expect("an id");
     assert_eq!(keys["data"][0]["name"], KEY_COMMENT);
+    let mobile = setting.post("/me/mobile", Some(token), json!({ "mobile": MOBILE }));
+    assert_eq!(mobile.await.expect(200)["mobile"], MOBILE);
+    let typo = setting.new_email_token(token, "typo@nest.example").await;
+    let link = setting.new_email_token(token, NEW_EMAIL).await;
+    assert_ne!(typo, link);
+    let forgotten = json!({ "login_id": LOGIN, "email": EMAIL });
+    setting
+        .post("/password-resets", None, forgotten)
+        .await
+        .expect(202);
+    setting
+        .post("/id-reminders", None, json!({ "email": EMAIL }))
+        .await
+        .expect(202);
+    setting.answer_wishes().await;
     let quote = setting.quote(token, key, "web-1").await;
     setting.order(token, &quote, "k1").await.expect(201);
     account.parse().expect("an account")

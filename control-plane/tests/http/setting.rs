@@ -418,6 +418,17 @@ impl Setting {
         rest.split_whitespace().next().expect("a token").to_owned()
     }
 
+    /// Somebody asks for another address; gives the token of the mail that went there.
+    pub(crate) async fn new_email_token(&self, session: &str, email: &str) -> String {
+        let asked = self.post("/me/email", Some(session), json!({ "email": email }));
+        asked.await.expect(202);
+        let mails = self.mails(MailKind::ConfirmNewEmail).await;
+        let mail = mails.last().expect("a mail");
+        assert_eq!(mail.to, email);
+        let (_, rest) = mail.letter.body.split_once("token=").expect("a link");
+        rest.split_whitespace().next().expect("a token").to_owned()
+    }
+
     /// A customer who signed up, confirmed and signed in; gives the session's token.
     pub(crate) async fn customer(&self, login_id: &str) -> String {
         self.post("/signups", None, signup(login_id))

@@ -11,21 +11,20 @@ use axum::{
     response::Response,
 };
 use innkeeper_wire::{
-    api::{Locale, SessionAnswer, SessionRequest},
+    api::{Me, SessionAnswer, SessionRequest},
     endpoints::{Endpoint as _, rest},
     error::ProblemCode,
 };
 use serde::Deserialize;
 use tracing::warn;
 
-use super::{Anyone, onward, wanted_plan};
+use super::{Anyone, account, onward, wanted_plan};
 use crate::{
     api::Caller,
     cookies::{Cookie, SessionToken},
     failure::Failure,
     fields::Fields,
     form::{Entered, Field, Form, Kind, Need},
-    language,
     notice::Notice,
     page::{self, Frame},
     visit::{Resume, Visit, decode, encode, own_path},
@@ -177,8 +176,8 @@ async fn signed_in(
         set(Cookie::Newcomer.clear(transport));
         set(Cookie::Next.clear(transport));
     }
-    if let Some(locale) = language_of(visit, &session).await {
-        set(Cookie::AccountLanguage.set(language::tag(locale), None, transport));
+    if let Some(me) = account_of(visit, &session).await {
+        account::set_cookies(visit, &me, &mut response);
     }
     Ok(response)
 }
@@ -201,7 +200,11 @@ pub async fn sign_out(Extension(visit): Anyone, _: Fields) -> Response {
     }
     let mut response = page::redirect_with(&visit, "/", Notice::SignedOut);
     // Whose session it was stays known: a form that is still open in another tab is given back to nobody else.
-    for cookie in [Cookie::Session, Cookie::AccountLanguage] {
+    for cookie in [
+        Cookie::Session,
+        Cookie::AccountLanguage,
+        Cookie::AccountZone,
+    ] {
         let clear = cookie.clear(visit.portal.transport);
         response.headers_mut().append(SET_COOKIE, clear);
     }
@@ -280,16 +283,16 @@ fn kept(text: &str) -> Option<Fields> {
     Some(Fields::new(pairs))
 }
 
-/// The language of the account. Not knowing it is no reason to keep anybody out.
-async fn language_of(visit: &Visit, session: &SessionToken) -> Option<Locale> {
+/// How the account wants to be spoken to. Not knowing it is no reason to keep anybody out.
+async fn account_of(visit: &Visit, session: &SessionToken) -> Option<Me> {
     let caller = Caller {
         token: Some(session),
         address: visit.address,
     };
     match visit.portal.api.call(caller, rest::GetMe::ask()).await {
-        Ok(me) => Some(me.locale),
+        Ok(me) => Some(me),
         Err(error) => {
-            warn!(%error, "the language of an account that has signed in is not known");
+            warn!(%error, "language and time zone of an account that has signed in are not known");
             None
         }
     }

@@ -5,6 +5,7 @@ mod footer;
 mod forms;
 mod ordering;
 mod pages;
+mod profile;
 mod security;
 mod servers;
 mod serving;

@@ -74,7 +74,7 @@ async fn over_tls_cookies_are_locked_to_the_host() {
         .await;
     assert_eq!(answer.status, 303);
     let cookies: Vec<_> = page.cookies().into_iter().chain(answer.cookies()).collect();
-    assert_eq!(cookies.len(), 8);
+    assert_eq!(cookies.len(), 9);
     for cookie in cookies {
         assert!(cookie.starts_with("__Host-innkeeper-"), "{cookie}");
         assert!(

@@ -3,11 +3,11 @@
 use super::Header;
 use crate::{
     api::{
-        Catalogue, EmailConfirmationRequest, FindIdRequest, Installation, ListQuery, Me,
-        NewPasswordRequest, Order, OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest,
-        Quote, QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery,
-        SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
-        SshKeyRequest,
+        Catalogue, EmailChangeRequest, EmailConfirmationRequest, FindIdRequest, Installation,
+        ListQuery, Me, MobileChange, NewPasswordRequest, Order, OrderRequest, Page,
+        PasswordChangeRequest, PasswordResetRequest, ProfileChange, Quote, QuoteRequest,
+        ResendRequest, Server, ServerActionRequest, ServerListQuery, SessionAnswer, SessionRequest,
+        SignupAnswer, SignupRequest, SshKey, SshKeyChange, SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SshKeyId},
@@ -56,6 +56,10 @@ endpoints! {
     ResendConfirmation = "resend_confirmation": Anybody Post "/email-confirmations/resend", in "sign-up",
         with ResendRequest => 202;
 
+    /// Confirms another address of an account with the token of the mailed link. The address of before is told.
+    ConfirmNewEmail = "confirm_new_email": Anybody Post "/email-changes", in "account",
+        with EmailConfirmationRequest => 204;
+
     /// Mails the IDs of an address to it, if it has any. The answer does not tell.
     FindId = "find_id": Anybody Post "/id-reminders", in "account", with FindIdRequest => 202;
 
@@ -76,6 +80,15 @@ endpoints! {
 
     /// The signed-in account.
     GetMe = "me": Customer Get "/me", in "account" => 200 Me;
+
+    /// Changes how pages and mails speak to the account.
+    ChangeProfile = "change_profile": Customer Patch "/me", in "account", with ProfileChange => 200 Me;
+
+    /// Changes the mobile number, which is told to the account's address.
+    ChangeMobile = "change_mobile": Customer Post "/me/mobile", in "account", with MobileChange => 200 Me;
+
+    /// Mails a link to another address, which takes the place of the present one once it is confirmed.
+    ChangeEmail = "change_email": Customer Post "/me/email", in "account", with EmailChangeRequest => 202 Me;
 
     /// Changes the password. Ends all other sessions of the account.
     ChangePassword = "change_password": Customer Post "/me/password", in "account", with PasswordChangeRequest => 204;

@@ -112,8 +112,14 @@ pub struct Person {
     /// Argon2id in PHC string form, of the password's normal form ([`password::normal`]). In accounts from before, of the
     /// password as it was typed, until somebody signs in with it.
     pub password_hash: String,
+    /// The mobile number in the form of E.164 ([`super::mobile::normal`]). Nobody has verified it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mobile: Option<String>,
     /// Language of mails.
     pub locale: Locale,
+    /// The name of the time zone of pages and mails; none is the installation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// The client's address when it signed up.
     pub signed_up_from: String,
 }

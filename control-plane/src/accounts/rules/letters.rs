@@ -4,8 +4,10 @@ use innkeeper_wire::time::Timestamp;
 
 use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 
+mod profile;
 mod recovery;
 
+pub use self::profile::{confirm_new_email, email_changed, mobile_changed};
 pub use self::recovery::{login_ids, password_changed, password_reset, password_reset_again};
 
 /// Confirm the address; says nothing that whoever signed up has typed.

@@ -2,9 +2,11 @@
 //! Pure: neither clock nor store nor chance; time and ids come in.
 
 pub mod account;
+pub mod email_change;
 pub mod letters;
 pub mod lockout;
 pub mod mailbox;
+pub mod mobile;
 pub mod names;
 pub mod password;
 pub mod password_reset;

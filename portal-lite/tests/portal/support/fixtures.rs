@@ -208,6 +208,8 @@ pub(crate) fn me() -> Me {
         name: "김민아".to_owned(),
         email: "mina@ascii.example.com".to_owned(),
         email_shown: "mina@example.com".to_owned(),
+        new_email_shown: None,
+        mobile: None,
         locale: Locale::Ko,
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         created_at: time("2026-09-01T03:00:00Z"),

@@ -23,7 +23,7 @@ use innkeeper_portal_lite::{
     sitemap::{Kind, Row, Who},
 };
 use innkeeper_wire::{
-    api::{Order, Page, PageInfo, Quote, Server, SshKey},
+    api::{Me, Order, Page, PageInfo, Quote, Server, SshKey},
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     time::{Clock, Timestamp},
 };
@@ -38,6 +38,7 @@ pub(crate) const TOKEN: &str = "inn_test-session-token";
 
 /// What the stub answers from.
 pub(crate) struct Book {
+    pub(crate) me: Me,
     pub(crate) servers: Vec<Server>,
     pub(crate) keys: Vec<SshKey>,
     pub(crate) orders: Vec<Order>,
@@ -64,6 +65,7 @@ pub(crate) struct Stub(Mutex<Book>);
 impl Stub {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Book {
+            me: fixtures::me(),
             servers: fixtures::servers(),
             keys: fixtures::keys(),
             orders: fixtures::orders(),
@@ -160,6 +162,7 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             | "POST /id-reminders"
             | "POST /password-resets"
             | "POST /password-resets/complete"
+            | "POST /email-changes"
             | "POST /sessions"
     );
     let bearer = parts
@@ -191,7 +194,10 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         }
         ("POST", ["sessions"]) => json(201, &fixtures::session(TOKEN)),
         ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
-        ("GET", ["me"]) => json(200, &fixtures::me()),
+        ("GET", ["me"]) => json(200, &book.me),
+        ("PATCH", ["me"]) | ("POST", ["me", "mobile"]) => json(200, &book.me),
+        ("POST", ["me", "email"]) => json(202, &book.me),
+        ("POST", ["email-changes"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "ssh-keys"]) => json(200, &all(&book.keys)),
         ("POST", ["me", "ssh-keys"]) => json(201, &fixtures::new_key()),
         ("PATCH", ["me", "ssh-keys", _]) => json(200, &fixtures::new_key()),
@@ -372,7 +378,7 @@ pub(crate) fn address(row: &Row) -> String {
     let path = row.path.replace("{id}", id.map_or("", |(_, id)| id));
     let path = path.replace("{action}", "power_off");
     match row.path {
-        "/confirm" | "/reset-password" => format!("{path}?token=t"),
+        "/confirm" | "/confirm-email" | "/reset-password" => format!("{path}?token=t"),
         "/servers/new/confirm" => {
             "/servers/new/confirm?quote=quo_0190b5c87f1e7c3a8e0f000000000001".to_owned()
         }
