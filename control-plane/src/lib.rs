@@ -1,7 +1,7 @@
 //! The control plane: keeps accounts, orders and servers in a durable store, answers the REST API of
 //! customers and the mutual-TLS API of agents, and places servers on hosts. See ARCHITECTURE.md.
 //!
-//! Arrows: `kernel` < `mails`, `addresses`, `accounts` < `billing`, `hosts` < `servers` < `orders` < `continuity` <
+//! Arrows: `kernel` < `credentials`, `mails`, `addresses` < `accounts` < `billing`, `hosts` < `servers` < `orders` < `continuity` <
 //! `intake` < `nouns` < the doors (`api`, `agent_api`, `admin`, `work`, `metrics`) < `service`. `store` and `vault`
 //! know none of these. What a noun decides is in its `rules`, pure.
 
@@ -18,6 +18,7 @@ pub mod blobs;
 pub mod catalogue;
 pub mod config;
 pub mod continuity;
+pub mod credentials;
 pub mod doctor;
 #[cfg(test)]
 mod golden;

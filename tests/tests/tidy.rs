@@ -26,7 +26,7 @@ const CRATES: [(&str, &[&str]); 7] = [
 const LAYERS: [&[&str]; 19] = [
     &["store", "vault", "catalogue", "legal", "owner", "tasks"],
     &["kernel", "secret_file"],
-    &["mails", "addresses"],
+    &["mails", "addresses", "credentials"],
     &["accounts"],
     &["billing", "hosts"],
     &["servers"],

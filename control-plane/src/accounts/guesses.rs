@@ -1,4 +1,4 @@
-//! Counting wrong passwords (`rules::lockout`): by what was typed, and where from. Nothing in here depends on whether
+//! Counting wrong passwords (`credentials::rules::lockout`): by what was typed, and where from. Nothing in here depends on whether
 //! there is such an account, but that a known device of an account counts by itself.
 
 use std::net::IpAddr;
@@ -7,10 +7,8 @@ use innkeeper_wire::time::Timestamp;
 
 use super::{Accounts, logins::named};
 use crate::{
-    accounts::rules::{
-        account::Person,
-        lockout::{Attempts, KEPT, Source, client, network},
-    },
+    accounts::rules::account::Person,
+    credentials::rules::lockout::{Attempts, KEPT, Source, client, network},
     kernel::Error,
 };
 

@@ -9,8 +9,8 @@ use crate::{
     accounts::rules::{
         account::{Account, AccountState, Person},
         letters,
-        lockout::written_network,
     },
+    credentials::rules::lockout::written_network,
     kernel::{Actor, Error, Tx, sealed::Sealed},
     mails::{
         ReadyMail,

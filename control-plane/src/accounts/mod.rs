@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
-use self::{mails::LockOuts, passwords::Passwords, rate_limits::RateLimits, wishes::Wishes};
+use self::{mails::LockOuts, rate_limits::RateLimits, wishes::Wishes};
 use crate::{
     accounts::rules::{account::Account, mailbox},
+    credentials::Passwords,
     kernel::{Caller, Ctx, Error, Tx},
     mails::Mails,
     vault::Vault,
@@ -21,7 +22,6 @@ mod guesses;
 mod logins;
 mod mails;
 mod password_change;
-mod passwords;
 mod pending;
 mod personal;
 mod profile;

@@ -6,16 +6,10 @@ use innkeeper_wire::{
     id::AccountId,
 };
 
-use super::{
-    Accounts,
-    passwords::{Asker, Verdict},
-    recovery::remove_reset,
-};
+use super::{Accounts, recovery::remove_reset};
 use crate::{
-    accounts::rules::{
-        account::{Account, Person},
-        password::check,
-    },
+    accounts::rules::account::{Account, Person},
+    credentials::{Asker, Verdict, rules::password::check},
     kernel::{Caller, Error, field},
     mails::rules::MailContent,
 };

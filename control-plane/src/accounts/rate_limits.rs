@@ -9,7 +9,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 use innkeeper_wire::time::Timestamp;
 
 use crate::{
-    accounts::rules::lockout::{SLACK, client, network},
+    credentials::rules::lockout::{SLACK, client, network},
     kernel::Error,
 };
 

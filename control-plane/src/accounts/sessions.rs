@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Accounts,
     guesses::{Guess, Reached},
-    passwords::{Asker, Verdict},
     rate_limits::Limited,
 };
 use crate::{
     accounts::rules::account::{Account, AccountState, Person},
+    credentials::{Asker, Verdict},
     kernel::{Actor, Caller, Error, secret},
 };
 

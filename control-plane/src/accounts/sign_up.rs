@@ -9,7 +9,6 @@ use innkeeper_wire::{
 
 use super::{
     Accounts,
-    passwords::Asker,
     rate_limits::Limited,
     records::{EmailIndex, LoginClaim},
 };
@@ -21,6 +20,7 @@ use crate::{
         },
         letters, mailbox,
     },
+    credentials::Asker,
     kernel::{Actor, Caller, Error, Tx, field, sealed::Sealed, secret},
     mails::{ReadyMail, rules::MailContent},
 };

@@ -17,10 +17,8 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::rules::{
-        mailbox, names,
-        password::{self, Owner},
-    },
+    accounts::rules::{mailbox, names},
+    credentials::rules::password::{self, Owner},
     kernel::{field, sealed::Sealed},
 };
 

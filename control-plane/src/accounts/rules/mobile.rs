@@ -8,8 +8,7 @@ use innkeeper_wire::{
     error::{FieldError, FieldErrorCode},
 };
 
-use super::password::normal as normal_text;
-use crate::kernel::field;
+use crate::{credentials::rules::password::normal as normal_text, kernel::field};
 
 /// Fewest and most digits of a number with its country's code (ITU-T E.164).
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;

@@ -4,11 +4,9 @@
 pub mod account;
 pub mod email_change;
 pub mod letters;
-pub mod lockout;
 pub mod mailbox;
 pub mod mobile;
 pub mod names;
-pub mod password;
 pub mod password_reset;
 pub mod quota;
 pub mod ssh_key;

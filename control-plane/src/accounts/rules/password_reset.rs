@@ -12,7 +12,7 @@ use std::time::Duration;
 use innkeeper_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::lockout::SLACK;
+use crate::credentials::rules::lockout::SLACK;
 
 /// How long a link works, from when its mail was written.
 pub const VALID: Duration = Duration::from_secs(30 * 60);

@@ -19,7 +19,7 @@ use rand::{TryRngCore as _, rngs::OsRng};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    accounts::rules::{
+    credentials::rules::{
         lockout::{client, network},
         password::normal,
     },
