@@ -387,6 +387,7 @@ fn complaint_text(visit: &Visit, field: Option<&Field>, code: FieldErrorCode) ->
         (Some(key), FieldErrorCode::TooShort, _) if is_new_password => {
             say_count(visit.locale, &key, visit.password_length_min())
         }
+        (Some(key), FieldErrorCode::TooLong, Some(limit)) => say_count(visit.locale, &key, limit),
         (Some(key), _, _) => visit.say(&key),
         (None, FieldErrorCode::TooLong, Some(limit)) => {
             say_count(visit.locale, "field-longer-than", limit)

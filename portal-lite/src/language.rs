@@ -171,7 +171,11 @@ mod tests {
     use innkeeper_wire::error::FieldErrorCode;
 
     use super::*;
-    use crate::{form::Kind, routes::PAGES, words};
+    use crate::{
+        form::{Kind, Need},
+        routes::PAGES,
+        words,
+    };
 
     #[test]
     fn browsers_get_the_language_they_like_best() {
@@ -280,6 +284,37 @@ mod tests {
         }
     }
 
+    /// "Fill this in" in a summary of five fields names none of them.
+    #[test]
+    fn what_is_said_of_a_field_names_it() {
+        let fields = PAGES.iter().flat_map(|row| row.form.unwrap_or_default());
+        let mut missing = BTreeSet::new();
+        for field in fields.filter(|field| field.kind != Kind::Hidden) {
+            let mut codes = Vec::new();
+            // Only two boxes must be ticked, and they have their words.
+            if field.need != Need::Optional && field.words != "sign-in-remember" {
+                codes.push("required");
+            }
+            if field.kind == Kind::NewPassword {
+                codes.push("too-short");
+            }
+            let keys = codes.iter().map(|code| format!("{}-{code}", field.words));
+            missing.extend(keys.filter(|key| !has(key)));
+        }
+        assert_eq!(missing, BTreeSet::new());
+        for (locale, short, link) in [
+            (Locale::En, "password", "name"),
+            (Locale::Ko, "비밀번호", "이름"),
+            (Locale::ZhHant, "密碼", "姓名"),
+        ] {
+            for words in ["sign-up", "new"] {
+                let said = say_count(locale, &format!("{words}-password-too-short"), 15);
+                assert!(said.contains(short) && said.contains("15"), "{said}");
+            }
+            assert!(say(locale, "sign-up-name-link").contains(link));
+        }
+    }
+
     #[test]
     fn every_text_is_used() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -323,6 +358,7 @@ mod tests {
                         "say_count(\"",
                         "say_amount(\"",
                         "around(frame, \"",
+                        "say_around(\"",
                     ],
                 };
                 for key in calls.iter().flat_map(|call| asked(&text, call)) {

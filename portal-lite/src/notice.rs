@@ -1,6 +1,8 @@
 //! Notices: what the last deed led to, said once on the next page. They travel as a short code in a
 //! cookie, so the portal keeps nothing, and a forged one can only choose among these texts.
 
+use innkeeper_wire::api::ServerState;
+
 /// Where a server is ordered.
 const ORDER_PAGE: &str = "/servers/new";
 
@@ -41,6 +43,18 @@ impl Notice {
         match self {
             Self::KeyAdded => Some(("order-server", ORDER_PAGE)),
             _ => None,
+        }
+    }
+}
+
+impl Notice {
+    /// The states of a server in which it is true; none if it is true of any.
+    #[must_use]
+    pub const fn holds(self) -> &'static [ServerState] {
+        match self {
+            Self::OrderPlaced => &[ServerState::Requested, ServerState::Creating],
+            Self::ServerDeleting => &[ServerState::Deleting],
+            _ => &[],
         }
     }
 }

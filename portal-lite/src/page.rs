@@ -8,7 +8,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use innkeeper_wire::api::Locale;
+use innkeeper_wire::api::{Locale, ServerState};
 
 use crate::{
     assets,
@@ -56,6 +56,8 @@ pub struct Said {
     pub text: String,
     /// What to do next, and where.
     pub next: Option<(String, &'static str)>,
+    /// Codes of a server's states while it is true, with a blank between; empty if it is true of any.
+    pub holds: String,
 }
 
 /// An entry of the navigation.
@@ -129,6 +131,16 @@ impl Frame {
     #[must_use]
     pub fn field(&self, form: &Form, name: &str) -> Drawn {
         form::draw(self.locale, self.password_length_min, form, name)
+    }
+
+    /// The same around the page of a server in this state: a notice that is no longer true of it is not said.
+    #[must_use]
+    pub fn of_state(mut self, state: ServerState) -> Self {
+        let is_true = |said: &Said| {
+            said.holds.is_empty() || said.holds.split(' ').any(|code| code == state.as_str())
+        };
+        self.notice = self.notice.filter(is_true);
+        self
     }
 
     /// The same around a page with a form that is posted to `address`: the language switcher sends it along.
@@ -218,7 +230,13 @@ fn said(visit: &Visit, notice: Notice) -> Said {
     Said {
         text: visit.say(notice.key()),
         next: notice.next().map(|(key, href)| (visit.say(key), href)),
+        holds: holds(notice),
     }
+}
+
+fn holds(notice: Notice) -> String {
+    let states = notice.holds().iter().map(|state| state.as_str());
+    states.collect::<Vec<_>>().join(" ")
 }
 
 /// An address with the choice of a language.

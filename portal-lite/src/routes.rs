@@ -185,7 +185,7 @@ pub const PAGES: &[Row] = &[
     },
     Row {
         path: "/servers/{id}/actions/{action}",
-        form: Some(&[]),
+        form: Some(server::ACT),
         handler: || get(server::ask).post(server::act),
         ..SERVERS
     },

@@ -81,11 +81,21 @@ function showPrice() {
     part.textContent = plan ? plan.dataset[part.dataset.price] : "";
   }
 }
+// What can't be had at the chosen data centre can't be chosen: no plan is, rather than one that nobody has asked for.
+function followSite() {
+  const site = document.querySelector("input[name=site]:checked")?.value;
+  for (const plan of document.querySelectorAll("input[name=plan][data-gone]")) {
+    plan.disabled = plan.dataset.gone.split(" ").includes(site);
+    if (plan.disabled) plan.checked = false;
+  }
+  showPrice();
+}
 document.addEventListener("change", (event) => {
   if (event.target.name === "plan") showPrice();
+  if (event.target.name === "site") followSite();
 });
-window.addEventListener("pageshow", showPrice);
-showPrice();
+window.addEventListener("pageshow", followSite);
+followSite();
 
 // Live parts: an element with data-live is made like its newer self. Only what differs is touched, so that focus, marked
 // text and screen readers stay where they are. The answer is parsed as a document by XMLHttpRequest, which neither runs
@@ -178,6 +188,8 @@ function renew(present, next) {
   const said = present.dataset.liveSay;
   patch(present, next);
   if (present.dataset.liveSay !== said) announce(present.dataset.liveSay);
+  const told = document.querySelector(".notice[data-holds]");
+  if (told && !told.dataset.holds.split(" ").includes(present.dataset.state)) told.remove();
   if (!held || document.activeElement === focused) return;
   // Moved with its row, or gone: then the part itself takes its place, so that the keyboard goes on from there.
   if (focused.isConnected && !focused.disabled) {

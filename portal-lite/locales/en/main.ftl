@@ -16,6 +16,7 @@ sign-in = Sign in
 sign-up = Sign up
 sign-out = Sign out
 footer-languages = Language
+footer-language-is = { "Language: " }
 footer-help = Need help?
 company-name = Company
 company-representative = Representative
@@ -182,8 +183,8 @@ new-password-hint = { $count ->
 }
 new-password-required = Enter a new password.
 new-password-too-short = { $count ->
-    [one] Use at least { $count } character.
-   *[other] Use at least { $count } characters.
+    [one] The password must have at least { $count } character.
+   *[other] The password must have at least { $count } characters.
 }
 password-do = Save password
 
@@ -297,8 +298,8 @@ state-help-unknown = The host of this server can't be reached, so nobody knows w
 state-help-deleting = The server is being removed. It is no longer charged.
 state-help-deleted = The server is gone. It is no longer charged.
 pause-by-hand = Our operators have paused the server. Nothing in it is lost. Start lets it go on. We note this time for a credit.
-pause-disk-full = The host's disk is full, so the server was paused before it could lose anything. It goes on by itself as soon as there is room; our operators know. We note this time for a credit.
-pause-disk-error = The server's disk could not be read or written, so the server was paused. We try again and again to let it go on; our operators know. We note this time for a credit.
+pause-disk-full = The host's disk is full, so the server was paused before it could lose anything. It goes on by itself as soon as there is room. Our operators can see this too. We note this time for a credit.
+pause-disk-error = The server's disk could not be read or written, so the server was paused. We try again and again to let it go on. Our operators can see this too. We note this time for a credit.
 pause-guest-crashed = The operating system in the server has crashed. Start restarts it; unsaved data is lost.
 pause-host-busy = The host is busy with the server for a moment. It goes on by itself.
 pause-asleep = The operating system has put itself to sleep. Start wakes it.
@@ -318,20 +319,20 @@ trouble-disk-failed = The disk can't be made.
 trouble-network-failed = The network can't be set up, and the server is not started without its protection.
 trouble-start-failed = The server can't be started.
 trouble-shutdown-ignored = The operating system did not react to the request to shut down. Shut it down from inside, or power it off; unsaved data is then lost.
-trouble-deadline-missed = This takes longer than it should. Our operators have been told.
-trouble-feature-missing = The host must be updated before this is possible. Our operators have been told.
+trouble-deadline-missed = This takes longer than it should. Our operators can see this too.
+trouble-feature-missing = The host must be updated before this is possible. Our operators can see this too.
 trouble-delete-failed = Removing the server takes several tries. You are not charged for it.
-trouble-not-answering = The machine that runs this server gets no answer from it. Our operators have been told. Powering it off and starting it again often helps.
+trouble-not-answering = The machine that runs this server gets no answer from it. Our operators can see this too. Powering it off and starting it again often helps.
 trouble-not-reachable = The server runs, but its operating system does not answer on all of its addresses. Look at its network settings and its firewall, or reboot it. It is charged meanwhile.
 trouble-not-reachable-yet = The server has started and does not answer on its network yet. If it does not within 30 minutes of the order, the order fails and nothing is charged.
 trouble-reboot-failed = The operating system did not reboot when it was asked. Power the server off and start it again; unsaved data is then lost.
-trouble-outage = By a fault of ours the server can't be reached at the moment. Our operators know. We note this time for a credit.
-outage-host-network = By a fault of ours the server can't be reached: the network of the machine that runs it is not set up as it must be. Our operators know. We note this time for a credit.
-outage-foreign-rules = By a fault of ours the server can't be reached: a firewall on the machine that runs it drops its packets. Our operators know. We note this time for a credit.
-outage-uplink = By a fault of ours the server can't be reached: the machine that runs it is cut off from the network. Our operators know. We note this time for a credit.
-outage-host-disk = By a fault of ours the server does not run: the disk of the machine that runs it is full or fails. Our operators know. We note this time for a credit.
+trouble-outage = By a fault of ours the server can't be reached at the moment. Our operators can see this too. We note this time for a credit.
+outage-host-network = By a fault of ours the server can't be reached: the network of the machine that runs it is not set up as it must be. Our operators can see this too. We note this time for a credit.
+outage-foreign-rules = By a fault of ours the server can't be reached: a firewall on the machine that runs it drops its packets. Our operators can see this too. We note this time for a credit.
+outage-uplink = By a fault of ours the server can't be reached: the machine that runs it is cut off from the network. Our operators can see this too. We note this time for a credit.
+outage-host-disk = By a fault of ours the server does not run: the disk of the machine that runs it is full or fails. Our operators can see this too. We note this time for a credit.
 outage-paused-at-host = One of our operators has paused the server. We note this time for a credit.
-outage-hung = By a fault of ours the server does not answer: the program that runs it hangs. Our operators know. We note this time for a credit.
+outage-hung = By a fault of ours the server does not answer: the program that runs it hangs. Our operators can see this too. We note this time for a credit.
 failure-image-unavailable = The operating system's image could not be fetched.
 failure-disk-failed = The disk could not be made.
 failure-network-failed = The network could not be set up.
@@ -370,7 +371,7 @@ delete-failed = Remove from the list
 keys-lead = A new server lets in those who hold the private half of a key you choose.
 keys-none = No SSH key yet.
 keys-none-text = Add the public half of a key below; you need one to order a server.
-keys-added = added
+keys-added = added { $time }
 key-type = Type
 key-bits = { $count } bits
 key-fingerprint = Fingerprint
@@ -536,7 +537,7 @@ problem-starting-minutes = { $count ->
 }
 problem-internal = The mistake is ours and has been recorded. Please try again later.
 problem-unavailable = The service does not answer at the moment. Your servers go on running. Please try again shortly.
-problem-storage-full = Nothing can be saved at the moment; looking things up still works. Our operators know.
+problem-storage-full = Nothing can be saved at the moment; looking things up still works. Our operators can see this too.
 
 ## Field errors
 
@@ -567,6 +568,13 @@ field-sold-out = This plan is sold out at this data centre. Choose another plan 
 field-invisible-characters = This has characters that cannot be seen. Type it anew instead of pasting it.
 field-link = This must not contain a web address.
 sign-up-id-required = Enter an ID.
+sign-up-name-required = Enter your name.
+sign-up-name-too-long = { $count ->
+    [one] The name must have at most { $count } character.
+   *[other] The name must have at most { $count } characters.
+}
+sign-up-name-link = The name must not contain a web address.
+sign-up-name-invisible-characters = The name has characters that cannot be seen. Type it anew instead of pasting it.
 sign-up-id-malformed = The ID needs 5 to 12 letters and digits, with at least one letter.
 sign-up-id-too-short = { sign-up-id-malformed }
 sign-up-id-too-long = { sign-up-id-malformed }
@@ -577,16 +585,31 @@ field-bad-domain = No mail can be sent to what stands after the @. Check it for 
 sign-up-email-too-many = This address has as many accounts as it may. Use another one, or sign in.
 sign-up-password-required = Enter a password.
 sign-up-password-too-short = { $count ->
-    [one] Use at least { $count } character.
-   *[other] Use at least { $count } characters.
+    [one] The password must have at least { $count } character.
+   *[other] The password must have at least { $count } characters.
 }
 sign-up-accept-required = Accept the terms to sign up.
 caution-accept-required = Tick the box to confirm that you have read the cautions.
 key-public-required = Paste a public key.
+key-name-too-long = { $count ->
+    [one] The name of the key must have at most { $count } character.
+   *[other] The name of the key must have at most { $count } characters.
+}
+key-rename-required = Enter a name for the key.
+key-rename-too-long = { $count ->
+    [one] The name of the key must have at most { $count } character.
+   *[other] The name of the key must have at most { $count } characters.
+}
+delete-type-required = Enter the server's name.
+account-language-required = Choose a language.
+account-zone-required = Choose a time zone.
 key-public-malformed = This is not an OpenSSH public key. It is one line, such as: ssh-ed25519 AAAA… name
 key-public-too-short = This RSA key is too short: it needs at least 3072 bits. Make a new one with ssh-keygen -t ed25519.
 key-public-too-many = Your keys take up too much room together. Delete one, or use an Ed25519 key, which is short.
 order-keys-required = Choose at least one SSH key, or paste one.
+order-site-required = Choose a data centre.
+order-image-required = Choose an operating system.
+order-plan-required = Choose a plan.
 field-proposal = { $value } is free.
 order-name-required = Give the server a name.
 order-name-malformed = Use lower-case letters, digits and hyphens, at most 63 and at least one letter; begin and end with a letter or digit.

@@ -14,7 +14,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use innkeeper_wire::{
-    api::{Order, OrderRequest, Quote, QuoteRequest, SshKey, SshKeyRequest},
+    api::{Catalogue, Order, OrderRequest, Quote, QuoteRequest, SshKey, SshKeyRequest},
     endpoints::{
         Endpoint as _,
         rest::{AddSshKey, CreateQuote, GetQuote, ListSshKeys},
@@ -340,16 +340,21 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         "" => is_first,
         value => value == code,
     };
-    let sites = catalogue
-        .sites
+    let mut plans: Vec<_> = catalogue
+        .plans
         .iter()
-        .enumerate()
-        .map(|(index, site)| Choice {
-            code: site.code.to_string(),
-            name: site.name.clone(),
-            detail: site.code.to_string(),
-            chosen: chosen("site", site.code.as_str(), index == 0),
-        });
+        .map(|plan| PlanChoice {
+            plan: view::plan(visit, plan),
+            chosen: false,
+        })
+        .collect();
+    let site = site_of(&form, &plans, catalogue);
+    let sites = catalogue.sites.iter().map(|one| Choice {
+        code: one.code.to_string(),
+        name: one.name.clone(),
+        detail: one.code.to_string(),
+        chosen: site == one.code.as_str(),
+    });
     let images = catalogue
         .images
         .iter()
@@ -360,16 +365,8 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
             detail: image.disk_min.to_string(),
             chosen: chosen("image", image.code.as_str(), index == 0),
         });
-    let mut plans: Vec<_> = catalogue
-        .plans
-        .iter()
-        .map(|plan| PlanChoice {
-            plan: view::plan(visit, plan),
-            chosen: false,
-        })
-        .collect();
     // What can't be had is never chosen, whatever a link says.
-    let first = plans.iter().position(|choice| choice.plan.available);
+    let first = plans.iter().position(|choice| choice.plan.is_at(&site));
     for (index, choice) in plans.iter_mut().enumerate() {
         let is_first = Some(index) == first;
         choice.chosen = choice.plan.available && chosen("plan", &choice.plan.code, is_first);
@@ -393,6 +390,21 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         form: form.clone(),
     };
     page::render(visit, form.status, &view)
+}
+
+/// The data centre that is chosen when the form is opened: the first where the plan of the link can be had.
+fn site_of(form: &Form, plans: &[PlanChoice], catalogue: &Catalogue) -> String {
+    let given = form.value("site");
+    if !given.is_empty() {
+        return given.to_owned();
+    }
+    let wanted = form.value("plan");
+    let plan = plans.iter().find(|choice| choice.plan.code == wanted);
+    let mut sites = catalogue.sites.iter().map(|site| site.code.as_str());
+    let has_it = |site: &&str| plan.is_none_or(|choice| choice.plan.is_at(site));
+    let first = sites.clone().next();
+    let found = sites.find(has_it).or(first);
+    found.unwrap_or_default().to_owned()
 }
 
 async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Response, Failure> {

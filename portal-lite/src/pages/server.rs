@@ -32,6 +32,8 @@ use crate::{
     words,
 };
 
+/// The form to have a server do something: its button says all.
+pub const ACT: &[Field] = &[];
 /// The form to delete a server.
 pub const DELETE: &[Field] = &[Field {
     name: "confirm_name",
@@ -104,7 +106,7 @@ pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<R
         visit.ask(ListSshKeys::ask())
     )?;
     let view = ServerPage {
-        frame: page::frame(&visit),
+        frame: page::frame(&visit).of_state(server.state),
         note: live::note(&visit),
         keys: key_views(&server, &keys.data),
         server: view::server(&visit, &server),
@@ -136,7 +138,7 @@ pub async fn ask(
 ) -> Result<Response, Failure> {
     let action = action_of(&action)?;
     let server = visit.ask(GetServer::at(id(&server)?)).await?;
-    let form = entered.form(&visit, &[], Fields::default());
+    let form = entered.form(&visit, ACT, Fields::default());
     act_page(&visit, &server, action, form)
 }
 
@@ -155,7 +157,7 @@ pub async fn act(
             Ok(page::redirect_with(&visit, &path, Notice::ActionAccepted))
         }
         Err(error) => {
-            let form = Form::of(DELETE, fields).refused(&visit, error)?;
+            let form = Form::of(ACT, fields).refused(&visit, error)?;
             let server = visit.ask(GetServer::at(server)).await?;
             act_page(&visit, &server, action, form)
         }

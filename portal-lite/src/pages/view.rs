@@ -87,6 +87,8 @@ pub struct PlanView {
     pub price: PriceView,
     /// Whether it can be had at any data centre.
     pub available: bool,
+    /// Codes of the data centres where it can't, with a blank between.
+    pub gone_at: String,
     /// What of that can't be: nothing while it can be had everywhere.
     pub unavailable: Option<String>,
 }
@@ -268,7 +270,19 @@ pub fn plan(visit: &Visit, plan: &Plan) -> PlanView {
         disk: plan.disk.to_string(),
         price: offer::price(visit, &plan.prices),
         available: offered.is_empty() || offered.len() > missing.len(),
+        gone_at: {
+            let sites = missing.iter().map(|offered| offered.site.as_str());
+            sites.collect::<Vec<_>>().join(" ")
+        },
         unavailable: unavailable(visit, &offered, &missing),
+    }
+}
+
+impl PlanView {
+    /// Whether it can be had at a data centre.
+    #[must_use]
+    pub fn is_at(&self, site: &str) -> bool {
+        self.available && self.gone_at.split(' ').all(|gone| gone != site)
     }
 }
 

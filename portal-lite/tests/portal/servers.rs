@@ -2,7 +2,7 @@
 //! or is gone, and what can't be had.
 
 use innkeeper_wire::{
-    api::{Server, ServerState},
+    api::{Availability, Server, ServerState},
     error::{FieldErrorCode, Problem, ProblemCode},
 };
 
@@ -273,6 +273,11 @@ async fn what_can_not_be_had_is_marked_and_not_selectable() {
     assert!(!plan("s").contains("class=\"gone\""));
     let front = member.get("/").await;
     assert!(front.body.contains("Sold out at Taipei 1"));
+    assert!(front.body.contains("/servers/new?plan=l\""));
+    assert!(
+        !front.body.contains("/servers/new?plan=xl\""),
+        "what can be had nowhere has no button"
+    );
     stub.refuse(
         "POST /quotes",
         invalid(&[("/plan", FieldErrorCode::SoldOut)]),
@@ -283,6 +288,80 @@ async fn what_can_not_be_had_is_marked_and_not_selectable() {
         page.body
             .contains("This plan is sold out at this data centre.")
     );
+}
+
+/// A plan that is sold out at one data centre stayed chosen there, and was refused with the quote.
+#[tokio::test]
+async fn the_order_form_follows_the_data_centre() {
+    let stub = Stub::new();
+    let chosen = |body: &str, name: &str| -> Option<String> {
+        let inputs = body.split("<input type=\"radio\" ").skip(1);
+        let mut tags = inputs.map(|rest| rest.split('>').next().expect("an end"));
+        let its = tags
+            .find(|tag| tag.starts_with(&format!("name=\"{name}\"")) && tag.contains(" checked"))?;
+        let value = its.split("value=\"").nth(1)?.split('"').next()?;
+        Some(value.to_owned())
+    };
+    for offered in &mut stub.book().catalogue.availability {
+        if offered.site.as_str() == "seoul-1" {
+            offered.availability = match offered.plan.as_str() {
+                "s" | "l" => Availability::SoldOut,
+                _ => Availability::Available,
+            };
+        } else if offered.plan.as_str() == "l" {
+            offered.availability = Availability::Available;
+        }
+    }
+    let mut member = Browser::new(&stub).await.signed_in();
+    // What can't be had at the first data centre is not proposed there.
+    let page = member.get("/servers/new").await;
+    assert_eq!(chosen(&page.body, "site").as_deref(), Some("seoul-1"));
+    assert_eq!(chosen(&page.body, "plan").as_deref(), Some("m"));
+    let plan = "value=\"s\" data-gone=\"seoul-1\" data-name";
+    assert!(
+        page.body.contains(plan),
+        "the script is told: {}",
+        page.body
+    );
+    // A link to a plan opens the form at a data centre where it can be had.
+    let page = member.get("/servers/new?plan=l").await;
+    assert_eq!(chosen(&page.body, "site").as_deref(), Some("taipei-1"));
+    assert_eq!(chosen(&page.body, "plan").as_deref(), Some("l"));
+    // What was chosen stays chosen: the quote says that it is not to be had.
+    let page = member.get("/servers/new?site=seoul-1&plan=l").await;
+    assert_eq!(chosen(&page.body, "site").as_deref(), Some("seoul-1"));
+    assert!(page.body.contains("Sold out at Seoul 1"));
+}
+
+/// "Order placed, your server is being made" stood on the page of a server that was running.
+#[tokio::test]
+async fn a_notice_is_said_while_it_is_true() {
+    for (notice, state, is_said) in [
+        ("order-placed", ServerState::Requested, true),
+        ("order-placed", ServerState::Creating, true),
+        ("order-placed", ServerState::Running, false),
+        ("order-placed", ServerState::CreateFailed, false),
+        ("server-deleting", ServerState::Deleting, true),
+        ("server-deleting", ServerState::Deleted, false),
+        ("action-accepted", ServerState::Running, true),
+    ] {
+        let stub = Stub::new();
+        let server = fixtures::server(2, "web", state);
+        stub.book().servers = vec![server];
+        let mut member = Browser::new(&stub).await.signed_in();
+        let cookie = ("innkeeper-notice".to_owned(), notice.to_owned());
+        member.cookies.extend([cookie]);
+        let page = member.get(RUNNING).await.body;
+        let said = page.contains("<p class=\"notice\"");
+        assert_eq!(said, is_said, "{notice} {state:?}");
+        // The page's script takes it away when it ends to be.
+        let has_end = notice != "action-accepted" && is_said;
+        assert_eq!(
+            page.contains("data-holds=\""),
+            has_end,
+            "{notice} {state:?}"
+        );
+    }
 }
 
 /// Finding 17: the typed name is the guard of deletion.

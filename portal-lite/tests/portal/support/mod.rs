@@ -23,7 +23,7 @@ use innkeeper_portal_lite::{
     sitemap::{Kind, Row, Who},
 };
 use innkeeper_wire::{
-    api::{Me, Order, Page, PageInfo, Quote, Server, SshKey},
+    api::{Catalogue, Me, Order, Page, PageInfo, Quote, Server, SshKey},
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     time::{Clock, Timestamp},
 };
@@ -39,6 +39,7 @@ pub(crate) const TOKEN: &str = "inn_test-session-token";
 /// What the stub answers from.
 pub(crate) struct Book {
     pub(crate) me: Me,
+    pub(crate) catalogue: Catalogue,
     pub(crate) servers: Vec<Server>,
     pub(crate) keys: Vec<SshKey>,
     pub(crate) orders: Vec<Order>,
@@ -66,6 +67,7 @@ impl Stub {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Book {
             me: fixtures::me(),
+            catalogue: fixtures::catalogue(),
             servers: fixtures::servers(),
             keys: fixtures::keys(),
             orders: fixtures::orders(),
@@ -182,7 +184,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method, segments.as_slice()) {
         ("GET", ["installation"]) => json(200, &fixtures::installation()),
-        ("GET", ["catalog"]) => json(200, &fixtures::catalogue()),
+        ("GET", ["catalog"]) => json(200, &book.catalogue),
         ("GET", ["terms"]) => json(200, &fixtures::terms(query)),
         ("GET", ["privacy"]) => json(200, &fixtures::privacy_policy()),
         ("POST", ["signups"]) => json(201, &fixtures::signup()),
