@@ -100,6 +100,12 @@ impl Failure {
         }
     }
 
+    /// Whether the password is asked for once more.
+    #[must_use]
+    pub fn needs_proof(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.code == ProblemCode::StepUpRequired)
+    }
+
     /// Whether the form came from elsewhere.
     #[must_use]
     pub fn is_forgery(&self) -> bool {

@@ -113,6 +113,8 @@ pub enum Why {
     Language,
     /// He had to sign in first; now he can send it.
     SignedIn,
+    /// He had to prove first who he is; now he can send it.
+    Proved,
     /// It was made for another session of this browser, or before one.
     Stale,
     /// The browser keeps no cookies for this site.

@@ -85,6 +85,12 @@ impl Entered {
                     ..form
                 };
             }
+            Why::Proved => {
+                return Form {
+                    notice: Some(visit.say("form-proved")),
+                    ..form
+                };
+            }
             Why::Stale => "form-stale",
             Why::NoCookie => "form-no-cookie",
         };
@@ -127,7 +133,10 @@ impl Form {
         let ApiError::Refused(problem) = error else {
             return Err(error.into());
         };
-        if problem.code == ProblemCode::Unauthenticated {
+        if matches!(
+            problem.code,
+            ProblemCode::Unauthenticated | ProblemCode::StepUpRequired
+        ) {
             return Err(Failure::Refused(problem));
         }
         let (errors, unseen) = complaints(visit, &problem, part);

@@ -17,9 +17,9 @@ use axum::{
 use crate::{
     cookies::Cookie,
     failure::Failure,
-    fields::{Again, Fields, Why},
+    fields::{Again, Fields},
     language,
-    pages::{failure, sign_in},
+    pages::{account, failure, sign_in},
     portal::Portal,
     sitemap::Row,
     visit::{Resume, Visit, chosen_language},
@@ -82,7 +82,7 @@ async fn resumed(
     let row = Row::of(rows, resume.address.path());
     let again = Again {
         fields: resume.fields,
-        why: Why::SignedIn,
+        why: resume.why,
     };
     let session = Some(resume.session);
     let visit = visit.with_session(session, headers, resume.address.clone(), row);
@@ -114,6 +114,8 @@ fn designed(visit: &Visit, headers: &HeaderMap, mut response: Response) -> Respo
     let mut page = if visit.is_part() && visit.method == Method::GET {
         // For a script, which says in the page around it what there is to say. No cookie changes by it.
         failure.status().into_response()
+    } else if failure.needs_proof() {
+        account::proof::first(visit, fields)
     } else if !failure.needs_sign_in() {
         failure::page(visit, &failure, fields)
     } else {

@@ -76,6 +76,8 @@ notices! {
     NewEmailMailed = "new-email-mailed", "notice-new-email-mailed";
     /// Another address is confirmed.
     NewEmailConfirmed = "new-email-confirmed", "notice-new-email-confirmed";
+    /// Sessions of the account were ended.
+    SessionsEnded = "sessions-ended", "notice-sessions-ended";
     /// The password was changed.
     PasswordChanged = "password-changed", "notice-password-changed";
     /// An SSH key was added.

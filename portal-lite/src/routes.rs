@@ -252,6 +252,29 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
     Row {
+        path: "/account/proof",
+        place: Place::Account,
+        query: &["next"],
+        form: Some(account::proof::PROOF),
+        handler: || get(account::proof::show).post(account::proof::submit),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/sessions",
+        place: Place::Account,
+        form: Some(account::sessions::END),
+        handler: || get(account::sessions::show).post(account::sessions::end_others),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/sessions/{id}",
+        place: Place::Account,
+        kind: Kind::Target,
+        form: Some(account::sessions::END),
+        handler: || get(account::sessions::show_end).post(account::sessions::end),
+        ..MEMBERS
+    },
+    Row {
         path: "/account/password",
         place: Place::Account,
         form: Some(account::password::CHANGE),

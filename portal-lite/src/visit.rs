@@ -28,7 +28,7 @@ use crate::{
     api::{ApiError, Caller},
     cookies::{Cookie, SessionToken},
     failure::Failure,
-    fields::Fields,
+    fields::{Fields, Why},
     language,
     notice::Notice,
     portal::{Facts, Portal},
@@ -92,6 +92,8 @@ pub struct Resume {
     pub address: Uri,
     /// What had been typed.
     pub fields: Fields,
+    /// Why it was not carried out.
+    pub why: Why,
 }
 
 impl Visit {

@@ -194,6 +194,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::IdempotencyKeyMissing => "problem-idempotency-key-missing",
         ProblemCode::Unauthenticated => "problem-unauthenticated",
         ProblemCode::BadCredentials => "problem-bad-credentials",
+        ProblemCode::StepUpRequired => "problem-step-up-required",
         ProblemCode::EmailUnconfirmed => "problem-email-unconfirmed",
         ProblemCode::QuotaExceeded => "problem-quota-exceeded",
         ProblemCode::NotFound => "problem-not-found",

@@ -6,9 +6,9 @@ use std::{net::IpAddr, time::Duration};
 use anyhow::{Context, ensure};
 use innkeeper_wire::{
     api::{
-        EmailConfirmationRequest, Installation as Welcome, Locale, Order, OrderRequest, Quote,
-        QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer,
-        SignupRequest, SshKey, SshKeyRequest,
+        EmailConfirmationRequest, Installation as Welcome, Locale, Order, OrderRequest,
+        ProofRequest, Quote, QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest,
+        SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
     },
     id::{ServerId, SshKeyId},
 };
@@ -138,10 +138,22 @@ pub async fn sign_in(client: &mut Client) -> anyhow::Result<()> {
         login: LOGIN.to_owned(),
         password: PASSWORD.to_owned(),
         device: None,
+        client: None,
     };
     let session: SessionAnswer = client.post("/api/v1/sessions", &request).await?;
     client.sign_in(session.token);
     Ok(())
+}
+
+/// Proves again who uses the session: what can't be undone wants that within ten minutes.
+pub async fn prove(client: &Client) -> anyhow::Result<()> {
+    let request = ProofRequest {
+        password: PASSWORD.to_owned(),
+    };
+    client
+        .post::<serde_json::Value>("/api/v1/sessions/current/proofs", &request)
+        .await
+        .map(drop)
 }
 
 /// Adds the key to the account.

@@ -69,6 +69,7 @@ pub async fn images(
     for guest in &guests {
         let path = format!("/api/v1/servers/{}", guest.id);
         let deleted = async {
+            demo::prove(&scene.client).await?;
             scene.client.delete(&path).await?;
             scene.wait_until(guest, ServerState::Deleted).await
         };

@@ -20,6 +20,7 @@ use crate::{
 mod profile;
 mod recovery;
 mod servers;
+mod sessions;
 
 pub use crate::locale::Locale;
 
@@ -30,6 +31,7 @@ pub use self::{
         OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
         ServerState,
     },
+    sessions::{CLIENT_LENGTH_MAX, PROOF_VALID_S, ProofRequest, Session},
 };
 
 /// Entries of a list when the request does not say.
@@ -186,9 +188,13 @@ pub struct SessionRequest {
     /// nobody out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// With what the session is opened, as a `User-Agent` header says it. The account's owner is shown what can be told
+    /// from it, so that he knows his sessions apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
-/// A session.
+/// A session that has begun.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SessionAnswer {
     /// Send as `Authorization: Bearer <token>`. Shown once.

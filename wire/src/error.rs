@@ -106,6 +106,8 @@ problem_codes! {
     BadCredentials = "bad-credentials", 401, "The ID or the password is wrong";
     /// The account can't be used before its e-mail address is confirmed.
     EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
+    /// Its owner must prove again that it is he who uses the session: see `/sessions/current/proofs`.
+    StepUpRequired = "step-up-required", 403, "Prove again who you are";
     /// The account has as many of these as it may.
     QuotaExceeded = "quota-exceeded", 403, "The account's limit is reached";
     /// Operators must look at this host before it is served again. Only agents see this.

@@ -119,6 +119,8 @@ macro_rules! ids {
 ids! {
     /// A customer's (later also an operator's) account.
     AccountId = "acc",
+    /// A session of an account.
+    SessionId = "ses",
     /// An SSH public key kept in an account.
     SshKeyId = "key",
     /// A price offered for one configuration, for a short time.

@@ -30,12 +30,16 @@ mod rate_limits;
 pub(crate) mod records;
 mod recovery;
 pub mod rules;
+mod session_list;
 mod sessions;
 mod sign_up;
 mod ssh_keys;
 mod wishes;
 
-pub use self::{erasure::ErasurePlan, sessions::Asked};
+pub use self::{
+    erasure::ErasurePlan,
+    sessions::{Asked, SignedIn},
+};
 
 /// What an operator decides about accounts.
 #[derive(Debug, Clone)]

@@ -14,6 +14,9 @@ use crate::{
     mails::rules::MailContent,
 };
 
+/// The field with the present password.
+const CURRENT: &str = "/current";
+
 impl Accounts {
     /// Changes the password. Ends all sessions but the one with this token, and forgets all devices.
     pub async fn change_password(
@@ -29,7 +32,8 @@ impl Accounts {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
-        self.prove_password(id, &person, &request.current).await?;
+        self.prove_password(id, &person, &request.current, CURRENT)
+            .await?;
         let turn = self.passwords.turn(Asker::known(&id.to_string())).await?;
         let password_hash = turn.hash(&request.password).await?;
         let from = self.place_of(id, caller.address)?;
@@ -39,7 +43,7 @@ impl Accounts {
             let now = self.person(&account)?;
             if now.password_hash != person.password_hash {
                 // It was changed at the same moment: the present one is another by now.
-                return Err(wrong_password());
+                return Err(wrong_password(CURRENT));
             }
             let now = Person {
                 password_hash: password_hash.clone(),
@@ -66,6 +70,7 @@ impl Accounts {
         id: AccountId,
         person: &Person,
         password: &str,
+        pointer: &str,
     ) -> Result<(), Error> {
         let now = self.ctx.now();
         let guess = self.guess_of_device(&format!("signed in to {id}"));
@@ -74,7 +79,7 @@ impl Accounts {
         self.count_guess(&guess, now).await?;
         let hash = Some(person.password_hash.clone());
         match turn.verify(password, hash).await? {
-            Verdict::Wrong => Err(wrong_password()),
+            Verdict::Wrong => Err(wrong_password(pointer)),
             Verdict::Right | Verdict::RightAsTyped { .. } => self.forgive(&guess).await,
         }
     }
@@ -88,13 +93,13 @@ fn wrong_fields(
     let mut errors = Vec::new();
     if request.current.is_empty() {
         let detail = "enter your present password";
-        errors.push(field("/current", FieldErrorCode::Required, detail));
+        errors.push(field(CURRENT, FieldErrorCode::Required, detail));
     }
     errors.extend(check(&request.password, person.owner(), length_min));
     errors
 }
 
-fn wrong_password() -> Error {
+fn wrong_password(pointer: &str) -> Error {
     let detail = "this is not your present password";
-    Error::Invalid(vec![field("/current", FieldErrorCode::Wrong, detail)])
+    Error::Invalid(vec![field(pointer, FieldErrorCode::Wrong, detail)])
 }

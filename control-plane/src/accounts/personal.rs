@@ -13,6 +13,7 @@ use crate::{
     accounts::rules::{
         account::{Account, Person},
         email_change::{EmailChange, NewEmail},
+        session::SessionPlace,
         ssh_key::SshKeys,
     },
     kernel::{Actor, Error, Record as _, sealed::Sealed},
@@ -36,6 +37,12 @@ impl Personal for Person {
 impl Personal for SshKeys {
     const RECORD: &'static str = SealedSshKeys::KIND.prefix;
     const FIELD: &'static str = "keys 1";
+}
+
+/// In the sessions, which are ephemeral.
+impl Personal for SessionPlace {
+    const RECORD: &'static str = "ses/";
+    const FIELD: &'static str = "place 1";
 }
 
 /// In the mails to an account.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use innkeeper_wire::{
     api::{SessionAnswer, SessionRequest},
-    id::AccountId,
+    id::{AccountId, SessionId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,12 @@ use super::{
     rate_limits::Limited,
 };
 use crate::{
-    accounts::rules::account::{Account, AccountState, Person},
-    credentials::{Asker, Verdict},
-    kernel::{Actor, Caller, Error, secret},
+    accounts::rules::{
+        account::{Account, AccountState, Person},
+        session::{self, SessionPlace},
+    },
+    credentials::{Asker, Verdict, rules::lockout::written_network},
+    kernel::{Actor, Caller, Error, sealed::Sealed, secret},
 };
 
 /// A session ends after this long in any case (security.md 4.6).
@@ -37,14 +40,34 @@ pub enum Asked {
     ByItself,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Session {
-    account: AccountId,
-    expires_at: Timestamp,
-    used_at: Timestamp,
+/// Who has come with the token of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedIn {
+    /// Whose it is.
+    pub account: AccountId,
+    /// When he proved last who he is.
+    pub(super) proved_at: Timestamp,
+}
+
+/// A session as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) place: Sealed<SessionPlace>,
+    pub(super) started_at: Timestamp,
+    /// When its user signed in, or proved again who he is.
+    pub(super) proved_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) used_at: Timestamp,
     /// [`Account::credentials`] when it began or was kept: it ends when the password is changed.
-    #[serde(default)]
-    credentials: u32,
+    pub(super) credentials: u32,
+}
+
+impl Session {
+    /// When it ends if nobody uses it any more.
+    pub(super) fn ends_at(&self) -> Timestamp {
+        self.expires_at.min(self.used_at.after(SESSION_IDLE))
+    }
 }
 
 /// A sign-in that may be looked at.
@@ -107,24 +130,43 @@ impl Accounts {
             self.tell_of_sign_in(&account, &person, caller.address, now)
                 .await;
         }
-        let token = secret::generate()?;
-        let expires_at = now.after(SESSION_LIFE);
-        self.put_session(
-            &token,
-            Session {
-                account: account.id,
-                expires_at,
-                used_at: now,
-                credentials: account.credentials,
-            },
-        )
-        .await?;
+        let (token, expires_at) = self
+            .open_session(caller, &account, request.client.as_deref(), now)
+            .await?;
         Ok(SessionAnswer {
             token,
             account: account.id,
             expires_at,
             device: Some(self.new_device(&account, now)?),
         })
+    }
+
+    /// Begins a session; gives its token and when it ends at the latest.
+    async fn open_session(
+        &self,
+        caller: &Caller,
+        account: &Account,
+        client: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(String, Timestamp), Error> {
+        let id = account.id;
+        let token = format!("{id}.{}", secret::generate()?);
+        let expires_at = now.after(SESSION_LIFE);
+        let place = SessionPlace {
+            network: written_network(caller.address),
+            client: client.and_then(session::client),
+        };
+        let begun = Session {
+            id: SessionId::new(self.ctx.ids()),
+            place: self.seal(id, &place)?,
+            started_at: now,
+            proved_at: now,
+            expires_at,
+            used_at: now,
+            credentials: account.credentials,
+        };
+        self.put_session(&token, &begun).await?;
+        Ok((token, expires_at))
     }
 
     /// What an attempt counts for, unless there were too many. A known device counts for itself and its account,
@@ -195,40 +237,48 @@ impl Accounts {
     }
 
     /// Whose token this is, if it is a live one of an account in use.
-    pub async fn authenticate(&self, token: &str, by: Asked) -> Result<AccountId, Error> {
+    pub async fn authenticate(&self, token: &str, by: Asked) -> Result<SignedIn, Error> {
         let now = self.ctx.now();
-        let found = self.ctx.recall::<Session>(&session_name(token))?;
-        let session = found.ok_or(Error::Unauthenticated)?.value;
-        let account = self.ctx.read::<Account>(&session.account)?;
+        let (id, session) = self.session_of(token)?;
+        let account = self.ctx.read::<Account>(&id)?;
         let is_in_use = account.is_some_and(|account| {
             account.state == AccountState::Active && account.credentials == session.credentials
         });
-        if !is_in_use || !self.vault.has_key(session.account)? {
+        if !is_in_use || !self.vault.has_key(id)? {
             return Err(Error::Unauthenticated);
         }
         if by == Asked::ByPerson && now.since(session.used_at) >= TOUCH_EVERY {
             let used = Session {
                 used_at: now,
-                ..session
+                ..session.clone()
             };
-            match self.put_session(token, used).await {
+            match self.put_session(token, &used).await {
                 // It can still be looked at what there is; the session ends an hour after the last use that was noted.
                 Ok(()) | Err(Error::StorageFull) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(session.account)
+        Ok(SignedIn {
+            account: id,
+            proved_at: session.proved_at,
+        })
+    }
+
+    /// Whose token it is, and the session as it is kept, whatever became of its account.
+    pub(super) fn session_of(&self, token: &str) -> Result<(AccountId, Session), Error> {
+        let (account, name) = session_name(token).ok_or(Error::Unauthenticated)?;
+        let found = self.ctx.recall::<Session>(&name)?;
+        Ok((account, found.ok_or(Error::Unauthenticated)?.value))
     }
 
     /// Keeps a session after its owner has changed his password in it.
     pub(super) async fn keep_session(&self, token: &str, credentials: u32) -> Result<(), Error> {
-        let found = self.ctx.recall::<Session>(&session_name(token))?;
-        let session = found.ok_or(Error::Unauthenticated)?.value;
+        let (_, session) = self.session_of(token)?;
         let kept = Session {
             credentials,
             ..session
         };
-        self.put_session(token, kept).await
+        self.put_session(token, &kept).await
     }
 
     /// Counts a change that an account asks for, or refuses it.
@@ -239,18 +289,29 @@ impl Accounts {
 
     /// Ends a session.
     pub async fn sign_out(&self, token: &str) -> Result<(), Error> {
-        self.ctx.forget(&session_name(token)).await
+        match session_name(token) {
+            Some((_, name)) => self.ctx.forget(&name).await,
+            None => Ok(()),
+        }
     }
 
-    async fn put_session(&self, token: &str, session: Session) -> Result<(), Error> {
-        let expires_at = session.expires_at.min(session.used_at.after(SESSION_IDLE));
-        let name = session_name(token);
-        self.ctx.remember(&name, &session, expires_at).await
+    pub(super) async fn put_session(&self, token: &str, session: &Session) -> Result<(), Error> {
+        let (_, name) = session_name(token).ok_or(Error::Unauthenticated)?;
+        self.ctx.remember(&name, session, session.ends_at()).await
     }
 }
 
-fn session_name(token: &str) -> String {
-    format!("ses/{}", secret::hash(token))
+/// A token is `<account>.<secret>`: whose it is, and under which name its session is kept.
+pub(super) fn session_name(token: &str) -> Option<(AccountId, String)> {
+    let (account, _) = token.split_once('.')?;
+    let account: AccountId = account.parse().ok()?;
+    let name = format!("{}{}", sessions_of(account), secret::hash(token));
+    Some((account, name))
+}
+
+/// What the names of an account's sessions begin with.
+pub(super) fn sessions_of(account: AccountId) -> String {
+    format!("ses/{account}/")
 }
 
 #[cfg(test)]
@@ -335,6 +396,7 @@ mod tests {
                 login: "minji90".to_owned(),
                 password: password.to_owned(),
                 device: None,
+                client: None,
             };
             accounts.sign_in(&caller, &request).await
         };

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 };
 
 use super::{
-    auth::{Customer, Session, Visitor},
+    auth::{Customer, Proven, Session, Visitor},
     context::Context,
     error::Refused,
 };
@@ -87,7 +87,7 @@ pub(super) async fn change_profile(
 
 pub(super) async fn change_mobile(
     context: Context,
-    Customer(caller): Customer,
+    Proven(caller): Proven,
     ask: Ask<ChangeMobile>,
 ) -> Result<Me, Refused> {
     let accounts = &context.nouns.accounts;
@@ -97,7 +97,7 @@ pub(super) async fn change_mobile(
 
 pub(super) async fn change_email(
     context: Context,
-    Customer(caller): Customer,
+    Proven(caller): Proven,
     ask: Ask<ChangeEmail>,
 ) -> Result<Me, Refused> {
     let accounts = &context.nouns.accounts;

@@ -19,7 +19,7 @@ use super::{
     mount::Admits,
 };
 use crate::{
-    accounts::Asked,
+    accounts::{Asked, SignedIn},
     kernel::{Actor, Caller, Error},
 };
 
@@ -28,6 +28,9 @@ pub(super) struct Visitor(pub(super) Caller);
 
 /// A signed-in customer.
 pub(super) struct Customer(pub(super) Caller);
+
+/// A signed-in customer who has proved lately who he is.
+pub(super) struct Proven(pub(super) Caller);
 
 /// A signed-in customer whose request has a key: sent again, it does nothing more.
 pub(super) struct Once(pub(super) Caller, pub(super) String);
@@ -44,6 +47,10 @@ impl Admits for Visitor {
 
 impl Admits for Customer {
     const WHO: Who = Who::Customer;
+}
+
+impl Admits for Proven {
+    const WHO: Who = Who::ProvenCustomer;
 }
 
 impl Admits for Once {
@@ -70,17 +77,35 @@ impl FromRequestParts<Context> for Customer {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
-        let token = bearer(parts).ok_or(Error::Unauthenticated)?;
-        let asked = asked(parts);
-        // Whose session it is comes first, before anything that is wrong with the request.
-        let by = asked.as_ref().copied().unwrap_or(Asked::ByItself);
-        let account = context.nouns.accounts.authenticate(token, by).await?;
-        asked?;
-        if !parts.method.is_safe() {
-            context.nouns.accounts.admit_change(account)?;
-        }
-        Ok(Self(caller(parts, Actor::Account(account))?))
+        let (caller, _) = signed_in(parts, context).await?;
+        Ok(Self(caller))
     }
+}
+
+impl FromRequestParts<Context> for Proven {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
+        let (caller, signed_in) = signed_in(parts, context).await?;
+        context.nouns.accounts.check_proof(&signed_in)?;
+        Ok(Self(caller))
+    }
+}
+
+/// Who is signed in by the token that was sent. A change is counted.
+async fn signed_in(parts: &Parts, context: &Context) -> Result<(Caller, SignedIn), Refused> {
+    let token = bearer(parts).ok_or(Error::Unauthenticated)?;
+    let asked = asked(parts);
+    // Whose session it is comes first, before anything that is wrong with the request.
+    let by = asked.as_ref().copied().unwrap_or(Asked::ByItself);
+    let accounts = &context.nouns.accounts;
+    let signed_in = accounts.authenticate(token, by).await?;
+    asked?;
+    if !parts.method.is_safe() {
+        accounts.admit_change(signed_in.account)?;
+    }
+    let caller = caller(parts, Actor::Account(signed_in.account))?;
+    Ok((caller, signed_in))
 }
 
 impl FromRequestParts<Context> for Once {

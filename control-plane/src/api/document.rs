@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use innkeeper_wire::{
+    api::Session,
     endpoints::{Header as AskedHeader, Method, Part, Row, Schemas, Who, rest},
     error::{PROBLEM_JSON, Problem},
 };
@@ -36,6 +37,9 @@ pub fn openapi() -> OpenApi {
     let mut schemas = Schemas::new();
     schemas.push(("Problem".to_owned(), Problem::schema()));
     Problem::schemas(&mut schemas);
+    // The entries of a page are collected where one of them is answered alone, and these never are.
+    schemas.push(("Session".to_owned(), Session::schema()));
+    Session::schemas(&mut schemas);
     for row in rest::ALL {
         for part in [row.parameter, row.body, row.answer].into_iter().flatten() {
             schemas.extend(part.schema.map(|schema| (part.schema_name(), schema())));
@@ -82,7 +86,7 @@ fn operation(row: &Row) -> Operation {
     for tag in row.tag {
         operation = operation.tag(*tag);
     }
-    if row.who == Who::Customer {
+    if matches!(row.who, Who::Customer | Who::ProvenCustomer) {
         operation = operation.security(SecurityRequirement::new(SESSION, Vec::<String>::new()));
     }
     let queries = row.query.map(|part| (part.parameters)());

@@ -55,6 +55,7 @@ impl From<Error> for Refused {
             // Whoever is still signed in to an erased account is nobody any more.
             Error::Unauthenticated | Error::Erased => plain(ProblemCode::Unauthenticated),
             Error::BadCredentials => plain(ProblemCode::BadCredentials),
+            Error::StepUpRequired => plain(ProblemCode::StepUpRequired),
             Error::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
             Error::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
             Error::RateLimited { retry_after_s } => later(ProblemCode::RateLimited, retry_after_s),

@@ -9,7 +9,12 @@ use innkeeper_wire::{
     error::ProblemCode,
 };
 
-use super::{auth::Customer, context::Context, error::Refused, slice::slice};
+use super::{
+    auth::{Customer, Proven},
+    context::Context,
+    error::Refused,
+    slice::slice,
+};
 use crate::servers::ServerFilter;
 
 pub(super) async fn list(
@@ -59,7 +64,7 @@ pub(super) async fn act(
 
 pub(super) async fn delete(
     context: Context,
-    Customer(caller): Customer,
+    Proven(caller): Proven,
     ask: Ask<DeleteServer>,
 ) -> Result<Server, Refused> {
     let servers = &context.nouns.servers;

@@ -1,15 +1,15 @@
 //! Signing in and out.
 
 use innkeeper_wire::{
-    api::SessionAnswer,
+    api::{Page, Session as ApiSession, SessionAnswer},
     endpoints::{
         Ask, Nothing,
-        rest::{SignIn, SignOut},
+        rest::{EndOtherSessions, EndSession, ListSessions, Prove, SignIn, SignOut},
     },
 };
 
 use super::{
-    auth::{Token, Visitor},
+    auth::{Session, Token, Visitor},
     context::Context,
     error::Refused,
 };
@@ -44,5 +44,43 @@ pub(super) async fn sign_out(
     _: Ask<SignOut>,
 ) -> Result<Nothing, Refused> {
     context.nouns.accounts.sign_out(&token).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn prove(
+    context: Context,
+    Session(caller, token): Session,
+    ask: Ask<Prove>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.prove(&caller, &token, &ask.body).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn list(
+    context: Context,
+    Session(caller, token): Session,
+    _: Ask<ListSessions>,
+) -> Result<Page<ApiSession>, Refused> {
+    Ok(context.nouns.accounts.sessions(&caller, &token)?)
+}
+
+pub(super) async fn end_others(
+    context: Context,
+    Session(caller, token): Session,
+    _: Ask<EndOtherSessions>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.end_other_sessions(&caller, &token).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn end(
+    context: Context,
+    Session(caller, _): Session,
+    ask: Ask<EndSession>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts.end_session(&caller, ask.path).await?;
     Ok(Nothing)
 }

@@ -8,7 +8,11 @@ use innkeeper_wire::{
     },
 };
 
-use super::{auth::Customer, context::Context, error::Refused};
+use super::{
+    auth::{Customer, Proven},
+    context::Context,
+    error::Refused,
+};
 
 pub(super) async fn list(
     context: Context,
@@ -20,7 +24,7 @@ pub(super) async fn list(
 
 pub(super) async fn add(
     context: Context,
-    Customer(caller): Customer,
+    Proven(caller): Proven,
     ask: Ask<AddSshKey>,
 ) -> Result<SshKey, Refused> {
     let accounts = &context.nouns.accounts;

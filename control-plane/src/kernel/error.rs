@@ -50,6 +50,9 @@ pub enum Error {
     /// The address is not confirmed.
     #[error("the e-mail address is not confirmed")]
     EmailUnconfirmed,
+    /// He who uses the session must prove again who he is.
+    #[error("the session's user must prove again who he is")]
+    StepUpRequired,
     /// Too many wrong passwords.
     #[error("signing in is locked for {remaining_s} s")]
     Locked {

@@ -47,6 +47,8 @@ fn filled(row: &Row, parameter: &str) -> String {
 struct Owner {
     token: String,
     key: String,
+    /// Another one than the token's.
+    session: String,
     /// One that is not ordered yet.
     quote: String,
     order: String,
@@ -57,6 +59,7 @@ impl Owner {
     async fn new(setting: &Setting) -> Self {
         let host = setting.host("h1", room_for(4)).await;
         let token = setting.customer("minji90").await;
+        let session = setting.other_session(&token, "minji90").await;
         let key = setting.key(&token, 1).await;
         let quote = setting.quote(&token, &key, "web-1").await;
         let order = setting.order(&token, &quote, "click").await.expect(201);
@@ -77,6 +80,40 @@ impl Owner {
             server: text(&order["server"]),
             token,
             key,
+            session,
+        }
+    }
+
+    /// What is about the account itself: the parameter of the path, and the body.
+    async fn of_account(&self, setting: &Setting, id: &str) -> (&str, Value) {
+        let Self { session, .. } = self;
+        match id {
+            "list_sessions" | "end_other_sessions" => ("", json!({})),
+            "prove" => ("", json!({ "password": PASSWORD })),
+            "end_session" => (session.as_str(), json!({})),
+            "find_id" => ("", json!({ "email": "minji90@example.com" })),
+            "request_password_reset" => {
+                let body = json!({ "login_id": "minji90", "email": "minji90@example.com" });
+                ("", body)
+            }
+            "reset_password" => {
+                let token = setting.reset_token("minji90").await;
+                ("", json!({ "token": token, "password": OTHER_PASSWORD }))
+            }
+            "change_profile" => ("", json!({ "locale": "en" })),
+            "change_mobile" => ("", json!({ "mobile": "+82 10 1234 5678" })),
+            "change_email" => ("", json!({ "email": "new@example.com" })),
+            "confirm_new_email" => {
+                let token = setting
+                    .new_email_token(&self.token, "new@example.com")
+                    .await;
+                ("", json!({ "token": token }))
+            }
+            "change_password" => {
+                let body = json!({ "current": PASSWORD, "password": OTHER_PASSWORD });
+                ("", body)
+            }
+            other => panic!("{other} has no sample request"),
         }
     }
 
@@ -98,29 +135,7 @@ impl Owner {
                 ("", json!({ "token": setting.mailed_token().await }))
             }
             "resend_confirmation" => ("", json!({ "login": "minji90" })),
-            "find_id" => ("", json!({ "email": "minji90@example.com" })),
-            "request_password_reset" => {
-                let body = json!({ "login_id": "minji90", "email": "minji90@example.com" });
-                ("", body)
-            }
-            "reset_password" => {
-                let token = setting.reset_token("minji90").await;
-                ("", json!({ "token": token, "password": OTHER_PASSWORD }))
-            }
             "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
-            "change_profile" => ("", json!({ "locale": "en" })),
-            "change_mobile" => ("", json!({ "mobile": "+82 10 1234 5678" })),
-            "change_email" => ("", json!({ "email": "new@example.com" })),
-            "confirm_new_email" => {
-                let token = setting
-                    .new_email_token(&self.token, "new@example.com")
-                    .await;
-                ("", json!({ "token": token }))
-            }
-            "change_password" => {
-                let body = json!({ "current": PASSWORD, "password": OTHER_PASSWORD });
-                ("", body)
-            }
             "add_ssh_key" => ("", json!({ "name": "k", "public_key": public_key(7) })),
             "change_ssh_key" => (key.as_str(), json!({ "name": "k2" })),
             "remove_ssh_key" => (key.as_str(), json!({})),
@@ -133,7 +148,7 @@ impl Owner {
             "get_order" => (order.as_str(), json!({})),
             "get_server" | "delete_server" => (server.as_str(), json!({})),
             "act_on_server" => (server.as_str(), json!({ "action": "power_off" })),
-            other => panic!("{other} has no sample request"),
+            other => self.of_account(setting, other).await,
         };
         let foreign = match row.id {
             // It names another's key, and another's quote.
@@ -166,14 +181,26 @@ async fn customers_get_at_their_own_and_nobody_at_anothers() {
         let status = async |token| ask(token).await.status.as_u16();
         match row.who {
             Who::Anybody => assert_eq!(status(None).await, row.status, "{}", row.id),
-            Who::Customer => {
+            Who::Customer | Who::ProvenCustomer => {
                 assert_eq!(status(None).await, 401, "{}", row.id);
                 assert_eq!(status(Some("made-up-token")).await, 401, "{}", row.id);
                 let foreign = ask(Some(&stranger)).await;
                 assert_eq!(foreign.status.as_u16(), sample.foreign, "{}", row.id);
                 let told = foreign.body.to_string();
-                for thing in [&owner.key, &owner.quote, &owner.order, &owner.server] {
+                for thing in [
+                    &owner.session,
+                    &owner.key,
+                    &owner.quote,
+                    &owner.order,
+                    &owner.server,
+                ] {
                     assert!(!told.contains(thing.as_str()), "{}: {told}", row.id);
+                }
+                if row.who == Who::ProvenCustomer {
+                    setting.clock.advance_s(600);
+                    let unproven = ask(Some(&owner.token)).await.expect(403);
+                    assert_eq!(unproven["code"], "step-up-required", "{}", row.id);
+                    setting.prove(&owner.token).await;
                 }
                 assert_eq!(status(Some(&owner.token)).await, row.status, "{}", row.id);
             }

@@ -41,6 +41,7 @@ async fn an_image_is_needed_as_long_as_something_names_it() {
     let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
     setting.get(&path, Some(&token)).await.expect(200);
     assert_eq!(needed(), tiny, "a server was made of it");
+    setting.prove(&token).await;
     setting
         .send(Method::DELETE, &path, Some(&token), &[], None)
         .await

@@ -22,6 +22,7 @@ mod reach;
 mod recovery;
 mod roll_over;
 mod servers;
+mod sessions;
 mod setting;
 mod sign_ups;
 mod signing_in;

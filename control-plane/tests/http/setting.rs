@@ -443,6 +443,26 @@ impl Setting {
         session["token"].as_str().expect("a token").to_owned()
     }
 
+    /// Whose session this is proves again who he is.
+    pub(crate) async fn prove(&self, token: &str) {
+        let body = json!({ "password": PASSWORD });
+        let proved = self.post("/sessions/current/proofs", Some(token), body);
+        proved.await.expect(204);
+    }
+
+    /// Signs in once more; gives the session's id.
+    pub(crate) async fn other_session(&self, token: &str, login_id: &str) -> String {
+        let body = json!({ "login": login_id, "password": PASSWORD });
+        self.post("/sessions", None, body).await.expect(201);
+        let sessions = self.get("/me/sessions", Some(token)).await.expect(200);
+        let sessions = sessions["data"].as_array().expect("a list").clone();
+        let other = sessions.iter().find(|it| it["is_current"] == false);
+        other.expect("another")["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
+    }
+
     /// Adds a key; gives its id.
     pub(crate) async fn key(&self, token: &str, seed: u8) -> String {
         let body = json!({ "name": "laptop", "public_key": public_key(seed) });

@@ -7,11 +7,14 @@ use askama::Template;
 use axum::{
     Extension,
     extract::Query,
-    http::{HeaderMap, Method, StatusCode, Uri, header::SET_COOKIE},
+    http::{
+        HeaderMap, Method, StatusCode, Uri,
+        header::{SET_COOKIE, USER_AGENT},
+    },
     response::Response,
 };
 use innkeeper_wire::{
-    api::{Me, SessionAnswer, SessionRequest},
+    api::{CLIENT_LENGTH_MAX, Me, SessionAnswer, SessionRequest},
     endpoints::{Endpoint as _, rest},
     error::ProblemCode,
 };
@@ -23,7 +26,7 @@ use crate::{
     api::Caller,
     cookies::{Cookie, SessionToken},
     failure::Failure,
-    fields::Fields,
+    fields::{Fields, Why},
     form::{Entered, Field, Form, Kind, Need},
     notice::Notice,
     page::{self, Frame},
@@ -123,6 +126,7 @@ pub async fn submit(
         device: Cookie::Device
             .read(&headers, transport)
             .filter(|text| !text.is_empty()),
+        client: client(&headers),
     };
     let form = Form::of(SIGN_IN, fields);
     let missing = form.missing(&["login", "password"]);
@@ -158,6 +162,7 @@ async fn signed_in(
             session: session.clone(),
             address,
             fields,
+            why: Why::SignedIn,
         });
     }
     let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
@@ -240,8 +245,7 @@ pub fn first(visit: &Visit, headers: &HeaderMap, fields: Option<Fields>) -> Resp
 }
 
 fn first_with(visit: &Visit, headers: &HeaderMap, fields: &Fields) -> Response {
-    let text = serde_urlencoded::to_string(fields.showable()).expect("texts only");
-    let kept = Some(encode(&text)).filter(|kept| kept.len() <= KEPT_BYTES_MAX);
+    let kept = keep(fields);
     let fields = blank(visit, &visit.here(), &kept.unwrap_or_default());
     let is_kept = !fields.get("kept").is_empty();
     let uri = Uri::from_static("/sign-in");
@@ -257,6 +261,12 @@ fn first_with(visit: &Visit, headers: &HeaderMap, fields: &Fields) -> Response {
         ..Form::of(SIGN_IN, fields)
     };
     sign_in_page(&visit, form).unwrap_or_else(Failure::into_marker)
+}
+
+/// What the browser says it is, as far as that is worth sending.
+fn client(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(CLIENT_LENGTH_MAX).collect())
 }
 
 /// The form as it is shown first.
@@ -276,8 +286,14 @@ fn blank(visit: &Visit, next: &str, kept: &str) -> Fields {
     Fields::new(pairs.to_vec())
 }
 
-/// A form that was carried through the sign-in.
-fn kept(text: &str) -> Option<Fields> {
+/// A form that is to be carried through a question, as it stands in the form that asks. None when it is too long.
+pub(super) fn keep(fields: &Fields) -> Option<String> {
+    let text = serde_urlencoded::to_string(fields.showable()).expect("texts only");
+    Some(encode(&text)).filter(|kept| kept.len() <= KEPT_BYTES_MAX)
+}
+
+/// A form that was carried so.
+pub(super) fn kept(text: &str) -> Option<Fields> {
     let text = decode(text).filter(|text| !text.is_empty())?;
     let pairs = serde_urlencoded::from_str(&text).ok()?;
     Some(Fields::new(pairs))

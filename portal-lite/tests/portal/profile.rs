@@ -124,3 +124,96 @@ async fn another_address_is_asked_for_and_confirmed_by_its_link() {
     let page = member.post("/confirm-email", &[("token", "acc.t")]).await;
     assert!(page.body.contains("This link was used already"));
 }
+
+#[tokio::test]
+async fn sessions_are_shown_and_ended() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get("/account/sessions").await.body;
+    for text in [
+        "Firefox, Windows",
+        "Safari, iPhone",
+        "Unknown device",
+        "203.0.2.0/24",
+        "30 minutes ago",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert_eq!(page.matches("This device").count(), 1);
+    let path = "/account/sessions/ses_0190b5c87f1e7c3a8e0f000000000002";
+    assert!(page.contains(&format!("action=\"{path}\"")));
+    let own = "/account/sessions/ses_0190b5c87f1e7c3a8e0f000000000001";
+    assert!(!page.contains(own), "this one is ended by signing out");
+    assert_eq!(
+        member.get(path).await.header("location"),
+        "/account/sessions"
+    );
+    let done = member.post(path, &[]).await;
+    assert_eq!(done.header("location"), "/account/sessions");
+    let line = format!("DELETE /me/sessions/{}", &path[18..]);
+    assert_eq!(stub.calls(&line).len(), 1);
+    // Somebody else was faster.
+    stub.refuse(&line, Problem::new(ProblemCode::NotFound));
+    assert_eq!(member.post(path, &[]).await.status, 303);
+    member.post("/account/sessions", &[]).await;
+    assert_eq!(stub.calls("DELETE /me/sessions").len(), 1);
+}
+
+/// Whoever has to prove first who he is gets his form back, and nothing is done before he sends it.
+#[tokio::test]
+async fn a_form_that_wants_a_proof_is_carried_through_the_question() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    member.get("/keys").await;
+    let wanted = || Problem::new(ProblemCode::StepUpRequired);
+    stub.refuse("POST /me/ssh-keys", wanted());
+    let key = [("name", "laptop"), ("public_key", "ssh-ed25519 AAAA")];
+    let question = member.post("/keys", &key).await;
+    assert!(question.body.contains("Enter your password once more"));
+    assert!(question.body.contains("autocomplete=\"current-password\""));
+    let (next, kept) = (question.hidden("next"), question.hidden("kept"));
+    let answer = |password| {
+        [
+            ("next", next.clone()),
+            ("kept", kept.clone()),
+            ("password", String::from(password)),
+        ]
+    };
+    let pairs = |fields: &[(&'static str, String); 3]| {
+        fields
+            .iter()
+            .map(|(name, value)| (*name, value.clone()))
+            .collect::<Vec<_>>()
+    };
+    let mut prove = async |password: &'static str| {
+        let fields = pairs(&answer(password));
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        member.post("/account/proof", &fields).await
+    };
+    assert!(prove("").await.body.contains("Enter your password."));
+    let wrong = invalid(&[("/password", FieldErrorCode::Wrong)]);
+    stub.refuse("POST /sessions/current/proofs", wrong);
+    let page = prove("guess").await;
+    assert!(page.body.contains("This is not your password."));
+    assert!(!page.body.contains("guess"));
+    let page = prove("secret").await;
+    assert!(page.body.contains("was not sent yet"), "{}", page.body);
+    assert!(page.body.contains("value=\"laptop\"") && page.body.contains("ssh-ed25519 AAAA"));
+    assert_eq!(stub.calls("POST /me/ssh-keys").len(), 1);
+    let proofs = stub.calls("POST /sessions/current/proofs");
+    assert_eq!(proofs[1].body, json!({"password": "secret"}));
+    // A server's deletion, which has an address of its own.
+    let server = "srv_0190b5c87f1e7c3a8e0f000000000002";
+    let path = format!("/servers/{server}/delete");
+    let page = member.get(&path).await;
+    assert_eq!(page.status, 200);
+    stub.refuse(&format!("DELETE /servers/{server}"), wanted());
+    let servers = stub.book().servers.clone();
+    let named = servers.iter().find(|it| it.id.to_string() == server);
+    let name = named.expect("a server").name.to_string();
+    let question = member.post(&path, &[("confirm_name", &name)]).await;
+    assert_eq!(question.hidden("next"), path);
+}

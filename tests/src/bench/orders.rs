@@ -31,7 +31,7 @@ use innkeeper_wire::{
     },
     digest::Digest,
     host::{FEATURES, HostCapacity, HostHealth, HypervisorState, JoinRequest, Report},
-    id::{AccountId, Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
+    id::{Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
     size::Bytes,
     time::{Clock, SystemClock, Timestamp},
 };
@@ -284,9 +284,11 @@ impl Customer {
             login: login_id,
             password: PASSWORD.to_owned(),
             device: None,
+            client: None,
         };
         let token = nouns.accounts.sign_in(&visitor, &session).await?.token;
-        let account: AccountId = nouns.accounts.authenticate(&token, Asked::ByPerson).await?;
+        let signed_in = nouns.accounts.authenticate(&token, Asked::ByPerson).await?;
+        let account = signed_in.account;
         let caller = caller(Actor::Account(account), number);
         let key = SshKeyRequest {
             name: "bench".to_owned(),

@@ -281,6 +281,7 @@ fn changed(id: &str) -> String {
 }
 
 async fn remove(client: &Client, server: ServerId) -> anyhow::Result<()> {
+    demo::prove(client).await?;
     client.delete(&format!("/api/v1/servers/{server}")).await?;
     until("the server is gone", EVENT_LIMIT, async || {
         let (status, text) = client.page(&format!("/api/v1/servers/{server}")).await?;

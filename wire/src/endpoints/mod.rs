@@ -53,6 +53,9 @@ pub enum Who {
     Anybody,
     /// Whoever has the token of a customer's session.
     Customer,
+    /// The same, once he has proved within the last ten minutes who he is: by signing in, or by [`rest::Prove`]. Others are
+    /// refused with `step-up-required`.
+    ProvenCustomer,
     /// Somebody on the hosts' port; the request itself holds an invitation's token.
     Stranger,
     /// A host, by its certificate.

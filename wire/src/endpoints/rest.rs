@@ -5,12 +5,13 @@ use crate::{
     api::{
         Catalogue, EmailChangeRequest, EmailConfirmationRequest, FindIdRequest, Installation,
         ListQuery, Me, MobileChange, NewPasswordRequest, Order, OrderRequest, Page,
-        PasswordChangeRequest, PasswordResetRequest, ProfileChange, Quote, QuoteRequest,
-        ResendRequest, Server, ServerActionRequest, ServerListQuery, SessionAnswer, SessionRequest,
-        SignupAnswer, SignupRequest, SshKey, SshKeyChange, SshKeyRequest,
+        PasswordChangeRequest, PasswordResetRequest, ProfileChange, ProofRequest, Quote,
+        QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery, Session,
+        SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
+        SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
-    id::{OrderId, QuoteId, ServerId, SshKeyId},
+    id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId},
 };
 
 /// Requests with one value of it do one thing, however often they are sent.
@@ -78,6 +79,18 @@ endpoints! {
     /// Ends the session of the token that is sent.
     SignOut = "sign_out": Customer Delete "/sessions/current", in "account" => 204;
 
+    /// Proves again who uses the session that asks. Some requests want that within the last ten minutes.
+    Prove = "prove": Customer Post "/sessions/current/proofs", in "account", with ProofRequest => 204;
+
+    /// The account's sessions, the newest first. There are few, so it is always one page.
+    ListSessions = "list_sessions": Customer Get "/me/sessions", in "account" => 200 Page<Session>;
+
+    /// Ends all sessions of the account but the one that asks.
+    EndOtherSessions = "end_other_sessions": Customer Delete "/me/sessions", in "account" => 204;
+
+    /// Ends a session of the account.
+    EndSession = "end_session": Customer Delete "/me/sessions/{id}", in "account", at SessionId => 204;
+
     /// The signed-in account.
     GetMe = "me": Customer Get "/me", in "account" => 200 Me;
 
@@ -85,10 +98,10 @@ endpoints! {
     ChangeProfile = "change_profile": Customer Patch "/me", in "account", with ProfileChange => 200 Me;
 
     /// Changes the mobile number, which is told to the account's address.
-    ChangeMobile = "change_mobile": Customer Post "/me/mobile", in "account", with MobileChange => 200 Me;
+    ChangeMobile = "change_mobile": ProvenCustomer Post "/me/mobile", in "account", with MobileChange => 200 Me;
 
     /// Mails a link to another address, which takes the place of the present one once it is confirmed.
-    ChangeEmail = "change_email": Customer Post "/me/email", in "account", with EmailChangeRequest => 202 Me;
+    ChangeEmail = "change_email": ProvenCustomer Post "/me/email", in "account", with EmailChangeRequest => 202 Me;
 
     /// Changes the password. Ends all other sessions of the account.
     ChangePassword = "change_password": Customer Post "/me/password", in "account", with PasswordChangeRequest => 204;
@@ -97,7 +110,7 @@ endpoints! {
     ListSshKeys = "list_ssh_keys": Customer Get "/me/ssh-keys", in "account" => 200 Page<SshKey>;
 
     /// Adds a key.
-    AddSshKey = "add_ssh_key": Customer Post "/me/ssh-keys", in "account", with SshKeyRequest => 201 SshKey;
+    AddSshKey = "add_ssh_key": ProvenCustomer Post "/me/ssh-keys", in "account", with SshKeyRequest => 201 SshKey;
 
     /// Gives a key another name.
     ChangeSshKey = "change_ssh_key": Customer Patch "/me/ssh-keys/{id}", in "account", at SshKeyId, with SshKeyChange
@@ -136,5 +149,5 @@ endpoints! {
         with ServerActionRequest => 202 Server;
 
     /// Deletes a server. Charging ends now; its disk is kept aside for the days that the installation says.
-    DeleteServer = "delete_server": Customer Delete "/servers/{id}", in "servers", at ServerId => 202 Server;
+    DeleteServer = "delete_server": ProvenCustomer Delete "/servers/{id}", in "servers", at ServerId => 202 Server;
 }

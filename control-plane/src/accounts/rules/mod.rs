@@ -9,4 +9,5 @@ pub mod mobile;
 pub mod names;
 pub mod password_reset;
 pub mod quota;
+pub mod session;
 pub mod ssh_key;

@@ -27,11 +27,14 @@ use crate::{
 pub mod email;
 pub mod mobile;
 pub mod password;
+pub mod proof;
+pub mod sessions;
 
 /// Its pages: an address, the name of its text.
-const PAGES: [(&str, &str); 2] = [
+const PAGES: [(&str, &str); 3] = [
     ("/account", "account-profile"),
     ("/account/password", "change-password"),
+    ("/account/sessions", "account-sessions"),
 ];
 
 /// How pages and mails speak to the account.

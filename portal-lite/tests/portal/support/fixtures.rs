@@ -5,8 +5,8 @@ use std::str::FromStr;
 use innkeeper_wire::{
     api::{
         Availability, Catalogue, Image, Installation, Locale, Me, Offered, Order, OrderState, Plan,
-        Quote, Server, ServerAction, ServerState, SessionAnswer, SignupAnswer, Site, Specification,
-        SshKey,
+        Quote, Server, ServerAction, ServerState, Session, SessionAnswer, SignupAnswer, Site,
+        Specification, SshKey,
     },
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
@@ -215,6 +215,24 @@ pub(crate) fn me() -> Me {
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
     }
+}
+
+/// This one and two others, of which one says nothing of itself.
+pub(crate) fn sessions() -> Vec<Session> {
+    let session = |number: u32, client: Option<&str>, used: &str| Session {
+        id: id("ses", number),
+        is_current: number == 1,
+        client: client.map(str::to_owned),
+        network: format!("203.0.{number}.0/24"),
+        started_at: time("2026-11-21T09:00:00Z"),
+        used_at: time(used),
+        expires_at: time("2026-11-21T13:00:00Z"),
+    };
+    vec![
+        session(1, Some("Firefox, Windows"), "2026-11-21T12:00:00Z"),
+        session(2, Some("Safari, iPhone"), "2026-11-21T11:30:00Z"),
+        session(3, None, "2026-11-21T11:00:00Z"),
+    ]
 }
 
 fn key(number: u32, name: &str) -> SshKey {

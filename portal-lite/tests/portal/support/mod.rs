@@ -196,6 +196,10 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         }
         ("POST", ["sessions"]) => json(201, &fixtures::session(TOKEN)),
         ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
+        ("GET", ["me", "sessions"]) => json(200, &all(&fixtures::sessions())),
+        ("DELETE", ["me", "sessions", ..]) | ("POST", ["sessions", "current", "proofs"]) => {
+            StatusCode::NO_CONTENT.into_response()
+        }
         ("GET", ["me"]) => json(200, &book.me),
         ("PATCH", ["me"]) | ("POST", ["me", "mobile"]) => json(200, &book.me),
         ("POST", ["me", "email"]) => json(202, &book.me),
@@ -374,6 +378,7 @@ pub(crate) fn address(row: &Row) -> String {
     let ids = [
         ("/servers/", "srv_0190b5c87f1e7c3a8e0f000000000002"),
         ("/keys/", "key_0190b5c87f1e7c3a8e0f000000000001"),
+        ("/account/sessions/", "ses_0190b5c87f1e7c3a8e0f000000000002"),
         ("/orders/", "ord_0190b5c87f1e7c3a8e0f000000000001"),
     ];
     let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
