@@ -33,9 +33,11 @@ const OUTBOX_MAX: usize = 10_000;
 /// What becomes of a mail that is handed to the mail server; and how often that took none at all.
 const MAIL_OUTCOMES: [&str; 4] = ["sent", "retried", "given_up", "no_server"];
 /// What becomes of a sign-in (`api/sessions`).
-const SIGN_INS: [&str; 7] = [
+const SIGN_INS: [&str; 9] = [
     "ok",
+    "code_wanted",
     "wrong",
+    "wrong_code",
     "unconfirmed",
     "locked",
     "limited",
@@ -470,7 +472,7 @@ fn refused_connections(registry: &Registry) -> Result<IntCounterVec, prometheus:
 }
 
 fn sign_ins(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
-    let text = "Sign-ins to the REST API; `limited` and `crowded` ones were not looked at, `locked` ones came after too many wrong passwords.";
+    let text = "Sign-ins to the REST API; `limited` and `crowded` ones were not looked at, `locked` ones came after too many wrong passwords or codes; after `code_wanted` the account's second factor was asked for.";
     let options = Opts::new("innkeeper_sign_ins_total", text);
     let counter = register(registry, IntCounterVec::new(options, &["outcome"])?)?;
     begin(&counter, &SIGN_INS);

@@ -19,6 +19,7 @@ use crate::{
 
 mod profile;
 mod recovery;
+mod second_factor;
 mod servers;
 mod sessions;
 
@@ -27,6 +28,10 @@ pub use crate::locale::Locale;
 pub use self::{
     profile::{EmailChangeRequest, MobileChange, ProfileChange},
     recovery::{FindIdRequest, NewPasswordRequest, PasswordChangeRequest, PasswordResetRequest},
+    second_factor::{
+        CODE_LENGTH_MAX, RecoveryCodes, SecondFactor, SecondFactorConfirmation, SecondFactorProof,
+        SecondFactorRequest, SecondFactorSecret, SecondFactorStart,
+    },
     servers::{
         OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
         ServerState,

@@ -44,6 +44,9 @@ pub struct Problem {
     /// For `account-locked`, `rate-limited`, `order-limit`, `starting` and some `unavailable`: seconds until another try makes sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// For `second-factor-required`: what the sign-in goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
 }
 
 /// One bad field.
@@ -104,6 +107,8 @@ problem_codes! {
     Unauthenticated = "unauthenticated", 401, "Sign in first";
     /// ID or password is wrong; which one is not said (R2).
     BadCredentials = "bad-credentials", 401, "The ID or the password is wrong";
+    /// The password is right, and the account has a second factor: send its code with `challenge`.
+    SecondFactorRequired = "second-factor-required", 401, "A code is needed to sign in";
     /// The account can't be used before its e-mail address is confirmed.
     EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
     /// Its owner must prove again that it is he who uses the session: see `/sessions/current/proofs`.
@@ -132,6 +137,8 @@ problem_codes! {
     QuoteExpired = "quote-expired", 409, "The quote has expired";
     /// A one-time link was used, replaced or has expired.
     LinkExpired = "link-expired", 410, "The link is no longer valid";
+    /// The sign-in waits for no code any more: it took too long, or has ended.
+    SignInExpired = "sign-in-expired", 410, "The sign-in took too long";
     /// The body is larger than allowed.
     TooLarge = "too-large", 413, "The request is too large";
     /// The media type is not one that is understood.
@@ -169,6 +176,7 @@ impl Problem {
             errors: Vec::new(),
             request_id: None,
             retry_after_s: None,
+            challenge: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     email_change::remove_email_change,
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
     recovery::remove_reset,
+    second_factor::remove_factor,
 };
 use crate::{
     accounts::rules::{
@@ -156,6 +157,7 @@ impl Accounts {
         remove_links(tx, account)?;
         remove_reset(tx, account)?;
         remove_email_change(tx, account)?;
+        remove_factor(tx, account)?;
         self.mails.drop_of(tx, account)?;
         Ok(())
     }

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use innkeeper_wire::time::Timestamp;
+use innkeeper_wire::{id::AccountId, time::Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{Accounts, logins::named};
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 const SOURCE_NAME_CHARS: usize = 16;
 
 /// What an attempt counts for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Guess {
     /// Name of the entry with the attempts.
     counter: String,
@@ -37,18 +38,31 @@ pub(super) enum Reached {
 impl Accounts {
     /// An attempt at what was typed, from an address.
     pub(super) fn guess(&self, login: &str, address: IpAddr) -> Guess {
+        Guess {
+            counter: self.guesses_at(&named(login).to_lowercase()),
+            from: self.source(address),
+        }
+    }
+
+    /// An attempt at the second factor of an account, from an address. Counted apart from passwords: whoever makes it
+    /// knows the right one.
+    pub(super) fn guess_of_code(&self, account: AccountId, address: IpAddr) -> Guess {
+        Guess {
+            counter: self.guesses_at(&format!("code of {account}")),
+            from: self.source(address),
+        }
+    }
+
+    fn source(&self, address: IpAddr) -> Source {
         // Who tried what from where is nobody's business, so both are hashes.
         let hashed = |network: String| {
             let mut name = self.vault.name_of("guess from", &network);
             name.truncate(SOURCE_NAME_CHARS);
             name
         };
-        Guess {
-            counter: self.guesses_at(&named(login).to_lowercase()),
-            from: Source {
-                narrow: hashed(client(address)),
-                wide: Some(hashed(network(address))),
-            },
+        Source {
+            narrow: hashed(client(address)),
+            wide: Some(hashed(network(address))),
         }
     }
 

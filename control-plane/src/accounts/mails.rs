@@ -14,7 +14,7 @@ use crate::{
     kernel::{Actor, Error, Tx, sealed::Sealed},
     mails::{
         ReadyMail,
-        rules::{FormerEmail, MailContent, OutgoingMail, Reader, SignInPlace},
+        rules::{FormerEmail, Letter, MailContent, OutgoingMail, Reader, SignInPlace, Stationery},
     },
 };
 
@@ -81,12 +81,10 @@ impl Accounts {
                 letters::key_added(sheet, &reader, key, queued_at)
             }
             MailContent::NewSignIn { from } => {
-                let from = self.unseal(account, from)?;
-                letters::new_sign_in(sheet, &reader, &from, queued_at)
+                self.told_from(mail, &reader, from, letters::new_sign_in)?
             }
             MailContent::SignInLocked { from } => {
-                let from = self.unseal(account, from)?;
-                letters::sign_in_locked(sheet, &reader, &from, queued_at)
+                self.told_from(mail, &reader, from, letters::sign_in_locked)?
             }
             MailContent::LoginIds => {
                 let ids = self.ids_of_email(&reader.to)?;
@@ -97,8 +95,7 @@ impl Accounts {
                 None => return Ok(None),
             },
             MailContent::PasswordChanged { from } => {
-                let from = self.unseal(account, from)?;
-                letters::password_changed(sheet, &reader, &from, queued_at)
+                self.told_from(mail, &reader, from, letters::password_changed)?
             }
             MailContent::EmailChanged { to, from } => {
                 let FormerEmail(to) = self.unseal(account, to)?;
@@ -107,8 +104,23 @@ impl Accounts {
                 letters::email_changed(sheet, &reader, &from, queued_at)
             }
             MailContent::MobileChanged { from } => {
+                self.told_from(mail, &reader, from, letters::mobile_changed)?
+            }
+            MailContent::SecondFactorOn { from } => {
+                self.told_from(mail, &reader, from, letters::second_factor_on)?
+            }
+            MailContent::SecondFactorOff { from } => {
+                self.told_from(mail, &reader, from, letters::second_factor_off)?
+            }
+            MailContent::RecoveryCodesRenewed { from } => {
+                self.told_from(mail, &reader, from, letters::recovery_codes_renewed)?
+            }
+            MailContent::RecoveryCodeUsed { left, from } => {
                 let from = self.unseal(account, from)?;
-                letters::mobile_changed(sheet, &reader, &from, queued_at)
+                letters::recovery_code_used(sheet, &reader, *left, &from, queued_at)
+            }
+            MailContent::WrongCodes { from } => {
+                self.told_from(mail, &reader, from, letters::wrong_codes)?
             }
             MailContent::ConfirmEmail
             | MailContent::ConfirmNewEmail
@@ -119,6 +131,23 @@ impl Accounts {
         };
         let to = reader.to;
         Ok(Some(ReadyMail { to, letter }))
+    }
+
+    /// Writes a mail that says what was done from where.
+    fn told_from(
+        &self,
+        mail: &OutgoingMail,
+        reader: &Reader,
+        from: &Sealed<SignInPlace>,
+        write: fn(&Stationery, &Reader, &SignInPlace, Timestamp) -> Letter,
+    ) -> Result<Letter, Error> {
+        let from = self.unseal(mail.account, from)?;
+        Ok(write(
+            self.mails.stationery(),
+            reader,
+            &from,
+            mail.queued_at,
+        ))
     }
 
     /// Tells the owner that somebody signed in from a device that is not known. A sign-in goes on when that fails: it
@@ -142,6 +171,19 @@ impl Accounts {
         if let Err(error) = told.await {
             tracing::warn!(account.id = %account.id, %error, "its owner is not told of a sign-in");
         }
+    }
+
+    /// Tells the owner that somebody who has the password enters wrong codes.
+    pub(super) async fn tell_of_wrong_codes(
+        &self,
+        account: AccountId,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let once = format!("wrong codes {account}");
+        let content = |from| MailContent::WrongCodes { from };
+        self.tell_once(account, &once, written_network(from), content, now)
+            .await
     }
 
     /// Notes that too many wrong passwords came with what was typed.

@@ -30,6 +30,7 @@ mod rate_limits;
 pub(crate) mod records;
 mod recovery;
 pub mod rules;
+mod second_factor;
 mod session_list;
 mod sessions;
 mod sign_up;
@@ -38,7 +39,7 @@ mod wishes;
 
 pub use self::{
     erasure::ErasurePlan,
-    sessions::{Asked, SignedIn},
+    sessions::{Asked, SignIn, SignedIn},
 };
 
 /// What an operator decides about accounts.

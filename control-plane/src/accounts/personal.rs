@@ -13,9 +13,11 @@ use crate::{
     accounts::rules::{
         account::{Account, Person},
         email_change::{EmailChange, NewEmail},
+        second_factor::SecondFactor,
         session::SessionPlace,
         ssh_key::SshKeys,
     },
+    credentials::rules::totp::Secret,
     kernel::{Actor, Error, Record as _, sealed::Sealed},
     mails::rules::{FormerEmail, OutgoingMail, SignInPlace},
     vault::{Place, Vault, VaultError},
@@ -43,6 +45,11 @@ impl Personal for SshKeys {
 impl Personal for SessionPlace {
     const RECORD: &'static str = "ses/";
     const FIELD: &'static str = "place 1";
+}
+
+impl Personal for Secret {
+    const RECORD: &'static str = SecondFactor::KIND.prefix;
+    const FIELD: &'static str = "secret 1";
 }
 
 /// In the mails to an account.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use innkeeper_wire::{
-    api::{SessionAnswer, SessionRequest},
+    api::{SecondFactorRequest, SessionAnswer, SessionRequest},
     id::{AccountId, SessionId},
     time::Timestamp,
 };
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     accounts::rules::{
         account::{Account, AccountState, Person},
+        second_factor::CHALLENGE_VALID,
         session::{self, SessionPlace},
     },
     credentials::{Asker, Verdict, rules::lockout::written_network},
@@ -70,15 +71,41 @@ impl Session {
     }
 }
 
+/// How far a sign-in with the right password is.
+#[derive(Debug)]
+pub enum SignIn {
+    /// There is a session.
+    Session(SessionAnswer),
+    /// The account has a second factor; its code is to come with this secret.
+    CodeWanted {
+        /// Good for one session.
+        challenge: String,
+    },
+}
+
+/// A sign-in that waits for a code. By the hash of its secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Challenge {
+    account: AccountId,
+    /// As in [`Session`].
+    credentials: u32,
+    /// What wrong codes count for, wherever they come from: where the right password came from.
+    guess: Guess,
+    device: Device,
+}
+
 /// A sign-in that may be looked at.
 struct Admitted {
     guess: Guess,
+    /// What wrong codes of its second factor count for; none of an account that is not there.
+    code_guess: Option<Guess>,
     asker: Asker,
     device: Device,
 }
 
 /// Whether the account that is named was used from this device before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Device {
     Known,
     Unknown,
@@ -91,11 +118,12 @@ impl Accounts {
         &self,
         caller: &Caller,
         request: &SessionRequest,
-    ) -> Result<SessionAnswer, Error> {
+    ) -> Result<SignIn, Error> {
         let now = self.ctx.now();
         let (account, person) = self.account_by_login(&request.login)?.unzip();
         let Admitted {
             guess,
+            code_guess,
             asker,
             device,
         } = self.admit_sign_in(caller, request, account.as_ref(), now)?;
@@ -123,21 +151,96 @@ impl Accounts {
         if account.state == AccountState::PendingEmail {
             return Err(Error::EmailUnconfirmed);
         }
+        if let Some(guess) = code_guess
+            && self.has_second_factor(account.id)?
+        {
+            let challenge = secret::generate()?;
+            let waits = Challenge {
+                account: account.id,
+                credentials: account.credentials,
+                guess,
+                device,
+            };
+            let (name, until) = (challenge_name(&challenge), now.after(CHALLENGE_VALID));
+            self.ctx.remember(&name, &waits, until).await?;
+            return Ok(SignIn::CodeWanted { challenge });
+        }
+        let session = self.let_in(caller, &account, &person, device, request.client.as_deref());
+        Ok(SignIn::Session(session.await?))
+    }
+
+    /// Goes on with a sign-in that waits for a code. A known device makes no difference to what is asked, only to whom
+    /// wrong codes lock. It goes on during a restore as sign-ins without a code do.
+    pub async fn sign_in_with_code(
+        &self,
+        caller: &Caller,
+        request: &SecondFactorRequest,
+    ) -> Result<SessionAnswer, Error> {
+        let now = self.ctx.now();
+        self.rate_limits
+            .admit(Limited::SignIn, caller.address, now)?;
+        let name = challenge_name(&request.challenge);
+        let found = self.ctx.recall::<Challenge>(&name)?;
+        let found = found.ok_or(Error::SignInExpired)?;
+        let Challenge {
+            account: id,
+            credentials,
+            guess,
+            device,
+        } = found.value;
+        let cause = format!("{id} signs in with a code, {}", caller.request);
+        let from = match self.place_of(id, caller.address) {
+            Err(Error::Erased) => return Err(Error::SignInExpired),
+            from => from?,
+        };
+        let used = self.using_code(&guess, Actor::System, &cause, |tx| {
+            let account = tx.get::<Account>(&id)?;
+            let account = account.filter(|account| {
+                account.state == AccountState::Active && account.credentials == credentials
+            });
+            self.check_factor(tx, id, &request.code, &from)?;
+            account.ok_or(Error::SignInExpired)
+        });
+        let account = match used.await {
+            Err(Error::Invalid(errors)) => {
+                if self.check_guess(&guess, now).is_err() {
+                    self.tell_of_wrong_codes(id, caller.address, now).await?;
+                }
+                return Err(Error::Invalid(errors));
+            }
+            used => used?,
+        };
+        if !self.ctx.take(&name, found.entry).await? {
+            return Err(Error::SignInExpired);
+        }
+        let person = self.person(&account)?;
+        self.let_in(caller, &account, &person, device, request.client.as_deref())
+            .await
+    }
+
+    /// Lets somebody in who has proved who he is.
+    async fn let_in(
+        &self,
+        caller: &Caller,
+        account: &Account,
+        person: &Person,
+        device: Device,
+        client: Option<&str>,
+    ) -> Result<SessionAnswer, Error> {
+        let now = self.ctx.now();
         let limits = &self.rate_limits;
         limits.admit_named(Limited::Session, account.id.to_string(), now)?;
         // Before there is a session, so that none is kept from its owner by a crash.
         if device == Device::Unknown {
-            self.tell_of_sign_in(&account, &person, caller.address, now)
+            self.tell_of_sign_in(account, person, caller.address, now)
                 .await;
         }
-        let (token, expires_at) = self
-            .open_session(caller, &account, request.client.as_deref(), now)
-            .await?;
+        let (token, expires_at) = self.open_session(caller, account, client, now).await?;
         Ok(SessionAnswer {
             token,
             account: account.id,
             expires_at,
-            device: Some(self.new_device(&account, now)?),
+            device: Some(self.new_device(account, now)?),
         })
     }
 
@@ -190,6 +293,7 @@ impl Accounts {
                 limits.admit_named(Limited::SignIn, account, now)?;
                 Ok(Admitted {
                     guess: self.guess_of_device(&device),
+                    code_guess: Some(self.guess_of_device(&format!("code, {device}"))),
                     asker,
                     device: Device::Known,
                 })
@@ -198,6 +302,8 @@ impl Accounts {
                 limits.admit(Limited::SignIn, caller.address, now)?;
                 Ok(Admitted {
                     guess: self.guess(&request.login, caller.address),
+                    code_guess: account
+                        .map(|account| self.guess_of_code(account.id, caller.address)),
                     asker: Asker::stranger(caller.address),
                     device: Device::Unknown,
                 })
@@ -299,6 +405,10 @@ impl Accounts {
         let (_, name) = session_name(token).ok_or(Error::Unauthenticated)?;
         self.ctx.remember(&name, session, session.ends_at()).await
     }
+}
+
+fn challenge_name(challenge: &str) -> String {
+    format!("challenge/{}", secret::hash(challenge))
 }
 
 /// A token is `<account>.<secret>`: whose it is, and under which name its session is kept.

@@ -38,10 +38,6 @@ impl Refused {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let plain = |code| Problem::new(code);
-        let detailed = |code, detail: String| Problem {
-            detail: Some(detail),
-            ..Problem::new(code)
-        };
         let later = |code, seconds| Problem {
             retry_after_s: Some(seconds),
             ..Problem::new(code)
@@ -52,8 +48,10 @@ impl From<Error> for Refused {
                 ..plain(ProblemCode::ValidationFailed)
             },
             Error::NotFound => plain(ProblemCode::NotFound),
-            // Whoever is still signed in to an erased account is nobody any more.
-            Error::Unauthenticated | Error::Erased => plain(ProblemCode::Unauthenticated),
+            // Whoever is still signed in to an erased account is nobody any more, nor is a host that no record knows.
+            Error::Unauthenticated | Error::Erased | Error::HostUnrecorded => {
+                plain(ProblemCode::Unauthenticated)
+            }
             Error::BadCredentials => plain(ProblemCode::BadCredentials),
             Error::StepUpRequired => plain(ProblemCode::StepUpRequired),
             Error::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
@@ -86,9 +84,10 @@ impl From<Error> for Refused {
             Error::LinkExpired => plain(ProblemCode::LinkExpired),
             Error::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
             Error::InvalidState(state) => detailed(ProblemCode::InvalidState, is_now(state)),
+            Error::OutOfTurn(why) => detailed(ProblemCode::InvalidState, why.to_owned()),
+            Error::SignInExpired => plain(ProblemCode::SignInExpired),
             Error::Invitation { detail, .. } => detailed(ProblemCode::Unauthenticated, detail),
             Error::HostRefused => plain(ProblemCode::HostRevoked),
-            Error::HostUnrecorded => plain(ProblemCode::Unauthenticated),
             Error::HostQuarantined(why) => detailed(ProblemCode::HostQuarantined, why),
             Error::OperatorRefused(why) | Error::CertificateRequest(why) => {
                 detailed(ProblemCode::BadRequest, why)
@@ -107,6 +106,13 @@ impl From<Error> for Refused {
             }
         };
         Self(Box::new(problem))
+    }
+}
+
+fn detailed(code: ProblemCode, detail: String) -> Problem {
+    Problem {
+        detail: Some(detail),
+        ..Problem::new(code)
     }
 }
 

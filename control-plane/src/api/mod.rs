@@ -24,6 +24,7 @@ mod document;
 pub mod error;
 pub(crate) mod mount;
 mod orders;
+mod second_factor;
 mod servers;
 mod sessions;
 mod slice;
@@ -50,6 +51,7 @@ fn endpoints() -> Router<Context> {
         .serve(accounts::request_password_reset)
         .serve(accounts::reset_password)
         .serve(sessions::sign_in)
+        .serve(sessions::sign_in_with_code)
         .serve(sessions::sign_out)
         .serve(sessions::prove)
         .serve(sessions::list)
@@ -61,6 +63,11 @@ fn endpoints() -> Router<Context> {
         .serve(accounts::change_email)
         .serve(accounts::confirm_new_email)
         .serve(accounts::change_password)
+        .serve(second_factor::show)
+        .serve(second_factor::begin)
+        .serve(second_factor::confirm)
+        .serve(second_factor::renew)
+        .serve(second_factor::remove)
         .serve(ssh_keys::list)
         .serve(ssh_keys::add)
         .serve(ssh_keys::change)

@@ -4,8 +4,11 @@ use innkeeper_wire::{
     api::{Page, Session as ApiSession, SessionAnswer},
     endpoints::{
         Ask, Nothing,
-        rest::{EndOtherSessions, EndSession, ListSessions, Prove, SignIn, SignOut},
+        rest::{
+            EndOtherSessions, EndSession, ListSessions, Prove, SignIn, SignInWithCode, SignOut,
+        },
     },
+    error::{Problem, ProblemCode},
 };
 
 use super::{
@@ -13,7 +16,7 @@ use super::{
     context::Context,
     error::Refused,
 };
-use crate::kernel::Error;
+use crate::{accounts::SignIn as Step, kernel::Error};
 
 pub(super) async fn sign_in(
     context: Context,
@@ -22,13 +25,36 @@ pub(super) async fn sign_in(
 ) -> Result<SessionAnswer, Refused> {
     let answer = context.nouns.accounts.sign_in(&caller, &ask.body).await;
     context.metrics.sign_in(outcome(&answer));
-    Ok(answer?)
+    match answer? {
+        Step::Session(session) => Ok(session),
+        Step::CodeWanted { challenge } => Err(Refused(Box::new(Problem {
+            challenge: Some(challenge),
+            ..Problem::new(ProblemCode::SecondFactorRequired)
+        }))),
+    }
+}
+
+pub(super) async fn sign_in_with_code(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<SignInWithCode>,
+) -> Result<SessionAnswer, Refused> {
+    let accounts = &context.nouns.accounts;
+    let answer = accounts.sign_in_with_code(&caller, &ask.body).await;
+    let answer = answer.map(Step::Session);
+    context.metrics.sign_in(outcome(&answer));
+    match answer? {
+        Step::Session(session) => Ok(session),
+        Step::CodeWanted { .. } => Err(Error::SignInExpired.into()),
+    }
 }
 
 /// What became of a sign-in, as the metrics call it.
-fn outcome(answer: &Result<SessionAnswer, Error>) -> &'static str {
+fn outcome(answer: &Result<Step, Error>) -> &'static str {
     match answer {
-        Ok(_) => "ok",
+        Ok(Step::Session(_)) => "ok",
+        Ok(Step::CodeWanted { .. }) => "code_wanted",
+        Err(Error::Invalid(_)) => "wrong_code",
         Err(Error::BadCredentials) => "wrong",
         Err(Error::EmailUnconfirmed) => "unconfirmed",
         Err(Error::Locked { .. }) => "locked",

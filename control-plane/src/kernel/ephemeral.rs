@@ -66,6 +66,13 @@ impl Ctx {
         Ok(swapped.await?)
     }
 
+    /// Drops it, if what is there is still `expected`; whether it was. Of several who try, one is told so.
+    pub async fn take(&self, name: &str, expected: EphemeralEntry) -> Result<bool, Error> {
+        let entries = self.store().ephemeral();
+        let taken = entries.compare_and_swap(key(name)?, Some(expected), None, self.now());
+        Ok(taken.await?)
+    }
+
     /// Drops it.
     pub async fn forget(&self, name: &str) -> Result<(), Error> {
         Ok(self.store().ephemeral().delete(key(name)?).await?)

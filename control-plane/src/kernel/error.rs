@@ -113,6 +113,12 @@ pub enum Error {
     /// Not possible in the present state.
     #[error("not possible while the server is {0:?}")]
     InvalidState(ServerState),
+    /// Not possible now, and why.
+    #[error("{0}")]
+    OutOfTurn(&'static str),
+    /// A sign-in whose password was right was not ended in time, or is ended.
+    #[error("the sign-in waits for no code")]
+    SignInExpired,
     /// What an operator asks for is not possible, and why.
     #[error("{0}")]
     OperatorRefused(String),

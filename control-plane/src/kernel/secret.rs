@@ -10,16 +10,21 @@ use super::Error;
 /// A fresh secret, 43 characters that need no escaping in a URL. Its first one is no `-`: a command would take it for
 /// an option.
 pub(crate) fn generate() -> Result<String, Error> {
-    let mut bytes = [0u8; 32];
     loop {
-        OsRng
-            .try_fill_bytes(&mut bytes)
-            .map_err(|error| Error::Storage(format!("no randomness: {error}")))?;
-        let secret = URL_SAFE_NO_PAD.encode(bytes);
+        let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
         if !secret.starts_with('-') {
             return Ok(secret);
         }
     }
+}
+
+/// Random bytes of the system, for secrets of other forms.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    OsRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(|error| Error::Storage(format!("no randomness: {error}")))?;
+    Ok(bytes)
 }
 
 /// What is stored of a secret. A plain hash is enough, since the secret can't be guessed.

@@ -93,6 +93,33 @@ pub enum MailContent {
         /// From where.
         from: Sealed<SignInPlace>,
     },
+    /// A second factor was switched on.
+    SecondFactorOn {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// The second factor was switched off.
+    SecondFactorOff {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// There are other recovery codes.
+    RecoveryCodesRenewed {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// A recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// Too many wrong codes with the right password.
+    WrongCodes {
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
 }
 
 /// Where somebody signed in from, or tried to. Never stored but sealed with the account's key.
@@ -177,6 +204,11 @@ mail_kinds! {
     ConfirmNewEmail = "confirm-new-email",
     EmailChanged = "email-changed",
     MobileChanged = "mobile-changed",
+    SecondFactorOn = "second-factor-on",
+    SecondFactorOff = "second-factor-off",
+    RecoveryCodesRenewed = "recovery-codes-renewed",
+    RecoveryCodeUsed = "recovery-code-used",
+    WrongCodes = "wrong-codes",
 }
 
 /// A mail as text.

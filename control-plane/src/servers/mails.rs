@@ -48,7 +48,12 @@ impl Servers {
             | MailContent::PasswordChanged { .. }
             | MailContent::ConfirmNewEmail
             | MailContent::EmailChanged { .. }
-            | MailContent::MobileChanged { .. } => None,
+            | MailContent::MobileChanged { .. }
+            | MailContent::SecondFactorOn { .. }
+            | MailContent::SecondFactorOff { .. }
+            | MailContent::RecoveryCodesRenewed { .. }
+            | MailContent::RecoveryCodeUsed { .. }
+            | MailContent::WrongCodes { .. } => None,
         };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))

@@ -162,7 +162,12 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::PasswordResetAgain
         | MailContent::PasswordChanged { .. }
         | MailContent::EmailChanged { .. }
-        | MailContent::MobileChanged { .. } => nouns.accounts.compose(mail),
+        | MailContent::MobileChanged { .. }
+        | MailContent::SecondFactorOn { .. }
+        | MailContent::SecondFactorOff { .. }
+        | MailContent::RecoveryCodesRenewed { .. }
+        | MailContent::RecoveryCodeUsed { .. }
+        | MailContent::WrongCodes { .. } => nouns.accounts.compose(mail),
         MailContent::ServerReady { .. }
         | MailContent::CreateFailed { .. }
         | MailContent::ServerDeleted { .. } => nouns.servers.compose(mail),

@@ -15,11 +15,15 @@ use innkeeper_wire::{
     digest::Digest,
     endpoints::{Row, Who, agents, operators, rest},
     host::{Intent, Observations, ObservedServer, ObservedState},
+    time::Clock as _,
 };
 use serde_json::{Value, json};
 
-use crate::setting::{
-    Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
+use crate::{
+    second_factor,
+    setting::{
+        Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
+    },
 };
 
 /// What is asked, and how somebody hears who has nothing to do with what it is about.
@@ -126,8 +130,8 @@ impl Owner {
             ..
         } = self;
         let (parameter, body) = match row.id {
-            "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "list_ssh_keys"
-            | "list_orders" | "list_servers" | "sign_out" => ("", json!({})),
+            "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "second_factor"
+            | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
             "confirm_email" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;
@@ -136,6 +140,22 @@ impl Owner {
             }
             "resend_confirmation" => ("", json!({ "login": "minji90" })),
             "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
+            "sign_in_with_code" => {
+                let factor = second_factor::set_up(setting, &self.token).await;
+                let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
+                let code = &factor.recovery_codes[0];
+                ("", json!({ "challenge": challenge, "code": code }))
+            }
+            "begin_second_factor" => ("", json!({ "password": PASSWORD })),
+            "confirm_second_factor" => {
+                let secret = second_factor::begin(setting, &self.token).await;
+                ("", json!({ "code": secret.code(setting.clock.now()) }))
+            }
+            "renew_recovery_codes" | "remove_second_factor" => {
+                let factor = second_factor::set_up(setting, &self.token).await;
+                let code = &factor.recovery_codes[0];
+                ("", json!({ "password": PASSWORD, "code": code }))
+            }
             "add_ssh_key" => ("", json!({ "name": "k", "public_key": public_key(7) })),
             "change_ssh_key" => (key.as_str(), json!({ "name": "k2" })),
             "remove_ssh_key" => (key.as_str(), json!({})),
@@ -154,6 +174,8 @@ impl Owner {
             // It names another's key, and another's quote.
             "create_quote" => 422,
             "place_order" => 404,
+            // He has none of his own.
+            "confirm_second_factor" | "renew_recovery_codes" | "remove_second_factor" => 409,
             _ if row.parameter.is_some() => 404,
             _ => row.status,
         };

@@ -21,6 +21,7 @@ mod profile;
 mod reach;
 mod recovery;
 mod roll_over;
+mod second_factor;
 mod servers;
 mod sessions;
 mod setting;

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context as _;
 use innkeeper_control_plane::{
-    accounts::Asked,
+    accounts::{Asked, SignIn},
     api::{self, context::Context},
     kernel::{Actor, Caller},
     metrics::Metrics,
@@ -286,7 +286,11 @@ impl Customer {
             device: None,
             client: None,
         };
-        let token = nouns.accounts.sign_in(&visitor, &session).await?.token;
+        let signed_in = nouns.accounts.sign_in(&visitor, &session).await?;
+        let SignIn::Session(answer) = signed_in else {
+            anyhow::bail!("an account of the bench has no second factor");
+        };
+        let token = answer.token;
         let signed_in = nouns.accounts.authenticate(&token, Asked::ByPerson).await?;
         let account = signed_in.account;
         let caller = caller(Actor::Account(account), number);

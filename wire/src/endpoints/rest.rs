@@ -6,9 +6,10 @@ use crate::{
         Catalogue, EmailChangeRequest, EmailConfirmationRequest, FindIdRequest, Installation,
         ListQuery, Me, MobileChange, NewPasswordRequest, Order, OrderRequest, Page,
         PasswordChangeRequest, PasswordResetRequest, ProfileChange, ProofRequest, Quote,
-        QuoteRequest, ResendRequest, Server, ServerActionRequest, ServerListQuery, Session,
-        SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
-        SshKeyRequest,
+        QuoteRequest, RecoveryCodes, ResendRequest, SecondFactor, SecondFactorConfirmation,
+        SecondFactorProof, SecondFactorRequest, SecondFactorSecret, SecondFactorStart, Server,
+        ServerActionRequest, ServerListQuery, Session, SessionAnswer, SessionRequest, SignupAnswer,
+        SignupRequest, SshKey, SshKeyChange, SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId},
@@ -76,6 +77,11 @@ endpoints! {
     /// Signs in.
     SignIn = "sign_in": Anybody Post "/sessions", in "account", with SessionRequest => 201 SessionAnswer;
 
+    /// Goes on with a sign-in that was answered `second-factor-required`, by a one-time code or a recovery code. Wrong ones
+    /// lock as wrong passwords do.
+    SignInWithCode = "sign_in_with_code": Anybody Post "/sessions/second-factor", in "account",
+        with SecondFactorRequest => 201 SessionAnswer;
+
     /// Ends the session of the token that is sent.
     SignOut = "sign_out": Customer Delete "/sessions/current", in "account" => 204;
 
@@ -105,6 +111,25 @@ endpoints! {
 
     /// Changes the password. Ends all other sessions of the account.
     ChangePassword = "change_password": Customer Post "/me/password", in "account", with PasswordChangeRequest => 204;
+
+    /// Whether a second factor is on.
+    GetSecondFactor = "second_factor": Customer Get "/me/second-factor", in "account" => 200 SecondFactor;
+
+    /// Begins to set up a second factor; it is on once its first code was sent.
+    BeginSecondFactor = "begin_second_factor": Customer Post "/me/second-factor", in "account",
+        with SecondFactorStart => 201 SecondFactorSecret;
+
+    /// Switches the second factor on that was begun in this session. The answer has the recovery codes, once.
+    ConfirmSecondFactor = "confirm_second_factor": Customer Post "/me/second-factor/confirmation", in "account",
+        with SecondFactorConfirmation => 201 RecoveryCodes;
+
+    /// Makes other recovery codes, which end those of before.
+    RenewRecoveryCodes = "renew_recovery_codes": Customer Post "/me/second-factor/recovery-codes", in "account",
+        with SecondFactorProof => 201 RecoveryCodes;
+
+    /// Switches the second factor off.
+    RemoveSecondFactor = "remove_second_factor": Customer Post "/me/second-factor/removal", in "account",
+        with SecondFactorProof => 204;
 
     /// The account's keys, newest first. There are few, so it is always one page.
     ListSshKeys = "list_ssh_keys": Customer Get "/me/ssh-keys", in "account" => 200 Page<SshKey>;

@@ -28,6 +28,7 @@ fn whole() -> Vec<Problem> {
         errors: FieldError::samples(),
         request_id: Some("req_0190b5c87f1e7c3a8e0f5b6d2c4a9e11".to_owned()),
         retry_after_s: Some(30),
+        challenge: Some("MDAwMDAwMDAwMDAwMDAwMA".to_owned()),
     };
     super::assert_whole(
         &made,
@@ -40,6 +41,7 @@ fn whole() -> Vec<Problem> {
             "errors",
             "request_id",
             "retry_after_s",
+            "challenge",
         ],
     );
     vec![made]

@@ -9,5 +9,6 @@ pub mod mobile;
 pub mod names;
 pub mod password_reset;
 pub mod quota;
+pub mod second_factor;
 pub mod session;
 pub mod ssh_key;

@@ -57,7 +57,7 @@ pub fn password_reset(
         [
             format!("Choose a new password for your account here:\n{link}"),
             format!("The link works once, until {until} ({zone})."),
-            "All devices are signed out by that. If you have switched on a second factor, you are still asked for it."
+            "All devices are signed out by that. If two-step verification is on, you are still asked for a code."
                 .to_owned(),
             "If you did not ask for this, ignore this mail: your password stays as it is.".to_owned(),
         ],
