@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{extract::FromRequestParts, http::request::Parts};
-use innkeeper_wire::ssh::looks_like_private_key;
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+};
+use innkeeper_wire::{error::Problem, ssh::looks_like_private_key, time::Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
@@ -104,10 +108,13 @@ pub struct Again {
     pub fields: Fields,
     /// Why it was not carried out.
     pub why: Why,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
 /// Why a form is shown again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Its sender wants to read it in another language.
     Language,
@@ -121,6 +128,25 @@ pub enum Why {
     NoCookie,
     /// This field holds a private key.
     PrivateKey(String),
+    /// It was refused. The pointers of its complaints are the names of the form's fields.
+    Refused(Box<Problem>),
+    /// It was asked for by an address that holds no form that this browser could open any more.
+    Lost,
+}
+
+impl Why {
+    /// The status of a page that says so in answer to the form itself.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Language | Self::SignedIn | Self::Proved | Self::Lost => StatusCode::OK,
+            Self::Stale | Self::NoCookie => StatusCode::FORBIDDEN,
+            Self::PrivateKey(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(problem) => {
+                StatusCode::from_u16(problem.code.status()).expect("codes have valid statuses")
+            }
+        }
+    }
 }
 
 impl Fields {

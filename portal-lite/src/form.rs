@@ -4,10 +4,12 @@
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
+    response::{IntoResponse as _, Response},
 };
 use innkeeper_wire::{
     api::Locale,
     error::{FieldError, FieldErrorCode, Problem, ProblemCode},
+    time::Timestamp,
 };
 
 pub use crate::fields::{Field, Kind, Need};
@@ -35,8 +37,6 @@ pub struct Form {
     pub notice: Option<String>,
     /// The kind of problem, where a page offers a way out of one.
     pub code: Option<ProblemCode>,
-    /// The status that the page is answered with.
-    pub status: StatusCode,
 }
 
 /// A complaint about one field.
@@ -67,6 +67,18 @@ impl Entered {
         self.0.is_some()
     }
 
+    /// When it was sent.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        self.0.as_ref().map(|again| again.at)
+    }
+
+    /// What was typed into a field of it.
+    #[must_use]
+    pub fn value(&self, field: &str) -> &str {
+        self.0.as_ref().map_or("", |again| again.fields.get(field))
+    }
+
     /// The form with what was sent before and why it is shown again, or else with `default`.
     #[must_use]
     pub fn form(self, visit: &Visit, list: &'static [Field], default: Fields) -> Form {
@@ -76,8 +88,10 @@ impl Entered {
         let form = Form::of(list, again.fields);
         let alert = match again.why {
             Why::Language => return form,
+            Why::Refused(problem) => return form.with_problem(visit, &problem),
             Why::PrivateKey(field) => {
-                return form.complaint(visit, &[(&field, FieldErrorCode::PrivateKey)]);
+                let problem = complaints_about(&[(&field, FieldErrorCode::PrivateKey)]);
+                return form.with_problem(visit, &problem);
             }
             Why::SignedIn => {
                 return Form {
@@ -91,15 +105,107 @@ impl Entered {
                     ..form
                 };
             }
+            Why::Lost => {
+                return Form {
+                    notice: Some(visit.say("form-lost")),
+                    ..Form::of(list, default)
+                };
+            }
             Why::Stale => "form-stale",
             Why::NoCookie => "form-no-cookie",
         };
         Form {
             alert: Some(visit.say(alert)),
-            status: StatusCode::FORBIDDEN,
             ..form
         }
     }
+}
+
+/// The answer to a form that the API has refused: its own page, filled in, which says what is wrong; or the failure that
+/// has a page of its own. `list` is what of the form the API was asked about.
+pub fn refused(
+    visit: &Visit,
+    list: &[Field],
+    fields: &Fields,
+    error: ApiError,
+) -> Result<Response, Failure> {
+    let ApiError::Refused(mut problem) = error else {
+        return Err(error.into());
+    };
+    if matches!(
+        problem.code,
+        ProblemCode::Unauthenticated | ProblemCode::StepUpRequired
+    ) {
+        return Err(Failure::Refused(problem));
+    }
+    problem.detail = None;
+    for error in &mut problem.errors {
+        let named = list.iter().find(|field| field.pointer == pointer(error));
+        error.pointer = format!("/{}", named.map_or("", |field| field.name));
+        error.detail.clear();
+    }
+    Ok(again(visit, fields, problem))
+}
+
+/// As [`refused`], for pages that can be shown while the API is away.
+pub fn refused_or_down(
+    visit: &Visit,
+    list: &[Field],
+    fields: &Fields,
+    error: ApiError,
+) -> Result<Response, Failure> {
+    match refused(visit, list, fields, error) {
+        Err(Failure::Unavailable) => {
+            let problem = Problem::new(ProblemCode::Unavailable);
+            Ok(again(visit, fields, Box::new(problem)))
+        }
+        other => other,
+    }
+}
+
+/// The same for complaints of the portal's own.
+#[must_use]
+pub fn complaint(
+    visit: &Visit,
+    fields: &Fields,
+    complaints: &[(&str, FieldErrorCode)],
+) -> Response {
+    again(visit, fields, Box::new(complaints_about(complaints)))
+}
+
+/// Marks the answer for the guard, which sends the browser to the form's page.
+fn again(visit: &Visit, fields: &Fields, problem: Box<Problem>) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.extensions_mut().insert(Again {
+        fields: fields.without(&[]),
+        why: Why::Refused(problem),
+        at: visit.now,
+    });
+    response
+}
+
+fn complaints_about(complaints: &[(&str, FieldErrorCode)]) -> Problem {
+    let error = |(name, code): &(&str, FieldErrorCode)| FieldError {
+        pointer: format!("/{name}"),
+        code: *code,
+        detail: String::new(),
+        proposal: None,
+    };
+    Problem {
+        errors: complaints.iter().map(error).collect(),
+        ..Problem::new(ProblemCode::ValidationFailed)
+    }
+}
+
+/// Those of these fields that were left empty.
+#[must_use]
+pub fn missing(fields: &Fields, names: &[&'static str]) -> Vec<(&'static str, FieldErrorCode)> {
+    let empty = names
+        .iter()
+        .filter(|name| fields.get(name).trim().is_empty());
+    empty
+        .map(|name| (*name, FieldErrorCode::Required))
+        .collect()
 }
 
 impl Form {
@@ -113,88 +219,21 @@ impl Form {
             alert: None,
             notice: None,
             code: None,
-            status: StatusCode::OK,
         }
     }
 
-    /// The form as the API refused it, or the failure that has a page of its own.
-    pub fn refused(self, visit: &Visit, error: ApiError) -> Result<Self, Failure> {
-        let list = self.list;
-        self.refused_about(visit, error, list)
-    }
-
-    /// As [`Form::refused`], where the API was asked about a part of the form only.
-    pub fn refused_about(
-        self,
-        visit: &Visit,
-        error: ApiError,
-        part: &[Field],
-    ) -> Result<Self, Failure> {
-        let ApiError::Refused(problem) = error else {
-            return Err(error.into());
-        };
-        if matches!(
-            problem.code,
-            ProblemCode::Unauthenticated | ProblemCode::StepUpRequired
-        ) {
-            return Err(Failure::Refused(problem));
-        }
-        let (errors, unseen) = complaints(visit, &problem, part);
-        let status =
-            StatusCode::from_u16(problem.code.status()).expect("codes have valid statuses");
-        Ok(Self {
+    /// The form with what a problem says of it.
+    fn with_problem(self, visit: &Visit, problem: &Problem) -> Self {
+        let (errors, unseen) = complaints(visit, problem, self.list);
+        Self {
             alert: unseen.or_else(|| {
                 let is_about_all = errors.is_empty();
-                is_about_all.then(|| words::problem_text(visit.locale, &problem))
+                is_about_all.then(|| words::problem_text(visit.locale, problem))
             }),
             errors,
             code: Some(problem.code),
-            status,
             ..self
-        })
-    }
-
-    /// As [`Form::refused`], for pages that can be shown while the API is away.
-    pub fn refused_or_down(self, visit: &Visit, error: ApiError) -> Result<Self, Failure> {
-        match self.clone().refused(visit, error) {
-            Err(Failure::Unavailable) => Ok(Self {
-                alert: Some(visit.say(words::problem(ProblemCode::Unavailable))),
-                code: Some(ProblemCode::Unavailable),
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                ..self
-            }),
-            other => other,
         }
-    }
-
-    /// The form with complaints of the portal's own. What is said of a field that is not seen is said of the whole.
-    #[must_use]
-    pub fn complaint(mut self, visit: &Visit, complaints: &[(&str, FieldErrorCode)]) -> Self {
-        for (name, code) in complaints {
-            let field = self.list.iter().find(|field| field.name == *name);
-            let text = complaint_text(visit, field, *code);
-            match field {
-                Some(field) if field.kind != Kind::Hidden => self.errors.push(FieldMessage {
-                    field: field.name.to_owned(),
-                    text,
-                }),
-                _ => self.alert = Some(text),
-            }
-        }
-        self.code = Some(ProblemCode::ValidationFailed);
-        self.status = StatusCode::UNPROCESSABLE_ENTITY;
-        self
-    }
-
-    /// Those of these fields that were left empty.
-    #[must_use]
-    pub fn missing(&self, names: &[&'static str]) -> Vec<(&'static str, FieldErrorCode)> {
-        let empty = names
-            .iter()
-            .filter(|name| self.value(name).trim().is_empty());
-        empty
-            .map(|name| (*name, FieldErrorCode::Required))
-            .collect()
     }
 
     /// What was typed into a field.
@@ -361,8 +400,8 @@ fn complaints(
     let mut messages: Vec<FieldMessage> = Vec::new();
     let mut unseen = None;
     for error in &problem.errors {
-        let pointer = pointer(error);
-        let field = list.iter().find(|field| field.pointer == pointer);
+        let name = pointer(error);
+        let field = list.iter().find(|field| field.name == name);
         let mut text = complaint_text(visit, field, error.code);
         if let Some(proposal) = &error.proposal {
             let free = language::say_with(visit.locale, "field-proposal", "value", proposal);

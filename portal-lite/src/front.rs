@@ -1,13 +1,12 @@
-//! The outermost layer of all pages: finds out who asks for what, sees to it that an answer comes in time, turns every
-//! failure into a designed page, and gives back what somebody had typed before he had to sign in.
+//! The outermost layer of all pages: finds out who asks for what, sees to it that an answer comes in time, and turns
+//! every failure into a designed page.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, Method, StatusCode,
+        Method,
         header::{ALLOW, CONTENT_TYPE, SET_COOKIE},
     },
     middleware::Next,
@@ -17,12 +16,12 @@ use axum::{
 use crate::{
     cookies::Cookie,
     failure::Failure,
-    fields::{Again, Fields},
+    fields::Fields,
     language,
     pages::{account, failure, sign_in},
     portal::Portal,
     sitemap::Row,
-    visit::{Resume, Visit, chosen_language},
+    visit::{Visit, chosen_language},
 };
 
 /// Longest time that a page may take; the API client gives up before.
@@ -44,15 +43,11 @@ pub async fn begin(State(front): State<Front>, request: Request, next: Next) -> 
     let (mut parts, body) = request.into_parts();
     let row = Row::of(front.rows, parts.uri.path());
     let visit = Arc::new(Visit::of(front.portal, &parts, row).await);
-    let headers = parts.headers.clone();
     let chosen = chosen_language(&parts.uri);
     parts.extensions.insert(visit.clone());
     let request = Request::from_parts(parts, body);
-    let mut response = in_time(request, next.clone()).await;
-    if let Some(resume) = response.extensions_mut().remove::<Resume>() {
-        response = resumed(&visit, &headers, response, resume, front.rows, next).await;
-    }
-    response = designed(&visit, &headers, response);
+    let response = in_time(request, next).await;
+    let mut response = designed(&visit, response);
     if let Some(locale) = chosen {
         let tag = language::tag(locale);
         let cookie = Cookie::Language.set(tag, Some(LANGUAGE_KEPT), visit.portal.transport);
@@ -69,40 +64,8 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// The form's own page, filled in, with the cookies of the sign-in; the sign-in's redirect where that page can't be
-/// made.
-async fn resumed(
-    visit: &Visit,
-    headers: &HeaderMap,
-    signed_in: Response,
-    resume: Resume,
-    rows: &'static [Row],
-    next: Next,
-) -> Response {
-    let row = Row::of(rows, resume.address.path());
-    let again = Again {
-        fields: resume.fields,
-        why: resume.why,
-    };
-    let session = Some(resume.session);
-    let visit = visit.with_session(session, headers, resume.address.clone(), row);
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = resume.address;
-    *request.headers_mut() = headers.clone();
-    request.extensions_mut().insert(Arc::new(visit));
-    request.extensions_mut().insert(again);
-    let mut page = in_time(request, next).await;
-    if page.status() != StatusCode::OK {
-        return signed_in;
-    }
-    for cookie in signed_in.headers().get_all(SET_COOKIE) {
-        page.headers_mut().append(SET_COOKIE, cookie.clone());
-    }
-    page
-}
-
 /// The page for every failure, also for refusals of axum's own, such as 405, which are no pages.
-fn designed(visit: &Visit, headers: &HeaderMap, mut response: Response) -> Response {
+fn designed(visit: &Visit, mut response: Response) -> Response {
     let status = response.status();
     let is_bare = !is_html(&response) && (status.is_client_error() || status.is_server_error());
     let failure = response.extensions_mut().remove::<Failure>();
@@ -119,7 +82,7 @@ fn designed(visit: &Visit, headers: &HeaderMap, mut response: Response) -> Respo
     } else if !failure.needs_sign_in() {
         failure::page(visit, &failure, fields)
     } else {
-        sign_in::first(visit, headers, fields)
+        sign_in::first(visit, fields)
     };
     if let Some(allow) = allow {
         page.headers_mut().insert(ALLOW, allow);

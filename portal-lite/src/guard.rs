@@ -8,7 +8,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::Request,
     http::{
-        Method,
+        Method, StatusCode,
         header::{CONTENT_TYPE, ORIGIN},
         request::Parts,
     },
@@ -19,7 +19,7 @@ use axum::{
 use crate::{
     failure::Failure,
     fields::{AGAIN_FIELD, Again, Fields, TOKEN_FIELD, Why},
-    page,
+    kept, page,
     sitemap::Who,
     visit::{Visit, own_path, query_pairs},
 };
@@ -52,7 +52,7 @@ pub async fn check(request: Request, next: Next) -> Response {
             let pairs = query_pairs(&visit.uri);
             page::redirect(own_path(Fields::new(pairs).get("next")))
         } else {
-            next.run(request).await
+            opened(&visit, request, next).await
         };
     }
     let (parts, body) = request.into_parts();
@@ -69,23 +69,57 @@ pub async fn check(request: Request, next: Next) -> Response {
     carry_out(&visit, parts, fields, next).await
 }
 
+/// A page, with the form in it that its address holds.
+async fn opened(visit: &Visit, mut request: Request, next: Next) -> Response {
+    let has_form = visit.row.is_some_and(|row| row.form.is_some());
+    if let Some(again) = kept::opened(visit).filter(|_| has_form) {
+        request.extensions_mut().insert(again);
+    }
+    next.run(request).await
+}
+
 async fn carry_out(visit: &Visit, mut parts: Parts, fields: Fields, next: Next) -> Response {
     let judgement = judge(visit, &parts, &fields);
     let mut response = match judgement {
         Judgement::Fail(failure) => failure.into_response(),
         Judgement::Pass => {
             parts.extensions.insert(fields.clone());
-            next.run(Request::from_parts(parts, Body::empty())).await
+            let opening = next.clone();
+            let mut response = next
+                .run(Request::from_parts(parts.clone(), Body::empty()))
+                .await;
+            match response.extensions_mut().remove::<Again>() {
+                Some(again) => show(visit, parts, again, opening).await,
+                None => response,
+            }
         }
         Judgement::Show(why) => {
             let fields = fields.without(&[]);
-            parts.extensions.insert(Again { fields, why });
-            parts.method = Method::GET;
-            next.run(Request::from_parts(parts, Body::empty())).await
+            let again = Again {
+                fields,
+                why,
+                at: visit.now,
+            };
+            show(visit, parts, again, next).await
         }
     };
     // So that a page about a failure can offer to send the same again.
     response.extensions_mut().insert(fields);
+    response
+}
+
+/// Sends the browser to the form's own page, where it is filled in. Where that can't be, the page answers the form.
+async fn show(visit: &Visit, mut parts: Parts, again: Again, next: Next) -> Response {
+    if let Some(address) = kept::address(visit, &again) {
+        return page::redirect(&address);
+    }
+    let status = again.why.status();
+    parts.extensions.insert(again);
+    parts.method = Method::GET;
+    let mut response = next.run(Request::from_parts(parts, Body::empty())).await;
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = status;
+    }
     response
 }
 

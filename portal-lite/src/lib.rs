@@ -21,6 +21,7 @@ pub mod format;
 pub mod front;
 pub mod guard;
 pub mod headers;
+pub mod kept;
 pub mod language;
 pub mod notice;
 pub mod page;

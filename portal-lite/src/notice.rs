@@ -66,6 +66,8 @@ notices! {
     SignedOut = "signed-out", "notice-signed-out";
     /// The session has ended by itself.
     SessionEnded = "session-ended", "notice-session-ended";
+    /// It has, and what was typed is kept.
+    FormKept = "form-kept", "sign-in-kept";
     /// Another confirmation mail is on its way, if there is such an account.
     MailSent = "mail-sent", "notice-mail-sent";
     /// Another password was chosen by a mailed link; sign in with it.
@@ -82,6 +84,8 @@ notices! {
     PasswordChanged = "password-changed", "notice-password-changed";
     /// An SSH key was added.
     KeyAdded = "key-added", "notice-key-added";
+    /// The SSH key that was pasted is here already; this is it.
+    KeyKnown = "key-known", "notice-key-known";
     /// An SSH key has another name.
     KeyRenamed = "key-renamed", "notice-key-renamed";
     /// An SSH key was removed.

@@ -106,6 +106,20 @@ impl Portal {
             .is_ok_and(|given| self.form_mac(seed).verify_slice(&given).is_ok())
     }
 
+    /// What stands for an account in forms and in what is sealed to it; nobody can make it for another.
+    #[must_use]
+    pub fn owner_tag(&self, account: &str) -> String {
+        let tag = self.mac(b"innkeeper-portal owner 1\0", account);
+        URL_SAFE_NO_PAD.encode(&tag.finalize().into_bytes()[..16])
+    }
+
+    /// The key that forms are sealed with.
+    #[must_use]
+    pub fn form_key(&self) -> [u8; 32] {
+        let key = self.mac(b"innkeeper-portal kept forms 1\0", "");
+        key.finalize().into_bytes().into()
+    }
+
     /// The public facts, at most 15 s old while the API answers, older while it does not, and `None` if it
     /// has not answered yet.
     pub async fn facts(&self, caller: Caller<'_>) -> Option<Arc<Facts>> {
@@ -165,11 +179,15 @@ impl Portal {
     }
 
     fn form_mac(&self, seed: &str) -> Hmac<Sha256> {
+        self.mac(b"innkeeper-portal form token 1\0", seed)
+    }
+
+    /// The label keeps apart what is made with the secret.
+    fn mac(&self, label: &[u8], text: &str) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.form_secret)
             .expect("HMAC takes keys of every length");
-        // The label keeps these apart from anything else ever made with the secret.
-        mac.update(b"innkeeper-portal form token 1\0");
-        mac.update(seed.as_bytes());
+        mac.update(label);
+        mac.update(text.as_bytes());
         mac
     }
 }

@@ -28,7 +28,6 @@ use crate::{
     api::{ApiError, Caller},
     cookies::{Cookie, SessionToken},
     failure::Failure,
-    fields::{Fields, Why},
     language,
     notice::Notice,
     portal::{Facts, Portal},
@@ -68,6 +67,8 @@ pub struct Visit {
     pub wanted: Option<String>,
     /// The time zone of his account, if he has a session.
     pub account_zone: Option<Zone>,
+    /// Whose session it is, or was the last one in this browser.
+    pub account: Option<String>,
     seed: Seed,
 }
 
@@ -82,19 +83,6 @@ enum Seed {
 
 /// A visit by somebody with a session. Others are sent to sign in.
 pub struct Member(pub Arc<Visit>);
-
-/// Left in the answer to a sign-in by somebody who had a form in hand: the page to show it on.
-#[derive(Debug, Clone)]
-pub struct Resume {
-    /// The session that has begun.
-    pub session: SessionToken,
-    /// The form's address.
-    pub address: Uri,
-    /// What had been typed.
-    pub fields: Fields,
-    /// Why it was not carried out.
-    pub why: Why,
-}
 
 impl Visit {
     /// The visit that a request is.
@@ -138,6 +126,7 @@ impl Visit {
             wanted: text_of(Cookie::Next, headers, &portal),
             account_zone: text_of(Cookie::AccountZone, headers, &portal)
                 .and_then(|name| name.parse().ok()),
+            account: Cookie::Account.read(headers, transport),
             seed,
             portal,
         }
@@ -163,29 +152,6 @@ impl Visit {
     /// The public facts, or the failure to show without them.
     pub fn facts(&self) -> Result<&Facts, Failure> {
         self.facts.as_deref().ok_or(Failure::Unavailable)
-    }
-
-    /// The same by somebody whose session has begun or ended with this request, who asks for another page.
-    #[must_use]
-    pub fn with_session(
-        &self,
-        session: Option<SessionToken>,
-        headers: &HeaderMap,
-        uri: Uri,
-        row: Option<&'static Row>,
-    ) -> Self {
-        let seed = match &session {
-            Some(token) => Seed::Known(token.expose().to_owned()),
-            None => stranger(headers, &self.portal),
-        };
-        Self {
-            session,
-            seed,
-            uri,
-            row,
-            method: Method::GET,
-            ..self.clone()
-        }
     }
 
     /// The entry of the navigation that the page belongs to.
@@ -230,17 +196,50 @@ impl Visit {
         language::say(self.locale, key)
     }
 
-    /// The token that this visitor's forms carry.
+    /// The token that this visitor's forms carry. It says for a member whose form it is, since that is asked for when his
+    /// session is gone.
     #[must_use]
     pub fn form_token(&self) -> String {
-        self.portal.form_token(self.seed())
+        let token = self.portal.form_token(self.seed());
+        match &self.session {
+            Some(_) => format!("{token}.{}", self.owner_tag()),
+            None => token,
+        }
     }
 
     /// Whether a form was made for this visitor.
     #[must_use]
     pub fn is_form_token(&self, token: &str) -> bool {
+        let (token, _) = token.split_once('.').unwrap_or((token, ""));
         // A cookie that is only about to be set can't have been in a page already.
         matches!(self.seed, Seed::Known(_)) && self.portal.is_form_token(self.seed(), token)
+    }
+
+    /// Whether a form was made for the account whose session is or was the last one in this browser, in whatever session.
+    #[must_use]
+    pub fn is_own_form(&self, token: &str) -> bool {
+        let tag = token.split_once('.').map(|(_, tag)| tag);
+        tag == Some(self.owner_tag().as_str())
+    }
+
+    /// To whom what he types belongs: to his account, or to this browser before he has signed in.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        match &self.session {
+            Some(_) => self.owner_signed_in(),
+            None => format!("visitor {}", self.seed()),
+        }
+    }
+
+    /// To whom it belongs once he has signed in again.
+    #[must_use]
+    pub fn owner_signed_in(&self) -> String {
+        format!("account {}", self.owner_tag())
+    }
+
+    fn owner_tag(&self) -> String {
+        let account = self.account.as_deref().unwrap_or_default();
+        self.portal.owner_tag(account)
     }
 
     /// Whether the browser has sent none of the cookies that forms are bound to.
@@ -273,12 +272,25 @@ impl Visit {
         format!("/{within}")
     }
 
+    /// This page's address with those parameters alone that it knows: the rest of a link may be anybody's.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let known = self.row.map_or::<&[&str], _>(&[], |row| row.query);
+        let mut pairs = query_pairs(&self.uri);
+        pairs.retain(|(name, _)| known.contains(&name.as_str()) && name != "lang");
+        self.path_with(&pairs)
+    }
+
     /// This page's address, without the choice of a language.
     #[must_use]
     pub fn here(&self) -> String {
         let mut pairs = query_pairs(&self.uri);
         pairs.retain(|(key, _)| key != "lang");
-        let query = serde_urlencoded::to_string(&pairs).expect("texts only");
+        self.path_with(&pairs)
+    }
+
+    fn path_with(&self, pairs: &[(String, String)]) -> String {
+        let query = serde_urlencoded::to_string(pairs).expect("texts only");
         let path = self.path();
         if query.is_empty() {
             path
@@ -331,13 +343,16 @@ pub fn query_pairs(uri: &Uri) -> Vec<(String, String)> {
 /// Where a sign-in leads unless the visitor wanted to go somewhere.
 const HOME: &str = "/servers";
 
+/// Longest address that a sign-in leads to, in bytes: it may hold a form.
+const WANTED_BYTES_MAX: usize = 6_000;
+
 /// `wanted` if it is a path of this portal: another site's address must not follow a sign-in.
 #[must_use]
 pub fn own_path(wanted: &str) -> &str {
     let is_path = wanted.starts_with('/') && !wanted.starts_with("//");
     // Browsers take `\` for `/`, and drop control characters.
     let is_plain = wanted.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    if is_path && is_plain && wanted.len() <= 1_024 {
+    if is_path && is_plain && wanted.len() <= WANTED_BYTES_MAX {
         wanted
     } else {
         HOME

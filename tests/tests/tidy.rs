@@ -53,7 +53,7 @@ const PORTAL_LAYERS: [&[&str]; 14] = [
     &["fields", "portal"],
     &["sitemap", "headers"],
     &["visit"],
-    &["form", "footer"],
+    &["form", "footer", "kept"],
     &["page"],
     &["guard"],
     &["pages"],
@@ -141,8 +141,8 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
 const ONE_PLACE: [(&str, &[&str], &str); 10] = [
     (
         "chacha20poly1305::",
-        &["control-plane/src/vault"],
-        "the vault seals and opens",
+        &["control-plane/src/vault", "portal-lite/src/kept.rs"],
+        "the vault and the portal's kept forms seal and open",
     ),
     (
         "sled::",

@@ -67,8 +67,7 @@ pub fn page(visit: &Visit, failure: &Failure, fields: Option<Fields>) -> Respons
             .filter(|home| failure.is_forgery() && !is_at(visit, home)),
         request_id: failure.request_id(),
         retry: fields.filter(|_| is_down || is_stale).map(|fields| Retry {
-            // Without its query, which may be anybody's: the page may have come by another's link.
-            action: visit.path(),
+            action: visit.address(),
             fields: fields.showable(),
         }),
         may_reload: is_down,

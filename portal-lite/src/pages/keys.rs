@@ -1,21 +1,23 @@
 //! The account's SSH keys.
 
 use askama::Template;
-use axum::{extract::Path, response::Response};
+use axum::{extract::Path, http::StatusCode, response::Response};
 use innkeeper_wire::{
     api::{KEY_NAME_LENGTH_MAX, PUBLIC_KEY_LENGTH_MAX, SshKey, SshKeyChange, SshKeyRequest},
     endpoints::{
         Endpoint as _,
         rest::{AddSshKey, ChangeSshKey, ListSshKeys, RemoveSshKey},
     },
+    error::{FieldError, FieldErrorCode},
     id::SshKeyId,
 };
 
 use super::{id, view};
 use crate::{
+    api::ApiError,
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind, Need},
+    form::{self, Entered, Field, Form, Kind, Need},
     format::Moment,
     notice::Notice,
     page::{self, Frame},
@@ -94,10 +96,13 @@ pub async fn add(Member(visit): Member, fields: Fields) -> Result<Response, Fail
     };
     match visit.ask(AddSshKey::with(request)).await {
         Ok(_) => Ok(page::redirect_with(&visit, "/keys", Notice::KeyAdded)),
-        Err(error) => {
-            let form = Form::of(KEY, fields).refused(&visit, error)?;
-            keys_page(&visit, form).await
-        }
+        Err(error) => match known(&visit, &fields, &error).await? {
+            Some(key) => {
+                let path = format!("/keys/{}", key.id);
+                Ok(page::redirect_with(&visit, &path, Notice::KeyKnown))
+            }
+            None => form::refused(&visit, KEY, &fields, error),
+        },
     }
 }
 
@@ -125,11 +130,7 @@ pub async fn rename(
     };
     match visit.ask(ChangeSshKey::at_with(key, change)).await {
         Ok(_) => Ok(page::redirect_with(&visit, "/keys", Notice::KeyRenamed)),
-        Err(error) => {
-            let form = Form::of(RENAME, fields).refused(&visit, error)?;
-            let key = one(&visit, key).await?;
-            key_page(&visit, &key, form)
-        }
+        Err(error) => form::refused(&visit, RENAME, &fields, error),
     }
 }
 
@@ -158,15 +159,37 @@ pub async fn delete(
     Ok(page::redirect_with(&visit, "/keys", Notice::KeyDeleted))
 }
 
+/// The key of the account that was pasted once more, where that is why it was refused.
+pub async fn known(
+    visit: &Visit,
+    fields: &Fields,
+    error: &ApiError,
+) -> Result<Option<SshKey>, Failure> {
+    let ApiError::Refused(problem) = error else {
+        return Ok(None);
+    };
+    let is_duplicate = |error: &FieldError| error.code == FieldErrorCode::Duplicate;
+    if !problem.errors.iter().any(is_duplicate) {
+        return Ok(None);
+    }
+    // Whatever it was wrapped in: the API has read it, so its bytes stand there in a row.
+    let pasted: String = fields.get("public_key").split_whitespace().collect();
+    let keys = visit.ask(ListSshKeys::ask()).await?.data;
+    let is_it = |key: &SshKey| {
+        let bytes = key.public_key.split_whitespace().nth(1);
+        bytes.is_some_and(|bytes| pasted.contains(bytes))
+    };
+    Ok(keys.into_iter().find(is_it))
+}
+
 async fn keys_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
     let keys = visit.ask(ListSshKeys::ask()).await?;
-    let status = form.status;
     let view = Keys {
         frame: page::frame(visit).with_form("/keys"),
         keys: keys.data.iter().map(|key| key_view(visit, key)).collect(),
         form,
     };
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 /// One of the account's keys: there are so few that the API lists them all at once.
@@ -177,13 +200,12 @@ async fn one(visit: &Visit, key: SshKeyId) -> Result<SshKey, Failure> {
 }
 
 fn key_page(visit: &Visit, key: &SshKey, form: Form) -> Result<Response, Failure> {
-    let status = form.status;
     let view = Key {
         frame: page::frame(visit).with_form(&format!("/keys/{}", key.id)),
         key: key_view(visit, key),
         form,
     };
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn key_view(visit: &Visit, key: &SshKey) -> KeyView {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::{
     extract::Query,
-    http::{HeaderMap, HeaderValue, header::SET_COOKIE},
+    http::{HeaderMap, HeaderValue, StatusCode, header::SET_COOKIE},
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -21,13 +21,14 @@ use innkeeper_wire::{
     },
     error::ProblemCode,
     id::{QuoteId, SshKeyId, uuid_v7},
+    time::Timestamp,
 };
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     id,
-    keys::{KEY_NAME, PUBLIC_KEY},
+    keys::{self, KEY_NAME, PUBLIC_KEY},
     offer::{self, BillView, SpecificationView},
     view::{self, PlanView},
 };
@@ -36,7 +37,7 @@ use crate::{
     cookies::Cookie,
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind, Need},
+    form::{self, Entered, Field, Form, Kind, Need},
     format::Moment,
     notice::Notice,
     page::{self, Frame},
@@ -172,13 +173,11 @@ pub async fn show(
     headers: HeaderMap,
     entered: Entered,
 ) -> Result<Response, Failure> {
-    let chosen = if entered.is_again() {
-        None
-    } else {
-        last_choice(&visit, &headers).await
+    let chosen = last_choice(&visit, &headers, entered.at()).await;
+    let form = match chosen {
+        Some(fields) => Form::of(ORDER, fields),
+        None => entered.form(&visit, ORDER, Fields::new(query_pairs(&visit.uri))),
     };
-    let fields = chosen.unwrap_or_else(|| Fields::new(query_pairs(&visit.uri)));
-    let form = entered.form(&visit, ORDER, fields);
     order_page(&visit, form).await
 }
 
@@ -188,10 +187,11 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
     if !fields.get("public_key").trim().is_empty() {
         match add_key(&visit, &fields).await {
             Ok(key) => fields = with_key(&fields, &key),
-            Err(error) => {
-                let form = Form::of(ORDER, fields).refused_about(&visit, error, NEW_KEY)?;
-                return order_page(&visit, form).await;
-            }
+            // Whoever pastes a key that he has already means that one.
+            Err(error) => match keys::known(&visit, &fields, &error).await? {
+                Some(key) => fields = with_key(&fields, &key),
+                None => return form::refused(&visit, NEW_KEY, &fields, error),
+            },
         }
     }
     let keys = fields.all("ssh_keys").iter().map(|key| id(key));
@@ -205,15 +205,13 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
     match visit.ask(CreateQuote::with(request)).await {
         Ok(quote) => {
             let mut response = page::redirect(&format!("/servers/new/confirm?quote={}", quote.id));
-            let choice = format!("{}.{}", quote.id, opening(&visit));
+            let at = visit.now.as_millis();
+            let choice = format!("{}.{}.{at}", quote.id, opening(&visit));
             let choice = Cookie::Choice.set(&choice, None, visit.portal.transport);
             response.headers_mut().append(SET_COOKIE, choice);
             Ok(response)
         }
-        Err(error) => {
-            let form = Form::of(ORDER, fields).refused(&visit, error)?;
-            order_page(&visit, form).await
-        }
+        Err(error) => form::refused(&visit, ORDER, &fields, error),
     }
 }
 
@@ -223,8 +221,13 @@ pub async fn show_quote(
     Query(query): Query<QuoteQuery>,
     entered: Entered,
 ) -> Result<Response, Failure> {
+    let quote = match query.quote.as_str() {
+        "" => entered.value("quote"),
+        quote => quote,
+    };
+    let quote = id(quote)?;
     let form = entered.form(&visit, CONFIRM, Fields::default());
-    quote_page(&visit, id(&query.quote)?, form).await
+    quote_page(&visit, quote, form).await
 }
 
 /// `POST /servers/new/confirm`
@@ -244,25 +247,30 @@ pub async fn order(Member(visit): Member, fields: Fields) -> Result<Response, Fa
             response.headers_mut().append(SET_COOKIE, choice);
             Ok(response)
         }
-        Err(error) => {
-            let form = Form::of(CONFIRM, fields).refused(&visit, error)?;
-            quote_page(&visit, quote, form).await
-        }
+        Err(error) => form::refused(&visit, CONFIRM, &fields, error),
     }
 }
 
 /// Which opening of the order form this is: the front page leads there with one plan or another.
 fn opening(visit: &Visit) -> String {
-    let digest = Sha256::digest(visit.here());
+    let digest = Sha256::digest(visit.address());
     URL_SAFE_NO_PAD.encode(&digest[..9])
 }
 
 /// What was chosen when the form was last sent, for whoever goes back from the summary by his browser's own button: he
-/// finds what the summary's "change" leads to. `None` if it was opened in another way since, or is too old.
-async fn last_choice(visit: &Visit, headers: &HeaderMap) -> Option<Fields> {
+/// finds what the summary's "change" leads to. `None` if it was opened in another way since, is too old, or was sent at
+/// `since`, which is later.
+async fn last_choice(
+    visit: &Visit,
+    headers: &HeaderMap,
+    since: Option<Timestamp>,
+) -> Option<Fields> {
     let choice = Cookie::Choice.read(headers, visit.portal.transport)?;
-    let (quote, opened) = choice.split_once('.')?;
-    let quote: QuoteId = quote.parse().ok().filter(|_| opened == opening(visit))?;
+    let mut parts = choice.split('.');
+    let (quote, opened, at) = (parts.next()?, parts.next()?, parts.next()?);
+    let at = Timestamp::from_millis(at.parse().ok()?);
+    let is_last = opened == opening(visit) && since.is_none_or(|since| since <= at);
+    let quote: QuoteId = quote.parse().ok().filter(|_| is_last)?;
     let quote = visit.ask(GetQuote::at(quote)).await.ok()?;
     let pairs = choice_of(&quote).into_iter();
     let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
@@ -322,7 +330,10 @@ async fn add_key(visit: &Visit, fields: &Fields) -> Result<SshKey, ApiError> {
 fn with_key(fields: &Fields, key: &SshKey) -> Fields {
     let mut pairs = fields.showable();
     pairs.retain(|(name, _)| name != "public_key" && name != "key_name");
-    pairs.push(("ssh_keys".to_owned(), key.id.to_string()));
+    let chosen = ("ssh_keys".to_owned(), key.id.to_string());
+    if !pairs.contains(&chosen) {
+        pairs.push(chosen);
+    }
     Fields::new(pairs)
 }
 
@@ -389,7 +400,7 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         keys: key_choices.collect(),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 /// The data centre that is chosen when the form is opened: the first where the plan of the link can be had.
@@ -412,7 +423,6 @@ async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Respons
         visit.ask(GetQuote::at(quote)),
         visit.ask(ListSshKeys::ask())
     )?;
-    let status = form.status;
     let mut view = ConfirmOrder {
         frame: page::frame(visit),
         form,
@@ -423,7 +433,7 @@ async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Respons
         let address = format!("/servers/new/confirm?quote={}", quote.id);
         view.frame = view.frame.with_form(&address);
     }
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn quote_view(visit: &Visit, quote: &Quote, keys: &[SshKey]) -> QuoteView {

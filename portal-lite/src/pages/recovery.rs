@@ -18,7 +18,7 @@ use super::{Anyone, sign_up::Link};
 use crate::{
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind},
+    form::{self, Entered, Field, Form, Kind},
     notice::Notice,
     page::{self, Frame},
     visit::Visit,
@@ -104,14 +104,13 @@ pub async fn find_id(Extension(visit): Anyone, fields: Fields) -> Result<Respons
     let request = FindIdRequest {
         email: fields.get("email").trim().to_owned(),
     };
-    let form = Form::of(FIND_ID, fields);
-    let missing = form.missing(&["email"]);
+    let missing = form::missing(&fields, &["email"]);
     if !missing.is_empty() {
-        return find_id_page(&visit, &form.complaint(&visit, &missing));
+        return Ok(form::complaint(&visit, &fields, &missing));
     }
     match visit.ask(rest::FindId::with(request)).await {
         Ok(_) => Ok(page::redirect("/find-id/done")),
-        Err(error) => find_id_page(&visit, &form.refused_or_down(&visit, error)?),
+        Err(error) => form::refused_or_down(&visit, FIND_ID, &fields, error),
     }
 }
 
@@ -141,14 +140,13 @@ pub async fn find_password(Extension(visit): Anyone, fields: Fields) -> Result<R
         login_id: fields.get("login_id").trim().to_owned(),
         email: fields.get("email").trim().to_owned(),
     };
-    let form = Form::of(FIND_PASSWORD, fields);
-    let missing = form.missing(&["login_id", "email"]);
+    let missing = form::missing(&fields, &["login_id", "email"]);
     if !missing.is_empty() {
-        return find_password_page(&visit, &form.complaint(&visit, &missing));
+        return Ok(form::complaint(&visit, &fields, &missing));
     }
     match visit.ask(rest::RequestPasswordReset::with(request)).await {
         Ok(_) => Ok(page::redirect("/find-password/done")),
-        Err(error) => find_password_page(&visit, &form.refused_or_down(&visit, error)?),
+        Err(error) => form::refused_or_down(&visit, FIND_PASSWORD, &fields, error),
     }
 }
 
@@ -185,10 +183,7 @@ pub async fn reset_password(Extension(visit): Anyone, fields: Fields) -> Result<
             let notice = Notice::PasswordReset;
             Ok(page::redirect_with(&visit, "/sign-in", notice))
         }
-        Err(error) => {
-            let form = Form::of(RESET_PASSWORD, fields).refused_or_down(&visit, error)?;
-            reset_password_page(&visit, &form)
-        }
+        Err(error) => form::refused_or_down(&visit, RESET_PASSWORD, &fields, error),
     }
 }
 
@@ -197,7 +192,7 @@ fn find_id_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         frame: page::frame(visit).with_form("/find-id"),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn find_password_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
@@ -205,7 +200,7 @@ fn find_password_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         frame: page::frame(visit).with_form("/find-password"),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn reset_password_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
@@ -216,7 +211,7 @@ fn reset_password_page(visit: &Visit, form: &Form) -> Result<Response, Failure> 
     if !view.is_expired() {
         view.frame = view.frame.with_form("/reset-password");
     }
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 impl ResetPassword {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Need},
+    form::{self, Entered, Field, Form, Need},
     notice::Notice,
     page::{self, Frame},
     visit::{Member, Visit},
@@ -156,11 +156,7 @@ pub async fn act(
             let path = format!("/servers/{server}");
             Ok(page::redirect_with(&visit, &path, Notice::ActionAccepted))
         }
-        Err(error) => {
-            let form = Form::of(ACT, fields).refused(&visit, error)?;
-            let server = visit.ask(GetServer::at(server)).await?;
-            act_page(&visit, &server, action, form)
-        }
+        Err(error) => form::refused(&visit, ACT, &fields, error),
     }
 }
 
@@ -186,8 +182,7 @@ pub async fn delete(
     let was_made = found.state != ServerState::CreateFailed;
     if was_made && !is_name(fields.get("confirm_name"), found.name.as_str()) {
         let wrong = [("confirm_name", FieldErrorCode::Unknown)];
-        let form = Form::of(DELETE, fields).complaint(&visit, &wrong);
-        return delete_page(&visit, &found, form);
+        return Ok(form::complaint(&visit, &fields, &wrong));
     }
     match visit.ask(DeleteServer::at(server)).await {
         Ok(_) if was_made => {
@@ -199,10 +194,7 @@ pub async fn delete(
             "/servers",
             Notice::ServerRemoved,
         )),
-        Err(error) => {
-            let form = Form::of(DELETE, fields).refused(&visit, error)?;
-            delete_page(&visit, &found, form)
-        }
+        Err(error) => form::refused(&visit, DELETE, &fields, error),
     }
 }
 
@@ -214,7 +206,6 @@ fn act_page(
 ) -> Result<Response, Failure> {
     let frame = page::frame(visit);
     let (question, text) = words::action_question(action);
-    let status = form.status;
     let view = ActPage {
         question: frame.say_around(question, "name"),
         frame,
@@ -226,11 +217,10 @@ fn act_page(
         allowed: server.allowed_actions.contains(&action),
         server: view::server(visit, server),
     };
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn delete_page(visit: &Visit, server: &Server, form: Form) -> Result<Response, Failure> {
-    let status = form.status;
     let address = format!("/servers/{}/delete", server.id);
     let view = DeletePage {
         frame: page::frame(visit).with_form(&address),
@@ -238,7 +228,7 @@ fn delete_page(visit: &Visit, server: &Server, form: Form) -> Result<Response, F
         form,
         tombstone_days: tombstone_days(visit),
     };
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn tombstone_days(visit: &Visit) -> Option<usize> {

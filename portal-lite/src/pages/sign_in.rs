@@ -1,5 +1,5 @@
-//! Signing in and out. Whoever has to sign in with a form in hand is given it back afterwards, filled in: it travels in
-//! the sign-in form, so the portal keeps nothing, and it goes to nobody but the account it was typed under.
+//! Signing in and out. Whoever has to sign in with a form in hand is given it back afterwards, filled in: the address that
+//! the sign-in leads to holds it, for nobody but the account under which it was typed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::{
     Extension,
     extract::Query,
     http::{
-        HeaderMap, Method, StatusCode, Uri,
+        HeaderMap, Method, StatusCode,
         header::{SET_COOKIE, USER_AGENT},
     },
     response::Response,
@@ -26,25 +26,22 @@ use crate::{
     api::Caller,
     cookies::{Cookie, SessionToken},
     failure::Failure,
-    fields::{Fields, Why},
-    form::{Entered, Field, Form, Kind, Need},
+    fields::{Again, Fields, TOKEN_FIELD, Why},
+    form::{self, Entered, Field, Form, Kind, Need},
+    kept,
     notice::Notice,
     page::{self, Frame},
-    visit::{Resume, Visit, decode, encode, own_path},
+    visit::{Visit, encode, own_path},
 };
 
 /// How long an ID is remembered.
 const LOGIN_KEPT: Duration = Duration::from_secs(180 * 86_400);
 /// How long a device is known by the API.
 const DEVICE_KEPT: Duration = Duration::from_secs(180 * 86_400);
-/// Longest form that is carried through a sign-in, as it stands in the sign-in form: with the rest of that it must stay
-/// within what the guard reads.
-const KEPT_BYTES_MAX: usize = 12 * 1024;
 
 /// The form.
 pub const SIGN_IN: &[Field] = &[
     Field::hidden("next"),
-    Field::hidden("kept"),
     Field {
         name: "login",
         pointer: "login",
@@ -108,7 +105,7 @@ pub async fn show(
     let next = [next.next.as_str(), wanted]
         .into_iter()
         .find(|next| !next.is_empty());
-    let blank = blank(&visit, next.unwrap_or_default(), "");
+    let blank = blank(&visit, next.unwrap_or_default());
     let form = entered.form(&visit, SIGN_IN, blank);
     sign_in_page(&visit, form)
 }
@@ -128,24 +125,18 @@ pub async fn submit(
             .filter(|text| !text.is_empty()),
         client: client(&headers),
     };
-    let form = Form::of(SIGN_IN, fields);
-    let missing = form.missing(&["login", "password"]);
+    let missing = form::missing(&fields, &["login", "password"]);
     if !missing.is_empty() {
-        let form = form.complaint(&visit, &missing);
-        return sign_in_page(&visit, form);
+        return Ok(form::complaint(&visit, &fields, &missing));
     }
     match visit.ask(rest::SignIn::with(request.clone())).await {
-        Ok(answer) => signed_in(&visit, &headers, &form.fields, &request.login, &answer).await,
-        Err(error) => {
-            let form = form.refused_or_down(&visit, error)?;
-            sign_in_page(&visit, form)
-        }
+        Ok(answer) => signed_in(&visit, &fields, &request.login, &answer).await,
+        Err(error) => form::refused_or_down(&visit, SIGN_IN, &fields, error),
     }
 }
 
 async fn signed_in(
     visit: &Visit,
-    headers: &HeaderMap,
     fields: &Fields,
     login: &str,
     answer: &SessionAnswer,
@@ -153,18 +144,7 @@ async fn signed_in(
     let transport = visit.portal.transport;
     let session = SessionToken::new(&answer.token).ok_or(Failure::Internal)?;
     let account = answer.account.to_string();
-    let next = own_path(fields.get("next"));
-    let mut response = page::redirect(next);
-    let is_same = Cookie::Account.read(headers, transport).as_deref() == Some(account.as_str());
-    let kept = kept(fields.get("kept")).filter(|_| is_same);
-    if let (Some(fields), Ok(address)) = (kept, next.parse::<Uri>()) {
-        response.extensions_mut().insert(Resume {
-            session: session.clone(),
-            address,
-            fields,
-            why: Why::SignedIn,
-        });
-    }
+    let mut response = page::redirect(own_path(fields.get("next")));
     let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
     set(Cookie::Session.set(session.expose(), None, transport));
     set(Cookie::Account.set(&account, None, transport));
@@ -219,48 +199,45 @@ pub async fn sign_out(Extension(visit): Anyone, _: Fields) -> Response {
 /// The way to sign in for somebody who wanted something else, and back there afterwards; with the form that he had sent,
 /// if he had.
 #[must_use]
-pub fn first(visit: &Visit, headers: &HeaderMap, fields: Option<Fields>) -> Response {
-    let mut response = match fields.filter(|_| visit.method == Method::POST) {
-        Some(fields) => first_with(visit, headers, &fields),
-        None => {
-            let wanted = match visit.method {
-                Method::GET => visit.here(),
-                _ => String::new(),
-            };
-            let query = serde_urlencoded::to_string([("next", wanted)]).expect("texts only");
-            let mut response = page::redirect(&format!("/sign-in?{query}"));
-            if visit.session.is_some() {
-                let code = Notice::SessionEnded.code();
-                let notice = Cookie::Notice.set(code, None, visit.portal.transport);
-                response.headers_mut().append(SET_COOKIE, notice);
-            }
-            response
-        }
+pub fn first(visit: &Visit, fields: Option<Fields>) -> Response {
+    let is_form = visit.method == Method::POST;
+    let kept = fields
+        .filter(|_| is_form)
+        .and_then(|fields| kept_form(visit, &fields, Why::SignedIn));
+    let notice = match &kept {
+        Some(_) => Some(Notice::FormKept),
+        None => visit.session.is_some().then_some(Notice::SessionEnded),
     };
-    if visit.session.is_some() {
-        let clear = Cookie::Session.clear(visit.portal.transport);
-        response.headers_mut().append(SET_COOKIE, clear);
+    let wanted = match kept {
+        Some(address) => address,
+        None if visit.method == Method::GET => visit.here(),
+        None => visit.address(),
+    };
+    let query = serde_urlencoded::to_string([("next", wanted)]).expect("texts only");
+    let mut response = page::redirect(&format!("/sign-in?{query}"));
+    let transport = visit.portal.transport;
+    let notice = notice.map(|notice| Cookie::Notice.set(notice.code(), None, transport));
+    let ended = visit
+        .session
+        .is_some()
+        .then(|| Cookie::Session.clear(transport));
+    for cookie in notice.into_iter().chain(ended) {
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
 }
 
-fn first_with(visit: &Visit, headers: &HeaderMap, fields: &Fields) -> Response {
-    let kept = keep(fields);
-    let fields = blank(visit, &visit.here(), &kept.unwrap_or_default());
-    let is_kept = !fields.get("kept").is_empty();
-    let uri = Uri::from_static("/sign-in");
-    let visit = visit.with_session(None, headers, uri, None);
-    let notice = if is_kept {
-        "sign-in-kept"
-    } else {
-        "notice-session-ended"
+/// The address that holds a form for the account under which it was typed, until that account has answered a question.
+pub(super) fn kept_form(visit: &Visit, fields: &Fields, why: Why) -> Option<String> {
+    if !visit.is_own_form(fields.get(TOKEN_FIELD)) {
+        return None;
+    }
+    let again = Again {
+        fields: fields.without(&[]),
+        why,
+        at: visit.now,
     };
-    let form = Form {
-        notice: Some(visit.say(notice)),
-        status: StatusCode::UNAUTHORIZED,
-        ..Form::of(SIGN_IN, fields)
-    };
-    sign_in_page(&visit, form).unwrap_or_else(Failure::into_marker)
+    kept::address_for(visit, &visit.owner_signed_in(), &again)
 }
 
 /// What the browser says it is, as far as that is worth sending.
@@ -270,7 +247,7 @@ fn client(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The form as it is shown first.
-fn blank(visit: &Visit, next: &str, kept: &str) -> Fields {
+fn blank(visit: &Visit, next: &str) -> Fields {
     let remember = if visit.remembered.is_some() {
         "yes"
     } else {
@@ -279,24 +256,10 @@ fn blank(visit: &Visit, next: &str, kept: &str) -> Fields {
     let pairs = [
         ("login", visit.login()),
         ("next", next),
-        ("kept", kept),
         ("remember", remember),
     ];
     let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Fields::new(pairs.to_vec())
-}
-
-/// A form that is to be carried through a question, as it stands in the form that asks. None when it is too long.
-pub(super) fn keep(fields: &Fields) -> Option<String> {
-    let text = serde_urlencoded::to_string(fields.showable()).expect("texts only");
-    Some(encode(&text)).filter(|kept| kept.len() <= KEPT_BYTES_MAX)
-}
-
-/// A form that was carried so.
-pub(super) fn kept(text: &str) -> Option<Fields> {
-    let text = decode(text).filter(|text| !text.is_empty())?;
-    let pairs = serde_urlencoded::from_str(&text).ok()?;
-    Some(Fields::new(pairs))
 }
 
 /// How the account wants to be spoken to. Not knowing it is no reason to keep anybody out.
@@ -322,7 +285,7 @@ fn sign_in_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         plan: wanted_plan(visit, &next),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 impl SignIn {

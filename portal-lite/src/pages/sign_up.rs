@@ -28,8 +28,8 @@ use crate::{
     cookies::Cookie,
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind},
-    language,
+    form::{self, Entered, Field, Form, Kind},
+    kept, language,
     notice::Notice,
     page::{self, Frame},
     visit::{Visit, decode, encode},
@@ -172,8 +172,7 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
             if are_terms_outdated(&error) {
                 visit.portal.forget_facts();
             }
-            let form = Form::of(SIGN_UP, fields).refused_or_down(&visit, error)?;
-            sign_up_page(&visit, form).await
+            form::refused_or_down(&visit, SIGN_UP, &fields, error)
         }
     }
 }
@@ -191,7 +190,7 @@ fn signed_up(
     set(Cookie::Newcomer.set(&encode(&request.login_id), Some(NEXT_KEPT), transport));
     set(match fields.get("next") {
         "" => Cookie::Next.clear(transport),
-        next => Cookie::Next.set(&encode(next), Some(NEXT_KEPT), transport),
+        next => Cookie::Next.set(&encode(&kept::stripped(next)), Some(NEXT_KEPT), transport),
     });
     response
 }
@@ -225,10 +224,9 @@ pub async fn show_resend(
 pub async fn resend(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
     let login = fields.get("login").trim().to_owned();
     let next = fields.get("next").to_owned();
-    let form = Form::of(RESEND, fields);
-    let missing = form.missing(&["login"]);
+    let missing = form::missing(&fields, &["login"]);
     if !missing.is_empty() {
-        return resend_page(&visit, &form.complaint(&visit, &missing));
+        return Ok(form::complaint(&visit, &fields, &missing));
     }
     let request = ResendRequest {
         login: login.clone(),
@@ -244,11 +242,12 @@ pub async fn resend(Extension(visit): Anyone, fields: Fields) -> Result<Response
                 set(Cookie::Newcomer.set(&encode(&login), Some(NEXT_KEPT), transport));
             }
             if !next.is_empty() {
-                set(Cookie::Next.set(&encode(&next), Some(NEXT_KEPT), transport));
+                let next = encode(&kept::stripped(&next));
+                set(Cookie::Next.set(&next, Some(NEXT_KEPT), transport));
             }
             Ok(response)
         }
-        Err(error) => resend_page(&visit, &form.refused_or_down(&visit, error)?),
+        Err(error) => form::refused_or_down(&visit, RESEND, &fields, error),
     }
 }
 
@@ -278,10 +277,7 @@ pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Respons
             response.headers_mut().append(SET_COOKIE, clear);
             Ok(response)
         }
-        Err(error) => {
-            let form = Form::of(CONFIRM, fields).refused_or_down(&visit, error)?;
-            confirm_page(&visit, &form)
-        }
+        Err(error) => form::refused_or_down(&visit, CONFIRM, &fields, error),
     }
 }
 
@@ -298,7 +294,7 @@ async fn sign_up_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         terms_version: installation.terms_version.clone(),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn resend_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
@@ -306,7 +302,7 @@ fn resend_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         frame: page::frame(visit).with_form("/sign-up/resend"),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
@@ -321,7 +317,7 @@ fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         frame,
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 impl Confirm {

@@ -3,6 +3,7 @@
 mod crawler;
 mod footer;
 mod forms;
+mod kept;
 mod ordering;
 mod pages;
 mod profile;

@@ -168,38 +168,26 @@ async fn a_form_that_wants_a_proof_is_carried_through_the_question() {
     let wanted = || Problem::new(ProblemCode::StepUpRequired);
     stub.refuse("POST /me/ssh-keys", wanted());
     let key = [("name", "laptop"), ("public_key", "ssh-ed25519 AAAA")];
-    let question = member.post("/keys", &key).await;
+    let asked = member.post_alone("/keys", &key).await;
+    let to = asked.header("location").to_owned();
+    assert!(asked.status == 303 && to.starts_with("/account/proof?next=%2Fkeys%3Fkept%3D"));
+    let question = member.get(&to).await;
     assert!(question.body.contains("Enter your password once more"));
     assert!(question.body.contains("autocomplete=\"current-password\""));
-    let (next, kept) = (question.hidden("next"), question.hidden("kept"));
-    let answer = |password| {
-        [
-            ("next", next.clone()),
-            ("kept", kept.clone()),
-            ("password", String::from(password)),
-        ]
-    };
-    let pairs = |fields: &[(&'static str, String); 3]| {
-        fields
-            .iter()
-            .map(|(name, value)| (*name, value.clone()))
-            .collect::<Vec<_>>()
-    };
-    let mut prove = async |password: &'static str| {
-        let fields = pairs(&answer(password));
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        member.post("/account/proof", &fields).await
-    };
-    assert!(prove("").await.body.contains("Enter your password."));
+    let next = question.hidden("next");
+    let page = member.post(&to, &[("next", &next), ("password", "")]).await;
+    assert!(page.body.contains("Enter your password."));
     let wrong = invalid(&[("/password", FieldErrorCode::Wrong)]);
     stub.refuse("POST /sessions/current/proofs", wrong);
-    let page = prove("guess").await;
+    let guess = [("next", next.as_str()), ("password", "guess")];
+    let page = member.post(&to, &guess).await;
     assert!(page.body.contains("This is not your password."));
     assert!(!page.body.contains("guess"));
-    let page = prove("secret").await;
+    assert_eq!(page.hidden("next"), next);
+    let secret = [("next", next.as_str()), ("password", "secret")];
+    let answer = member.post_alone(&to, &secret).await;
+    assert_eq!(answer.header("location"), next);
+    let page = member.get(&next).await;
     assert!(page.body.contains("was not sent yet"), "{}", page.body);
     assert!(page.body.contains("value=\"laptop\"") && page.body.contains("ssh-ed25519 AAAA"));
     assert_eq!(stub.calls("POST /me/ssh-keys").len(), 1);
@@ -214,6 +202,12 @@ async fn a_form_that_wants_a_proof_is_carried_through_the_question() {
     let servers = stub.book().servers.clone();
     let named = servers.iter().find(|it| it.id.to_string() == server);
     let name = named.expect("a server").name.to_string();
-    let question = member.post(&path, &[("confirm_name", &name)]).await;
-    assert_eq!(question.hidden("next"), path);
+    let typed = [("confirm_name", name.as_str())];
+    let asked = member.post_alone(&path, &typed).await;
+    let question = member.get(asked.header("location")).await;
+    assert!(
+        question
+            .hidden("next")
+            .starts_with(&format!("{path}?kept="))
+    );
 }

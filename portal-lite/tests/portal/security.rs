@@ -43,7 +43,7 @@ async fn every_answer_carries_the_headers() {
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(
         statuses,
-        [200, 200, 404, 200, 303, 200, 200, 405, 403, 404, 303]
+        [200, 200, 404, 200, 303, 200, 200, 405, 303, 404, 303]
     );
     for answer in &answers {
         assert_eq!(
@@ -117,8 +117,11 @@ async fn forged_forms_change_nothing() {
                 assert_eq!(answer.status, 303, "{path}");
                 continue;
             }
+            // What may be one's own, of another session, is shown again.
+            let is_shown = sent_origin.as_deref() == Some(ORIGIN) && path != "/sign-out";
+            let expected = if is_shown { 200 } else { 403 };
             assert_eq!(
-                answer.status, 403,
+                answer.status, expected,
                 "{path} with {token} from {sent_origin:?}"
             );
             assert!(answer.body.contains("Nothing was done."), "{path}");

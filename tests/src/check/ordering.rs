@@ -23,6 +23,11 @@ const PRICE_IS_RIGHT: &str = "
     const shown = document.querySelector('#price [data-price=hour]').textContent;
     return shown !== '' && shown === plan.dataset.hour && plan.value === arguments[0];";
 
+/// What the order form is filled in with, if it is that.
+const NAME_AND_PLAN: &str = "
+    const plan = document.querySelector('input[name=plan]:checked');
+    return `${document.getElementById('name')?.value} ${plan?.value}`;";
+
 /// What has the focus, when other layers cover all of it (WCAG 2.4.11); nothing when some of it is seen; `end` behind the
 /// last one.
 const COVERED: &str = "
@@ -43,6 +48,12 @@ pub(super) async fn form(steps: &mut Steps, scene: &Scene) {
         .step(
             "the price is that of the chosen plan, also after the browser's Back",
             price_follows(browser),
+        )
+        .await;
+    let _ = steps
+        .step(
+            "going back after a mistake finds what was sent last",
+            mistake_is_behind(browser),
         )
         .await;
     for (width, height) in SMALL_WINDOWS {
@@ -84,6 +95,30 @@ async fn price_follows(browser: &Browser) -> anyhow::Result<()> {
     }
     browser.back().await?;
     price_is_of(browser, OTHER_PLAN).await
+}
+
+/// The entry of the history behind the summary was the answer to a form: going back there asked whether to send it again.
+async fn mistake_is_behind(browser: &Browser) -> anyhow::Result<()> {
+    browser.open("/servers/new").await?;
+    browser.choose("plan", OTHER_PLAN).await?;
+    browser.fill("name", "-wrong-").await?;
+    browser.tick("ssh_keys").await?;
+    browser.click("continue-order").await?;
+    let complaints = browser.text("#error-summary").await?;
+    ensure!(complaints.contains("hyphens"), "{complaints}");
+    browser.fill("name", "back-2").await?;
+    browser.click("continue-order").await?;
+    let summary = browser.text("main").await?;
+    ensure!(summary.contains("back-2"), "{summary}");
+    browser.back().await?;
+    let found = browser.run(NAME_AND_PLAN, &[]).await?;
+    let found = found.as_str().unwrap_or_default();
+    ensure!(found == format!("back-2 {OTHER_PLAN}"), "found {found:?}");
+    // Before that lies the form as it was opened, and nothing in between.
+    browser.back().await?;
+    let count = browser.count("#continue-order").await?;
+    ensure!(count == 1, "{}", browser.text("body").await?);
+    Ok(())
 }
 
 async fn price_is_of(browser: &Browser, plan: &str) -> anyhow::Result<()> {

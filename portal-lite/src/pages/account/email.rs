@@ -2,7 +2,7 @@
 //! and confirms only when that is pressed: mail scanners follow links.
 
 use askama::Template;
-use axum::{Extension, extract::Query, response::Response};
+use axum::{Extension, extract::Query, http::StatusCode, response::Response};
 use innkeeper_wire::{
     api::{EMAIL_LENGTH_MAX, EmailChangeRequest, EmailConfirmationRequest},
     endpoints::{
@@ -16,7 +16,7 @@ use super::Tabs;
 use crate::{
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind},
+    form::{self, Entered, Field, Form, Kind},
     notice::Notice,
     page::{self, Frame},
     pages::{Anyone, sign_up::Link},
@@ -67,10 +67,7 @@ pub async fn change(Member(visit): Member, fields: Fields) -> Result<Response, F
             let notice = Notice::NewEmailMailed;
             Ok(page::redirect_with(&visit, "/account", notice))
         }
-        Err(error) => {
-            let form = Form::of(EMAIL, fields).refused(&visit, error)?;
-            email_page(&visit, &form)
-        }
+        Err(error) => form::refused(&visit, EMAIL, &fields, error),
     }
 }
 
@@ -99,10 +96,7 @@ pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Respons
             };
             Ok(page::redirect_with(&visit, next, Notice::NewEmailConfirmed))
         }
-        Err(error) => {
-            let form = Form::of(CONFIRM, fields).refused_or_down(&visit, error)?;
-            confirm_page(&visit, &form)
-        }
+        Err(error) => form::refused_or_down(&visit, CONFIRM, &fields, error),
     }
 }
 
@@ -112,7 +106,7 @@ fn email_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         tabs: Tabs::of(visit),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
@@ -127,7 +121,7 @@ fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         frame,
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 impl Confirm {

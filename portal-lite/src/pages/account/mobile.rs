@@ -1,7 +1,7 @@
 //! The mobile number.
 
 use askama::Template;
-use axum::response::Response;
+use axum::{http::StatusCode, response::Response};
 use innkeeper_wire::{
     api::{MOBILE_LENGTH_MAX, MobileChange},
     endpoints::{
@@ -14,7 +14,7 @@ use super::Tabs;
 use crate::{
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind, Need},
+    form::{self, Entered, Field, Form, Kind, Need},
     notice::Notice,
     page::{self, Frame},
     visit::{Member, Visit},
@@ -57,10 +57,7 @@ pub async fn change(Member(visit): Member, fields: Fields) -> Result<Response, F
             let notice = Notice::ProfileChanged;
             Ok(page::redirect_with(&visit, "/account", notice))
         }
-        Err(error) => {
-            let form = Form::of(MOBILE, fields).refused(&visit, error)?;
-            mobile_page(&visit, &form)
-        }
+        Err(error) => form::refused(&visit, MOBILE, &fields, error),
     }
 }
 
@@ -70,5 +67,5 @@ fn mobile_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         tabs: Tabs::of(visit),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }

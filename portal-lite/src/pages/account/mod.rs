@@ -1,7 +1,10 @@
 //! The account (회원정보관리): what is known of it, and what of it its owner can change. One module a page.
 
 use askama::Template;
-use axum::{http::header::SET_COOKIE, response::Response};
+use axum::{
+    http::{StatusCode, header::SET_COOKIE},
+    response::Response,
+};
 use innkeeper_wire::{
     api::{Locale, Me, ProfileChange},
     endpoints::{
@@ -15,7 +18,7 @@ use crate::{
     cookies::Cookie,
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind, Need},
+    form::{self, Entered, Field, Form, Kind, Need},
     format::Moment,
     language,
     notice::Notice,
@@ -110,11 +113,7 @@ pub async fn change(Member(visit): Member, fields: Fields) -> Result<Response, F
             set_cookies(&visit, &me, &mut response);
             Ok(response)
         }
-        Err(error) => {
-            let form = Form::of(PROFILE, fields).refused(&visit, error)?;
-            let me = visit.ask(GetMe::ask()).await?;
-            profile_page(&visit, me, form)
-        }
+        Err(error) => form::refused(&visit, PROFILE, &fields, error),
     }
 }
 
@@ -137,7 +136,6 @@ fn profile_page(visit: &Visit, me: Me, form: Form) -> Result<Response, Failure> 
     if !zones.contains(&own) {
         zones.push(own);
     }
-    let status = form.status;
     let view = Account {
         frame: page::frame(visit).with_form("/account"),
         tabs: Tabs::of(visit),
@@ -147,5 +145,5 @@ fn profile_page(visit: &Visit, me: Me, form: Form) -> Result<Response, Failure> 
         created: view::moment(visit, me.created_at),
         me,
     };
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }

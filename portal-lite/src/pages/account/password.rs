@@ -1,7 +1,7 @@
 //! Changing the password.
 
 use askama::Template;
-use axum::response::Response;
+use axum::{http::StatusCode, response::Response};
 use innkeeper_wire::{
     api::{PASSWORD_LENGTH_MAX, PasswordChangeRequest},
     endpoints::{Endpoint as _, rest::ChangePassword},
@@ -11,7 +11,7 @@ use super::Tabs;
 use crate::{
     failure::Failure,
     fields::Fields,
-    form::{Entered, Field, Form, Kind},
+    form::{self, Entered, Field, Form, Kind},
     notice::Notice,
     page::{self, Frame},
     pages::recovery::NEW_PASSWORD,
@@ -57,10 +57,7 @@ pub async fn change(Member(visit): Member, fields: Fields) -> Result<Response, F
             let notice = Notice::PasswordChanged;
             Ok(page::redirect_with(&visit, "/account", notice))
         }
-        Err(error) => {
-            let form = Form::of(CHANGE, fields).refused(&visit, error)?;
-            password_page(&visit, &form)
-        }
+        Err(error) => form::refused(&visit, CHANGE, &fields, error),
     }
 }
 
@@ -70,5 +67,5 @@ fn password_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
         tabs: Tabs::of(visit),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }

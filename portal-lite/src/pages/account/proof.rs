@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::{
     extract::Query,
-    http::{Method, StatusCode, Uri},
+    http::{Method, StatusCode},
     response::Response,
 };
 use innkeeper_wire::{
@@ -15,16 +15,18 @@ use innkeeper_wire::{
 use crate::{
     failure::Failure,
     fields::{Fields, Why},
-    form::{Entered, Field, Form, Kind, Need},
+    form::{self, Entered, Field, Form, Kind, Need},
     page::{self, Frame},
-    pages::sign_in::{Next, keep, kept},
-    visit::{Member, Resume, Visit, own_path},
+    pages::{
+        onward,
+        sign_in::{Next, kept_form},
+    },
+    visit::{Member, Visit, own_path},
 };
 
 /// The form.
 pub const PROOF: &[Field] = &[
     Field::hidden("next"),
-    Field::hidden("kept"),
     Field {
         name: "password",
         pointer: "password",
@@ -41,6 +43,8 @@ pub const PROOF: &[Field] = &[
 struct Proof {
     frame: Frame,
     form: Form,
+    /// The query that says where to go afterwards.
+    onward: String,
 }
 
 /// `GET /account/proof`
@@ -55,56 +59,38 @@ pub async fn show(
 
 /// `POST /account/proof`
 pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, Failure> {
-    let form = Form::of(PROOF, fields);
-    let missing = form.missing(&["password"]);
+    let missing = form::missing(&fields, &["password"]);
     if !missing.is_empty() {
-        return proof_page(&visit, &form.complaint(&visit, &missing));
+        return Ok(form::complaint(&visit, &fields, &missing));
     }
     let request = ProofRequest {
-        password: form.value("password").to_owned(),
+        password: fields.get("password").to_owned(),
     };
     match visit.ask(Prove::with(request)).await {
-        Ok(_) => Ok(proved(&visit, &form.fields)),
-        Err(error) => proof_page(&visit, &form.refused(&visit, error)?),
+        Ok(_) => Ok(page::redirect(own_path(fields.get("next")))),
+        Err(error) => form::refused(&visit, PROOF, &fields, error),
     }
 }
 
-/// Back to where the proof was wanted, with the form that was in hand.
-fn proved(visit: &Visit, fields: &Fields) -> Response {
-    let next = own_path(fields.get("next"));
-    let mut response = page::redirect(next);
-    let kept = kept(fields.get("kept"));
-    if let (Some(fields), Ok(address), Some(session)) =
-        (kept, next.parse::<Uri>(), visit.session.clone())
-    {
-        response.extensions_mut().insert(Resume {
-            session,
-            address,
-            fields,
-            why: Why::Proved,
-        });
-    }
-    response
-}
-
-/// The question, for somebody who had sent a form, or wanted to look at something that wants a proof.
+/// The way to the question, for somebody who had sent a form, or wanted to look at something that wants a proof; and back
+/// there afterwards, with the form.
 #[must_use]
 pub fn first(visit: &Visit, fields: Option<Fields>) -> Response {
     let fields = fields.filter(|_| visit.method == Method::POST);
-    let kept = fields.as_ref().and_then(keep).unwrap_or_default();
-    let pairs = [("next", visit.here()), ("kept", kept)];
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
-    let form = Form {
-        status: StatusCode::FORBIDDEN,
-        ..Form::of(PROOF, Fields::new(pairs.to_vec()))
+    let kept = fields.and_then(|fields| kept_form(visit, &fields, Why::Proved));
+    let wanted = match kept {
+        Some(address) => address,
+        None => visit.address(),
     };
-    proof_page(visit, &form).unwrap_or_else(Failure::into_marker)
+    page::redirect(&format!("/account/proof{}", onward(&wanted)))
 }
 
 fn proof_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
     let view = Proof {
-        frame: page::frame(visit).with_form("/account/proof"),
+        frame: page::frame(visit)
+            .with_form(&format!("/account/proof{}", onward(form.value("next")))),
+        onward: onward(form.value("next")),
         form: form.clone(),
     };
-    page::render(visit, form.status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }

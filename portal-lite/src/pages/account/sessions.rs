@@ -58,7 +58,6 @@ async fn sessions_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         .into_iter()
         .map(|session| view_of(visit, session))
         .collect();
-    let status = form.status;
     let view = Sessions {
         frame: page::frame(visit),
         tabs: Tabs::of(visit),
@@ -66,7 +65,7 @@ async fn sessions_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         has_others: sessions.iter().any(|session| !session.is_current),
         sessions,
     };
-    page::render(visit, status, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 /// `POST /account/sessions`: ends all others.

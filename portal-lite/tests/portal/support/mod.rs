@@ -470,8 +470,21 @@ impl Browser {
         self.send(Method::GET, path, Body::empty()).await
     }
 
-    /// Posts a form with the token of the last page.
+    /// Posts a form with the token of the last page. Where it is not carried out, the answer is its page, filled in, to
+    /// which the browser is led.
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let answer = self.post_alone(path, fields).await;
+        let to = answer.header("location").to_owned();
+        if !to.contains("kept=") {
+            return answer;
+        }
+        let place = |address: &str| address.split('?').next().map(str::to_owned);
+        assert_eq!((answer.status, place(&to)), (303, place(path)), "{to}");
+        self.get(&to).await
+    }
+
+    /// The same without going anywhere.
+    pub(crate) async fn post_alone(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut pairs = vec![("form_token", self.form_token.as_str())];
         pairs.extend_from_slice(fields);
         let body = serde_urlencoded::to_string(&pairs).expect("texts");
