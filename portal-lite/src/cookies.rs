@@ -37,6 +37,8 @@ pub enum Cookie {
     AccountLanguage,
     /// The account's time zone.
     AccountZone,
+    /// What a sign-in goes on with whose password was right, and that waits for a code.
+    Challenge,
     /// The API's token for a device from which somebody has signed in.
     Device,
 }
@@ -112,6 +114,8 @@ impl Cookie {
             (Self::AccountLanguage, Transport::Http) => "innkeeper-account-language",
             (Self::AccountZone, Transport::Https) => "__Host-innkeeper-account-zone",
             (Self::AccountZone, Transport::Http) => "innkeeper-account-zone",
+            (Self::Challenge, Transport::Https) => "__Host-innkeeper-challenge",
+            (Self::Challenge, Transport::Http) => "innkeeper-challenge",
             (Self::Device, Transport::Https) => "__Host-innkeeper-device",
             (Self::Device, Transport::Http) => "innkeeper-device",
         }

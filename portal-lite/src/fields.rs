@@ -16,7 +16,14 @@ pub const TOKEN_FIELD: &str = "form_token";
 /// Name of the button that asks for the same form in another language.
 pub const AGAIN_FIELD: &str = "show_again";
 /// Fields that are never shown again. A test holds them against the forms.
-const SECRET_FIELDS: [&str; 4] = [TOKEN_FIELD, AGAIN_FIELD, "password", "current"];
+const SECRET_FIELDS: [&str; 6] = [
+    TOKEN_FIELD,
+    AGAIN_FIELD,
+    "password",
+    "current",
+    "code",
+    "recovery_code",
+];
 
 /// One field of a form.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +54,8 @@ pub enum Kind {
     Email,
     /// A password that exists.
     Password,
+    /// A one-time code: digits.
+    Code,
     /// A password to be chosen: its hint says how long it must be.
     NewPassword,
     /// Several lines.

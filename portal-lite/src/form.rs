@@ -308,7 +308,7 @@ impl Drawn {
             Kind::Password | Kind::NewPassword => "password",
             Kind::Tick => "checkbox",
             Kind::Hidden => "hidden",
-            Kind::Text | Kind::Lines(_) | Kind::Select | Kind::Group => "text",
+            Kind::Text | Kind::Code | Kind::Lines(_) | Kind::Select | Kind::Group => "text",
         }
     }
 
@@ -327,10 +327,16 @@ impl Drawn {
         self.kind == Kind::Tick
     }
 
+    /// Whether it holds digits alone: screens show keys for them.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        self.kind == Kind::Code
+    }
+
     /// Whether what was typed may be sent back.
     #[must_use]
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Password | Kind::NewPassword)
+        matches!(self.kind, Kind::Password | Kind::NewPassword | Kind::Code)
     }
 
     /// The same with a box to tick that stands for `value`.

@@ -68,6 +68,8 @@ notices! {
     SessionEnded = "session-ended", "notice-session-ended";
     /// It has, and what was typed is kept.
     FormKept = "form-kept", "sign-in-kept";
+    /// A code came too late; sign in anew.
+    SignInExpired = "sign-in-expired", "problem-sign-in-expired";
     /// Another confirmation mail is on its way, if there is such an account.
     MailSent = "mail-sent", "notice-mail-sent";
     /// Another password was chosen by a mailed link; sign in with it.

@@ -19,8 +19,8 @@ use crate::{
     front::{self, Front},
     guard, headers, page,
     pages::{
-        account, keys, landing, new_server, orders, recovery, server, servers, sign_in, sign_up,
-        texts,
+        account, keys, landing, new_server, orders, recovery, server, servers, sign_in,
+        sign_in_code, sign_up, texts,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -100,6 +100,12 @@ pub const PAGES: &[Row] = &[
         path: "/sign-in",
         form: Some(sign_in::SIGN_IN),
         handler: || get(sign_in::show).post(sign_in::submit),
+        ..STRANGERS
+    },
+    Row {
+        path: "/sign-in/code",
+        form: Some(sign_in_code::CODE),
+        handler: || get(sign_in_code::show).post(sign_in_code::submit),
         ..STRANGERS
     },
     Row {

@@ -158,6 +158,17 @@ sign-in-remember = Remember ID
 sign-in-kept = Your session has ended. Sign in again: what you entered is kept, and you can send it then.
 sign-in-to-order = Sign in to order { $amount }, or sign up first. The choice is kept.
 sign-in-locked-help = To get in at once, choose a new password:
+sign-in-code-title = Two-step verification
+sign-in-code-lead = Your password is right. Enter the code that your authenticator app shows for this account.
+sign-in-code = Code of the app
+sign-in-code-hint = Six digits; a new code is shown every 30 seconds.
+sign-in-code-required = Enter the code of your app, or a recovery code.
+sign-in-code-wrong = This code is wrong or was used already. Wait for the next one.
+sign-in-recovery = I do not have my phone
+sign-in-recovery-code = Recovery code
+sign-in-recovery-code-hint = One of the codes that you kept when you switched it on, such as 040G-2081-040G-2081. Each works once.
+sign-in-recovery-code-wrong = This is no recovery code of yours, or it was used already.
+sign-in-again = Start again
 
 ## Ways back in
 

@@ -140,6 +140,17 @@ sign-in-remember = 아이디 저장
 sign-in-kept = 로그인 시간이 만료되었습니다. 다시 로그인해 주세요. 입력하신 내용은 보관되어 있으며, 로그인한 뒤 전송할 수 있습니다.
 sign-in-to-order = { $amount } 주문을 계속하려면 로그인하거나 먼저 회원가입해 주세요. 선택하신 내용은 유지됩니다.
 sign-in-locked-help = 비밀번호를 재설정하면 바로 로그인할 수 있습니다:
+sign-in-code-title = 2단계 인증
+sign-in-code-lead = 비밀번호가 확인되었습니다. 인증 앱에 표시된 이 계정의 코드를 입력해 주세요.
+sign-in-code = 인증 코드
+sign-in-code-hint = 숫자 6자리이며 30초마다 바뀝니다.
+sign-in-code-required = 인증 앱의 코드나 복구 코드를 입력해 주세요.
+sign-in-code-wrong = 코드가 올바르지 않거나 이미 사용되었습니다. 다음 코드를 기다려 입력해 주세요.
+sign-in-recovery = 휴대폰이 없습니다
+sign-in-recovery-code = 복구 코드
+sign-in-recovery-code-hint = 설정할 때 보관한 코드(예: 040G-2081-040G-2081) 중 하나를 입력해 주세요. 코드마다 한 번만 사용할 수 있습니다.
+sign-in-recovery-code-wrong = 복구 코드가 올바르지 않거나 이미 사용되었습니다.
+sign-in-again = 처음부터 다시 로그인
 
 ## Ways back in
 

@@ -140,6 +140,17 @@ sign-in-remember = 記住帳號
 sign-in-kept = 登入已逾時，請重新登入。您輸入的內容已保留，登入後即可送出。
 sign-in-to-order = 請先登入以訂購 { $amount }；還沒有帳號請先註冊。您的選擇會保留。
 sign-in-locked-help = 重新設定密碼後即可立即登入：
+sign-in-code-title = 兩步驟驗證
+sign-in-code-lead = 密碼正確。請輸入驗證應用程式為此帳號顯示的驗證碼。
+sign-in-code = 驗證碼
+sign-in-code-hint = 6 位數字，每 30 秒更換一次。
+sign-in-code-required = 請輸入驗證碼或復原碼。
+sign-in-code-wrong = 驗證碼不正確或已使用過，請等待下一組驗證碼。
+sign-in-recovery = 手機不在身邊
+sign-in-recovery-code = 復原碼
+sign-in-recovery-code-hint = 請輸入啟用時保存的其中一組復原碼，例如 040G-2081-040G-2081。每組只能使用一次。
+sign-in-recovery-code-wrong = 復原碼不正確或已使用過。
+sign-in-again = 重新登入
 
 ## Ways back in
 

@@ -12,6 +12,7 @@ pub mod recovery;
 pub mod server;
 pub mod servers;
 pub mod sign_in;
+pub mod sign_in_code;
 pub mod sign_up;
 pub mod texts;
 pub mod view;

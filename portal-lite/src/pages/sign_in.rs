@@ -21,9 +21,9 @@ use innkeeper_wire::{
 use serde::Deserialize;
 use tracing::warn;
 
-use super::{Anyone, account, onward, wanted_plan};
+use super::{Anyone, account, onward, sign_in_code, wanted_plan};
 use crate::{
-    api::Caller,
+    api::{ApiError, Caller},
     cookies::{Cookie, SessionToken},
     failure::Failure,
     fields::{Again, Fields, TOKEN_FIELD, Why},
@@ -130,15 +130,23 @@ pub async fn submit(
         return Ok(form::complaint(&visit, &fields, &missing));
     }
     match visit.ask(rest::SignIn::with(request.clone())).await {
-        Ok(answer) => signed_in(&visit, &fields, &request.login, &answer).await,
+        Ok(answer) => {
+            let mut response = signed_in(&visit, &fields, &answer).await?;
+            remember(&visit, &fields, &request.login, &mut response);
+            Ok(response)
+        }
+        Err(ApiError::Refused(problem)) if problem.code == ProblemCode::SecondFactorRequired => {
+            let mut response = sign_in_code::first(&visit, &fields, &problem)?;
+            remember(&visit, &fields, &request.login, &mut response);
+            Ok(response)
+        }
         Err(error) => form::refused_or_down(&visit, SIGN_IN, &fields, error),
     }
 }
 
-async fn signed_in(
+pub(super) async fn signed_in(
     visit: &Visit,
     fields: &Fields,
-    login: &str,
     answer: &SessionAnswer,
 ) -> Result<Response, Failure> {
     let transport = visit.portal.transport;
@@ -149,11 +157,7 @@ async fn signed_in(
     set(Cookie::Session.set(session.expose(), None, transport));
     set(Cookie::Account.set(&account, None, transport));
     set(Cookie::Visitor.clear(transport));
-    set(if fields.get("remember").is_empty() {
-        Cookie::Login.clear(transport)
-    } else {
-        Cookie::Login.set(&encode(login), Some(LOGIN_KEPT), transport)
-    });
+    set(Cookie::Challenge.clear(transport));
     if let Some(device) = &answer.device {
         set(Cookie::Device.set(device, Some(DEVICE_KEPT), transport));
     }
@@ -165,6 +169,17 @@ async fn signed_in(
         account::set_cookies(visit, &me, &mut response);
     }
     Ok(response)
+}
+
+/// Remembers the ID that was right, or forgets one, as its owner wishes (R9).
+fn remember(visit: &Visit, fields: &Fields, login: &str, response: &mut Response) {
+    let transport = visit.portal.transport;
+    let cookie = if fields.get("remember").is_empty() {
+        Cookie::Login.clear(transport)
+    } else {
+        Cookie::Login.set(&encode(login), Some(LOGIN_KEPT), transport)
+    };
+    response.headers_mut().append(SET_COOKIE, cookie);
 }
 
 /// `GET /sign-out`
@@ -241,7 +256,7 @@ pub(super) fn kept_form(visit: &Visit, fields: &Fields, why: Why) -> Option<Stri
 }
 
 /// What the browser says it is, as far as that is worth sending.
-fn client(headers: &HeaderMap) -> Option<String> {
+pub(super) fn client(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(USER_AGENT)?.to_str().ok()?;
     Some(text.chars().take(CLIENT_LENGTH_MAX).collect())
 }

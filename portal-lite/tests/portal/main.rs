@@ -7,6 +7,7 @@ mod kept;
 mod ordering;
 mod pages;
 mod profile;
+mod second_factor;
 mod security;
 mod servers;
 mod serving;

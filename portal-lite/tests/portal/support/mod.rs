@@ -166,6 +166,7 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             | "POST /password-resets/complete"
             | "POST /email-changes"
             | "POST /sessions"
+            | "POST /sessions/second-factor"
     );
     let bearer = parts
         .headers
@@ -194,7 +195,9 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("POST", ["password-resets", "complete"] | ["me", "password"]) => {
             StatusCode::NO_CONTENT.into_response()
         }
-        ("POST", ["sessions"]) => json(201, &fixtures::session(TOKEN)),
+        ("POST", ["sessions"] | ["sessions", "second-factor"]) => {
+            json(201, &fixtures::session(TOKEN))
+        }
         ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "sessions"]) => json(200, &all(&fixtures::sessions())),
         ("DELETE", ["me", "sessions", ..]) | ("POST", ["sessions", "current", "proofs"]) => {

@@ -5,9 +5,6 @@ use innkeeper_wire::time::Timestamp;
 use super::place;
 use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 
-/// The page of the portal on which it is changed.
-const PAGE: &str = "account/two-step";
-
 /// It was switched on.
 #[must_use]
 pub fn second_factor_on(
@@ -58,7 +55,6 @@ pub fn second_factor_off(
     at: Timestamp,
 ) -> Letter {
     let place = place(reader, from, at);
-    let page = sheet.link(reader, PAGE, "");
     let support = &sheet.support_email;
     let subject = reader.say(
         "Two-step verification is off",
@@ -70,13 +66,11 @@ pub fn second_factor_off(
             "From now on, your password alone is enough to sign in. The recovery codes are worth nothing any more."
                 .to_owned(),
             place.clone(),
-            format!("You can switch it on again here:\n{page}"),
             format!("If it was not you, change your password and write to {support} at once."),
         ],
         [
             "이제 비밀번호만으로 로그인할 수 있습니다. 복구 코드는 더 이상 사용할 수 없습니다.".to_owned(),
             place.clone(),
-            format!("다시 설정하러 가기:\n{page}"),
             format!(
                 "본인이 해제하지 않았다면 비밀번호를 변경하고 바로 {support}(으)로 알려 주세요."
             ),
@@ -84,7 +78,6 @@ pub fn second_factor_off(
         [
             "今後只需密碼即可登入，先前的復原碼已失效。".to_owned(),
             place,
-            format!("由此重新啟用：\n{page}"),
             format!("若不是您本人停用，請更改密碼並立即聯絡 {support}。"),
         ],
     );
@@ -139,7 +132,6 @@ pub fn recovery_code_used(
     at: Timestamp,
 ) -> Letter {
     let place = place(reader, from, at);
-    let page = sheet.link(reader, PAGE, "");
     let support = &sheet.support_email;
     let left_en = match left {
         0 => "It was the last one.".to_owned(),
@@ -165,13 +157,11 @@ pub fn recovery_code_used(
                 "A recovery code of your account was used in place of a code of your app. {left_en}"
             ),
             place.clone(),
-            format!("New recovery codes are made here:\n{page}"),
             format!("If it was not you, change your password and write to {support} at once."),
         ],
         [
             format!("인증 앱의 코드 대신 복구 코드가 사용되었습니다. {left_ko}"),
             place.clone(),
-            format!("새 복구 코드를 발급받으러 가기:\n{page}"),
             format!(
                 "본인이 사용하지 않았다면 비밀번호를 변경하고 바로 {support}(으)로 알려 주세요."
             ),
@@ -179,7 +169,6 @@ pub fn recovery_code_used(
         [
             format!("有人使用復原碼代替驗證應用程式的驗證碼。{left_zh}"),
             place,
-            format!("由此重新產生復原碼：\n{page}"),
             format!("若不是您本人使用，請更改密碼並立即聯絡 {support}。"),
         ],
     );
