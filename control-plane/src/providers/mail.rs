@@ -205,12 +205,11 @@ impl Mailer {
                 _ => MailError::Later(told(&error)),
             })?;
         }
-        let of_content = |error: SmtpError| {
-            if error.is_permanent() {
+        let of_content = |error: SmtpError| match error.status() {
+            Some(code) if is_of_content(&code.to_string(), &said(&error)) => {
                 MailError::Refused(told(&error))
-            } else {
-                MailError::Later(told(&error))
             }
+            _ => MailError::Later(told(&error)),
         };
         session.command(Data).await.map_err(of_content)?;
         let taken = session.message(&message.formatted()).await;
@@ -283,6 +282,45 @@ fn is_of_recipient(code: &str, said: &str) -> bool {
             let is_relay = said.to_lowercase().contains("relay");
             ["550", "551", "552", "553", "556"].contains(&code) && !is_relay
         }
+    }
+}
+
+/// Words by which mail servers say, after all of a mail, that they mean who sent it: the machine, its address on a list, its
+/// name, its domain's rules.
+const OF_SENDER: [&str; 17] = [
+    "authenticat",
+    "blacklist",
+    "blocked",
+    "blocklist",
+    "client host",
+    "dkim",
+    "dmarc",
+    "helo",
+    "ip address",
+    "listed",
+    "ptr",
+    "relay",
+    "reputation",
+    "reverse dns",
+    "sender",
+    "spf",
+    "your host",
+];
+
+/// Whether a refusal behind DATA is about this mail. Many mail servers say only there what they have against who sends it:
+/// others can be tried, and this one again when that was put right.
+fn is_of_content(code: &str, said: &str) -> bool {
+    if !code.starts_with('5') || ["530", "535"].contains(&code) {
+        return false;
+    }
+    let words = said.to_lowercase();
+    let is_of_sender = || OF_SENDER.iter().any(|word| words.contains(word));
+    match extended(said) {
+        // 5.1.7 and 5.1.8 are about the sender (RFC 3463), 5.7.20 to 5.7.27 about its domain and machine (RFC 7372).
+        Some((1, detail)) => !matches!(detail, 7 | 8),
+        Some((7, detail)) => !matches!(detail, 20..=27) && !is_of_sender(),
+        Some(_) => true,
+        None => !is_of_sender(),
     }
 }
 
