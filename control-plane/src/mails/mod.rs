@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use innkeeper_wire::id::{AccountId, MailId};
 use tokio::sync::watch;
 
-use self::tries::{Fate, GivenUp, Tried, Tries};
+use self::{
+    tries::{Fate, GivenUp, Tried, Tries},
+    waiting::Waiting,
+};
 use crate::{
     kernel::{Actor, Ctx, Error, Tx, record::name_in},
     mails::rules::{Letter, MailContent, MailKind, OutgoingMail, Stationery},
@@ -16,9 +19,8 @@ use crate::{
 pub(crate) mod records;
 pub mod rules;
 pub mod tries;
+mod waiting;
 
-/// Mails that are looked at to find one.
-const LOOKED_AT_MAX: usize = 1_000;
 /// Mails that one commit takes out of the outbox. What is left of an account is thrown away when it is due, since nobody
 /// can be found for it.
 const DROPPED_MAX: usize = 50;
@@ -39,6 +41,7 @@ pub struct ReadyMail {
 pub struct Mails {
     ctx: Ctx,
     bell: Arc<Bell>,
+    waiting: Arc<Waiting>,
     stationery: Arc<Stationery>,
     tries: Arc<Mutex<Tries>>,
 }
@@ -59,11 +62,15 @@ impl Mails {
     #[must_use]
     pub fn new(ctx: Ctx, stationery: Stationery) -> Self {
         let bell = Arc::new(Bell(watch::Sender::new(())));
+        let waiting = Arc::new(Waiting::default());
         let follower = Arc::downgrade(&bell);
+        ctx.store().follow(follower);
+        let follower = Arc::downgrade(&waiting);
         ctx.store().follow(follower);
         Self {
             ctx,
             bell,
+            waiting,
             stationery: Arc::new(stationery),
             tries: Arc::default(),
         }
@@ -107,9 +114,7 @@ impl Mails {
 
     /// Whether a mail of this kind waits for an account.
     pub(crate) fn is_queued(&self, account: AccountId, kind: MailKind) -> Result<bool, Error> {
-        let queued = self.queued(LOOKED_AT_MAX)?;
-        let is_it = |mail: &OutgoingMail| mail.account == account && mail.content.kind() == kind;
-        Ok(queued.iter().any(is_it))
+        self.waiting.has(&self.ctx, account, kind)
     }
 
     /// Mails that are to be handed to the mail server now, oldest first, and how many wait in all.
