@@ -119,6 +119,7 @@ impl Servers {
     /// Puts a new server on its host. Its room and what it takes beside that, the caller takes in the same commit.
     pub(crate) fn place(&self, tx: &mut Tx<'_>, server: &Server) -> Result<(), Error> {
         let account = server.account;
+        self.load()?;
         self.claim_name(tx, server)?;
         tx.insert(&(account, server.id), server)?;
         tx.insert(&(server.host, server.id), &OnHost { account })
