@@ -222,8 +222,9 @@ impl Form {
         }
     }
 
-    /// The form with what a problem says of it.
-    fn with_problem(self, visit: &Visit, problem: &Problem) -> Self {
+    /// The form with what a problem says of it, whose pointers are names of its fields.
+    #[must_use]
+    pub fn with_problem(self, visit: &Visit, problem: &Problem) -> Self {
         let (errors, unseen) = complaints(visit, problem, self.list);
         Self {
             alert: unseen.or_else(|| {

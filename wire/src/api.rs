@@ -172,6 +172,13 @@ pub struct EmailConfirmationRequest {
     pub token: String,
 }
 
+/// What the link of a confirmation mail is about.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EmailConfirmationView {
+    /// The address that it confirms, such as `k***@example.com`: whoever has the link has the mailbox.
+    pub email_masked: String,
+}
+
 /// Asks for another confirmation mail. The answer is the same whether the account exists or not.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

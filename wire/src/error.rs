@@ -232,6 +232,8 @@ codes! {
         /// The domain of an e-mail address is none that mail can be sent to: a dot at its end, scripts that nobody mixes,
         /// signs that no domain has.
         BadDomain = "bad-domain",
+        /// What stands before the `@` of an e-mail address has letters that mails can't be sent to (SMTPUTF8 is not spoken).
+        BadMailbox = "bad-mailbox",
     }
 }
 

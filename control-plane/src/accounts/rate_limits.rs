@@ -25,6 +25,8 @@ pub(crate) enum Limited {
     AnySignUp,
     /// Wishes for another confirmation mail, whether there is a sign-up that waits for one or not.
     Resend,
+    /// Looks at what a mailed link is about, right or wrong.
+    Look,
     /// Confirmation mails that are sent again.
     ResentMail,
     /// Wishes to find an ID or to choose another password, whether there is such an account or not.
@@ -59,7 +61,9 @@ impl Limited {
             Self::IdsMail => (3, Duration::from_secs(3_600)),
             // Two for each link, of which an account has two an hour.
             Self::ResetMail => (8, Duration::from_secs(3_600)),
-            Self::SignIn | Self::Session | Self::NewPassword => (60, Duration::from_secs(300)),
+            Self::SignIn | Self::Session | Self::NewPassword | Self::Look => {
+                (60, Duration::from_secs(300))
+            }
             Self::Mail => (9, Duration::from_secs(3_600)),
             Self::MailFromOne => (3, Duration::from_secs(3_600)),
             Self::Change => (300, Duration::from_secs(300)),

@@ -245,6 +245,25 @@ impl Accounts {
         Ok(Some((person, expires_at)))
     }
 
+    /// The address that the secret of a mailed link confirms, masked. Nothing is used up by that.
+    pub fn look_at_confirmation(&self, caller: &Caller, secret: &str) -> Result<String, Error> {
+        let now = self.ctx.now();
+        self.rate_limits.admit(Limited::Look, caller.address, now)?;
+        let found = self.ctx.read::<Confirmation>(&secret::hash(secret))?;
+        let found = found.filter(|confirmation| now < confirmation.expires_at);
+        let account = found.ok_or(Error::LinkExpired)?.account;
+        let account = self.ctx.read::<Account>(&account)?;
+        let account = account.filter(|account| account.state == AccountState::PendingEmail);
+        let account = account.ok_or(Error::LinkExpired)?;
+        if self.has_lapsed(&account, now)? {
+            return Err(Error::LinkExpired);
+        }
+        match self.person(&account) {
+            Err(Error::Erased) => Err(Error::LinkExpired),
+            person => Ok(mailbox::masked(&person?.email)),
+        }
+    }
+
     /// Confirms an address with the secret of the mailed link; it works once. From here on the account counts for
     /// its address.
     pub async fn confirm_email(&self, caller: &Caller, secret: &str) -> Result<(), Error> {

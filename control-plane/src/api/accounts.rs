@@ -1,13 +1,13 @@
 //! Signing up and one's own account.
 
 use innkeeper_wire::{
-    api::{Me, SignupAnswer},
+    api::{EmailConfirmationView, Me, SignupAnswer},
     endpoints::{
         Ask, Nothing,
         rest::{
             ChangeEmail, ChangeMobile, ChangePassword, ChangeProfile, ConfirmEmail,
-            ConfirmNewEmail, FindId, GetMe, RequestPasswordReset, ResendConfirmation,
-            ResetPassword, SignUp,
+            ConfirmNewEmail, FindId, GetMe, LookAtConfirmation, RequestPasswordReset,
+            ResendConfirmation, ResetPassword, SignUp,
         },
     },
 };
@@ -34,6 +34,16 @@ pub(super) async fn confirm_email(
     let accounts = &context.nouns.accounts;
     accounts.confirm_email(&caller, &ask.body.token).await?;
     Ok(Nothing)
+}
+
+pub(super) async fn look_at_confirmation(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<LookAtConfirmation>,
+) -> Result<EmailConfirmationView, Refused> {
+    let accounts = &context.nouns.accounts;
+    let email_masked = accounts.look_at_confirmation(&caller, &ask.body.token)?;
+    Ok(EmailConfirmationView { email_masked })
 }
 
 pub(super) async fn resend_confirmation(

@@ -46,6 +46,7 @@ fn endpoints() -> Router<Context> {
         .serve(catalogue::catalogue)
         .serve(accounts::sign_up)
         .serve(accounts::confirm_email)
+        .serve(accounts::look_at_confirmation)
         .serve(accounts::resend_confirmation)
         .serve(accounts::find_id)
         .serve(accounts::request_password_reset)

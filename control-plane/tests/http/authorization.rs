@@ -133,7 +133,7 @@ impl Owner {
             "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "second_factor"
             | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
-            "confirm_email" => {
+            "confirm_email" | "look_at_confirmation" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;
                 signed_up.expect(201);
                 ("", json!({ "token": setting.mailed_token().await }))

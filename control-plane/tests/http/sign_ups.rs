@@ -680,3 +680,41 @@ impl History {
 fn text(body: &Value, name: &str) -> String {
     body[name].as_str().expect("a text").to_owned()
 }
+
+/// Whoever opens the mail's link is told which of his addresses it confirms, and nothing is used up by looking.
+#[tokio::test]
+async fn a_link_tells_its_address_without_being_used_up() {
+    let setting = Setting::new();
+    let path = "/email-confirmations/look";
+    let signed_up = setting.post("/signups", None, signup("minji90")).await;
+    signed_up.expect(201);
+    let body = json!({ "token": setting.mailed_token().await });
+    for _ in 0..3 {
+        let found = setting.post(path, None, body.clone()).await.expect(200);
+        assert_eq!(found["email_masked"], "m***@example.com");
+    }
+    let unknown = json!({ "token": "no-such-token" });
+    setting.post(path, None, unknown.clone()).await.expect(410);
+    let done = setting
+        .post("/email-confirmations", None, body.clone())
+        .await;
+    done.expect(204);
+    let used = setting.post(path, None, body.clone()).await;
+    used.expect(410);
+    // Guessing is limited as signing in is.
+    for _ in 0..55 {
+        setting.post(path, None, unknown.clone()).await;
+    }
+    setting.post(path, None, unknown).await.expect(429);
+}
+
+#[tokio::test]
+async fn a_link_tells_nothing_when_it_is_too_old() {
+    let setting = Setting::new();
+    let signed_up = setting.post("/signups", None, signup("minji90")).await;
+    signed_up.expect(201);
+    let body = json!({ "token": setting.mailed_token().await });
+    setting.clock.advance_s(25 * 3_600);
+    let late = setting.post("/email-confirmations/look", None, body).await;
+    late.expect(410);
+}

@@ -145,6 +145,7 @@ resend-login-required = Enter your ID or e-mail address.
 resend-do = Send the mail again
 confirm-title = Confirm your e-mail address
 confirm-text = One more click and your account is ready.
+confirm-address = E-mail address to confirm: { $email }
 confirm-do = Confirm address
 confirm-expired = This link was used already, was replaced by a newer one, or is too old. If you cannot sign in yet, have another one sent; a day after signing up, sign up again.
 
@@ -615,6 +616,7 @@ sign-up-id-taken = This ID is taken. Choose another.
 sign-up-email-required = Enter your e-mail address.
 sign-up-email-malformed = Enter an e-mail address such as name@example.com.
 field-bad-domain = No mail can be sent to what stands after the @. Check it for a dot at its end, and for letters that only look right.
+field-bad-mailbox = Mails cannot be sent to an address with such letters before the @. Use one with plain letters, digits and signs there.
 sign-up-email-too-many = This address has as many accounts as it may. Use another one, or sign in.
 sign-up-password-required = Enter a password.
 sign-up-password-too-short = { $count ->

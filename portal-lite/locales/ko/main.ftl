@@ -127,6 +127,7 @@ resend-login-required = 아이디 또는 이메일을 입력해 주세요.
 resend-do = 인증 메일 다시 보내기
 confirm-title = 이메일 인증
 confirm-text = 버튼을 누르면 회원가입이 완료됩니다.
+confirm-address = 인증할 이메일: { $email }
 confirm-do = 회원가입 완료하기
 confirm-expired = 이미 사용했거나 새 링크로 바뀌었거나 기한이 지난 링크입니다. 아직 로그인할 수 없다면 메일을 다시 받아 주세요. 가입한 지 하루가 지났다면 다시 가입해 주세요.
 
@@ -564,6 +565,7 @@ sign-up-id-taken = 이미 사용 중인 아이디입니다.
 sign-up-email-required = 이메일을 입력해 주세요.
 sign-up-email-malformed = name@example.com 형식의 이메일을 입력해 주세요.
 field-bad-domain = @ 뒤의 도메인으로는 메일을 보낼 수 없습니다. 끝에 마침표가 있거나 모양만 비슷한 글자가 섞여 있지 않은지 확인해 주세요.
+field-bad-mailbox = @ 앞에 영문이 아닌 글자가 있는 이메일로는 메일을 보낼 수 없습니다. @ 앞이 영문과 숫자로 된 이메일을 입력해 주세요.
 sign-up-email-too-many = 이 이메일로 가입할 수 있는 계정 수를 넘었습니다. 다른 이메일을 사용하거나 로그인해 주세요.
 sign-up-password-required = 비밀번호를 입력해 주세요.
 sign-up-password-too-short = 비밀번호는 { $count }자 이상 입력해 주세요.

@@ -127,6 +127,7 @@ resend-login-required = 請輸入帳號或電子郵件。
 resend-do = 重新寄送驗證信
 confirm-title = 驗證電子郵件
 confirm-text = 按下按鈕即可完成註冊。
+confirm-address = 要驗證的電子郵件：{ $email }
 confirm-do = 驗證電子郵件
 confirm-expired = 此連結已使用、已被新的連結取代，或已過期。若仍無法登入，請重新寄送驗證信；註冊超過一天者，請重新註冊。
 
@@ -564,6 +565,7 @@ sign-up-id-taken = 此帳號已被使用，請改用其他帳號。
 sign-up-email-required = 請輸入電子郵件。
 sign-up-email-malformed = 請輸入像 name@example.com 的電子郵件。
 field-bad-domain = 無法寄信到 @ 後面的網域。請檢查結尾是否多了句點，或混入了形狀相似的字元。
+field-bad-mailbox = 無法寄信到 @ 前面含有非英文字元的電子郵件。請使用 @ 前面為英文字母或數字的電子郵件。
 sign-up-email-too-many = 此電子郵件的帳號數已達上限。請改用其他電子郵件，或直接登入。
 sign-up-password-required = 請輸入密碼。
 sign-up-password-too-short = 密碼至少需要 { $count } 個字元。

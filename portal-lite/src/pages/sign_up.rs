@@ -136,6 +136,8 @@ struct Resend {
 #[template(path = "confirm.html")]
 struct Confirm {
     frame: Frame,
+    /// The address that is to be confirmed, masked.
+    email: Option<String>,
     form: Form,
 }
 
@@ -258,8 +260,22 @@ pub async fn show_confirm(
     entered: Entered,
 ) -> Result<Response, Failure> {
     let token = Fields::new(vec![("token".to_owned(), link.token)]);
-    let form = entered.form(&visit, CONFIRM, token);
-    confirm_page(&visit, &form)
+    let mut form = entered.form(&visit, CONFIRM, token);
+    let request = EmailConfirmationRequest {
+        token: form.value("token").to_owned(),
+    };
+    let mut email = None;
+    if !request.token.is_empty() {
+        match visit.ask(rest::LookAtConfirmation::with(request)).await {
+            Ok(found) => email = Some(found.email_masked),
+            Err(ApiError::Refused(problem)) if problem.code == ProblemCode::LinkExpired => {
+                form = form.with_problem(&visit, &problem);
+            }
+            // Whose it is need not be said for it to be used.
+            Err(_) => {}
+        }
+    }
+    confirm_page(&visit, &form, email)
 }
 
 /// `POST /confirm`
@@ -305,7 +321,7 @@ fn resend_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
     page::render(visit, StatusCode::OK, &view)
 }
 
-fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
+fn confirm_page(visit: &Visit, form: &Form, email: Option<String>) -> Result<Response, Failure> {
     let token = [("token", form.value("token"))];
     let token = serde_urlencoded::to_string(token).expect("texts only");
     let mut frame = page::frame(visit);
@@ -315,6 +331,7 @@ fn confirm_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
     }
     let view = Confirm {
         frame,
+        email,
         form: form.clone(),
     };
     page::render(visit, StatusCode::OK, &view)

@@ -116,6 +116,10 @@ async fn opening_the_mailed_link_confirms_nothing() {
     let mut visitor = Browser::new(&stub).await;
     let page = visitor.get("/confirm?token=abc").await;
     assert_eq!(page.hidden("token"), "abc");
+    assert!(
+        page.body
+            .contains("E-mail address to confirm: <bdi>m***@example.com</bdi>")
+    );
     assert!(stub.calls("POST /email-confirmations").is_empty());
     let done = visitor.post("/confirm", &[("token", "abc")]).await;
     assert_eq!((done.status, done.header("location")), (303, "/sign-in"));

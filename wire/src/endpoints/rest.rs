@@ -3,13 +3,13 @@
 use super::Header;
 use crate::{
     api::{
-        Catalogue, EmailChangeRequest, EmailConfirmationRequest, FindIdRequest, Installation,
-        ListQuery, Me, MobileChange, NewPasswordRequest, Order, OrderRequest, Page,
-        PasswordChangeRequest, PasswordResetRequest, ProfileChange, ProofRequest, Quote,
-        QuoteRequest, RecoveryCodes, ResendRequest, SecondFactor, SecondFactorConfirmation,
-        SecondFactorProof, SecondFactorRequest, SecondFactorSecret, SecondFactorStart, Server,
-        ServerActionRequest, ServerListQuery, Session, SessionAnswer, SessionRequest, SignupAnswer,
-        SignupRequest, SshKey, SshKeyChange, SshKeyRequest,
+        Catalogue, EmailChangeRequest, EmailConfirmationRequest, EmailConfirmationView,
+        FindIdRequest, Installation, ListQuery, Me, MobileChange, NewPasswordRequest, Order,
+        OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest, ProfileChange,
+        ProofRequest, Quote, QuoteRequest, RecoveryCodes, ResendRequest, SecondFactor,
+        SecondFactorConfirmation, SecondFactorProof, SecondFactorRequest, SecondFactorSecret,
+        SecondFactorStart, Server, ServerActionRequest, ServerListQuery, Session, SessionAnswer,
+        SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange, SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId},
@@ -53,6 +53,10 @@ endpoints! {
     /// Confirms an e-mail address with the token of the mailed link.
     ConfirmEmail = "confirm_email": Anybody Post "/email-confirmations", in "sign-up",
         with EmailConfirmationRequest => 204;
+
+    /// What the token of a confirmation mail's link is about. It can be used afterwards as before.
+    LookAtConfirmation = "look_at_confirmation": Anybody Post "/email-confirmations/look", in "sign-up",
+        with EmailConfirmationRequest => 200 EmailConfirmationView;
 
     /// Sends another confirmation mail, if there is an account that waits for one. The answer does not tell.
     ResendConfirmation = "resend_confirmation": Anybody Post "/email-confirmations/resend", in "sign-up",

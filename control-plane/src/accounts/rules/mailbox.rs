@@ -42,6 +42,10 @@ pub fn to_ascii(typed: &str) -> Result<String, FieldError> {
     let Some((local, domain)) = typed.split_once(['@', WIDE_AT]) else {
         return refuse(FieldErrorCode::Malformed, malformed);
     };
+    if is_foreign(local) && !domain.contains(['@', WIDE_AT]) {
+        let detail = "mails can't be sent to letters before @ that are not ASCII";
+        return refuse(FieldErrorCode::BadMailbox, detail);
+    }
     if !local_fits(local) || domain.contains(['@', WIDE_AT]) {
         return refuse(FieldErrorCode::Malformed, malformed);
     }
@@ -76,6 +80,15 @@ pub fn is_meant(login: &str) -> bool {
     login.contains(['@', WIDE_AT])
 }
 
+/// An address for whoever has a link that went to it: he knows which of his own it is, and nobody else learns it.
+#[must_use]
+pub fn masked(address: &str) -> String {
+    let shown = shown(address);
+    let (local, domain) = shown.split_once('@').unwrap_or((&shown, ""));
+    let first: String = local.chars().take(1).collect();
+    format!("{first}***@{domain}")
+}
+
 /// An address as its owner would write it: with the domain in its own script, where that can be read.
 #[must_use]
 pub fn shown(address: &str) -> String {
@@ -93,6 +106,20 @@ pub fn shown(address: &str) -> String {
         Ok(()) => format!("{local}@{shown}"),
         Err(_) => address.to_owned(),
     }
+}
+
+/// Whether it would be a local part, but for letters of other scripts than ours (RFC 6531): few mail servers take those,
+/// and lettre hands over none.
+fn is_foreign(local: &str) -> bool {
+    let letter = |c: char| {
+        if !c.is_ascii() && c.is_alphanumeric() {
+            'a'
+        } else {
+            c
+        }
+    };
+    let plain: String = local.chars().map(letter).collect();
+    !local.is_ascii() && local.len() <= 64 && local_fits(&plain)
 }
 
 fn local_fits(local: &str) -> bool {
@@ -206,8 +233,19 @@ mod tests {
     }
 
     #[test]
+    fn a_masked_address_is_known_by_its_owner_alone() {
+        for (address, expected) in [
+            ("k.minji90@example.com", "k***@example.com"),
+            ("a@example.com", "a***@example.com"),
+            ("minji@xn--vv4b11d.kr", "m***@예시.kr"),
+        ] {
+            assert_eq!(masked(address), expected);
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_with_what_is_wrong() {
-        use FieldErrorCode::{BadDomain, Malformed, Required, TooLong};
+        use FieldErrorCode::{BadDomain, BadMailbox, Malformed, Required, TooLong};
         let long = format!(
             "{}@{}.example",
             "x".repeat(64),
@@ -226,7 +264,13 @@ mod tests {
             ("a..b@c.de", Malformed),
             ("a@b@c.de", Malformed),
             ("a@[192.0.2.1]", Malformed),
-            ("민지@예시.kr", Malformed),
+            ("민지@예시.kr", BadMailbox),
+            ("민지.kim@example.com", BadMailbox),
+            ("王@example.com", BadMailbox),
+            ("jos\u{e9}@example.com", BadMailbox),
+            ("민 지@예시.kr", Malformed),
+            ("민지@b@예시.kr", Malformed),
+            ("\u{200b}a@example.com", Malformed),
             ("a@example.com.", BadDomain),
             ("a@예시.kr。", BadDomain),
             // Of Cyrillic letters, one of them.

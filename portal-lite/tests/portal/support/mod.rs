@@ -28,7 +28,7 @@ use innkeeper_wire::{
     time::{Clock, Timestamp},
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json as value};
 use tower::ServiceExt;
 
 /// The one address that forms may come from.
@@ -97,7 +97,10 @@ impl Stub {
     pub(crate) fn changes(&self) -> Vec<String> {
         let book = self.book();
         let lines = book.seen.iter().map(|seen| seen.line.clone());
-        lines.filter(|line| !line.starts_with("GET ")).collect()
+        let looks = ["GET ", "POST /email-confirmations/look"];
+        lines
+            .filter(|line| !looks.iter().any(|look| line.starts_with(look)))
+            .collect()
     }
 
     /// Calls of this line so far.
@@ -160,6 +163,7 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             | "GET /catalog"
             | "POST /signups"
             | "POST /email-confirmations"
+            | "POST /email-confirmations/look"
             | "POST /email-confirmations/resend"
             | "POST /id-reminders"
             | "POST /password-resets"
@@ -190,6 +194,9 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["privacy"]) => json(200, &fixtures::privacy_policy()),
         ("POST", ["signups"]) => json(201, &fixtures::signup()),
         ("POST", ["email-confirmations"]) => StatusCode::NO_CONTENT.into_response(),
+        ("POST", ["email-confirmations", "look"]) => {
+            json(200, &value!({ "email_masked": "m***@example.com" }))
+        }
         ("POST", ["email-confirmations", "resend"]) => StatusCode::ACCEPTED.into_response(),
         ("POST", ["id-reminders"] | ["password-resets"]) => StatusCode::ACCEPTED.into_response(),
         ("POST", ["password-resets", "complete"] | ["me", "password"]) => {
