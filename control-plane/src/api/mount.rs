@@ -1,6 +1,8 @@
 //! Hangs a handler up where the row of its endpoint says, for all three APIs: path, method and success are written there
 //! alone. A handler takes the context, whom it lets in and what was asked, in this order.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
     Json, Router,
     extract::{
@@ -15,7 +17,10 @@ use innkeeper_wire::{
     endpoints::{Ask, Endpoint, Method, Who},
     error::{Problem, ProblemCode},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::error::Refused;
 
@@ -127,11 +132,35 @@ where
     let body = match E::ROW.body {
         None => nothing(),
         Some(_) => match Json::from_request(Request::from_parts(parts, body), state).await {
-            Ok(Json(body)) => body,
+            Ok(Json(Members(body))) => body,
             Err(rejection) => return Err(refuse_body(&rejection).into_response()),
         },
     };
     Ok((who, Ask { path, query, body }))
+}
+
+/// A body as an object. By itself serde would take an array for the members of a struct in their order, which no document
+/// of ours says.
+struct Members<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = Members<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Members)
+            }
+        }
+
+        deserializer.deserialize_map(Object(PhantomData))
+    }
 }
 
 /// What the path names. What is no name of such a thing names nothing: 404.

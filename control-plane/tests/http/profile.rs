@@ -176,3 +176,18 @@ async fn a_link_to_another_address_works_for_a_day() {
         assert_eq!(confirm(&setting, wrong).await, 410, "{wrong}");
     }
 }
+
+/// serde takes an array for a struct: with nothing but what may be left out, `[null, null]` was a change.
+#[tokio::test]
+async fn an_array_is_no_body() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    for body in [
+        json!([null, null]),
+        json!(["ko", "Asia/Seoul"]),
+        json!("ko"),
+    ] {
+        change(&setting, &token, body).await.expect(400);
+    }
+    change(&setting, &token, json!({})).await.expect(200);
+}

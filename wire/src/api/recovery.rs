@@ -7,8 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindIdRequest {
-    /// The confirmed address of the account.
-    #[schema(format = "idn-email", max_length = 254)]
+    /// The confirmed address of the account. What can't be one is nobody's, and is answered alike.
     pub email: String,
 }
 
@@ -16,11 +15,9 @@ pub struct FindIdRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordResetRequest {
-    /// The ID.
-    #[schema(max_length = 254)]
+    /// The ID. What can't be one is nobody's, and is answered alike.
     pub login_id: String,
-    /// The confirmed address of the account.
-    #[schema(format = "idn-email", max_length = 254)]
+    /// The confirmed address of the account. What can't be one is nobody's, and is answered alike.
     pub email: String,
 }
 
