@@ -18,13 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fields::{Again, Fields, Why},
-    visit::{Visit, query_pairs},
+    visit::{ADDRESS_BYTES_MAX, Visit, query_pairs},
 };
 
 /// The parameter of an address that holds a form.
 pub const PARAMETER: &str = "kept";
-/// Longest address that holds one, in bytes: proxies take request lines of 8 KiB.
-const ADDRESS_BYTES_MAX: usize = 6_000;
 /// How long a form can be opened.
 const LIFE: Duration = Duration::from_secs(86_400);
 /// Bytes of a nonce: so many that random ones do not meet.

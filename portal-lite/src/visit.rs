@@ -343,8 +343,8 @@ pub fn query_pairs(uri: &Uri) -> Vec<(String, String)> {
 /// Where a sign-in leads unless the visitor wanted to go somewhere.
 const HOME: &str = "/servers";
 
-/// Longest address that a sign-in leads to, in bytes: it may hold a form.
-const WANTED_BYTES_MAX: usize = 6_000;
+/// Longest address of a page, in bytes, also of one that holds a form: proxies take request lines of 8 KiB.
+pub const ADDRESS_BYTES_MAX: usize = 6_000;
 
 /// `wanted` if it is a path of this portal: another site's address must not follow a sign-in.
 #[must_use]
@@ -352,7 +352,7 @@ pub fn own_path(wanted: &str) -> &str {
     let is_path = wanted.starts_with('/') && !wanted.starts_with("//");
     // Browsers take `\` for `/`, and drop control characters.
     let is_plain = wanted.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    if is_path && is_plain && wanted.len() <= WANTED_BYTES_MAX {
+    if is_path && is_plain && wanted.len() <= ADDRESS_BYTES_MAX {
         wanted
     } else {
         HOME

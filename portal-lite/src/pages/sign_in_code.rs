@@ -33,6 +33,8 @@ use crate::{
 
 /// How long the API waits for a code.
 const CHALLENGE_KEPT: Duration = Duration::from_secs(300);
+/// Longest text that can be meant for a code of the app.
+const CODE_DIGITS_MAX: usize = 12;
 
 /// The form. One of its two codes is enough.
 pub const CODE: &[Field] = &[
@@ -132,9 +134,6 @@ fn about_typed(error: ApiError, code: &str) -> ApiError {
     }
     ApiError::Refused(problem)
 }
-
-/// Longest text that can be meant for a code of the app.
-const CODE_DIGITS_MAX: usize = 12;
 
 /// The first page, when the sign-in waits for no code any more.
 fn too_late(visit: &Visit, fields: &Fields) -> Response {
