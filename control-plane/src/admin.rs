@@ -1,7 +1,11 @@
 //! The operator's command line and the service's side of it: HTTP over a unix socket that only the service's
 //! user can open. The service holds the store's lock, so every command goes through it.
 
-use std::{convert::Infallible, path::Path};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
 
 use anyhow::{Context as _, bail};
 use axum::{
@@ -13,14 +17,15 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use innkeeper_wire::{
+    api::{PAGE_MAX, Page},
     endpoints::{
-        Ask, Endpoint, Who,
+        Ask, Endpoint, Nothing, Who,
         operators::{GetInUse, InviteHost, ListTestimonies},
     },
     error::Problem,
     host::Testimony,
-    id::HostId,
-    operator::{Invited, View},
+    id::{HostId, RequestId},
+    operator::{Invited, Paged, View},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
@@ -32,7 +37,7 @@ use crate::{
     },
     authority::Authority,
     in_use::in_use,
-    kernel::{Error, duty::Duties},
+    kernel::{Actor, Caller, Error, duty::Duties},
     nouns::Nouns,
 };
 
@@ -45,6 +50,9 @@ pub mod recovery;
 
 /// Largest answer that the command line reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Most entries of a list that the command line prints.
+const LISTED_MAX: usize = 100_000;
 
 /// Shared by the handlers.
 #[derive(Clone)]
@@ -60,17 +68,21 @@ pub struct AdminContext {
 }
 
 /// Whoever could open the socket.
-pub(crate) struct Operator;
+pub(crate) struct Operator(pub(crate) Caller);
 
 impl Admits for Operator {
     const WHO: Who = Who::Operator;
 }
 
-impl<S: Sync> FromRequestParts<S> for Operator {
+impl FromRequestParts<AdminContext> for Operator {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self)
+    async fn from_request_parts(_: &mut Parts, context: &AdminContext) -> Result<Self, Infallible> {
+        Ok(Self(Caller {
+            actor: Actor::Operator,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            request: RequestId::new(context.nouns.ctx.ids()),
+        }))
     }
 }
 
@@ -83,6 +95,8 @@ pub fn router(context: AdminContext) -> Router {
         .serve(hosts::revoke)
         .serve(hosts::release)
         .serve(hosts::accept_capacity)
+        .serve(hosts::cordon)
+        .serve(hosts::uncordon)
         .serve(duties::list)
         .serve(mails::list)
         .serve(mails::retry)
@@ -138,6 +152,46 @@ async fn invite(
         authority.present().issuer().fingerprint()
     );
     Ok(Invited { join_command })
+}
+
+/// The command line's side of a list: all of it, page by page.
+pub(crate) async fn all<E, T>(socket: &Path, query: E::Query) -> anyhow::Result<Vec<T>>
+where
+    E: Endpoint<Path = Nothing, Query: Paged, Body = Nothing, Answer = Page<T>>,
+    T: DeserializeOwned,
+{
+    let (mut entries, mut after) = (Vec::new(), None);
+    loop {
+        let part = query.clone().part(PAGE_MAX, after);
+        let Page { data, page } = ask(socket, E::by(part)).await?;
+        entries.extend(data);
+        after = page.next;
+        if after.is_none() || entries.len() >= LISTED_MAX {
+            return Ok(entries);
+        }
+    }
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Printed {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+impl Printed {
+    fn list<T: Serialize>(
+        self,
+        entries: &[T],
+        table: impl Fn(&[T]) -> String,
+    ) -> anyhow::Result<String> {
+        match self {
+            Self::Table => Ok(table(entries)),
+            Self::Json => Ok(serde_json::to_string_pretty(entries)? + "\n"),
+        }
+    }
 }
 
 /// The command line's side: one request to the running service.

@@ -4,7 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use innkeeper_control_plane::maintenance::trail::LISTED_MAX;
-use innkeeper_wire::{id::HostId, time::Timestamp};
+use innkeeper_wire::{
+    id::{Code, HostId},
+    operator::{
+        hosts::{HostListQuery, HostOrder, HostStatus},
+        reason::Reason,
+    },
+    time::Timestamp,
+};
+use serde::de::DeserializeOwned;
 
 const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
 
@@ -248,9 +256,28 @@ pub(crate) enum HostCommand {
     },
     /// Lists hosts: how each is and since when, its servers and the memory that is left, and what is wrong with it.
     List {
-        /// Prints all that is known of them as JSON: versions, capacity, what is promised and what is free.
+        #[command(flatten)]
+        wanted: HostsWanted,
+        /// Prints all that is known of them as JSON: versions, capacity, what is promised and what is free, when their
+        /// certificates end.
         #[arg(long)]
         json: bool,
+    },
+    /// Gives a host no new servers. What is on it stays as it is.
+    Cordon {
+        /// The host's name.
+        name: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Gives a host new servers again.
+    Uncordon {
+        /// The host's name.
+        name: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
     },
     /// Serves a quarantined host again. Before, make sure that one machine alone has its identity.
     Release {
@@ -272,6 +299,51 @@ pub(crate) enum HostCommand {
         #[arg(long)]
         confirm: bool,
     },
+}
+
+/// Which hosts are listed, and in which order.
+#[derive(clap::Args)]
+pub(crate) struct HostsWanted {
+    /// Only those whose name contains this, or whose id begins with it.
+    #[arg(long)]
+    q: Option<String>,
+    /// Only those of this site.
+    #[arg(long)]
+    site: Option<Code>,
+    /// Only those in this state, such as `silent`.
+    #[arg(long, value_parser = code::<HostStatus>)]
+    state: Option<HostStatus>,
+    /// Only those that take no new servers (`true`), or only those that do (`false`).
+    #[arg(long)]
+    cordoned: Option<bool>,
+    /// By `name`, `name-down`, `state`, `free` memory, `servers` or the end of the `certificate`.
+    #[arg(long, value_parser = code::<HostOrder>)]
+    sort: Option<HostOrder>,
+}
+
+impl From<HostsWanted> for HostListQuery {
+    fn from(wanted: HostsWanted) -> Self {
+        let HostsWanted {
+            q,
+            site,
+            state,
+            cordoned,
+            sort,
+        } = wanted;
+        Self {
+            q,
+            site,
+            state,
+            cordoned,
+            sort,
+            ..Self::default()
+        }
+    }
+}
+
+/// One of the codes of an API.
+fn code<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

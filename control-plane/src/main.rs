@@ -11,11 +11,12 @@ use anyhow::{Context as _, ensure};
 use clap::Parser as _;
 use innkeeper_control_plane::{
     admin::{
+        Printed,
         accounts::{Confirmed, erase_by_command},
         ask,
         authority::{status_by_command, take_by_command},
         duties,
-        hosts::{Printed, accept_capacity_by_command, list_by_command, revoke_by_command},
+        hosts::{accept_capacity_by_command, list_by_command, revoke_by_command},
         mails,
         recovery::RecoveryView,
     },
@@ -36,13 +37,14 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         operators::{
-            DismissHost, FinishRecovery, GetRecovery, InviteHost, ListTestimonies, ReadmitHost,
-            ReleaseAddress, ReleaseHost,
+            CordonHost, DismissHost, FinishRecovery, GetRecovery, InviteHost, ListTestimonies,
+            ReadmitHost, ReleaseAddress, ReleaseHost, UncordonHost,
         },
     },
     journal::{self, Lines},
     operator::{
         DismissRequest, FinishRequest, InviteRequest, ReadmitRequest, ReleaseRequest, Step,
+        reason::ReasonRequest,
     },
     time::{Clock as _, SystemClock},
 };
@@ -338,7 +340,25 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
             let invited = ask(socket, InviteHost::with(request)).await?;
             print(&(invited.join_command + "\n"))
         }
-        HostCommand::List { json } => print(&list_by_command(socket, printed(json)).await?),
+        HostCommand::List { wanted, json } => {
+            print(&list_by_command(socket, wanted.into(), printed(json)).await?)
+        }
+        HostCommand::Cordon { name, reason } => {
+            ask(
+                socket,
+                CordonHost::at_with(name.clone(), ReasonRequest { reason }),
+            )
+            .await?;
+            print(&format!("{name} is given no new servers\n"))
+        }
+        HostCommand::Uncordon { name, reason } => {
+            ask(
+                socket,
+                UncordonHost::at_with(name.clone(), ReasonRequest { reason }),
+            )
+            .await?;
+            print(&format!("{name} is given new servers again\n"))
+        }
         HostCommand::Release { name } => {
             ask(socket, ReleaseHost::at(name.clone())).await?;
             print(&format!("{name} is served again\n"))

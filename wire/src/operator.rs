@@ -6,6 +6,28 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::id::{HostId, ServerId};
 
+pub mod hosts;
+pub mod reason;
+
+/// A query for a part of a list.
+pub trait Paged: Clone {
+    /// The same for up to so many entries behind one.
+    #[must_use]
+    fn part(self, limit: usize, after: Option<String>) -> Self;
+}
+
+macro_rules! paged {
+    ($($query:ty),+ $(,)?) => {$(
+        impl Paged for $query {
+            fn part(self, limit: usize, after: Option<String>) -> Self {
+                Self { limit: Some(limit), after, ..self }
+            }
+        }
+    )+};
+}
+
+paged!(hosts::HostListQuery);
+
 /// An answer whose fields are those of the control plane's own rules: what makes it and what reads it are both there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use innkeeper_wire::{
-    id::{Code, HostId},
+    id::{Code, HostId, ServerId},
     time::Timestamp,
 };
 
@@ -62,6 +62,10 @@ impl Free {
     /// The pools' addresses that a host has itself.
     pub(super) fn of_host(&self, host: HostId) -> Vec<IpAddr> {
         lock(&self.addresses).of_host(host)
+    }
+
+    pub(super) fn unlisted(&self) -> Vec<(IpAddr, ServerId, HostId)> {
+        lock(&self.addresses).unlisted()
     }
 
     pub(super) fn carriers(&self, site: &Code, now: Timestamp) -> Carriers {

@@ -42,6 +42,18 @@ impl Addresses {
         Ok(unlisted)
     }
 
+    /// Those of the pools, from memory.
+    #[must_use]
+    pub fn unlisted_in_pools(&self) -> Vec<UnlistedAddress> {
+        let unlisted = self.free.unlisted().into_iter();
+        let named = |(address, server, host)| UnlistedAddress {
+            address,
+            server,
+            host,
+        };
+        unlisted.map(named).collect()
+    }
+
     /// Holds the addresses of a server that no record knows. One that a record knows of is not taken away: the
     /// records of a server that is still there win; one that is leaving has no use for it any more. Gives those that
     /// others have.

@@ -9,7 +9,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, Operator, ask, hosts::Printed, view};
+use super::{AdminContext, Operator, Printed, ask, view};
 use crate::{
     api::error::Refused,
     kernel::duty::{DutyState, Ending, LastFailure},
@@ -58,10 +58,7 @@ pub(super) async fn list(
 /// The command line's side.
 pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
     let duties: Vec<DutyLine> = ask(socket, ListDuties::ask()).await?.read()?;
-    match printed {
-        Printed::Table => Ok(table(&duties)),
-        Printed::Json => Ok(serde_json::to_string_pretty(&duties)? + "\n"),
-    }
+    printed.list(&duties, table)
 }
 
 fn table(duties: &[DutyLine]) -> String {

@@ -1,127 +1,146 @@
 //! The operator's commands about hosts: the service's side, and the text that the command line prints.
 
-use std::{fmt::Write as _, io::IsTerminal as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal as _, path::Path};
 
 use anyhow::{Context as _, bail};
 use innkeeper_wire::{
+    api::{ListQuery, Page},
     endpoints::{
         Ask, Endpoint as _, Nothing,
-        operators::{AcceptCapacity, GetStranded, ListHosts, ReleaseHost, RevokeHost},
+        operators::{
+            AcceptCapacity, CordonHost, GetStranded, ListHosts, ReleaseHost, RevokeHost,
+            UncordonHost,
+        },
     },
     error::ProblemCode,
-    host::{HostCapacity, HostHealth},
+    host::HostCapacity,
     id::HostId,
-    operator::{StrandedAnswer, View},
+    operator::{
+        StrandedAnswer,
+        hosts::{Condition, Cordon, HostLine, HostListQuery, HostOrder, LeakedAddress},
+    },
     size::Bytes,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{AdminContext, Operator, accounts::Confirmed, ask, view};
+use super::{AdminContext, Operator, Printed, accounts::Confirmed, all, ask};
 use crate::{
-    api::error::Refused,
+    addresses::UnlistedAddress,
+    api::{error::Refused, slice::slice},
     continuity::witnesses::Standing,
     hosts::{
         HostOverview,
-        rules::{
-            condition::Condition,
-            host::{HostState, Reserved},
-            placement::Overcommit,
-            room::{Room, room},
-        },
+        rules::{host::HostState, listing, room::room},
     },
+    kernel::{Error, listing::page_behind},
     nouns::Nouns,
 };
 
-/// A host, as the command line lists it; `--json` prints it as it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HostLine {
-    /// Which.
-    pub id: HostId,
-    /// Its name.
-    pub name: String,
-    /// Its site.
-    pub site: String,
-    /// How it is, with the time of that.
-    #[serde(flatten)]
-    pub condition: Condition,
-    /// Why it is quarantined, in words.
-    pub quarantine: Option<String>,
-    /// Servers on it.
-    pub servers: u32,
-    /// Version of its agent; empty until it is heard of.
-    pub agent_version: String,
-    /// What the machine has for servers, as far as that is believed.
-    pub capacity: Option<HostCapacity>,
-    /// What it says that it has, when that is more.
-    #[serde(default)]
-    pub claims_more: Option<HostCapacity>,
-    /// Why it is not believed in anything, in words.
-    #[serde(default)]
-    pub implausible: Option<String>,
-    /// What is promised to servers.
-    pub promised: Reserved,
-    /// What can still be promised.
-    pub free: Option<Room>,
-    /// What is wrong with it, as far as it knows.
-    pub health: HostHealth,
-    /// Domains and disks on it that nobody knows.
-    pub strangers: Vec<String>,
-    /// What it knows that the journal does not hold, if anything.
-    pub accusation: Option<String>,
+fn line(overview: HostOverview, standing: Standing, nouns: &Nouns) -> HostLine {
+    let claims_more = overview.claims_more();
+    let HostOverview {
+        host,
+        reserved,
+        condition,
+        heard,
+        certificate_ends,
+    } = overview;
+    let implausible = heard.as_ref().and_then(|heard| heard.implausible);
+    let last_heard = heard.as_ref().map(|heard| heard.at);
+    let (agent_version, health, strangers) = heard
+        .map(|heard| (heard.agent_version, heard.health, heard.strangers))
+        .unwrap_or_default();
+    let overcommit = nouns.settings.overcommit;
+    HostLine {
+        id: host.id,
+        name: host.name,
+        site: host.site.to_string(),
+        condition,
+        quarantine: match condition {
+            Condition::Quarantined { why, .. } => Some(why.to_string()),
+            _ => None,
+        },
+        cordon: host.cordon,
+        servers: reserved.servers,
+        agent_version,
+        last_heard,
+        certificate_ends,
+        capacity: host.capacity,
+        claims_more,
+        implausible: implausible.map(|why| why.to_string()),
+        promised: reserved.into(),
+        free: host
+            .capacity
+            .map(|capacity| room(capacity, reserved, overcommit)),
+        health,
+        strangers,
+        leaked_addresses: vec![],
+        accusation: (standing != Standing::Agrees).then(|| standing.to_string()),
+    }
 }
 
-impl HostLine {
-    fn of(overview: HostOverview, standing: Standing, overcommit: Overcommit) -> Self {
-        let claims_more = overview.claims_more();
-        let HostOverview {
+/// All hosts as they are now.
+pub(super) fn lines(nouns: &Nouns) -> Result<Vec<HostLine>, Error> {
+    let mut leaked = BTreeMap::<HostId, Vec<LeakedAddress>>::new();
+    for unlisted in nouns.addresses.unlisted_in_pools() {
+        let UnlistedAddress {
+            address,
+            server,
             host,
-            reserved,
-            condition,
-            heard,
-        } = overview;
-        let implausible = heard.as_ref().and_then(|heard| heard.implausible);
-        let (agent_version, health, strangers) = heard
-            .map(|heard| (heard.agent_version, heard.health, heard.strangers))
-            .unwrap_or_default();
-        Self {
-            id: host.id,
-            name: host.name,
-            site: host.site.to_string(),
-            condition,
-            quarantine: match condition {
-                Condition::Quarantined { why, .. } => Some(why.to_string()),
-                _ => None,
-            },
-            servers: reserved.servers,
-            agent_version,
-            capacity: host.capacity,
-            claims_more,
-            implausible: implausible.map(|why| why.to_string()),
-            promised: reserved,
-            free: host
-                .capacity
-                .map(|capacity| room(capacity, reserved, overcommit)),
-            health,
-            strangers,
-            accusation: (standing != Standing::Agrees).then(|| standing.to_string()),
-        }
+        } = unlisted;
+        let leaks = leaked.entry(host).or_default();
+        leaks.push(LeakedAddress { address, server });
     }
+    let hosts = nouns.hosts.list()?.into_iter();
+    let line = |overview: HostOverview| {
+        let host = overview.host.id;
+        HostLine {
+            leaked_addresses: leaked.remove(&host).unwrap_or_default(),
+            ..line(overview, nouns.continuity.standing(host), nouns)
+        }
+    };
+    Ok(hosts.map(line).collect())
 }
 
 pub(super) async fn list(
     context: AdminContext,
     _: Operator,
-    _: Ask<ListHosts>,
-) -> Result<View, Refused> {
-    let overcommit = context.nouns.settings.overcommit;
-    let hosts = context.nouns.hosts.list()?.into_iter();
-    let lines: Vec<_> = hosts
-        .map(|overview| {
-            let standing = context.nouns.continuity.standing(overview.host.id);
-            HostLine::of(overview, standing, overcommit)
-        })
-        .collect();
-    view(&lines)
+    ask: Ask<ListHosts>,
+) -> Result<Page<HostLine>, Refused> {
+    let query = ask.query;
+    let slice = slice::<HostId>(ListQuery {
+        limit: query.limit,
+        after: query.after.clone(),
+    })?;
+    let mut hosts = lines(&context.nouns)?;
+    hosts.retain(|host| listing::is_wanted(host, &query));
+    listing::sort(&mut hosts, query.sort.unwrap_or(HostOrder::Name));
+    let after = slice.after.as_ref();
+    Ok(page_behind(hosts, |host| host.id, after, slice.limit))
+}
+
+pub(super) async fn cordon(
+    context: AdminContext,
+    Operator(caller): Operator,
+    ask: Ask<CordonHost>,
+) -> Result<Nothing, Refused> {
+    let host = host_named(&context.nouns, &ask.path)?;
+    let hosts = &context.nouns.hosts;
+    hosts.cordon(caller.actor, host, &ask.body.reason).await?;
+    tracing::info!(host.id = %host, "a host is given no new servers from now on");
+    Ok(Nothing)
+}
+
+pub(super) async fn uncordon(
+    context: AdminContext,
+    Operator(caller): Operator,
+    ask: Ask<UncordonHost>,
+) -> Result<Nothing, Refused> {
+    let host = host_named(&context.nouns, &ask.path)?;
+    let hosts = &context.nouns.hosts;
+    hosts.uncordon(caller.actor, host, &ask.body.reason).await?;
+    tracing::info!(host.id = %host, "a host is given new servers again");
+    Ok(Nothing)
 }
 
 pub(super) async fn stranded(
@@ -188,22 +207,14 @@ fn host_named(nouns: &Nouns, name: &str) -> Result<HostId, Refused> {
     Err(Refused::because(ProblemCode::NotFound, detail))
 }
 
-/// How a list is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Printed {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-}
-
 /// `host list`.
-pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
-    let hosts: Vec<HostLine> = ask(socket, ListHosts::ask()).await?.read()?;
-    match printed {
-        Printed::Table => Ok(table(&hosts)),
-        Printed::Json => Ok(serde_json::to_string_pretty(&hosts)? + "\n"),
-    }
+pub async fn list_by_command(
+    socket: &Path,
+    query: HostListQuery,
+    printed: Printed,
+) -> anyhow::Result<String> {
+    let hosts = all::<ListHosts, _>(socket, query).await?;
+    printed.list(&hosts, table)
 }
 
 fn table(hosts: &[HostLine]) -> String {
@@ -230,6 +241,9 @@ fn table(hosts: &[HostLine]) -> String {
         let mut say = |line: String| {
             writeln!(text, "  {line}").expect("text takes anything");
         };
+        if let Some(Cordon { since, reason }) = &host.cordon {
+            say(format!("takes no new servers since {since}: {reason}"));
+        }
         if let Some(why) = &host.quarantine {
             say(format!("quarantined: {why}"));
         }
@@ -257,6 +271,11 @@ fn table(hosts: &[HostLine]) -> String {
         }
         for stranger in &host.strangers {
             say(format!("unknown on this host: {stranger}"));
+        }
+        for LeakedAddress { address, server } in &host.leaked_addresses {
+            say(format!(
+                "unknown on this host: {server}, which uses {address}"
+            ));
         }
     }
     text
@@ -340,8 +359,9 @@ fn describe(name: &str, stranded: &StrandedAnswer) -> String {
 #[cfg(test)]
 mod tests {
     use innkeeper_wire::{
-        host::{HostFault, HostFaultCode},
+        host::{HostFault, HostFaultCode, HostHealth},
         id::{ServerId, uuid_v7},
+        operator::hosts::{Promised, Room},
         time::Timestamp,
     };
 
@@ -354,15 +374,19 @@ mod tests {
             site: "seoul-1".to_owned(),
             condition,
             quarantine: None,
+            cordon: None,
             servers: 2,
             agent_version: "0.1.0".to_owned(),
+            last_heard: None,
+            certificate_ends: None,
             capacity: None,
             claims_more: None,
             implausible: None,
-            promised: Reserved::default(),
+            promised: Promised::default(),
             free: None,
             health: HostHealth::default(),
             strangers: vec![],
+            leaked_addresses: vec![],
             accusation: None,
         }
     }
@@ -381,7 +405,17 @@ mod tests {
             },
             ..line("h1", Condition::LibvirtAway { since: at })
         };
-        let gone = line("h2", Condition::Revoked { since: Some(at) });
+        let gone = HostLine {
+            cordon: Some(Cordon {
+                since: at,
+                reason: "its disk fails".to_owned(),
+            }),
+            leaked_addresses: vec![LeakedAddress {
+                address: "192.0.2.7".parse().expect("an address"),
+                server: ServerId::from_uuid(uuid_v7(at, [1; 10])),
+            }],
+            ..line("h2", Condition::Revoked { since: Some(at) })
+        };
         let text = table(&[sick, gone]);
         let lines: Vec<_> = text.lines().collect();
         assert!(
@@ -394,6 +428,11 @@ mod tests {
         );
         assert!(lines[3].contains("put back 3 times"), "{text}");
         assert!(lines[4].contains(" revoked "), "{text}");
+        assert_eq!(
+            lines[5],
+            "  takes no new servers since 1970-01-01T00:01:00.000Z: its disk fails"
+        );
+        assert!(lines[6].ends_with(", which uses 192.0.2.7"), "{text}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, Operator, ask, hosts::Printed, view};
+use super::{AdminContext, Operator, Printed, ask, view};
 use crate::{
     api::error::Refused,
     mails::{
@@ -126,10 +126,7 @@ pub(super) async fn retry(
 /// The command line's side of `mails list`.
 pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
     let mails: Vec<MailLine> = ask(socket, ListMails::ask()).await?.read()?;
-    match printed {
-        Printed::Table => Ok(table(&mails)),
-        Printed::Json => Ok(serde_json::to_string_pretty(&mails)? + "\n"),
-    }
+    printed.list(&mails, table)
 }
 
 /// The command line's side of `mails retry`.

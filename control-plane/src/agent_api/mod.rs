@@ -252,7 +252,11 @@ async fn hear(
     caller: &HostCaller,
     life: &Life,
 ) -> Result<LifeAnswer, Error> {
-    let challenge = context.nouns.hosts.hear_life(caller.host, life).await?;
+    let hosts = &context.nouns.hosts;
+    let challenge = hosts.hear_life(caller.host, life).await?;
+    hosts
+        .presence()
+        .note_certificate(caller.host, caller.not_after);
     let present = context.authority.present();
     context
         .nouns

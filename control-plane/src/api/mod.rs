@@ -27,7 +27,7 @@ mod orders;
 mod second_factor;
 mod servers;
 mod sessions;
-mod slice;
+pub(crate) mod slice;
 mod ssh_keys;
 
 /// Largest body of a request: four times what the longest needs. Many come at a time, slowly, and lie in memory.

@@ -10,13 +10,13 @@ use innkeeper_wire::{
 use super::error::Refused;
 
 /// Behind which entry a list goes on, and a bounded number of entries.
-pub(super) struct Slice<T> {
-    pub(super) after: Option<T>,
-    pub(super) limit: usize,
+pub(crate) struct Slice<T> {
+    pub(crate) after: Option<T>,
+    pub(crate) limit: usize,
 }
 
 /// Checks what a list is asked for.
-pub(super) fn slice<T: FromStr>(
+pub(crate) fn slice<T: FromStr>(
     ListQuery { limit, after }: ListQuery,
 ) -> Result<Slice<T>, Refused> {
     let limit = limit.unwrap_or(PAGE_DEFAULT);

@@ -310,6 +310,7 @@ impl Continuity {
                 capacity: None,
                 changed_at: None,
                 confirmed: None,
+                cordon: None,
                 joined_at: innkeeper_wire::id::made_at(id.uuid()).unwrap_or(tx.now()),
             };
             self.hosts.enter(tx, &host)?;

@@ -82,6 +82,7 @@ impl Hosts {
                 capacity: None,
                 joined_at: tx.now(),
                 changed_at: None,
+                cordon: None,
                 confirmed: None,
             };
             let used = Invitation {

@@ -238,6 +238,7 @@ mod tests {
             }),
             joined_at: Timestamp::from_millis(1),
             changed_at: None,
+            cordon: None,
             confirmed: None,
         }
     }

@@ -34,6 +34,7 @@ use crate::{
 };
 
 mod capacity;
+mod cordon;
 mod joining;
 pub mod links;
 mod mirror;
@@ -59,6 +60,8 @@ pub struct HostOverview {
     pub condition: Condition,
     /// What was heard of it last.
     pub heard: Option<Heard>,
+    /// When the certificate ends that it used last, since the start.
+    pub certificate_ends: Option<Timestamp>,
 }
 
 /// The hosts of an installation.
@@ -177,6 +180,7 @@ impl Hosts {
                 reserved: self.reserved(host.id)?,
                 condition: self.presence.condition(&host, now),
                 heard: self.presence.heard(host.id),
+                certificate_ends: self.presence.certificate_ends(host.id),
                 host,
             })
         };

@@ -170,6 +170,8 @@ fn is_near(at: Timestamp, now: Timestamp) -> bool {
 pub struct Presence {
     started_at: Timestamp,
     hosts: RwLock<HashMap<HostId, Heard>>,
+    /// When the certificates end that hosts used last.
+    certificates: RwLock<HashMap<HostId, Timestamp>>,
 }
 
 impl Presence {
@@ -177,6 +179,7 @@ impl Presence {
         Self {
             started_at,
             hosts: RwLock::default(),
+            certificates: RwLock::default(),
         }
     }
 
@@ -260,8 +263,30 @@ impl Presence {
         })
     }
 
+    /// Takes note of the end of the certificate that a host uses now.
+    pub(crate) fn note_certificate(&self, host: HostId, ends: Timestamp) {
+        let mut certificates = self
+            .certificates
+            .write()
+            .expect("no holder of this lock panics");
+        certificates.insert(host, ends);
+    }
+
+    /// When the certificate ends that a host used last, since the start.
+    pub(crate) fn certificate_ends(&self, host: HostId) -> Option<Timestamp> {
+        let certificates = self
+            .certificates
+            .read()
+            .expect("no holder of this lock panics");
+        certificates.get(&host).copied()
+    }
+
     /// Forgets a host that was revoked.
     pub(crate) fn forget(&self, host: HostId) {
+        self.certificates
+            .write()
+            .expect("no holder of this lock panics")
+            .remove(&host);
         self.hosts
             .write()
             .expect("no holder of this lock panics")

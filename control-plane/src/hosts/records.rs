@@ -12,7 +12,8 @@ use crate::{
 };
 
 records! {
-    Host, at "hst/" by HostId, version 2;
+    // Version 3 may say that it is cordoned, which a program of before would not heed.
+    Host, at "hst/" by HostId, version 3, from 2 => Host;
     HostNameClaim, at "hstname/" by String, version 2;
     // By the hash of its token.
     Invitation, at "inv/" by String, version 2;

@@ -99,6 +99,7 @@ impl Hosts {
             name: host.name.clone(),
             site: host.site.clone(),
             state: host.state,
+            cordoned: host.cordon.is_some(),
             reachable: self.takes_servers(host.id, tx.now()),
             // The addresses themselves are taken in the same commit.
             addressable: true,
@@ -194,6 +195,7 @@ mod tests {
             joined_at: NOW,
             changed_at: None,
             confirmed: None,
+            cordon: None,
         };
         let entered = commit_once(&store, NOW, Actor::System, "test", |tx| {
             hosts.enter(tx, &host)

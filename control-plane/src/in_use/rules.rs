@@ -539,6 +539,7 @@ mod tests {
                 capacity: None,
                 joined_at: Timestamp::from_millis(1),
                 changed_at: None,
+                cordon: None,
                 confirmed: None,
             });
             in_use.note_server(&server);

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use innkeeper_wire::id::{AccountId, HostId, RequestId};
 
 use super::error::Error;
+use crate::store::LABEL_BYTES_MAX;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,16 @@ pub struct Caller {
     pub request: RequestId,
 }
 
+/// The cause of a commit with the reason that somebody gave, cut to what a commit can hold.
+#[must_use]
+pub fn because(what: &str, reason: &str) -> String {
+    let mut cause = format!("{what}: {reason}");
+    while cause.len() > LABEL_BYTES_MAX {
+        cause.pop();
+    }
+    cause
+}
+
 impl Caller {
     /// The signed-in account, or a refusal.
     pub fn account(&self) -> Result<AccountId, Error> {
@@ -53,5 +64,21 @@ impl Caller {
                 Err(Error::Unauthenticated)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_between_its_letters() {
+        assert_eq!(
+            because("cordon h1", "its disk fails"),
+            "cordon h1: its disk fails"
+        );
+        let cut = because("cordon h1", &"가".repeat(200));
+        assert_eq!(cut, format!("cordon h1: {}", "가".repeat(81)));
+        assert!(cut.len() <= LABEL_BYTES_MAX);
     }
 }

@@ -8,6 +8,7 @@ pub mod duty;
 mod ephemeral;
 pub mod error;
 pub mod gate;
+pub mod listing;
 pub mod record;
 pub mod sealed;
 pub mod secret;

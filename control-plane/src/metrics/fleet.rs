@@ -1,15 +1,13 @@
 //! Metrics of hosts, servers and addresses.
 
+use innkeeper_wire::operator::hosts::HostStatus;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, core::Collector as _};
 
 use super::{number, register, seconds};
 use crate::{
     hosts::{
         HostOverview,
-        rules::{
-            condition::{CONDITIONS, Condition},
-            room::room,
-        },
+        rules::{condition::Condition, room::room},
     },
     nouns::Nouns,
 };
@@ -107,8 +105,8 @@ impl FleetGauges {
 
     pub(super) fn set(&self, nouns: &Nouns) {
         self.reset();
-        for state in CONDITIONS {
-            self.hosts.with_label_values(&[state]).set(0);
+        for state in HostStatus::ALL {
+            self.hosts.with_label_values(&[state.as_str()]).set(0);
         }
         let mut quarantined = 0;
         for host in nouns.hosts.list().unwrap_or_default() {

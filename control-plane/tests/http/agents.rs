@@ -278,7 +278,7 @@ async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
 /// What the operator's command line shows of a host.
 async fn line(setting: &Setting, name: &str) -> String {
     let answer = admin(setting, Method::GET, "/hosts").await.expect(200);
-    let lines = answer.as_array().expect("a list");
+    let lines = answer["data"].as_array().expect("a list");
     let line = lines.iter().find(|line| line["name"] == name);
     line.expect("it joined").to_string()
 }

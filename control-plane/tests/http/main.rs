@@ -13,6 +13,7 @@ mod listener;
 mod mails;
 mod metrics;
 mod offer;
+mod operators;
 mod orders;
 mod outbox;
 mod personal;

@@ -169,6 +169,7 @@ impl Ranked {
                     capacity: Some(capacity),
                     joined_at: Timestamp::from_millis(1),
                     changed_at: None,
+                    cordon: None,
                     confirmed: None,
                 },
             );
@@ -232,6 +233,7 @@ impl Scanned {
                     name: format!("h{number}"),
                     site: site.clone(),
                     state: HostState::Active,
+                    cordoned: false,
                     reachable: true,
                     addressable: true,
                     capacity: Some(capacity),

@@ -1,11 +1,14 @@
 //! The operators' socket, which only the service's own user can open: the command line asks through it.
 
 use crate::{
+    api::Page,
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId},
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
+        hosts::{HostLine, HostListQuery},
+        reason::ReasonRequest,
     },
 };
 
@@ -15,8 +18,8 @@ endpoints! {
     /// Invites a host.
     InviteHost = "invite_host": Operator Post "/hosts/invitations", with InviteRequest => 200 Invited;
 
-    /// All hosts.
-    ListHosts = "list_hosts": Operator Get "/hosts" => 200 View;
+    /// Hosts.
+    ListHosts = "list_hosts": Operator Get "/hosts", by HostListQuery => 200 Page<HostLine>;
 
     /// What revoking a host leaves alone.
     GetStranded = "get_stranded": Operator Get "/hosts/{name}/stranded", at String => 200 StrandedAnswer;
@@ -26,6 +29,12 @@ endpoints! {
 
     /// Ends a host's quarantine.
     ReleaseHost = "release_host": Operator Post "/hosts/{name}/release", at String => 204;
+
+    /// Gives a host no new servers.
+    CordonHost = "cordon_host": Operator Post "/hosts/{name}/cordon", at String, with ReasonRequest => 204;
+
+    /// Gives a host new servers again.
+    UncordonHost = "uncordon_host": Operator Post "/hosts/{name}/uncordon", at String, with ReasonRequest => 204;
 
     /// Counts with what a host says that it has.
     AcceptCapacity = "accept_capacity": Operator Post "/hosts/{name}/accept-capacity", at String => 200 HostCapacity;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use innkeeper_wire::{
-    id::{Code, HostId},
+    id::{Code, HostId, ServerId},
     time::Timestamp,
 };
 
@@ -139,6 +139,21 @@ impl FreeAddresses {
             positions.map(|at| circle.pool.address(*at)).collect()
         };
         self.pools.iter().flat_map(its).collect()
+    }
+
+    /// The pools' addresses that are held for servers which no record knows.
+    #[must_use]
+    pub fn unlisted(&self) -> Vec<(IpAddr, ServerId, HostId)> {
+        let mut unlisted = Vec::new();
+        for circle in &self.pools {
+            for (position, (_, claim)) in &circle.known {
+                if let Some(AddressClaim::Unlisted { server, host }) = claim {
+                    unlisted.push((circle.pool.address(*position), *server, *host));
+                }
+            }
+        }
+        unlisted.sort_unstable();
+        unlisted
     }
 
     /// An address of a site that is free at `now`; another one each time, as long as there is another.

@@ -161,6 +161,7 @@ mod tests {
             confirmed,
             joined_at: at(1),
             changed_at: None,
+            cordon: None,
         }
     }
 

@@ -84,6 +84,7 @@ impl Fleet {
                     name: host.name,
                     site: host.site,
                     state: host.state,
+                    cordoned: host.cordon.is_some(),
                     // Both change with the clock: they are asked when a host is chosen.
                     reachable: true,
                     addressable: true,
@@ -209,7 +210,9 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::{host::HostCapacity, id::uuid_v7, size::Bytes, time::Timestamp};
+    use innkeeper_wire::{
+        host::HostCapacity, id::uuid_v7, operator::hosts::Cordon, size::Bytes, time::Timestamp,
+    };
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -236,6 +239,13 @@ mod tests {
         HostId::from_uuid(uuid_v7(Timestamp::from_millis(1), [number; 10]))
     }
 
+    fn cordon() -> Cordon {
+        Cordon {
+            since: Timestamp::from_millis(1),
+            reason: "its disk fails".to_owned(),
+        }
+    }
+
     fn site(number: u8) -> Code {
         format!("site-{number}").parse().expect("a code")
     }
@@ -247,6 +257,7 @@ mod tests {
             host: usize,
             site: u8,
             revoked: bool,
+            cordoned: bool,
             capacity: Option<HostCapacity>,
         },
         Reserve {
@@ -284,8 +295,8 @@ mod tests {
         );
         let demand = prop_oneof![Just(SMALL), Just(LARGE)];
         prop_oneof![
-            3 => (0..HOSTS, 0u8..3, prop::bool::weighted(0.1), prop::option::weighted(0.9, capacity))
-                .prop_map(|(host, site, revoked, capacity)| Event::Describe { host, site, revoked, capacity }),
+            3 => (0..HOSTS, 0u8..3, prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::option::weighted(0.9, capacity))
+                .prop_map(|(host, site, revoked, cordoned, capacity)| Event::Describe { host, site, revoked, cordoned, capacity }),
             2 => (0..HOSTS, reserved).prop_map(|(host, reserved)| Event::Reserve { host, reserved }),
             3 => (0..HOSTS).prop_map(|host| Event::Hear { host }),
             1 => (0..HOSTS).prop_map(|host| Event::Lose { host }),
@@ -315,7 +326,7 @@ mod tests {
             let mut reserved_of = BTreeMap::new();
             for (version, event) in (1..).zip(events) {
                 match event {
-                    Event::Describe { host, site: at, revoked, capacity } => {
+                    Event::Describe { host, site: at, revoked, cordoned, capacity } => {
                         let state = if revoked { HostState::Revoked } else { HostState::Active };
                         let host = id(host);
                         fleet.describe(version, Host {
@@ -327,6 +338,7 @@ mod tests {
                             joined_at: Timestamp::from_millis(1),
                             changed_at: None,
                             confirmed: None,
+                            cordon: cordoned.then(cordon),
                         });
                         scanned.candidates.insert(host, Candidate {
                             host,
@@ -334,6 +346,7 @@ mod tests {
                             addressable: true,
                             site: site(at),
                             state,
+                            cordoned,
                             reachable: heard.contains(&host),
                             capacity,
                             reserved: reserved_of.get(&host).copied().unwrap_or_default(),
@@ -386,6 +399,7 @@ mod tests {
                     joined_at: Timestamp::from_millis(1),
                     changed_at: None,
                     confirmed: None,
+                    cordon: None,
                 },
             );
         }

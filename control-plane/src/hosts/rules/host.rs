@@ -6,10 +6,13 @@ use innkeeper_wire::{
     digest::Digest,
     host::HostCapacity,
     id::{Code, HostId},
+    operator::hosts::{Cordon, Promised},
     size::Bytes,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+pub use innkeeper_wire::operator::hosts::Quarantine;
 
 /// A host that was not heard of for this long is not reachable: nobody knows what its servers do.
 /// Three missed reports of [`REPORT_INTERVAL_S`].
@@ -40,6 +43,9 @@ pub struct Host {
     /// When `state` changed last, as far as that was written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Timestamp>,
+    /// That it takes no new servers, however well it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cordon: Option<Cordon>,
 }
 
 /// Whether a host is heard of, so that what it said last of its servers still holds.
@@ -65,19 +71,6 @@ pub enum HostState {
         /// What.
         why: Quarantine,
     },
-}
-
-/// Why a host is quarantined (security.md F9, F11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Quarantine {
-    /// Two machines speak for it at the same time: its disk was cloned.
-    #[error("two machines use its identity at the same time")]
-    TwoInstances,
-    /// Its agent has forgotten a desired state that it had accepted: its disk was restored from an old copy,
-    /// or emptied.
-    #[error("its agent's folder was restored from an old copy, or lost")]
-    Rewound,
 }
 
 /// What is promised to servers on one host. One record a host, written with every order: two orders can't
@@ -111,6 +104,23 @@ pub struct Demand {
     pub memory: Bytes,
     /// Disk.
     pub disk: Bytes,
+}
+
+impl From<Reserved> for Promised {
+    fn from(reserved: Reserved) -> Self {
+        let Reserved {
+            servers,
+            vcpus,
+            memory,
+            disk,
+        } = reserved;
+        Self {
+            servers,
+            vcpus,
+            memory,
+            disk,
+        }
+    }
 }
 
 impl Reserved {

@@ -6,5 +6,6 @@ pub mod condition;
 pub mod fleet;
 pub mod host;
 pub mod host_session;
+pub mod listing;
 pub mod placement;
 pub mod room;

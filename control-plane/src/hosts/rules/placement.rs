@@ -34,6 +34,8 @@ pub struct Candidate {
     pub site: Code,
     /// Whether it may talk to us.
     pub state: HostState,
+    /// Whether an operator keeps new servers off it.
+    pub cordoned: bool,
     /// Whether it was heard of lately and its libvirt answers.
     pub reachable: bool,
     /// Whether a server on it can be given addresses: some pools are routed to one host.
@@ -56,6 +58,9 @@ pub enum Refusal {
     /// Something is wrong with it.
     #[error("quarantined")]
     Quarantined,
+    /// An operator keeps new servers off it.
+    #[error("cordoned")]
+    Cordoned,
     /// It is not heard of, or its libvirt does not answer.
     #[error("not reachable")]
     Unreachable,
@@ -130,6 +135,9 @@ pub(super) fn score(
         HostState::Revoked => return Err(Refusal::Revoked),
         HostState::Quarantined { .. } => return Err(Refusal::Quarantined),
     }
+    if candidate.cordoned {
+        return Err(Refusal::Cordoned);
+    }
     let capacity = candidate
         .capacity
         .filter(|_| candidate.reachable)
@@ -197,6 +205,7 @@ mod tests {
             name: format!("h{n}"),
             site: "seoul-1".parse().expect("a code"),
             state: HostState::Active,
+            cordoned: false,
             reachable: true,
             addressable: true,
             capacity: Some(HostCapacity {
@@ -244,6 +253,7 @@ mod tests {
             ..candidate(1)
         };
         assert_eq!(choose(&[quarantined]), Err(vec![Refusal::Quarantined]));
+        assert_eq!(with(|c| c.cordoned = true), Err(vec![Refusal::Cordoned]));
         assert_eq!(
             with(|c| c.reachable = false),
             Err(vec![Refusal::Unreachable])
@@ -270,6 +280,17 @@ mod tests {
             Err(vec![Refusal::Disk])
         );
         assert_eq!(choose(&[]), Err(vec![]));
+    }
+
+    #[test]
+    fn a_cordoned_host_is_passed_over_however_empty_it_is() {
+        let mut full = candidate(1);
+        full.reserved = full.reserved.with(DEMAND);
+        let cordoned = Candidate {
+            cordoned: true,
+            ..candidate(2)
+        };
+        assert_eq!(choose(&[full, cordoned]), Ok(id(1)));
     }
 
     #[test]

@@ -1,20 +1,8 @@
 //! How much of a host is left, for operators and metrics; orders ask `placement`.
 
-use innkeeper_wire::{host::HostCapacity, size::Bytes};
-use serde::{Deserialize, Serialize};
+use innkeeper_wire::{host::HostCapacity, operator::hosts::Room, size::Bytes};
 
 use crate::hosts::rules::{host::Reserved, placement::Overcommit};
-
-/// What can still be promised on a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
-    /// Virtual processors.
-    pub cpus: u64,
-    /// Memory.
-    pub memory: Bytes,
-    /// Disk.
-    pub disk: Bytes,
-}
 
 /// What can still be promised on a host that has `capacity`, of which `reserved` is promised.
 #[must_use]

@@ -4,6 +4,8 @@ use std::{cmp::Reverse, net::IpAddr};
 
 use innkeeper_wire::api::{Server, ServerOrder, ServerState};
 
+use crate::kernel::listing::natural;
+
 /// Whether a server is one of those that a text is to find: by a part of its name, by a part of an address if the text
 /// looks like one (`db` is a part of most IPv6 addresses, and nobody means that), or by the beginning of its id.
 #[must_use]
@@ -32,32 +34,15 @@ pub fn sort(servers: &mut [Server], order: ServerOrder) {
     match order {
         ServerOrder::Newest => {}
         ServerOrder::Oldest => servers.reverse(),
-        ServerOrder::Name => servers.sort_by_cached_key(|server| by_name(server.name.as_str())),
+        ServerOrder::Name => servers.sort_by_cached_key(|server| natural(server.name.as_str())),
         ServerOrder::NameDown => {
-            servers.sort_by_cached_key(|server| Reverse(by_name(server.name.as_str())));
+            servers.sort_by_cached_key(|server| Reverse(natural(server.name.as_str())));
         }
         ServerOrder::State => servers.sort_by_key(|server| rank(server.state)),
         ServerOrder::StateDown => servers.sort_by_key(|server| Reverse(rank(server.state))),
         ServerOrder::Price => servers.sort_by_key(price),
         ServerOrder::PriceDown => servers.sort_by_key(|server| Reverse(price(server))),
     }
-}
-
-/// A name in parts, numbers by their value: `web-9` comes before `web-10`.
-fn by_name(name: &str) -> Vec<(String, u64)> {
-    let mut parts: Vec<(String, String)> = vec![Default::default()];
-    for c in name.chars() {
-        let (text, digits) = parts.last_mut().expect("there is always one");
-        match (c.is_ascii_digit(), digits.is_empty()) {
-            (true, _) => digits.push(c),
-            (false, true) => text.push(c),
-            (false, false) => parts.push((c.to_string(), String::new())),
-        }
-    }
-    let parts = parts.into_iter();
-    parts
-        .map(|(text, digits)| (text, digits.parse().unwrap_or(0)))
-        .collect()
 }
 
 /// Those that somebody should look at come first, those that are at rest or gone last.
@@ -85,7 +70,7 @@ mod tests {
     #[test]
     fn numbers_in_names_count_by_their_value() {
         let mut names = ["web-10", "web", "web-9", "db-2", "web-9a", "a1b2", "a1b10"];
-        names.sort_by_cached_key(|name| by_name(name));
+        names.sort_by_cached_key(|name| natural(name));
         assert_eq!(
             names,
             ["a1b2", "a1b10", "db-2", "web", "web-9", "web-9a", "web-10"]
