@@ -149,6 +149,7 @@ pub async fn sign_in(client: &mut Client) -> anyhow::Result<()> {
 pub async fn prove(client: &Client) -> anyhow::Result<()> {
     let request = ProofRequest {
         password: PASSWORD.to_owned(),
+        code: None,
     };
     client
         .post::<serde_json::Value>("/api/v1/sessions/current/proofs", &request)

@@ -10,7 +10,7 @@ use crate::{
         email_change::EmailChange,
         password_reset::PasswordReset,
         quota::QuotaUse,
-        second_factor::SecondFactor,
+        second_factor::{SecondFactor, SecondFactorV1},
         ssh_key::SshKeys,
     },
     kernel::{record::records, sealed::Sealed},
@@ -27,7 +27,7 @@ records! {
     PendingConfirmation, at "verof/" by AccountId, version 2;
     EmailChange, at "newemail/" by AccountId, version 1;
     PasswordReset, at "reset/" by AccountId, version 1;
-    SecondFactor, at "factor/" by AccountId, version 1;
+    SecondFactor, at "factor/" by AccountId, version 2, from 1 => SecondFactorV1;
     SealedSshKeys, at "keys/" by AccountId, version 2;
     QuotaUse, at "quota/" by AccountId, version 2;
     Erasing, at "erasing/" by AccountId, version 2;

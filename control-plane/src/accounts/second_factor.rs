@@ -40,8 +40,10 @@ impl Accounts {
             Some(_) => None,
             None => self.pending_secret(id, token)?,
         };
-        let left = factor.as_ref().map_or(0, |on| on.recovery_codes.left());
+        let epoch = self.ctx.store().epoch();
+        let left = factor.as_ref().map_or(0, |on| on.codes_left(epoch));
         Ok(api::SecondFactor {
+            recovery_codes_off: factor.as_ref().is_some_and(|on| on.are_codes_off(epoch)),
             on_since: factor.map(|on| on.since),
             recovery_codes_left: u32::try_from(left).unwrap_or(u32::MAX),
             pending,
@@ -133,6 +135,7 @@ impl Accounts {
                     since: tx.now(),
                     last_step,
                     recovery_codes: kept.clone(),
+                    codes_epoch: self.ctx.store().epoch(),
                 };
                 tx.insert(&id, &factor)?;
                 let from = from.clone();
@@ -153,14 +156,12 @@ impl Accounts {
         let (codes, kept) = new_codes()?;
         self.change_factor(caller, proof, "other recovery codes", |tx, id, from| {
             let factor = tx.get::<SecondFactor>(&id)?.ok_or_else(is_off)?;
-            let recovery_codes = kept.clone();
-            tx.put(
-                &id,
-                &SecondFactor {
-                    recovery_codes,
-                    ..factor
-                },
-            )?;
+            let renewed = SecondFactor {
+                recovery_codes: kept.clone(),
+                codes_epoch: self.ctx.store().epoch(),
+                ..factor
+            };
+            tx.put(&id, &renewed)?;
             self.mails
                 .queue(tx, id, MailContent::RecoveryCodesRenewed { from })
         })
@@ -197,30 +198,65 @@ impl Accounts {
         self.ctx.read::<SecondFactor>(&id)?.ok_or_else(is_off)?;
         self.prove_password(id, &person, &proof.password, "/password")
             .await?;
+        self.with_code_of_session(caller, &proof.code, deed, change)
+            .await
+    }
+
+    /// Proves the second factor anew in a session, for a step up; nothing is asked of an account that has none.
+    pub(super) async fn prove_factor(
+        &self,
+        caller: &Caller,
+        code: Option<&str>,
+    ) -> Result<(), Error> {
+        if !self.has_second_factor(caller.account()?)? {
+            return Ok(());
+        }
+        let code = code.filter(|code| !code.trim().is_empty());
+        let code = code.ok_or_else(|| {
+            let detail = "enter a code of your app, or a recovery code";
+            Error::Invalid(vec![field("/code", FieldErrorCode::Required, detail)])
+        })?;
+        let deed = "prove the second factor";
+        self.with_code_of_session(caller, code, deed, |_, _, _| Ok(()))
+            .await
+    }
+
+    /// Does something in the commit that uses a code which was typed in a session. Wrong codes count against whoever is
+    /// signed in, lock and are told, as those of a sign-in do.
+    async fn with_code_of_session(
+        &self,
+        caller: &Caller,
+        code: &str,
+        deed: &str,
+        act: impl Fn(&mut Tx<'_>, AccountId, Sealed<SignInPlace>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let id = caller.account()?;
         let from = self.place_of(id, caller.address)?;
         let cause = format!("{deed}, {}", caller.request);
         let guess = self.guess_of_device(&format!("code of {id}, signed in"));
-        self.using_code(&guess, caller.actor, &cause, |tx| {
-            self.check_factor(tx, id, &proof.code, &from)?;
-            change(tx, id, from.clone())
-        })
-        .await
+        let done = self.using_code(&guess, caller.actor, &cause, |tx| {
+            self.check_factor(tx, id, code, &from)?;
+            act(tx, id, from.clone())
+        });
+        let done = done.await;
+        if matches!(done, Err(Error::Invalid(_))) {
+            self.tell_if_locked(&guess, id, caller).await?;
+        }
+        done
     }
 
-    /// Proves the second factor anew in a session, for a step up; nothing is asked of an account that has none. Wrong codes
-    /// count, and lock, as wrong passwords do.
-    pub async fn prove_factor(&self, caller: &Caller, code: &str) -> Result<(), Error> {
-        let id = caller.account()?;
-        if !self.has_second_factor(id)? {
-            return Ok(());
+    /// Tells the owner when the last wrong code that was typed has locked.
+    pub(super) async fn tell_if_locked(
+        &self,
+        guess: &Guess,
+        id: AccountId,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let now = self.ctx.now();
+        match self.check_guess(guess, now) {
+            Ok(()) => Ok(()),
+            Err(_) => self.tell_of_wrong_codes(id, caller.address, now).await,
         }
-        let from = self.place_of(id, caller.address)?;
-        let cause = format!("prove the second factor, {}", caller.request);
-        let guess = self.guess_of_device(&format!("code of {id}, signed in"));
-        self.using_code(&guess, caller.actor, &cause, |tx| {
-            self.check_factor(tx, id, code, &from)
-        })
-        .await
     }
 
     /// Whether an account is asked for a second factor.
@@ -243,7 +279,7 @@ impl Accounts {
             return Ok(());
         };
         let secret = self.unseal(id, &factor.secret)?;
-        let used = factor.with_used(&secret, code, tx.now());
+        let used = factor.with_used(&secret, code, tx.now(), self.ctx.store().epoch());
         let (kept, used) = used.ok_or_else(wrong_code)?;
         tx.put(&id, &kept)?;
         if let Used::Recovery { left } = used {

@@ -107,6 +107,8 @@ impl Accounts {
         let person = self.person(&account.ok_or(Error::Unauthenticated)?)?;
         self.prove_password(id, &person, &request.password, "/password")
             .await?;
+        let code = request.code.as_deref();
+        self.prove_factor(caller, code).await?;
         let (_, session) = self.session_of(token)?;
         let proved = Session {
             proved_at: self.ctx.now(),

@@ -203,9 +203,7 @@ impl Accounts {
         });
         let account = match used.await {
             Err(Error::Invalid(errors)) => {
-                if self.check_guess(&guess, now).is_err() {
-                    self.tell_of_wrong_codes(id, caller.address, now).await?;
-                }
+                self.tell_if_locked(&guess, id, caller).await?;
                 return Err(Error::Invalid(errors));
             }
             used => used?,

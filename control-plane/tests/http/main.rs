@@ -28,6 +28,7 @@ mod sessions;
 mod setting;
 mod sign_ups;
 mod signing_in;
+mod step_up;
 mod texts;
 mod ways_back;
 mod witnesses;

@@ -36,27 +36,28 @@ const CHALLENGE_KEPT: Duration = Duration::from_secs(300);
 /// Longest text that can be meant for a code of the app.
 const CODE_DIGITS_MAX: usize = 12;
 
+/// The code of the app, in every form that asks for one.
+pub const APP_CODE: Field = Field {
+    name: "code",
+    pointer: "code",
+    kind: Kind::Code,
+    need: Need::Obvious,
+    limit: Some(CODE_LENGTH_MAX),
+    autocomplete: "one-time-code",
+    words: "sign-in-code",
+};
+/// A recovery code in its place.
+pub const RECOVERY_CODE: Field = Field {
+    name: "recovery_code",
+    pointer: "recovery_code",
+    need: Need::Optional,
+    limit: Some(CODE_LENGTH_MAX),
+    words: "sign-in-recovery-code",
+    ..Field::TEXT
+};
+
 /// The form. One of its two codes is enough.
-pub const CODE: &[Field] = &[
-    Field::hidden("next"),
-    Field {
-        name: "code",
-        pointer: "code",
-        kind: Kind::Code,
-        need: Need::Obvious,
-        limit: Some(CODE_LENGTH_MAX),
-        autocomplete: "one-time-code",
-        words: "sign-in-code",
-    },
-    Field {
-        name: "recovery_code",
-        pointer: "recovery_code",
-        need: Need::Optional,
-        limit: Some(CODE_LENGTH_MAX),
-        words: "sign-in-recovery-code",
-        ..Field::TEXT
-    },
-];
+pub const CODE: &[Field] = &[Field::hidden("next"), APP_CODE, RECOVERY_CODE];
 
 #[derive(Template)]
 #[template(path = "sign_in_code.html")]
@@ -101,9 +102,7 @@ pub async fn submit(
     let Some(challenge) = challenge(&visit, &headers) else {
         return Ok(too_late(&visit, &fields));
     };
-    let typed = [fields.get("recovery_code"), fields.get("code")];
-    let code = typed.into_iter().find(|code| !code.trim().is_empty());
-    let Some(code) = code else {
+    let Some(code) = typed_code(&fields) else {
         let missing = [("code", FieldErrorCode::Required)];
         return Ok(form::complaint(&visit, &fields, &missing));
     };
@@ -121,8 +120,16 @@ pub async fn submit(
     }
 }
 
+/// Which of the two codes was typed.
+#[must_use]
+pub fn typed_code(fields: &Fields) -> Option<&str> {
+    let typed = [fields.get("recovery_code"), fields.get("code")];
+    typed.into_iter().find(|code| !code.trim().is_empty())
+}
+
 /// The API knows one code: what it says of it is said beside the field that was filled in.
-fn about_typed(error: ApiError, code: &str) -> ApiError {
+#[must_use]
+pub fn about_typed(error: ApiError, code: &str) -> ApiError {
     let ApiError::Refused(mut problem) = error else {
         return error;
     };

@@ -30,6 +30,10 @@ pub struct SecondFactor {
     pub on_since: Option<Timestamp>,
     /// How many recovery codes are left.
     pub recovery_codes_left: u32,
+    /// Whether there were others, made before the installation was restored from a backup. They are off until others are
+    /// made: which of them were used since the backup nobody knows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovery_codes_off: bool,
     /// What was begun in this session and waits for its first code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<SecondFactorSecret>,

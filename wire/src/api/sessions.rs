@@ -37,4 +37,9 @@ pub struct ProofRequest {
     /// The password.
     #[schema(format = "password")]
     pub password: String,
+    /// A one-time code of the authenticator app, or a recovery code. Needed where a second factor is on, and not looked at
+    /// where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 40, example = "123456")]
+    pub code: Option<String>,
 }

@@ -89,7 +89,8 @@ endpoints! {
     /// Ends the session of the token that is sent.
     SignOut = "sign_out": Customer Delete "/sessions/current", in "account" => 204;
 
-    /// Proves again who uses the session that asks. Some requests want that within the last ten minutes.
+    /// Proves again who uses the session that asks, by the password and, where a second factor is on, a code. Some requests
+    /// want that within the last ten minutes.
     Prove = "prove": Customer Post "/sessions/current/proofs", in "account", with ProofRequest => 204;
 
     /// The account's sessions, the newest first. There are few, so it is always one page.

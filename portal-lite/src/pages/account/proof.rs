@@ -1,4 +1,4 @@
-//! The question for the password before what only the owner may do (R65). Whoever had sent a form is given it back afterwards,
+//! The question for the password, and for a code where a second factor is on, before what only the owner may do (R65). Whoever had sent a form is given it back afterwards,
 //! filled in, as after a sign-in.
 
 use askama::Template;
@@ -9,7 +9,10 @@ use axum::{
 };
 use innkeeper_wire::{
     api::{PASSWORD_LENGTH_MAX, ProofRequest},
-    endpoints::{Endpoint as _, rest::Prove},
+    endpoints::{
+        Endpoint as _,
+        rest::{GetSecondFactor, Prove},
+    },
 };
 
 use crate::{
@@ -20,22 +23,27 @@ use crate::{
     pages::{
         onward,
         sign_in::{Next, kept_form},
+        sign_in_code::{APP_CODE, RECOVERY_CODE, about_typed, typed_code},
     },
     visit::{Member, Visit, own_path},
 };
 
-/// The form.
+/// The password of whoever is signed in, before what only the owner may do.
+pub const PRESENT_PASSWORD: Field = Field {
+    name: "password",
+    pointer: "password",
+    kind: Kind::Password,
+    need: Need::Obvious,
+    limit: Some(PASSWORD_LENGTH_MAX),
+    autocomplete: "current-password",
+    words: "proof-password",
+};
+/// The form. One of its two codes is enough, and none where no second factor is on.
 pub const PROOF: &[Field] = &[
     Field::hidden("next"),
-    Field {
-        name: "password",
-        pointer: "password",
-        kind: Kind::Password,
-        need: Need::Obvious,
-        limit: Some(PASSWORD_LENGTH_MAX),
-        autocomplete: "current-password",
-        words: "proof-password",
-    },
+    PRESENT_PASSWORD,
+    APP_CODE,
+    RECOVERY_CODE,
 ];
 
 #[derive(Template)]
@@ -43,6 +51,8 @@ pub const PROOF: &[Field] = &[
 struct Proof {
     frame: Frame,
     form: Form,
+    /// Whether a second factor is on.
+    asks_code: bool,
     /// The query that says where to go afterwards.
     onward: String,
 }
@@ -54,7 +64,7 @@ pub async fn show(
     entered: Entered,
 ) -> Result<Response, Failure> {
     let form = entered.form(&visit, PROOF, next.fields());
-    proof_page(&visit, &form)
+    proof_page(&visit, &form).await
 }
 
 /// `POST /account/proof`
@@ -63,12 +73,17 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
     if !missing.is_empty() {
         return Ok(form::complaint(&visit, &fields, &missing));
     }
+    let code = typed_code(&fields);
     let request = ProofRequest {
         password: fields.get("password").to_owned(),
+        code: code.map(str::to_owned),
     };
     match visit.ask(Prove::with(request)).await {
         Ok(_) => Ok(page::redirect(own_path(fields.get("next")))),
-        Err(error) => form::refused(&visit, PROOF, &fields, error),
+        Err(error) => {
+            let error = about_typed(error, code.unwrap_or_default());
+            form::refused(&visit, PROOF, &fields, error)
+        }
     }
 }
 
@@ -85,11 +100,13 @@ pub fn first(visit: &Visit, fields: Option<Fields>) -> Response {
     page::redirect(&format!("/account/proof{}", onward(&wanted)))
 }
 
-fn proof_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
+async fn proof_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
+    let factor = visit.ask(GetSecondFactor::ask()).await?;
     let view = Proof {
         frame: page::frame(visit)
             .with_form(&format!("/account/proof{}", onward(form.value("next")))),
         onward: onward(form.value("next")),
+        asks_code: factor.on_since.is_some(),
         form: form.clone(),
     };
     page::render(visit, StatusCode::OK, &view)

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use innkeeper_wire::{
     api::{
         Availability, Catalogue, Image, Installation, Locale, Me, Offered, Order, OrderState, Plan,
-        Quote, Server, ServerAction, ServerState, Session, SessionAnswer, SignupAnswer, Site,
-        Specification, SshKey,
+        Quote, RecoveryCodes, SecondFactor, SecondFactorSecret, Server, ServerAction, ServerState,
+        Session, SessionAnswer, SignupAnswer, Site, Specification, SshKey,
     },
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
@@ -214,6 +214,32 @@ pub(crate) fn me() -> Me {
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
+    }
+}
+
+/// Everything that pages can show of it, so that each of them has something: it is on, and a set-up waits.
+pub(crate) fn second_factor() -> SecondFactor {
+    SecondFactor {
+        on_since: Some(time("2026-11-01T03:00:00Z")),
+        recovery_codes_left: 8,
+        recovery_codes_off: false,
+        pending: Some(second_factor_secret()),
+    }
+}
+
+pub(crate) fn second_factor_secret() -> SecondFactorSecret {
+    SecondFactorSecret {
+        secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned(),
+        uri: "otpauth://totp/Harbour%20Cloud:mina1?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Harbour%20Cloud"
+            .to_owned(),
+        expires_at: time("2026-11-21T12:15:00Z"),
+    }
+}
+
+pub(crate) fn recovery_codes() -> RecoveryCodes {
+    let code = |number: u32| format!("040G-2081-040G-{number:04}");
+    RecoveryCodes {
+        codes: (0..10).map(code).collect(),
     }
 }
 

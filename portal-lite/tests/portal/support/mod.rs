@@ -23,7 +23,7 @@ use innkeeper_portal_lite::{
     sitemap::{Kind, Row, Who},
 };
 use innkeeper_wire::{
-    api::{Catalogue, Me, Order, Page, PageInfo, Quote, Server, SshKey},
+    api::{Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     time::{Clock, Timestamp},
 };
@@ -44,6 +44,7 @@ pub(crate) struct Book {
     pub(crate) keys: Vec<SshKey>,
     pub(crate) orders: Vec<Order>,
     pub(crate) quote: Quote,
+    pub(crate) second_factor: SecondFactor,
     /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
     pub(crate) refusals: HashMap<String, Vec<Problem>>,
     /// All requests, in order.
@@ -72,6 +73,7 @@ impl Stub {
             keys: fixtures::keys(),
             orders: fixtures::orders(),
             quote: fixtures::quote(),
+            second_factor: fixtures::second_factor(),
             refusals: HashMap::new(),
             seen: Vec::new(),
             delay: Duration::ZERO,
@@ -209,6 +211,12 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["me", "sessions"]) => json(200, &all(&fixtures::sessions())),
         ("DELETE", ["me", "sessions", ..]) | ("POST", ["sessions", "current", "proofs"]) => {
             StatusCode::NO_CONTENT.into_response()
+        }
+        ("GET", ["me", "second-factor"]) => json(200, &book.second_factor),
+        ("POST", ["me", "second-factor"]) => json(201, &fixtures::second_factor_secret()),
+        ("POST", ["me", "second-factor", "removal"]) => StatusCode::NO_CONTENT.into_response(),
+        ("POST", ["me", "second-factor", "confirmation" | "recovery-codes"]) => {
+            json(201, &fixtures::recovery_codes())
         }
         ("GET", ["me"]) => json(200, &book.me),
         ("PATCH", ["me"]) | ("POST", ["me", "mobile"]) => json(200, &book.me),

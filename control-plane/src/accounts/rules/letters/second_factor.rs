@@ -5,6 +5,16 @@ use innkeeper_wire::time::Timestamp;
 use super::place;
 use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 
+/// Where it is looked at and changed.
+fn page(sheet: &Stationery, reader: &Reader) -> String {
+    let link = sheet.link(reader, "account/two-step", "");
+    reader.say(
+        format!("Two-step verification of your account:\n{link}"),
+        format!("2단계 인증 설정 보기:\n{link}"),
+        format!("查看兩步驟驗證設定：\n{link}"),
+    )
+}
+
 /// It was switched on.
 #[must_use]
 pub fn second_factor_on(
@@ -15,6 +25,7 @@ pub fn second_factor_on(
 ) -> Letter {
     let place = place(reader, from, at);
     let support = &sheet.support_email;
+    let page = page(sheet, reader);
     let subject = reader.say(
         "Two-step verification is on",
         "2단계 인증이 설정되었습니다",
@@ -28,6 +39,7 @@ pub fn second_factor_on(
             "Keep the recovery codes where you find them without your phone: each lets you in once."
                 .to_owned(),
             format!("If it was not you, write to {support} at once."),
+            page.clone(),
         ],
         [
             "이제 로그인할 때 비밀번호와 인증 앱의 코드가 필요합니다.".to_owned(),
@@ -35,12 +47,14 @@ pub fn second_factor_on(
             "복구 코드는 휴대폰 없이도 찾을 수 있는 곳에 보관해 주세요. 코드마다 한 번씩 로그인할 수 있습니다."
                 .to_owned(),
             format!("본인이 설정하지 않았다면 바로 {support}(으)로 알려 주세요."),
+            page.clone(),
         ],
         [
             "今後登入時，除了密碼，還需要驗證應用程式的驗證碼。".to_owned(),
             place,
             "請將復原碼保存在沒有手機也找得到的地方，每組復原碼可登入一次。".to_owned(),
             format!("若不是您本人設定，請立即聯絡 {support}。"),
+            page,
         ],
     );
     sheet.letter(reader, subject, &text)
@@ -56,6 +70,7 @@ pub fn second_factor_off(
 ) -> Letter {
     let place = place(reader, from, at);
     let support = &sheet.support_email;
+    let page = page(sheet, reader);
     let subject = reader.say(
         "Two-step verification is off",
         "2단계 인증이 해제되었습니다",
@@ -67,6 +82,7 @@ pub fn second_factor_off(
                 .to_owned(),
             place.clone(),
             format!("If it was not you, change your password and write to {support} at once."),
+            page.clone(),
         ],
         [
             "이제 비밀번호만으로 로그인할 수 있습니다. 복구 코드는 더 이상 사용할 수 없습니다.".to_owned(),
@@ -74,11 +90,13 @@ pub fn second_factor_off(
             format!(
                 "본인이 해제하지 않았다면 비밀번호를 변경하고 바로 {support}(으)로 알려 주세요."
             ),
+            page.clone(),
         ],
         [
             "今後只需密碼即可登入，先前的復原碼已失效。".to_owned(),
             place,
             format!("若不是您本人停用，請更改密碼並立即聯絡 {support}。"),
+            page,
         ],
     );
     sheet.letter(reader, subject, &text)
@@ -94,6 +112,7 @@ pub fn recovery_codes_renewed(
 ) -> Letter {
     let place = place(reader, from, at);
     let support = &sheet.support_email;
+    let page = page(sheet, reader);
     let subject = reader.say(
         "You have new recovery codes",
         "복구 코드가 새로 발급되었습니다",
@@ -105,6 +124,7 @@ pub fn recovery_codes_renewed(
                 .to_owned(),
             place.clone(),
             format!("If it was not you, change your password and write to {support} at once."),
+            page.clone(),
         ],
         [
             "계정의 복구 코드가 새로 발급되었습니다. 이전 복구 코드는 더 이상 사용할 수 없습니다.".to_owned(),
@@ -112,11 +132,13 @@ pub fn recovery_codes_renewed(
             format!(
                 "본인이 발급받지 않았다면 비밀번호를 변경하고 바로 {support}(으)로 알려 주세요."
             ),
+            page.clone(),
         ],
         [
             "您帳號的復原碼已重新產生，先前的復原碼已失效。".to_owned(),
             place,
             format!("若不是您本人操作，請更改密碼並立即聯絡 {support}。"),
+            page,
         ],
     );
     sheet.letter(reader, subject, &text)
@@ -133,6 +155,7 @@ pub fn recovery_code_used(
 ) -> Letter {
     let place = place(reader, from, at);
     let support = &sheet.support_email;
+    let page = page(sheet, reader);
     let left_en = match left {
         0 => "It was the last one.".to_owned(),
         1 => "One is left.".to_owned(),
@@ -158,6 +181,7 @@ pub fn recovery_code_used(
             ),
             place.clone(),
             format!("If it was not you, change your password and write to {support} at once."),
+            page.clone(),
         ],
         [
             format!("인증 앱의 코드 대신 복구 코드가 사용되었습니다. {left_ko}"),
@@ -165,11 +189,13 @@ pub fn recovery_code_used(
             format!(
                 "본인이 사용하지 않았다면 비밀번호를 변경하고 바로 {support}(으)로 알려 주세요."
             ),
+            page.clone(),
         ],
         [
             format!("有人使用復原碼代替驗證應用程式的驗證碼。{left_zh}"),
             place,
             format!("若不是您本人使用，請更改密碼並立即聯絡 {support}。"),
+            page,
         ],
     );
     sheet.letter(reader, subject, &text)
@@ -193,7 +219,7 @@ pub fn wrong_codes(
     );
     let text = reader.say(
         [
-            "Somebody entered the right password of your account, and then several wrong codes. Nobody was let in."
+            "Somebody entered the right password of your account, and then several wrong codes, which were refused."
                 .to_owned(),
             place.clone(),
             format!(
@@ -202,7 +228,7 @@ pub fn wrong_codes(
             ),
         ],
         [
-            "누군가 계정의 올바른 비밀번호를 입력한 뒤 인증 코드를 여러 번 잘못 입력했습니다. 로그인되지는 않았습니다."
+            "누군가 계정의 올바른 비밀번호를 입력한 뒤 인증 코드를 여러 번 잘못 입력했습니다. 입력된 코드는 모두 거부되었습니다."
                 .to_owned(),
             place.clone(),
             format!(
@@ -211,7 +237,7 @@ pub fn wrong_codes(
             ),
         ],
         [
-            "有人輸入了您帳號的正確密碼，接著多次輸入錯誤的驗證碼，並未登入成功。".to_owned(),
+            "有人輸入了您帳號的正確密碼，接著多次輸入錯誤的驗證碼，均已遭拒絕。".to_owned(),
             place,
             format!(
                 "若不是您本人，表示有人知道您的密碼：請立即更改密碼。若再次發生，請聯絡 {support}。\n{page}"
