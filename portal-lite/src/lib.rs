@@ -27,6 +27,7 @@ pub mod notice;
 pub mod page;
 pub mod pages;
 pub mod portal;
+pub mod qr;
 pub mod routes;
 pub mod serve;
 pub mod sitemap;

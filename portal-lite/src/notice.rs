@@ -84,6 +84,8 @@ notices! {
     SessionsEnded = "sessions-ended", "notice-sessions-ended";
     /// The password was changed.
     PasswordChanged = "password-changed", "notice-password-changed";
+    /// Two-step verification is off.
+    TwoStepOff = "two-step-off", "notice-two-step-off";
     /// An SSH key was added.
     KeyAdded = "key-added", "notice-key-added";
     /// The SSH key that was pasted is here already; this is it.

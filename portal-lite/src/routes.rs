@@ -281,6 +281,34 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
     Row {
+        path: "/account/two-step",
+        place: Place::Account,
+        form: Some(account::two_step::BEGIN),
+        handler: || get(account::two_step::show).post(account::two_step::begin),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/two-step/confirm",
+        place: Place::Account,
+        form: Some(account::two_step::CONFIRM),
+        handler: || get(account::two_step::show_confirm).post(account::two_step::confirm),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/two-step/codes",
+        place: Place::Account,
+        form: Some(account::two_step::CHANGE),
+        handler: || get(account::two_step::ask_renew).post(account::two_step::renew),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/two-step/off",
+        place: Place::Account,
+        form: Some(account::two_step::CHANGE),
+        handler: || get(account::two_step::ask_off).post(account::two_step::switch_off),
+        ..MEMBERS
+    },
+    Row {
         path: "/account/password",
         place: Place::Account,
         form: Some(account::password::CHANGE),

@@ -74,6 +74,12 @@ document.addEventListener("click", async (event) => {
 });
 showCopyButtons(document);
 
+// Buttons that print the page.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // The price box follows the plan that is chosen: by the visitor, or by a browser that goes back to how the form was.
 function showPrice() {
   const plan = document.querySelector("input[name=plan]:checked");

@@ -14,5 +14,6 @@ mod serving;
 mod style;
 mod support;
 mod texts;
+mod two_step;
 mod ways;
 mod ways_back;

@@ -32,11 +32,13 @@ pub mod mobile;
 pub mod password;
 pub mod proof;
 pub mod sessions;
+pub mod two_step;
 
 /// Its pages: an address, the name of its text.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("/account", "account-profile"),
     ("/account/password", "change-password"),
+    ("/account/two-step", "account-two-step"),
     ("/account/sessions", "account-sessions"),
 ];
 
