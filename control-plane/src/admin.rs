@@ -1,52 +1,46 @@
 //! The operator's command line and the service's side of it: HTTP over a unix socket that only the service's
 //! user can open. The service holds the store's lock, so every command goes through it.
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use axum::{
-    Router,
-    extract::FromRequestParts,
-    http::{Request, request::Parts},
-};
+use axum::{Router, http::Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use innkeeper_wire::{
     api::{PAGE_MAX, Page},
     endpoints::{
-        Ask, Endpoint, Nothing, Who,
+        Ask, Endpoint, Nothing,
         operators::{GetInUse, InviteHost, ListTestimonies},
     },
     error::Problem,
     host::Testimony,
-    id::{HostId, RequestId},
+    id::HostId,
     operator::{Invited, Paged, View},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use crate::{
-    api::{
-        error::Refused,
-        mount::{Admits, Mount as _},
-    },
+    api::{error::Refused, mount::Mount as _},
     authority::Authority,
     in_use::in_use,
-    kernel::{Actor, Caller, Error, duty::Duties},
+    kernel::{Error, duty::Duties},
     nouns::Nouns,
 };
 
 pub mod accounts;
 pub mod authority;
+pub mod door;
 pub mod duties;
 pub mod hosts;
 pub mod mails;
 pub mod recovery;
+pub mod staff;
+
+pub(crate) use self::door::{Admin, Operator, StaffToken, StaffVisitor, Support, Viewer};
+pub use self::door::{Door, staff_router};
 
 /// Largest answer that the command line reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
@@ -65,25 +59,8 @@ pub struct AdminContext {
     pub duties: Duties,
     /// Where hosts dial, such as `https://control.example:8443`.
     pub agent_url: String,
-}
-
-/// Whoever could open the socket.
-pub(crate) struct Operator(pub(crate) Caller);
-
-impl Admits for Operator {
-    const WHO: Who = Who::Operator;
-}
-
-impl FromRequestParts<AdminContext> for Operator {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(_: &mut Parts, context: &AdminContext) -> Result<Self, Infallible> {
-        Ok(Self(Caller {
-            actor: Actor::Operator,
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            request: RequestId::new(context.nouns.ctx.ids()),
-        }))
-    }
+    /// By which door people come in who are served.
+    pub door: Door,
 }
 
 /// The service's side.
@@ -111,6 +88,16 @@ pub fn router(context: AdminContext) -> Router {
         .serve(recovery::dismiss)
         .serve(authority::status)
         .serve(authority::take)
+        .serve(staff::look)
+        .serve(staff::enrol)
+        .serve(staff::sign_in)
+        .serve(staff::sign_out)
+        .serve(staff::me)
+        .serve(staff::list)
+        .serve(staff::add)
+        .serve(staff::reset)
+        .serve(staff::change_role)
+        .serve(staff::disable)
         .with_state(context)
 }
 
@@ -128,7 +115,7 @@ async fn testimonies(
 
 async fn what_is_in_use(
     context: AdminContext,
-    _: Operator,
+    _: Viewer,
     _: Ask<GetInUse>,
 ) -> Result<View, Refused> {
     view(&in_use(context.nouns.ctx.store())?)
@@ -136,7 +123,7 @@ async fn what_is_in_use(
 
 async fn invite(
     context: AdminContext,
-    _: Operator,
+    Admin(caller): Admin,
     Ask { body: request, .. }: Ask<InviteHost>,
 ) -> Result<Invited, Refused> {
     let AdminContext {
@@ -145,7 +132,10 @@ async fn invite(
         agent_url,
         ..
     } = &context;
-    let token = nouns.hosts.invite(&request.name, &request.site).await?;
+    let token = nouns
+        .hosts
+        .invite(caller.actor, &request.name, &request.site)
+        .await?;
     tracing::info!(host.name = request.name, "a host was invited");
     let join_command = format!(
         "innkeeper-agent join --url {agent_url} --token {token} --ca-fingerprint {}",

@@ -10,6 +10,7 @@ use innkeeper_wire::{
         hosts::{HostListQuery, HostOrder, HostStatus},
         reason::Reason,
     },
+    staff::Role,
     time::Timestamp,
 };
 use serde::de::DeserializeOwned;
@@ -100,6 +101,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
+    /// Manages the hoster's staff, who come in by the staff's portal; needs the running service.
+    Staff {
+        #[command(subcommand)]
+        command: StaffCommand,
+    },
     /// Looks after the mails to customers; needs the running service.
     Mails {
         #[command(subcommand)]
@@ -169,6 +175,46 @@ pub(crate) enum AccountCommand {
         /// Does it; without this it is only said what would be done.
         #[arg(long)]
         confirm: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StaffCommand {
+    /// Adds somebody: prints the link with which he chooses a password and sets up an authenticator app, once, within a
+    /// day.
+    Add {
+        /// The name to sign in with.
+        name: String,
+        /// What he is for: viewer, support, engineer, billing or admin.
+        #[arg(long)]
+        role: Role,
+        /// Where he is told of what needs somebody.
+        #[arg(long)]
+        email: String,
+    },
+    /// Lists them: what each is for, whether he can sign in, and since when he is of the staff.
+    List {
+        /// Prints the list as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Changes what somebody is for.
+    Role {
+        /// The name.
+        name: String,
+        /// What he is for from now on.
+        role: Role,
+    },
+    /// Has somebody choose a password and set up an authenticator app anew: prints the link. Ends his sessions. For whoever
+    /// has lost one of the two, was switched off, or is off since the installation was restored.
+    ResetTotp {
+        /// The name.
+        name: String,
+    },
+    /// Switches somebody off, and ends his sessions.
+    Disable {
+        /// The name.
+        name: String,
     },
 }
 

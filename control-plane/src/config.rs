@@ -22,6 +22,7 @@ use self::{
     company::{CompanyConfig, TextFiles},
     mail::check_mail,
     prices::{PlanConfig, TaxConfig},
+    staff::StaffConfig,
 };
 use crate::{
     addresses::rules::pools::{Pool, PoolDescription, Routing, check_together},
@@ -33,6 +34,7 @@ mod amounts;
 pub mod company;
 mod mail;
 pub mod prices;
+pub mod staff;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -54,6 +56,8 @@ pub struct Config {
     pub company: CompanyConfig,
     /// Where we listen.
     pub listen: Listen,
+    /// The staff's door.
+    pub staff: Option<StaffConfig>,
     /// How mail leaves.
     pub mail: Mail,
     /// How much more may be promised than there is.
@@ -373,14 +377,9 @@ impl Config {
 
     /// Whether what others shall find us by is what it should be.
     fn check_names(&self) -> Result<(), ConfigError> {
-        let key = "installation.portal_url";
-        let url = &self.installation.portal_url;
-        if url.ends_with('/') {
-            return Err(value(key, "must not end with a slash"));
-        }
-        if host_of(url).is_none() {
-            let why = format!("`{url}` is no URL such as https://portal.cloud.example");
-            return Err(value(key, why));
+        check_url("installation.portal_url", &self.installation.portal_url)?;
+        if let Some(staff) = &self.staff {
+            staff.check(&self.listen)?;
         }
         for name in &self.listen.agent_names {
             if !is_name_or_address(name) {
@@ -484,6 +483,18 @@ impl Config {
             },
         ]
     }
+}
+
+/// Whether a portal can be there.
+fn check_url(key: &'static str, url: &str) -> Result<(), ConfigError> {
+    if url.ends_with('/') {
+        return Err(value(key, "must not end with a slash"));
+    }
+    if host_of(url).is_none() {
+        let why = format!("`{url}` is no URL such as https://portal.cloud.example");
+        return Err(value(key, why));
+    }
+    Ok(())
 }
 
 /// The host in a URL of http or https, without its port.

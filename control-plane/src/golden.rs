@@ -18,7 +18,7 @@ use crate::{
     kernel::record::{Kind, Rewrite},
     mails,
     nouns::RECORDS,
-    orders, servers,
+    orders, servers, staff,
     store::Key,
 };
 
@@ -32,6 +32,7 @@ const REWRITES: &[&[Rewrite]] = &[
     mails::records::REWRITES,
     orders::records::REWRITES,
     servers::records::REWRITES,
+    staff::records::REWRITES,
 ];
 
 /// Every type, with how it is read and written.

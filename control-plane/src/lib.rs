@@ -39,6 +39,7 @@ pub mod providers;
 mod secret_file;
 pub mod servers;
 pub mod service;
+pub mod staff;
 mod startup;
 pub mod store;
 mod tasks;

@@ -19,6 +19,7 @@ use innkeeper_control_plane::{
         hosts::{accept_capacity_by_command, list_by_command, revoke_by_command},
         mails,
         recovery::RecoveryView,
+        staff,
     },
     api,
     authority::replace_lost,
@@ -53,7 +54,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::arguments::{
     AccountCommand, AuditCommand, CaCommand, Command, CommandLine, HostCommand, KeysCommand,
-    MailsCommand, RecoveryCommand,
+    MailsCommand, RecoveryCommand, StaffCommand,
 };
 
 mod arguments;
@@ -269,8 +270,26 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
                 MailsCommand::Retry => mails::retry_by_command(&socket).await?,
             })
         }
+        Command::Staff { command } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&staff_command(&socket, command).await?)
+        }
         Command::Host { command } => host(&Config::load(file)?, command).await,
         Command::Ca { command } => print(&ca(&Config::load(file)?, command).await?),
+    }
+}
+
+async fn staff_command(socket: &Path, command: StaffCommand) -> anyhow::Result<String> {
+    match command {
+        StaffCommand::Add { name, role, email } => {
+            staff::add_by_command(socket, &name, role, &email).await
+        }
+        StaffCommand::List { json } => staff::list_by_command(socket, printed(json)).await,
+        StaffCommand::Role { name, role } => {
+            staff::change_role_by_command(socket, &name, role).await
+        }
+        StaffCommand::ResetTotp { name } => staff::reset_by_command(socket, &name).await,
+        StaffCommand::Disable { name } => staff::disable_by_command(socket, &name).await,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     mails::{self, Mails, rules::Stationery},
     orders::{self, OrderSettings, Orders},
     servers::{self, Servers},
+    staff::{self, StaffSettings, Staffs},
     store::Store,
     vault::Vault,
 };
@@ -31,6 +32,7 @@ pub const RECORDS: &[(&str, &[Kind])] = &[
     ("mails", mails::records::RECORDS),
     ("orders", orders::records::RECORDS),
     ("servers", servers::records::RECORDS),
+    ("staff", staff::records::RECORDS),
 ];
 
 /// What an operator decides about the installation.
@@ -52,6 +54,8 @@ pub struct Settings {
     pub password_length_min: usize,
     /// Where the portal is, for links in mails; no slash at the end.
     pub portal_url: String,
+    /// Where the staff's portal is, likewise; none when staff have no door.
+    pub staff_portal_url: Option<String>,
     /// The time zone of customers.
     pub time_zone: Zone,
     /// What can be ordered.
@@ -99,6 +103,8 @@ pub struct Wired {
     pub addresses: Addresses,
     /// Customers.
     pub accounts: Accounts,
+    /// The hoster's people.
+    pub staff: Staffs,
     /// Contracts and what is charged for.
     pub billing: Billing,
     /// Hypervisors.
@@ -128,10 +134,11 @@ impl Nouns {
         let addresses = Addresses::new(ctx.clone(), settings.pools.clone(), settings.address_rest);
         let accounts = Accounts::new(
             ctx.clone(),
-            vault,
+            vault.clone(),
             mails.clone(),
             account_settings(&settings),
         );
+        let staff = Staffs::new(ctx.clone(), vault, staff_settings(&settings));
         let billing = Billing::new(ctx.clone());
         let hosts = Hosts::new(
             ctx.clone(),
@@ -179,6 +186,7 @@ impl Nouns {
             mails,
             addresses,
             accounts,
+            staff,
             billing,
             hosts,
             servers,
@@ -211,6 +219,14 @@ fn account_settings(settings: &Settings) -> AccountSettings {
         terms_version: settings.terms_version.clone(),
         server_quota: settings.server_quota,
         sign_ups_per_hour: settings.sign_ups_per_hour,
+    }
+}
+
+fn staff_settings(settings: &Settings) -> StaffSettings {
+    StaffSettings {
+        installation: settings.installation.clone(),
+        portal_url: settings.staff_portal_url.clone(),
+        password_length_min: settings.password_length_min,
     }
 }
 

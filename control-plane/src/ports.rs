@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 
 /// What part of the descriptors each listener may have, in percent, and how many at most.
 const REST: (u64, usize) = (20, 4_096);
-const METRICS: (u64, usize) = (5, 512);
+const METRICS: (u64, usize) = (3, 512);
+const STAFF: (u64, usize) = (2, 512);
 const STRANGERS: (u64, usize) = (20, 12_000);
 const HOSTS: (u64, usize) = (30, 12_000);
 /// A client may have one part in so many of a listener's connections.
@@ -21,6 +22,12 @@ const STRANGER_LIFE_MAX: Duration = Duration::from_secs(60);
 pub fn rest(descriptors: u64, trusted_proxies: &Networks) -> Places {
     let exempt = Networks::loopback().and(trusted_proxies);
     Places::new("rest", limits(budget(descriptors, REST)), exempt)
+}
+
+/// The places of the staff's door. Their portal may have all of them.
+#[must_use]
+pub fn staff(descriptors: u64, sources: &Networks) -> Places {
+    Places::new("staff", limits(budget(descriptors, STAFF)), sources.clone())
 }
 
 /// The places of those who fetch the metrics.
@@ -82,7 +89,8 @@ mod tests {
     #[test]
     fn listeners_leave_descriptors_to_the_store() {
         for descriptors in [1_024, 4_096, 65_536] {
-            let all = [REST, METRICS, STRANGERS, HOSTS].map(|part| budget(descriptors, part));
+            let all =
+                [REST, METRICS, STAFF, STRANGERS, HOSTS].map(|part| budget(descriptors, part));
             let all: usize = all.iter().sum();
             let all = u64::try_from(all).expect("few");
             assert!(all * 4 <= descriptors * 3, "{all} of {descriptors}");

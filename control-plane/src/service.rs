@@ -24,12 +24,12 @@ use innkeeper_wire::{
     time::{Clock, SystemClock},
 };
 use rand::{TryRngCore as _, rngs::OsRng};
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::duties::{Erasures, LapsedSignUps},
-    admin::{self, AdminContext},
+    admin::{self, AdminContext, Door},
     agent_api::{
         self, AgentContext,
         listener::{Listener, STRANGER_LIFE},
@@ -39,7 +39,7 @@ use crate::{
     authority::{Authority, CertificateRenewal},
     blobs::{Blobs, ImportError, import_all},
     catalogue::{Catalogue, Image},
-    config::Config,
+    config::{Config, staff::StaffConfig},
     continuity::witnesses::WitnessKey,
     kernel::{
         Error,
@@ -140,6 +140,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
         blobs,
         metrics,
         portal_key: files.portal_key,
+        staff_portal_key: files.staff_portal_key,
         descriptors,
     };
     listen(parts, sockets, admin, &tasks, &stop)?;
@@ -197,6 +198,7 @@ struct Parts<'a> {
     blobs: Blobs,
     metrics: Metrics,
     portal_key: Digest,
+    staff_portal_key: Option<Digest>,
     descriptors: u64,
 }
 
@@ -215,6 +217,7 @@ fn listen(
         blobs,
         metrics,
         portal_key,
+        staff_portal_key,
         descriptors,
     } = parts;
     let agent_places = AgentPlaces::new(descriptors);
@@ -231,14 +234,14 @@ fn listen(
     say_where("the agent API", &sockets.agent)?;
     let listener = agent_listener(config, agent_context, agent_places.clone());
     tasks.spawn("the agent API", listener.run(sockets.agent, stop.clone()));
-    let context = Context {
+    let rest_context = Context {
         nouns: nouns.clone(),
         metrics: metrics.clone(),
         portal_key,
         trusted_proxies: Arc::new(config.listen.trusted_proxies.clone()),
     };
     say_where("the REST API", &sockets.rest)?;
-    let (router, places) = (api::router(context), rest_places.clone());
+    let (router, places) = (api::router(rest_context.clone()), rest_places.clone());
     let rest = innkeeper_listener::serve(sockets.rest, router, places, DRAIN, stop.clone());
     tasks.spawn("the REST API", rest);
     let scraped = Scraped {
@@ -256,10 +259,71 @@ fn listen(
         authority,
         duties,
         agent_url: agent_url(config)?,
+        door: Door::Socket,
     };
+    if let Some(door) = StaffDoor::of(config, sockets.staff, staff_portal_key) {
+        let (admin, rest) = (context.clone(), rest_context);
+        tasks.spawn(
+            "the staff's door",
+            door.serve(admin, rest, descriptors, stop)?,
+        );
+    }
     let admin = admin_listener(admin, context, stop.clone());
     tasks.spawn("the admin socket", admin);
     Ok(())
+}
+
+/// What the staff's door is made of.
+struct StaffDoor<'a> {
+    config: &'a StaffConfig,
+    socket: TcpListener,
+    portal_key: Digest,
+}
+
+impl<'a> StaffDoor<'a> {
+    /// None when the configuration has none.
+    fn of(
+        config: &'a Config,
+        socket: Option<TcpListener>,
+        portal_key: Option<Digest>,
+    ) -> Option<Self> {
+        Some(Self {
+            config: config.staff.as_ref()?,
+            socket: socket?,
+            portal_key: portal_key?,
+        })
+    }
+
+    fn serve(
+        self,
+        admin: AdminContext,
+        rest: Context,
+        descriptors: u64,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let Self {
+            config,
+            socket,
+            portal_key,
+        } = self;
+        say_where("the staff's door", &socket)?;
+        // Who the portal's visitor is only the portal says.
+        let identity = Context {
+            portal_key,
+            trusted_proxies: Arc::default(),
+            ..rest
+        };
+        let sources = Arc::new(config.sources.clone());
+        let router = admin::staff_router(admin, identity, sources);
+        let places = ports::staff(descriptors, &config.sources);
+        Ok(innkeeper_listener::serve(
+            socket,
+            router,
+            places,
+            DRAIN,
+            stop.clone(),
+        ))
+    }
 }
 
 /// What can be ordered, with the images taken in.
@@ -299,6 +363,7 @@ fn settings(
         company: config.company.company(),
         password_length_min: installation.password_length_min,
         portal_url: installation.portal_url.clone(),
+        staff_portal_url: config.staff.as_ref().map(|staff| staff.portal_url.clone()),
         time_zone: installation.time_zone.clone(),
         catalogue,
         pools: config.pools()?,

@@ -32,6 +32,7 @@ pub(crate) struct Files {
     pub(crate) terms: LegalTexts,
     pub(crate) privacy: Option<LegalTexts>,
     pub(crate) portal_key: Digest,
+    pub(crate) staff_portal_key: Option<Digest>,
     pub(crate) mailer: Mailer,
 }
 
@@ -41,7 +42,8 @@ impl Files {
         Ok(Self {
             terms: read_terms(config)?,
             privacy: read_privacy(config)?,
-            portal_key: read_portal_key(config)?,
+            portal_key: read_portal_key(&config.portal_key_file)?,
+            staff_portal_key: read_staff_portal_key(config)?,
             mailer: Mailer::configured(config)?,
         })
     }
@@ -61,16 +63,31 @@ pub(crate) fn read_privacy(config: &Config) -> Result<Option<LegalTexts>, Config
         .transpose()
 }
 
-/// What the portal's secret is compared with.
-pub(crate) fn read_portal_key(config: &Config) -> anyhow::Result<Digest> {
-    let key = config::read(&config.portal_key_file)?;
+/// What a portal's secret is compared with.
+pub(crate) fn read_portal_key(file: &Path) -> anyhow::Result<Digest> {
+    let key = config::read(file)?;
     let key = key.trim_end();
     ensure!(
         key.len() >= PORTAL_KEY_LENGTH_MIN,
         "{} has less than {PORTAL_KEY_LENGTH_MIN} characters",
-        config.portal_key_file.display()
+        file.display()
     );
     Ok(Digest::of(key.as_bytes()))
+}
+
+/// The same of the staff's portal, if staff have a door. With the customers' portal's secret it would be no door of its own.
+pub(crate) fn read_staff_portal_key(config: &Config) -> anyhow::Result<Option<Digest>> {
+    let Some(staff) = &config.staff else {
+        return Ok(None);
+    };
+    let key = read_portal_key(&staff.portal_key_file)?;
+    ensure!(
+        key != read_portal_key(&config.portal_key_file)?,
+        "{} and {} hold the same secret: each portal needs one of its own",
+        staff.portal_key_file.display(),
+        config.portal_key_file.display()
+    );
+    Ok(Some(key))
 }
 
 /// What the configuration offers, as far as records may need it.
@@ -153,6 +170,7 @@ pub(crate) fn check_authority_of(
 pub(crate) struct Sockets {
     pub(crate) agent: TcpListener,
     pub(crate) rest: TcpListener,
+    pub(crate) staff: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -162,6 +180,10 @@ impl Sockets {
         Ok(Self {
             agent: bind("the agent API", listen.agent)?,
             rest: bind("the REST API", listen.api)?,
+            staff: match &config.staff {
+                Some(staff) => Some(bind("the staff's door", staff.listen)?),
+                None => None,
+            },
         })
     }
 }

@@ -34,6 +34,7 @@ pub fn settings(networks: &[&str]) -> Settings {
         company: Company::default(),
         password_length_min: 15,
         portal_url: "https://portal.cloud.example".to_owned(),
+        staff_portal_url: Some("https://ops.cloud.example".to_owned()),
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         catalogue: catalogue(),
         pools: networks.iter().map(pool).collect(),

@@ -30,7 +30,7 @@ use innkeeper_control_plane::{
     authority::Authority,
     blobs::Blobs,
     continuity::{roll_over::stage, rules::roll_over::Step},
-    kernel::Error,
+    kernel::{Actor, Error},
     metrics::Metrics,
     nouns::Nouns,
     ports::AgentPlaces,
@@ -163,7 +163,12 @@ impl Cloud {
     async fn join_in(&self, name: &str, folder: &Path) -> HostId {
         let invitation = Invitation {
             url: format!("https://{}", self.address),
-            token: self.nouns.hosts.invite(name, "lab").await.expect("invited"),
+            token: self
+                .nouns
+                .hosts
+                .invite(Actor::Operator, name, "lab")
+                .await
+                .expect("invited"),
             ca_fingerprint: self.authority.present().issuer().fingerprint(),
         };
         let joined = join(&invitation, folder, Arc::new(SystemClock)).await;
@@ -436,7 +441,12 @@ async fn a_roll_over_refuses_no_request_of_a_host_that_follows() {
         .by_name("h3")
         .expect("readable")
         .expect("it joined");
-    cloud.nouns.hosts.revoke(former).await.expect("revoked");
+    cloud
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, former)
+        .await
+        .expect("revoked");
     let again = cloud.join_in("h3", sleeping.path()).await;
     assert_ne!(again, former);
     let back = [Agent::start(sleeping.path())];

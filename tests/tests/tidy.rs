@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 19] = [
     &["store", "vault", "catalogue", "legal", "owner", "tasks"],
     &["kernel", "secret_file"],
     &["mails", "addresses", "credentials"],
-    &["accounts"],
+    &["accounts", "staff"],
     &["billing", "hosts"],
     &["servers"],
     &["orders"],

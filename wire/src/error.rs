@@ -113,6 +113,8 @@ problem_codes! {
     EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
     /// Its owner must prove again that it is he who uses the session: see `/sessions/current/proofs`.
     StepUpRequired = "step-up-required", 403, "Prove again who you are";
+    /// Somebody of the staff asks for what another role may do.
+    NotYourRole = "not-your-role", 403, "This is for another role";
     /// The account has as many of these as it may.
     QuotaExceeded = "quota-exceeded", 403, "The account's limit is reached";
     /// Operators must look at this host before it is served again. Only agents see this.

@@ -117,8 +117,10 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A customer's (later also an operator's) account.
+    /// A customer's account.
     AccountId = "acc",
+    /// A member of the hoster's staff.
+    StaffId = "stf",
     /// A session of an account.
     SessionId = "ses",
     /// An SSH public key kept in an account.

@@ -31,6 +31,7 @@ pub mod price;
 pub mod samples;
 pub mod size;
 pub mod ssh;
+pub mod staff;
 pub mod time;
 pub mod vm;
 pub mod zone;

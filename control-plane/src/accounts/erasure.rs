@@ -61,10 +61,10 @@ impl Accounts {
     }
 
     /// Erases an account for good. One that is erased already is as good.
-    pub async fn erase(&self, account: AccountId) -> Result<(), Error> {
+    pub async fn erase(&self, by: Actor, account: AccountId) -> Result<(), Error> {
         let cause = format!("erase {account}");
         self.ctx
-            .commit(Actor::Operator, &cause, |tx| {
+            .commit(by, &cause, |tx| {
                 let found = tx.get::<Account>(&account)?.ok_or(Error::NotFound)?;
                 if found.state == AccountState::Erased {
                     return Ok(());

@@ -1,159 +1,57 @@
-//! Counting wrong passwords (`credentials::rules::lockout`): by what was typed, and where from. Nothing in here depends on whether
-//! there is such an account, but that a known device of an account counts by itself.
+//! What wrong passwords and codes of accounts count for ([`crate::credentials::guesses`]). A known device of an account counts
+//! by itself.
 
 use std::net::IpAddr;
 
 use innkeeper_wire::{id::AccountId, time::Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::{Accounts, logins::named};
 use crate::{
     accounts::rules::account::Person,
-    credentials::rules::lockout::{Attempts, KEPT, Source, client, network},
+    credentials::guesses::{Guess, Reached},
     kernel::Error,
 };
-
-/// Characters that are kept of the hash of a source: enough to tell sources apart.
-const SOURCE_NAME_CHARS: usize = 16;
-
-/// What an attempt counts for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Guess {
-    /// Name of the entry with the attempts.
-    counter: String,
-    from: Source,
-}
-
-/// How far the attempts at a name have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reached {
-    /// Others may go on, and so may this source.
-    Few,
-    /// This was the last one that this source has for a while.
-    SourceLimit,
-    /// This was the last one that strangers have for a day.
-    Limit,
-}
 
 impl Accounts {
     /// An attempt at what was typed, from an address.
     pub(super) fn guess(&self, login: &str, address: IpAddr) -> Guess {
-        Guess {
-            counter: self.guesses_at(&named(login).to_lowercase()),
-            from: self.source(address),
-        }
+        self.guesses.at(&named(login).to_lowercase(), address)
     }
 
     /// An attempt at the second factor of an account, from an address. Counted apart from passwords: whoever makes it
     /// knows the right one.
     pub(super) fn guess_of_code(&self, account: AccountId, address: IpAddr) -> Guess {
-        Guess {
-            counter: self.guesses_at(&format!("code of {account}")),
-            from: self.source(address),
-        }
-    }
-
-    fn source(&self, address: IpAddr) -> Source {
-        // Who tried what from where is nobody's business, so both are hashes.
-        let hashed = |network: String| {
-            let mut name = self.vault.name_of("guess from", &network);
-            name.truncate(SOURCE_NAME_CHARS);
-            name
-        };
-        Source {
-            narrow: hashed(client(address)),
-            wide: Some(hashed(network(address))),
-        }
+        self.guesses.at(&format!("code of {account}"), address)
     }
 
     /// An attempt from a device that is known to the account, wherever it is.
     pub(super) fn guess_of_device(&self, device: &str) -> Guess {
-        Guess {
-            counter: self.guesses_at(&format!("device {device}")),
-            from: Source {
-                narrow: "device".to_owned(),
-                wide: None,
-            },
-        }
+        self.guesses.of_device(device)
     }
 
-    fn guesses_at(&self, what: &str) -> String {
-        format!("guess/{}", self.vault.name_of("attempts", what))
-    }
-
-    /// Refuses what is locked. Changes nothing.
     pub(super) fn check_guess(&self, guess: &Guess, now: Timestamp) -> Result<(), Error> {
-        match self.ctx.recall::<Attempts>(&guess.counter)? {
-            Some(found) => refuse_locked(&found.value, guess, now),
-            None => Ok(()),
-        }
+        self.guesses.check(guess, now)
     }
 
-    /// Counts an attempt before the password is looked at, so that a crash in between forgives nothing.
     pub(super) async fn count_guess(
         &self,
         guess: &Guess,
         now: Timestamp,
     ) -> Result<Reached, Error> {
-        loop {
-            let found = self.ctx.recall::<Attempts>(&guess.counter)?;
-            let (earlier, entry) = found.map(|found| (found.value, found.entry)).unzip();
-            let earlier = earlier.unwrap_or_default();
-            refuse_locked(&earlier, guess, now)?;
-            let counted = earlier.with(guess.from.clone(), now);
-            let expires_at = now.after(KEPT);
-            // Lost to another attempt at the same moment: count again. Each loser means one winner counted, and
-            // enough of those lock, so this ends.
-            let swapped = self.ctx.swap(&guess.counter, entry, &counted, expires_at);
-            if swapped.await? {
-                let is_source_locked = counted.locked_for(&guess.from, now).is_some();
-                return Ok(match (counted.lock_all(now), is_source_locked) {
-                    (true, _) => Reached::Limit,
-                    (false, true) => Reached::SourceLimit,
-                    (false, false) => Reached::Few,
-                });
-            }
-        }
+        self.guesses.count(guess, now).await
+    }
+
+    pub(super) async fn forgive(&self, guess: &Guess) -> Result<(), Error> {
+        self.guesses.forgive(guess).await
     }
 
     /// Forgets all attempts at somebody's ID and address, wherever they came from: he has chosen another password by a mail
     /// that he alone can read. He has it also when they can't be forgotten.
     pub(super) async fn forgive_all(&self, person: &Person) {
         for login in [&person.login_id, &person.email] {
-            let counter = self.guesses_at(&named(login).to_lowercase());
-            if let Err(error) = self.ctx.forget(&counter).await {
+            if let Err(error) = self.guesses.forget(&named(login).to_lowercase()).await {
                 tracing::warn!(%error, "what wrong passwords have locked stays locked");
             }
         }
-    }
-
-    /// Forgets the attempts of a source that came with the right password.
-    pub(super) async fn forgive(&self, guess: &Guess) -> Result<(), Error> {
-        loop {
-            let Some(found) = self.ctx.recall::<Attempts>(&guess.counter)? else {
-                return Ok(());
-            };
-            let expires_at = found.entry.expires_at;
-            let others = found.value.without(&guess.from);
-            if others.is_empty() {
-                return self.ctx.forget(&guess.counter).await;
-            }
-            // Lost to another attempt: as in counting.
-            let swapped = self
-                .ctx
-                .swap(&guess.counter, Some(found.entry), &others, expires_at);
-            if swapped.await? {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn refuse_locked(attempts: &Attempts, guess: &Guess, now: Timestamp) -> Result<(), Error> {
-    match attempts.locked_for(&guess.from, now) {
-        Some(remaining) => Err(Error::Locked {
-            remaining_s: remaining.as_secs().max(1),
-        }),
-        None => Ok(()),
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
-use self::{mails::LockOuts, rate_limits::RateLimits, wishes::Wishes};
+use self::{mails::LockOuts, wishes::Wishes};
 use crate::{
     accounts::rules::{account::Account, mailbox},
-    credentials::Passwords,
+    credentials::{Passwords, guesses::Guesses, rate_limits::RateLimits},
     kernel::{Caller, Ctx, Error, Tx},
     mails::Mails,
     vault::Vault,
@@ -26,7 +26,6 @@ mod pending;
 mod personal;
 mod profile;
 mod quota;
-mod rate_limits;
 pub(crate) mod records;
 mod recovery;
 pub mod rules;
@@ -39,7 +38,7 @@ mod wishes;
 
 pub use self::{
     erasure::ErasurePlan,
-    sessions::{Asked, SignIn, SignedIn},
+    sessions::{SignIn, SignedIn},
 };
 
 /// What an operator decides about accounts.
@@ -66,6 +65,7 @@ pub struct Accounts {
     started_at: Timestamp,
     passwords: Arc<Passwords>,
     rate_limits: Arc<RateLimits>,
+    guesses: Guesses,
     wishes: Arc<Wishes>,
     lock_outs: Arc<LockOuts>,
 }
@@ -75,6 +75,7 @@ impl Accounts {
     #[must_use]
     pub fn new(ctx: Ctx, vault: Vault, mails: Mails, settings: AccountSettings) -> Self {
         let started_at = ctx.now();
+        let guesses = Guesses::new(ctx.clone(), vault.clone());
         Self {
             ctx,
             vault,
@@ -83,6 +84,7 @@ impl Accounts {
             started_at,
             passwords: Arc::new(Passwords::new()),
             rate_limits: Arc::default(),
+            guesses,
             wishes: Arc::default(),
             lock_outs: Arc::default(),
         }

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 
 use innkeeper_wire::{error::chain, id::AccountId, time::Timestamp};
 
-use super::{Accounts, erasure::remove_links, rate_limits::Limited, records::Erasing};
+use super::{Accounts, erasure::remove_links, records::Erasing};
 use crate::{
     accounts::rules::{
         account::{Account, AccountState, PENDING_VALID, PendingConfirmation},
         mailbox,
     },
+    credentials::rate_limits::Limited,
     kernel::{Actor, Error, duty::Outcome, gate::HOSTS_AWAITED},
     mails::rules::{MailContent, MailKind},
 };

@@ -3,14 +3,14 @@
 
 use innkeeper_wire::{api::NewPasswordRequest, id::AccountId, time::Timestamp};
 
-use super::{Accounts, rate_limits::Limited};
+use super::Accounts;
 use crate::{
     accounts::rules::{
         account::{Account, AccountState, Person},
         letters, mailbox,
         password_reset::{PasswordReset, Wish, wish},
     },
-    credentials::{Asker, rules::password::check},
+    credentials::{Asker, rate_limits::Limited, rules::password::check},
     kernel::{Actor, Caller, Error, Tx, secret},
     mails::{
         ReadyMail,

@@ -9,15 +9,18 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, guesses::Guess};
+use super::Accounts;
 use crate::{
     accounts::rules::{
         account::{Account, Person},
         second_factor::{PENDING_VALID, SecondFactor, Used},
     },
-    credentials::rules::{
-        recovery_codes::{CODE_BYTES, CODES, RecoveryCodes},
-        totp::{SECRET_BYTES, Secret},
+    credentials::{
+        guesses::Guess,
+        rules::{
+            recovery_codes::{CODE_BYTES, CODES, RecoveryCodes},
+            totp::{SECRET_BYTES, Secret},
+        },
     },
     kernel::{Actor, Caller, Error, Tx, field, sealed::Sealed, secret},
     mails::rules::{MailContent, SignInPlace},

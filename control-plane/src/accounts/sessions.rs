@@ -10,19 +10,20 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Accounts,
-    guesses::{Guess, Reached},
-    rate_limits::Limited,
-};
+use super::Accounts;
 use crate::{
     accounts::rules::{
         account::{Account, AccountState, Person},
         second_factor::CHALLENGE_VALID,
         session::{self, SessionPlace},
     },
-    credentials::{Asker, Verdict, rules::lockout::written_network},
-    kernel::{Actor, Caller, Error, sealed::Sealed, secret},
+    credentials::{
+        Asker, Verdict,
+        guesses::{Guess, Reached},
+        rate_limits::Limited,
+        rules::lockout::written_network,
+    },
+    kernel::{Actor, Asked, Caller, Error, sealed::Sealed, secret},
 };
 
 /// A session ends after this long in any case (security.md 4.6).
@@ -31,15 +32,6 @@ const SESSION_LIFE: Duration = Duration::from_secs(8 * 3_600);
 const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 /// How often the last use is written down: once a minute is exact enough.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
-
-/// Who asks something of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// Somebody who is there, or nobody knows: it is used.
-    ByPerson,
-    /// A program that looks by itself, such as a page that was left open: a session that nobody uses ends all the same.
-    ByItself,
-}
 
 /// Who has come with the token of a session.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,6 @@ use innkeeper_wire::{
 
 use super::{
     Accounts,
-    rate_limits::Limited,
     records::{EmailIndex, LoginClaim},
 };
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
         },
         letters, mailbox,
     },
-    credentials::Asker,
+    credentials::{Asker, rate_limits::Limited},
     kernel::{Actor, Caller, Error, Tx, field, sealed::Sealed, secret},
     mails::{ReadyMail, rules::MailContent},
 };

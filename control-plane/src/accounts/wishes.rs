@@ -3,8 +3,11 @@
 
 use std::{collections::VecDeque, net::IpAddr, sync::Mutex};
 
-use super::{Accounts, logins::named, rate_limits::Limited};
-use crate::kernel::{Actor, Caller, Error};
+use super::{Accounts, logins::named};
+use crate::{
+    credentials::rate_limits::Limited,
+    kernel::{Actor, Caller, Error},
+};
 
 /// Wishes that wait to be looked at.
 const WISHES_MAX: usize = 1_000;

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, Operator, ask, view};
+use super::{Admin, AdminContext, ask, view};
 use crate::{
     accounts::{ErasurePlan, rules::account::AccountState},
     api::error::Refused,
@@ -60,7 +60,7 @@ impl From<ErasurePlan> for PlanAnswer {
 
 pub(super) async fn plan(
     context: AdminContext,
-    _: Operator,
+    _: Admin,
     Ask { body: request, .. }: Ask<PlanErasure>,
 ) -> Result<View, Refused> {
     let planned = context
@@ -83,10 +83,10 @@ pub(super) async fn plan(
 
 pub(super) async fn erase(
     context: AdminContext,
-    _: Operator,
+    Admin(caller): Admin,
     Ask { path: account, .. }: Ask<EraseAccount>,
 ) -> Result<Nothing, Refused> {
-    context.nouns.accounts.erase(account).await?;
+    context.nouns.accounts.erase(caller.actor, account).await?;
     tracing::info!(account.id = %account, "an account was erased");
     Ok(Nothing)
 }

@@ -9,7 +9,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, Operator, Printed, ask, view};
+use super::{AdminContext, Printed, Viewer, ask, view};
 use crate::{
     api::error::Refused,
     kernel::duty::{DutyState, Ending, LastFailure},
@@ -48,7 +48,7 @@ impl From<DutyState> for DutyLine {
 
 pub(super) async fn list(
     context: AdminContext,
-    _: Operator,
+    _: Viewer,
     _: Ask<ListDuties>,
 ) -> Result<View, Refused> {
     let states = context.duties.states().into_iter();

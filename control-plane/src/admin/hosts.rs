@@ -23,7 +23,7 @@ use innkeeper_wire::{
 };
 use serde::Serialize;
 
-use super::{AdminContext, Operator, Printed, accounts::Confirmed, all, ask};
+use super::{Admin, AdminContext, Printed, Viewer, accounts::Confirmed, all, ask};
 use crate::{
     addresses::UnlistedAddress,
     api::{error::Refused, slice::slice},
@@ -104,7 +104,7 @@ pub(super) fn lines(nouns: &Nouns) -> Result<Vec<HostLine>, Error> {
 
 pub(super) async fn list(
     context: AdminContext,
-    _: Operator,
+    _: Viewer,
     ask: Ask<ListHosts>,
 ) -> Result<Page<HostLine>, Refused> {
     let query = ask.query;
@@ -121,7 +121,7 @@ pub(super) async fn list(
 
 pub(super) async fn cordon(
     context: AdminContext,
-    Operator(caller): Operator,
+    Admin(caller): Admin,
     ask: Ask<CordonHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
@@ -133,7 +133,7 @@ pub(super) async fn cordon(
 
 pub(super) async fn uncordon(
     context: AdminContext,
-    Operator(caller): Operator,
+    Admin(caller): Admin,
     ask: Ask<UncordonHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
@@ -145,7 +145,7 @@ pub(super) async fn uncordon(
 
 pub(super) async fn stranded(
     context: AdminContext,
-    _: Operator,
+    _: Viewer,
     ask: Ask<GetStranded>,
 ) -> Result<StrandedAnswer, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
@@ -159,11 +159,11 @@ pub(super) async fn stranded(
 
 pub(super) async fn revoke(
     context: AdminContext,
-    _: Operator,
+    Admin(caller): Admin,
     ask: Ask<RevokeHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
-    context.nouns.hosts.revoke(host).await?;
+    context.nouns.hosts.revoke(caller.actor, host).await?;
     context.nouns.continuity.forget(host);
     tracing::info!(host.id = %host, "a host was revoked");
     Ok(Nothing)
@@ -171,22 +171,26 @@ pub(super) async fn revoke(
 
 pub(super) async fn release(
     context: AdminContext,
-    _: Operator,
+    Admin(caller): Admin,
     ask: Ask<ReleaseHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
-    context.nouns.hosts.release(host).await?;
+    context.nouns.hosts.release(caller.actor, host).await?;
     tracing::info!(host.id = %host, "a host was released from quarantine");
     Ok(Nothing)
 }
 
 pub(super) async fn accept_capacity(
     context: AdminContext,
-    _: Operator,
+    Admin(caller): Admin,
     ask: Ask<AcceptCapacity>,
 ) -> Result<HostCapacity, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
-    let accepted = context.nouns.hosts.accept_capacity(host).await?;
+    let accepted = context
+        .nouns
+        .hosts
+        .accept_capacity(caller.actor, host)
+        .await?;
     tracing::info!(host.id = %host, ?accepted, "a host's capacity was accepted");
     Ok(accepted)
 }

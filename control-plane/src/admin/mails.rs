@@ -13,7 +13,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, Operator, Printed, ask, view};
+use super::{AdminContext, Printed, Support, Viewer, ask, view};
 use crate::{
     api::error::Refused,
     mails::{
@@ -107,7 +107,7 @@ fn lines(mails: &Mails) -> Result<Vec<MailLine>, crate::kernel::Error> {
 
 pub(super) async fn list(
     context: AdminContext,
-    _: Operator,
+    _: Viewer,
     _: Ask<ListMails>,
 ) -> Result<View, Refused> {
     view(&lines(&context.nouns.mails)?)
@@ -115,10 +115,10 @@ pub(super) async fn list(
 
 pub(super) async fn retry(
     context: AdminContext,
-    _: Operator,
+    Support(caller): Support,
     _: Ask<RetryMails>,
 ) -> Result<Nothing, Refused> {
-    tracing::info!("an operator has all waiting mails tried at once");
+    tracing::info!(by = %caller.actor, "all waiting mails are tried at once");
     context.nouns.mails.retry_all();
     Ok(Nothing)
 }

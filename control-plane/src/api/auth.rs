@@ -19,8 +19,8 @@ use super::{
     mount::Admits,
 };
 use crate::{
-    accounts::{Asked, SignedIn},
-    kernel::{Actor, Caller, Error},
+    accounts::SignedIn,
+    kernel::{Actor, Asked, Caller, Error},
 };
 
 /// Anybody.
@@ -146,7 +146,7 @@ impl FromRequestParts<Context> for Token {
 }
 
 /// Whether somebody is there who asks, as the request says.
-fn asked(parts: &Parts) -> Result<Asked, Refused> {
+pub(crate) fn asked(parts: &Parts) -> Result<Asked, Refused> {
     let said = parts.headers.get(UNATTENDED.name);
     match said.map(HeaderValue::as_bytes) {
         Some(b"1") if parts.method.is_safe() => Ok(Asked::ByItself),
@@ -158,13 +158,13 @@ fn asked(parts: &Parts) -> Result<Asked, Refused> {
     }
 }
 
-fn bearer(parts: &Parts) -> Option<&str> {
+pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && token.len() <= 128).then(|| token.trim())
 }
 
-fn caller(parts: &Parts, actor: Actor) -> Result<Caller, Refused> {
+pub(crate) fn caller(parts: &Parts, actor: Actor) -> Result<Caller, Refused> {
     let origin = parts.extensions.get::<Origin>();
     let origin = origin.ok_or_else(|| Error::Storage("a request without a name".to_owned()))?;
     Ok(Caller {

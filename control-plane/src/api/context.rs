@@ -48,7 +48,7 @@ pub(super) struct Origin {
 }
 
 /// Names the request, finds out whose it is, counts it, and writes the name into the answer.
-pub(super) async fn identify(
+pub(crate) async fn identify(
     State(context): State<Context>,
     mut request: Request,
     next: Next,
@@ -68,6 +68,7 @@ pub(super) async fn identify(
         .map_or("none".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
     request.extensions_mut().insert(origin);
+    request.extensions_mut().insert(caller);
     let started = tokio::time::Instant::now();
     let response = next.run(request).await;
     let seconds = started.elapsed().as_secs_f64();
@@ -94,7 +95,7 @@ pub(super) async fn identify(
 
 /// Whether somebody says that he is the portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SaysPortal {
+pub(crate) enum SaysPortal {
     No,
     Rightly,
     Wrongly,

@@ -149,7 +149,7 @@ pub(crate) async fn no_such_method() -> Refused {
 
 /// Answers when a handler panicked: a bug of ours, which must not take others' requests along.
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let what = panic.downcast_ref::<String>().map(String::as_str);
     let what = what
         .or_else(|| panic.downcast_ref::<&str>().copied())

@@ -17,7 +17,7 @@ pub use self::document::openapi;
 use self::{context::Context, error::Refused, mount::Mount as _};
 
 mod accounts;
-mod auth;
+pub(crate) mod auth;
 mod catalogue;
 pub mod context;
 mod document;
@@ -31,9 +31,9 @@ pub(crate) mod slice;
 mod ssh_keys;
 
 /// Largest body of a request: four times what the longest needs. Many come at a time, slowly, and lie in memory.
-const BODY_BYTES_MAX: usize = 16 * 1_024;
+pub(crate) const BODY_BYTES_MAX: usize = 16 * 1_024;
 /// Longest that a request may take.
-const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+pub(crate) const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 
 const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 

@@ -23,9 +23,11 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let reader = Reader::find();
     let mut found = vec![
         judge("terms", startup::read_terms(config), describe),
-        judge("portal's key", startup::read_portal_key(config), |_| {
-            "long enough".to_owned()
-        }),
+        judge(
+            "portal's key",
+            startup::read_portal_key(&config.portal_key_file),
+            |_| "long enough".to_owned(),
+        ),
         judge("mail settings", Mailer::configured(config), |_| {
             format!("mails are from {}", config.mail.from)
         }),
@@ -34,6 +36,11 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         Ok(None) => {}
         Ok(Some(texts)) => found.push(Finding::ok("privacy policy", describe(&texts))),
         Err(error) => found.push(Finding::problem("privacy policy", chain(&error))),
+    }
+    match startup::read_staff_portal_key(config) {
+        Ok(None) => {}
+        Ok(Some(_)) => found.push(Finding::ok("staff portal's key", "long enough".to_owned())),
+        Err(error) => found.push(Finding::problem("staff portal's key", format!("{error:#}"))),
     }
     let unsaid = config.unsaid().into_iter();
     found.extend(unsaid.map(|what| Finding::warning("company", what)));
@@ -44,6 +51,12 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let texts = texts.into_iter().flatten().flat_map(TextFiles::files);
     let mut files: Vec<_> = texts.map(|(_, file)| file.to_owned()).collect();
     files.push(config.portal_key_file.clone());
+    files.extend(
+        config
+            .staff
+            .as_ref()
+            .map(|staff| staff.portal_key_file.clone()),
+    );
     files.extend(config.mail.password_file.clone());
     for image in config.images.iter().filter(|image| !image.retired) {
         let checked = blobs::check(&config.data_dir, &image.file, image.format);

@@ -37,12 +37,15 @@ pub(super) async fn check(config: &Config, service: Service) -> Vec<Finding> {
 async fn ports(config: &Config, service: Service) -> Vec<Finding> {
     type Complaint = fn(&'static str, String) -> Finding;
     let listen = &config.listen;
-    let wanted: [(_, _, Complaint); 3] = [
+    let mut wanted: Vec<(_, _, Complaint)> = vec![
         ("the agent API", listen.agent, Finding::problem),
         ("the REST API", listen.api, Finding::problem),
         // Without these the service runs.
         (METRICS, listen.metrics, Finding::warning),
     ];
+    if let Some(staff) = &config.staff {
+        wanted.push(("the staff's door", staff.listen, Finding::problem));
+    }
     // All at the same time: two that want one port are found as well.
     let mut held = Vec::new();
     let mut found = Vec::new();

@@ -64,7 +64,7 @@ impl Hosts {
 
     /// Has a host count with all that it says now that it has: an operator knows that it was extended. Gives what
     /// that is. What it says while something of it is away would be what it is measured by from then on.
-    pub async fn accept_capacity(&self, host: HostId) -> Result<HostCapacity, Error> {
+    pub async fn accept_capacity(&self, by: Actor, host: HostId) -> Result<HostCapacity, Error> {
         let refused = |why: &str| Error::OperatorRefused(why.to_owned());
         let heard = self.presence.heard(host);
         let heard = heard.ok_or_else(|| refused("it has not reported since the start"))?;
@@ -96,6 +96,6 @@ impl Hosts {
             tx.put(&host, &next)?;
             Ok(heard.claims)
         };
-        self.ctx.commit(Actor::Operator, &cause, decide).await
+        self.ctx.commit(by, &cause, decide).await
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 
 impl Hosts {
     /// Invites a host: makes a one-time token, valid for ten minutes, bound to a name and a site.
-    pub async fn invite(&self, name: &str, site: &str) -> Result<String, Error> {
+    pub async fn invite(&self, by: Actor, name: &str, site: &str) -> Result<String, Error> {
         let site = self.site_called(site)?;
         if !is_host_name(name) {
             return Err(Error::OperatorRefused(format!(
@@ -46,7 +46,7 @@ impl Hosts {
             };
             tx.insert(&secret::hash(&token), &invitation)
         };
-        self.ctx.commit(Actor::Operator, &cause, decide).await?;
+        self.ctx.commit(by, &cause, decide).await?;
         Ok(token)
     }
 
@@ -167,7 +167,7 @@ impl Hosts {
 
     /// No longer honours a host's certificate. Its servers go on running; its name is free for the machine that
     /// takes its place, or for the same one when the answer to its joining was lost.
-    pub async fn revoke(&self, host: HostId) -> Result<(), Error> {
+    pub async fn revoke(&self, by: Actor, host: HostId) -> Result<(), Error> {
         let cause = format!("revoke {host}");
         let decide = |tx: &mut Tx<'_>| {
             let counted_at = self.known_version(host)?;
@@ -190,7 +190,7 @@ impl Hosts {
             };
             tx.put(&host, &revoked)
         };
-        self.ctx.commit(Actor::Operator, &cause, decide).await?;
+        self.ctx.commit(by, &cause, decide).await?;
         self.links.close(host);
         self.presence.forget(host);
         self.sessions.forget(host);

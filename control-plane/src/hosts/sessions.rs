@@ -108,7 +108,7 @@ impl Hosts {
     }
 
     /// Serves a quarantined host again, with whatever it has now.
-    pub async fn release(&self, host: HostId) -> Result<(), Error> {
+    pub async fn release(&self, by: Actor, host: HostId) -> Result<(), Error> {
         let cause = format!("release {host}");
         let decide = |tx: &mut Tx<'_>| {
             let found = tx.get::<Host>(&host)?.ok_or(Error::NotFound)?;
@@ -127,7 +127,7 @@ impl Hosts {
             }
             Ok(())
         };
-        self.ctx.commit(Actor::Operator, &cause, decide).await?;
+        self.ctx.commit(by, &cause, decide).await?;
         self.sessions.forget(host);
         Ok(())
     }

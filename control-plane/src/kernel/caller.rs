@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use innkeeper_wire::id::{AccountId, HostId, RequestId};
+use innkeeper_wire::id::{AccountId, HostId, RequestId, StaffId};
 
 use super::error::Error;
 use crate::store::LABEL_BYTES_MAX;
@@ -16,6 +16,8 @@ pub enum Actor {
     Account(AccountId),
     /// A host, by its certificate.
     Host(HostId),
+    /// A member of the staff, through the staff's door.
+    Staff(StaffId),
     /// An operator, over the admin socket.
     Operator,
     /// One of our own duties.
@@ -28,10 +30,20 @@ impl fmt::Display for Actor {
             Self::Visitor => f.write_str("visitor"),
             Self::Account(account) => account.fmt(f),
             Self::Host(host) => host.fmt(f),
+            Self::Staff(staff) => staff.fmt(f),
             Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
         }
     }
+}
+
+/// Who asks something of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Somebody who is there, or nobody knows: it is used.
+    ByPerson,
+    /// A program that looks by itself, such as a page that was left open: a session that nobody uses ends all the same.
+    ByItself,
 }
 
 /// One request: who asks, from where, and how the logs call it.
@@ -60,7 +72,7 @@ impl Caller {
     pub fn account(&self) -> Result<AccountId, Error> {
         match self.actor {
             Actor::Account(account) => Ok(account),
-            Actor::Visitor | Actor::Host(_) | Actor::Operator | Actor::System => {
+            Actor::Visitor | Actor::Host(_) | Actor::Staff(_) | Actor::Operator | Actor::System => {
                 Err(Error::Unauthenticated)
             }
         }

@@ -76,10 +76,11 @@ impl Gate {
             Actor::Visitor | Actor::Account(_) if !self.ask()?.takes_changes()? => {
                 Err(Error::Restoring)
             }
-            // Hosts and duties go on with what is settled, and an operator has to mend it.
+            // Hosts and duties go on with what is settled, and an operator has to mend it, perhaps with the staff's help.
             Actor::Visitor
             | Actor::Account(_)
             | Actor::Host(_)
+            | Actor::Staff(_)
             | Actor::Operator
             | Actor::System => Ok(()),
         }

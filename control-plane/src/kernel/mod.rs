@@ -17,7 +17,7 @@ pub(crate) mod testing;
 pub mod tx;
 
 pub use self::{
-    caller::{Actor, Caller},
+    caller::{Actor, Asked, Caller},
     ctx::Ctx,
     ephemeral::Remembered,
     error::{Error, field},

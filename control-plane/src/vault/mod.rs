@@ -4,7 +4,8 @@
 //! Folder: `installation.key` (unless the service manager hands it over), `installation.check`, and
 //! `accounts/<account>` with each account's own key, wrapped. The installation's key never encrypts data:
 //! from it come the key that wraps accounts' keys, the key under which IDs and addresses are hashed to be
-//! looked up, and a check value by which a store and its keys recognise each other.
+//! looked up, the key that seals what is no customer's, and a check value by which a store and its keys recognise
+//! each other.
 //!
 //! The application calls this; nothing in here knows what is sealed. Files that it does not know it leaves
 //! alone: a key without an account may belong to a journal that is about to be restored.
@@ -54,6 +55,7 @@ struct Inner {
     files: Box<dyn KeyFiles>,
     wrapping: Secret,
     lookup: Secret,
+    ours: Secret,
     check: Digest,
     cached: Mutex<HashMap<AccountId, Arc<Secret>>>,
 }
@@ -177,6 +179,7 @@ impl Vault {
             files,
             wrapping: cipher::derive(key, "innkeeper wrapping 1"),
             lookup: cipher::derive(key, "innkeeper lookup 1"),
+            ours: cipher::derive(key, "innkeeper ours 1"),
             check: Digest::of(check.as_slice()),
             cached: Mutex::default(),
         };
@@ -269,6 +272,28 @@ impl Vault {
         let key = self.key_of(account)?;
         let record = || place.record.to_owned();
         cipher::open(&key, place, sealed).ok_or_else(|| VaultError::Forged { record: record() })
+    }
+
+    /// Seals bytes that belong to the hoster, such as what staff sign in with, to a place.
+    ///
+    /// # Errors
+    /// [`VaultError::Randomness`].
+    pub fn seal_ours(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        Ok(cipher::seal(&self.inner.ours, *random()?, place, plain))
+    }
+
+    /// Opens what was sealed by [`Self::seal_ours`] to this place.
+    ///
+    /// # Errors
+    /// [`VaultError::Forged`] when the bytes are not what was sealed here.
+    pub fn unseal_ours(
+        &self,
+        place: Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let record = || place.record.to_owned();
+        cipher::open(&self.inner.ours, place, sealed)
+            .ok_or_else(|| VaultError::Forged { record: record() })
     }
 
     fn key_of(&self, account: AccountId) -> Result<Arc<Secret>, VaultError> {

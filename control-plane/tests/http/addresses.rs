@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use innkeeper_control_plane::{
     addresses::rules::pools::{Pool, PoolDescription, Routing},
     in_use::{in_use, rules::check_pools},
-    kernel::Error,
+    kernel::{Actor, Error},
 };
 use innkeeper_wire::{
     host::{FEATURE_SERVER, FEATURE_SUBNET, Intent, ObservedServer, ObservedState, Report},
@@ -435,7 +435,12 @@ async fn no_order_gets_an_address_that_a_host_says_it_has() {
     let free = || setting.nouns.addresses.tally()[0].free;
     assert_eq!(free(), 253 - 2 - 32);
     // Those of a revoked one rest, and are given to others afterwards.
-    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host.id)
+        .await
+        .expect("revoked");
     assert_eq!(free(), 253 - 2 - 32);
     setting.clock.advance_s(721 * 3_600);
     assert_eq!(free(), 253 - 2);

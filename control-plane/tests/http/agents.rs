@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use innkeeper_control_plane::{
-    admin::AdminContext, agent_api::listener::Connection, api::error::Refused,
-    hosts::rules::host::Quarantine, kernel::Error,
+    admin::{AdminContext, Door},
+    agent_api::listener::Connection,
+    api::error::Refused,
+    hosts::rules::host::Quarantine,
+    kernel::{Actor, Error},
 };
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
@@ -26,7 +29,11 @@ const DESIRED: &str = "/desired?epoch=0&generation=0&wait_s=0";
 #[tokio::test]
 async fn a_token_lets_one_host_in_once_and_not_for_long() {
     let setting = Setting::new();
-    let nowhere = setting.nouns.hosts.invite("h9", "mars").await;
+    let nowhere = setting
+        .nouns
+        .hosts
+        .invite(Actor::Operator, "h9", "mars")
+        .await;
     let nowhere = nowhere.expect_err("no such site").to_string();
     assert!(nowhere.contains("no site `mars`"), "{nowhere}");
     let stranger = Connection {
@@ -43,7 +50,7 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
     let token = setting
         .nouns
         .hosts
-        .invite("h1", "lab")
+        .invite(Actor::Operator, "h1", "lab")
         .await
         .expect("invited");
     let damaged = json!({ "token": token, "csr_pem": "not a request" });
@@ -78,7 +85,7 @@ async fn a_token_lets_one_host_in_once_and_not_for_long() {
     let late = setting
         .nouns
         .hosts
-        .invite("h2", "lab")
+        .invite(Actor::Operator, "h2", "lab")
         .await
         .expect("invited");
     setting.clock.advance_s(601);
@@ -100,7 +107,7 @@ async fn a_request_that_was_answered_is_answered_again() {
     let token = setting
         .nouns
         .hosts
-        .invite("h1", "lab")
+        .invite(Actor::Operator, "h1", "lab")
         .await
         .expect("invited");
     let request = || HostRequest::create().expect("a key").request_pem;
@@ -118,7 +125,12 @@ async fn a_request_that_was_answered_is_answered_again() {
     assert_eq!(first["host"], again["host"]);
     join(&other).await.expect(401);
     let host = first["host"].as_str().expect("an id").parse().expect("one");
-    setting.nouns.hosts.revoke(host).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host)
+        .await
+        .expect("revoked");
     join(&own).await.expect(401);
 }
 
@@ -126,7 +138,11 @@ async fn a_request_that_was_answered_is_answered_again() {
 async fn a_name_is_one_host_s_until_that_is_revoked() {
     let setting = Setting::new();
     let why = async |name| {
-        let refused = setting.nouns.hosts.invite(name, "lab").await;
+        let refused = setting
+            .nouns
+            .hosts
+            .invite(Actor::Operator, name, "lab")
+            .await;
         Refused::from(refused.expect_err("no such invitation")).0
     };
     let malformed = why("two words").await;
@@ -140,13 +156,13 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
         setting
             .nouns
             .hosts
-            .invite("h1", "lab")
+            .invite(Actor::Operator, "h1", "lab")
             .await
             .expect("invited"),
         setting
             .nouns
             .hosts
-            .invite("h1", "lab")
+            .invite(Actor::Operator, "h1", "lab")
             .await
             .expect("again"),
     ];
@@ -170,11 +186,16 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
 
     let host = setting.nouns.hosts.by_name("h1").expect("readable");
     let host = host.expect("it joined");
-    setting.nouns.hosts.revoke(host).await.expect("revoked");
     setting
         .nouns
         .hosts
-        .revoke(host)
+        .revoke(Actor::Operator, host)
+        .await
+        .expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host)
         .await
         .expect("revoked already");
     let heir = setting.host("h1", room_for(1)).await;
@@ -225,7 +246,12 @@ async fn who_is_refused() {
         let detail = refused.expect(401)["detail"].to_string();
         assert!(detail.contains("no record knows this host"), "{detail}");
     }
-    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host.id)
+        .await
+        .expect("revoked");
     assert!(
         ask(host.connection, Some(host.id)).await.expect(401)["detail"]
             .to_string()
@@ -247,7 +273,7 @@ async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
     setting
         .nouns
         .hosts
-        .revoke(revoked.id)
+        .revoke(Actor::Operator, revoked.id)
         .await
         .expect("revoked");
     let renew = async |host: &TestHost| {
@@ -289,6 +315,7 @@ async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
         authority: setting.authority.clone(),
         duties: setting.duties(),
         agent_url: "https://localhost:1".to_owned(),
+        door: Door::Socket,
     });
     let request = axum::http::Request::builder().method(method).uri(path);
     let request = request.body(axum::body::Body::empty()).expect("a request");
@@ -612,7 +639,14 @@ async fn a_host_that_says_what_no_machine_has_is_believed_in_nothing() {
     let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.host.capacity, Some(room_for(4)));
     assert_eq!(overview.claims_more(), Some(absurd));
-    assert!(setting.nouns.hosts.accept_capacity(host.id).await.is_err());
+    assert!(
+        setting
+            .nouns
+            .hosts
+            .accept_capacity(Actor::Operator, host.id)
+            .await
+            .is_err()
+    );
     let key = setting.key(&token, 2).await;
     let order = || setting.try_order(&token, &key, "web-2");
     order().await.expect(409);
@@ -637,20 +671,44 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     let mut partly = room_for(4);
     partly.disk = Bytes(0);
     setting.report(&host, partly, vec![]).await;
-    let refused = setting.nouns.hosts.accept_capacity(host.id).await;
+    let refused = setting
+        .nouns
+        .hosts
+        .accept_capacity(Actor::Operator, host.id)
+        .await;
     assert!(refused.is_err(), "its disk is away");
     setting.report(&host, room_for(4), vec![]).await;
     setting.clock.advance_s(900);
-    let refused = setting.nouns.hosts.accept_capacity(host.id).await;
+    let refused = setting
+        .nouns
+        .hosts
+        .accept_capacity(Actor::Operator, host.id)
+        .await;
     assert!(refused.is_err(), "it is silent");
     setting.report(&host, room_for(4), vec![]).await;
-    let accepted = setting.nouns.hosts.accept_capacity(host.id).await;
+    let accepted = setting
+        .nouns
+        .hosts
+        .accept_capacity(Actor::Operator, host.id)
+        .await;
     assert_eq!(accepted.expect("it is plausible"), room_for(4));
     let overview = setting.nouns.hosts.list().expect("readable").remove(0);
     assert_eq!(overview.claims_more(), None);
     order().await.expect(201);
-    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
-    assert!(setting.nouns.hosts.accept_capacity(host.id).await.is_err());
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host.id)
+        .await
+        .expect("revoked");
+    assert!(
+        setting
+            .nouns
+            .hosts
+            .accept_capacity(Actor::Operator, host.id)
+            .await
+            .is_err()
+    );
 }
 
 /// Row C16 of the trial: 1,107 reports a second.

@@ -7,8 +7,9 @@ use axum::{
     http::{Method, Request},
 };
 use innkeeper_control_plane::{
-    admin::{self, AdminContext},
+    admin::{self, AdminContext, Door},
     agent_api::listener::Connection,
+    kernel::Actor,
 };
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
@@ -24,14 +25,15 @@ use crate::{
     setting::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
     },
+    staff,
 };
 
 /// What is asked, and how somebody hears who has nothing to do with what it is about.
-struct Sample {
+pub(crate) struct Sample {
     /// Below the base of the API.
-    path: String,
-    body: Value,
-    foreign: u16,
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    pub(crate) foreign: u16,
 }
 
 fn method(row: &Row) -> Method {
@@ -39,7 +41,7 @@ fn method(row: &Row) -> Method {
 }
 
 /// The path with its parameter filled in.
-fn filled(row: &Row, parameter: &str) -> String {
+pub(crate) fn filled(row: &Row, parameter: &str) -> String {
     let Some((before, rest)) = row.path.split_once('{') else {
         return row.path.to_owned();
     };
@@ -246,7 +248,11 @@ async fn of_host(setting: &Setting, host: &TestHost, row: &Row) -> Sample {
     let life = host.life(setting.nouns.ctx.store().epoch(), 1);
     let (path, body) = match row.id {
         "join" => {
-            let token = setting.nouns.hosts.invite("h9", "lab").await;
+            let token = setting
+                .nouns
+                .hosts
+                .invite(Actor::Operator, "h9", "lab")
+                .await;
             let token = token.expect("invited");
             let body = json!({ "token": token, "csr_pem": csr_pem() });
             (row.path.to_owned(), body)
@@ -329,7 +335,12 @@ async fn hosts_get_at_their_own_and_nobody_else_gets_in() {
                     row.status,
                     "{id}"
                 );
-                setting.nouns.hosts.revoke(host.id).await.expect("revoked");
+                setting
+                    .nouns
+                    .hosts
+                    .revoke(Actor::Operator, host.id)
+                    .await
+                    .expect("revoked");
                 assert_eq!(
                     ask(host.connection, Some(host.id), same()).await,
                     401,
@@ -341,16 +352,21 @@ async fn hosts_get_at_their_own_and_nobody_else_gets_in() {
     }
 }
 
-fn socket(setting: &Setting) -> Router {
-    admin::router(AdminContext {
+pub(crate) fn socket(setting: &Setting) -> Router {
+    admin::router(at_the_socket(setting))
+}
+
+pub(crate) fn at_the_socket(setting: &Setting) -> AdminContext {
+    AdminContext {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         duties: setting.duties(),
         agent_url: "https://localhost:1".to_owned(),
-    })
+        door: Door::Socket,
+    }
 }
 
-async fn ask(router: Router, row: &Row, target: &str, body: &Value) -> Answer {
+pub(crate) async fn ask(router: Router, row: &Row, target: &str, body: &Value) -> Answer {
     let request = Request::builder()
         .method(method(row))
         .uri(target)
@@ -361,7 +377,7 @@ async fn ask(router: Router, row: &Row, target: &str, body: &Value) -> Answer {
 
 /// What an operator asks of an installation with one host, one customer, and nothing to recover; and the status when that
 /// is refused for what it is about.
-async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16) {
+pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16) {
     let me = setting.get("/me", Some(token)).await.expect(200);
     let account = me["id"].as_str().expect("an id");
     let unknown = "hst_0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
@@ -388,7 +404,7 @@ async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16)
         ),
         "dismiss_host" => ("", json!({ "host": unknown }), 400),
         "take_step" => ("begin", json!({ "without": [] }), 200),
-        other => panic!("{other} has no sample request"),
+        other => return staff::sample(setting, other, row).await,
     };
     let sample = Sample {
         path: filled(row, parameter),
@@ -402,7 +418,6 @@ async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16)
 async fn operators_come_in_by_their_socket_alone() {
     let mut others = Vec::new();
     for row in operators::ALL {
-        assert_eq!(row.who, Who::Operator, "{}", row.id);
         let setting = Setting::new();
         let host = setting.host("h1", room_for(4)).await;
         let token = setting.customer("minji90").await;
@@ -421,6 +436,10 @@ async fn operators_come_in_by_their_socket_alone() {
             assert_eq!(refused.status.as_u16(), sample.foreign, "{target}");
         }
         let told = ask(socket(&setting), row, &path, &body).await;
+        // What staff alone can do nobody can do here.
+        let is_of_staff =
+            row.who == Who::StaffVisitor || staff::IS_ABOUT_A_SESSION.contains(&row.id);
+        let status = if is_of_staff { 404 } else { status };
         if told.status.as_u16() != status {
             others.push(format!("{}: {}: {}", row.id, told.status, told.body));
         }

@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf};
 
 use innkeeper_control_plane::{
     admin::{
-        self, AdminContext,
+        self, AdminContext, Door,
         accounts::{Confirmed, erase_by_command},
     },
-    kernel::Error,
+    kernel::{Actor, Error},
 };
 use innkeeper_wire::id::AccountId;
 use serde_json::json;
@@ -69,7 +69,7 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
     let refused = setting
         .nouns
         .accounts
-        .erase(account)
+        .erase(Actor::Operator, account)
         .await
         .expect_err("a server lives");
     assert!(matches!(refused, Error::EraseRefused(_)), "{refused}");
@@ -86,7 +86,7 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
         setting
             .nouns
             .accounts
-            .erase(account)
+            .erase(Actor::Operator, account)
             .await
             .expect("erased, or was");
         assert!(!key_file(setting, account).exists());
@@ -146,7 +146,12 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
             json!({ "login": "minji90" }),
         )
         .await;
-    setting.nouns.accounts.erase(account).await.expect("erased");
+    setting
+        .nouns
+        .accounts
+        .erase(Actor::Operator, account)
+        .await
+        .expect("erased");
     setting.answer_wishes().await;
     let confirmation = json!({ "token": link });
     setting
@@ -171,7 +176,7 @@ async fn a_crash_before_the_key_is_destroyed_is_finished_afterwards() {
     let failed = setting
         .nouns
         .accounts
-        .erase(account)
+        .erase(Actor::Operator, account)
         .await
         .expect_err("the disk fails");
     assert!(matches!(failed, Error::Storage(_)), "{failed}");
@@ -235,6 +240,7 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
         authority: setting.authority.clone(),
         duties: setting.duties(),
         agent_url: "https://control.example:8443".to_owned(),
+        door: Door::Socket,
     });
     let listener = UnixListener::bind(&socket).expect("a socket");
     let server = tokio::spawn(async move { axum::serve(listener, router).await });

@@ -12,6 +12,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use innkeeper_control_plane::{
     agent_api::{listener::Listener, refusals::Refusals},
+    kernel::Actor,
     ports::AgentPlaces,
 };
 use innkeeper_listener::{Limits, Networks, Places, places::Reason};
@@ -271,7 +272,12 @@ async fn revoking_a_host_ends_its_parked_polls_and_downloads_at_once() {
     assert!(first.is_data());
     assert_eq!(setting.nouns.hosts.links().count(), 3);
 
-    setting.nouns.hosts.revoke(host).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host)
+        .await
+        .expect("revoked");
     let poll = timeout(SOON, poll)
         .await
         .expect("at once")

@@ -28,6 +28,7 @@ mod sessions;
 mod setting;
 mod sign_ups;
 mod signing_in;
+mod staff;
 mod step_up;
 mod texts;
 mod ways_back;

@@ -8,7 +8,10 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
-use innkeeper_control_plane::kernel::duty::{Duty, Outcome, PERIOD_MAX, Turn};
+use innkeeper_control_plane::kernel::{
+    Actor,
+    duty::{Duty, Outcome, PERIOD_MAX, Turn},
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -322,7 +325,12 @@ async fn hosts_servers_and_addresses_are_told() {
     assert_eq!(value(&silent, "innkeeper_hosts{state=\"silent\"}"), 1);
     assert_eq!(value(&silent, "innkeeper_servers{state=\"unknown\"}"), 1);
     assert_eq!(value(&silent, "innkeeper_servers{state=\"requested\"}"), 0);
-    setting.nouns.hosts.revoke(host.id).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, host.id)
+        .await
+        .expect("revoked");
     let revoked = text(&setting);
     assert_eq!(value(&revoked, "innkeeper_hosts{state=\"silent\"}"), 0);
     assert_eq!(value(&revoked, "innkeeper_hosts{state=\"revoked\"}"), 1);

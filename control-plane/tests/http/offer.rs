@@ -42,6 +42,7 @@ pub(crate) fn settings() -> Settings {
         company: company(),
         password_length_min: 15,
         portal_url: "https://portal.cloud.example".to_owned(),
+        staff_portal_url: Some("https://ops.cloud.example".to_owned()),
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         catalogue: Catalogue {
             sites: vec![Site {

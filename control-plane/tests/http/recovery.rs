@@ -11,6 +11,7 @@ use innkeeper_control_plane::{
         unrecorded::{Presented, UNRECORDED_MAX, Unrecorded, Uses, Verdict},
     },
     hosts::rules::host::HostState,
+    kernel::Actor,
     store::{Commit, FolderDisk, Key, Write, begin_epoch, next_epoch},
 };
 use innkeeper_mtls::{HostRequest, Peer, host_certificate};
@@ -361,13 +362,17 @@ async fn a_host_whose_certificate_has_expired_is_seen_when_it_wants_another() {
     };
     reports().await;
     // It had none in the copy.
-    let accepted = setting.nouns.hosts.accept_capacity(known.id).await;
+    let accepted = setting
+        .nouns
+        .hosts
+        .accept_capacity(Actor::Operator, known.id)
+        .await;
     accepted.expect("it is plausible");
     story.order("early").await.expect(503);
     setting
         .nouns
         .hosts
-        .revoke(joined.id)
+        .revoke(Actor::Operator, joined.id)
         .await
         .expect("revoked");
     story.order("late").await.expect(201);
@@ -420,7 +425,11 @@ async fn a_host_that_comes_after_the_installation_was_opened_loses_no_address_ei
         setting.post_report(&story.known, &blank).await;
     };
     roomy().await;
-    let accepted = setting.nouns.hosts.accept_capacity(story.known.id).await;
+    let accepted = setting
+        .nouns
+        .hosts
+        .accept_capacity(Actor::Operator, story.known.id)
+        .await;
     accepted.expect("it is plausible");
     story.order("first").await.expect(201);
     // From the moment in which it is known of until it has said what it uses, nothing is given away.
@@ -492,7 +501,12 @@ async fn an_address_that_becomes_free_by_the_recovery_is_held_for_who_uses_it() 
 #[tokio::test]
 async fn an_invitation_of_the_copy_lets_nobody_in() {
     let lost = Setting::new();
-    let token = lost.nouns.hosts.invite("h7", "lab").await.expect("invited");
+    let token = lost
+        .nouns
+        .hosts
+        .invite(Actor::Operator, "h7", "lab")
+        .await
+        .expect("invited");
     let head = lost.nouns.ctx.store().head();
     copy_journal(&lost, "old");
     let disk = FolderDisk::new(lost.folder.join("old/journal"));
@@ -539,7 +553,7 @@ async fn an_invitation_of_the_copy_lets_nobody_in() {
     let again = setting
         .nouns
         .hosts
-        .invite("h7", "lab")
+        .invite(Actor::Operator, "h7", "lab")
         .await
         .expect("invited");
     join(again).await.expect(200);

@@ -9,8 +9,9 @@ use axum::{
     http::{Method, Request},
 };
 use innkeeper_control_plane::{
-    admin::{self, AdminContext},
+    admin::{self, AdminContext, Door},
     agent_api::listener::Connection,
+    kernel::Actor,
     store::{FolderDisk, begin_epoch, next_epoch},
 };
 use innkeeper_mtls::{HostRequest, Peer, host_certificate};
@@ -32,6 +33,7 @@ async fn ask(setting: &Setting, method: Method, path: &str, without: &[&str]) ->
         authority: setting.authority.clone(),
         duties: setting.duties(),
         agent_url: "https://localhost:1".to_owned(),
+        door: Door::Socket,
     });
     let body = json!({ "without": without }).to_string();
     let request = Request::builder().method(method).uri(path);
@@ -279,7 +281,7 @@ async fn hosts_join_in_every_stage_and_renew_late_until_the_end() {
     let token = setting
         .nouns
         .hosts
-        .invite("h4", "lab")
+        .invite(Actor::Operator, "h4", "lab")
         .await
         .expect("invited");
     let csr_pem = HostRequest::create().expect("a key").request_pem;
@@ -328,7 +330,12 @@ async fn hosts_that_are_not_served_do_not_hide() {
     let both = "h2 (0 servers; it is quarantined)";
     refused(&setting, "switch", &[], both).await;
     for host in [host.id, quarantined.id] {
-        setting.nouns.hosts.revoke(host).await.expect("revoked");
+        setting
+            .nouns
+            .hosts
+            .revoke(Actor::Operator, host)
+            .await
+            .expect("revoked");
     }
     take(&setting, "switch", &[]).await.expect(200);
     assert_eq!(status(&setting).await["hosts"], 0);

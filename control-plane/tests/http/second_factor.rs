@@ -1,6 +1,8 @@
 //! The second factor: setting it up, signing in with it, what guesses at it lock, and that each code counts once.
 
-use innkeeper_control_plane::{credentials::rules::totp::Secret, mails::rules::MailKind};
+use innkeeper_control_plane::{
+    credentials::rules::totp::Secret, kernel::Actor, mails::rules::MailKind,
+};
 use innkeeper_wire::time::Clock as _;
 use serde_json::{Value, json};
 
@@ -440,7 +442,10 @@ async fn an_erased_account_leaves_none() {
     let waits = challenge(&setting, HOME, None).await;
     let accounts = &setting.nouns.accounts;
     assert!(accounts.has_second_factor(account).expect("read"));
-    accounts.erase(account).await.expect("erased");
+    accounts
+        .erase(Actor::Operator, account)
+        .await
+        .expect("erased");
     assert!(!accounts.has_second_factor(account).expect("read"));
     let code = factor.next_code(&setting).await;
     send_code(&setting, HOME, &waits, &code).await.expect(410);

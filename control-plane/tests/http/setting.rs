@@ -22,7 +22,7 @@ use innkeeper_control_plane::{
     api::{self, context::Context},
     authority::Authority,
     blobs::Blobs,
-    kernel::duty::Duties,
+    kernel::{Actor, duty::Duties},
     mails::{ReadyMail, rules::MailKind},
     metrics::Metrics,
     nouns::{Nouns, Settings},
@@ -52,7 +52,7 @@ pub(crate) const PASSWORD: &str = "violet-anchor-tundra-58";
 /// Another good one.
 pub(crate) const OTHER_PASSWORD: &str = "copper-lantern-glacier-73";
 /// What the portal proves itself with.
-const PORTAL_KEY: &str = "the portal's key, long enough for it";
+pub(crate) const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
 /// A clock that a test moves.
 pub(crate) struct TestClock(AtomicI64);
@@ -518,7 +518,12 @@ impl Setting {
         name: &str,
         capacity: HostCapacity,
     ) -> TestHost {
-        let token = self.nouns.hosts.invite(name, "lab").await.expect("invited");
+        let token = self
+            .nouns
+            .hosts
+            .invite(Actor::Operator, name, "lab")
+            .await
+            .expect("invited");
         let request = HostRequest::create().expect("a key");
         let body = json!({ "token": token, "csr_pem": request.request_pem });
         let stranger = Connection {

@@ -2,6 +2,7 @@
 
 use innkeeper_control_plane::{
     continuity::witnesses::Standing,
+    kernel::Actor,
     store::{Commit, FolderDisk, Key, Write, begin_epoch, next_epoch},
 };
 use innkeeper_wire::{
@@ -463,7 +464,12 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     story.report_of_old(told).await;
     assert_eq!(story.finish(&["h2"]).await, None);
     let silent = story.silent.id;
-    setting.nouns.hosts.revoke(silent).await.expect("revoked");
+    setting
+        .nouns
+        .hosts
+        .revoke(Actor::Operator, silent)
+        .await
+        .expect("revoked");
     setting.clock.advance_s(60);
 
     // What was deleted is not made again: its host takes away what may be left of it.

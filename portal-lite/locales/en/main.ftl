@@ -569,6 +569,7 @@ problem-bad-credentials = The ID or the password is wrong. After five wrong trie
 problem-second-factor-required = To sign in, a code is needed as well.
 problem-email-unconfirmed = Your e-mail address is not confirmed yet. Open the link that we have mailed you.
 problem-step-up-required = Please enter your password once more for this.
+problem-not-your-role = This is for staff with another role.
 problem-quota-exceeded = Your account's limit is reached. Delete something you no longer need, or ask support for more.
 problem-not-found = There is no such page, or it is not yours to see.
 problem-method-not-allowed = This page can't be used in this way.

@@ -539,6 +539,7 @@ problem-bad-credentials = 아이디 또는 비밀번호가 올바르지 않습�
 problem-second-factor-required = 로그인하려면 인증 코드도 입력해 주세요.
 problem-email-unconfirmed = 이메일 인증이 완료되지 않았습니다. 받은 인증 메일의 링크를 열어 주세요.
 problem-step-up-required = 이 작업을 하려면 비밀번호를 한 번 더 입력해 주세요.
+problem-not-your-role = 다른 역할의 담당자만 할 수 있습니다.
 problem-quota-exceeded = 계정 한도에 도달했습니다. 사용하지 않는 항목을 삭제하거나 고객지원에 한도 증설을 문의해 주세요.
 problem-not-found = 없는 페이지이거나 볼 수 있는 권한이 없습니다.
 problem-method-not-allowed = 이 페이지에서는 사용할 수 없는 요청입니다.

@@ -539,6 +539,7 @@ problem-bad-credentials = 帳號或密碼不正確。連續錯誤五次將鎖定
 problem-second-factor-required = 登入還需要驗證碼。
 problem-email-unconfirmed = 電子郵件尚未驗證，請打開驗證信中的連結。
 problem-step-up-required = 請再次輸入密碼以進行此操作。
+problem-not-your-role = 這項操作僅限其他職務的人員。
 problem-quota-exceeded = 已達帳戶上限。請刪除不需要的項目，或聯絡客服提高上限。
 problem-not-found = 此頁面不存在，或您沒有檢視權限。
 problem-method-not-allowed = 此頁面不支援這個操作。

@@ -414,7 +414,10 @@ async fn serve_bare(socket: TcpListener, tls: TlsAcceptor) {
 async fn enrol(nouns: &Nouns, ca: &Ca) -> anyhow::Result<Vec<Enrolled>> {
     let mut hosts = Vec::new();
     for number in 0..AGENTS {
-        let token = nouns.hosts.invite(&format!("h{number}"), "lab").await?;
+        let token = nouns
+            .hosts
+            .invite(Actor::Operator, &format!("h{number}"), "lab")
+            .await?;
         let HostRequest {
             key_pem,
             request_pem,

@@ -15,9 +15,9 @@ use std::{
 
 use anyhow::Context as _;
 use innkeeper_control_plane::{
-    accounts::{Asked, SignIn},
+    accounts::SignIn,
     api::{self, context::Context},
-    kernel::{Actor, Caller},
+    kernel::{Actor, Asked, Caller},
     metrics::Metrics,
     nouns::{Nouns, Settings},
     store::{Options, Store},
@@ -214,7 +214,10 @@ async fn join_hosts(nouns: &Nouns, now: Timestamp) -> anyhow::Result<Vec<HostId>
     let csr_pem = HostRequest::create().context("make a key")?.request_pem;
     let mut hosts = Vec::new();
     for number in 0..HOSTS {
-        let token = nouns.hosts.invite(&format!("h{number}"), "lab").await?;
+        let token = nouns
+            .hosts
+            .invite(Actor::Operator, &format!("h{number}"), "lab")
+            .await?;
         let request = JoinRequest {
             token,
             csr_pem: csr_pem.clone(),

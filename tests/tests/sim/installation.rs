@@ -141,7 +141,10 @@ impl Installation {
         }
         let (mut hosts, mut disks) = (Vec::new(), Vec::new());
         for number in 1..=HOSTS {
-            let invited = nouns.hosts.invite(&format!("h{number}"), "lab").await;
+            let invited = nouns
+                .hosts
+                .invite(Actor::Operator, &format!("h{number}"), "lab")
+                .await;
             let csr_pem = HostRequest::create().expect("a key").request_pem;
             let token = invited.expect("a name and a site");
             let request = JoinRequest { token, csr_pem };

@@ -7,7 +7,7 @@ use innkeeper_control_plane::{
         HostOverview,
         rules::{host::HostState, host_session::Position},
     },
-    kernel::Error,
+    kernel::{Actor, Error},
     nouns::Nouns,
     servers::rules::server::{Farewell, Lifecycle, Server},
     store::{
@@ -201,7 +201,7 @@ impl History {
             self.watch.host_is_released(number.expect("it reported"));
             let nouns = nouns.clone();
             let done = self.control.begin(async move {
-                let result = nouns.hosts.release(id).await;
+                let result = nouns.hosts.release(Actor::Operator, id).await;
                 Done::Operated(format!("host release {id}"), result)
             });
             if let Some(done) = done {

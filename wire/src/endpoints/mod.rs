@@ -62,6 +62,14 @@ pub enum Who {
     Host,
     /// Whoever can open the operators' socket.
     Operator,
+    /// Anybody who comes through the staff's portal, signed in or not.
+    StaffVisitor,
+    /// Staff of any role, or an operator.
+    Viewer,
+    /// Staff who look after customers, administrators, or an operator.
+    Support,
+    /// Administrators among the staff, or an operator.
+    Admin,
 }
 
 /// What an endpoint does not have: parameter, query, body or answer.

@@ -1,4 +1,5 @@
-//! The operators' socket, which only the service's own user can open: the command line asks through it.
+//! What operators do: by their socket, which only the service's own user can open and the command line asks through, and,
+//! with the role that a row names, by the staff's door.
 
 use crate::{
     api::Page,
@@ -10,52 +11,86 @@ use crate::{
         hosts::{HostLine, HostListQuery},
         reason::ReasonRequest,
     },
+    staff::{
+        AddStaffRequest, ChangeRoleRequest, EnrolRequest, Enrolment, EnrolmentLook,
+        StaffInvitation, StaffMe, StaffMember, StaffSession, StaffSignInRequest,
+    },
 };
 
 endpoints! {
     undescribed below "";
 
+    /// Looks at what a link of the staff is for.
+    LookAtEnrolment = "look_at_enrolment": StaffVisitor Post "/enrolments/look", with EnrolmentLook => 200 Enrolment;
+
+    /// Chooses a password and confirms an authenticator app, with a link.
+    Enrol = "enrol": StaffVisitor Post "/enrolments", with EnrolRequest => 204;
+
+    /// Signs somebody of the staff in.
+    StaffSignIn = "staff_sign_in": StaffVisitor Post "/sessions", with StaffSignInRequest => 201 StaffSession;
+
+    /// Ends the session that asks.
+    StaffSignOut = "staff_sign_out": Viewer Delete "/sessions/current" => 204;
+
+    /// Who is signed in.
+    GetStaffMe = "staff_me": Viewer Get "/me" => 200 StaffMe;
+
+    /// Who is of the staff.
+    ListStaff = "list_staff": Admin Get "/staff" => 200 Vec<StaffMember>;
+
+    /// Adds somebody to the staff.
+    AddStaff = "add_staff": Operator Post "/staff", with AddStaffRequest => 201 StaffInvitation;
+
+    /// Has somebody of the staff choose a password and set up an authenticator app anew.
+    ResetStaff = "reset_staff": Operator Post "/staff/{name}/reset", at String => 200 StaffInvitation;
+
+    /// Changes what somebody of the staff is for.
+    ChangeRole = "change_role": Operator Post "/staff/{name}/role", at String, with ChangeRoleRequest => 204;
+
+    /// Switches somebody of the staff off.
+    DisableStaff = "disable_staff": Operator Post "/staff/{name}/disable", at String => 204;
+
     /// Invites a host.
-    InviteHost = "invite_host": Operator Post "/hosts/invitations", with InviteRequest => 200 Invited;
+    InviteHost = "invite_host": Admin Post "/hosts/invitations", with InviteRequest => 200 Invited;
 
     /// Hosts.
-    ListHosts = "list_hosts": Operator Get "/hosts", by HostListQuery => 200 Page<HostLine>;
+    ListHosts = "list_hosts": Viewer Get "/hosts", by HostListQuery => 200 Page<HostLine>;
 
     /// What revoking a host leaves alone.
-    GetStranded = "get_stranded": Operator Get "/hosts/{name}/stranded", at String => 200 StrandedAnswer;
+    GetStranded = "get_stranded": Viewer Get "/hosts/{name}/stranded", at String => 200 StrandedAnswer;
 
     /// Refuses a host from now on. Its servers go on running.
-    RevokeHost = "revoke_host": Operator Post "/hosts/{name}/revoke", at String => 204;
+    RevokeHost = "revoke_host": Admin Post "/hosts/{name}/revoke", at String => 204;
 
     /// Ends a host's quarantine.
-    ReleaseHost = "release_host": Operator Post "/hosts/{name}/release", at String => 204;
+    ReleaseHost = "release_host": Admin Post "/hosts/{name}/release", at String => 204;
 
     /// Gives a host no new servers.
-    CordonHost = "cordon_host": Operator Post "/hosts/{name}/cordon", at String, with ReasonRequest => 204;
+    CordonHost = "cordon_host": Admin Post "/hosts/{name}/cordon", at String, with ReasonRequest => 204;
 
     /// Gives a host new servers again.
-    UncordonHost = "uncordon_host": Operator Post "/hosts/{name}/uncordon", at String, with ReasonRequest => 204;
+    UncordonHost = "uncordon_host": Admin Post "/hosts/{name}/uncordon", at String, with ReasonRequest => 204;
 
     /// Counts with what a host says that it has.
-    AcceptCapacity = "accept_capacity": Operator Post "/hosts/{name}/accept-capacity", at String => 200 HostCapacity;
+    AcceptCapacity = "accept_capacity": Admin Post "/hosts/{name}/accept-capacity", at String => 200 HostCapacity;
 
     /// What the service does without being asked, and what became of it.
-    ListDuties = "list_duties": Operator Get "/duties" => 200 View;
+    ListDuties = "list_duties": Viewer Get "/duties" => 200 View;
 
     /// The mails that wait, and those that were given up.
-    ListMails = "list_mails": Operator Get "/mails" => 200 View;
+    ListMails = "list_mails": Viewer Get "/mails" => 200 View;
 
     /// Has all mails that wait tried at once.
-    RetryMails = "retry_mails": Operator Post "/mails/retry" => 204;
+    RetryMails = "retry_mails": Support Post "/mails/retry" => 204;
 
     /// What of the configuration is in use.
-    GetInUse = "get_in_use": Operator Get "/in-use" => 200 View;
+    GetInUse = "get_in_use": Viewer Get "/in-use" => 200 View;
 
     /// What erasing an account would do.
-    PlanErasure = "plan_erasure": Operator Post "/accounts/erasure-plan", with PlanRequest => 200 View;
+    PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 View;
 
     /// Erases an account.
-    EraseAccount = "erase_account": Operator Post "/accounts/{account}/erase", at AccountId => 204;
+    EraseAccount = "erase_account": Admin Post "/accounts/{account}/erase", at AccountId => 204;
 
     /// What hosts testify of the journal.
     ListTestimonies = "list_testimonies": Operator Get "/testimonies" => 200 Vec<(HostId, Testimony)>;
