@@ -121,6 +121,8 @@ ids! {
     AccountId = "acc",
     /// A member of the hoster's staff.
     StaffId = "stf",
+    /// Something that staff did.
+    ActId = "act",
     /// A session of an account.
     SessionId = "ses",
     /// An SSH public key kept in an account.

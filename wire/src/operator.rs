@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::id::{HostId, ServerId};
 
+pub mod accounts;
 pub mod hosts;
 pub mod reason;
 

@@ -21,7 +21,7 @@ impl Accounts {
     /// An attempt at the second factor of an account, from an address. Counted apart from passwords: whoever makes it
     /// knows the right one.
     pub(super) fn guess_of_code(&self, account: AccountId, address: IpAddr) -> Guess {
-        self.guesses.at(&format!("code of {account}"), address)
+        self.guesses.at(&code_of(account), address)
     }
 
     /// An attempt from a device that is known to the account, wherever it is.
@@ -45,6 +45,12 @@ impl Accounts {
         self.guesses.forgive(guess).await
     }
 
+    /// What strangers' attempts at an account are counted under.
+    pub(super) fn counters_of(&self, id: AccountId, person: &Person) -> [String; 3] {
+        let of = |login: &str| named(login).to_lowercase();
+        [of(&person.login_id), of(&person.email), code_of(id)]
+    }
+
     /// Forgets all attempts at somebody's ID and address, wherever they came from: he has chosen another password by a mail
     /// that he alone can read. He has it also when they can't be forgotten.
     pub(super) async fn forgive_all(&self, person: &Person) {
@@ -54,4 +60,8 @@ impl Accounts {
             }
         }
     }
+}
+
+fn code_of(account: AccountId) -> String {
+    format!("code of {account}")
 }

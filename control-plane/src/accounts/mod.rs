@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
-use self::{mails::LockOuts, wishes::Wishes};
+use self::{directory::People, mails::LockOuts, wishes::Wishes};
 use crate::{
     accounts::rules::{account::Account, mailbox},
     credentials::{Passwords, guesses::Guesses, rate_limits::RateLimits},
@@ -14,7 +14,9 @@ use crate::{
     vault::Vault,
 };
 
+mod acts;
 mod devices;
+mod directory;
 pub mod duties;
 mod email_change;
 mod erasure;
@@ -68,6 +70,7 @@ pub struct Accounts {
     guesses: Guesses,
     wishes: Arc<Wishes>,
     lock_outs: Arc<LockOuts>,
+    people: Arc<People>,
 }
 
 impl Accounts {
@@ -75,6 +78,9 @@ impl Accounts {
     #[must_use]
     pub fn new(ctx: Ctx, vault: Vault, mails: Mails, settings: AccountSettings) -> Self {
         let started_at = ctx.now();
+        let people = Arc::<People>::default();
+        let follower = Arc::downgrade(&people);
+        ctx.store().follow(follower);
         let guesses = Guesses::new(ctx.clone(), vault.clone());
         Self {
             ctx,
@@ -87,6 +93,7 @@ impl Accounts {
             guesses,
             wishes: Arc::default(),
             lock_outs: Arc::default(),
+            people,
         }
     }
 

@@ -1,13 +1,13 @@
 //! Personal data: sealed with the account's own key before it goes into a record, opened when it is needed.
 //! The one place that knows what a destroyed key means: [`Error::Erased`].
 
-use innkeeper_wire::id::AccountId;
+use innkeeper_wire::{id::AccountId, operator::reason::Reason};
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use super::{
     Accounts,
-    records::{KeysClaim, SealedSshKeys},
+    records::{AccountAct, KeysClaim, SealedSshKeys},
 };
 use crate::{
     accounts::rules::{
@@ -56,6 +56,12 @@ impl Personal for Secret {
 impl Personal for SignInPlace {
     const RECORD: &'static str = OutgoingMail::KIND.prefix;
     const FIELD: &'static str = "place 1";
+}
+
+/// Of what staff did to an account.
+impl Personal for Reason {
+    const RECORD: &'static str = AccountAct::KIND.prefix;
+    const FIELD: &'static str = "reason 1";
 }
 
 impl Personal for NewEmail {

@@ -1,7 +1,12 @@
 //! What of accounts is stored. Keys and values name nobody: what tells who a person is stands sealed in [`Account`] and
 //! [`SealedSshKeys`], and what a person is looked up by is hashed with a key of the vault.
 
-use innkeeper_wire::{digest::Digest, id::AccountId, time::Timestamp};
+use innkeeper_wire::{
+    digest::Digest,
+    id::{AccountId, ActId, StaffId},
+    operator::{accounts::Deed, reason::Reason},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -32,6 +37,8 @@ records! {
     QuotaUse, at "quota/" by AccountId, version 2;
     Erasing, at "erasing/" by AccountId, version 2;
     KeysClaim, at "vault/claim" by (), version 2;
+    AccountAct, at "staffact/" by (AccountId, ActId), version 1;
+    StaffSearch, at "staffsearch/" by (StaffId, ActId), version 1;
 }
 
 /// That a login ID is taken, for good once somebody had it.
@@ -65,4 +72,22 @@ pub(crate) struct Erasing {
 pub(crate) struct KeysClaim {
     /// The vault's check value.
     pub(crate) check: Digest,
+}
+
+/// Something that staff did to an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AccountAct {
+    pub(crate) at: Timestamp,
+    /// Who: the id of somebody of the staff, or `operator`.
+    pub(crate) by: String,
+    pub(crate) deed: Deed,
+    pub(crate) reason: Sealed<Reason>,
+}
+
+/// That somebody of the staff looked for accounts.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct StaffSearch {
+    pub(crate) at: Timestamp,
+    /// How many were found.
+    pub(crate) found: u32,
 }

@@ -5,15 +5,21 @@ use std::path::Path;
 use innkeeper_wire::{
     endpoints::{
         Ask, Endpoint as _, Nothing,
-        operators::{EraseAccount, PlanErasure},
+        operators::{
+            ChangeQuota, EraseAccount, GetAccount, ListAccounts, PlanErasure, SearchAccounts,
+            UnlockAccount,
+        },
     },
     error::ProblemCode,
     id::AccountId,
-    operator::{PlanRequest, View},
+    operator::{
+        PlanRequest, View,
+        accounts::{AccountView, AccountsPage},
+    },
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, AdminContext, ask, view};
+use super::{Admin, AdminContext, Support, Viewer, ask, view};
 use crate::{
     accounts::{ErasurePlan, rules::account::AccountState},
     api::error::Refused,
@@ -56,6 +62,59 @@ impl From<ErasurePlan> for PlanAnswer {
             mails,
         }
     }
+}
+
+pub(super) async fn list(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<ListAccounts>,
+) -> Result<AccountsPage, Refused> {
+    Ok(context.nouns.accounts.list_page(&ask.query).await?)
+}
+
+pub(super) async fn search(
+    context: AdminContext,
+    Viewer(caller): Viewer,
+    ask: Ask<SearchAccounts>,
+) -> Result<AccountsPage, Refused> {
+    let accounts = &context.nouns.accounts;
+    Ok(accounts.search(&caller, &ask.body.text).await?)
+}
+
+pub(super) async fn show(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<GetAccount>,
+) -> Result<AccountView, Refused> {
+    let mut view = context.nouns.accounts.view(ask.path)?;
+    for act in &mut view.acts {
+        if let Ok(id) = act.by.parse() {
+            act.by = context.nouns.staff.me(id)?.name;
+        }
+    }
+    Ok(view)
+}
+
+pub(super) async fn unlock(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<UnlockAccount>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts.unlock(&caller, path, &body.reason).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn change_quota(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<ChangeQuota>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts.change_quota(&caller, path, &body).await?;
+    Ok(Nothing)
 }
 
 pub(super) async fn plan(

@@ -3,11 +3,12 @@
 use std::{fmt::Write as _, path::Path};
 
 use innkeeper_wire::{
+    api::{Catalogue, Installation},
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
-            AddStaff, ChangeRole, DisableStaff, Enrol, GetStaffMe, ListStaff, LookAtEnrolment,
-            ResetStaff, StaffSignIn, StaffSignOut,
+            AddStaff, ChangeRole, DisableStaff, Enrol, GetCatalogue, GetInstallation, GetStaffMe,
+            ListStaff, LookAtEnrolment, ResetStaff, StaffSignIn, StaffSignOut,
         },
     },
     staff::{
@@ -20,7 +21,7 @@ use super::{
     Admin, AdminContext, Operator, Printed, StaffToken, StaffVisitor, Viewer, ask,
 };
 use crate::{
-    api::error::Refused,
+    api::{catalogue, error::Refused},
     kernel::{Actor, Error},
 };
 
@@ -40,6 +41,22 @@ pub(super) async fn enrol(
 ) -> Result<Nothing, Refused> {
     context.nouns.staff.enrol(&caller, &ask.body).await?;
     Ok(Nothing)
+}
+
+pub(super) async fn installation(
+    context: AdminContext,
+    _: StaffVisitor,
+    _: Ask<GetInstallation>,
+) -> Result<Installation, Refused> {
+    Ok(catalogue::shown(&context.nouns.settings))
+}
+
+pub(super) async fn catalogue(
+    context: AdminContext,
+    _: StaffVisitor,
+    _: Ask<GetCatalogue>,
+) -> Result<Catalogue, Refused> {
+    Ok(catalogue::offered(&context.nouns)?)
 }
 
 pub(super) async fn sign_in(

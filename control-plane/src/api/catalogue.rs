@@ -10,15 +10,22 @@ use innkeeper_wire::{
 };
 
 use super::{auth::Visitor, context::Context, error::Refused};
-use crate::kernel::Error;
+use crate::{
+    kernel::Error,
+    nouns::{Nouns, Settings},
+};
 
 pub(super) async fn installation(
     context: Context,
     _: Visitor,
     _: Ask<GetInstallation>,
 ) -> Result<Installation, Refused> {
-    let settings = &context.nouns.settings;
-    Ok(Installation {
+    Ok(shown(&context.nouns.settings))
+}
+
+/// What everybody may know of an installation.
+pub(crate) fn shown(settings: &Settings) -> Installation {
+    Installation {
         name: settings.installation.clone(),
         support_email: settings.support_email.clone(),
         terms_version: settings.terms_version.clone(),
@@ -28,7 +35,7 @@ pub(super) async fn installation(
         password_length_min: settings.password_length_min,
         tombstone_days: settings.tombstone_days,
         time_zone: settings.time_zone.clone(),
-    })
+    }
 }
 
 pub(super) async fn terms(
@@ -55,12 +62,17 @@ pub(super) async fn catalogue(
     _: Visitor,
     _: Ask<GetCatalogue>,
 ) -> Result<Catalogue, Refused> {
-    let catalogue = &context.nouns.settings.catalogue;
+    Ok(offered(&context.nouns)?)
+}
+
+/// What can be ordered.
+pub(crate) fn offered(nouns: &Nouns) -> Result<Catalogue, Error> {
+    let catalogue = &nouns.settings.catalogue;
     let sites = catalogue.sites.iter();
     let plans = catalogue.plans.iter();
     let images = catalogue.images.iter();
     let tax = catalogue.tax.as_ref();
-    let availability = context.nouns.orders.availability()?;
+    let availability = nouns.orders.availability()?;
     Ok(Catalogue {
         tax: tax.cloned(),
         sites: sites

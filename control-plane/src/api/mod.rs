@@ -18,7 +18,7 @@ use self::{context::Context, error::Refused, mount::Mount as _};
 
 mod accounts;
 pub(crate) mod auth;
-mod catalogue;
+pub(crate) mod catalogue;
 pub mod context;
 mod document;
 pub mod error;

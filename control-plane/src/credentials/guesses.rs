@@ -1,7 +1,7 @@
 //! Counting wrong guesses ([`super::rules::lockout`]): by what is guessed at, and where from. Nothing in here depends on
 //! whether there is such a thing.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use innkeeper_wire::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,16 @@ impl Guesses {
                 });
             }
         }
+    }
+
+    /// How long guesses at something still lock somebody out, from somewhere at least.
+    pub(crate) fn longest_lock(
+        &self,
+        what: &str,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, Error> {
+        let found = self.ctx.recall::<Attempts>(&self.counter(what))?;
+        Ok(found.and_then(|found| found.value.longest_lock(now)))
     }
 
     /// Forgets all guesses at something, wherever they came from.

@@ -7,7 +7,7 @@
 use std::{fmt, net::IpAddr};
 
 use innkeeper_wire::id::{
-    AccountId, ContractId, HostId, MailId, OrderId, QuoteId, ServerId, StaffId, UsageId,
+    AccountId, ActId, ContractId, HostId, MailId, OrderId, QuoteId, ServerId, StaffId, UsageId,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -74,8 +74,8 @@ macro_rules! plain_names {
 }
 
 plain_names!(
-    AccountId, ContractId, HostId, MailId, OrderId, QuoteId, ServerId, StaffId, UsageId, IpAddr,
-    String, u64,
+    AccountId, ActId, ContractId, HostId, MailId, OrderId, QuoteId, ServerId, StaffId, UsageId,
+    IpAddr, String, u64,
 );
 
 /// Of a type of which there is one record.

@@ -393,6 +393,14 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "cordon_host" => ("h1", json!({ "reason": "its disk fails" }), 204),
         "uncordon_host" => ("h1", json!({ "reason": "mended" }), 400),
         "accept_capacity" => ("h1", nothing, 200),
+        "list_accounts" => ("", nothing, 200),
+        "search_accounts" => ("", json!({ "text": "minji" }), 200),
+        "get_account" => (account, nothing, 200),
+        "unlock_account" => (account, json!({ "reason": "he has called" }), 204),
+        "change_quota" => {
+            let body = json!({ "servers": 30, "reason": "he has paid" });
+            (account, body, 204)
+        }
         "plan_erasure" => ("", json!({ "who": account }), 200),
         "erase_account" => (account, nothing, 204),
         "finish_recovery" => ("", json!({ "without": [] }), 400),

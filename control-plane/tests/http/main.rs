@@ -29,6 +29,7 @@ mod setting;
 mod sign_ups;
 mod signing_in;
 mod staff;
+mod staff_accounts;
 mod step_up;
 mod texts;
 mod ways_back;

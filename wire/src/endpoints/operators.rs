@@ -2,13 +2,14 @@
 //! with the role that a row names, by the staff's door.
 
 use crate::{
-    api::Page,
+    api::{Catalogue, Installation, Page},
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId},
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
         hosts::{HostLine, HostListQuery},
+        accounts::{AccountSearch, AccountView, AccountsPage, AccountsQuery, QuotaRequest},
         reason::ReasonRequest,
     },
     staff::{
@@ -25,6 +26,12 @@ endpoints! {
 
     /// Chooses a password and confirms an authenticator app, with a link.
     Enrol = "enrol": StaffVisitor Post "/enrolments", with EnrolRequest => 204;
+
+    /// Who the installation is.
+    GetInstallation = "staff_installation": StaffVisitor Get "/installation" => 200 Installation;
+
+    /// What can be ordered.
+    GetCatalogue = "staff_catalogue": StaffVisitor Get "/catalogue" => 200 Catalogue;
 
     /// Signs somebody of the staff in.
     StaffSignIn = "staff_sign_in": StaffVisitor Post "/sessions", with StaffSignInRequest => 201 StaffSession;
@@ -85,6 +92,21 @@ endpoints! {
 
     /// What of the configuration is in use.
     GetInUse = "get_in_use": Viewer Get "/in-use" => 200 View;
+
+    /// A page of customers' accounts.
+    ListAccounts = "list_accounts": Viewer Get "/accounts", by AccountsQuery => 200 AccountsPage;
+
+    /// Looks for accounts.
+    SearchAccounts = "search_accounts": Viewer Post "/accounts/search", with AccountSearch => 200 AccountsPage;
+
+    /// All that staff see of an account.
+    GetAccount = "get_account": Viewer Get "/accounts/{account}", at AccountId => 200 AccountView;
+
+    /// Lifts what wrong passwords and codes have locked.
+    UnlockAccount = "unlock_account": Support Post "/accounts/{account}/unlock", at AccountId, with ReasonRequest => 204;
+
+    /// Changes how many servers an account may have.
+    ChangeQuota = "change_quota": Support Post "/accounts/{account}/quota", at AccountId, with QuotaRequest => 204;
 
     /// What erasing an account would do.
     PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 View;

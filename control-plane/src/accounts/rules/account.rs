@@ -12,6 +12,7 @@ use innkeeper_wire::{
     api::{Locale, NAME_LENGTH_MAX, SignupRequest},
     error::{FieldError, FieldErrorCode},
     id::AccountId,
+    operator::accounts::AccountStanding,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -144,6 +145,18 @@ pub enum AccountState {
     Active,
     /// The person was taken out of it. What it ordered stays, under its id alone.
     Erased,
+}
+
+impl AccountState {
+    /// As staff are told.
+    #[must_use]
+    pub const fn standing(self) -> AccountStanding {
+        match self {
+            Self::PendingEmail => AccountStanding::PendingEmail,
+            Self::Active => AccountStanding::Active,
+            Self::Erased => AccountStanding::Erased,
+        }
+    }
 }
 
 /// Why an account can't be erased now (R62).

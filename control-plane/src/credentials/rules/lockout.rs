@@ -86,6 +86,13 @@ impl Attempts {
         narrow.max(wide).max(all)
     }
 
+    /// How long the name is still locked for the source for which that is longest.
+    #[must_use]
+    pub fn longest_lock(&self, now: Timestamp) -> Option<Duration> {
+        let sources = self.0.iter().map(|attempt| &attempt.from);
+        sources.filter_map(|from| self.locked_for(from, now)).max()
+    }
+
     /// The same with one more.
     #[must_use]
     pub fn with(mut self, from: Source, now: Timestamp) -> Self {

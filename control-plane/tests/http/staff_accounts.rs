@@ -1,0 +1,175 @@
+//! What staff see of customers' accounts, and do to them.
+
+use innkeeper_control_plane::kernel::Actor;
+use innkeeper_wire::staff::Role;
+use serde_json::{Value, json};
+
+use crate::{
+    accounts::files_with,
+    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting},
+    staff::{ask_as, of_role},
+};
+
+const GUESSER: &str = "198.51.100.7";
+
+async fn account_of(setting: &Setting, token: &str) -> String {
+    let me = setting.get("/me", Some(token)).await.expect(200);
+    me["id"].as_str().expect("an id").to_owned()
+}
+
+fn ids(page: &Value) -> Vec<&str> {
+    let accounts = page["accounts"].as_array().expect("a list");
+    let logins = accounts.iter().map(|line| &line["person"]["login_id"]);
+    logins.filter_map(Value::as_str).collect()
+}
+
+async fn search(setting: &Setting, staff: &str, text: &str) -> Answer {
+    let body = json!({ "text": text });
+    ask_as(setting, staff, "search_accounts", "", body).await
+}
+
+#[tokio::test]
+async fn staff_find_somebody_by_a_part_of_what_is_known() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Viewer).await;
+    let minji = setting.customer("minji90").await;
+    setting.customer("zoe12").await;
+    for (text, expected) in [
+        ("minji", vec!["minji90"]),
+        ("ZOE12@example", vec!["zoe12"]),
+        ("@example.com", vec!["zoe12", "minji90"]),
+        ("nobody", vec![]),
+    ] {
+        let found = search(&setting, &staff, text).await.expect(200);
+        assert_eq!(ids(&found), expected, "{text}");
+        assert_eq!(found["total"], expected.len(), "{text}");
+    }
+    let account = account_of(&setting, &minji).await;
+    let found = search(&setting, &staff, &account).await.expect(200);
+    assert_eq!(ids(&found), ["minji90"]);
+    search(&setting, &staff, "  ").await.expect(422);
+    search(&setting, &staff, &"x".repeat(255)).await.expect(422);
+    // Who came after the directory was made is in it too, and who was erased is in it no more.
+    setting.customer("newcomer").await;
+    let found = search(&setting, &staff, "newcomer").await.expect(200);
+    assert_eq!(ids(&found), ["newcomer"]);
+    let id = account.parse().expect("an id");
+    setting
+        .nouns
+        .accounts
+        .erase(Actor::Operator, id)
+        .await
+        .expect("erased");
+    let found = search(&setting, &staff, "minji").await.expect(200);
+    assert_eq!(found["total"], 0);
+    let erased = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    assert_eq!(erased.expect(200)["line"]["state"], "erased");
+}
+
+#[tokio::test]
+async fn a_list_of_accounts_has_pages_an_order_and_a_state() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Viewer).await;
+    for login in ["carla7", "abel77", "berta7"] {
+        setting.customer(login).await;
+    }
+    let list = async |query: &str| {
+        let page = ask_as(&setting, &staff, "list_accounts", query, json!({})).await;
+        page.expect(200)
+    };
+    assert_eq!(ids(&list("").await), ["berta7", "abel77", "carla7"]);
+    assert_eq!(
+        ids(&list("?sort=login-id").await),
+        ["abel77", "berta7", "carla7"]
+    );
+    assert_eq!(
+        ids(&list("?sort=oldest&state=active").await),
+        ["carla7", "abel77", "berta7"]
+    );
+    let none = list("?state=pending-email").await;
+    assert_eq!((ids(&none).len(), &none["total"]), (0, &json!(0)));
+    let beyond = list("?page=2").await;
+    assert_eq!((ids(&beyond).len(), &beyond["total"]), (0, &json!(3)));
+    for query in ["?sort=x", "?state=x", "?page=-1", "?who=x"] {
+        let refused = ask_as(&setting, &staff, "list_accounts", query, json!({})).await;
+        assert_eq!(refused.status, 400, "{query}");
+    }
+}
+
+/// R4: at once, whoever has locked it.
+#[tokio::test]
+async fn support_unlocks_an_account_and_says_why() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Support).await;
+    let token = setting.customer("minji90").await;
+    let account = account_of(&setting, &token).await;
+    for _ in 0..5 {
+        let wrong = setting
+            .sign_in_from(GUESSER, "minji90", OTHER_PASSWORD, None)
+            .await;
+        wrong.expect(401);
+    }
+    let locked = setting
+        .sign_in_from(GUESSER, "minji90", PASSWORD, None)
+        .await;
+    locked.expect(423);
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    assert!(view.expect(200)["locked_until"].is_string());
+    let unlock =
+        async |body: Value| ask_as(&setting, &staff, "unlock_account", &account, body).await;
+    unlock(json!({ "reason": " " })).await.expect(400);
+    unlock(json!({ "reason": "Minji has called" }))
+        .await
+        .expect(204);
+    let right = setting
+        .sign_in_from(GUESSER, "minji90", PASSWORD, None)
+        .await;
+    right.expect(201);
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    let view = view.expect(200);
+    assert!(view["locked_until"].is_null());
+    let act = &view["acts"][0];
+    assert_eq!(act["by"], "a-support");
+    assert_eq!(act["deed"], json!({ "kind": "unlocked" }));
+    assert_eq!(act["reason"], "Minji has called");
+    // The reason lies on the disk for nobody to read, and goes with the account.
+    assert_eq!(
+        files_with(&setting.folder, "Minji has called"),
+        Vec::<std::path::PathBuf>::new()
+    );
+    let id = account.parse().expect("an id");
+    setting
+        .nouns
+        .accounts
+        .erase(Actor::Operator, id)
+        .await
+        .expect("erased");
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    let view = view.expect(200);
+    assert!(view["acts"][0]["reason"].is_null());
+    assert_eq!(view["acts"][0]["by"], "a-support");
+    unlock(json!({ "reason": "again" })).await.expect(409);
+}
+
+#[tokio::test]
+async fn support_changes_how_many_servers_an_account_may_have() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Support).await;
+    let token = setting.customer("minji90").await;
+    let account = account_of(&setting, &token).await;
+    let change = async |servers: u32| {
+        let body = json!({ "servers": servers, "reason": "pays well" });
+        ask_as(&setting, &staff, "change_quota", &account, body).await
+    };
+    change(1_001).await.expect(422);
+    change(3).await.expect(204);
+    let me = setting.get("/me", Some(&token)).await.expect(200);
+    assert_eq!(me["server_quota"], 3);
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    let view = view.expect(200);
+    let deed = json!({ "kind": "quota-changed", "before": 20, "after": 3 });
+    assert_eq!(
+        (&view["server_quota"], &view["acts"][0]["deed"]),
+        (&json!(3), &deed)
+    );
+}
