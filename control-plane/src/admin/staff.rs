@@ -17,9 +17,7 @@ use innkeeper_wire::{
     },
 };
 
-use super::{
-    Admin, AdminContext, Operator, Printed, StaffToken, StaffVisitor, Viewer, ask,
-};
+use super::{Admin, AdminContext, Operator, Printed, StaffToken, StaffVisitor, Viewer, ask};
 use crate::{
     api::{catalogue, error::Refused},
     kernel::{Actor, Error},

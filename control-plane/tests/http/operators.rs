@@ -4,25 +4,21 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
-use innkeeper_control_plane::admin::{self, AdminContext};
 use serde_json::{Value, json};
 
-use crate::setting::{Answer, Setting, answer, room_for};
+use crate::{
+    authorization::socket,
+    setting::{Answer, Setting, answer, room_for},
+};
 
 /// One request of an operator.
 pub(crate) async fn operate(setting: &Setting, method: Method, path: &str, body: Value) -> Answer {
-    let router = admin::router(AdminContext {
-        nouns: setting.nouns.clone(),
-        authority: setting.authority.clone(),
-        duties: setting.duties(),
-        agent_url: "https://localhost:1".to_owned(),
-    });
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("content-type", "application/json");
     let request = request.body(Body::from(body.to_string()));
-    answer(router, request.expect("a request")).await
+    answer(socket(setting), request.expect("a request")).await
 }
 
 pub(crate) async fn look(setting: &Setting, path: &str) -> Value {

@@ -8,8 +8,8 @@ use crate::{
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
-        hosts::{HostLine, HostListQuery},
         accounts::{AccountSearch, AccountView, AccountsPage, AccountsQuery, QuotaRequest},
+        hosts::{HostLine, HostListQuery},
         reason::ReasonRequest,
     },
     staff::{
