@@ -131,6 +131,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
             "control-plane/src/config/company.rs",
             "control-plane/src/config/prices.rs",
             "control-plane/src/config/mail.rs",
+            "control-plane/src/config/pools.rs",
             "control-plane/src/hosts/rules/placement.rs",
         ],
     ),

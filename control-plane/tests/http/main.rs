@@ -26,6 +26,7 @@ mod second_factor;
 mod servers;
 mod sessions;
 mod setting;
+mod sign_up_histories;
 mod sign_ups;
 mod signing_in;
 mod staff;

@@ -9,11 +9,7 @@
 //!
 //! What is left of an ended one: nothing, whatever interrupts its end.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use innkeeper_control_plane::{
     nouns::Settings,
@@ -21,7 +17,6 @@ use innkeeper_control_plane::{
     work::outbox::compose,
 };
 use innkeeper_wire::id::AccountId;
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,7 +25,7 @@ use crate::{
     witnesses::{copy_journal, testify},
 };
 
-const DAY_S: i64 = 86_400;
+pub(crate) const DAY_S: i64 = 86_400;
 
 /// Asks for an account from a source of its own.
 async fn sign_up(setting: &Setting, source: usize, login_id: &str, email: &str) -> Option<String> {
@@ -41,7 +36,7 @@ async fn sign_up(setting: &Setting, source: usize, login_id: &str, email: &str) 
     answer.body["account"].as_str().map(str::to_owned)
 }
 
-async fn confirm(setting: &Setting, token: &str) -> u16 {
+pub(crate) async fn confirm(setting: &Setting, token: &str) -> u16 {
     let answer = setting.post("/email-confirmations", None, json!({ "token": token }));
     answer.await.status.as_u16()
 }
@@ -59,7 +54,7 @@ async fn drop_mails(setting: &Setting) {
 }
 
 /// One turn after the other, until all accounts were looked at.
-async fn sweep(setting: &Setting) {
+pub(crate) async fn sweep(setting: &Setting) {
     let mut after = None;
     loop {
         (_, after) = setting
@@ -78,7 +73,7 @@ fn key_file(setting: &Setting, account: &str) -> PathBuf {
     setting.folder.join("keys/accounts").join(account)
 }
 
-fn key_files(setting: &Setting) -> BTreeSet<String> {
+pub(crate) fn key_files(setting: &Setting) -> BTreeSet<String> {
     let files = fs::read_dir(setting.folder.join("keys/accounts")).expect("a folder");
     let name = |file: std::io::Result<fs::DirEntry>| file.expect("an entry").file_name();
     files
@@ -87,7 +82,7 @@ fn key_files(setting: &Setting) -> BTreeSet<String> {
 }
 
 /// Records of these kinds.
-fn records(setting: &Setting, prefixes: &[&str]) -> usize {
+pub(crate) fn records(setting: &Setting, prefixes: &[&str]) -> usize {
     let count = |prefix: &&str| {
         let found = setting.nouns.ctx.store().range(prefix, None, 1_000);
         found.expect("readable").len()
@@ -507,178 +502,6 @@ async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
     assert_eq!(admitted, 3);
     let owner = sign_up(&setting, 8, "minji90", "victim@example.com").await;
     assert!(owner.is_some());
-}
-
-/// What the model knows of a sign-up.
-#[derive(Debug, Clone)]
-struct Known {
-    login_id: String,
-    email: String,
-    at_s: i64,
-    confirmed: bool,
-}
-
-/// Random histories of many sign-ups with few IDs and addresses, beside a model of what must be so.
-#[tokio::test]
-async fn ids_and_addresses_belong_to_whom_they_should_in_every_history() {
-    for seed in 0..4 {
-        History::new(seed).run().await;
-    }
-}
-
-struct History {
-    random: StdRng,
-    setting: Setting,
-    now_s: i64,
-    known: BTreeMap<String, Known>,
-    links: Vec<(String, String)>,
-    source: usize,
-    seed: u64,
-}
-
-impl History {
-    fn new(seed: u64) -> Self {
-        Self {
-            random: StdRng::seed_from_u64(seed),
-            setting: Setting::new(),
-            now_s: 0,
-            known: BTreeMap::new(),
-            links: Vec::new(),
-            source: 0,
-            seed,
-        }
-    }
-
-    async fn run(mut self) {
-        for _ in 0..40 {
-            match self.random.random_range(0..10) {
-                0..=3 => self.sign_up().await,
-                4..=5 => self.confirm().await,
-                6 => sweep(&self.setting).await,
-                7 => self.sweep_on_a_failing_disk().await,
-                _ => {
-                    let passed = self.random.random_range(60..DAY_S / 2);
-                    self.setting.clock.advance_s(passed);
-                    self.now_s += passed;
-                }
-            }
-            self.check_addresses().await;
-        }
-        sweep(&self.setting).await;
-        self.setting
-            .nouns
-            .accounts
-            .finish_erasures()
-            .await
-            .expect("readable");
-        let live: BTreeSet<String> = self.live().map(|(account, _)| account.clone()).collect();
-        assert_eq!(key_files(&self.setting), live, "seed {}", self.seed);
-        assert_eq!(records(&self.setting, &["acc/"]), live.len());
-        assert_eq!(records(&self.setting, &["login/"]), live.len());
-        assert_eq!(records(&self.setting, &["erasing/"]), 0);
-    }
-
-    fn live(&self) -> impl Iterator<Item = (&String, &Known)> {
-        let (known, now_s) = (&self.known, self.now_s);
-        known
-            .iter()
-            .filter(move |(_, known)| known.confirmed || now_s - known.at_s < DAY_S)
-    }
-
-    async fn sign_up(&mut self) {
-        let login_id = format!("minji{}", self.random.random_range(0..6));
-        let email = format!("m{}@example.com", self.random.random_range(0..3));
-        self.source += 1;
-        let held = self.live().any(|(_, known)| known.login_id == login_id);
-        let mut body = signup(&login_id);
-        body["email"] = json!(email);
-        let address = format!("10.0.{}.1", self.source);
-        let answer = self.setting.post_from(&address, "/signups", body).await;
-        match answer.status.as_u16() {
-            201 => {
-                assert!(!held, "seed {}: {login_id} was taken", self.seed);
-                let account = text(&answer.body, "account");
-                let link = self.setting.mailed_token().await;
-                self.links.push((account.clone(), link));
-                let known = Known {
-                    login_id,
-                    email,
-                    at_s: self.now_s,
-                    confirmed: false,
-                };
-                self.known.insert(account, known);
-            }
-            422 => assert!(held, "seed {}: {login_id} was free", self.seed),
-            other => assert_eq!(other, 429, "the mailbox has enough"),
-        }
-    }
-
-    async fn confirm(&mut self) {
-        if self.links.is_empty() {
-            return;
-        }
-        let chosen = self.random.random_range(0..self.links.len());
-        let (account, link) = self.links.swap_remove(chosen);
-        let known = self.known.get_mut(&account).expect("it was noted");
-        let waits = self.now_s - known.at_s < DAY_S;
-        let answer = confirm(&self.setting, &link).await;
-        assert_eq!(answer, if waits { 204 } else { 410 }, "seed {}", self.seed);
-        known.confirmed = waits;
-    }
-
-    /// As a crash between the commit and the end of the key.
-    async fn sweep_on_a_failing_disk(&mut self) {
-        let accounts = self.setting.folder.join("keys/accounts");
-        let aside = self.setting.folder.join("aside");
-        fs::create_dir(&aside).expect("made");
-        let dead: Vec<String> = key_files(&self.setting).into_iter().collect();
-        for name in &dead {
-            fs::rename(accounts.join(name), aside.join(name)).expect("moved");
-            fs::create_dir(accounts.join(name)).expect("made");
-        }
-        sweep(&self.setting).await;
-        for name in &dead {
-            fs::remove_dir(accounts.join(name)).expect("removed");
-            fs::rename(aside.join(name), accounts.join(name)).expect("moved back");
-        }
-        fs::remove_dir(&aside).expect("removed");
-    }
-
-    /// Whoever has the only confirmed account of an address signs in by it.
-    async fn check_addresses(&mut self) {
-        self.source += 1;
-        for number in 0..3 {
-            let email = format!("m{number}@example.com");
-            let of = |confirmed: bool| {
-                let its = self.live().filter(|(_, known)| known.email == email);
-                its.filter(|(_, known)| known.confirmed == confirmed)
-                    .count()
-            };
-            let expected = match (of(true), of(false)) {
-                (1, _) => 201,
-                (0, 1) => 403,
-                _ => 401,
-            };
-            let from = format!("10.1.{}.1", self.source);
-            let answer = self
-                .setting
-                .sign_in_from(&from, &email, PASSWORD, None)
-                .await;
-            // A right password that signs nobody in counts as a wrong one.
-            if answer.status.as_u16() != 423 {
-                assert_eq!(
-                    answer.status.as_u16(),
-                    expected,
-                    "seed {} {email}",
-                    self.seed
-                );
-            }
-        }
-    }
-}
-
-fn text(body: &Value, name: &str) -> String {
-    body[name].as_str().expect("a text").to_owned()
 }
 
 /// Whoever opens the mail's link is told which of his addresses it confirms, and nothing is used up by looking.
