@@ -19,7 +19,7 @@ use crate::{
     language,
     notice::Notice,
     sitemap::NAVIGATION,
-    visit::Visit,
+    visit::{Visit, onward, query_pairs},
 };
 
 /// What is around every page.
@@ -41,6 +41,8 @@ pub struct Frame {
     pub footer: Footer,
     /// The navigation of members.
     pub navigation: Vec<Entry>,
+    /// The query that carries where a visitor wants to go to the pages where he signs in or up.
+    pub onward: String,
     /// The language switcher.
     pub languages: Vec<LanguageLink>,
     /// Whether the switcher sends the page's form along, so that nothing that was typed is lost.
@@ -158,6 +160,8 @@ impl Frame {
 #[must_use]
 pub fn frame(visit: &Visit) -> Frame {
     let installation = visit.facts.as_ref().map(|facts| &facts.installation);
+    let mut pairs = query_pairs(&visit.uri).into_iter();
+    let next = pairs.find_map(|(name, next)| (name == "next").then_some(next));
     let link = |locale: Locale| LanguageLink {
         tag: language::tag(locale),
         name: language::own_name(locale),
@@ -180,6 +184,7 @@ pub fn frame(visit: &Visit) -> Frame {
                 current: place == visit.place(),
             })
             .collect(),
+        onward: onward(&next.unwrap_or_default()),
         languages: Locale::ALL.iter().copied().map(link).collect(),
         has_form: false,
         locale: visit.locale,

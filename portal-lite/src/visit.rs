@@ -340,6 +340,16 @@ pub fn query_pairs(uri: &Uri) -> Vec<(String, String)> {
     serde_urlencoded::from_str(uri.query().unwrap_or_default()).unwrap_or_default()
 }
 
+/// The query that carries where somebody wants to go through sign-up, mail and sign-in; empty if he wants nothing.
+#[must_use]
+pub fn onward(next: &str) -> String {
+    if next.is_empty() {
+        return String::new();
+    }
+    let query = serde_urlencoded::to_string([("next", next)]).expect("texts only");
+    format!("?{query}")
+}
+
 /// Where a sign-in leads unless the visitor wanted to go somewhere.
 const HOME: &str = "/servers";
 

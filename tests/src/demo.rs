@@ -116,6 +116,7 @@ pub async fn sign_up_with(
         password: PASSWORD.to_owned(),
         accepted_terms: welcome.terms_version,
         locale: Locale::En,
+        plan: None,
     };
     let _: SignupAnswer = client.post("/api/v1/signups", &request).await?;
     let prefix = format!("{portal_url}/confirm?lang=en&token=");

@@ -151,6 +151,10 @@ pub struct SignupRequest {
     pub accepted_terms: String,
     /// Language for mails: `en`, `ko` or `zh-Hant`.
     pub locale: Locale,
+    /// The plan that is to be ordered once the address is confirmed, if that is why. It is told to whoever follows the mailed
+    /// link, and orders nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Code>,
 }
 
 /// A new account.
@@ -177,6 +181,11 @@ pub struct EmailConfirmationRequest {
 pub struct EmailConfirmationView {
     /// The address that it confirms, such as `k***@example.com`: whoever has the link has the mailbox.
     pub email_masked: String,
+    /// The ID that was signed up with, which the mailbox may know too.
+    pub login_id: String,
+    /// [`SignupRequest::plan`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Code>,
 }
 
 /// Asks for another confirmation mail. The answer is the same whether the account exists or not.

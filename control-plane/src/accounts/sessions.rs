@@ -444,6 +444,7 @@ mod tests {
             mobile: None,
             time_zone: None,
             signed_up_from: "192.0.2.1".to_owned(),
+            wanted_plan: None,
         };
         let id = AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
         accounts.make_key(id).await.expect("a key");

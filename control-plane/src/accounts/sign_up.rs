@@ -1,7 +1,7 @@
 //! Signing up (R13, R16-R19) and confirming the address (R25).
 
 use innkeeper_wire::{
-    api::{SignupAnswer, SignupRequest},
+    api::{EmailConfirmationView, SignupAnswer, SignupRequest},
     error::FieldErrorCode,
     id::AccountId,
     time::Timestamp,
@@ -60,6 +60,7 @@ impl Accounts {
             locale: request.locale,
             time_zone: None,
             signed_up_from: caller.address.to_string(),
+            wanted_plan: request.plan.clone(),
         };
         let id = AccountId::new(self.ctx.ids());
         self.make_key(id).await?;
@@ -244,8 +245,13 @@ impl Accounts {
         Ok(Some((person, expires_at)))
     }
 
-    /// The address that the secret of a mailed link confirms, masked. Nothing is used up by that.
-    pub fn look_at_confirmation(&self, caller: &Caller, secret: &str) -> Result<String, Error> {
+    /// Whose address the secret of a mailed link confirms, for whoever follows it in another browser than he signed up in.
+    /// Nothing is used up by that.
+    pub fn look_at_confirmation(
+        &self,
+        caller: &Caller,
+        secret: &str,
+    ) -> Result<EmailConfirmationView, Error> {
         let now = self.ctx.now();
         self.rate_limits.admit(Limited::Look, caller.address, now)?;
         let found = self.ctx.read::<Confirmation>(&secret::hash(secret))?;
@@ -257,10 +263,15 @@ impl Accounts {
         if self.has_lapsed(&account, now)? {
             return Err(Error::LinkExpired);
         }
-        match self.person(&account) {
-            Err(Error::Erased) => Err(Error::LinkExpired),
-            person => Ok(mailbox::masked(&person?.email)),
-        }
+        let person = match self.person(&account) {
+            Err(Error::Erased) => return Err(Error::LinkExpired),
+            person => person?,
+        };
+        Ok(EmailConfirmationView {
+            email_masked: mailbox::masked(&person.email),
+            login_id: person.login_id,
+            plan: person.wanted_plan,
+        })
     }
 
     /// Confirms an address with the secret of the mailed link; it works once. From here on the account counts for
@@ -288,7 +299,12 @@ impl Accounts {
                 if tx.get::<PendingConfirmation>(&id)?.is_some() {
                     tx.remove::<PendingConfirmation>(&id)?;
                 }
+                let confirmed = Person {
+                    wanted_plan: None,
+                    ..person
+                };
                 let active = Account {
+                    person: Some(self.seal(id, &confirmed)?),
                     state: AccountState::Active,
                     ..account
                 };

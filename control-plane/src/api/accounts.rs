@@ -42,8 +42,7 @@ pub(super) async fn look_at_confirmation(
     ask: Ask<LookAtConfirmation>,
 ) -> Result<EmailConfirmationView, Refused> {
     let accounts = &context.nouns.accounts;
-    let email_masked = accounts.look_at_confirmation(&caller, &ask.body.token)?;
-    Ok(EmailConfirmationView { email_masked })
+    Ok(accounts.look_at_confirmation(&caller, &ask.body.token)?)
 }
 
 pub(super) async fn resend_confirmation(

@@ -504,17 +504,25 @@ async fn a_stranger_says_nothing_through_our_mails_and_fills_no_mailbox() {
     assert!(owner.is_some());
 }
 
-/// Whoever opens the mail's link is told which of his addresses it confirms, and nothing is used up by looking.
+/// Whoever opens the mail's link is told which of his addresses it confirms, and what he had signed up for; nothing is used up by
+/// looking.
 #[tokio::test]
 async fn a_link_tells_its_address_without_being_used_up() {
     let setting = Setting::new();
     let path = "/email-confirmations/look";
-    let signed_up = setting.post("/signups", None, signup("minji90")).await;
-    signed_up.expect(201);
+    let mut form = signup("minji90");
+    form["plan"] = json!("Not a code");
+    let refused = setting.post("/signups", None, form.clone()).await;
+    refused.expect(400);
+    form["plan"] = json!("m");
+    setting.post("/signups", None, form).await.expect(201);
     let body = json!({ "token": setting.mailed_token().await });
     for _ in 0..3 {
         let found = setting.post(path, None, body.clone()).await.expect(200);
-        assert_eq!(found["email_masked"], "m***@example.com");
+        let told = json!({
+            "email_masked": "m***@example.com", "login_id": "minji90", "plan": "m",
+        });
+        assert_eq!(found, told);
     }
     let unknown = json!({ "token": "no-such-token" });
     setting.post(path, None, unknown.clone()).await.expect(410);

@@ -18,9 +18,14 @@ pub mod texts;
 pub mod view;
 
 use axum::Extension;
+use innkeeper_wire::id::Code;
 use std::{str::FromStr, sync::Arc};
 
-use crate::{failure::Failure, fields::Fields, visit::Visit};
+use crate::{
+    failure::Failure,
+    fields::Fields,
+    visit::{Visit, onward},
+};
 
 /// Anybody's visit.
 pub type Anyone = Extension<Arc<Visit>>;
@@ -30,21 +35,22 @@ fn id<T: FromStr>(text: &str) -> Result<T, Failure> {
     text.parse().map_err(|_| Failure::NotFound)
 }
 
-/// The query that carries where somebody wants to go through sign-up, mail and sign-in; empty if he wants nothing.
-fn onward(next: &str) -> String {
-    if next.is_empty() {
-        return String::new();
-    }
-    let query = serde_urlencoded::to_string([("next", next)]).expect("texts only");
-    format!("?{query}")
+/// The order form with a plan chosen.
+fn order_form(plan: &Code) -> String {
+    format!("/servers/new?plan={plan}")
 }
 
-/// The name of the plan that `next` is the order form of, if that is where somebody wants to go.
-fn wanted_plan(visit: &Visit, next: &str) -> Option<String> {
-    let (path, query) = next.split_once('?')?;
+/// The plan that `next` is the order form of, if that is where somebody wants to go.
+fn plan_in(next: &str) -> Option<Code> {
+    let query = next.strip_prefix("/servers/new?")?;
     let pairs = serde_urlencoded::from_str(query).ok()?;
-    let code = Fields::new(pairs).get("plan").to_owned();
+    Fields::new(pairs).get("plan").parse().ok()
+}
+
+/// Its name.
+fn wanted_plan(visit: &Visit, next: &str) -> Option<String> {
+    let code = plan_in(next)?;
     let plans = &visit.facts.as_ref()?.catalogue.plans;
-    let plan = plans.iter().find(|plan| plan.code.as_str() == code)?;
-    (path == "/servers/new").then(|| plan.name.clone())
+    let plan = plans.iter().find(|plan| plan.code == code)?;
+    Some(plan.name.clone())
 }

@@ -14,15 +14,15 @@ use axum::{
 };
 use innkeeper_wire::{
     api::{
-        EMAIL_LENGTH_MAX, EmailConfirmationRequest, LOGIN_ID_LENGTH_MAX, NAME_LENGTH_MAX,
-        PASSWORD_LENGTH_MAX, ResendRequest, SignupAnswer, SignupRequest,
+        EMAIL_LENGTH_MAX, EmailConfirmationRequest, EmailConfirmationView, LOGIN_ID_LENGTH_MAX,
+        NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX, ResendRequest, SignupAnswer, SignupRequest,
     },
     endpoints::{Endpoint as _, rest},
     error::{FieldErrorCode, ProblemCode},
 };
 use serde::Deserialize;
 
-use super::{Anyone, onward, sign_in::Next, texts, wanted_plan};
+use super::{Anyone, onward, order_form, plan_in, sign_in::Next, texts, wanted_plan};
 use crate::{
     api::ApiError,
     cookies::Cookie,
@@ -167,6 +167,7 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
         password: fields.get("password").to_owned(),
         accepted_terms: fields.get("accepted_terms").to_owned(),
         locale: visit.locale,
+        plan: plan_in(fields.get("next")),
     };
     match visit.ask(rest::SignUp::with(request.clone())).await {
         Ok(answer) => Ok(signed_up(&visit, &fields, &request, &answer)),
@@ -280,21 +281,37 @@ pub async fn show_confirm(
 
 /// `POST /confirm`
 pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
-    let transport = visit.portal.transport;
     let request = EmailConfirmationRequest {
         token: fields.get("token").to_owned(),
     };
+    // Asked before, since the link is used up afterwards.
+    let look = rest::LookAtConfirmation::with(request.clone());
+    let found = visit.ask(look).await.ok();
     match visit.ask(rest::ConfirmEmail::with(request)).await {
-        Ok(_) => {
-            let next = visit.wanted.as_deref().unwrap_or_default();
-            let path = format!("/sign-in{}", onward(next));
-            let mut response = page::redirect_with(&visit, &path, Notice::EmailConfirmed);
-            let clear = Cookie::Pending.clear(transport);
-            response.headers_mut().append(SET_COOKIE, clear);
-            Ok(response)
-        }
+        Ok(_) => Ok(confirmed(&visit, found)),
         Err(error) => form::refused_or_down(&visit, CONFIRM, &fields, error),
     }
+}
+
+/// Leads on to the sign-in, with the ID filled in, and behind it to what was wanted: as this browser remembers it, or as
+/// the API does where somebody has signed up in another.
+fn confirmed(visit: &Visit, found: Option<EmailConfirmationView>) -> Response {
+    let is_known = |found: &EmailConfirmationView| visit.newcomer.as_ref() == Some(&found.login_id);
+    let elsewhere = found.filter(|found| !is_known(found));
+    let next = match &elsewhere {
+        Some(found) => found.plan.as_ref().map(order_form).unwrap_or_default(),
+        None => visit.wanted.clone().unwrap_or_default(),
+    };
+    let path = format!("/sign-in{}", onward(&next));
+    let mut response = page::redirect_with(visit, &path, Notice::EmailConfirmed);
+    let transport = visit.portal.transport;
+    let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
+    set(Cookie::Pending.clear(transport));
+    if let Some(found) = elsewhere {
+        set(Cookie::Newcomer.set(&encode(&found.login_id), Some(NEXT_KEPT), transport));
+        set(Cookie::Next.clear(transport));
+    }
+    response
 }
 
 async fn sign_up_page(visit: &Visit, form: Form) -> Result<Response, Failure> {

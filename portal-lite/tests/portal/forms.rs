@@ -122,7 +122,8 @@ async fn opening_the_mailed_link_confirms_nothing() {
     );
     assert!(stub.calls("POST /email-confirmations").is_empty());
     let done = visitor.post("/confirm", &[("token", "abc")]).await;
-    assert_eq!((done.status, done.header("location")), (303, "/sign-in"));
+    let onward = "/sign-in?next=%2Fservers%2Fnew%3Fplan%3Dm";
+    assert_eq!((done.status, done.header("location")), (303, onward));
     assert_eq!(
         stub.calls("POST /email-confirmations")[0].body,
         json!({"token": "abc"})

@@ -514,6 +514,35 @@ async fn a_chosen_plan_survives_sign_up_mail_and_sign_in() {
     assert!(!visitor.cookies.contains_key("innkeeper-newcomer"));
 }
 
+/// Finding 14: who signs up on one device and opens the mail on another.
+#[tokio::test]
+async fn a_link_that_is_opened_in_another_browser_leads_on_with_id_and_plan() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let onward = "/sign-up?next=%2Fservers%2Fnew%3Fplan%3Dm";
+    let page = visitor.get(onward).await;
+    let in_the_bar = "class=\"button\" href=\"/sign-up?next=%2Fservers%2Fnew%3Fplan%3Dm\"";
+    assert!(page.body.contains(in_the_bar), "{}", page.body);
+    let next = page.hidden("next");
+    visitor.post("/sign-up", &[("next", &next)]).await;
+    assert_eq!(stub.calls("POST /signups")[0].body["plan"], "m");
+
+    // What another account has left there is not this one's.
+    let left_by_another = [
+        ("innkeeper-newcomer".to_owned(), "someone1".to_owned()),
+        ("innkeeper-next".to_owned(), "%2Fkeys".to_owned()),
+    ];
+    for cookies in [Vec::new(), left_by_another.to_vec()] {
+        let mut elsewhere = Browser::new(&stub).await;
+        elsewhere.cookies.extend(cookies);
+        elsewhere.get("/confirm?token=abc&lang=en").await;
+        let answer = elsewhere.post("/confirm", &[("token", "abc")]).await;
+        let page = elsewhere.get(answer.header("location")).await;
+        assert_eq!(page.hidden("next"), "/servers/new?plan=m");
+        assert!(page.body.contains("value=\"mina1\""), "{}", page.body);
+    }
+}
+
 #[tokio::test]
 async fn the_account_s_language_becomes_the_page_s_unless_another_was_chosen() {
     let stub = Stub::new();

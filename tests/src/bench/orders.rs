@@ -274,6 +274,7 @@ impl Customer {
             password: PASSWORD.to_owned(),
             accepted_terms: "1".to_owned(),
             locale: Locale::En,
+            plan: None,
         };
         nouns.accounts.sign_up(&visitor, &signup).await?;
         let mails = nouns.mails.queued(1_000)?;

@@ -185,6 +185,7 @@ fn signup(number: usize) -> SignupRequest {
         password: "violet-anchor-tundra-58".to_owned(),
         accepted_terms: "1".to_owned(),
         locale: Locale::Ko,
+        plan: None,
     }
 }
 

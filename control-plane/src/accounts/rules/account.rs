@@ -11,7 +11,7 @@ use std::time::Duration;
 use innkeeper_wire::{
     api::{Locale, NAME_LENGTH_MAX, SignupRequest},
     error::{FieldError, FieldErrorCode},
-    id::AccountId,
+    id::{AccountId, Code},
     operator::accounts::AccountStanding,
     time::Timestamp,
 };
@@ -121,6 +121,9 @@ pub struct Person {
     pub time_zone: Option<String>,
     /// The client's address when it signed up.
     pub signed_up_from: String,
+    /// The plan that is to be ordered once the address is confirmed; forgotten then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_plan: Option<Code>,
 }
 
 impl Person {
@@ -373,6 +376,7 @@ mod tests {
             password: "violet-anchor-tundra-58".to_owned(),
             accepted_terms: "2026-01".to_owned(),
             locale: Locale::Ko,
+            plan: None,
         }
     }
 

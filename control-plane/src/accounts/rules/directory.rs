@@ -174,6 +174,7 @@ mod tests {
             locale: Locale::Ko,
             time_zone: None,
             signed_up_from: String::new(),
+            wanted_plan: None,
         }
     }
 

@@ -196,9 +196,12 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["privacy"]) => json(200, &fixtures::privacy_policy()),
         ("POST", ["signups"]) => json(201, &fixtures::signup()),
         ("POST", ["email-confirmations"]) => StatusCode::NO_CONTENT.into_response(),
-        ("POST", ["email-confirmations", "look"]) => {
-            json(200, &value!({ "email_masked": "m***@example.com" }))
-        }
+        ("POST", ["email-confirmations", "look"]) => json(
+            200,
+            &value!({
+                "email_masked": "m***@example.com", "login_id": "mina1", "plan": "m",
+            }),
+        ),
         ("POST", ["email-confirmations", "resend"]) => StatusCode::ACCEPTED.into_response(),
         ("POST", ["id-reminders"] | ["password-resets"]) => StatusCode::ACCEPTED.into_response(),
         ("POST", ["password-resets", "complete"] | ["me", "password"]) => {
