@@ -35,8 +35,8 @@ pub struct Config {
     /// the client.
     #[serde(default)]
     pub trusted_proxies: Networks,
-    /// Read no more: the zone is that of the control plane's `[installation]`, the same as in mails. Files from before
-    /// still have it.
+    /// Read no more (`unread`): the zone is that of the control plane's `[installation]`, the same as in mails. Files from
+    /// before still have it.
     pub time_zone: Option<IgnoredAny>,
 }
 
@@ -96,6 +96,13 @@ impl Config {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// A key of the file that is accepted and no longer read, and where what it said is said today.
+    #[must_use]
+    pub fn unread(&self) -> Option<(&'static str, &'static str)> {
+        let elsewhere = "the zone is that of the control plane's `[installation]`";
+        self.time_zone.is_some().then_some(("time_zone", elsewhere))
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -175,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn files_from_before_still_name_a_zone() {
-        assert_eq!(
-            check(&format!("{GOOD}\ntime_zone = \"Asia/Seoul\"")),
-            Ok(())
-        );
+    fn files_from_before_still_name_a_zone_and_are_told_that_it_is_not_read() {
+        let config = |text: &str| toml::from_str::<Config>(text).expect("good");
+        let from_before = config(&format!("{GOOD}\ntime_zone = \"Asia/Seoul\""));
+        assert_eq!(from_before.unread().expect("one").0, "time_zone");
+        assert_eq!(config(GOOD).unread(), None);
     }
 
     #[test]

@@ -23,24 +23,32 @@ use crate::{
     portal::Portal,
 };
 
-/// What came of one check: what was found, or what is wrong and what to do.
-type Verdict = Result<String, String>;
+/// What came of one check.
+#[derive(Debug)]
+enum Finding {
+    /// What was found.
+    Ok(String),
+    /// What is not as it should be, and keeps nothing from working.
+    Warning(String),
+    /// What is wrong, and what to do.
+    Problem(String),
+}
 
 /// Prints all checks; fails when something is wrong.
 pub async fn examine(file: &Path) -> ExitCode {
-    let checks = all(file).await;
-    for (name, verdict) in &checks {
-        let (sign, text) = match verdict {
-            Ok(text) => ("ok  ", text),
-            Err(text) => ("FAIL", text),
+    let mut code = ExitCode::SUCCESS;
+    for (name, finding) in all(file).await {
+        let (sign, text) = match finding {
+            Finding::Ok(text) => ("ok  ", text),
+            Finding::Warning(text) => ("WARN", text),
+            Finding::Problem(text) => {
+                code = ExitCode::FAILURE;
+                ("FAIL", text)
+            }
         };
         say(&format!("{sign}  {name:<15} {text}"));
     }
-    if checks.iter().all(|(_, verdict)| verdict.is_ok()) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    code
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
@@ -48,19 +56,16 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-async fn all(file: &Path) -> Vec<(&'static str, Verdict)> {
+async fn all(file: &Path) -> Vec<(&'static str, Finding)> {
     let config = match Config::load(file) {
         Ok(config) => config,
-        Err(error) => return vec![("configuration", Err(one_line(&chain(&error))))],
+        Err(error) => return vec![("configuration", Finding::failed(&error))],
     };
-    let mut checks = vec![(
-        "configuration",
-        Ok(format!("{} is well-formed", file.display())),
-    )];
+    let mut checks = vec![("configuration", configuration(file, &config))];
     match Portal::new(&config, Arc::new(SystemClock)) {
-        Err(error) => checks.push(("secrets", Err(one_line(&chain(&error))))),
+        Err(error) => checks.push(("secrets", Finding::failed(&error))),
         Ok(portal) => {
-            checks.push(("secrets", Ok("can be read".to_owned())));
+            checks.push(("secrets", Finding::Ok("can be read".to_owned())));
             let caller = Caller {
                 token: None,
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -79,6 +84,16 @@ async fn all(file: &Path) -> Vec<(&'static str, Verdict)> {
     checks
 }
 
+fn configuration(file: &Path, config: &Config) -> Finding {
+    let file = file.display();
+    match config.unread() {
+        Some((key, elsewhere)) => Finding::Warning(format!(
+            "{file} has `{key}`, which is no longer read and can be removed: {elsewhere}"
+        )),
+        None => Finding::Ok(format!("{file} is well-formed")),
+    }
+}
+
 /// What the API did with the portal's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
@@ -86,46 +101,48 @@ enum Key {
     Refused,
 }
 
-fn api(config: &Config, answer: Result<Installation, ApiError>, key: Key) -> Verdict {
+fn api(config: &Config, answer: Result<Installation, ApiError>, key: Key) -> Finding {
     let url = &config.api_url;
     match answer {
-        Err(error) => Err(format!(
+        Err(error) => Finding::Problem(format!(
             "{url}: {error}: is the control plane running, and is `api_url` where it listens?"
         )),
-        Ok(_) if key == Key::Refused => Err(format!(
+        Ok(_) if key == Key::Refused => Finding::Problem(format!(
             "{url} answers and does not take this portal's key: copy the control plane's `portal_key_file` to {}",
             config.portal_key_file.display()
         )),
-        Ok(installation) => Ok(format!("{url} is {}", installation.name)),
+        Ok(installation) => Finding::Ok(format!("{url} is {}", installation.name)),
     }
 }
 
 /// Passwords go over it.
-fn public_url(config: &Config) -> Verdict {
+fn public_url(config: &Config) -> Finding {
     if config.is_https() || config.public_url.contains("localhost") {
-        Ok(config.public_url.clone())
+        Finding::Ok(config.public_url.clone())
     } else {
-        Err(format!(
+        Finding::Problem(format!(
             "{} is not https: passwords would travel readable; put a proxy with TLS in front",
             config.public_url
         ))
     }
 }
 
-async fn port(config: &Config) -> Verdict {
+async fn port(config: &Config) -> Finding {
     let address = config.listen;
     match TcpListener::bind(address).await {
-        Ok(_) => Ok(format!("{address} is free")),
+        Ok(_) => Finding::Ok(format!("{address} is free")),
         // Whether it is the portal's own, its `/healthz` tells.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(format!(
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::Ok(format!(
             "{address} is in use: by the running portal, or somebody else"
         )),
-        Err(error) => Err(format!("{address}: {error}: correct `listen`")),
+        Err(error) => Finding::Problem(format!("{address}: {error}: correct `listen`")),
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.trim().replace('\n', "; ")
+impl Finding {
+    fn failed(error: &dyn std::error::Error) -> Self {
+        Self::Problem(chain(error).trim().replace('\n', "; "))
+    }
 }
 
 #[cfg(test)]
@@ -141,33 +158,28 @@ mod tests {
              portal_key_file = '{}'\n",
             key.display()
         );
-        let verdict = async |name: &str| {
+        let found = async |name: &str| {
             let checks = all(&file).await;
             let found = checks.into_iter().find(|(check, _)| *check == name);
             found.expect("it is checked").1
         };
-        assert!(
-            verdict("configuration")
-                .await
-                .expect_err("no file")
-                .contains("can't read")
-        );
+        let problem = async |name: &str| match found(name).await {
+            Finding::Problem(text) => text,
+            found => panic!("{found:?}"),
+        };
+        assert!(problem("configuration").await.contains("can't read"));
         std::fs::write(&file, &text).expect("writable");
-        assert!(
-            verdict("secrets")
-                .await
-                .expect_err("no key")
-                .contains("can't read")
-        );
+        assert!(problem("secrets").await.contains("can't read"));
         std::fs::write(&key, "k".repeat(32)).expect("writable");
-        verdict("secrets").await.expect("there is one");
-        verdict("port").await.expect("any is free");
-        assert!(
-            verdict("api")
-                .await
-                .expect_err("nobody")
-                .contains("`api_url`")
-        );
+        for well in ["configuration", "secrets", "port"] {
+            assert!(matches!(found(well).await, Finding::Ok(_)), "{well}");
+        }
+        assert!(problem("api").await.contains("`api_url`"));
+        std::fs::write(&file, format!("{text}time_zone = 'Asia/Seoul'\n")).expect("writable");
+        let Finding::Warning(unread) = found("configuration").await else {
+            panic!("a key that is not read is not said")
+        };
+        assert!(unread.contains("`time_zone`"), "{unread}");
     }
 
     #[test]
@@ -186,11 +198,11 @@ mod tests {
             time_zone: innkeeper_wire::zone::Zone::default(),
         };
         let refused = api(&config, Ok(installation()), Key::Refused);
-        assert!(
-            refused
-                .expect_err("another key")
-                .contains("`portal_key_file`")
-        );
-        api(&config, Ok(installation()), Key::Taken).expect("good");
+        let Finding::Problem(refused) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(refused.contains("`portal_key_file`"));
+        let taken = api(&config, Ok(installation()), Key::Taken);
+        assert!(matches!(taken, Finding::Ok(_)));
     }
 }

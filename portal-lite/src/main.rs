@@ -8,7 +8,7 @@ use innkeeper_listener::port;
 use innkeeper_portal_lite::{config::Config, doctor, portal::Portal, routes, serve};
 use innkeeper_wire::{journal, time::SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Where the configuration is looked for.
 const DEFAULT_CONFIG: &str = "/etc/innkeeper/portal.toml";
@@ -66,6 +66,12 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config, portal: Portal) -> anyhow::Result<()> {
+    if let Some((key, elsewhere)) = config.unread() {
+        warn!(
+            key,
+            "a key of the configuration is no longer read and can be removed: {elsewhere}"
+        );
+    }
     let places = serve::places(&config.trusted_proxies);
     let router = routes::router(Arc::new(portal));
     let listener =
