@@ -18,7 +18,10 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("agent", &["wire", "listener", "mtls"]),
     ("control-plane", &["wire", "listener", "mtls"]),
     ("portal-lite", &["wire", "listener"]),
-    ("tests", &["wire", "mtls", "agent", "control-plane"]),
+    (
+        "tests",
+        &["wire", "mtls", "agent", "control-plane", "portal-lite"],
+    ),
 ];
 
 /// The modules of the control plane from below: each may use those of the lines above its own, never one beside or

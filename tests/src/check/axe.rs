@@ -1,8 +1,13 @@
-//! axe-core judges every page: as a visitor and as a member, in each language, in the light and in the dark theme.
+//! axe-core judges every page of the portal's table: as a visitor and as a member, in each language, in the light and in
+//! the dark theme.
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use innkeeper_portal_lite::{
+    routes::PAGES,
+    sitemap::{Kind, Row, Who},
+};
 
 use super::{
     Scene,
@@ -12,26 +17,13 @@ use super::{
 use crate::lab::{product::plan_for, report::Steps};
 
 const LANGUAGES: [&str; 3] = ["ko", "zh-Hant", "en"];
-/// Pages of people who are not signed in.
-const VISITORS: [&str; 8] = [
-    "/",
-    "/sign-up",
-    "/sign-up/done",
-    "/sign-up/resend",
-    "/sign-in",
-    "/sign-in?next=/servers/new",
-    "/confirm?token=no-such-token",
-    "/no-such-page",
-];
-/// Pages of people who are, but for those of one thing.
-const MEMBERS: [&str; 6] = [
-    "/servers",
-    "/servers?q=no-such-server",
-    "/servers/new",
-    "/orders",
-    "/keys",
-    "/account",
-];
+/// What the rows alone do not show: pages that look otherwise with another query, and the page of what is not there.
+const VISITORS_TOO: [&str; 2] = ["/sign-in?next=/servers/new", "/no-such-page"];
+const MEMBERS_TOO: [&str; 1] = ["/servers?q=no-such-server"];
+
+/// What a page of the table can be opened with: how such paths begin, and what stands in place of `{id}`; or the name of a
+/// parameter of the query, and its value.
+type Example = (&'static str, String);
 
 /// The judge's own script.
 #[derive(Debug)]
@@ -45,7 +37,7 @@ impl Axe {
     }
 
     /// Judges a page in all languages and both themes.
-    async fn judge(&self, browser: &Browser, path: &str) -> anyhow::Result<()> {
+    pub(super) async fn judge(&self, browser: &Browser, path: &str) -> anyhow::Result<()> {
         let before_tag = if path.contains('?') { "&" } else { "?" };
         for language in LANGUAGES {
             let page = format!("{path}{before_tag}lang={language}");
@@ -96,10 +88,66 @@ const darken = () => {
 })().then(done, (error) => done([String(error)]));
 ";
 
+/// The addresses of all pages that are for these, each with an example of what its path and query name.
+fn pages_for(who: &[Who], examples: &[Example]) -> anyhow::Result<Vec<String>> {
+    let rows = PAGES.iter().filter(|row| who.contains(&row.who));
+    rows.filter(|row| matches!(row.kind, Kind::Found | Kind::Page))
+        .map(|row| address(row, examples))
+        .collect()
+}
+
+fn address(row: &Row, examples: &[Example]) -> anyhow::Result<String> {
+    let mut path = row.path.replace("{action}", "power_off");
+    if path.contains("{id}") {
+        let example = examples.iter().find(|(start, _)| path.starts_with(start));
+        let (_, id) = example.with_context(|| format!("no example for {path}"))?;
+        path = path.replace("{id}", id);
+    }
+    if path.contains('{') {
+        bail!("no example for {path}");
+    }
+    let in_query = examples.iter().find(|(name, _)| row.query.contains(name));
+    if let Some((name, value)) = in_query {
+        path = format!("{path}?{name}={value}");
+    }
+    Ok(path)
+}
+
+/// What a member has: read where the portal itself leads to it.
+async fn examples(scene: &Scene, server: &Server) -> anyhow::Result<Vec<Example>> {
+    let browser = &scene.browser;
+    let first_id = async |list: &'static str| {
+        browser.open(list).await?;
+        let link = format!("main a[href^='{list}/']");
+        let href = browser.attribute(&link, "href").await?;
+        let id = href.rsplit('/').next().unwrap_or_default().to_owned();
+        anyhow::Ok((list, id))
+    };
+    let keys = first_id("/keys").await?;
+    let orders = first_id("/orders").await?;
+    server::choose(scene, plan_for(scene.installation.image()), "web-2").await?;
+    let summary = browser.address().await?;
+    let quote = summary
+        .split_once("?quote=")
+        .with_context(|| format!("no quote in {summary}"))?;
+    Ok(vec![
+        ("/servers/{", server.id.to_string()),
+        keys,
+        orders,
+        ("quote", quote.1.to_owned()),
+    ])
+}
+
 pub(super) async fn visitors(steps: &mut Steps, scene: &Scene) {
     let Some(axe) = &scene.axe else { return };
-    let pages = VISITORS.map(str::to_owned);
-    let judged = axe.judge_all(&scene.browser, &pages);
+    let judged = async {
+        let mut pages = pages_for(
+            &[Who::Anyone, Who::Strangers],
+            &[("token", "no-such-token".to_owned())],
+        )?;
+        pages.extend(VISITORS_TOO.map(str::to_owned));
+        axe.judge_all(&scene.browser, &pages).await
+    };
     let _ = steps
         .step(
             "axe finds nothing on a visitor's pages, in three languages and both themes",
@@ -111,20 +159,11 @@ pub(super) async fn visitors(steps: &mut Steps, scene: &Scene) {
 /// With a server that runs.
 pub(super) async fn members(steps: &mut Steps, scene: &Scene, server: &Server) {
     let Some(axe) = &scene.axe else { return };
-    let browser = &scene.browser;
     let judged = async {
-        let mut pages: Vec<_> = MEMBERS.map(str::to_owned).into();
-        pages.push(server.path());
-        browser.open("/orders").await?;
-        pages.push(
-            browser
-                .attribute("main a[href^='/orders/ord_']", "href")
-                .await?,
-        );
-        let plan = plan_for(scene.installation.image());
-        server::choose(scene, plan, "web-2").await?;
-        pages.push(browser.address().await?);
-        axe.judge_all(browser, &pages).await
+        let examples = examples(scene, server).await?;
+        let mut pages = pages_for(&[Who::Members], &examples)?;
+        pages.extend(MEMBERS_TOO.map(str::to_owned));
+        axe.judge_all(&scene.browser, &pages).await
     };
     let _ = steps
         .step(
