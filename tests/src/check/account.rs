@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use super::Scene;
 use crate::lab::{network::output, report::Steps};
 
-const LOGIN: &str = "mina2026";
+pub(super) const LOGIN: &str = "mina2026";
 pub(super) const EMAIL: &str = "mina@example.net";
 const PASSWORD: &str = "seven-quiet-otters-42";
 
@@ -145,7 +145,7 @@ async fn fill_sign_up(scene: &Scene, login: &str, password: &str) -> anyhow::Res
     browser.tick("accepted_terms").await
 }
 
-async fn fill_sign_in(scene: &Scene, password: &str) -> anyhow::Result<()> {
+pub(super) async fn fill_sign_in(scene: &Scene, password: &str) -> anyhow::Result<()> {
     let browser = &scene.browser;
     browser.open("/sign-in").await?;
     browser.fill("login", LOGIN).await?;

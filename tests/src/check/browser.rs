@@ -142,6 +142,17 @@ impl Browser {
             .await
     }
 
+    /// Chooses an entry of the list `name`.
+    pub async fn select(&self, name: &str, value: &str) -> anyhow::Result<()> {
+        let list = self
+            .client
+            .find(Locator::Css(&format!("select[name='{name}']")))
+            .await
+            .with_context(|| format!("find the list {name}"))?;
+        let chosen = list.select_by_value(value).await;
+        chosen.with_context(|| format!("choose {value} of {name}"))
+    }
+
     /// Types into the field `name`, in place of what is there.
     pub async fn fill(&self, name: &str, value: &str) -> anyhow::Result<()> {
         let field = self

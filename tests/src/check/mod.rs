@@ -8,6 +8,7 @@ pub mod browser;
 mod interrupted;
 mod open_page;
 mod ordering;
+mod owner;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -70,12 +71,15 @@ pub async fn check(
     server::look(steps, &scene, &server).await;
     axe::members(steps, &scene, &server).await;
     server::live(steps, &scene, &server).await?;
+    open_page::says_what_was_copied(steps, &scene, &server).await;
+    open_page::says_that_a_form_is_under_way(steps, &scene).await;
     open_page::keeps_its_reader(steps, &scene, &server).await?;
     open_page::says_that_it_is_stale(steps, &scene, &server).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
     server::dismissed(steps, &mut scene).await?;
+    owner::pages(steps, &mut scene).await?;
     behind::nothing_left(steps, &scene, &server).await;
     interrupted::creation(steps, &mut scene).await?;
     behind::logs(steps, &scene).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use serde_json::json;
 
 use super::{
     Scene,
@@ -22,6 +23,25 @@ const MARK: &str = "
 ";
 /// What is focused and what is marked.
 const MARKED: &str = "return document.activeElement.id + ' ' + getSelection().toString();";
+/// Whether the button of the first address names it, and says the same of the copy as the announcer.
+const COPIED: &str = "
+    const button = document.getElementById('copy-address-0');
+    const { dataset: { copied, refused }, firstChild: word } = button;
+    const announced = document.body.lastElementChild;
+    const address = document.getElementById('address-0').textContent;
+    if (!button.textContent.includes(address)) return false;
+    return announced.getAttribute('role') === 'status'
+      && [copied, refused].includes(word.textContent) && announced.textContent === word.textContent;";
+/// Sends the form for a key twice; gives what its button says after the first time, and after the second.
+const SEND_AND_LOOK: &str = "
+    const done = arguments[arguments.length - 1];
+    const button = document.getElementById('add-key');
+    button.form.requestSubmit(button);
+    setTimeout(() => {
+      const said = [button.textContent, button.getAttribute('aria-disabled')];
+      button.form.requestSubmit(button);
+      done([...said, button.textContent]);
+    }, 1000);";
 const POLLS: &str = "return performance.getEntriesByType('resource').length - window.polls;";
 
 /// The page stands open while nothing happens, and while the server stops and starts.
@@ -71,6 +91,55 @@ pub(super) async fn keeps_its_reader(
             kept,
         )
         .await
+}
+
+/// Copies, and hears what came of it.
+pub(super) async fn says_what_was_copied(steps: &mut Steps, scene: &Scene, server: &Server) {
+    let browser = &scene.browser;
+    let said = async {
+        browser.open(&server.path()).await?;
+        browser
+            .execute("document.getElementById('copy-address-0').click();")
+            .await?;
+        until("it is announced", STALE_LIMIT, async || {
+            let said = browser.run(COPIED, &[]).await?;
+            ensure!(said.as_bool() == Some(true), "it is not");
+            Ok(())
+        })
+        .await
+    };
+    let _ = steps
+        .step("whoever copies is told, and hears, what came of it", said)
+        .await;
+}
+
+/// A form whose answer takes its time.
+pub(super) async fn says_that_a_form_is_under_way(steps: &mut Steps, scene: &Scene) {
+    let browser = &scene.browser;
+    let control_plane = &scene.installation.control_plane;
+    let said = async {
+        browser.open("/keys").await?;
+        browser.fill("name", "slow").await?;
+        browser
+            .fill("public_key", "ssh-ed25519 AAAAnotakey")
+            .await?;
+        control_plane.freeze()?;
+        let said = browser.answer(SEND_AND_LOOK).await;
+        control_plane.thaw()?;
+        let said = said?;
+        ensure!(
+            said == json!(["Sending…", "true", "Still sending…"]),
+            "it says {said}"
+        );
+        // Nobody answers in time: what was typed can be sent again.
+        browser.text("#retry").await.map(drop)
+    };
+    let _ = steps
+        .step(
+            "a button says that it was pressed when the answer takes its time, and says so again",
+            said,
+        )
+        .await;
 }
 
 /// The control plane answers nobody for a while.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use anyhow::{Context, bail, ensure};
 use innkeeper_wire::id::ServerId;
 
-use super::{Scene, account::EMAIL, behind};
+use super::{Scene, account::EMAIL, behind, browser::Browser};
 use crate::lab::{
     product::{PLAN_TOO_LARGE, SITE, TINY, plan_for},
     report::Steps,
@@ -19,6 +19,19 @@ pub(super) const POWER_LIMIT: Duration = Duration::from_secs(180);
 /// From a press of a button to the page that it leads to.
 const PAGE_LIMIT: Duration = Duration::from_secs(20);
 const NAME: &str = "web-1";
+/// Whether the installation's name is readable and what stands beside it on a phone is in the same row.
+const WHOLE_FRAME: &str = "
+    const name = document.querySelector('.brand > span');
+    const side = document.querySelector('.side');
+    const [first, last] = [name.parentElement, side.querySelector('.menu')];
+    const is_cut = name.scrollWidth > name.clientWidth && getComputedStyle(name).overflow !== 'visible';
+    const [one, other] = [first, last].map((part) => part.getBoundingClientRect());
+    return !is_cut && (other.height === 0 || (one.top < other.bottom && other.top < one.bottom));";
+/// How many addresses of the list stand in more than one line.
+const BROKEN_ADDRESSES: &str = "
+    const cells = [...document.querySelectorAll('.list td code')];
+    const isBroken = (cell) => cell.offsetHeight > 1.5 * parseFloat(getComputedStyle(cell).lineHeight);
+    return cells.length === 0 ? 1 : cells.filter(isBroken).length;";
 const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
 
 /// What the check knows of its server.
@@ -177,6 +190,7 @@ pub(super) async fn look(steps: &mut Steps, scene: &Scene, server: &Server) {
             browser.picture(&format!("14-phone-{tag}")).await?;
             let hidden = browser.pixels_beside_the_window().await?;
             ensure!(hidden == 0, "{hidden} pixels do not fit a phone's width");
+            frame_is_whole(browser, "a phone").await?;
         }
         browser.resize(1280, 1000).await
     };
@@ -186,6 +200,34 @@ pub(super) async fn look(steps: &mut Steps, scene: &Scene, server: &Server) {
             looked,
         )
         .await;
+    let listed = async {
+        for language in ["ko", "zh-Hant", "en"] {
+            browser.open(&format!("/servers?lang={language}")).await?;
+            frame_is_whole(browser, "a desktop").await?;
+            browser.resize(1024, 768).await?;
+            let hidden = browser.pixels_beside_the_window().await?;
+            ensure!(hidden == 0, "{hidden} pixels do not fit a small desktop");
+            browser.resize(1280, 1000).await?;
+            let broken = browser.run(BROKEN_ADDRESSES, &[]).await?;
+            ensure!(broken.as_u64() == Some(0), "{broken} addresses are broken");
+        }
+        browser.picture("14-list").await
+    };
+    let _ = steps
+        .step(
+            "the list of servers fits a small desktop, and breaks no address into two lines on a larger one",
+            listed,
+        )
+        .await;
+}
+
+async fn frame_is_whole(browser: &Browser, place: &str) -> anyhow::Result<()> {
+    let whole = browser.run(WHOLE_FRAME, &[]).await?;
+    ensure!(
+        whole.as_bool() == Some(true),
+        "on {place} the name is cut, or the frame has two rows"
+    );
+    Ok(())
 }
 
 /// Reaches the server and takes it through its power states.

@@ -1,0 +1,172 @@
+//! What an account's owner does with it in a browser: finds his password again, changes how he is spoken to, ends sessions,
+//! and signs in with a code.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use innkeeper_control_plane::credentials::rules::totp::Secret;
+use innkeeper_wire::{
+    api::{
+        Me, RecoveryCodes, SecondFactorConfirmation, SecondFactorSecret, SecondFactorStart,
+        SessionAnswer, SessionRequest,
+    },
+    time::{Clock as _, SystemClock},
+};
+
+use super::{
+    Scene,
+    account::{EMAIL, LOGIN, fill_sign_in},
+};
+use crate::lab::{client::Client, report::Steps, wait::until};
+
+const NEW_PASSWORD: &str = "nine-loud-herons-77";
+/// A page says what is new to those who don't see it a moment after it is there.
+const ANNOUNCE_LIMIT: Duration = Duration::from_secs(10);
+const ANNOUNCED: &str = "return document.body.lastElementChild.textContent;";
+/// How long a code counts: the next one is another.
+const CODE_STEP: Duration = Duration::from_secs(30);
+
+pub(super) async fn pages(steps: &mut Steps, scene: &mut Scene) -> anyhow::Result<()> {
+    steps
+        .step(
+            "a forgotten password is chosen anew by the mailed link, and signs in",
+            find_password(scene),
+        )
+        .await?;
+    let _ = steps
+        .step(
+            "the profile's language and time zone are changed and kept",
+            change_profile(scene),
+        )
+        .await;
+    let _ = steps
+        .step(
+            "sessions are listed, and the others end by a button",
+            end_sessions(scene),
+        )
+        .await;
+    steps
+        .step(
+            "with a second factor a sign-in asks for a code",
+            sign_in_with_code(scene),
+        )
+        .await
+}
+
+async fn find_password(scene: &mut Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    browser.open("/find-password").await?;
+    browser.fill("login_id", LOGIN).await?;
+    browser.fill("email", EMAIL).await?;
+    browser.click("find-password").await?;
+    browser.picture("30-find-password").await?;
+    let portal = scene.installation.ports.portal_url();
+    let page = "/reset-password?lang=en&token=";
+    let link = format!("{portal}{page}");
+    let link = scene.installation.mail.link(EMAIL, &link).await?;
+    if let Some(axe) = &scene.axe {
+        let path = link.strip_prefix(&portal).context("a link to the portal")?;
+        axe.judge(browser, path).await?;
+    }
+    browser.open(&link).await?;
+    browser.fill("password", NEW_PASSWORD).await?;
+    browser.picture("31-reset-password").await?;
+    browser.click("reset-password").await?;
+    let path = browser.path().await?;
+    ensure!(path == "/sign-in", "it leads to {path}");
+    fill_sign_in(scene, NEW_PASSWORD).await?;
+    let path = scene.browser.path().await?;
+    ensure!(path == "/servers", "the new password leads to {path}");
+    Ok(())
+}
+
+async fn change_profile(scene: &Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    for (locale, zone, said) in [
+        ("ko", "Asia/Taipei", "저장되었습니다"),
+        ("en", "Asia/Seoul", "Saved"),
+    ] {
+        browser.open("/account").await?;
+        browser.select("locale", locale).await?;
+        browser.select("time_zone", zone).await?;
+        browser.click("save-profile").await?;
+        browser.picture(&format!("32-profile-{locale}")).await?;
+        let page = browser.text("main").await?;
+        ensure!(page.contains(said), "no {said} in {page}");
+        until("readers hear it", ANNOUNCE_LIMIT, async || {
+            let heard = browser.run(ANNOUNCED, &[]).await?;
+            let heard = heard.as_str().unwrap_or_default().to_owned();
+            ensure!(heard.contains(said), "they hear {heard:?}");
+            Ok(())
+        })
+        .await?;
+        let client = signed_in(scene).await?;
+        let me: Me = client.get("/api/v1/me").await?;
+        let kept = (me.locale.as_str(), me.time_zone.to_string());
+        ensure!(kept == (locale, zone.to_owned()), "kept is {kept:?}");
+    }
+    Ok(())
+}
+
+async fn end_sessions(scene: &Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    let other = signed_in(scene).await?;
+    browser.open("/account/sessions").await?;
+    let listed = browser.count(".key-list > li").await?;
+    ensure!(listed > 1, "{listed} are listed");
+    browser.picture("33-sessions").await?;
+    browser.click("end-sessions").await?;
+    let listed = browser.count(".key-list > li").await?;
+    ensure!(listed == 1, "{listed} are left");
+    let ended = other.get::<Me>("/api/v1/me").await;
+    ensure!(ended.is_err(), "the other session goes on");
+    Ok(())
+}
+
+async fn sign_in_with_code(scene: &Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    let client = signed_in(scene).await?;
+    let start = SecondFactorStart {
+        password: NEW_PASSWORD.to_owned(),
+    };
+    let begun: SecondFactorSecret = client.post("/api/v1/me/second-factor", &start).await?;
+    let app = Secret::try_from(begun.secret)?;
+    let now = SystemClock.now();
+    let code = SecondFactorConfirmation {
+        code: app.code(now),
+    };
+    let path = "/api/v1/me/second-factor/confirmation";
+    let _: RecoveryCodes = client.post(path, &code).await?;
+    // The browser's session ends by that.
+    client.delete("/api/v1/me/sessions").await?;
+
+    fill_sign_in(scene, NEW_PASSWORD).await?;
+    let path = browser.path().await?;
+    ensure!(path == "/sign-in/code", "the password leads to {path}");
+    browser.picture("34-code").await?;
+    if let Some(axe) = &scene.axe {
+        axe.judge(browser, "/sign-in/code").await?;
+        browser.open("/sign-in/code").await?;
+    }
+    browser
+        .fill("code", &app.code(now.after(CODE_STEP)))
+        .await?;
+    browser.click("send-code").await?;
+    let path = browser.path().await?;
+    ensure!(path == "/servers", "the code leads to {path}");
+    Ok(())
+}
+
+/// Another session of the account.
+async fn signed_in(scene: &Scene) -> anyhow::Result<Client> {
+    let mut client = scene.installation.api();
+    let request = SessionRequest {
+        login: LOGIN.to_owned(),
+        password: NEW_PASSWORD.to_owned(),
+        device: None,
+        client: None,
+    };
+    let session: SessionAnswer = client.post("/api/v1/sessions", &request).await?;
+    client.sign_in(session.token);
+    Ok(client)
+}
