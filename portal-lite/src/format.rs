@@ -103,11 +103,12 @@ pub fn moment(locale: Locale, at: Timestamp, now: Timestamp, zone: &Zone) -> Mom
 }
 
 /// How long ago. Instants in the future read as now: clocks differ a little.
+/// In steps as large as those of the script that keeps it going, so that a page loaded anew never goes back in time.
 fn relative(locale: Locale, at: Timestamp, now: Timestamp) -> String {
     let seconds = now.since(at).as_secs();
     match seconds {
         0..=9 => language::say(locale, "time-now"),
-        10..=59 => language::say_count(locale, "time-seconds", seconds),
+        10..=59 => language::say_count(locale, "time-seconds", seconds / 10 * 10),
         60..=3_599 => language::say_count(locale, "time-minutes", seconds / 60),
         3_600..=86_399 => language::say_count(locale, "time-hours", seconds / 3_600),
         _ => language::say_count(locale, "time-days", seconds / 86_400),
@@ -184,6 +185,7 @@ mod tests {
             assert_eq!(seen.machine, "2026-11-21T01:30:00.000Z");
         };
         check(Locale::En, 3, "just now", "21 Nov 2026, 10:30 KST");
+        check(Locale::En, 59, "50 seconds ago", "21 Nov 2026, 10:30 KST");
         check(Locale::En, 60, "1 minute ago", "21 Nov 2026, 10:30 KST");
         check(Locale::Ko, 7_300, "2시간 전", "2026년 11월 21일 10:30 KST");
         check(

@@ -382,14 +382,15 @@ async fn order_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
         let is_first = Some(index) == first;
         choice.chosen = choice.plan.available && chosen("plan", &choice.plan.code, is_first);
     }
-    let is_fresh = form.fields.all("name").is_empty();
+    let named = form.fields.all("ssh_keys");
     let key_choices = keys.iter().map(|key| Choice {
         code: key.id.to_string(),
         name: key.name.clone(),
         detail: key.fingerprint.clone(),
-        // The only key is most probably the one to take.
-        chosen: form.fields.all("ssh_keys").contains(&key.id.to_string())
-            || (is_fresh && keys.len() == 1),
+        // A server that is ordered again names its keys by their fingerprints. The only key is most probably the one to take.
+        chosen: named.contains(&key.id.to_string())
+            || named.contains(&key.fingerprint)
+            || (keys.len() == 1 && !form.is_refused()),
     });
     let view = NewServer {
         frame: page::frame(visit).with_form(&visit.here()),

@@ -372,6 +372,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
             &server.plan,
             &server.image,
             server.name.as_str(),
+            &server.ssh_keys,
         ),
         trouble: trouble(server).map(|key| visit.say(key)),
         restored: server.restored_at.map(|at| moment(visit, at)),
@@ -401,7 +402,10 @@ fn actions(visit: &Visit, server: &Server) -> Vec<ActionView> {
 }
 
 const fn is_usable(state: ServerState) -> bool {
-    !matches!(state, ServerState::CreateFailed | ServerState::Deleted)
+    !matches!(
+        state,
+        ServerState::CreateFailed | ServerState::Deleting | ServerState::Deleted
+    )
 }
 
 /// Until when the disk of a server is kept aside that was deleted at this time: at least so long, since its days begin
@@ -413,13 +417,15 @@ fn kept_until(visit: &Visit, deleted: Timestamp) -> Option<Moment> {
 }
 
 /// The order form with a choice that was made before.
-fn order_again(site: &Code, plan: &Code, image: &Code, name: &str) -> String {
-    let choice = [
+/// Keys are named by their fingerprints, where they are known.
+fn order_again(site: &Code, plan: &Code, image: &Code, name: &str, keys: &[String]) -> String {
+    let mut choice = vec![
         ("site", site.as_str()),
         ("image", image.as_str()),
         ("plan", plan.as_str()),
         ("name", name),
     ];
+    choice.extend(keys.iter().map(|key| ("ssh_keys", key.as_str())));
     let query = serde_urlencoded::to_string(choice).expect("texts only");
     format!("/servers/new?{query}")
 }
@@ -446,6 +452,9 @@ fn help(server: &Server) -> &'static str {
         (Some(why), _) => words::pause_reason(why),
         (None, Some(ServerProblemCode::NotAnswering)) if server.state == ServerState::Unknown => {
             "state-help-not-answering"
+        }
+        (None, _) if server.state == ServerState::Unknown && server.ready_at.is_none() => {
+            "state-help-unknown-unmade"
         }
         (None, _) => words::server_state_help(server.state),
     }
@@ -506,6 +515,7 @@ pub fn order(visit: &Visit, order: &Order) -> OrderView {
             &order.plan,
             &order.image,
             order.server_name.as_str(),
+            &[],
         ),
     }
 }

@@ -53,6 +53,30 @@ async fn a_choice_becomes_a_quote_and_a_quote_an_order() {
     assert_eq!(call.headers["idempotency-key"], key.as_str());
 }
 
+/// Finding 8: everything is filled in again, the keys too; the only key of an account always is.
+#[tokio::test]
+async fn what_is_ordered_again_has_its_keys_ticked() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let again = "/servers/new?site=seoul-1&image=debian-12&plan=m&name=trial";
+    let ticked = async |member: &mut Browser, path: &str| {
+        let page = member.get(path).await.body;
+        let keys = page.split("name=\"ssh_keys\"").skip(1);
+        let is_ticked = |key: &str| {
+            key.split('>')
+                .next()
+                .is_some_and(|tag| tag.contains(" checked"))
+        };
+        keys.map(is_ticked).collect::<Vec<_>>()
+    };
+    let fingerprint = stub.book().keys[1].fingerprint.replace(':', "%3A");
+    let with_key = format!("{again}&ssh_keys={fingerprint}");
+    assert_eq!(ticked(&mut member, again).await, [false, false]);
+    assert_eq!(ticked(&mut member, &with_key).await, [false, true]);
+    stub.book().keys.truncate(1);
+    assert_eq!(ticked(&mut member, again).await, [true]);
+}
+
 #[tokio::test]
 async fn a_double_click_carries_the_same_key_and_waits_for_the_first() {
     let stub = Stub::new();

@@ -166,13 +166,16 @@ async fn an_unknown_server_keeps_its_command_and_says_what_is_charged() {
     server.ready_at = None;
     let page = shown(&server).await;
     assert!(!page.contains("id=\"ssh-command\""), "it was never there");
+    assert!(page.contains("nothing is charged before the server is ready"));
+    assert!(!page.contains("charged meanwhile"), "{page}");
 }
 
 /// Finding 8: no reason, no time, no way on, and an address in the list.
 #[tokio::test]
 async fn a_failed_creation_says_why_and_when_and_is_ordered_again_by_one_press() {
     let server = fixtures::server(6, "trial", ServerState::CreateFailed);
-    let again = "/servers/new?site=seoul-1&#38;image=debian-12&#38;plan=m&#38;name=trial";
+    let again = "/servers/new?site=seoul-1&#38;image=debian-12&#38;plan=m&#38;name=trial\
+        &#38;ssh_keys=SHA256%3A1Yd1bQ0Xr3m9cVb6iWvKq5uHn2sTzLpE8gAoJfR7kMx";
     let page = shown(&server).await;
     let says = |text: &str| page.contains(text);
     assert!(says("The disk could not be made."), "{page}");

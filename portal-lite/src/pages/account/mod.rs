@@ -113,6 +113,9 @@ pub async fn change(Member(visit): Member, fields: Fields) -> Result<Response, F
         Ok(me) => {
             let mut response = page::redirect_with(&visit, "/account", Notice::ProfileChanged);
             set_cookies(&visit, &me, &mut response);
+            // What was chosen in this browser before would be louder.
+            let clear = Cookie::Language.clear(visit.portal.transport);
+            response.headers_mut().append(SET_COOKIE, clear);
             Ok(response)
         }
         Err(error) => form::refused(&visit, PROFILE, &fields, error),
