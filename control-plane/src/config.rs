@@ -89,6 +89,8 @@ pub struct Installation {
     pub support_email: String,
     /// Where the portal is, without a slash at the end; links in mails start with it.
     pub portal_url: String,
+    /// Where programs reach the REST API, without a slash at the end: the portal's examples start with it.
+    pub api_url: Option<String>,
     /// The time zone in which mails and pages tell times to customers, by its IANA name; UTC when not given.
     #[serde(default)]
     pub time_zone: Zone,
@@ -348,6 +350,9 @@ impl Config {
     /// Whether what others shall find us by is what it should be.
     fn check_names(&self) -> Result<(), ConfigError> {
         check_url("installation.portal_url", &self.installation.portal_url)?;
+        if let Some(url) = &self.installation.api_url {
+            check_url("installation.api_url", url)?;
+        }
         if let Some(staff) = &self.staff {
             staff.check(&self.listen)?;
         }

@@ -56,6 +56,8 @@ pub struct Settings {
     pub portal_url: String,
     /// Where the staff's portal is, likewise; none when staff have no door.
     pub staff_portal_url: Option<String>,
+    /// Where programs reach the API, if that was said; no slash at the end.
+    pub api_url: Option<String>,
     /// The time zone of customers.
     pub time_zone: Zone,
     /// What can be ordered.

@@ -369,6 +369,7 @@ fn settings(
         pools: config.pools()?,
         overcommit: config.overcommit,
         openings: Config::openings(),
+        api_url: installation.api_url.clone(),
         tombstone_days: installation.tombstone_days,
         address_rest: installation.address_rest(),
         server_quota: installation.server_quota,

@@ -32,6 +32,15 @@ impl Networks {
         Self(vec![v4, v6])
     }
 
+    /// Those that are written so.
+    ///
+    /// # Errors
+    /// The first that is neither an address nor a network.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, NoNetwork> {
+        let networks = texts.into_iter().map(str::parse);
+        networks.collect::<Result<_, _>>().map(Self)
+    }
+
     /// Both.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {

@@ -194,6 +194,7 @@ mod tests {
             has_privacy_policy: false,
             company: Default::default(),
             password_length_min: 15,
+            api_url: None,
             tombstone_days: 7,
             time_zone: innkeeper_wire::zone::Zone::default(),
         };

@@ -84,6 +84,10 @@ notices! {
     SessionsEnded = "sessions-ended", "notice-sessions-ended";
     /// The password was changed.
     PasswordChanged = "password-changed", "notice-password-changed";
+    /// An API token was ended.
+    TokenEnded = "token-ended", "notice-token-ended";
+    /// An API token is on again.
+    TokenEnabled = "token-enabled", "notice-token-enabled";
     /// Two-step verification is off.
     TwoStepOff = "two-step-off", "notice-two-step-off";
     /// An SSH key was added.

@@ -281,6 +281,29 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
     Row {
+        path: "/account/tokens",
+        place: Place::Account,
+        form: Some(account::tokens::MAKE),
+        handler: || get(account::tokens::show).post(account::tokens::make),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/tokens/{id}",
+        place: Place::Account,
+        kind: Kind::Target,
+        form: Some(account::tokens::BUTTON),
+        handler: || get(account::tokens::show_button).post(account::tokens::end),
+        ..MEMBERS
+    },
+    Row {
+        path: "/account/tokens/{id}/enable",
+        place: Place::Account,
+        kind: Kind::Target,
+        form: Some(account::tokens::BUTTON),
+        handler: || get(account::tokens::show_button).post(account::tokens::enable),
+        ..MEMBERS
+    },
+    Row {
         path: "/account/two-step",
         place: Place::Account,
         form: Some(account::two_step::BEGIN),

@@ -2,7 +2,7 @@
 //! compile before it has words; the tests of `language` see to it that they exist in every language.
 
 use innkeeper_wire::{
-    api::{Locale, OrderState, OutageCause, ServerAction, ServerOrder, ServerState},
+    api::{Locale, OrderState, OutageCause, Scope, ServerAction, ServerOrder, ServerState},
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     money::Currency,
@@ -128,6 +128,17 @@ pub const fn server_problem(problem: ServerProblemCode) -> &'static str {
     }
 }
 
+/// What an API token is for.
+#[must_use]
+pub const fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Read => "scope-read",
+        Scope::Servers => "scope-servers",
+        Scope::Keys => "scope-keys",
+        Scope::Delete => "scope-delete",
+    }
+}
+
 /// What of its host keeps a server from being used.
 #[must_use]
 pub const fn outage_cause(cause: OutageCause) -> &'static str {
@@ -195,6 +206,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::Unauthenticated => "problem-unauthenticated",
         ProblemCode::BadCredentials => "problem-bad-credentials",
         ProblemCode::StepUpRequired => "problem-step-up-required",
+        ProblemCode::TokenScope => "problem-token-scope",
         ProblemCode::SecondFactorRequired => "problem-second-factor-required",
         ProblemCode::EmailUnconfirmed => "problem-email-unconfirmed",
         ProblemCode::QuotaExceeded => "problem-quota-exceeded",

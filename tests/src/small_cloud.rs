@@ -44,6 +44,7 @@ pub fn settings(networks: &[&str]) -> Settings {
             disk_percent: 100,
         },
         openings: vec![],
+        api_url: None,
         tombstone_days: 7,
         address_rest: std::time::Duration::from_secs(3_600),
         server_quota: 20,

@@ -22,6 +22,7 @@ mod recovery;
 mod second_factor;
 mod servers;
 mod sessions;
+mod tokens;
 
 pub use crate::locale::Locale;
 
@@ -37,6 +38,11 @@ pub use self::{
         ServerState,
     },
     sessions::{CLIENT_LENGTH_MAX, PROOF_VALID_S, ProofRequest, Session},
+    tokens::{
+        ApiToken, ApiTokenRequest, NewApiToken, Scope, TOKEN_DAYS_MAX, TOKEN_NAME_LENGTH_MAX,
+        TOKEN_NETWORK_LENGTH_MAX, TOKEN_NETWORKS_MAX, TOKEN_PREFIX, TOKENS_PER_ACCOUNT_MAX,
+        TokenState,
+    },
 };
 
 /// Entries of a list when the request does not say.
@@ -115,6 +121,10 @@ pub struct Installation {
     pub company: Company,
     /// Shortest password that is accepted.
     pub password_length_min: usize,
+    /// Where programs reach the API, without its base path and without a slash at the end; none when the operator has not
+    /// said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
     /// Days for which a deleted server's disk is kept aside before it is destroyed.
     pub tombstone_days: u32,
     /// The time zone of those who are not signed in, and of accounts.

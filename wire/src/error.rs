@@ -115,6 +115,8 @@ problem_codes! {
     StepUpRequired = "step-up-required", 403, "Prove again who you are";
     /// Somebody of the staff asks for what another role may do.
     NotYourRole = "not-your-role", 403, "This is for another role";
+    /// The token that was sent is not for this; see `detail`.
+    TokenScope = "token-scope", 403, "This token is not for this";
     /// The account has as many of these as it may.
     QuotaExceeded = "quota-exceeded", 403, "The account's limit is reached";
     /// Operators must look at this host before it is served again. Only agents see this.

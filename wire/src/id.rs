@@ -127,6 +127,8 @@ ids! {
     SessionId = "ses",
     /// An SSH public key kept in an account.
     SshKeyId = "key",
+    /// A token of an account, with which programs use the API.
+    TokenId = "tok",
     /// A price offered for one configuration, for a short time.
     QuoteId = "quo",
     /// What was ordered; never changes after it was placed, but for its state.

@@ -6,6 +6,7 @@ use innkeeper_wire::id::AccountId;
 
 use super::{
     Accounts,
+    api_tokens::remove_tokens,
     email_change::remove_email_change,
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
     recovery::remove_reset,
@@ -149,7 +150,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// SSH keys, links that confirm the address or choose a password, mails that wait.
+    /// SSH keys, API tokens, links that confirm the address or choose a password, mails that wait.
     fn remove_belongings(&self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
         if tx.get::<SealedSshKeys>(&account)?.is_some() {
             tx.remove::<SealedSshKeys>(&account)?;
@@ -158,6 +159,7 @@ impl Accounts {
         remove_reset(tx, account)?;
         remove_email_change(tx, account)?;
         remove_factor(tx, account)?;
+        remove_tokens(tx, account)?;
         self.mails.drop_of(tx, account)?;
         Ok(())
     }

@@ -119,6 +119,10 @@ impl Accounts {
                 let from = self.unseal(account, from)?;
                 letters::recovery_code_used(sheet, &reader, *left, &from, queued_at)
             }
+            MailContent::TokenMade { scopes, from } => {
+                let from = self.unseal(account, from)?;
+                letters::token_made(sheet, &reader, scopes, &from, queued_at)
+            }
             MailContent::WrongCodes { from } => {
                 self.told_from(mail, &reader, from, letters::wrong_codes)?
             }

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod acts;
+mod api_tokens;
 mod devices;
 mod directory;
 pub mod duties;

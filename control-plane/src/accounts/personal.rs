@@ -12,6 +12,7 @@ use super::{
 use crate::{
     accounts::rules::{
         account::{Account, Person},
+        api_token::{About, ApiTokens},
         email_change::{EmailChange, NewEmail},
         second_factor::SecondFactor,
         session::SessionPlace,
@@ -39,6 +40,11 @@ impl Personal for Person {
 impl Personal for SshKeys {
     const RECORD: &'static str = SealedSshKeys::KIND.prefix;
     const FIELD: &'static str = "keys 1";
+}
+
+impl Personal for About {
+    const RECORD: &'static str = ApiTokens::KIND.prefix;
+    const FIELD: &'static str = "about 1";
 }
 
 /// In the sessions, which are ephemeral.

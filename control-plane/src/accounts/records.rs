@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::rules::{
         account::{Account, AccountV2, Confirmation, PendingConfirmation},
+        api_token::ApiTokens,
         email_change::EmailChange,
         password_reset::PasswordReset,
         quota::QuotaUse,
@@ -33,6 +34,7 @@ records! {
     EmailChange, at "newemail/" by AccountId, version 1;
     PasswordReset, at "reset/" by AccountId, version 1;
     SecondFactor, at "factor/" by AccountId, version 2, from 1 => SecondFactorV1;
+    ApiTokens, at "tokens/" by AccountId, version 1;
     SealedSshKeys, at "keys/" by AccountId, version 2;
     QuotaUse, at "quota/" by AccountId, version 2;
     Erasing, at "erasing/" by AccountId, version 2;

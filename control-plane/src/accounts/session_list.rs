@@ -8,7 +8,7 @@ use innkeeper_wire::{
 
 use super::{
     Accounts,
-    sessions::{Session, SignedIn, session_name, sessions_of},
+    sessions::{By, Session, SignedIn, session_name, sessions_of},
 };
 use crate::{
     accounts::rules::{account::Account, session::is_proved},
@@ -81,12 +81,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Refuses who has not proved within the last minutes that he is the owner.
+    /// Refuses who has not proved within the last minutes that he is the owner. Of an API token its scope is the proof: its
+    /// owner was asked for one when he made it.
     pub fn check_proof(&self, signed_in: &SignedIn) -> Result<(), Error> {
-        if is_proved(signed_in.proved_at, self.ctx.now()) {
-            Ok(())
-        } else {
-            Err(Error::StepUpRequired)
+        match signed_in.by {
+            By::Session { proved_at } if !is_proved(proved_at, self.ctx.now()) => {
+                Err(Error::StepUpRequired)
+            }
+            By::Session { .. } | By::Token(_) => Ok(()),
         }
     }
 

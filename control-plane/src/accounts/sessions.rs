@@ -1,11 +1,11 @@
 //! Sessions: signing in and out, and who a token belongs to. Kept in the store's ephemeral part: they are
 //! not worth a journal entry, and losing them costs everybody one sign-in.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use innkeeper_wire::{
-    api::{SecondFactorRequest, SessionAnswer, SessionRequest},
-    id::{AccountId, SessionId},
+    api::{Scope, SecondFactorRequest, SessionAnswer, SessionRequest},
+    id::{AccountId, SessionId, TokenId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::Accounts;
 use crate::{
     accounts::rules::{
         account::{Account, AccountState, Person},
+        api_token::is_api_token,
         second_factor::CHALLENGE_VALID,
         session::{self, SessionPlace},
     },
@@ -33,13 +34,32 @@ const SESSION_IDLE: Duration = Duration::from_secs(3_600);
 /// How often the last use is written down: once a minute is exact enough.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
-/// Who has come with the token of a session.
+/// Who has come with the token of a session, or with an API token.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedIn {
     /// Whose it is.
     pub account: AccountId,
-    /// When he proved last who he is.
-    pub(super) proved_at: Timestamp,
+    pub(super) by: By,
+}
+
+/// What he has come with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By {
+    /// A session, in which he proved last at this time who he is.
+    Session { proved_at: Timestamp },
+    /// An API token that is for what is asked.
+    Token(TokenId),
+}
+
+impl SignedIn {
+    /// Who acts.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self.by {
+            By::Session { .. } => Actor::Account(self.account),
+            By::Token(token) => Actor::Token(self.account, token),
+        }
+    }
 }
 
 /// A session as it is kept.
@@ -332,8 +352,18 @@ impl Accounts {
         self.passwords.hashes()
     }
 
-    /// Whose token this is, if it is a live one of an account in use.
-    pub async fn authenticate(&self, token: &str, by: Asked) -> Result<SignedIn, Error> {
+    /// Whose token this is, if it is a live one of an account in use: of a session, or an API token that is taken from this
+    /// address and has this scope. Where there is no scope, only sessions are let in.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        by: Asked,
+        from: IpAddr,
+        scope: Option<Scope>,
+    ) -> Result<SignedIn, Error> {
+        if is_api_token(token) {
+            return self.authenticate_program(token, from, scope).await;
+        }
         let now = self.ctx.now();
         let (id, session) = self.session_of(token)?;
         let account = self.ctx.read::<Account>(&id)?;
@@ -354,9 +384,10 @@ impl Accounts {
                 Err(error) => return Err(error),
             }
         }
+        let proved_at = session.proved_at;
         Ok(SignedIn {
             account: id,
-            proved_at: session.proved_at,
+            by: By::Session { proved_at },
         })
     }
 

@@ -81,9 +81,12 @@ pub(super) async fn me(
 ) -> Result<StaffMe, Refused> {
     match caller.actor {
         Actor::Staff(id) => Ok(context.nouns.staff.me(id)?),
-        Actor::Visitor | Actor::Account(_) | Actor::Host(_) | Actor::Operator | Actor::System => {
-            Err(Error::NotFound.into())
-        }
+        Actor::Visitor
+        | Actor::Account(_)
+        | Actor::Token(..)
+        | Actor::Host(_)
+        | Actor::Operator
+        | Actor::System => Err(Error::NotFound.into()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Who may: a handler that takes [`Visitor`] is public, one that takes [`Customer`] needs a session. There
-//! is no third way to get at a [`Caller`].
+//! Who may: a handler that takes [`Visitor`] is public, one that takes [`Customer`] needs a session, or an API token where
+//! the row of its endpoint has a scope. There is no third way to get at a [`Caller`].
 
 use axum::{
     extract::FromRequestParts,
@@ -16,7 +16,7 @@ use innkeeper_wire::{
 use super::{
     context::{Context, Origin},
     error::Refused,
-    mount::Admits,
+    mount::{Admits, TokenScope},
 };
 use crate::{
     accounts::SignedIn,
@@ -99,12 +99,15 @@ async fn signed_in(parts: &Parts, context: &Context) -> Result<(Caller, SignedIn
     // Whose session it is comes first, before anything that is wrong with the request.
     let by = asked.as_ref().copied().unwrap_or(Asked::ByItself);
     let accounts = &context.nouns.accounts;
-    let signed_in = accounts.authenticate(token, by).await?;
+    let scope = parts.extensions.get::<TokenScope>();
+    let scope = scope.and_then(|scope| scope.0);
+    let from = origin(parts)?.address;
+    let signed_in = accounts.authenticate(token, by, from, scope).await?;
     asked?;
     if !parts.method.is_safe() {
         accounts.admit_change(signed_in.account)?;
     }
-    let caller = caller(parts, Actor::Account(signed_in.account))?;
+    let caller = caller(parts, signed_in.actor())?;
     Ok((caller, signed_in))
 }
 
@@ -140,7 +143,10 @@ impl FromRequestParts<Context> for Token {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refused> {
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
         let accounts = &context.nouns.accounts;
-        accounts.authenticate(token, Asked::ByPerson).await?;
+        let from = origin(parts)?.address;
+        accounts
+            .authenticate(token, Asked::ByPerson, from, None)
+            .await?;
         Ok(Self(token.to_owned()))
     }
 }
@@ -165,11 +171,15 @@ pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
 }
 
 pub(crate) fn caller(parts: &Parts, actor: Actor) -> Result<Caller, Refused> {
-    let origin = parts.extensions.get::<Origin>();
-    let origin = origin.ok_or_else(|| Error::Storage("a request without a name".to_owned()))?;
+    let origin = origin(parts)?;
     Ok(Caller {
         actor,
         address: origin.address,
         request: origin.request,
     })
+}
+
+fn origin(parts: &Parts) -> Result<Origin, Refused> {
+    let origin = parts.extensions.get::<Origin>().copied();
+    Ok(origin.ok_or_else(|| Error::Storage("a request without a name".to_owned()))?)
 }

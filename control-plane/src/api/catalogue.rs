@@ -33,6 +33,7 @@ pub(crate) fn shown(settings: &Settings) -> Installation {
         has_privacy_policy: settings.privacy.is_some(),
         company: settings.company.clone(),
         password_length_min: settings.password_length_min,
+        api_url: settings.api_url.clone(),
         tombstone_days: settings.tombstone_days,
         time_zone: settings.time_zone.clone(),
     }

@@ -23,6 +23,12 @@ const ABOUT: &str = "Customers' API. Errors are RFC 9457 problem documents with 
                      and `after`; times are RFC 3339 in UTC; money is in minor units.";
 /// How a session's token is called.
 const SESSION: &str = "session";
+/// How an API token is called.
+const TOKEN: &str = "token";
+/// What is said of them.
+const ABOUT_TOKENS: &str = "An API token (`ink_...`), made in the portal or by `POST /me/tokens`. It is taken for the requests that name \
+                            one of its scopes, from its networks, until its end: `read`, `servers`, `keys`, `delete`. None includes \
+                            another.";
 
 /// The OpenAPI document, as it is served and checked in (`control-plane/openapi.json`).
 #[must_use]
@@ -64,6 +70,9 @@ pub fn openapi() -> OpenApi {
         .insert("Problem".to_owned(), refusal().into());
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme(SESSION, bearer);
+    let mut token = Http::new(HttpAuthScheme::Bearer);
+    token.description = Some(ABOUT_TOKENS.to_owned());
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(token));
 
     let mut document = OpenApi::new(info, paths);
     document.servers = Some(vec![Server::new(rest::BASE)]);
@@ -88,6 +97,11 @@ fn operation(row: &Row) -> Operation {
     }
     if matches!(row.who, Who::Customer | Who::ProvenCustomer) {
         operation = operation.security(SecurityRequirement::new(SESSION, Vec::<String>::new()));
+    }
+    if let Some(scope) = row.scope {
+        operation = operation.security(SecurityRequirement::new(TOKEN, [scope.as_str()]));
+        let needs = format!("An API token needs the scope `{}`.", scope.as_str());
+        operation = operation.description(Some(needs));
     }
     let queries = row.query.map(|part| (part.parameters)());
     let parameters = row.parameter.map(|part| in_path(row.path, part));

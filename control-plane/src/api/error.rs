@@ -54,6 +54,7 @@ impl From<Error> for Refused {
             }
             Error::BadCredentials => plain(ProblemCode::BadCredentials),
             Error::StepUpRequired => plain(ProblemCode::StepUpRequired),
+            Error::TokenScope(why) => detailed(ProblemCode::TokenScope, why.to_owned()),
             Error::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
             Error::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
             Error::RateLimited { retry_after_s } => later(ProblemCode::RateLimited, retry_after_s),

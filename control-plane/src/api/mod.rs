@@ -29,6 +29,7 @@ mod servers;
 mod sessions;
 pub(crate) mod slice;
 mod ssh_keys;
+mod tokens;
 
 /// Largest body of a request: four times what the longest needs. Many come at a time, slowly, and lie in memory.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1_024;
@@ -69,6 +70,10 @@ fn endpoints() -> Router<Context> {
         .serve(second_factor::confirm)
         .serve(second_factor::renew)
         .serve(second_factor::remove)
+        .serve(tokens::list)
+        .serve(tokens::make)
+        .serve(tokens::end)
+        .serve(tokens::enable)
         .serve(ssh_keys::list)
         .serve(ssh_keys::add)
         .serve(ssh_keys::change)

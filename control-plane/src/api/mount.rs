@@ -14,6 +14,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use innkeeper_wire::{
+    api::Scope,
     endpoints::{Ask, Endpoint, Method, Who},
     error::{Problem, ProblemCode},
 };
@@ -29,6 +30,11 @@ pub(crate) trait Admits {
     /// Whom it lets in.
     const WHO: Who;
 }
+
+/// What an API token must be for, to be taken for this request: as the row of its endpoint says. It stands among the
+/// extensions of every request whose extractor is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenScope(pub(super) Option<Scope>);
 
 /// Mounts handlers.
 pub(crate) trait Mount<S>: Sized {
@@ -121,6 +127,7 @@ where
     W: FromRequestParts<S>,
 {
     let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(TokenScope(E::ROW.scope));
     let who = W::from_request_parts(&mut parts, state).await;
     let who = who.map_err(IntoResponse::into_response)?;
     let path = path::<E>(&mut parts)

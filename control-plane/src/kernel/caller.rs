@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use innkeeper_wire::id::{AccountId, HostId, RequestId, StaffId};
+use innkeeper_wire::id::{AccountId, HostId, RequestId, StaffId, TokenId};
 
 use super::error::Error;
 use crate::store::LABEL_BYTES_MAX;
@@ -14,6 +14,8 @@ pub enum Actor {
     Visitor,
     /// A signed-in customer.
     Account(AccountId),
+    /// A program that a customer has given a token of his account.
+    Token(AccountId, TokenId),
     /// A host, by its certificate.
     Host(HostId),
     /// A member of the staff, through the staff's door.
@@ -29,6 +31,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Visitor => f.write_str("visitor"),
             Self::Account(account) => account.fmt(f),
+            Self::Token(account, token) => write!(f, "{account} by {token}"),
             Self::Host(host) => host.fmt(f),
             Self::Staff(staff) => staff.fmt(f),
             Self::Operator => f.write_str("operator"),
@@ -68,10 +71,10 @@ pub fn because(what: &str, reason: &str) -> String {
 }
 
 impl Caller {
-    /// The signed-in account, or a refusal.
+    /// The account that is signed in, or whose token it is; or a refusal.
     pub fn account(&self) -> Result<AccountId, Error> {
         match self.actor {
-            Actor::Account(account) => Ok(account),
+            Actor::Account(account) | Actor::Token(account, _) => Ok(account),
             Actor::Visitor | Actor::Host(_) | Actor::Staff(_) | Actor::Operator | Actor::System => {
                 Err(Error::Unauthenticated)
             }

@@ -53,6 +53,9 @@ pub enum Error {
     /// He who uses the session must prove again who he is.
     #[error("the session's user must prove again who he is")]
     StepUpRequired,
+    /// The token is for other things.
+    #[error("the token is not for this: {0}")]
+    TokenScope(&'static str),
     /// Too many wrong passwords.
     #[error("signing in is locked for {remaining_s} s")]
     Locked {

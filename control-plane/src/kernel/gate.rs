@@ -73,12 +73,15 @@ impl Gate {
     /// an operator has opened the installation again: what they would change is not what they made.
     pub fn check_changes_are_taken(&self, actor: Actor) -> Result<(), Error> {
         match actor {
-            Actor::Visitor | Actor::Account(_) if !self.ask()?.takes_changes()? => {
+            Actor::Visitor | Actor::Account(_) | Actor::Token(..)
+                if !self.ask()?.takes_changes()? =>
+            {
                 Err(Error::Restoring)
             }
             // Hosts and duties go on with what is settled, and an operator has to mend it, perhaps with the staff's help.
             Actor::Visitor
             | Actor::Account(_)
+            | Actor::Token(..)
             | Actor::Host(_)
             | Actor::Staff(_)
             | Actor::Operator

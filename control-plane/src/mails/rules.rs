@@ -6,7 +6,7 @@
 //! may not be whom the mail goes to, and whoever is signed in may be a thief.
 
 use innkeeper_wire::{
-    api::Locale,
+    api::{Locale, Scope},
     company::Company,
     id::{AccountId, MailId, ServerId, SshKeyId},
     time::Timestamp,
@@ -115,6 +115,13 @@ pub enum MailContent {
         /// From where.
         from: Sealed<SignInPlace>,
     },
+    /// An API token was made.
+    TokenMade {
+        /// What it is for.
+        scopes: Vec<Scope>,
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
     /// Too many wrong codes with the right password.
     WrongCodes {
         /// From where.
@@ -208,6 +215,7 @@ mail_kinds! {
     SecondFactorOff = "second-factor-off",
     RecoveryCodesRenewed = "recovery-codes-renewed",
     RecoveryCodeUsed = "recovery-code-used",
+    TokenMade = "token-made",
     WrongCodes = "wrong-codes",
 }
 

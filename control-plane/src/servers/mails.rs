@@ -53,6 +53,7 @@ impl Servers {
             | MailContent::SecondFactorOff { .. }
             | MailContent::RecoveryCodesRenewed { .. }
             | MailContent::RecoveryCodeUsed { .. }
+            | MailContent::TokenMade { .. }
             | MailContent::WrongCodes { .. } => None,
         };
         let to = reader.to;

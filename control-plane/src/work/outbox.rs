@@ -167,6 +167,7 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::SecondFactorOff { .. }
         | MailContent::RecoveryCodesRenewed { .. }
         | MailContent::RecoveryCodeUsed { .. }
+        | MailContent::TokenMade { .. }
         | MailContent::WrongCodes { .. } => nouns.accounts.compose(mail),
         MailContent::ServerReady { .. }
         | MailContent::CreateFailed { .. }

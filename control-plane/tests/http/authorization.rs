@@ -13,6 +13,7 @@ use innkeeper_control_plane::{
 };
 use innkeeper_mtls::{HostRequest, Peer};
 use innkeeper_wire::{
+    api::Scope,
     digest::Digest,
     endpoints::{Row, Who, agents, operators, rest},
     host::{Intent, Observations, ObservedServer, ObservedState},
@@ -25,7 +26,7 @@ use crate::{
     setting::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
     },
-    staff,
+    staff, tokens,
 };
 
 /// What is asked, and how somebody hears who has nothing to do with what it is about.
@@ -68,6 +69,8 @@ struct Owner {
     quote: String,
     order: String,
     server: String,
+    /// The id of an API token.
+    api_token: String,
 }
 
 impl Owner {
@@ -89,6 +92,7 @@ impl Owner {
             problem: None,
         };
         setting.report(&host, room_for(4), vec![running]).await;
+        let (api_token, _) = tokens::make(setting, &token, &[Scope::Read]).await;
         Self {
             quote: setting.quote(&token, &key, "web-2").await,
             order: text(&order["id"]),
@@ -96,13 +100,19 @@ impl Owner {
             token,
             key,
             session,
+            api_token,
         }
     }
 
     /// What is about the account itself: the parameter of the path, and the body.
     async fn of_account(&self, setting: &Setting, id: &str) -> (&str, Value) {
-        let Self { session, .. } = self;
+        let Self {
+            session, api_token, ..
+        } = self;
         match id {
+            "list_tokens" => ("", json!({})),
+            "make_token" => ("", json!({ "name": "t", "scopes": ["read"], "days": 1 })),
+            "end_token" | "enable_token" => (api_token.as_str(), json!({})),
             "list_sessions" | "end_other_sessions" => ("", json!({})),
             "prove" => ("", json!({ "password": PASSWORD })),
             "end_session" => (session.as_str(), json!({})),
@@ -226,6 +236,7 @@ async fn customers_get_at_their_own_and_nobody_at_anothers() {
                     &owner.quote,
                     &owner.order,
                     &owner.server,
+                    &owner.api_token,
                 ] {
                     assert!(!told.contains(thing.as_str()), "{}: {told}", row.id);
                 }
@@ -240,6 +251,67 @@ async fn customers_get_at_their_own_and_nobody_at_anothers() {
             other => panic!("{}: {other:?} do not come in by this door", row.id),
         }
     }
+}
+
+/// A row without a scope takes no token at all, one with a scope those that have it, of whoever may. What wants a proof of
+/// a session takes them without: ten minutes have gone since anybody has proved anything.
+#[tokio::test]
+async fn tokens_are_for_what_their_scopes_say_and_for_nothing_else() {
+    for row in rest::ALL {
+        if row.who == Who::Anybody {
+            assert_eq!(row.scope, None, "{}", row.id);
+            continue;
+        }
+        let setting = Setting::new();
+        let owner = Owner::new(&setting).await;
+        let sample = owner.sample(&setting, row).await;
+        let (_, all) = tokens::make(&setting, &owner.token, Scope::ALL).await;
+        let others = Scope::ALL.iter().copied();
+        let others: Vec<_> = others.filter(|scope| Some(*scope) != row.scope).collect();
+        let (_, without) = tokens::make(&setting, &owner.token, &others).await;
+        let stranger = setting.customer("mallory").await;
+        let (_, foreign) = tokens::make(&setting, &stranger, Scope::ALL).await;
+        if row.who == Who::ProvenCustomer {
+            setting.clock.advance_s(600);
+        }
+        let ask = async |token: &str| {
+            let headers = [("idempotency-key", "k")];
+            let body = Some(sample.body.clone());
+            let path = &sample.path;
+            let asked = setting.send(method(row), path, Some(token), &headers, body);
+            asked.await
+        };
+        let refused = ask(&without).await;
+        assert_eq!(refused.status.as_u16(), 403, "{}", row.id);
+        assert_eq!(refused.body["code"], "token-scope", "{}", row.id);
+        let (of_another, own) = match row.scope {
+            Some(_) => (sample.foreign, row.status),
+            None => (403, 403),
+        };
+        assert_eq!(
+            ask(&foreign).await.status.as_u16(),
+            of_another,
+            "{}",
+            row.id
+        );
+        let told = ask(&all).await;
+        assert_eq!(told.status.as_u16(), own, "{}: {}", row.id, told.body);
+    }
+}
+
+/// What a stolen token must never be good for.
+#[test]
+fn nothing_of_the_profile_and_no_token_is_for_tokens() {
+    for row in rest::ALL.iter().filter(|row| row.scope.is_some()) {
+        let is_about_keys = row.path.starts_with("/me/ssh-keys");
+        let is_of_account = row.path.starts_with("/me") || row.path.starts_with("/sessions");
+        assert!(is_about_keys || !is_of_account, "{}", row.id);
+    }
+    let deleting = rest::ALL
+        .iter()
+        .filter(|row| row.scope == Some(Scope::Delete));
+    let deleting: Vec<_> = deleting.map(|row| row.id).collect();
+    assert_eq!(deleting, ["delete_server"]);
 }
 
 /// What a host asks; what is about a host's own things is about those of `host`.

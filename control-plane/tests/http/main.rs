@@ -33,5 +33,6 @@ mod staff;
 mod staff_accounts;
 mod step_up;
 mod texts;
+mod tokens;
 mod ways_back;
 mod witnesses;

@@ -90,6 +90,7 @@ pub(crate) fn settings() -> Settings {
                 last: u16::MAX,
             },
         ],
+        api_url: None,
         tombstone_days: 7,
         address_rest: std::time::Duration::from_secs(3_600),
         server_quota: 20,

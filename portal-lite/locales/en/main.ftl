@@ -215,6 +215,8 @@ notice-new-email-mailed = A link is on its way to the new address. The present o
 notice-new-email-confirmed = Your new e-mail address is confirmed.
 notice-sessions-ended = Signed out.
 notice-two-step-off = Two-step verification is off.
+notice-token-ended = Token ended.
+notice-token-enabled = Token is on again.
 notice-key-added = The SSH key was added.
 notice-key-known = You have this key already. This is it.
 notice-key-renamed = The SSH key has its new name.
@@ -544,6 +546,58 @@ recovery-codes-title = Your recovery codes
 recovery-codes-shown-once = These codes are shown only now.
 recovery-codes-lead = Print them or write them down, and keep them where you find them without your phone. Each lets you in once.
 recovery-codes-kept = I have kept them
+account-tokens = API tokens
+tokens-lead = With a token your own programs use this service in your name. They are asked for neither password nor code, so keep tokens as you keep keys.
+tokens-none = You have no tokens.
+token-expired = Expired
+token-off = Off
+token-off-text = This service was restored from a backup, and the token is older. Put it on again only if you have not ended it since then.
+token-enable = Put on again
+token-only-from = Only from
+token-created = made
+token-expires = ends
+token-used = last used
+token-unused = never used
+token-end = End
+token-end-text = Programs that use { $name } are refused from now on.
+token-end-do = End token
+token-make = Make a token
+token-name = Name
+token-name-hint = What you use it for.
+token-name-required = Give the token a name.
+token-name-too-long = { $count ->
+    [one] The name of the token must have at most { $count } character.
+   *[other] The name of the token must have at most { $count } characters.
+}
+token-scopes = What it may do
+token-scopes-hint = Choose as little as your program needs.
+token-scopes-required = Choose what the token may do.
+scope-read = Look at servers, orders and SSH keys
+scope-servers = Order servers, and start, stop and restart them
+scope-keys = Add, rename and remove SSH keys
+scope-delete = Delete servers
+token-days = Ends after
+token-days-required = Choose when the token ends.
+token-days-malformed = { token-days-required }
+token-days-count = { $count ->
+    [one] { $count } day
+   *[other] { $count } days
+}
+token-networks = Only from these addresses
+token-networks-hint = One address or network on a line, such as 203.0.113.0/24. Leave it empty to take the token from everywhere.
+token-networks-malformed = Write addresses and networks such as 192.0.2.7 or 203.0.113.0/24, one on a line.
+token-networks-too-many = These are too many addresses. Ten are possible.
+token-made-title = Your new token
+token-made-once = This token is shown only now.
+token-secret = Token
+token-made-lead = Copy it to where your program reads it. Whoever has it can do what you have chosen.
+token-made-kept = I have kept it
+tokens-how = How programs use tokens
+tokens-how-text = They send the token in the header Authorization. Put it into TOKEN to try it:
+tokens-no-address = Put the address of the API into API. Support tells it to you.
+tokens-example-list = List your servers
+tokens-example-restart = Restart a server
+tokens-document = Everything that the API can do:
 account-since = Member since
 account-quota = Servers allowed at a time
 
@@ -569,6 +623,7 @@ problem-unauthenticated = Please sign in first.
 problem-bad-credentials = The ID or the password is wrong. After five wrong tries signing in is locked for 30 minutes.
 problem-second-factor-required = To sign in, a code is needed as well.
 problem-email-unconfirmed = Your e-mail address is not confirmed yet. Open the link that we have mailed you.
+problem-token-scope = This can be done only by somebody who has signed in.
 problem-step-up-required = Please enter your password once more for this.
 problem-not-your-role = This is for staff with another role.
 problem-quota-exceeded = Your account's limit is reached. Delete something you no longer need, or ask support for more.

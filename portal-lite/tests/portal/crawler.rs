@@ -61,6 +61,7 @@ impl Who {
                 let mut book = stub.book();
                 book.servers.clear();
                 book.keys.clear();
+                book.tokens.clear();
                 book.orders.clear();
                 browser.signed_in()
             }

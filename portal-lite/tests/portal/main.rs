@@ -14,6 +14,7 @@ mod serving;
 mod style;
 mod support;
 mod texts;
+mod tokens;
 mod two_step;
 mod ways;
 mod ways_back;

@@ -295,7 +295,10 @@ impl Customer {
             anyhow::bail!("an account of the bench has no second factor");
         };
         let token = answer.token;
-        let signed_in = nouns.accounts.authenticate(&token, Asked::ByPerson).await?;
+        let signed_in = nouns
+            .accounts
+            .authenticate(&token, Asked::ByPerson, visitor.address, None)
+            .await?;
         let account = signed_in.account;
         let caller = caller(Actor::Account(account), number);
         let key = SshKeyRequest {

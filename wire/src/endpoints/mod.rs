@@ -13,6 +13,8 @@ use utoipa::{
     openapi::{RefOr, path::Parameter, schema::Schema},
 };
 
+use crate::api::Scope;
+
 #[macro_use]
 mod table;
 
@@ -51,10 +53,10 @@ impl Method {
 pub enum Who {
     /// Anybody, signed in or not.
     Anybody,
-    /// Whoever has the token of a customer's session.
+    /// Whoever has the token of a customer's session, or an API token that is for it ([`Row::scope`]).
     Customer,
     /// The same, once he has proved within the last ten minutes who he is: by signing in, or by [`rest::Prove`]. Others are
-    /// refused with `step-up-required`.
+    /// refused with `step-up-required`. Of API tokens the scope is the proof.
     ProvenCustomer,
     /// Somebody on the hosts' port; the request itself holds an invitation's token.
     Stranger,
@@ -173,6 +175,8 @@ pub struct Row {
     pub who: Who,
     /// Under which heading it is described, if it is.
     pub tag: &'static [&'static str],
+    /// What an API token must be for, to be taken in place of a session; none is where this is none.
+    pub scope: Option<Scope>,
     /// Headers that it needs.
     pub headers: &'static [Header],
     /// Headers that it takes.

@@ -3,16 +3,17 @@
 use super::Header;
 use crate::{
     api::{
-        Catalogue, EmailChangeRequest, EmailConfirmationRequest, EmailConfirmationView,
-        FindIdRequest, Installation, ListQuery, Me, MobileChange, NewPasswordRequest, Order,
-        OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest, ProfileChange,
-        ProofRequest, Quote, QuoteRequest, RecoveryCodes, ResendRequest, SecondFactor,
-        SecondFactorConfirmation, SecondFactorProof, SecondFactorRequest, SecondFactorSecret,
-        SecondFactorStart, Server, ServerActionRequest, ServerListQuery, Session, SessionAnswer,
-        SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange, SshKeyRequest,
+        ApiToken, ApiTokenRequest, Catalogue, EmailChangeRequest, EmailConfirmationRequest,
+        EmailConfirmationView, FindIdRequest, Installation, ListQuery, Me, MobileChange,
+        NewApiToken, NewPasswordRequest, Order, OrderRequest, Page, PasswordChangeRequest,
+        PasswordResetRequest, ProfileChange, ProofRequest, Quote, QuoteRequest, RecoveryCodes,
+        ResendRequest, SecondFactor, SecondFactorConfirmation, SecondFactorProof,
+        SecondFactorRequest, SecondFactorSecret, SecondFactorStart, Server, ServerActionRequest,
+        ServerListQuery, Session, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest,
+        SshKey, SshKeyChange, SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
-    id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId},
+    id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
 };
 
 /// Requests with one value of it do one thing, however often they are sent.
@@ -136,48 +137,61 @@ endpoints! {
     RemoveSecondFactor = "remove_second_factor": Customer Post "/me/second-factor/removal", in "account",
         with SecondFactorProof => 204;
 
+    /// The account's API tokens, newest first. There are few, so it is always one page.
+    ListTokens = "list_tokens": Customer Get "/me/tokens", in "account" => 200 Page<ApiToken>;
+
+    /// Makes an API token. The answer has its secret, once. The account's address is told.
+    MakeToken = "make_token": ProvenCustomer Post "/me/tokens", in "account", with ApiTokenRequest => 201 NewApiToken;
+
+    /// Ends an API token for good.
+    EndToken = "end_token": ProvenCustomer Delete "/me/tokens/{id}", in "account", at TokenId => 204;
+
+    /// Puts an API token on again that is off since a restore. One that is not off stays as it is.
+    EnableToken = "enable_token": ProvenCustomer Post "/me/tokens/{id}/enable", in "account", at TokenId
+        => 200 ApiToken;
+
     /// The account's keys, newest first. There are few, so it is always one page.
-    ListSshKeys = "list_ssh_keys": Customer Get "/me/ssh-keys", in "account" => 200 Page<SshKey>;
+    ListSshKeys = "list_ssh_keys": Customer Get "/me/ssh-keys", in "account", scope Read => 200 Page<SshKey>;
 
     /// Adds a key.
-    AddSshKey = "add_ssh_key": ProvenCustomer Post "/me/ssh-keys", in "account", with SshKeyRequest => 201 SshKey;
+    AddSshKey = "add_ssh_key": ProvenCustomer Post "/me/ssh-keys", in "account", scope Keys, with SshKeyRequest => 201 SshKey;
 
     /// Gives a key another name.
-    ChangeSshKey = "change_ssh_key": Customer Patch "/me/ssh-keys/{id}", in "account", at SshKeyId, with SshKeyChange
+    ChangeSshKey = "change_ssh_key": Customer Patch "/me/ssh-keys/{id}", in "account", scope Keys, at SshKeyId, with SshKeyChange
         => 200 SshKey;
 
     /// Takes a key out of the account. Servers that were made with it keep it.
-    RemoveSshKey = "remove_ssh_key": Customer Delete "/me/ssh-keys/{id}", in "account", at SshKeyId => 204;
+    RemoveSshKey = "remove_ssh_key": Customer Delete "/me/ssh-keys/{id}", in "account", scope Keys, at SshKeyId => 204;
 
     /// Prices a configuration that can be had. Reserves nothing.
-    CreateQuote = "create_quote": Customer Post "/quotes", in "orders", with QuoteRequest => 201 Quote;
+    CreateQuote = "create_quote": Customer Post "/quotes", in "orders", scope Servers, with QuoteRequest => 201 Quote;
 
     /// One's own quote.
-    GetQuote = "get_quote": Customer Get "/quotes/{id}", in "orders", at QuoteId => 200 Quote;
+    GetQuote = "get_quote": Customer Get "/quotes/{id}", in "orders", scope Read, at QuoteId => 200 Quote;
 
     /// Orders what was quoted. Sending it again with the same `Idempotency-Key`, or for the same quote, gives the
     /// same order.
-    PlaceOrder = "place_order": Customer Post "/orders", in "orders", needs IDEMPOTENCY_KEY,
+    PlaceOrder = "place_order": Customer Post "/orders", in "orders", scope Servers, needs IDEMPOTENCY_KEY,
         with OrderRequest => 201 Order;
 
     /// One's own orders, newest first.
-    ListOrders = "list_orders": Customer Get "/orders", in "orders", by ListQuery => 200 Page<Order>;
+    ListOrders = "list_orders": Customer Get "/orders", in "orders", scope Read, by ListQuery => 200 Page<Order>;
 
     /// One's own order.
-    GetOrder = "get_order": Customer Get "/orders/{id}", in "orders", at OrderId => 200 Order;
+    GetOrder = "get_order": Customer Get "/orders/{id}", in "orders", scope Read, at OrderId => 200 Order;
 
     /// One's own servers, newest first unless another order is asked for.
-    ListServers = "list_servers": Customer Get "/servers", in "servers", takes UNATTENDED,
+    ListServers = "list_servers": Customer Get "/servers", in "servers", scope Read, takes UNATTENDED,
         by ServerListQuery => 200 Page<Server>;
 
     /// One's own server. A deleted one can still be looked at.
-    GetServer = "get_server": Customer Get "/servers/{id}", in "servers", takes UNATTENDED,
+    GetServer = "get_server": Customer Get "/servers/{id}", in "servers", scope Read, takes UNATTENDED,
         at ServerId => 200 Server;
 
     /// Asks something of a server. The answer shows what is observed now; follow `GET` for the outcome.
-    ActOnServer = "act_on_server": Customer Post "/servers/{id}/actions", in "servers", at ServerId,
+    ActOnServer = "act_on_server": Customer Post "/servers/{id}/actions", in "servers", scope Servers, at ServerId,
         with ServerActionRequest => 202 Server;
 
     /// Deletes a server. Charging ends now; its disk is kept aside for the days that the installation says.
-    DeleteServer = "delete_server": ProvenCustomer Delete "/servers/{id}", in "servers", at ServerId => 202 Server;
+    DeleteServer = "delete_server": ProvenCustomer Delete "/servers/{id}", in "servers", scope Delete, at ServerId => 202 Server;
 }

@@ -7,7 +7,7 @@ macro_rules! endpoints {
         $(
             $(#[doc = $about:literal])+
             $name:ident = $id:literal: $who:ident $method:ident $path:literal
-            $(, in $tag:literal)? $(, needs $header:ident)? $(, takes $optional:ident)?
+            $(, in $tag:literal)? $(, scope $scope:ident)? $(, needs $header:ident)? $(, takes $optional:ident)?
             $(, at $parameter:ty)? $(, by $query:ty)? $(, with $body:ty)?
             => $status:literal $($answer:ty)?;
         )+
@@ -34,6 +34,7 @@ macro_rules! endpoints {
                     method: $crate::endpoints::Method::$method,
                     who: $crate::endpoints::Who::$who,
                     tag: &[$($tag)?],
+                    scope: endpoints!(@scope $($scope)?),
                     headers: &[$($header)?],
                     optional_headers: &[$($optional)?],
                     parameter: endpoints!(@$mode $($parameter)?),
@@ -45,6 +46,8 @@ macro_rules! endpoints {
             }
         )+
     };
+    (@scope) => { None };
+    (@scope $scope:ident) => { Some($crate::api::Scope::$scope) };
     (@type) => { $crate::endpoints::Nothing };
     (@type $type:ty) => { $type };
     (@described) => { None };

@@ -7,12 +7,14 @@ use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 mod profile;
 mod recovery;
 mod second_factor;
+mod tokens;
 
 pub use self::profile::{confirm_new_email, email_changed, mobile_changed};
 pub use self::recovery::{login_ids, password_changed, password_reset, password_reset_again};
 pub use self::second_factor::{
     recovery_code_used, recovery_codes_renewed, second_factor_off, second_factor_on, wrong_codes,
 };
+pub use self::tokens::token_made;
 
 /// Confirm the address; says nothing that whoever signed up has typed.
 #[must_use]

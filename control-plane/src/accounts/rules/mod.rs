@@ -2,6 +2,7 @@
 //! Pure: neither clock nor store nor chance; time and ids come in.
 
 pub mod account;
+pub mod api_token;
 pub mod directory;
 pub mod email_change;
 pub mod letters;

@@ -32,14 +32,16 @@ pub mod mobile;
 pub mod password;
 pub mod proof;
 pub mod sessions;
+pub mod tokens;
 pub mod two_step;
 
 /// Its pages: an address, the name of its text.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("/account", "account-profile"),
     ("/account/password", "change-password"),
     ("/account/two-step", "account-two-step"),
     ("/account/sessions", "account-sessions"),
+    ("/account/tokens", "account-tokens"),
 ];
 
 /// How pages and mails speak to the account.

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use innkeeper_wire::{
     api::{
-        Availability, Catalogue, Image, Installation, Locale, Me, Offered, Order, OrderState, Plan,
-        Quote, RecoveryCodes, SecondFactor, SecondFactorSecret, Server, ServerAction, ServerState,
-        Session, SessionAnswer, SignupAnswer, Site, Specification, SshKey,
+        ApiToken, Availability, Catalogue, Image, Installation, Locale, Me, NewApiToken, Offered,
+        Order, OrderState, Plan, Quote, RecoveryCodes, Scope, SecondFactor, SecondFactorSecret,
+        Server, ServerAction, ServerState, Session, SessionAnswer, SignupAnswer, Site,
+        Specification, SshKey, TokenState,
     },
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
@@ -46,6 +47,7 @@ pub(crate) fn installation() -> Installation {
             telephone: Some("+82 32 555 0100".to_owned()),
         },
         password_length_min: 12,
+        api_url: Some("https://api.harbour.example".to_owned()),
         tombstone_days: 7,
         time_zone: "Asia/Seoul".parse().expect("a zone"),
     }
@@ -216,6 +218,40 @@ pub(crate) fn me() -> Me {
         server_quota: 20,
     }
 }
+
+/// One that is taken, one that has expired, and one that is off since a restore.
+pub(crate) fn tokens() -> Vec<ApiToken> {
+    let token = |number: u32, name: &str, state: TokenState, used: Option<&str>| ApiToken {
+        id: id("tok", number),
+        name: name.to_owned(),
+        scopes: vec![Scope::Read, Scope::Servers],
+        networks: vec!["203.0.113.0/24".to_owned(), "2001:db8::7".to_owned()],
+        state,
+        created_at: time("2026-11-01T03:00:00Z"),
+        expires_at: time("2027-01-30T03:00:00Z"),
+        used_at: used.map(time),
+    };
+    vec![
+        token(
+            1,
+            "nightly backup",
+            TokenState::Live,
+            Some("2026-11-21T11:30:00Z"),
+        ),
+        token(2, "old script", TokenState::Expired, None),
+        token(3, "monitoring", TokenState::Off, None),
+    ]
+}
+
+pub(crate) fn new_token() -> NewApiToken {
+    NewApiToken {
+        secret: TOKEN_SECRET.to_owned(),
+        token: tokens().swap_remove(0),
+    }
+}
+
+pub(crate) const TOKEN_SECRET: &str =
+    "ink_0190b5c87f1e7c3a8e0f000000000001_0123456789012345678901234567890123456789012";
 
 /// Everything that pages can show of it, so that each of them has something: it is on, and a set-up waits.
 pub(crate) fn second_factor() -> SecondFactor {

@@ -23,7 +23,7 @@ use innkeeper_portal_lite::{
     sitemap::{Kind, Row, Who},
 };
 use innkeeper_wire::{
-    api::{Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
+    api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     time::{Clock, Timestamp},
 };
@@ -42,6 +42,7 @@ pub(crate) struct Book {
     pub(crate) catalogue: Catalogue,
     pub(crate) servers: Vec<Server>,
     pub(crate) keys: Vec<SshKey>,
+    pub(crate) tokens: Vec<ApiToken>,
     pub(crate) orders: Vec<Order>,
     pub(crate) quote: Quote,
     pub(crate) second_factor: SecondFactor,
@@ -71,6 +72,7 @@ impl Stub {
             catalogue: fixtures::catalogue(),
             servers: fixtures::servers(),
             keys: fixtures::keys(),
+            tokens: fixtures::tokens(),
             orders: fixtures::orders(),
             quote: fixtures::quote(),
             second_factor: fixtures::second_factor(),
@@ -215,6 +217,10 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("DELETE", ["me", "sessions", ..]) | ("POST", ["sessions", "current", "proofs"]) => {
             StatusCode::NO_CONTENT.into_response()
         }
+        ("GET", ["me", "tokens"]) => json(200, &all(&book.tokens)),
+        ("POST", ["me", "tokens"]) => json(201, &fixtures::new_token()),
+        ("POST", ["me", "tokens", _, "enable"]) => json(200, &book.tokens[0]),
+        ("DELETE", ["me", "tokens", _]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "second-factor"]) => json(200, &book.second_factor),
         ("POST", ["me", "second-factor"]) => json(201, &fixtures::second_factor_secret()),
         ("POST", ["me", "second-factor", "removal"]) => StatusCode::NO_CONTENT.into_response(),
@@ -399,6 +405,7 @@ pub(crate) fn address(row: &Row) -> String {
     let ids = [
         ("/servers/", "srv_0190b5c87f1e7c3a8e0f000000000002"),
         ("/keys/", "key_0190b5c87f1e7c3a8e0f000000000001"),
+        ("/account/tokens/", "tok_0190b5c87f1e7c3a8e0f000000000001"),
         ("/account/sessions/", "ses_0190b5c87f1e7c3a8e0f000000000002"),
         ("/orders/", "ord_0190b5c87f1e7c3a8e0f000000000001"),
     ];
