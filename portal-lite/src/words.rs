@@ -229,11 +229,11 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::OrderLimit => "problem-order-limit",
         ProblemCode::Starting => "problem-starting",
         ProblemCode::Internal => "problem-internal",
-        // No customer ever meets what hosts or staff are told.
-        ProblemCode::Unavailable
-        | ProblemCode::HostQuarantined
-        | ProblemCode::HostRevoked
-        | ProblemCode::NotYourRole => "problem-unavailable",
+        ProblemCode::NotYourRole => "problem-not-your-role",
+        // No customer ever meets what hosts are told.
+        ProblemCode::Unavailable | ProblemCode::HostQuarantined | ProblemCode::HostRevoked => {
+            "problem-unavailable"
+        }
         ProblemCode::StorageFull => "problem-storage-full",
     }
 }
