@@ -10,6 +10,8 @@ use std::{
 use innkeeper_listener::Networks;
 use serde::{Deserialize, de::IgnoredAny};
 
+use crate::area::Area;
+
 /// Shortest secret that is accepted, in bytes.
 const SECRET_BYTES_MIN: usize = 32;
 
@@ -17,13 +19,17 @@ const SECRET_BYTES_MIN: usize = 32;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Which portal this is, `customers` or `staff`; the customers' when not given.
+    #[serde(default)]
+    pub area: Area,
     /// Where to listen for HTTP; TLS ends in the proxy in front.
     pub listen: SocketAddr,
     /// How browsers reach the portal, without a path: `https://portal.example.net`. Decides whether
     /// cookies are `Secure`, and which `Origin` may post forms.
     pub public_url: String,
-    /// Base of the REST API, plain HTTP: `http://127.0.0.1:8081/api/v1`. Carries session tokens, so
-    /// anything but loopback needs a network that nobody else can read.
+    /// Base of the REST API, plain HTTP: `http://127.0.0.1:8081/api/v1`; for the staff's portal the staff's door of the
+    /// control plane, such as `http://127.0.0.1:8082`. Carries session tokens, so anything but loopback needs a network
+    /// that nobody else can read.
     pub api_url: String,
     /// File with the secret by which the API knows the portal; at least 32 bytes.
     pub portal_key_file: PathBuf,
@@ -120,7 +126,7 @@ impl Config {
         if !self.api_url.starts_with("http://") || self.api_url.ends_with('/') {
             return Err(ConfigError::Url {
                 key: "api_url",
-                wanted: "http://host:port/path without a slash at the end",
+                wanted: "http://host:port, with a path perhaps, without a slash at the end",
                 value: self.api_url.clone(),
             });
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header::COOKIE};
 
+use crate::area::Area;
+
 /// Longest cookie value that is believed.
 const VALUE_BYTES_MAX: usize = 512;
 
@@ -78,47 +80,39 @@ impl std::fmt::Debug for SessionToken {
     }
 }
 
-/// How cookies are named and marked in this installation.
+/// How cookies are named and marked in this portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Browsers come over TLS: `__Host-` and `Secure`.
-    Https,
-    /// Plain HTTP, for demos on one machine.
-    Http,
+pub struct Transport {
+    /// Whether browsers come over TLS: then all names begin with `__Host-`, and all cookies are `Secure`. Without it is for
+    /// demos on one machine.
+    pub is_https: bool,
+    /// Which portal it is.
+    pub area: Area,
 }
 
 impl Cookie {
-    const fn name(self, transport: Transport) -> &'static str {
-        match (self, transport) {
-            (Self::Session, Transport::Https) => "__Host-innkeeper-session",
-            (Self::Session, Transport::Http) => "innkeeper-session",
-            (Self::Visitor, Transport::Https) => "__Host-innkeeper-visitor",
-            (Self::Visitor, Transport::Http) => "innkeeper-visitor",
-            (Self::Language, Transport::Https) => "__Host-innkeeper-language",
-            (Self::Language, Transport::Http) => "innkeeper-language",
-            (Self::Notice, Transport::Https) => "__Host-innkeeper-notice",
-            (Self::Notice, Transport::Http) => "innkeeper-notice",
-            (Self::Pending, Transport::Https) => "__Host-innkeeper-pending",
-            (Self::Pending, Transport::Http) => "innkeeper-pending",
-            (Self::Login, Transport::Https) => "__Host-innkeeper-login",
-            (Self::Login, Transport::Http) => "innkeeper-login",
-            (Self::Newcomer, Transport::Https) => "__Host-innkeeper-newcomer",
-            (Self::Newcomer, Transport::Http) => "innkeeper-newcomer",
-            (Self::Next, Transport::Https) => "__Host-innkeeper-next",
-            (Self::Next, Transport::Http) => "innkeeper-next",
-            (Self::Choice, Transport::Https) => "__Host-innkeeper-choice",
-            (Self::Choice, Transport::Http) => "innkeeper-choice",
-            (Self::Account, Transport::Https) => "__Host-innkeeper-account",
-            (Self::Account, Transport::Http) => "innkeeper-account",
-            (Self::AccountLanguage, Transport::Https) => "__Host-innkeeper-account-language",
-            (Self::AccountLanguage, Transport::Http) => "innkeeper-account-language",
-            (Self::AccountZone, Transport::Https) => "__Host-innkeeper-account-zone",
-            (Self::AccountZone, Transport::Http) => "innkeeper-account-zone",
-            (Self::Challenge, Transport::Https) => "__Host-innkeeper-challenge",
-            (Self::Challenge, Transport::Http) => "innkeeper-challenge",
-            (Self::Device, Transport::Https) => "__Host-innkeeper-device",
-            (Self::Device, Transport::Http) => "innkeeper-device",
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Visitor => "visitor",
+            Self::Language => "language",
+            Self::Notice => "notice",
+            Self::Pending => "pending",
+            Self::Login => "login",
+            Self::Newcomer => "newcomer",
+            Self::Next => "next",
+            Self::Choice => "choice",
+            Self::Account => "account",
+            Self::AccountLanguage => "account-language",
+            Self::AccountZone => "account-zone",
+            Self::Challenge => "challenge",
+            Self::Device => "device",
         }
+    }
+
+    fn name(self, transport: Transport) -> String {
+        let host = if transport.is_https { "__Host-" } else { "" };
+        format!("{host}{}-{}", transport.area.cookies(), self.word())
     }
 
     /// Its value in a request, if the browser sent a sensible one.
@@ -140,10 +134,7 @@ impl Cookie {
     #[must_use]
     pub fn set(self, value: &str, kept: Option<Duration>, transport: Transport) -> HeaderValue {
         let age = kept.map_or_else(String::new, |kept| format!("; Max-Age={}", kept.as_secs()));
-        let secure = match transport {
-            Transport::Https => "; Secure",
-            Transport::Http => "",
-        };
+        let secure = if transport.is_https { "; Secure" } else { "" };
         let name = self.name(transport);
         let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{age}{secure}");
         HeaderValue::try_from(line).unwrap_or_else(|_| self.clear(transport))
@@ -160,10 +151,19 @@ impl Cookie {
 mod tests {
     use super::*;
 
+    const HTTP: Transport = Transport {
+        is_https: false,
+        area: Area::Customers,
+    };
+    const HTTPS: Transport = Transport {
+        is_https: true,
+        area: Area::Customers,
+    };
+
     fn read(line: &'static str) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, HeaderValue::from_static(line));
-        Cookie::Session.read(&headers, Transport::Http)
+        Cookie::Session.read(&headers, HTTP)
     }
 
     #[test]
@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn https_cookies_are_bound_to_the_host() {
-        let set = Cookie::Session.set("tok", None, Transport::Https);
+        let set = Cookie::Session.set("tok", None, HTTPS);
         assert_eq!(
             set.to_str().expect("plain"),
             "__Host-innkeeper-session=tok; Path=/; HttpOnly; SameSite=Lax; Secure"
         );
-        let gone = Cookie::Notice.clear(Transport::Http);
+        let gone = Cookie::Notice.clear(HTTP);
         assert_eq!(
             gone.to_str().expect("plain"),
             "innkeeper-notice=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
@@ -199,5 +199,25 @@ mod tests {
         }
         let token = SessionToken::new("secret").expect("plain");
         assert_eq!(format!("{token:?}"), "SessionToken(..)");
+    }
+
+    #[test]
+    fn the_portals_have_cookies_of_their_own() {
+        let staff = Transport {
+            area: Area::Staff,
+            ..HTTPS
+        };
+        assert_eq!(
+            Cookie::Session.name(staff),
+            "__Host-innkeeper-staff-session"
+        );
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_static("__Host-innkeeper-session=tok");
+        headers.insert(COOKIE, line);
+        assert_eq!(
+            Cookie::Session.read(&headers, HTTPS).as_deref(),
+            Some("tok")
+        );
+        assert_eq!(Cookie::Session.read(&headers, staff), None);
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     fields::{AGAIN_FIELD, Again, Fields, TOKEN_FIELD, Why},
     kept, page,
     sitemap::Who,
-    visit::{Visit, own_path, query_pairs},
+    visit::{Visit, query_pairs},
 };
 
 /// Largest form that is read.
@@ -50,7 +50,7 @@ pub async fn check(request: Request, next: Next) -> Response {
     if !is_form {
         return if is_passed_by {
             let pairs = query_pairs(&visit.uri);
-            page::redirect(own_path(Fields::new(pairs).get("next")))
+            page::redirect(visit.led_to(Fields::new(pairs).get("next")))
         } else {
             opened(&visit, request, next).await
         };
@@ -64,7 +64,7 @@ pub async fn check(request: Request, next: Next) -> Response {
         Err(_) => return Failure::TooLarge.into_response(),
     };
     if is_passed_by {
-        return page::redirect(own_path(fields.get("next")));
+        return page::redirect(visit.led_to(fields.get("next")));
     }
     carry_out(&visit, parts, fields, next).await
 }

@@ -43,9 +43,8 @@ fn set(headers: &mut HeaderMap, transport: Transport) {
         header::HeaderName::from_static("permissions-policy"),
         "camera=(), microphone=(), geolocation=(), payment=()",
     );
-    match transport {
-        Transport::Https => put(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-        Transport::Http => {}
+    if transport.is_https {
+        put(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -172,8 +172,10 @@ mod tests {
 
     use super::*;
     use crate::{
+        area::Area,
         form::{Kind, Need},
-        routes::PAGES,
+        routes::pages,
+        sitemap::Row,
         words,
     };
 
@@ -249,9 +251,15 @@ mod tests {
         }
     }
 
+    /// The pages of both portals.
+    fn all_pages() -> impl Iterator<Item = &'static Row> {
+        let both = [Area::Customers, Area::Staff];
+        both.into_iter().flat_map(|area| pages(area).iter())
+    }
+
     /// Names of texts that forms may ask for by a field's prefix and a code.
     fn of_fields() -> BTreeSet<String> {
-        let fields = PAGES.iter().filter_map(|row| row.form).flatten();
+        let fields = all_pages().filter_map(|row| row.form).flatten();
         let mut keys: BTreeSet<String> = BTreeSet::new();
         for words in fields.map(|field| field.words) {
             keys.extend([words.to_owned(), format!("{words}-hint")]);
@@ -269,7 +277,7 @@ mod tests {
     #[test]
     fn every_field_has_a_label_and_every_code_its_words() {
         let known = defined(Locale::En);
-        for row in PAGES {
+        for row in all_pages() {
             for field in row.form.unwrap_or_default() {
                 let is_seen = field.kind != Kind::Hidden;
                 assert!(
@@ -287,7 +295,7 @@ mod tests {
     /// "Fill this in" in a summary of five fields names none of them.
     #[test]
     fn what_is_said_of_a_field_names_it() {
-        let fields = PAGES.iter().flat_map(|row| row.form.unwrap_or_default());
+        let fields = all_pages().flat_map(|row| row.form.unwrap_or_default());
         let mut missing = BTreeSet::new();
         for field in fields.filter(|field| field.kind != Kind::Hidden) {
             let mut codes = Vec::new();

@@ -1,4 +1,4 @@
-//! The customers' portal: server-rendered pages, which work without scripts.
+//! The portal, the customers' or the staff's ([`area`]): server-rendered pages, which work without scripts.
 //!
 //! Owns no data. Everything it shows it asks of the REST API (`api`) on behalf of the visitor, whose API
 //! token is in a cookie; everything it remembers is in the visitor's browser. A page is a row of `routes::PAGES`, a form
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod area;
 pub mod assets;
 pub mod config;
 pub mod cookies;

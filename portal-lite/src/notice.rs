@@ -104,6 +104,10 @@ notices! {
     ActionAccepted = "action-accepted", "notice-action-accepted";
     /// A server that could not be made is out of the lists.
     ServerRemoved = "server-removed", "notice-server-removed";
+    /// Somebody of the staff has chosen his password; sign in now.
+    Enrolled = "enrolled", "notice-enrolled";
+    /// What staff wanted is done.
+    StaffActed = "staff-acted", "notice-staff-acted";
     /// A server is being deleted.
     ServerDeleting = "server-deleting", "notice-server-deleting";
 }

@@ -11,6 +11,7 @@ use axum::{
 use innkeeper_wire::api::{Locale, ServerState};
 
 use crate::{
+    area::Area,
     assets,
     cookies::Cookie,
     failure::Failure,
@@ -18,7 +19,7 @@ use crate::{
     form::{self, Drawn, Form},
     language,
     notice::Notice,
-    sitemap::NAVIGATION,
+    sitemap::navigation,
     visit::{Visit, onward, query_pairs},
 };
 
@@ -33,6 +34,8 @@ pub struct Frame {
     pub support_email: Option<String>,
     /// The token that forms carry.
     pub form_token: String,
+    /// Which portal this is.
+    pub area: Area,
     /// Whether there is a session.
     pub signed_in: bool,
     /// What to say about the last deed.
@@ -91,6 +94,18 @@ impl Frame {
     #[must_use]
     pub fn say(&self, key: &str) -> String {
         language::say(self.locale, key)
+    }
+
+    /// Where members begin: the first entry of the navigation.
+    #[must_use]
+    pub fn home(&self) -> &Entry {
+        &self.navigation[0]
+    }
+
+    /// Whether this is the staff's portal.
+    #[must_use]
+    pub fn is_staff(&self) -> bool {
+        self.area == Area::Staff
     }
 
     /// What the page's language calls itself.
@@ -173,15 +188,16 @@ pub fn frame(visit: &Visit) -> Frame {
         brand: installation.map_or_else(|| "Innkeeper".to_owned(), |known| known.name.clone()),
         support_email: installation.map(|known| known.support_email.clone()),
         form_token: visit.form_token(),
+        area: visit.portal.area(),
         signed_in: visit.session.is_some(),
         footer: footer::footer(visit),
         notice: visit.notice.map(|notice| said(visit, notice)),
-        navigation: NAVIGATION
-            .into_iter()
+        navigation: navigation(visit.portal.area())
+            .iter()
             .map(|(place, href, key)| Entry {
                 href,
                 word: visit.say(key),
-                current: place == visit.place(),
+                current: *place == visit.place(),
             })
             .collect(),
         onward: onward(&next.unwrap_or_default()),

@@ -12,10 +12,7 @@ use hmac::{Hmac, Mac};
 use innkeeper_listener::Networks;
 use innkeeper_wire::{
     api::{Catalogue, Installation},
-    endpoints::{
-        Endpoint as _,
-        rest::{GetCatalogue, GetInstallation},
-    },
+    endpoints::{Endpoint as _, operators, rest},
     time::{Clock, Timestamp},
 };
 use sha2::Sha256;
@@ -23,6 +20,7 @@ use tracing::warn;
 
 use crate::{
     api::{Api, Caller},
+    area::Area,
     config::{Config, ConfigError, read_secret},
     cookies::Transport,
 };
@@ -80,16 +78,21 @@ impl Portal {
         Ok(Self {
             api: Api::new(&config.api_url, key),
             clock,
-            transport: if config.is_https() {
-                Transport::Https
-            } else {
-                Transport::Http
+            transport: Transport {
+                is_https: config.is_https(),
+                area: config.area,
             },
             public_url: config.public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             form_secret,
             facts: Mutex::default(),
         })
+    }
+
+    /// Which portal this is.
+    #[must_use]
+    pub fn area(&self) -> Area {
+        self.transport.area
     }
 
     /// The token that forms of this browser or session carry.
@@ -156,11 +159,18 @@ impl Portal {
     }
 
     async fn fetch_facts(&self, caller: Caller<'_>) -> Option<Facts> {
+        let api = &self.api;
         let fetch = async {
-            tokio::try_join!(
-                self.api.call(caller, GetInstallation::ask()),
-                self.api.call(caller, GetCatalogue::ask())
-            )
+            match self.area() {
+                Area::Customers => tokio::try_join!(
+                    api.call(caller, rest::GetInstallation::ask()),
+                    api.call(caller, rest::GetCatalogue::ask())
+                ),
+                Area::Staff => tokio::try_join!(
+                    api.call(caller, operators::GetInstallation::ask()),
+                    api.call(caller, operators::GetCatalogue::ask())
+                ),
+            }
         };
         match tokio::time::timeout(FACTS_TIMEOUT, fetch).await {
             Ok(Ok((installation, catalogue))) => Some(Facts {

@@ -14,6 +14,7 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tracing::error;
 
 use crate::{
+    area::Area,
     assets,
     failure::Failure,
     front::{self, Front},
@@ -25,6 +26,17 @@ use crate::{
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
 };
+
+pub mod staff;
+
+/// The pages of a portal.
+#[must_use]
+pub const fn pages(area: Area) -> &'static [Row] {
+    match area {
+        Area::Customers => PAGES,
+        Area::Staff => staff::STAFF_PAGES,
+    }
+}
 
 /// What most rows are: a page for members.
 const MEMBERS: Row = Row {
@@ -50,7 +62,7 @@ const STRANGERS: Row = Row {
     ..MEMBERS
 };
 
-/// All pages, parts of pages and targets of forms.
+/// All pages, parts of pages and targets of forms of the customers' portal.
 pub const PAGES: &[Row] = &[
     Row {
         path: "/",
@@ -350,8 +362,11 @@ async fn health(State(portal): State<Arc<Portal>>) -> (StatusCode, &'static str)
 }
 
 /// What search engines may look at: what has nothing to do with anybody's servers, and no form but the first.
-async fn robots() -> String {
+async fn robots(State(portal): State<Arc<Portal>>) -> String {
     let mut text = "User-agent: *\n".to_owned();
+    if portal.area() == Area::Staff {
+        return text + "Disallow: /\n";
+    }
     for row in PAGES {
         let fixed = row.path.split('{').next().unwrap_or(row.path);
         let line = match row.kind {
@@ -381,8 +396,9 @@ async fn change_password() -> Response {
 
 /// The portal's router.
 pub fn router(portal: Arc<Portal>) -> Router {
+    let rows = pages(portal.area());
     let mut pages = Router::new();
-    for row in PAGES {
+    for row in rows {
         pages = pages.route(row.path, (row.handler)());
     }
     let pages = pages
@@ -390,7 +406,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .with_state(portal.clone());
     let front = Front {
         portal: portal.clone(),
-        rows: PAGES,
+        rows,
     };
     // The layers stand before the routes, not around each: they may turn a request into another.
     let pages = Router::new()

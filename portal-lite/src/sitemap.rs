@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use crate::{fields::Field, portal::Portal};
+use crate::{area::Area, fields::Field, portal::Portal};
 
 /// Entries of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Place {
     Orders,
     /// The account.
     Account,
+    /// All accounts, for staff.
+    Accounts,
 }
 
 /// Who is a page for.
@@ -72,7 +74,20 @@ impl std::fmt::Debug for Row {
 }
 
 /// A row of the navigation: the entry, its address, the name of its text.
-pub const NAVIGATION: [(Place, &str, &str); 4] = [
+pub type Entry = (Place, &'static str, &'static str);
+
+/// The navigation of a portal.
+#[must_use]
+pub const fn navigation(area: Area) -> &'static [Entry] {
+    match area {
+        Area::Customers => NAVIGATION,
+        Area::Staff => STAFF_NAVIGATION,
+    }
+}
+
+const STAFF_NAVIGATION: &[Entry] = &[(Place::Accounts, "/accounts", "nav-accounts")];
+
+const NAVIGATION: &[Entry] = &[
     (Place::Servers, "/servers", "nav-servers"),
     (Place::Keys, "/keys", "nav-keys"),
     (Place::Orders, "/orders", "nav-orders"),

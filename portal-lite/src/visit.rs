@@ -281,6 +281,12 @@ impl Visit {
         self.path_with(&pairs)
     }
 
+    /// Where a sign-in leads: to `wanted`, if it is a path of this portal.
+    #[must_use]
+    pub fn led_to<'a>(&self, wanted: &'a str) -> &'a str {
+        own_path(wanted, self.portal.area().home())
+    }
+
     /// This page's address, without the choice of a language.
     #[must_use]
     pub fn here(&self) -> String {
@@ -350,22 +356,18 @@ pub fn onward(next: &str) -> String {
     format!("?{query}")
 }
 
-/// Where a sign-in leads unless the visitor wanted to go somewhere.
-const HOME: &str = "/servers";
-
 /// Longest address of a page, in bytes, also of one that holds a form: proxies take request lines of 8 KiB.
 pub const ADDRESS_BYTES_MAX: usize = 6_000;
 
-/// `wanted` if it is a path of this portal: another site's address must not follow a sign-in.
-#[must_use]
-pub fn own_path(wanted: &str) -> &str {
+/// `wanted` if it is a path of this portal, else `home`: another site's address must not follow a sign-in.
+fn own_path<'a>(wanted: &'a str, home: &'a str) -> &'a str {
     let is_path = wanted.starts_with('/') && !wanted.starts_with("//");
     // Browsers take `\` for `/`, and drop control characters.
     let is_plain = wanted.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if is_path && is_plain && wanted.len() <= ADDRESS_BYTES_MAX {
         wanted
     } else {
-        HOME
+        home
     }
 }
 
@@ -421,7 +423,7 @@ mod tests {
     #[test]
     fn nobody_is_sent_elsewhere() {
         for good in ["/servers/new?plan=s", "/keys", "/"] {
-            assert_eq!(own_path(good), good);
+            assert_eq!(own_path(good, "/home"), good);
         }
         for bad in [
             "",
@@ -433,7 +435,7 @@ mod tests {
             "javascript:alert(1)",
             "/a b",
         ] {
-            assert_eq!(own_path(bad), HOME, "{bad:?}");
+            assert_eq!(own_path(bad, "/home"), "/home", "{bad:?}");
         }
     }
 }

@@ -209,6 +209,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::TokenScope => "problem-token-scope",
         ProblemCode::SecondFactorRequired => "problem-second-factor-required",
         ProblemCode::EmailUnconfirmed => "problem-email-unconfirmed",
+        ProblemCode::NotYourRole => "problem-not-your-role",
         ProblemCode::QuotaExceeded => "problem-quota-exceeded",
         ProblemCode::NotFound => "problem-not-found",
         ProblemCode::MethodNotAllowed => "problem-method-not-allowed",

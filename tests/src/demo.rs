@@ -4,6 +4,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context, ensure};
+use innkeeper_control_plane::credentials::rules::totp::Secret;
 use innkeeper_wire::{
     api::{
         EmailConfirmationRequest, Installation as Welcome, Locale, Order, OrderRequest,
@@ -11,6 +12,8 @@ use innkeeper_wire::{
         SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
     },
     id::{ServerId, SshKeyId},
+    staff::{EnrolRequest, Enrolment, EnrolmentLook},
+    time::{Clock as _, SystemClock},
 };
 
 use crate::lab::{
@@ -28,6 +31,11 @@ pub const HOSTS: usize = 1;
 const LOGIN: &str = "demo2026";
 const PASSWORD: &str = "seven-quiet-otters-42";
 const EMAIL: &str = "demo@example.net";
+/// The name of the demo's administrator.
+pub const STAFF_NAME: &str = "demoadmin";
+/// His password.
+pub const STAFF_PASSWORD: &str = "nine-patient-herons-17";
+const STAFF_EMAIL: &str = "ops@example.net";
 /// What the demo calls its server.
 pub const SERVER_NAME: &str = "web-1";
 /// From the order to an ssh prompt, on a slow machine under TCG.
@@ -48,6 +56,12 @@ pub struct Guest {
 pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<Installation> {
     let mut steps = Steps::shown();
     let client = begin(&mut installation, &mut steps, HOSTS).await?;
+    let staff = steps
+        .step(
+            "somebody of the staff enrols",
+            enrol_staff(run, &installation),
+        )
+        .await?;
     let key = Key::generate(run.folder())?;
     let ordered = async {
         let key = add_key(&client, &key).await?;
@@ -65,6 +79,7 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
         &installation,
         &key,
         &guest,
+        &staff,
         steps.seconds(),
     ));
     Ok(installation)
@@ -158,6 +173,38 @@ pub async fn prove(client: &Client) -> anyhow::Result<()> {
         .map(drop)
 }
 
+/// Makes an administrator of the staff by the operator's command and the link that it prints; gives what his authenticator
+/// app has. The code of the present step is used by that.
+pub async fn enrol_staff(run: &Run, installation: &Installation) -> anyhow::Result<Secret> {
+    let added = [
+        "staff",
+        "add",
+        STAFF_NAME,
+        "--role",
+        "admin",
+        "--email",
+        STAFF_EMAIL,
+    ];
+    let printed = installation.operator(&added)?;
+    let (_, token) = printed.split_once("?token=").context("a link is printed")?;
+    let token = token.trim().to_owned();
+    let key = std::fs::read_to_string(run.folder().join("staff-portal.key"))?;
+    let door = Client::new(installation.ports.staff_door).as_portal(key.trim().to_owned());
+    let look = EnrolmentLook {
+        token: token.clone(),
+    };
+    let enrolment: Enrolment = door.post("/enrolments/look", &look).await?;
+    let secret = Secret::try_from(enrolment.secret).context("a secret")?;
+    let request = EnrolRequest {
+        token,
+        password: STAFF_PASSWORD.to_owned(),
+        code: secret.code(SystemClock.now()),
+    };
+    door.post::<serde_json::Value>("/enrolments", &request)
+        .await?;
+    Ok(secret)
+}
+
 /// Adds the key to the account.
 pub async fn add_key(client: &Client, key: &Key) -> anyhow::Result<SshKeyId> {
     let key: SshKey = client
@@ -240,6 +287,7 @@ fn directions(
     installation: &Installation,
     key: &Key,
     guest: &Guest,
+    staff: &Secret,
     seconds: f64,
 ) -> String {
     let ports = &installation.ports;
@@ -253,6 +301,8 @@ fn directions(
 A customer's server runs, {seconds:.0} s after the first step. Look around:
 
   portal         {portal}   ID {LOGIN}, password {PASSWORD}
+  staff portal   {ops}   ID {STAFF_NAME}, password {STAFF_PASSWORD}
+                 its code: ./dev code {secret} (or enter that key in an authenticator app)
   its server     {portal}/servers/{id}
   ssh            {ssh}
   REST API       http://127.0.0.1:{api}/api/v1
@@ -262,6 +312,8 @@ A customer's server runs, {seconds:.0} s after the first step. Look around:
 
 Ctrl-C ends it all and leaves nothing behind.",
         portal = ports.portal_url(),
+        ops = ports.staff_portal_url(),
+        secret = staff.text(),
         id = guest.id,
         ssh = key.command_line(&run.world(), &guest.user, guest.address),
         api = ports.api,

@@ -14,6 +14,7 @@ pub mod servers;
 pub mod sign_in;
 pub mod sign_in_code;
 pub mod sign_up;
+pub mod staff;
 pub mod texts;
 pub mod view;
 

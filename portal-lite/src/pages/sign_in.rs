@@ -31,7 +31,7 @@ use crate::{
     kept,
     notice::Notice,
     page::{self, Frame},
-    visit::{Visit, encode, own_path},
+    visit::{Visit, encode},
 };
 
 /// How long an ID is remembered.
@@ -152,7 +152,7 @@ pub(super) async fn signed_in(
     let transport = visit.portal.transport;
     let session = SessionToken::new(&answer.token).ok_or(Failure::Internal)?;
     let account = answer.account.to_string();
-    let mut response = page::redirect(own_path(fields.get("next")));
+    let mut response = page::redirect(visit.led_to(fields.get("next")));
     let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
     set(Cookie::Session.set(session.expose(), None, transport));
     set(Cookie::Account.set(&account, None, transport));

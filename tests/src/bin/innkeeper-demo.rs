@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
+use innkeeper_control_plane::credentials::rules::totp::Secret;
 use innkeeper_tests::{
     check, demo, images,
     lab::{
@@ -13,6 +14,7 @@ use innkeeper_tests::{
         report::Steps,
     },
 };
+use innkeeper_wire::time::{Clock as _, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A whole small cloud on this machine, which leaves nothing behind.
@@ -26,6 +28,9 @@ struct Arguments {
     /// Order a server of each image that was given with --image-file, judge it, and end.
     #[arg(long, conflicts_with = "check")]
     images: bool,
+    /// Print the code that an authenticator app with this key shows now, and end.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["check", "images"])]
+    code: Option<String>,
     /// Keep pictures of the pages in this folder.
     #[arg(long, requires = "check")]
     screenshots: Option<PathBuf>,
@@ -36,6 +41,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(key) = &arguments.code {
+        return print_code(key);
+    }
     let hosts = match (arguments.check, arguments.images) {
         (true, _) => check::HOSTS,
         (_, true) => images::HOSTS,
@@ -46,6 +54,17 @@ fn main() -> ExitCode {
             .context("start the runtime")?
             .block_on(inside(&run, arguments))
     })
+}
+
+/// Plays the authenticator app.
+fn print_code(key: &str) -> ExitCode {
+    match Secret::try_from(key.to_owned()) {
+        Ok(secret) => {
+            Steps::note(&secret.code(SystemClock.now()));
+            ExitCode::SUCCESS
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 async fn inside(run: &Run, arguments: Arguments) -> anyhow::Result<()> {

@@ -21,6 +21,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub struct Client {
     base: String,
     token: Option<String>,
+    portal_key: Option<String>,
     http: HyperClient<HttpConnector, Full<Bytes>>,
 }
 
@@ -31,8 +32,16 @@ impl Client {
         Self {
             base: format!("http://127.0.0.1:{port}"),
             token: None,
+            portal_key: None,
             http: HyperClient::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// Shows with every further request that it is a portal.
+    #[must_use]
+    pub fn as_portal(mut self, key: String) -> Self {
+        self.portal_key = Some(key);
+        self
     }
 
     /// Sends `token` with every further request.
@@ -94,6 +103,9 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(key) = &self.portal_key {
+            request = request.header("x-innkeeper-portal-key", key);
         }
         if let Some(key) = idempotency_key {
             request = request.header("idempotency-key", key);

@@ -41,6 +41,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Ports are free in every namespace of a run, since nobody else is there.
 const MAIL_PORT: u16 = 2525;
 const PORTAL_PORT: u16 = 8080;
+const STAFF_PORTAL_PORT: u16 = 8090;
+const STAFF_DOOR_PORT: u16 = 8091;
 const API_PORT: u16 = 8081;
 const AGENT_API_PORT: u16 = 8443;
 const METRICS_PORT: u16 = 9176;
@@ -122,6 +124,8 @@ pub struct Installation {
     pub control_plane: Program,
     /// The portal.
     pub portal: Program,
+    /// The staff's portal.
+    pub staff_portal: Program,
     /// Where its parts are reached from this machine.
     pub ports: Ports,
 }
@@ -131,6 +135,10 @@ pub struct Installation {
 pub struct Ports {
     /// The portal.
     pub portal: u16,
+    /// The staff's portal.
+    pub staff_portal: u16,
+    /// The staff's door of the control plane, where their portal asks.
+    pub staff_door: u16,
     /// The REST API.
     pub api: u16,
     /// The control plane's metrics.
@@ -144,6 +152,12 @@ impl Ports {
     #[must_use]
     pub fn portal_url(&self) -> String {
         format!("http://portal.localhost:{}", self.portal)
+    }
+
+    /// How the staff reach theirs.
+    #[must_use]
+    pub fn staff_portal_url(&self) -> String {
+        format!("http://ops.localhost:{}", self.staff_portal)
     }
 }
 
@@ -160,25 +174,38 @@ impl Installation {
         let python = network::command(&world, PYTHON);
         let mail = MailSink::start(python, run.folder(), local(MAIL_PORT))?;
         let (portal_listener, portal_port) = reserve()?;
+        let (staff_portal_listener, staff_portal_port) = reserve()?;
+        let (staff_door_listener, staff_door_port) = reserve()?;
         let (api_listener, api_port) = reserve()?;
         let (metrics_listener, metrics_port) = reserve()?;
         let ports = Ports {
             portal: portal_port,
+            staff_portal: staff_portal_port,
+            staff_door: staff_door_port,
             api: api_port,
             metrics: metrics_port,
             agents: Vec::new(),
         };
         forward(portal_listener, &world, local(PORTAL_PORT))?;
+        forward(staff_portal_listener, &world, local(STAFF_PORTAL_PORT))?;
+        forward(staff_door_listener, &world, local(STAFF_DOOR_PORT))?;
         forward(api_listener, &world, local(API_PORT))?;
         forward(metrics_listener, &world, local(METRICS_PORT))?;
 
         write_secret(&run.folder().join("portal.key"))?;
+        write_secret(&run.folder().join("staff-portal.key"))?;
         for (name, text) in TEXTS {
             write(&run.folder().join(name), text)?;
         }
         Ok(Self {
             control_plane: start_control_plane(run, options, offer, &ports)?,
-            portal: start_portal(run, options, &ports)?,
+            portal: start_portal(run, options, "portal", &portal_config(run, &ports))?,
+            staff_portal: start_portal(
+                run,
+                options,
+                "staff-portal",
+                &staff_portal_config(run, &ports),
+            )?,
             run: run.clone(),
             options: options.clone(),
             hypervisors: Vec::new(),
@@ -195,6 +222,7 @@ impl Installation {
         until("control plane and portal answer", START_LIMIT, async || {
             self.control_plane.still_runs()?;
             self.portal.still_runs()?;
+            self.staff_portal.still_runs()?;
             let (status, _) = api.page("/api/v1/installation").await?;
             ensure!(status == StatusCode::OK, "the API answers {status}");
             let (status, _) = portal.page("/sign-in").await?;
@@ -270,6 +298,7 @@ impl Installation {
             agent.stop().await?;
         }
         self.portal.stop().await?;
+        self.staff_portal.stop().await?;
         self.control_plane.stop().await.map(|_| ())
     }
 
@@ -285,7 +314,7 @@ impl Installation {
     }
 
     /// What the operator's command line answers.
-    fn operator(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    pub fn operator(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let program = self.options.programs.join("innkeeper-control-plane");
         let config = self.run.folder().join("control-plane.toml");
         output(
@@ -336,12 +365,12 @@ fn start_control_plane(
     Program::start("control-plane", command, run.folder())
 }
 
-fn start_portal(run: &Run, options: &Options, ports: &Ports) -> anyhow::Result<Program> {
-    let config = run.folder().join("portal.toml");
-    write(&config, &portal_config(run, ports))?;
+fn start_portal(run: &Run, options: &Options, name: &str, text: &str) -> anyhow::Result<Program> {
+    let config = run.folder().join(format!("{name}.toml"));
+    write(&config, text)?;
     let mut command = network::command(&run.world(), options.programs.join("innkeeper-portal"));
     command.arg("serve").arg("--config").arg(config);
-    Program::start("portal", command, run.folder())
+    Program::start(name, command, run.folder())
 }
 
 fn control_plane_config(run: &Run, options: &Options, offer: Offer, ports: &Ports) -> String {
@@ -355,12 +384,17 @@ fn control_plane_config(run: &Run, options: &Options, offer: Offer, ports: &Port
     let more: String = more
         .map(|image| image_entry(&image.code, &image.file))
         .collect();
-    let portal = ports.portal_url();
+    let (portal, staff_portal) = (ports.portal_url(), ports.staff_portal_url());
     format!(
         r#"
 data_dir = "{folder}/control-plane"
 admin_socket = "{folder}/admin.sock"
 portal_key_file = "{folder}/portal.key"
+
+[staff]
+listen = "127.0.0.1:{STAFF_DOOR_PORT}"
+portal_key_file = "{folder}/staff-portal.key"
+portal_url = "{staff_portal}"
 
 [installation]
 id = "laboratory"
@@ -426,6 +460,21 @@ portal_key_file = "{}/portal.key"
 trusted_proxies = ["127.0.0.1"]
 "#,
         ports.portal_url(),
+        run.folder().display(),
+    )
+}
+
+fn staff_portal_config(run: &Run, ports: &Ports) -> String {
+    format!(
+        r#"
+area = "staff"
+listen = "127.0.0.1:{STAFF_PORTAL_PORT}"
+public_url = "{}"
+api_url = "http://127.0.0.1:{STAFF_DOOR_PORT}"
+portal_key_file = "{}/staff-portal.key"
+trusted_proxies = ["127.0.0.1"]
+"#,
+        ports.staff_portal_url(),
         run.folder().display(),
     )
 }

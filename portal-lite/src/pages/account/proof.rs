@@ -25,7 +25,7 @@ use crate::{
         sign_in::{Next, kept_form},
         sign_in_code::{APP_CODE, RECOVERY_CODE, about_typed, typed_code},
     },
-    visit::{Member, Visit, own_path},
+    visit::{Member, Visit},
 };
 
 /// The password of whoever is signed in, before what only the owner may do.
@@ -79,7 +79,7 @@ pub async fn submit(Member(visit): Member, fields: Fields) -> Result<Response, F
         code: code.map(str::to_owned),
     };
     match visit.ask(Prove::with(request)).await {
-        Ok(_) => Ok(page::redirect(own_path(fields.get("next")))),
+        Ok(_) => Ok(page::redirect(visit.led_to(fields.get("next")))),
         Err(error) => {
             let error = about_typed(error, code.unwrap_or_default());
             form::refused(&visit, PROOF, &fields, error)

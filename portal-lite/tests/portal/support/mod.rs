@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use innkeeper_portal_lite::{
+    area::Area,
     config::Config,
     portal::Portal,
     routes::{self, PAGES},
@@ -338,6 +339,7 @@ pub(crate) fn portal(public_url: &str, api_url: &str, clock: Arc<dyn Clock>) -> 
     let key = folder.path().join("portal.key");
     std::fs::write(&key, "k".repeat(40)).expect("written");
     let config = Config {
+        area: Area::Customers,
         listen: "127.0.0.1:0".parse().expect("an address"),
         public_url: public_url.to_owned(),
         api_url: api_url.to_owned(),
