@@ -230,7 +230,6 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::OrderLimit => "problem-order-limit",
         ProblemCode::Starting => "problem-starting",
         ProblemCode::Internal => "problem-internal",
-        ProblemCode::NotYourRole => "problem-not-your-role",
         // No customer ever meets what hosts are told.
         ProblemCode::Unavailable | ProblemCode::HostQuarantined | ProblemCode::HostRevoked => {
             "problem-unavailable"
