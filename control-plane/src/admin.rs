@@ -17,7 +17,10 @@ use innkeeper_wire::{
     error::Problem,
     host::Testimony,
     id::HostId,
-    operator::{Invited, Paged, View},
+    operator::{
+        Invited, Paged, View,
+        csv::{CSV_ROWS_MAX, csv},
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
@@ -27,16 +30,21 @@ use crate::{
     authority::Authority,
     in_use::in_use,
     kernel::{Error, duty::Duties},
+    maintenance::trail_pages::Trail,
     nouns::Nouns,
 };
 
 pub mod accounts;
+pub mod attention;
+mod audit;
 pub mod authority;
 pub mod door;
 pub mod duties;
 pub mod hosts;
 pub mod mails;
+pub mod orders;
 pub mod recovery;
+pub mod servers;
 pub mod staff;
 
 pub(crate) use self::door::{Admin, Operator, StaffToken, StaffVisitor, Support, Viewer};
@@ -44,9 +52,6 @@ pub use self::door::{Door, staff_router};
 
 /// Largest answer that the command line reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
-
-/// Most entries of a list that the command line prints.
-const LISTED_MAX: usize = 100_000;
 
 /// Shared by the handlers.
 #[derive(Clone)]
@@ -57,6 +62,8 @@ pub struct AdminContext {
     pub authority: Authority,
     /// What is known of the duties.
     pub duties: Duties,
+    /// The audit trail.
+    pub trail: Trail,
     /// Where hosts dial, such as `https://control.example:8443`.
     pub agent_url: String,
     /// By which door people come in who are served.
@@ -74,9 +81,20 @@ pub fn router(context: AdminContext) -> Router {
         .serve(hosts::accept_capacity)
         .serve(hosts::cordon)
         .serve(hosts::uncordon)
+        .serve(servers::list)
+        .serve(servers::get)
+        .serve(servers::act)
+        .serve(servers::delete)
+        .serve(audit::of_server)
+        .serve(audit::list)
+        .serve(attention::list)
+        .serve(orders::failed)
+        .serve(orders::retry)
         .serve(duties::list)
         .serve(mails::list)
         .serve(mails::retry)
+        .serve(mails::retry_one)
+        .serve(mails::drop_one)
         .serve(what_is_in_use)
         .serve(accounts::list)
         .serve(accounts::search)
@@ -163,7 +181,7 @@ where
         let Page { data, page } = ask(socket, E::by(part)).await?;
         entries.extend(data);
         after = page.next;
-        if after.is_none() || entries.len() >= LISTED_MAX {
+        if after.is_none() || entries.len() >= CSV_ROWS_MAX {
             return Ok(entries);
         }
     }
@@ -176,6 +194,8 @@ pub enum Printed {
     Table,
     /// For programs.
     Json,
+    /// For spreadsheets.
+    Csv,
 }
 
 impl Printed {
@@ -187,6 +207,7 @@ impl Printed {
         match self {
             Self::Table => Ok(table(entries)),
             Self::Json => Ok(serde_json::to_string_pretty(entries)? + "\n"),
+            Self::Csv => Ok(csv(entries)?),
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use innkeeper_control_plane::maintenance::trail::LISTED_MAX;
+use innkeeper_control_plane::{admin::Printed, maintenance::trail::LISTED_MAX};
 use innkeeper_wire::{
-    id::{Code, HostId},
+    api::{ServerOrder, ServerState},
+    id::{AccountId, Code, HostId, MailId, OrderId, ServerId},
     operator::{
         hosts::{HostListQuery, HostOrder, HostStatus},
+        mails::MailState,
         reason::Reason,
+        servers::AllServersQuery,
     },
     staff::Role,
     time::Timestamp,
@@ -79,6 +82,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: HostCommand,
     },
+    /// Looks after everybody's servers; needs the running service.
+    Server {
+        #[command(subcommand)]
+        command: ServerCommand,
+    },
+    /// Looks after orders that failed; needs the running service.
+    Order {
+        #[command(subcommand)]
+        command: OrderCommand,
+    },
     /// Rolls the authority over that signs hosts; needs the running service.
     Ca {
         #[command(subcommand)]
@@ -89,12 +102,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Lists what needs a person now, the most urgent first, and what to do about it; needs the running service.
+    Attention {
+        #[command(flatten)]
+        form: Form,
+    },
     /// Lists what the service does without being asked: when each duty had its last turn, how that ended, what is
     /// left to do, and what failed last; needs the running service.
     Duties {
-        /// Prints the list as JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
     },
     /// Manages customers' accounts; needs the running service.
     Account {
@@ -118,12 +135,31 @@ pub(crate) enum MailsCommand {
     /// Lists the mails that wait and those that were given up since the start: what kind, since when, how often each was
     /// tried, what the mail server said last, and when it is tried again.
     List {
-        /// Prints the list as JSON, with the accounts.
+        /// Only those that are `waiting`, or that were `given_up`.
+        #[arg(long, value_parser = code::<MailState>)]
+        state: Option<MailState>,
+        /// Only those of this kind, such as `server-ready`.
         #[arg(long)]
-        json: bool,
+        kind: Option<String>,
+        /// Only those to the account with this id.
+        #[arg(long)]
+        owner: Option<AccountId>,
+        #[command(flatten)]
+        form: Form,
     },
     /// Tries all that wait at once.
-    Retry,
+    Retry {
+        /// Only this one, which may also have been given up since the start.
+        mail: Option<MailId>,
+    },
+    /// Takes one mail out: it is never sent.
+    Drop {
+        /// Its id.
+        mail: MailId,
+        /// Why: kept for whoever looks at it later, sealed as what is personal of its recipient.
+        #[arg(long)]
+        reason: Reason,
+    },
 }
 
 #[derive(Subcommand)]
@@ -234,6 +270,9 @@ pub(crate) enum AuditCommand {
         /// Only those that somebody or something had a part in: an id, the name of a host, `operator`, a record.
         #[arg(long)]
         about: Option<String>,
+        /// Only those that this one made: `operator`, `system`, or an id.
+        #[arg(long)]
+        actor: Option<String>,
         /// Only those that were made then or later, such as 2026-11-21T10:00:00Z.
         #[arg(long)]
         since: Option<Timestamp>,
@@ -304,10 +343,8 @@ pub(crate) enum HostCommand {
     List {
         #[command(flatten)]
         wanted: HostsWanted,
-        /// Prints all that is known of them as JSON: versions, capacity, what is promised and what is free, when their
-        /// certificates end.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
     },
     /// Gives a host no new servers. What is on it stays as it is.
     Cordon {
@@ -345,6 +382,141 @@ pub(crate) enum HostCommand {
         #[arg(long)]
         confirm: bool,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum OrderCommand {
+    /// Lists orders that failed, the last one first: whose each was, on which host, why, and as which it was placed once
+    /// more.
+    Failed {
+        /// Only those of the account with this id.
+        #[arg(long)]
+        owner: Option<AccountId>,
+        /// Only those that failed then or later, such as 2026-11-21T10:00:00Z.
+        #[arg(long)]
+        since: Option<Timestamp>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Places an order that failed once more, at the price that it had. Asked twice, it is placed once.
+    Retry {
+        /// Its id.
+        order: OrderId,
+        /// Why: kept for whoever looks at it later, sealed as what is personal of its owner.
+        #[arg(long)]
+        reason: Reason,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ServerCommand {
+    /// Lists servers: whose each is, what it does, on which host it is, and what is in its way.
+    List {
+        #[command(flatten)]
+        wanted: ServersWanted,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Shows one server.
+    Show {
+        /// Its id.
+        server: ServerId,
+        /// Prints all that is known of it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Starts a server, or lets one go on that is paused.
+    Start(Deed),
+    /// Asks a server's guest to stop.
+    Shutdown(Deed),
+    /// Stops a server at once, as by pulling the plug.
+    PowerOff(Deed),
+    /// Asks a server's guest to restart.
+    Reboot(Deed),
+    /// Deletes a server, as its owner can. Its owner is told by mail.
+    Delete {
+        #[command(flatten)]
+        deed: Deed,
+        /// Does it; without this it is only said which server that is.
+        #[arg(long)]
+        confirm: bool,
+    },
+}
+
+/// Something that is done to a server, and why.
+#[derive(clap::Args)]
+pub(crate) struct Deed {
+    /// Its id.
+    pub(crate) server: ServerId,
+    /// Why: kept for whoever looks at it later, sealed as what is personal of its owner.
+    #[arg(long)]
+    pub(crate) reason: Reason,
+}
+
+/// Which servers are listed, and in which order.
+#[derive(clap::Args)]
+pub(crate) struct ServersWanted {
+    /// Only those whose name contains this, whose address contains it if it looks like one, or whose id begins with it.
+    #[arg(long)]
+    q: Option<String>,
+    /// Only those in this state, such as `unknown`. Those that are `deleted` and gone are listed by nothing but their owner.
+    #[arg(long, value_parser = code::<ServerState>)]
+    state: Option<ServerState>,
+    /// Only those on the host of this name or id.
+    #[arg(long)]
+    host: Option<String>,
+    /// Only those at this site.
+    #[arg(long)]
+    site: Option<Code>,
+    /// Only those of the account with this id.
+    #[arg(long)]
+    owner: Option<AccountId>,
+    /// By `newest`, `oldest`, `name`, `name-down`, `state`, `state-down`, `price` or `price-down`.
+    #[arg(long, value_parser = code::<ServerOrder>)]
+    sort: Option<ServerOrder>,
+}
+
+impl From<ServersWanted> for AllServersQuery {
+    fn from(wanted: ServersWanted) -> Self {
+        let ServersWanted {
+            q,
+            state,
+            host,
+            site,
+            owner,
+            sort,
+        } = wanted;
+        Self {
+            q,
+            state,
+            host,
+            site,
+            owner,
+            sort,
+            ..Self::default()
+        }
+    }
+}
+
+/// How a list is printed, if not for people.
+#[derive(clap::Args)]
+pub(crate) struct Form {
+    /// Prints all that is known as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Prints the same as comma-separated values, for a spreadsheet.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+impl From<Form> for Printed {
+    fn from(form: Form) -> Self {
+        match form {
+            Form { csv: true, .. } => Self::Csv,
+            Form { json: true, .. } => Self::Json,
+            Form { .. } => Self::Table,
+        }
+    }
 }
 
 /// Which hosts are listed, and in which order.

@@ -12,6 +12,7 @@ pub mod addresses;
 pub mod admin;
 pub mod agent_api;
 pub mod api;
+pub mod attention;
 pub mod authority;
 pub mod billing;
 pub mod blobs;

@@ -13,13 +13,13 @@ use innkeeper_control_plane::{
     admin::{
         Printed,
         accounts::{Confirmed, erase_by_command},
-        ask,
+        ask, attention,
         authority::{status_by_command, take_by_command},
         duties,
         hosts::{accept_capacity_by_command, list_by_command, revoke_by_command},
-        mails,
+        mails, orders,
         recovery::RecoveryView,
-        staff,
+        servers, staff,
     },
     api,
     authority::replace_lost,
@@ -35,6 +35,7 @@ use innkeeper_control_plane::{
     witness_key,
 };
 use innkeeper_wire::{
+    api::ServerAction,
     endpoints::{
         Endpoint as _,
         operators::{
@@ -45,7 +46,7 @@ use innkeeper_wire::{
     journal::{self, Lines},
     operator::{
         DismissRequest, FinishRequest, InviteRequest, ReadmitRequest, ReleaseRequest, Step,
-        reason::ReasonRequest,
+        mails::MailListQuery, orders::FailedOrdersQuery, reason::ReasonRequest,
     },
     time::{Clock as _, SystemClock},
 };
@@ -53,8 +54,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::arguments::{
-    AccountCommand, AuditCommand, CaCommand, Command, CommandLine, HostCommand, KeysCommand,
-    MailsCommand, RecoveryCommand, StaffCommand,
+    AccountCommand, AuditCommand, CaCommand, Command, CommandLine, Deed, HostCommand, KeysCommand,
+    MailsCommand, OrderCommand, RecoveryCommand, ServerCommand, StaffCommand,
 };
 
 mod arguments;
@@ -116,6 +117,7 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Audit {
             command:
                 AuditCommand::List {
+                    actor,
                     about,
                     since,
                     until,
@@ -127,6 +129,7 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
             let wanted = Wanted {
                 since,
                 until,
+                actor,
                 about,
                 before,
                 limit,
@@ -257,18 +260,25 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
             let socket = Config::load(file)?.admin_socket;
             print(&erase_by_command(&socket, &who, confirmed(confirm)).await?)
         }
-        Command::Duties { json } => {
+        Command::Attention { form } => {
             let socket = Config::load(file)?.admin_socket;
-            print(&duties::list_by_command(&socket, printed(json)).await?)
+            print(&attention::list_by_command(&socket, form.into()).await?)
+        }
+        Command::Duties { form } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&duties::list_by_command(&socket, form.into()).await?)
         }
         Command::Mails { command } => {
             let socket = Config::load(file)?.admin_socket;
-            print(&match command {
-                MailsCommand::List { json } => {
-                    mails::list_by_command(&socket, printed(json)).await?
-                }
-                MailsCommand::Retry => mails::retry_by_command(&socket).await?,
-            })
+            print(&mail(&socket, command).await?)
+        }
+        Command::Order { command } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&order(&socket, command).await?)
+        }
+        Command::Server { command } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&server(&socket, command).await?)
         }
         Command::Staff { command } => {
             let socket = Config::load(file)?.admin_socket;
@@ -359,8 +369,8 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
             let invited = ask(socket, InviteHost::with(request)).await?;
             print(&(invited.join_command + "\n"))
         }
-        HostCommand::List { wanted, json } => {
-            print(&list_by_command(socket, wanted.into(), printed(json)).await?)
+        HostCommand::List { wanted, form } => {
+            print(&list_by_command(socket, wanted.into(), form.into()).await?)
         }
         HostCommand::Cordon { name, reason } => {
             ask(
@@ -390,6 +400,64 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
             print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)
         }
     }
+}
+
+async fn mail(socket: &Path, command: MailsCommand) -> anyhow::Result<String> {
+    match command {
+        MailsCommand::List {
+            state,
+            kind,
+            owner,
+            form,
+        } => {
+            let query = MailListQuery {
+                state,
+                kind,
+                owner,
+                ..MailListQuery::default()
+            };
+            mails::list_by_command(socket, query, form.into()).await
+        }
+        MailsCommand::Retry { mail } => mails::retry_by_command(socket, mail).await,
+        MailsCommand::Drop { mail, reason } => mails::drop_by_command(socket, mail, reason).await,
+    }
+}
+
+async fn order(socket: &Path, command: OrderCommand) -> anyhow::Result<String> {
+    match command {
+        OrderCommand::Failed { owner, since, form } => {
+            let query = FailedOrdersQuery {
+                owner,
+                since,
+                ..FailedOrdersQuery::default()
+            };
+            orders::failed_by_command(socket, query, form.into()).await
+        }
+        OrderCommand::Retry { order, reason } => {
+            orders::retry_by_command(socket, order, reason).await
+        }
+    }
+}
+
+async fn server(socket: &Path, command: ServerCommand) -> anyhow::Result<String> {
+    let (Deed { server, reason }, action) = match command {
+        ServerCommand::List { wanted, form } => {
+            return servers::list_by_command(socket, wanted.into(), form.into()).await;
+        }
+        ServerCommand::Show { server, json } => {
+            return servers::show_by_command(socket, server, printed(json)).await;
+        }
+        ServerCommand::Delete { deed, confirm } => {
+            let Deed { server, reason } = deed;
+            let confirmed = confirmed(confirm);
+            return servers::delete_by_command(socket, server, reason, confirmed).await;
+        }
+        ServerCommand::Start(deed) => (deed, ServerAction::Start),
+        ServerCommand::Shutdown(deed) => (deed, ServerAction::Shutdown),
+        ServerCommand::PowerOff(deed) => (deed, ServerAction::PowerOff),
+        ServerCommand::Reboot(deed) => (deed, ServerAction::Reboot),
+    };
+    servers::act_by_command(socket, server, action, reason).await
 }
 
 fn printed(is_json: bool) -> Printed {

@@ -21,6 +21,7 @@ use crate::{
 
 mod copies;
 pub mod trail;
+pub mod trail_pages;
 
 pub use copies::{backup, last_backup, note_backup, restore};
 

@@ -45,7 +45,8 @@ use crate::{
         Error,
         duty::{Duties, Duty},
     },
-    known, maintenance,
+    known,
+    maintenance::{self, trail_pages::Trail},
     metrics::Metrics,
     nouns::{Nouns, Settings},
     ports::{self, AgentPlaces},
@@ -258,6 +259,7 @@ fn listen(
         nouns,
         authority,
         duties,
+        trail: Trail::new(config.data_dir.join("store/journal")),
         agent_url: agent_url(config)?,
         door: Door::Socket,
     };

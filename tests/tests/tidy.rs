@@ -27,7 +27,15 @@ const CRATES: [(&str, &[&str]); 7] = [
 /// The modules of the control plane from below: each may use those of the lines above its own, never one beside or
 /// below it. The kernel and the nouns come first, then what stands on all nouns, then the doors, then the service.
 const LAYERS: [&[&str]; 19] = [
-    &["store", "vault", "catalogue", "legal", "owner", "tasks"],
+    &[
+        "store",
+        "vault",
+        "catalogue",
+        "legal",
+        "owner",
+        "tasks",
+        "attention",
+    ],
     &["kernel", "secret_file"],
     &["mails", "addresses", "credentials"],
     &["accounts", "staff"],

@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::id::{HostId, ServerId};
 
 pub mod accounts;
+pub mod attention;
+pub mod audit;
+pub mod csv;
 pub mod hosts;
+pub mod mails;
+pub mod orders;
 pub mod reason;
+pub mod servers;
 
 /// A query for a part of a list.
 pub trait Paged: Clone {
@@ -27,7 +33,13 @@ macro_rules! paged {
     )+};
 }
 
-paged!(hosts::HostListQuery);
+paged!(
+    audit::AuditQuery,
+    hosts::HostListQuery,
+    mails::MailListQuery,
+    orders::FailedOrdersQuery,
+    servers::AllServersQuery,
+);
 
 /// An answer whose fields are those of the control plane's own rules: what makes it and what reads it are both there.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -93,8 +93,8 @@ impl Accounts {
             .await
     }
 
-    /// Clause: notes what is done to an account.
-    fn put_act(
+    /// Clause: notes what is done to an account, or to what is its.
+    pub(crate) fn put_act(
         &self,
         tx: &mut Tx<'_>,
         caller: &Caller,

@@ -29,6 +29,7 @@ mod pending;
 mod personal;
 mod profile;
 mod quota;
+mod reasons;
 pub(crate) mod records;
 mod recovery;
 pub mod rules;

@@ -3,114 +3,109 @@
 use std::{fmt::Write as _, path::Path};
 
 use innkeeper_wire::{
+    api::{ListQuery, Page},
     endpoints::{
         Ask, Endpoint as _, Nothing,
-        operators::{ListMails, RetryMails},
+        operators::{DropMail, ListMails, RetryMail, RetryMails},
     },
-    id::{AccountId, MailId},
-    operator::View,
-    time::Timestamp,
+    id::MailId,
+    operator::{
+        mails::{MailLine, MailListQuery, MailState},
+        reason::{Reason, ReasonRequest},
+    },
 };
-use serde::{Deserialize, Serialize};
 
-use super::{AdminContext, Printed, Support, Viewer, ask, view};
+use super::{AdminContext, Printed, Support, Viewer, all, ask};
 use crate::{
-    api::error::Refused,
+    api::{error::Refused, slice::slice},
+    kernel::listing::page_behind,
     mails::{
-        Mails,
+        OUTBOX_MAX,
         rules::OutgoingMail,
         tries::{GivenUp, Tried},
     },
 };
 
-/// Mails that are listed.
-const LISTED_MAX: usize = 1_000;
-
-/// A mail, as the command line lists it; `--json` prints it as it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MailLine {
-    /// Which.
-    pub id: MailId,
-    /// How far it is.
-    pub state: MailState,
-    /// What kind.
-    pub kind: String,
-    /// To whom.
-    pub account: AccountId,
-    /// Since when it waits.
-    pub queued_at: Timestamp,
-    /// How often the mail server was asked to take it since the start of the service.
-    pub tries: u32,
-    /// What it said last, without addresses; missing before the first try.
-    pub answer: Option<String>,
-    /// When it is tried again; missing when that is at once, or never.
-    pub next_try: Option<Timestamp>,
-}
-
-/// How far a mail is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailState {
-    /// It goes out as soon as the mail server takes it.
-    Waiting,
-    /// Its recipient or its content was refused for good, or it was put off for days. Remembered until the next start.
-    GivenUp,
-}
-
-impl MailState {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::GivenUp => "given-up",
-        }
+fn waiting(mail: OutgoingMail, tried: Option<Tried>) -> MailLine {
+    MailLine {
+        id: mail.id,
+        state: MailState::Waiting,
+        kind: mail.content.kind().as_str().to_owned(),
+        account: mail.account,
+        login_id: None,
+        queued_at: mail.queued_at,
+        tries: tried.as_ref().map_or(0, |tried| tried.tries),
+        next_try: tried.as_ref().map(|tried| tried.next),
+        answer: tried.map(|tried| tried.answer),
     }
 }
 
-impl MailLine {
-    fn waiting(mail: OutgoingMail, tried: Option<Tried>) -> Self {
-        Self {
-            id: mail.id,
-            state: MailState::Waiting,
-            kind: mail.content.kind().as_str().to_owned(),
-            account: mail.account,
-            queued_at: mail.queued_at,
-            tries: tried.as_ref().map_or(0, |tried| tried.tries),
-            next_try: tried.as_ref().map(|tried| tried.next),
-            answer: tried.map(|tried| tried.answer),
-        }
-    }
-
-    fn given_up(given_up: GivenUp) -> Self {
-        let GivenUp {
-            mail,
-            tries,
-            answer,
-        } = given_up;
-        Self {
-            state: MailState::GivenUp,
-            tries,
-            answer: Some(answer),
-            ..Self::waiting(mail, None)
-        }
+pub(super) fn given_up(given_up: GivenUp) -> MailLine {
+    let GivenUp {
+        mail,
+        tries,
+        answer,
+    } = given_up;
+    MailLine {
+        state: MailState::GivenUp,
+        tries,
+        answer: Some(answer),
+        ..waiting(mail, None)
     }
 }
 
-fn lines(mails: &Mails) -> Result<Vec<MailLine>, crate::kernel::Error> {
-    let given_up = mails.given_up().into_iter().map(MailLine::given_up);
-    let queued = mails.queued(LISTED_MAX)?.into_iter();
-    let waiting = queued.map(|mail| {
-        let tried = mails.tried(mail.id);
-        MailLine::waiting(mail, tried)
-    });
-    Ok(given_up.chain(waiting).collect())
+fn is_wanted(mail: &MailLine, query: &MailListQuery) -> bool {
+    query.state.is_none_or(|state| mail.state == state)
+        && query.kind.as_ref().is_none_or(|kind| mail.kind == *kind)
+        && query.owner.is_none_or(|owner| mail.account == owner)
 }
 
 pub(super) async fn list(
     context: AdminContext,
     _: Viewer,
-    _: Ask<ListMails>,
-) -> Result<View, Refused> {
-    view(&lines(&context.nouns.mails)?)
+    ask: Ask<ListMails>,
+) -> Result<Page<MailLine>, Refused> {
+    let query = ask.query;
+    let slice = slice::<MailId>(ListQuery {
+        limit: query.limit,
+        after: query.after.clone(),
+    })?;
+    let (mails, accounts) = (&context.nouns.mails, &context.nouns.accounts);
+    let queued = mails.queued(OUTBOX_MAX)?.into_iter();
+    let queued = queued.map(|mail| {
+        let tried = mails.tried(mail.id);
+        waiting(mail, tried)
+    });
+    let lines = mails.given_up().into_iter().map(given_up).chain(queued);
+    let lines = lines.filter(|mail| is_wanted(mail, &query)).collect();
+    let mut page = page_behind(lines, |mail| mail.id, slice.after.as_ref(), slice.limit);
+    for mail in &mut page.data {
+        mail.login_id = accounts.login_id_of(mail.account)?;
+    }
+    Ok(page)
+}
+
+pub(super) async fn retry_one(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<RetryMail>,
+) -> Result<Nothing, Refused> {
+    context.nouns.mails.retry(caller.actor, ask.path).await?;
+    tracing::info!(mail.id = %ask.path, "an operator has a mail tried at once");
+    Ok(Nothing)
+}
+
+pub(super) async fn drop_one(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<DropMail>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts
+        .drop_mail(&caller, ask.path, &ask.body.reason)
+        .await?;
+    tracing::info!(mail.id = %ask.path, "an operator has a mail not sent");
+    Ok(Nothing)
 }
 
 pub(super) async fn retry(
@@ -124,15 +119,40 @@ pub(super) async fn retry(
 }
 
 /// The command line's side of `mails list`.
-pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
-    let mails: Vec<MailLine> = ask(socket, ListMails::ask()).await?.read()?;
+pub async fn list_by_command(
+    socket: &Path,
+    query: MailListQuery,
+    printed: Printed,
+) -> anyhow::Result<String> {
+    let mails = all::<ListMails, _>(socket, query).await?;
     printed.list(&mails, table)
 }
 
 /// The command line's side of `mails retry`.
-pub async fn retry_by_command(socket: &Path) -> anyhow::Result<String> {
-    ask(socket, RetryMails::ask()).await?;
-    Ok("all waiting mails are tried now; `mails list` tells what became of them\n".to_owned())
+pub async fn retry_by_command(socket: &Path, mail: Option<MailId>) -> anyhow::Result<String> {
+    let tried = match mail {
+        Some(mail) => {
+            ask(socket, RetryMail::at(mail)).await?;
+            format!("{mail} is")
+        }
+        None => {
+            ask(socket, RetryMails::ask()).await?;
+            "all waiting mails are".to_owned()
+        }
+    };
+    Ok(format!(
+        "{tried} tried now; `mails list` tells what became of it\n"
+    ))
+}
+
+/// The command line's side of `mails drop`.
+pub async fn drop_by_command(
+    socket: &Path,
+    mail: MailId,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    ask(socket, DropMail::at_with(mail, ReasonRequest { reason })).await?;
+    Ok(format!("{mail} is not sent\n"))
 }
 
 fn table(mails: &[MailLine]) -> String {
@@ -156,7 +176,7 @@ fn table(mails: &[MailLine]) -> String {
         } = mail;
         let next_try = next_try.map_or("-".to_owned(), |at| at.to_string());
         let answer = answer.as_deref().unwrap_or("-");
-        let (id, state) = (id.to_string(), state.as_str());
+        let (id, state) = (id.to_string(), state.as_str().replace('_', "-"));
         let queued_at = queued_at.to_string();
         writeln!(
             text,
@@ -169,7 +189,10 @@ fn table(mails: &[MailLine]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::id::uuid_v7;
+    use innkeeper_wire::{
+        id::{AccountId, uuid_v7},
+        time::Timestamp,
+    };
 
     use super::*;
 
@@ -182,6 +205,7 @@ mod tests {
             state: MailState::Waiting,
             kind: "server-ready".to_owned(),
             account: AccountId::from_uuid(uuid),
+            login_id: None,
             queued_at: at,
             tries: 3,
             answer: Some("the mail server takes no mail from us: permanent error (535)".to_owned()),

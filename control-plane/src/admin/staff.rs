@@ -177,10 +177,7 @@ pub async fn disable_by_command(socket: &Path, name: &str) -> anyhow::Result<Str
 /// `staff list`.
 pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
     let staff = ask(socket, ListStaff::ask()).await?;
-    match printed {
-        Printed::Table => Ok(table(&staff)),
-        Printed::Json => Ok(serde_json::to_string_pretty(&staff)? + "\n"),
-    }
+    printed.list(&staff, table)
 }
 
 fn invitation(invitation: &StaffInvitation) -> String {

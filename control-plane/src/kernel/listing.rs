@@ -50,6 +50,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_in_names_count_by_their_value() {
+        let mut names = ["web-10", "web", "web-9", "db-2", "web-9a", "a1b2", "a1b10"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(
+            names,
+            ["a1b2", "a1b10", "db-2", "web", "web-9", "web-9a", "web-10"]
+        );
+    }
+
+    #[test]
     fn pages_of_a_list_hold_each_entry_once() {
         let entries = [5_u32, 4, 3, 2, 1];
         let page = |after: Option<u32>, limit| {

@@ -25,7 +25,7 @@ mod waiting;
 /// can be found for it.
 const DROPPED_MAX: usize = 50;
 /// Mails that are looked at to find those of an account.
-const OUTBOX_MAX: usize = 10_000;
+pub(crate) const OUTBOX_MAX: usize = 10_000;
 
 /// A mail that can go out.
 #[derive(Debug, Clone)]
@@ -162,6 +162,49 @@ impl Mails {
         self.bell.0.send_replace(());
     }
 
+    /// Has one tried at once. One that was given up is put into the outbox again, as it was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] of one that neither waits nor was given up since the start.
+    pub async fn retry(&self, by: Actor, id: MailId) -> Result<(), Error> {
+        if self.ctx.read::<OutgoingMail>(&id)?.is_some() {
+            self.tries().retry(id);
+            self.bell.0.send_replace(());
+            return Ok(());
+        }
+        let given_up = self.given_up().into_iter().find(|it| it.mail.id == id);
+        let mail = given_up.ok_or(Error::NotFound)?.mail;
+        let cause = format!("mail {id} again");
+        let decide = |tx: &mut Tx<'_>| match tx.get::<OutgoingMail>(&id)? {
+            Some(_) => Ok(()),
+            None => tx.put(&id, &mail),
+        };
+        self.ctx.commit(by, &cause, decide).await?;
+        self.tries().take_given_up(id);
+        Ok(())
+    }
+
+    /// To whom a mail goes that waits or was given up since the start.
+    pub(crate) fn recipient(&self, id: MailId) -> Result<Option<AccountId>, Error> {
+        let waiting = self.ctx.read::<OutgoingMail>(&id)?;
+        let given_up = || self.given_up().into_iter().find(|it| it.mail.id == id);
+        let mail = waiting.or_else(|| given_up().map(|it| it.mail));
+        Ok(mail.map(|mail| mail.account))
+    }
+
+    /// Takes a mail out of the outbox, as part of a commit, if it is there.
+    pub(crate) fn take_out(&self, tx: &mut Tx<'_>, id: MailId) -> Result<(), Error> {
+        if tx.get::<OutgoingMail>(&id)?.is_some() {
+            tx.remove::<OutgoingMail>(&id)?;
+        }
+        Ok(())
+    }
+
+    /// Speaks no more of a mail that was given up.
+    pub(crate) fn forget_given_up(&self, id: MailId) {
+        self.tries().take_given_up(id);
+    }
+
     fn tries(&self) -> MutexGuard<'_, Tries> {
         self.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,21 +213,14 @@ impl Mails {
     pub async fn done(&self, id: MailId) -> Result<(), Error> {
         let cause = format!("mail {id} done");
         self.ctx
-            .commit(Actor::System, &cause, |tx| {
-                if tx.get::<OutgoingMail>(&id)?.is_some() {
-                    tx.remove::<OutgoingMail>(&id)?;
-                }
-                Ok(())
-            })
+            .commit(Actor::System, &cause, |tx| self.take_out(tx, id))
             .await
     }
 
     /// Takes the mails to an account out of the outbox, as part of a commit.
     pub(crate) fn drop_of(&self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
         for id in self.of(account)? {
-            if tx.get::<OutgoingMail>(&id)?.is_some() {
-                tx.remove::<OutgoingMail>(&id)?;
-            }
+            self.take_out(tx, id)?;
         }
         Ok(())
     }

@@ -140,6 +140,18 @@ impl Tries {
         self.given_up.iter().cloned().collect()
     }
 
+    /// One that waits is due at once, and the mail server is asked.
+    pub(super) fn retry(&mut self, id: MailId) {
+        self.mails.remove(&id);
+        self.server = None;
+    }
+
+    /// Forgets one that was given up; gives it.
+    pub(super) fn take_given_up(&mut self, id: MailId) -> Option<GivenUp> {
+        let place = self.given_up.iter().position(|it| it.mail.id == id)?;
+        self.given_up.remove(place)
+    }
+
     /// All that wait are due at once.
     pub(super) fn retry_all(&mut self) {
         self.mails.clear();
@@ -257,6 +269,18 @@ mod tests {
         tries.note_unfriendly("554 go away".to_owned(), at(100));
         tries.retry_all();
         assert_eq!(ids(&mut tries, &mails, at(100)).len(), 3);
+    }
+
+    #[test]
+    fn an_operator_can_have_one_tried_at_once() {
+        let mails: Vec<_> = (0..2).map(mail).collect();
+        let mut tries = Tries::default();
+        for mail in &mails {
+            tries.put_off(mail, "450 later".to_owned(), at(100));
+        }
+        tries.note_unfriendly("554 go away".to_owned(), at(100));
+        tries.retry(mails[1].id);
+        assert_eq!(ids(&mut tries, &mails, at(100)), [mails[1].id]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Wanted {
     pub since: Option<Timestamp>,
     /// Made before.
     pub until: Option<Timestamp>,
+    /// Made by this one.
+    pub actor: Option<String>,
     /// Whom or what they concern: who made it, or a part of the name of a record, or a word of its cause.
     pub about: Option<String>,
     /// Commits with smaller numbers: to go back further.
@@ -39,10 +41,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn includes(&self, sequence: u64, commit: &Skeleton) -> bool {
+    pub(super) fn includes(&self, sequence: u64, commit: &Skeleton) -> bool {
         self.since.is_none_or(|since| commit.at >= since)
             && self.until.is_none_or(|until| commit.at < until)
             && self.before.is_none_or(|before| sequence < before)
+            && self
+                .actor
+                .as_ref()
+                .is_none_or(|actor| commit.actor == *actor)
             && self
                 .about
                 .as_ref()

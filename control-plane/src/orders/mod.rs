@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod availability;
+mod failed;
 mod images;
 mod placing;
 mod quotes;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Hosts that one order is placed on, when others were faster, before the caller hears `Busy`.
-const PLACEMENTS_MAX: usize = 32;
+pub(super) const PLACEMENTS_MAX: usize = 32;
 
 /// How an attempt stands.
 enum Standing {
@@ -91,7 +91,7 @@ impl Orders {
         self.servers.load()
     }
 
-    async fn choose_host(&self, choice: &Choice) -> Result<Turn<'_>, Error> {
+    pub(super) async fn choose_host(&self, choice: &Choice) -> Result<Turn<'_>, Error> {
         let carriers = self.addresses.carriers(&choice.site, self.ctx.now());
         if carriers.is_empty() {
             return Err(Error::NoAddress);
@@ -147,29 +147,47 @@ impl Orders {
             Standing::Ordered(order) => return Ok(Some(order)),
             Standing::Open(quote) => quote,
         };
+        let Some((order, server)) = self.make(tx, quote, host)? else {
+            return Ok(None);
+        };
+        tx.insert(&order.quote, &QuoteClaim { order: order.id })?;
+        let known = IdempotencyRecord {
+            request: attempt.request,
+            order: order.id,
+        };
+        tx.insert(&(attempt.account, attempt.key.clone()), &known)?;
+        view(order, &server).map(Some)
+    }
+
+    /// Takes room on this host, then makes all that an order is. Nothing, and nothing is written, when the host has no room
+    /// after all, or when others have taken the last address that there was for it.
+    pub(super) fn make(
+        &self,
+        tx: &mut Tx<'_>,
+        quote: Quote,
+        host: HostId,
+    ) -> Result<Option<(Order, Server)>, Error> {
         let choice = &quote.choice;
         let taken = self
             .hosts
             .take_room(tx, &choice.site, host, demand(choice))?;
-        let order = match taken {
-            Some(host) => self.reserve(tx, attempt, quote, &host)?,
+        let made = match taken {
+            Some(host) => self.reserve(tx, quote, &host)?,
             None => None,
         };
-        if order.is_none() {
+        if made.is_none() {
             tx.drop_writes();
         }
-        Ok(order)
+        Ok(made)
     }
 
-    /// Quota and addresses, then order, contract and server: everything that an order takes beside the room. Nothing
-    /// when others have taken the last address that there was for this host.
+    /// Quota and addresses, then order, contract and server: everything that an order takes beside the room.
     fn reserve(
         &self,
         tx: &mut Tx<'_>,
-        attempt: &Attempt,
         quote: Quote,
         host: &Host,
-    ) -> Result<Option<api::Order>, Error> {
+    ) -> Result<Option<(Order, Server)>, Error> {
         self.hosts.advance_manifest(tx, host.id)?;
         self.accounts.take_quota(tx, quote.account)?;
         let server = ServerId::new(self.ctx.ids());
@@ -191,15 +209,9 @@ impl Orders {
         };
         let server = self.new_server(tx, &order, host.id, addresses)?;
         tx.insert(&(order.account, order.id), &order)?;
-        tx.insert(&order.quote, &QuoteClaim { order: order.id })?;
         self.billing.open_contract(tx, &new_contract(&order))?;
         self.servers.place(tx, &server)?;
-        let known = IdempotencyRecord {
-            request: attempt.request,
-            order: order.id,
-        };
-        tx.insert(&(attempt.account, attempt.key.clone()), &known)?;
-        view(order, &server).map(Some)
+        Ok(Some((order, server)))
     }
 
     fn new_server(

@@ -17,6 +17,8 @@ use crate::{
 records! {
     Order, at "ord/" by (AccountId, OrderId), version 3, from 2 => OrderV2;
     QuoteClaim, at "ordquo/" by QuoteId, version 2;
+    // By the order that failed.
+    RetryClaim, at "retry/" by OrderId, version 1;
     // By the hash of its key.
     IdempotencyRecord, at "idem/" by (AccountId, String), version 2;
 }
@@ -25,6 +27,15 @@ records! {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct QuoteClaim {
     /// By which order.
+    pub(crate) order: OrderId,
+}
+
+/// That an order which failed was placed once more.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct RetryClaim {
+    /// Whose.
+    pub(crate) account: AccountId,
+    /// As which order.
     pub(crate) order: OrderId,
 }
 

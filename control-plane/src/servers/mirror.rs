@@ -1,4 +1,5 @@
-//! What is kept in memory of all servers: how many there are by state, and of which nothing was seen yet. Read from the
+//! What is kept in memory of all servers: how many there are by state, of which nothing was seen yet, and what operators'
+//! lists are searched by. Read from the
 //! store at the start, told of every write after that; who decides, reads and guards the record.
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
     },
     servers::rules::{
         census::{Census, Counted},
+        roll::Roll,
         server::Server,
     },
     store::{Follower, Write},
@@ -28,6 +30,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Mirror {
     census: Mutex<Census>,
+    roll: Mutex<Roll>,
     /// Whether what was there at the start has been read.
     loaded: Mutex<bool>,
 }
@@ -37,10 +40,20 @@ impl Mirror {
     pub(super) fn load(&self, ctx: &Ctx) -> Result<(), Error> {
         let mut loaded = lock(&self.loaded);
         if !*loaded {
-            ctx.for_each::<Server>(|_, server| lock(&self.census).note(&server.value))?;
+            ctx.for_each::<Server>(|_, server| self.note(&server.value))?;
             *loaded = true;
         }
         Ok(())
+    }
+
+    fn note(&self, server: &Server) {
+        lock(&self.census).note(server);
+        lock(&self.roll).note(server);
+    }
+
+    /// All servers, to look something up.
+    pub(super) fn roll(&self) -> MutexGuard<'_, Roll> {
+        lock(&self.roll)
     }
 
     pub(super) fn count(&self, reach: impl Fn(HostId) -> HostReach) -> Counted {
@@ -64,7 +77,7 @@ impl Follower for Mirror {
             return;
         };
         match written::<Server>(write) {
-            Some(server) => lock(&self.census).note(&server),
+            Some(server) => self.note(&server),
             None => lock(&self.census).forget(server),
         }
     }

@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub mod duties;
+mod everybody;
 mod failed_orders;
 mod lists;
 mod mails;
@@ -134,6 +135,19 @@ impl Servers {
         action: ServerAction,
     ) -> Result<api::Server, Error> {
         let account = caller.account()?;
+        let server = self.change(caller, account, id, action, |_| Ok(())).await?;
+        Ok(self.view(server, self.ctx.now()))
+    }
+
+    /// The one way in which somebody changes what is wanted of a server; `note` adds to the commit what else is to be kept.
+    async fn change(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        id: ServerId,
+        action: ServerAction,
+        note: impl Fn(&mut Tx<'_>) -> Result<(), Error>,
+    ) -> Result<Server, Error> {
         let cause = format!("{action:?} {id}, {}", caller.request);
         let decide = |tx: &mut Tx<'_>| {
             let found = self.find_in(tx, account, id)?;
@@ -154,10 +168,10 @@ impl Servers {
                 }
             }
             tx.put(&(account, id), &next)?;
+            note(tx)?;
             Ok(next)
         };
-        let server = self.ctx.commit(caller.actor, &cause, decide).await?;
-        Ok(self.view(server, self.ctx.now()))
+        self.ctx.commit(caller.actor, &cause, decide).await
     }
 
     /// Servers that are not gone, by state and problem.

@@ -55,7 +55,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    audit::{AuditEntry, AuditTrail, replay_audit},
+    audit::{AuditEntry, AuditTrail, TrailFile, replay_audit, trail_files},
     check::{ChainFound, CheckpointFound, Findings, IndexFound, StartFound, check, check_files},
     commit::{
         COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, Hash, LABEL_BYTES_MAX, Skeleton, Trace,

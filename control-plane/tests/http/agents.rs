@@ -314,6 +314,7 @@ async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         duties: setting.duties(),
+        trail: setting.trail(),
         agent_url: "https://localhost:1".to_owned(),
         door: Door::Socket,
     });

@@ -433,6 +433,7 @@ pub(crate) fn at_the_socket(setting: &Setting) -> AdminContext {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         duties: setting.duties(),
+        trail: setting.trail(),
         agent_url: "https://localhost:1".to_owned(),
         door: Door::Socket,
     }
@@ -447,6 +448,13 @@ pub(crate) async fn ask(router: Router, row: &Row, target: &str, body: &Value) -
     answer(router, request.expect("a request")).await
 }
 
+/// A server that nothing was seen of yet.
+async fn new_server(setting: &Setting, token: &str) -> String {
+    let key = setting.key(token, 1).await;
+    let order = setting.try_order(token, &key, "web-1").await.expect(201);
+    order["server"].as_str().expect("an id").to_owned()
+}
+
 /// What an operator asks of an installation with one host, one customer, and nothing to recover; and the status when that
 /// is refused for what it is about.
 pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16) {
@@ -454,10 +462,20 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
     let account = me["id"].as_str().expect("an id");
     let unknown = "hst_0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
     let nothing = json!({});
+    let why = json!({ "reason": "asked for" });
+    let server = if row.path.contains("{server}") {
+        new_server(setting, token).await
+    } else {
+        String::new()
+    };
+    let mails = setting.nouns.mails.queued(1).expect("the outbox");
+    let mail = mails[0].id.to_string();
     let (parameter, body, status) = match row.id {
         "list_mails" | "list_hosts" | "list_duties" | "get_in_use" | "list_testimonies"
         | "get_recovery" | "get_authority" => ("", nothing, 200),
         "retry_mails" => ("", nothing, 204),
+        "retry_mail" => (mail.as_str(), nothing, 204),
+        "drop_mail" => (mail.as_str(), why, 204),
         "invite_host" => ("", json!({ "name": "h9", "site": "lab" }), 200),
         "get_stranded" => ("h1", nothing, 200),
         "revoke_host" => ("h1", nothing, 204),
@@ -473,6 +491,17 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
             let body = json!({ "servers": 30, "reason": "he has paid" });
             (account, body, 204)
         }
+        "list_all_servers" => ("", nothing, 200),
+        "get_any_server" => (server.as_str(), nothing, 200),
+        "act_on_any_server" => {
+            let body = json!({ "action": "start", "reason": "asked for" });
+            (server.as_str(), body, 409)
+        }
+        "get_server_history" => (server.as_str(), nothing, 200),
+        "list_audit" | "list_attention" => ("", nothing, 200),
+        "list_failed_orders" => ("", nothing, 200),
+        "retry_order" => ("ord_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", why, 404),
+        "delete_any_server" => (server.as_str(), why, 202),
         "plan_erasure" => ("", json!({ "who": account }), 200),
         "erase_account" => (account, nothing, 204),
         "finish_recovery" => ("", json!({ "without": [] }), 400),

@@ -239,6 +239,7 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         duties: setting.duties(),
+        trail: setting.trail(),
         agent_url: "https://control.example:8443".to_owned(),
         door: Door::Socket,
     });

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use axum::http::Method;
 use innkeeper_control_plane::{
     config::{self, MailEncryption},
     kernel::duty::Turn as _,
@@ -10,13 +11,17 @@ use innkeeper_control_plane::{
     providers::mail::Mailer,
     work::outbox::Outbox,
 };
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
-use crate::setting::{Setting, signup};
+use crate::{
+    operators::{look, operate},
+    setting::{Setting, signup},
+};
 
 /// On what a command begins with, and what is answered. An empty answer hangs up.
 type Answer = (&'static str, &'static str);
@@ -283,4 +288,77 @@ async fn an_operator_can_have_all_mails_tried_at_once() {
     sink.change(FRIENDLY);
     setting.nouns.mails.retry_all();
     assert_eq!(outbox.turn().await.done, 3);
+}
+
+/// The only mail that is listed.
+async fn listed(setting: &Setting) -> Value {
+    let list = look(setting, "/mails").await;
+    let mails = list["data"].as_array().expect("a list");
+    assert_eq!(mails.len(), 1, "{list}");
+    mails[0].clone()
+}
+
+#[tokio::test]
+async fn an_operator_has_one_mail_tried_again_or_not_sent_at_all() {
+    let setting = Setting::new();
+    let signed_up = setting.post("/signups", None, signup("minji90")).await;
+    signed_up.expect(201);
+    let no_mailbox = ("RCPT", "550 5.1.1 no such mailbox");
+    let sink = Sink::open(no_mailbox).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let metrics = setting.metrics.clone();
+    let mut outbox = Outbox::new(setting.nouns.clone(), sink.mailer(&folder), metrics);
+    outbox.turn().await;
+    let mail = listed(&setting).await;
+    assert_eq!(
+        (&mail["state"], &mail["tries"]),
+        (&json!("given_up"), &json!(1))
+    );
+    assert_eq!(
+        (&mail["kind"], &mail["login_id"]),
+        (&json!("confirm-email"), &json!("minji90"))
+    );
+    assert!(mail["answer"].to_string().contains("550"), "{mail}");
+    let id = mail["id"].as_str().expect("an id").to_owned();
+    let ask = async |path: &str| {
+        let path = format!("/mails/{path}");
+        let body = json!({ "reason": "Kim has called" });
+        operate(&setting, Method::POST, &path, body).await
+    };
+    // Given up, it waits again, and once only.
+    ask(&format!("{id}/retry")).await.expect(204);
+    let again = listed(&setting).await;
+    assert_eq!(
+        (&again["id"], &again["state"]),
+        (&mail["id"], &json!("waiting"))
+    );
+    assert_eq!(again["queued_at"], mail["queued_at"]);
+    // Waiting, it is due at once.
+    sink.change(("greeting", "421 later"));
+    assert_eq!(outbox.turn().await.backlog, 1);
+    assert!(listed(&setting).await["next_try"].is_string());
+    ask(&format!("{id}/retry")).await.expect(204);
+    assert!(listed(&setting).await["next_try"].is_null());
+    // Dropped, it is gone.
+    ask(&format!("{id}/drop")).await.expect(204);
+    assert_eq!(look(&setting, "/mails").await["data"], json!([]));
+    sink.change(FRIENDLY);
+    assert_eq!(outbox.turn().await.done, 0);
+    for deed in ["retry", "drop"] {
+        ask(&format!("{id}/{deed}")).await.expect(404);
+    }
+    // So is one that was given up.
+    let signed_up = setting.post("/signups", None, signup("jihun91")).await;
+    signed_up.expect(201);
+    sink.change(no_mailbox);
+    outbox.turn().await;
+    let id = listed(&setting).await["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    ask(&format!("{id}/drop")).await.expect(204);
+    assert_eq!(
+        look(&setting, "/mails?state=given_up").await["data"],
+        json!([])
+    );
 }

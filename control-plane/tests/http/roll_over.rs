@@ -32,6 +32,7 @@ async fn ask(setting: &Setting, method: Method, path: &str, without: &[&str]) ->
         nouns: setting.nouns.clone(),
         authority: setting.authority.clone(),
         duties: setting.duties(),
+        trail: setting.trail(),
         agent_url: "https://localhost:1".to_owned(),
         door: Door::Socket,
     });

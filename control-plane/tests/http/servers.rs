@@ -1,6 +1,7 @@
 //! A server's life as its owner and its host see it.
 
 use axum::http::Method;
+use innkeeper_control_plane::nouns::Settings;
 use innkeeper_wire::{
     host::{
         CreateStep, HostCapacity, HypervisorState, Intent, ObservedServer, ObservedState,
@@ -23,7 +24,15 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) async fn begin() -> Self {
-        let setting = Setting::new();
+        Self::begin_in(Setting::new()).await
+    }
+
+    /// The same under other settings.
+    pub(crate) async fn begin_with(settings: Settings) -> Self {
+        Self::begin_in(Setting::with(settings)).await
+    }
+
+    async fn begin_in(setting: Setting) -> Self {
         let host = setting.host("h1", room_for(1)).await;
         let (token, order) = setting.ordered_server().await;
         let server: ServerId = order["server"]

@@ -24,6 +24,7 @@ use innkeeper_control_plane::{
     blobs::Blobs,
     kernel::{Actor, duty::Duties},
     mails::{ReadyMail, rules::MailKind},
+    maintenance::trail_pages::Trail,
     metrics::Metrics,
     nouns::{Nouns, Settings},
     store::{Options, Store},
@@ -191,7 +192,7 @@ impl Setting {
         Self::open_on(folder, settings(), 2 * free_bytes)
     }
 
-    fn open_with(folder: impl Into<Arc<tempfile::TempDir>>, settings: Settings) -> Self {
+    pub(crate) fn open_with(folder: impl Into<Arc<tempfile::TempDir>>, settings: Settings) -> Self {
         Self::open_on(folder, settings, 0)
     }
 
@@ -273,6 +274,11 @@ impl Setting {
     /// No duty yet.
     pub(crate) fn duties(&self) -> Duties {
         Duties::new(Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    /// The audit trail of the store.
+    pub(crate) fn trail(&self) -> Trail {
+        Trail::new(self.folder.join("store/journal"))
     }
 
     /// Gives up all servers of which nothing was heard in time; hosts could be heard since then.

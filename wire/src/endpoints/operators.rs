@@ -2,15 +2,20 @@
 //! with the role that a row names, by the staff's door.
 
 use crate::{
-    api::{Catalogue, Installation, Page},
+    api::{Catalogue, Installation, ListQuery, Page},
     host::{HostCapacity, Testimony},
-    id::{AccountId, HostId},
+    id::{AccountId, HostId, MailId, OrderId, ServerId},
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
         accounts::{AccountSearch, AccountView, AccountsPage, AccountsQuery, QuotaRequest},
+        attention::Matter,
+        audit::{AuditLine, AuditQuery},
         hosts::{HostLine, HostListQuery},
+        mails::{MailLine, MailListQuery},
+        orders::{FailedOrder, FailedOrdersQuery, RetriedOrder},
         reason::ReasonRequest,
+        servers::{AllServersQuery, AnyServer, AnyServerActionRequest},
     },
     staff::{
         AddStaffRequest, ChangeRoleRequest, EnrolRequest, Enrolment, EnrolmentLook,
@@ -81,11 +86,44 @@ endpoints! {
     /// Counts with what a host says that it has.
     AcceptCapacity = "accept_capacity": Admin Post "/hosts/{name}/accept-capacity", at String => 200 HostCapacity;
 
+    /// Everybody's servers.
+    ListAllServers = "list_all_servers": Viewer Get "/servers", by AllServersQuery => 200 Page<AnyServer>;
+
+    /// A server of anybody.
+    GetAnyServer = "get_any_server": Viewer Get "/servers/{server}", at ServerId => 200 AnyServer;
+
+    /// Starts, stops or reboots somebody's server.
+    ActOnAnyServer = "act_on_any_server": Support Post "/servers/{server}/actions", at ServerId, with AnyServerActionRequest => 202 AnyServer;
+
+    /// Deletes somebody's server. Its owner is told.
+    DeleteAnyServer = "delete_any_server": Admin Post "/servers/{server}/delete", at ServerId, with ReasonRequest => 202 AnyServer;
+
+    /// What has happened to a server, the last thing first: the part of the audit trail that is about it.
+    GetServerHistory = "get_server_history": Viewer Get "/servers/{server}/history", at ServerId, by ListQuery => 200 Page<AuditLine>;
+
+    /// The audit trail, the last commit first. An answer may hold less than was asked for, or nothing, and more to come.
+    ListAudit = "list_audit": Viewer Get "/audit", by AuditQuery => 200 Page<AuditLine>;
+
+    /// What needs a person now, the most urgent first.
+    ListAttention = "list_attention": Viewer Get "/attention" => 200 Vec<Matter>;
+
+    /// Orders that failed, the last one first.
+    ListFailedOrders = "list_failed_orders": Viewer Get "/orders/failed", by FailedOrdersQuery => 200 Page<FailedOrder>;
+
+    /// Places an order that failed once more, at the same price. The same answer however often it is asked for.
+    RetryOrder = "retry_order": Support Post "/orders/{order}/retry", at OrderId, with ReasonRequest => 200 RetriedOrder;
+
     /// What the service does without being asked, and what became of it.
     ListDuties = "list_duties": Viewer Get "/duties" => 200 View;
 
     /// The mails that wait, and those that were given up.
-    ListMails = "list_mails": Viewer Get "/mails" => 200 View;
+    ListMails = "list_mails": Viewer Get "/mails", by MailListQuery => 200 Page<MailLine>;
+
+    /// Has one mail tried at once; one that was given up waits again.
+    RetryMail = "retry_mail": Support Post "/mails/{mail}/retry", at MailId => 204;
+
+    /// Takes one mail out: it is never sent.
+    DropMail = "drop_mail": Support Post "/mails/{mail}/drop", at MailId, with ReasonRequest => 204;
 
     /// Has all mails that wait tried at once.
     RetryMails = "retry_mails": Support Post "/mails/retry" => 204;

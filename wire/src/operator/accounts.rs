@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{api::Locale, id::AccountId, time::Timestamp};
+use crate::{
+    api::{Locale, ServerAction},
+    id::{AccountId, MailId, OrderId, ServerId},
+    time::Timestamp,
+};
 
 /// Accounts on one page of a list.
 pub const ACCOUNTS_PER_PAGE: u32 = 50;
@@ -136,7 +140,7 @@ pub struct ActLine {
     pub reason: Option<String>,
 }
 
-/// What staff do to accounts.
+/// What staff do to accounts, and to what is theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Deed {
@@ -149,6 +153,23 @@ pub enum Deed {
         /// How many after.
         after: u32,
     },
+    /// Asked something of one of its servers.
+    ServerChanged {
+        /// Which.
+        server: ServerId,
+        /// What.
+        action: ServerAction,
+    },
+    /// Placed an order of it that failed once more.
+    OrderRetried {
+        /// The one that failed.
+        order: OrderId,
+    },
+    /// Had a mail to it not sent.
+    MailDropped {
+        /// Which.
+        mail: MailId,
+    },
 }
 
 impl Deed {
@@ -158,6 +179,9 @@ impl Deed {
         match self {
             Self::Unlocked => "unlocked",
             Self::QuotaChanged { .. } => "quota-changed",
+            Self::ServerChanged { .. } => "server-changed",
+            Self::OrderRetried { .. } => "order-retried",
+            Self::MailDropped { .. } => "mail-dropped",
         }
     }
 }

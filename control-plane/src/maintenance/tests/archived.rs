@@ -3,8 +3,16 @@
 
 use std::time::Duration;
 
+use innkeeper_wire::api::Page;
+
 use super::*;
-use crate::maintenance::trail::{Wanted, list};
+use crate::{
+    maintenance::{
+        trail::{Wanted, list},
+        trail_pages::Trail,
+    },
+    store::{FolderDisk, JournalError, replay_audit},
+};
 
 const OWNER: &str = "acc_00000000000070018101010101010101";
 const HOST: &str = "hst_00000000000070018202020202020202";
@@ -291,4 +299,69 @@ async fn each_damage_to_an_archived_store_has_its_words() {
         assert_eq!(soundness, Sound, "{what}\n{text}");
     }
     insta::assert_snapshot!("damages", notes.texts);
+}
+
+/// All that is wanted, page by page from the end backwards.
+async fn backwards(dir: &Path, wanted: &Wanted) -> Vec<u64> {
+    let trail = Trail::new(dir.join("journal"));
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let wanted = Wanted {
+            before,
+            limit: 7,
+            ..wanted.clone()
+        };
+        let Page { data, page } = trail.page(wanted).await.expect("readable");
+        assert!(data.len() <= 7);
+        found.extend(data.iter().map(|line| line.sequence));
+        match page.next {
+            Some(next) => before = Some(next.parse().expect("a number")),
+            None => return found,
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_from_the_end_backwards_hold_each_commit_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    filled(folder.path(), None).await;
+    assert!(
+        files(folder.path(), "audit").len() > 4,
+        "more than one answer looks at"
+    );
+    let disk = FolderDisk::new(folder.path().join("journal"));
+    let mut all = Vec::new();
+    let seen = replay_audit::<JournalError>(&disk, |entry| {
+        all.insert(0, (entry.head.sequence, entry.commit.actor));
+        Ok(())
+    });
+    seen.expect("a sound trail");
+    let found = backwards(folder.path(), &Wanted::default()).await;
+    let sequences: Vec<_> = all.iter().map(|(sequence, _)| *sequence).collect();
+    assert_eq!(found, sequences);
+    let by_operators = Wanted {
+        actor: Some("operator".to_owned()),
+        ..Wanted::default()
+    };
+    let found = backwards(folder.path(), &by_operators).await;
+    let theirs = all.iter().filter(|(_, actor)| actor == "operator");
+    let theirs: Vec<_> = theirs.map(|(sequence, _)| *sequence).collect();
+    assert_eq!(found, theirs);
+    let of_nobody = Wanted {
+        about: Some("nobody".to_owned()),
+        ..Wanted::default()
+    };
+    assert!(backwards(folder.path(), &of_nobody).await.is_empty());
+    // What is damaged is told.
+    let oldest = &files(folder.path(), "audit")[0];
+    let mut bytes = fs::read(oldest).expect("a file");
+    bytes[HEADER_BYTES + FRAME_BYTES + 2] ^= 1;
+    fs::write(oldest, bytes).expect("written");
+    let trail = Trail::new(folder.path().join("journal"));
+    let wanted = Wanted {
+        before: Some(2),
+        limit: 7,
+        ..Wanted::default()
+    };
+    assert!(trail.page(wanted).await.is_err());
 }

@@ -5,4 +5,5 @@ pub mod census;
 pub mod letters;
 pub mod listing;
 pub mod names;
+pub mod roll;
 pub mod server;

@@ -1,0 +1,65 @@
+//! What operators do to what is an account's beside the account itself, and why they did it, where that stands in the audit
+//! trail.
+
+use innkeeper_wire::{
+    id::{AccountId, MailId},
+    operator::{accounts::Deed, reason::Reason},
+};
+
+use super::{Accounts, records::AccountAct};
+use crate::{
+    accounts::rules::account::Account,
+    kernel::{Caller, Error, Tx, record::name_in},
+    store::Key,
+};
+
+impl Accounts {
+    /// The reason that stands in a record of this name, if it is an act and can be read.
+    ///
+    /// # Errors
+    /// When it can't be read though it should.
+    pub fn reason_in(&self, record: &str) -> Result<Option<Reason>, Error> {
+        let key = Key::new(record).ok();
+        let Some((account, act)) = key.and_then(|key| name_in::<AccountAct>(&key)) else {
+            return Ok(None);
+        };
+        let act = self.ctx.read::<AccountAct>(&(account, act))?;
+        match act.map(|act| self.unseal(account, &act.reason)) {
+            None | Some(Err(Error::Erased)) => Ok(None),
+            Some(reason) => reason.map(Some),
+        }
+    }
+
+    /// Takes a mail to an account out of the outbox for good: it is not sent.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] of one that neither waits nor was given up since the start.
+    pub async fn drop_mail(
+        &self,
+        caller: &Caller,
+        mail: MailId,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let account = self.mails.recipient(mail)?.ok_or(Error::NotFound)?;
+        let cause = format!("drop mail {mail}, {}", caller.request);
+        let decide = |tx: &mut Tx<'_>| {
+            self.mails.take_out(tx, mail)?;
+            match self.put_act(tx, caller, account, Deed::MailDropped { mail }, reason) {
+                // Nothing is kept of an erased account.
+                Err(Error::Erased) => Ok(()),
+                noted => noted,
+            }
+        };
+        self.ctx.commit(caller.actor, &cause, decide).await?;
+        self.mails.forget_given_up(mail);
+        Ok(())
+    }
+
+    /// The ID that the owner of an account signs in with; none of one that is erased.
+    pub(crate) fn login_id_of(&self, account: AccountId) -> Result<Option<String>, Error> {
+        let Some(found) = self.ctx.read::<Account>(&account)? else {
+            return Ok(None);
+        };
+        Ok(self.known_person(&found)?.map(|person| person.login_id))
+    }
+}

@@ -1,0 +1,89 @@
+//! What needs a person now: gathers what is known, and prints the list.
+
+use std::{fmt::Write as _, path::Path};
+
+use innkeeper_wire::{
+    endpoints::{Ask, Endpoint as _, operators::ListAttention},
+    operator::attention::Matter,
+};
+
+use super::{AdminContext, Printed, Viewer, ask, hosts, mails};
+use crate::{
+    api::error::Refused,
+    attention::{Facts, matters},
+    kernel::{
+        Error,
+        duty::{DutyState, Ending},
+    },
+};
+
+pub(super) async fn list(
+    context: AdminContext,
+    _: Viewer,
+    _: Ask<ListAttention>,
+) -> Result<Vec<Matter>, Refused> {
+    let now = context.nouns.ctx.now();
+    Ok(matters(&facts(&context)?, now))
+}
+
+fn facts(context: &AdminContext) -> Result<Facts, Error> {
+    let nouns = &context.nouns;
+    let restored_from = nouns.continuity.restored_from()?;
+    let is_open = nouns.ctx.gate().ask()?.is_open()?;
+    let states = context.duties.states().into_iter();
+    let given_up = nouns.mails.given_up().into_iter();
+    Ok(Facts {
+        hosts: hosts::lines(nouns)?,
+        failed_orders: nouns.orders.failed_and_left()?,
+        given_up: given_up.map(mails::given_up).collect(),
+        failing_duties: states.filter_map(failing).collect(),
+        offered: nouns.orders.availability()?,
+        closed_since: restored_from
+            .map(|from| from.restored_at)
+            .filter(|_| !is_open),
+        accusers: nouns.continuity.accusers(),
+        undecided: nouns.continuity.undecided_hosts()?,
+    })
+}
+
+fn failing(state: DutyState) -> Option<(String, innkeeper_wire::time::Timestamp, String)> {
+    let has_failed = state.last?.ending == Ending::Failed;
+    let failure = state.failure.filter(|_| has_failed)?;
+    Some((state.name.to_owned(), failure.at, failure.why))
+}
+
+/// `attention`.
+pub async fn list_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
+    let matters = ask(socket, ListAttention::ask()).await?;
+    printed.list(&matters, table)
+}
+
+fn table(matters: &[Matter]) -> String {
+    if matters.is_empty() {
+        return "nothing needs a person now\n".to_owned();
+    }
+    let mut text = format!(
+        "{:<6}  {:<24}  {:<18}  {}\n",
+        "WHEN", "SINCE", "WHAT", "ABOUT"
+    );
+    for matter in matters {
+        let Matter {
+            kind,
+            urgency,
+            since,
+            subject,
+            detail,
+            advice,
+        } = matter;
+        let since = since.map_or("-".to_owned(), |since| since.to_string());
+        let (urgency, kind) = (urgency.as_str(), kind.as_str().replace('_', " "));
+        let subject = subject.as_deref().unwrap_or("the installation");
+        writeln!(text, "{urgency:<6}  {since:<24}  {kind:<18}  {subject}")
+            .expect("text takes anything");
+        if let Some(detail) = detail {
+            writeln!(text, "  {detail}").expect("text takes anything");
+        }
+        writeln!(text, "  do: {advice}").expect("text takes anything");
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! The audit trail over the operators' doors. The command line reads the files themselves (`maintenance/trail.rs`): they can
+//! be read also when the service does not run.
+
+use innkeeper_wire::{
+    api::{ListQuery, Page},
+    endpoints::{
+        Ask,
+        operators::{GetServerHistory, ListAudit},
+    },
+    operator::audit::{AuditLine, AuditQuery},
+};
+
+use super::{AdminContext, Viewer};
+use crate::{
+    api::{
+        error::Refused,
+        slice::{Slice, slice},
+    },
+    maintenance::trail::Wanted,
+};
+
+pub(super) async fn list(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<ListAudit>,
+) -> Result<Page<AuditLine>, Refused> {
+    let AuditQuery {
+        limit,
+        after,
+        actor,
+        about,
+        since,
+        until,
+    } = ask.query;
+    let slice = slice::<u64>(ListQuery { limit, after })?;
+    let wanted = Wanted {
+        since,
+        until,
+        actor,
+        about,
+        ..part(&slice)
+    };
+    page(&context, wanted).await
+}
+
+pub(super) async fn of_server(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<GetServerHistory>,
+) -> Result<Page<AuditLine>, Refused> {
+    let slice = slice::<u64>(ask.query)?;
+    // One that is gone has a history all the same.
+    let server = context.nouns.servers.anybodys(ask.path)?;
+    let wanted = Wanted {
+        since: Some(server.server.created_at),
+        about: Some(server.server.id.to_string()),
+        ..part(&slice)
+    };
+    page(&context, wanted).await
+}
+
+fn part(slice: &Slice<u64>) -> Wanted {
+    Wanted {
+        before: slice.after,
+        limit: u16::try_from(slice.limit).unwrap_or(u16::MAX),
+        ..Wanted::default()
+    }
+}
+
+async fn page(context: &AdminContext, wanted: Wanted) -> Result<Page<AuditLine>, Refused> {
+    let mut page = context.trail.page(wanted).await?;
+    for line in &mut page.data {
+        for record in &line.wrote {
+            if let Some(reason) = context.nouns.accounts.reason_in(record)? {
+                line.reason = Some(reason.as_str().to_owned());
+            }
+        }
+    }
+    Ok(page)
+}

@@ -1,0 +1,133 @@
+//! The audit trail from its end backwards, a page at a time, while the service runs: file by file, so that the last commits
+//! are found without reading all that came before. Whether the chain is whole, `audit verify` says.
+
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+
+use innkeeper_wire::{
+    api::{Page, PageInfo},
+    error::chain,
+    operator::audit::AuditLine,
+};
+use tokio::sync::Semaphore;
+
+use super::{READS_MAX, trail::Wanted};
+use crate::{
+    kernel::Error,
+    store::{AuditEntry, FolderDisk, JournalError, Trace, TrailFile, trail_files},
+};
+
+/// Files that one answer looks at. It says where to go on when that was not enough to fill it.
+const FILES_MAX: usize = 4;
+
+/// The trail of a running service. Clones share it.
+#[derive(Clone)]
+pub struct Trail {
+    journal: PathBuf,
+    /// A file may have 64 MiB, and is in memory while it is read: one at a time.
+    turn: Arc<Semaphore>,
+}
+
+impl Trail {
+    /// The trail whose files are in this folder.
+    #[must_use]
+    pub fn new(journal: PathBuf) -> Self {
+        Self {
+            journal,
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// The last commits that are wanted, the last one first.
+    ///
+    /// # Errors
+    /// When the files can't be read.
+    pub async fn page(&self, wanted: Wanted) -> Result<Page<AuditLine>, Error> {
+        let turn = self.turn.acquire().await;
+        let _turn = turn.map_err(|_| Error::Stopped)?;
+        let disk = FolderDisk::new(self.journal.clone());
+        let read = tokio::task::spawn_blocking(move || read(&disk, &wanted));
+        let page = read.await.map_err(|_| Error::Stopped)?;
+        page.map_err(|error| Error::Storage(chain(&error)))
+    }
+}
+
+fn read(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalError> {
+    let mut reads = 1;
+    loop {
+        match read_once(disk, wanted) {
+            // Files are archived and batches written while this reads; what is damaged is so each time.
+            Err(_) if reads < READS_MAX => reads += 1,
+            page => return page,
+        }
+    }
+}
+
+fn read_once(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalError> {
+    let files = trail_files(disk)?;
+    let is_before = |file: &&TrailFile| {
+        let before = wanted.before;
+        before.is_none_or(|before| file.first_sequence < before)
+    };
+    let mut files = files.iter().rev().filter(is_before).peekable();
+    let limit = usize::from(wanted.limit);
+    let (mut found, mut looked_at, mut first) = (Vec::new(), 0, None);
+    while found.len() <= limit
+        && looked_at < FILES_MAX
+        && let Some(file) = files.next()
+    {
+        found.extend(newest_of(disk, file, wanted, limit + 1 - found.len())?);
+        looked_at += 1;
+        first = Some(file.first_sequence);
+    }
+    let next = if found.len() > limit {
+        found.truncate(limit);
+        found.last().map(|line| line.sequence)
+    } else {
+        first.filter(|_| files.peek().is_some())
+    };
+    Ok(Page {
+        data: found,
+        page: PageInfo {
+            has_more: next.is_some(),
+            next: next.map(|sequence| sequence.to_string()),
+        },
+    })
+}
+
+/// Up to `most` of the last commits of a file that are wanted, the last one first.
+fn newest_of(
+    disk: &FolderDisk,
+    file: &TrailFile,
+    wanted: &Wanted,
+    most: usize,
+) -> Result<Vec<AuditLine>, JournalError> {
+    let mut last = VecDeque::new();
+    file.walk(disk, |entry| {
+        if wanted.includes(entry.head.sequence, &entry.commit) {
+            last.push_back(entry);
+            if last.len() > most {
+                last.pop_front();
+            }
+        }
+    })?;
+    Ok(last.into_iter().rev().map(line).collect())
+}
+
+fn line(entry: AuditEntry) -> AuditLine {
+    let (mut wrote, mut removed) = (Vec::new(), Vec::new());
+    for trace in &entry.commit.writes {
+        match trace {
+            Trace::Put(key, _) => wrote.push(key.to_string()),
+            Trace::Delete(key) => removed.push(key.to_string()),
+        }
+    }
+    AuditLine {
+        sequence: entry.head.sequence,
+        at: entry.commit.at,
+        actor: entry.commit.actor,
+        cause: entry.commit.cause,
+        wrote,
+        removed,
+        reason: None,
+    }
+}
