@@ -806,6 +806,9 @@ act-by = By
 act-at = When
 deed-unlocked = Sign-in unlocked
 deed-quota-changed = Limit of servers: { $change }
+deed-server-changed = Server: { $change }
+deed-order-retried = Failed order placed once more: { $order }
+deed-mail-dropped = Mail not sent: { $mail }
 accounts-total = { $count ->
     [one] One account
    *[other] { $count } accounts

@@ -737,4 +737,7 @@ act-by = 처리자
 act-at = 시각
 deed-unlocked = 로그인 잠금 해제
 deed-quota-changed = 서버 한도: { $change }
+deed-server-changed = 서버: { $change }
+deed-order-retried = 실패한 주문 다시 실행: { $order }
+deed-mail-dropped = 메일 발송 취소: { $mail }
 accounts-total = 계정 { $count }개

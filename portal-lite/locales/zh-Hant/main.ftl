@@ -737,4 +737,7 @@ act-by = 操作者
 act-at = 時間
 deed-unlocked = 已解除登入鎖定
 deed-quota-changed = 伺服器上限：{ $change }
+deed-server-changed = 伺服器：{ $change }
+deed-order-retried = 已重新執行失敗的訂單：{ $order }
+deed-mail-dropped = 已取消寄送郵件：{ $mail }
 accounts-total = { $count } 個帳號

@@ -30,6 +30,7 @@ use crate::{
     page::{self, Frame},
     pages::{id, view},
     visit::{Member, Visit},
+    words,
 };
 
 /// The form to unlock it.
@@ -149,6 +150,18 @@ fn act(visit: &Visit, act: ActLine) -> Act {
         Deed::QuotaChanged { before, after } => {
             let change = format!("{before} → {after}");
             language::say_with(visit.locale, "deed-quota-changed", "change", &change)
+        }
+        Deed::ServerChanged { server, action } => {
+            let change = format!("{}: {server}", visit.say(words::server_action(action)));
+            language::say_with(visit.locale, "deed-server-changed", "change", &change)
+        }
+        Deed::OrderRetried { order } => {
+            let order = order.to_string();
+            language::say_with(visit.locale, "deed-order-retried", "order", &order)
+        }
+        Deed::MailDropped { mail } => {
+            let mail = mail.to_string();
+            language::say_with(visit.locale, "deed-mail-dropped", "mail", &mail)
         }
     };
     Act {
