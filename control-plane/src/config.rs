@@ -21,6 +21,7 @@ pub use self::mail::{Mail, MailEncryption};
 use self::{
     company::{CompanyConfig, TextFiles},
     mail::check_mail,
+    members::MembersConfig,
     pools::PoolConfig,
     prices::{PlanConfig, TaxConfig},
     staff::StaffConfig,
@@ -30,6 +31,7 @@ use crate::{catalogue::Site, hosts::rules::placement::Overcommit};
 mod amounts;
 pub mod company;
 mod mail;
+pub mod members;
 mod pools;
 pub mod prices;
 pub mod staff;
@@ -52,6 +54,9 @@ pub struct Config {
     /// Who runs it.
     #[serde(default)]
     pub company: CompanyConfig,
+    /// What members agree to.
+    #[serde(default)]
+    pub members: MembersConfig,
     /// Where we listen.
     pub listen: Listen,
     /// The staff's door.
@@ -291,6 +296,7 @@ impl Config {
         }
         self.check_names()?;
         self.company.check()?;
+        self.members.check()?;
         if self.listen.agent_names.is_empty() {
             return Err(value(
                 "listen.agent_names",
@@ -473,19 +479,42 @@ mod tests {
         assert_eq!(rest(EXAMPLE), Duration::from_hours(24));
     }
 
+    /// That the example with one text in place of another is refused in these words.
+    #[track_caller]
+    fn check(from: &str, to: &str, expected: &str) {
+        assert!(EXAMPLE.contains(from), "{from}");
+        let error = parse(&EXAMPLE.replacen(from, to, 1)).expect_err(expected);
+        let text = innkeeper_wire::error::chain(&error);
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_text_on_personal_data_has_a_version_and_a_general_form() {
+        let silent = "# personal_data_version = \"2026-11\"";
+        for (key, expected) in [
+            (
+                "personal_data_version = \"1\"",
+                "members.personal_data_file: is missing",
+            ),
+            (
+                "personal_data_version = \" \"",
+                "members.personal_data_version: must not be empty",
+            ),
+            (
+                "personal_data_file = \"a\"",
+                "members.personal_data_version: is missing",
+            ),
+            (
+                "partner_personal_data_file = \"a\"",
+                "members.personal_data_file: is missing",
+            ),
+        ] {
+            check(silent, key, expected);
+        }
+    }
+
     #[test]
     fn mistakes_are_named() {
-        let check = |from: &str, to: &str, expected: &str| {
-            assert!(EXAMPLE.contains(from), "{from}");
-            let error = parse(&EXAMPLE.replacen(from, to, 1)).expect_err(expected);
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(next) = source {
-                text = format!("{text}: {next}");
-                source = next.source();
-            }
-            assert!(text.contains(expected), "{text}");
-        };
         check("data_dir", "date_dir", "date_dir");
         check("hourly = \"9\"", "hourly = \"nine\"", "plan `s1`, hourly");
         check(

@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(found, Some(Unknown::Type { key: key(strange) }));
         }
         let newer = unknown(&key("acc/any"), b"\x63{}").expect("found");
-        let says = "acc/any (Account) has version 99, and this program knows version 3";
+        let says = "acc/any (Account) has version 99, and this program knows version 4";
         assert_eq!(newer.to_string(), says);
         let older = unknown(&key("ord/a/b"), b"\x01{}").expect("found");
         let says = "ord/a/b (Order) has version 1, and this program reads version 2 and newer ones";

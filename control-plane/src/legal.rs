@@ -1,6 +1,10 @@
 //! The texts that customers agree to, in the languages in which the operator has them.
 
-use innkeeper_wire::{api::Locale, company::LegalText};
+use innkeeper_wire::{
+    api::Locale,
+    company::LegalText,
+    member::{ConsentText, MemberKind, SignUpTexts},
+};
 
 /// One text in one language or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,73 @@ impl LegalTexts {
     }
 }
 
+/// A text with a version, which may be another one for each kind of member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentTexts {
+    /// Its version, for all kinds.
+    pub version: String,
+    /// For kinds that have none of their own.
+    pub general: LegalTexts,
+    /// For companies.
+    pub corporate: Option<LegalTexts>,
+    /// For partners.
+    pub partner: Option<LegalTexts>,
+}
+
+impl ConsentTexts {
+    /// One text for all kinds.
+    #[must_use]
+    pub fn of_all(version: &str, general: LegalTexts) -> Self {
+        Self {
+            version: version.to_owned(),
+            general,
+            corporate: None,
+            partner: None,
+        }
+    }
+
+    /// The one that a member of this kind is shown who reads this language.
+    #[must_use]
+    pub fn shown(&self, kind: MemberKind, lang: Option<Locale>) -> ConsentText {
+        let own = match kind {
+            MemberKind::Individual => None,
+            MemberKind::Corporate => self.corporate.as_ref(),
+            MemberKind::Partner => self.partner.as_ref(),
+        };
+        let text = own.unwrap_or(&self.general).best_for(lang);
+        ConsentText {
+            version: self.version.clone(),
+            lang: text.lang,
+            text: text.text.clone(),
+        }
+    }
+}
+
+/// What members agree to, and are told, when they sign up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberTexts {
+    /// The member terms.
+    pub terms: ConsentTexts,
+    /// How personal data is collected and used; without it, no consent to that is asked for.
+    pub personal_data: Option<ConsentTexts>,
+    /// What is said beside the mobile number (R21).
+    pub mobile_notice: Option<LegalTexts>,
+}
+
+impl MemberTexts {
+    /// Those that a member of this kind is shown who reads this language.
+    #[must_use]
+    pub fn shown(&self, kind: MemberKind, lang: Option<Locale>) -> SignUpTexts {
+        let personal_data = self.personal_data.as_ref();
+        let notice = self.mobile_notice.as_ref();
+        SignUpTexts {
+            terms: self.terms.shown(kind, lang),
+            personal_data: personal_data.map(|texts| texts.shown(kind, lang)),
+            mobile_notice: notice.map(|texts| texts.best_for(lang).clone()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +127,14 @@ mod tests {
         assert_eq!(shown(Some(Locale::Ko)), "약관");
         assert_eq!(shown(Some(Locale::ZhHant)), "약관");
         assert_eq!(shown(None), "약관");
+        let texts = ConsentTexts {
+            partner: Some(LegalTexts::of_one("partners' terms")),
+            ..ConsentTexts::of_all("1", terms)
+        };
+        let shown = |kind| texts.shown(kind, Some(Locale::En)).text;
+        assert_eq!(shown(MemberKind::Individual), "terms");
+        assert_eq!(shown(MemberKind::Corporate), "terms");
+        assert_eq!(shown(MemberKind::Partner), "partners' terms");
         let unmarked = LegalTexts::of_one("terms");
         assert_eq!(unmarked.best_for(Some(Locale::En)).lang, None);
     }

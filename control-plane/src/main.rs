@@ -12,7 +12,10 @@ use clap::Parser as _;
 use innkeeper_control_plane::{
     admin::{
         Printed,
-        accounts::{Confirmed, erase_by_command},
+        accounts::{
+            Confirmed, approve_by_command, erase_by_command, list_pending_by_command,
+            reject_by_command,
+        },
         ask, attention,
         authority::{status_by_command, take_by_command},
         duties,
@@ -256,9 +259,8 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
             ))
         }
         Command::Account { command } => {
-            let AccountCommand::Erase { who, confirm } = command;
             let socket = Config::load(file)?.admin_socket;
-            print(&erase_by_command(&socket, &who, confirmed(confirm)).await?)
+            print(&account(&socket, command).await?)
         }
         Command::Attention { form } => {
             let socket = Config::load(file)?.admin_socket;
@@ -337,6 +339,19 @@ async fn recovery(config: &Config, command: RecoveryCommand) -> anyhow::Result<(
             let request = ReleaseRequest { address };
             ask(socket, ReleaseAddress::with(request)).await?;
             print(&format!("{address} rests for an hour and is free then\n"))
+        }
+    }
+}
+
+async fn account(socket: &Path, command: AccountCommand) -> anyhow::Result<String> {
+    match command {
+        AccountCommand::ListPending { json } => {
+            list_pending_by_command(socket, printed(json)).await
+        }
+        AccountCommand::Approve { who, reason } => approve_by_command(socket, &who, reason).await,
+        AccountCommand::Reject { who, reason } => reject_by_command(socket, &who, reason).await,
+        AccountCommand::Erase { who, confirm } => {
+            erase_by_command(socket, &who, confirmed(confirm)).await
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     hosts::{self, Hosts, rules::placement::Overcommit},
     intake::Intake,
     kernel::{Ctx, gate::Gate, record::Kind},
-    legal::LegalTexts,
+    legal::{LegalTexts, MemberTexts},
     mails::{self, Mails, rules::Stationery},
     orders::{self, OrderSettings, Orders},
     servers::{self, Servers},
@@ -42,10 +42,8 @@ pub struct Settings {
     pub installation: String,
     /// Where customers get help.
     pub support_email: String,
-    /// Version of the member terms.
-    pub terms_version: String,
-    /// The member terms.
-    pub terms: LegalTexts,
+    /// What members agree to.
+    pub texts: MemberTexts,
     /// The privacy policy.
     pub privacy: Option<LegalTexts>,
     /// Who runs it: on every page and in every mail.
@@ -218,7 +216,7 @@ impl Wired {
 fn account_settings(settings: &Settings) -> AccountSettings {
     AccountSettings {
         password_length_min: settings.password_length_min,
-        terms_version: settings.terms_version.clone(),
+        texts: settings.texts.clone(),
         server_quota: settings.server_quota,
         sign_ups_per_hour: settings.sign_ups_per_hour,
     }

@@ -359,8 +359,7 @@ fn settings(
     Ok(Settings {
         installation: installation.name.clone(),
         support_email: installation.support_email.clone(),
-        terms_version: installation.terms_version.clone(),
-        terms: files.terms.clone(),
+        texts: files.texts.clone(),
         privacy: files.privacy.clone(),
         company: config.company.company(),
         password_length_min: installation.password_length_min,

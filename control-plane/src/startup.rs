@@ -16,7 +16,7 @@ use crate::{
         in_use,
         rules::{InUse, Offered, check_authority, check_pools, contradictions},
     },
-    legal::LegalTexts,
+    legal::{LegalTexts, MemberTexts},
     owner,
     providers::mail::Mailer,
     store::Store,
@@ -29,7 +29,7 @@ const PORTAL_KEY_LENGTH_MIN: usize = 32;
 
 /// What the files beside the configuration hold.
 pub(crate) struct Files {
-    pub(crate) terms: LegalTexts,
+    pub(crate) texts: MemberTexts,
     pub(crate) privacy: Option<LegalTexts>,
     pub(crate) portal_key: Digest,
     pub(crate) staff_portal_key: Option<Digest>,
@@ -40,19 +40,13 @@ impl Files {
     /// Reads and checks all of them.
     pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            terms: read_terms(config)?,
+            texts: config.member_texts()?,
             privacy: read_privacy(config)?,
             portal_key: read_portal_key(&config.portal_key_file)?,
             staff_portal_key: read_staff_portal_key(config)?,
             mailer: Mailer::configured(config)?,
         })
     }
-}
-
-/// The member terms.
-pub(crate) fn read_terms(config: &Config) -> Result<LegalTexts, ConfigError> {
-    let files = &config.installation.terms_file;
-    files.read("installation.terms_file")
 }
 
 /// The privacy policy, if there is one.

@@ -20,7 +20,7 @@ use crate::{
     front::{self, Front},
     guard, headers, page,
     pages::{
-        account, keys, landing, new_server, orders, recovery, server, servers, sign_in,
+        account, approval, keys, landing, new_server, orders, recovery, server, servers, sign_in,
         sign_in_code, sign_up, texts,
     },
     portal::Portal,
@@ -85,13 +85,25 @@ pub const PAGES: &[Row] = &[
     Row {
         path: "/sign-up",
         kind: Kind::Found,
+        query: &["next", "kind"],
         form: Some(sign_up::SIGN_UP),
         handler: || get(sign_up::show).post(sign_up::submit),
         ..STRANGERS
     },
     Row {
         path: "/sign-up/done",
+        query: &["kind"],
         handler: || get(sign_up::done),
+        ..ANYONE
+    },
+    Row {
+        path: approval::AWAITED,
+        handler: || get(approval::awaited),
+        ..ANYONE
+    },
+    Row {
+        path: approval::REJECTED,
+        handler: || get(approval::rejected),
         ..ANYONE
     },
     Row {

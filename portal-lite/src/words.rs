@@ -5,10 +5,31 @@ use innkeeper_wire::{
     api::{Locale, OrderState, OutageCause, Scope, ServerAction, ServerOrder, ServerState},
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
+    member::MemberKind,
     money::Currency,
 };
 
 use crate::language;
+
+/// A kind of member.
+#[must_use]
+pub const fn member_kind(kind: MemberKind) -> &'static str {
+    match kind {
+        MemberKind::Individual => "kind-individual",
+        MemberKind::Corporate => "kind-corporate",
+        MemberKind::Partner => "kind-partner",
+    }
+}
+
+/// For whom a kind of member is, and what follows from choosing it.
+#[must_use]
+pub const fn member_kind_help(kind: MemberKind) -> &'static str {
+    match kind {
+        MemberKind::Individual => "kind-help-individual",
+        MemberKind::Corporate => "kind-help-corporate",
+        MemberKind::Partner => "kind-help-partner",
+    }
+}
 
 /// What a server does.
 #[must_use]
@@ -210,6 +231,8 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::SecondFactorRequired => "problem-second-factor-required",
         ProblemCode::EmailUnconfirmed => "problem-email-unconfirmed",
         ProblemCode::NotYourRole => "problem-not-your-role",
+        ProblemCode::ApprovalPending => "problem-approval-pending",
+        ProblemCode::SignUpRejected => "problem-sign-up-rejected",
         ProblemCode::QuotaExceeded => "problem-quota-exceeded",
         ProblemCode::NotFound => "problem-not-found",
         ProblemCode::MethodNotAllowed => "problem-method-not-allowed",

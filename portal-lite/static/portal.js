@@ -103,6 +103,20 @@ document.addEventListener("change", (event) => {
 window.addEventListener("pageshow", followSite);
 followSite();
 
+// One box ticks all consents of a sign-up, and follows them.
+const acceptAll = document.getElementById("accept-all");
+if (acceptAll) {
+  const consents = [...document.querySelectorAll(".consents input[name]")];
+  const follow = () => { acceptAll.checked = consents.every((consent) => consent.checked); };
+  acceptAll.closest("label").hidden = false;
+  acceptAll.addEventListener("change", () => {
+    for (const consent of consents) consent.checked = acceptAll.checked;
+  });
+  for (const consent of consents) consent.addEventListener("change", follow);
+  window.addEventListener("pageshow", follow);
+  follow();
+}
+
 // Live parts: an element with data-live is made like its newer self. Only what differs is touched, so that focus, marked
 // text and screen readers stay where they are. The answer is parsed as a document by XMLHttpRequest, which neither runs
 // scripts in it nor needs an HTML sink.

@@ -7,11 +7,12 @@ use anyhow::{Context, ensure};
 use innkeeper_control_plane::credentials::rules::totp::Secret;
 use innkeeper_wire::{
     api::{
-        EmailConfirmationRequest, Installation as Welcome, Locale, Order, OrderRequest,
-        ProofRequest, Quote, QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest,
-        SignupAnswer, SignupRequest, SshKey, SshKeyRequest,
+        EmailConfirmationRequest, Locale, Order, OrderRequest, ProofRequest, Quote, QuoteRequest,
+        Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey,
+        SshKeyRequest,
     },
     id::{ServerId, SshKeyId},
+    member::{MemberKind, SignUpTexts},
     staff::{EnrolRequest, Enrolment, EnrolmentLook},
     time::{Clock as _, SystemClock},
 };
@@ -123,13 +124,17 @@ pub async fn sign_up_with(
     portal_url: &str,
     mail: &mut MailSink,
 ) -> anyhow::Result<Client> {
-    let welcome: Welcome = client.get("/api/v1/installation").await?;
+    let texts: SignUpTexts = client.get("/api/v1/signups/texts").await?;
     let request = SignupRequest {
+        kind: MemberKind::Individual,
+        company: None,
+        mobile: None,
         login_id: LOGIN.to_owned(),
         name: "Demo Customer".to_owned(),
         email: EMAIL.to_owned(),
         password: PASSWORD.to_owned(),
-        accepted_terms: welcome.terms_version,
+        accepted_terms: texts.terms.version,
+        accepted_personal_data: texts.personal_data.map(|text| text.version),
         locale: Locale::En,
         plan: None,
     };

@@ -6,7 +6,7 @@ use innkeeper_control_plane::{
     catalogue::{Catalogue, Image, Plan, Site},
     continuity::witnesses::WitnessKey,
     hosts::rules::placement::Overcommit,
-    legal::LegalTexts,
+    legal::{ConsentTexts, LegalTexts, MemberTexts},
     nouns::Settings,
 };
 use innkeeper_wire::{
@@ -28,8 +28,11 @@ pub fn settings(networks: &[&str]) -> Settings {
     Settings {
         installation: "Small Cloud".to_owned(),
         support_email: "help@cloud.example".to_owned(),
-        terms_version: "1".to_owned(),
-        terms: LegalTexts::of_one("Be kind."),
+        texts: MemberTexts {
+            terms: ConsentTexts::of_all("1", LegalTexts::of_one("Be kind.")),
+            personal_data: None,
+            mobile_notice: None,
+        },
         privacy: None,
         company: Company::default(),
         password_length_min: 15,

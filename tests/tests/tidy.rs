@@ -141,6 +141,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
         &[
             "control-plane/src/config.rs",
             "control-plane/src/config/company.rs",
+            "control-plane/src/config/members.rs",
             "control-plane/src/config/prices.rs",
             "control-plane/src/config/mail.rs",
             "control-plane/src/config/pools.rs",

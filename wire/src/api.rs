@@ -9,6 +9,7 @@ use crate::{
     company::Company,
     host::ServerProblemCode,
     id::{AccountId, Code, ContractId, OrderId, QuoteId, ServerId, SshKeyId},
+    member::MemberKind,
     money::{HourlyRate, Money},
     price::{Prices, Tax},
     size::Bytes,
@@ -57,6 +58,8 @@ pub const SSH_KEYS_PER_ACCOUNT_MAX: usize = 50;
 pub const LOGIN_ID_LENGTH_MAX: usize = 12;
 /// Longest name of a person, in characters.
 pub const NAME_LENGTH_MAX: usize = 100;
+/// Longest name of a company, in characters.
+pub const COMPANY_LENGTH_MAX: usize = 100;
 /// Longest e-mail address, in bytes.
 pub const EMAIL_LENGTH_MAX: usize = 254;
 /// Longest mobile number as somebody may type it, in characters.
@@ -109,9 +112,10 @@ pub struct Installation {
     pub name: String,
     /// Where customers get help.
     pub support_email: String,
-    /// Version of the member terms that a sign-up must accept.
+    /// Version of the member terms.
     pub terms_version: String,
-    /// The member terms, plain text, in the language that the operator has named first; `/terms` has them in others.
+    /// The member terms of individuals, plain text, in the language that the operator has named first; `/terms` has them in
+    /// others, `/signups/texts` those of companies.
     pub terms: String,
     /// Whether `/privacy` has a privacy policy.
     #[serde(default)]
@@ -132,10 +136,13 @@ pub struct Installation {
     pub time_zone: Zone,
 }
 
-/// Asks for an individual's account.
+/// Asks for an account.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignupRequest {
+    /// Which kind of member it becomes, for good; an individual when not given.
+    #[serde(default)]
+    pub kind: MemberKind,
     /// 5 to 12 letters and digits, at least one letter; case does not distinguish (R17).
     #[schema(
         min_length = 5,
@@ -150,15 +157,27 @@ pub struct SignupRequest {
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
     )]
     pub name: String,
+    /// The company's name, for kinds that have one, and then required: 1 to 100 characters as in `name`. It is not kept of
+    /// others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
+    pub company: Option<String>,
     /// Where the confirmation goes. Its domain may be in any script, and has at most 254 characters in ASCII too.
     #[schema(format = "idn-email", max_length = 254)]
     pub email: String,
+    /// The mobile number of whoever looks after the servers, as in `/me/mobile`. Nobody verifies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 32)]
+    pub mobile: Option<String>,
     /// At least [`Installation::password_length_min`] characters, at most 128.
     #[schema(format = "password", min_length = 8, max_length = 128)]
     pub password: String,
-    /// The [`Installation::terms_version`] that was read and accepted.
+    /// The version of the terms that were read and accepted, of `/signups/texts`.
     #[schema(min_length = 1)]
     pub accepted_terms: String,
+    /// The same of the text on personal data; required where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_personal_data: Option<String>,
     /// Language for mails: `en`, `ko` or `zh-Hant`.
     pub locale: Locale,
     /// The plan that is to be ordered once the address is confirmed, if that is why. It is told to whoever follows the mailed
@@ -196,6 +215,9 @@ pub struct EmailConfirmationView {
     /// [`SignupRequest::plan`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Code>,
+    /// What kind of member: those of companies wait for an operator's approval afterwards.
+    #[serde(default)]
+    pub kind: MemberKind,
 }
 
 /// Asks for another confirmation mail. The answer is the same whether the account exists or not.
@@ -248,6 +270,12 @@ pub struct Me {
     pub login_id: String,
     /// The person's name.
     pub name: String,
+    /// What kind of member it is.
+    #[serde(default)]
+    pub kind: MemberKind,
+    /// The company's name, if it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
     /// The confirmed address, its domain in ASCII.
     pub email: String,
     /// The same for people to read, its domain in the script of its owner.

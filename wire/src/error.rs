@@ -111,6 +111,10 @@ problem_codes! {
     SecondFactorRequired = "second-factor-required", 401, "A code is needed to sign in";
     /// The account can't be used before its e-mail address is confirmed.
     EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
+    /// The password is right, and an operator has still to approve of the account (R26).
+    ApprovalPending = "approval-pending", 403, "The account waits to be approved";
+    /// The password is right, and an operator has rejected the account (R26). Its owner was told why by mail.
+    SignUpRejected = "sign-up-rejected", 403, "The sign-up was rejected";
     /// Its owner must prove again that it is he who uses the session: see `/sessions/current/proofs`.
     StepUpRequired = "step-up-required", 403, "Prove again who you are";
     /// Somebody of the staff asks for what another role may do.

@@ -23,6 +23,7 @@ pub mod image;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod locale;
+pub mod member;
 pub mod money;
 pub mod operator;
 pub mod planted;

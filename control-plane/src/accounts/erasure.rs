@@ -7,6 +7,7 @@ use innkeeper_wire::id::AccountId;
 use super::{
     Accounts,
     api_tokens::remove_tokens,
+    approval::remove_wait,
     email_change::remove_email_change,
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
     recovery::remove_reset,
@@ -160,6 +161,7 @@ impl Accounts {
         remove_email_change(tx, account)?;
         remove_factor(tx, account)?;
         remove_tokens(tx, account)?;
+        remove_wait(tx, account)?;
         self.mails.drop_of(tx, account)?;
         Ok(())
     }

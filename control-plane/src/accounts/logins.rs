@@ -29,7 +29,7 @@ impl Accounts {
         let mut accounts = Vec::new();
         for id in index.accounts {
             if let Some(account) = tx.get::<Account>(&id)?
-                && account.state != AccountState::Erased
+                && !matches!(account.state, AccountState::Rejected | AccountState::Erased)
                 && !self.has_lapsed(&account, tx.now())?
             {
                 accounts.push(account);

@@ -7,7 +7,7 @@ use innkeeper_wire::{id::AccountId, time::Timestamp};
 use super::Accounts;
 use crate::{
     accounts::rules::{
-        account::{Account, AccountState, Person},
+        account::{Account, Person, Rejection},
         letters,
     },
     credentials::rules::lockout::written_network,
@@ -47,13 +47,17 @@ impl Accounts {
         }
     }
 
-    /// Who reads mails to an account that is in use; nobody when it is not, or is erased.
+    /// Who reads mails to an account whose address is confirmed; nobody when it is not, or is erased.
     pub(crate) fn reader_of(&self, account: AccountId) -> Result<Option<Reader>, Error> {
         let found = self.ctx.read::<Account>(&account)?;
-        let Some(account) = found.filter(|account| account.state == AccountState::Active) else {
-            return Ok(None);
-        };
-        match self.person(&account) {
+        match found.filter(|account| account.state.is_confirmed()) {
+            Some(account) => self.reader_unless_erased(&account),
+            None => Ok(None),
+        }
+    }
+
+    fn reader_unless_erased(&self, account: &Account) -> Result<Option<Reader>, Error> {
+        match self.person(account) {
             Ok(person) => Ok(Some(self.reader(person))),
             Err(Error::Erased) => Ok(None),
             Err(error) => Err(error),
@@ -126,13 +130,37 @@ impl Accounts {
             MailContent::WrongCodes { from } => {
                 self.told_from(mail, &reader, from, letters::wrong_codes)?
             }
+            MailContent::ApprovalAwaited => letters::approval_awaited(sheet, &reader),
+            MailContent::Approved => letters::approved(sheet, &reader),
             MailContent::ConfirmEmail
+            | MailContent::SignUpRejected
             | MailContent::ConfirmNewEmail
             | MailContent::PasswordReset
             | MailContent::ServerReady { .. }
             | MailContent::CreateFailed { .. }
             | MailContent::ServerDeleted { .. } => return Ok(None),
         };
+        let to = reader.to;
+        Ok(Some(ReadyMail { to, letter }))
+    }
+
+    /// Writes the mail that says why an account was rejected.
+    ///
+    /// # Errors
+    /// When the account can't be read.
+    pub fn compose_rejection(&self, account: AccountId) -> Result<Option<ReadyMail>, Error> {
+        let found = self.ctx.read::<Account>(&account)?;
+        let Some((account, sealed)) = found.and_then(|mut account| {
+            let sealed = account.rejection.take()?;
+            Some((account, sealed))
+        }) else {
+            return Ok(None);
+        };
+        let Some(reader) = self.reader_unless_erased(&account)? else {
+            return Ok(None);
+        };
+        let Rejection { reason } = self.unseal(account.id, &sealed)?;
+        let letter = letters::rejected(self.mails.stationery(), &reader, &reason);
         let to = reader.to;
         Ok(Some(ReadyMail { to, letter }))
     }
@@ -227,7 +255,7 @@ impl Accounts {
         let Some((account, _)) = self.account_by_login(&login)? else {
             return Ok(());
         };
-        if account.state != AccountState::Active {
+        if !account.state.is_confirmed() {
             return Ok(());
         }
         let once = format!("locked {}", account.id);

@@ -10,12 +10,14 @@ use crate::{
     accounts::rules::{account::Account, mailbox},
     credentials::{Passwords, guesses::Guesses, rate_limits::RateLimits},
     kernel::{Caller, Ctx, Error, Tx},
+    legal::MemberTexts,
     mails::Mails,
     vault::Vault,
 };
 
 mod acts;
 mod api_tokens;
+mod approval;
 mod devices;
 mod directory;
 pub mod duties;
@@ -50,8 +52,8 @@ pub use self::{
 pub struct AccountSettings {
     /// Shortest password.
     pub password_length_min: usize,
-    /// Version of the member terms.
-    pub terms_version: String,
+    /// What members agree to.
+    pub texts: MemberTexts,
     /// Most servers of a new account.
     pub server_quota: u32,
     /// Most sign-ups in an hour, from everywhere together.
@@ -116,6 +118,8 @@ impl Accounts {
             time_zone: self.zone_of(&person),
             login_id: person.login_id,
             name: person.name,
+            kind: account.kind,
+            company: person.company,
             email_shown: mailbox::shown(&person.email),
             email: person.email,
             new_email_shown: new_email.map(|email| mailbox::shown(&email)),

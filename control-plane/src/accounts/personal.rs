@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     accounts::rules::{
-        account::{Account, Person},
+        account::{Account, Person, Rejection},
         api_token::{About, ApiTokens},
+        consent::ConsentPlace,
         email_change::{EmailChange, NewEmail},
         second_factor::SecondFactor,
         session::SessionPlace,
@@ -35,6 +36,16 @@ pub(super) trait Personal: Serialize + DeserializeOwned {
 impl Personal for Person {
     const RECORD: &'static str = Account::KIND.prefix;
     const FIELD: &'static str = "person 1";
+}
+
+impl Personal for Rejection {
+    const RECORD: &'static str = Account::KIND.prefix;
+    const FIELD: &'static str = "rejection 1";
+}
+
+impl Personal for ConsentPlace {
+    const RECORD: &'static str = Account::KIND.prefix;
+    const FIELD: &'static str = "consent place 1";
 }
 
 impl Personal for SshKeys {

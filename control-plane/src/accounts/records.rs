@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::rules::{
-        account::{Account, AccountV2, Confirmation, PendingConfirmation},
+        account::{Account, Confirmation, PendingConfirmation},
+        account_before::AccountV3,
         api_token::ApiTokens,
         email_change::EmailChange,
         password_reset::PasswordReset,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 records! {
-    Account, at "acc/" by AccountId, version 3, from 2 => AccountV2;
+    Account, at "acc/" by AccountId, version 4, from 2 => AccountV3, from 3 => AccountV3;
     // By the keyed hash of the ID.
     LoginClaim, at "login/" by String, version 2;
     // By the keyed hash of the address.
@@ -31,6 +32,7 @@ records! {
     // By the hash of its secret.
     Confirmation, at "ver/" by String, version 2;
     PendingConfirmation, at "verof/" by AccountId, version 2;
+    AwaitsApproval, at "approval/" by AccountId, version 1;
     EmailChange, at "newemail/" by AccountId, version 1;
     PasswordReset, at "reset/" by AccountId, version 1;
     SecondFactor, at "factor/" by AccountId, version 2, from 1 => SecondFactorV1;
@@ -48,6 +50,13 @@ records! {
 pub(crate) struct LoginClaim {
     /// By whom; `None` when its account was erased: nobody else shall be taken for him who had it.
     pub(crate) account: Option<AccountId>,
+}
+
+/// That an operator has to approve of an account: what its state says, to be found without looking at all of them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct AwaitsApproval {
+    /// When its address was confirmed.
+    pub(crate) since: Timestamp,
 }
 
 /// The accounts of one e-mail address, and the newest sign-ups with it that wait to be confirmed.

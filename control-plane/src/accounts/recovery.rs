@@ -6,7 +6,7 @@ use innkeeper_wire::{api::NewPasswordRequest, id::AccountId, time::Timestamp};
 use super::Accounts;
 use crate::{
     accounts::rules::{
-        account::{Account, AccountState, Person},
+        account::{Account, Person},
         letters, mailbox,
         password_reset::{PasswordReset, Wish, wish},
     },
@@ -21,7 +21,7 @@ use crate::{
 impl Accounts {
     /// Mails the IDs of an address to it, if it has any.
     pub(super) async fn send_ids(&self, email: &str) -> Result<(), Error> {
-        let Some(first) = self.active_of_email(email)?.into_iter().next() else {
+        let Some(first) = self.confirmed_of_email(email)?.into_iter().next() else {
             return Ok(());
         };
         if self.mails.is_queued(first.id, MailKind::LoginIds)?
@@ -39,7 +39,7 @@ impl Accounts {
     /// The IDs of an address, oldest first.
     pub(super) fn ids_of_email(&self, email: &str) -> Result<Vec<String>, Error> {
         let mut ids = Vec::new();
-        for account in self.active_of_email(email)? {
+        for account in self.confirmed_of_email(email)? {
             match self.person(&account) {
                 Ok(person) => ids.push(person.login_id),
                 Err(Error::Erased) => {}
@@ -49,9 +49,9 @@ impl Accounts {
         Ok(ids)
     }
 
-    fn active_of_email(&self, email: &str) -> Result<Vec<Account>, Error> {
+    fn confirmed_of_email(&self, email: &str) -> Result<Vec<Account>, Error> {
         let mut accounts = self.accounts_of_email(&mut self.look(), email)?;
-        accounts.retain(|account| account.state == AccountState::Active);
+        accounts.retain(|account| account.state.is_confirmed());
         Ok(accounts)
     }
 
@@ -61,7 +61,7 @@ impl Accounts {
             return Ok(());
         };
         let found = self.ctx.read::<Account>(&id)?;
-        let person = found.map(|account| self.person_in_use(&account));
+        let person = found.map(|account| self.person_confirmed(&account));
         let Some(person) = person.transpose()?.flatten() else {
             return Ok(());
         };
@@ -91,9 +91,9 @@ impl Accounts {
             .await
     }
 
-    /// Who an account is of that is in use.
-    fn person_in_use(&self, account: &Account) -> Result<Option<Person>, Error> {
-        if account.state != AccountState::Active {
+    /// Who an account is of that is in use, or waits for that.
+    fn person_confirmed(&self, account: &Account) -> Result<Option<Person>, Error> {
+        if !account.state.is_confirmed() {
             return Ok(None);
         }
         match self.person(account) {
@@ -200,7 +200,7 @@ impl Accounts {
             return Err(Error::LinkExpired);
         }
         let account = tx.get::<Account>(&id)?.ok_or(Error::LinkExpired)?;
-        let person = self.person_in_use(&account)?.ok_or(Error::LinkExpired)?;
+        let person = self.person_confirmed(&account)?.ok_or(Error::LinkExpired)?;
         Ok((account, person))
     }
 }

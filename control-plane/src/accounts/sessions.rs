@@ -106,6 +106,17 @@ struct Challenge {
     device: Device,
 }
 
+/// Whether an account can be signed in to; why not is said only to who has its password.
+const fn check_is_in_use(state: AccountState) -> Result<(), Error> {
+    match state {
+        AccountState::Active => Ok(()),
+        AccountState::PendingEmail => Err(Error::EmailUnconfirmed),
+        AccountState::PendingApproval => Err(Error::ApprovalPending),
+        AccountState::Rejected => Err(Error::SignUpRejected),
+        AccountState::Erased => Err(Error::BadCredentials),
+    }
+}
+
 /// A sign-in that may be looked at.
 struct Admitted {
     guess: Guess,
@@ -160,9 +171,7 @@ impl Accounts {
         if let Verdict::RightAsTyped { anew } = verdict {
             self.keep_anew(account.id, hash.as_deref(), anew).await;
         }
-        if account.state == AccountState::PendingEmail {
-            return Err(Error::EmailUnconfirmed);
-        }
+        check_is_in_use(account.state)?;
         if let Some(guess) = code_guess
             && self.has_second_factor(account.id)?
         {
@@ -453,11 +462,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        accounts::{AccountSettings, records::LoginClaim, rules::account::Consent},
+        accounts::{AccountSettings, records::LoginClaim},
         kernel::{
             gate::Answers,
             testing::{AllIsWell, ctx, open},
         },
+        legal::{ConsentTexts, LegalTexts, MemberTexts},
         mails::{Mails, rules::samples},
         vault::Vault,
     };
@@ -472,6 +482,7 @@ mod tests {
             email: "minji@example.com".to_owned(),
             password_hash: turn.hash_as_typed(password).await.expect("hashed"),
             locale: innkeeper_wire::api::Locale::Ko,
+            company: None,
             mobile: None,
             time_zone: None,
             signed_up_from: "192.0.2.1".to_owned(),
@@ -483,10 +494,9 @@ mod tests {
             id,
             person: Some(accounts.seal(id, &person).expect("sealed")),
             state: AccountState::Active,
-            consent: Consent {
-                terms_version: "2026-01".to_owned(),
-                at: Timestamp::from_millis(1),
-            },
+            kind: innkeeper_wire::member::MemberKind::Individual,
+            consents: Vec::new(),
+            rejection: None,
             created_at: Timestamp::from_millis(1),
             server_quota: 20,
             credentials: 0,
@@ -510,7 +520,11 @@ mod tests {
         let vault = Vault::create(&folder.path().join("keys")).expect("made");
         let settings = AccountSettings {
             password_length_min: 15,
-            terms_version: "2026-01".to_owned(),
+            texts: MemberTexts {
+                terms: ConsentTexts::of_all("2026-01", LegalTexts::of_one("Be kind.")),
+                personal_data: None,
+                mobile_notice: None,
+            },
             server_quota: 20,
             sign_ups_per_hour: 1,
         };

@@ -1,26 +1,26 @@
-//! Signing up (R13, R16-R19) and confirming the address (R25).
+//! Signing up (R12-R14, R16-R19) and confirming the address (R25).
 
 use innkeeper_wire::{
     api::{EmailConfirmationView, SignupAnswer, SignupRequest},
     error::FieldErrorCode,
     id::AccountId,
+    member::SignUpTexts,
     time::Timestamp,
 };
 
 use super::{
     Accounts,
-    records::{EmailIndex, LoginClaim},
+    records::{AwaitsApproval, EmailIndex, LoginClaim},
 };
 use crate::{
     accounts::rules::{
-        account::{
-            Account, AccountState, Confirmation, Consent, PendingConfirmation, Person, SignupRules,
-            check_signup,
-        },
+        account::{Account, AccountEvent, AccountState, Confirmation, PendingConfirmation, Person},
+        consent::{Consent, ConsentDocument, ConsentPlace},
         letters, mailbox,
+        sign_up::{SignupRules, check_signup},
     },
     credentials::{Asker, rate_limits::Limited},
-    kernel::{Actor, Caller, Error, Tx, field, sealed::Sealed, secret},
+    kernel::{Actor, Caller, Error, Tx, field, secret},
     mails::{ReadyMail, rules::MailContent},
 };
 
@@ -30,7 +30,7 @@ const ACCOUNTS_PER_EMAIL_MAX: usize = 10;
 const PENDING_PER_EMAIL_MAX: usize = 10;
 
 impl Accounts {
-    /// Makes an individual's account and puts the confirmation mail into the outbox, as one commit.
+    /// Makes an account and puts the confirmation mail into the outbox, as one commit.
     pub async fn sign_up(
         &self,
         caller: &Caller,
@@ -38,9 +38,13 @@ impl Accounts {
     ) -> Result<SignupAnswer, Error> {
         let limits = &self.rate_limits;
         limits.admit(Limited::SignUpForm, caller.address, self.ctx.now())?;
+        let texts = self
+            .settings
+            .texts
+            .shown(request.kind, Some(request.locale));
         let rules = SignupRules {
             password_length_min: self.settings.password_length_min,
-            terms_version: &self.settings.terms_version,
+            texts: &texts,
         };
         let request = &check_signup(request, &rules).map_err(Error::Invalid)?;
         self.end_lapsed_holder(&request.login_id).await?;
@@ -53,10 +57,11 @@ impl Accounts {
         let turn = self.passwords.turn(Asker::stranger(caller.address));
         let person = Person {
             login_id: request.login_id.clone(),
-            name: request.name.trim().to_owned(),
+            name: request.name.clone(),
+            company: request.company.clone(),
             email: request.email.clone(),
             password_hash: turn.await?.hash(&request.password).await?,
-            mobile: None,
+            mobile: request.mobile.clone(),
             locale: request.locale,
             time_zone: None,
             signed_up_from: caller.address.to_string(),
@@ -64,12 +69,12 @@ impl Accounts {
         };
         let id = AccountId::new(self.ctx.ids());
         self.make_key(id).await?;
-        let sealed = self.seal(id, &person)?;
+        let account = self.new_account(id, &person, request, &texts, caller)?;
         let cause = format!("sign up, {}", caller.request);
         let signed_up = self
             .ctx
             .commit(Actor::Visitor, &cause, |tx| {
-                self.new_account(tx, id, sealed.clone(), request)
+                self.insert_account(tx, &account, request)
             })
             .await;
         // A key that a crash leaves without an account is harmless: nothing was sealed with it. One of an
@@ -98,27 +103,44 @@ impl Accounts {
         Ok(())
     }
 
+    /// An account whose owner has agreed to these texts.
     fn new_account(
         &self,
-        tx: &mut Tx<'_>,
         id: AccountId,
-        person: Sealed<Person>,
+        person: &Person,
         request: &SignupRequest,
-    ) -> Result<SignupAnswer, Error> {
-        self.check_is_free(tx, &request.login_id)?;
-        let account = Account {
+        texts: &SignUpTexts,
+        caller: &Caller,
+    ) -> Result<Account, Error> {
+        let now = self.ctx.now();
+        let address = caller.address;
+        let from = self.seal(id, &ConsentPlace { address })?;
+        let terms = Consent::to(ConsentDocument::Terms, &texts.terms, now, from.clone());
+        let personal_data = texts.personal_data.as_ref();
+        let personal_data =
+            personal_data.map(|text| Consent::to(ConsentDocument::PersonalData, text, now, from));
+        Ok(Account {
             id,
-            person: Some(person),
+            person: Some(self.seal(id, person)?),
+            kind: request.kind,
             state: AccountState::PendingEmail,
-            consent: Consent {
-                terms_version: request.accepted_terms.clone(),
-                at: tx.now(),
-            },
-            created_at: tx.now(),
+            consents: [terms].into_iter().chain(personal_data).collect(),
+            rejection: None,
+            created_at: now,
             server_quota: self.settings.server_quota,
             credentials: 0,
-        };
-        tx.insert(&id, &account)?;
+        })
+    }
+
+    fn insert_account(
+        &self,
+        tx: &mut Tx<'_>,
+        account: &Account,
+        request: &SignupRequest,
+    ) -> Result<SignupAnswer, Error> {
+        let id = account.id;
+        self.check_is_free(tx, &request.login_id)?;
+        tx.insert(&id, account)?;
         let claim = LoginClaim { account: Some(id) };
         tx.put(&self.login_name(&request.login_id), &claim)?;
         self.list_under_email(tx, &request.email, id)?;
@@ -138,7 +160,7 @@ impl Accounts {
         account: AccountId,
     ) -> Result<(), Error> {
         let others = self.check_has_room(tx, email, account)?;
-        let is_confirmed = |other: &Account| other.state == AccountState::Active;
+        let is_confirmed = |other: &Account| other.state.is_confirmed();
         let confirmed = others.iter().filter(|other| is_confirmed(other)).count();
         // The oldest sign-ups make room.
         let mut surplus = (others.len() - confirmed + 1).saturating_sub(PENDING_PER_EMAIL_MAX);
@@ -163,9 +185,7 @@ impl Accounts {
     ) -> Result<Vec<Account>, Error> {
         let mut others = self.accounts_of_email(tx, email)?;
         others.retain(|other| other.id != account);
-        let confirmed = others
-            .iter()
-            .filter(|other| other.state == AccountState::Active);
+        let confirmed = others.iter().filter(|other| other.state.is_confirmed());
         if confirmed.count() >= ACCOUNTS_PER_EMAIL_MAX {
             let detail = "this address has too many accounts already";
             let error = field("/email", FieldErrorCode::TooMany, detail);
@@ -270,12 +290,13 @@ impl Accounts {
         Ok(EmailConfirmationView {
             email_masked: mailbox::masked(&person.email),
             login_id: person.login_id,
+            kind: account.kind,
             plan: person.wanted_plan,
         })
     }
 
     /// Confirms an address with the secret of the mailed link; it works once. From here on the account counts for
-    /// its address.
+    /// its address, and that of a company waits for an operator.
     pub async fn confirm_email(&self, caller: &Caller, secret: &str) -> Result<(), Error> {
         let hash = secret::hash(secret);
         let cause = format!("confirm e-mail, {}", caller.request);
@@ -284,10 +305,8 @@ impl Accounts {
                 let confirmation = tx.get::<Confirmation>(&hash)?.ok_or(Error::LinkExpired)?;
                 let id = confirmation.account;
                 let account = tx.get::<Account>(&id)?.ok_or(Error::LinkExpired)?;
-                if tx.now() >= confirmation.expires_at
-                    || account.state != AccountState::PendingEmail
-                    || self.has_lapsed(&account, tx.now())?
-                {
+                let is_late = tx.now() >= confirmation.expires_at;
+                if is_late || self.has_lapsed(&account, tx.now())? {
                     return Err(Error::LinkExpired);
                 }
                 let person = match self.person(&account) {
@@ -299,17 +318,23 @@ impl Accounts {
                 if tx.get::<PendingConfirmation>(&id)?.is_some() {
                     tx.remove::<PendingConfirmation>(&id)?;
                 }
-                let confirmed = Person {
+                let person = Person {
                     wanted_plan: None,
                     ..person
                 };
-                let active = Account {
-                    person: Some(self.seal(id, &confirmed)?),
-                    state: AccountState::Active,
-                    ..account
+                let person = Some(self.seal(id, &person)?);
+                let confirmed = account.after(AccountEvent::EmailConfirmed);
+                let confirmed = confirmed.ok_or(Error::LinkExpired)?;
+                let confirmed = Account {
+                    person,
+                    ..confirmed
                 };
-                tx.put(&id, &active)?;
-                self.mails.queue(tx, id, MailContent::Welcome)
+                tx.put(&id, &confirmed)?;
+                if confirmed.state == AccountState::Active {
+                    return self.mails.queue(tx, id, MailContent::Welcome);
+                }
+                tx.insert(&id, &AwaitsApproval { since: tx.now() })?;
+                self.mails.queue(tx, id, MailContent::ApprovalAwaited)
             })
             .await
     }

@@ -1,25 +1,27 @@
 //! The operator's commands about accounts: the service's side, and the text that the command line prints.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
+use anyhow::Context as _;
 use innkeeper_wire::{
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
-            ChangeQuota, EraseAccount, GetAccount, ListAccounts, PlanErasure, SearchAccounts,
-            UnlockAccount,
+            ApproveAccount, ChangeQuota, EraseAccount, GetAccount, ListAccounts,
+            ListPendingAccounts, PlanErasure, RejectAccount, SearchAccounts, UnlockAccount,
         },
     },
     error::ProblemCode,
     id::AccountId,
     operator::{
         PlanRequest, View,
-        accounts::{AccountView, AccountsPage},
+        accounts::{AccountView, AccountsPage, PendingAccount},
+        reason::{Reason, ReasonRequest},
     },
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, AdminContext, Support, Viewer, ask, view};
+use super::{Admin, AdminContext, Printed, Support, Viewer, ask, view};
 use crate::{
     accounts::{ErasurePlan, rules::account::AccountState},
     api::error::Refused,
@@ -150,6 +152,111 @@ pub(super) async fn erase(
     Ok(Nothing)
 }
 
+pub(super) async fn list_pending(
+    context: AdminContext,
+    _: Viewer,
+    _: Ask<ListPendingAccounts>,
+) -> Result<Vec<PendingAccount>, Refused> {
+    Ok(context.nouns.accounts.awaiting_approval()?)
+}
+
+pub(super) async fn approve(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<ApproveAccount>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts.approve(&caller, path, &body.reason).await?;
+    tracing::info!(account.id = %path, "an account was approved");
+    Ok(Nothing)
+}
+
+pub(super) async fn reject(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<RejectAccount>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts.reject(&caller, path, &body.reason).await?;
+    tracing::info!(account.id = %path, "an account was rejected");
+    Ok(Nothing)
+}
+
+/// `account list-pending`.
+pub async fn list_pending_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
+    let pending = ask(socket, ListPendingAccounts::ask()).await?;
+    printed.list(&pending, pending_text)
+}
+
+/// `account approve`.
+pub async fn approve_by_command(
+    socket: &Path,
+    who: &str,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    let account = pending_meant(socket, who).await?;
+    let request = ReasonRequest { reason };
+    ask(socket, ApproveAccount::at_with(account, request)).await?;
+    Ok(format!(
+        "{account} is approved; its owner is told by mail\n"
+    ))
+}
+
+/// `account reject`.
+pub async fn reject_by_command(socket: &Path, who: &str, reason: Reason) -> anyhow::Result<String> {
+    let account = pending_meant(socket, who).await?;
+    ask(
+        socket,
+        RejectAccount::at_with(account, ReasonRequest { reason }),
+    )
+    .await?;
+    Ok(format!(
+        "{account} is rejected; its owner is told why by mail\n"
+    ))
+}
+
+/// The account that waits and is called so: by its id, or the ID to sign in with.
+async fn pending_meant(socket: &Path, who: &str) -> anyhow::Result<AccountId> {
+    if let Ok(account) = who.parse() {
+        return Ok(account);
+    }
+    let pending = ask(socket, ListPendingAccounts::ask()).await?;
+    let found = pending
+        .iter()
+        .find(|pending| pending.login_id.eq_ignore_ascii_case(who));
+    let found = found.map(|pending| pending.account);
+    found.with_context(|| format!("no account with the ID `{who}` waits to be approved"))
+}
+
+fn pending_text(pending: &[PendingAccount]) -> String {
+    if pending.is_empty() {
+        return "no account waits to be approved\n".to_owned();
+    }
+    let mut text = String::new();
+    for account in pending {
+        let PendingAccount {
+            account,
+            kind,
+            login_id,
+            name,
+            company,
+            email,
+            mobile,
+            since,
+        } = account;
+        let mobile = mobile.as_deref().unwrap_or("no mobile number");
+        writeln!(
+            text,
+            "{login_id}, {}, since {since}\n  {company}\n  {name}, {email}, {mobile}\n  {account}",
+            kind.as_str()
+        )
+        .expect("a text takes all");
+    }
+    text
+}
+
 /// Whether an operator has seen what will happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmed {
@@ -205,4 +312,28 @@ fn describe(plan: &PlanAnswer) -> String {
          a mirror of the key folder still has the key until it is made anew\n"
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::{id::uuid_v7, member::MemberKind, time::Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn accounts_that_wait_read_so() {
+        assert_eq!(pending_text(&[]), "no account waits to be approved\n");
+        let at = Timestamp::from_millis(1_790_000_000_000);
+        let pending = PendingAccount {
+            account: AccountId::from_uuid(uuid_v7(at, [1; 10])),
+            kind: MemberKind::Corporate,
+            login_id: "minji90".to_owned(),
+            name: "김민지".to_owned(),
+            company: "주식회사 여관".to_owned(),
+            email: "minji@example.com".to_owned(),
+            mobile: None,
+            since: at,
+        };
+        insta::assert_snapshot!(pending_text(&[pending]));
+    }
 }

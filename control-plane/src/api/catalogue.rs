@@ -5,8 +5,9 @@ use innkeeper_wire::{
     company::LegalText,
     endpoints::{
         Ask,
-        rest::{GetCatalogue, GetInstallation, GetPrivacyPolicy, GetTerms},
+        rest::{GetCatalogue, GetInstallation, GetPrivacyPolicy, GetSignUpTexts, GetTerms},
     },
+    member::SignUpTexts,
 };
 
 use super::{auth::Visitor, context::Context, error::Refused};
@@ -25,11 +26,12 @@ pub(super) async fn installation(
 
 /// What everybody may know of an installation.
 pub(crate) fn shown(settings: &Settings) -> Installation {
+    let terms = &settings.texts.terms;
     Installation {
         name: settings.installation.clone(),
         support_email: settings.support_email.clone(),
-        terms_version: settings.terms_version.clone(),
-        terms: settings.terms.best_for(None).text.clone(),
+        terms_version: terms.version.clone(),
+        terms: terms.general.best_for(None).text.clone(),
         has_privacy_policy: settings.privacy.is_some(),
         company: settings.company.clone(),
         password_length_min: settings.password_length_min,
@@ -44,8 +46,17 @@ pub(super) async fn terms(
     _: Visitor,
     ask: Ask<GetTerms>,
 ) -> Result<LegalText, Refused> {
-    let terms = &context.nouns.settings.terms;
+    let terms = &context.nouns.settings.texts.terms.general;
     Ok(terms.best_for(ask.query.lang).clone())
+}
+
+pub(super) async fn sign_up_texts(
+    context: Context,
+    _: Visitor,
+    ask: Ask<GetSignUpTexts>,
+) -> Result<SignUpTexts, Refused> {
+    let texts = &context.nouns.settings.texts;
+    Ok(texts.shown(ask.query.kind, ask.query.lang))
 }
 
 pub(super) async fn privacy_policy(

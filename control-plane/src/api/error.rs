@@ -56,6 +56,8 @@ impl From<Error> for Refused {
             Error::StepUpRequired => plain(ProblemCode::StepUpRequired),
             Error::TokenScope(why) => detailed(ProblemCode::TokenScope, why.to_owned()),
             Error::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
+            Error::ApprovalPending => plain(ProblemCode::ApprovalPending),
+            Error::SignUpRejected => plain(ProblemCode::SignUpRejected),
             Error::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
             Error::RateLimited { retry_after_s } => later(ProblemCode::RateLimited, retry_after_s),
             Error::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),

@@ -44,6 +44,7 @@ fn endpoints() -> Router<Context> {
         .serve(catalogue::installation)
         .serve(catalogue::terms)
         .serve(catalogue::privacy_policy)
+        .serve(catalogue::sign_up_texts)
         .serve(catalogue::catalogue)
         .serve(accounts::sign_up)
         .serve(accounts::confirm_email)

@@ -13,7 +13,7 @@ use super::Finding;
 use crate::{
     blobs,
     config::{Config, company::TextFiles},
-    legal::LegalTexts,
+    legal::{ConsentTexts, LegalTexts, MemberTexts},
     owner,
     providers::mail::Mailer,
     startup,
@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let reader = Reader::find();
     let mut found = vec![
-        judge("terms", startup::read_terms(config), describe),
+        judge("terms", config.member_texts(), describe_all),
         judge(
             "portal's key",
             startup::read_portal_key(&config.portal_key_file),
@@ -48,7 +48,12 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         Some(&config.installation.terms_file),
         config.installation.privacy_file.as_ref(),
     ];
-    let texts = texts.into_iter().flatten().flat_map(TextFiles::files);
+    let of_members = config.members.files().map(|(_, files)| files);
+    let texts = texts
+        .into_iter()
+        .chain(of_members)
+        .flatten()
+        .flat_map(TextFiles::files);
     let mut files: Vec<_> = texts.map(|(_, file)| file.to_owned()).collect();
     files.push(config.portal_key_file.clone());
     files.extend(
@@ -94,6 +99,35 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     }
     found.push(data_folder(&config.data_dir, reader.as_ref()));
     found
+}
+
+/// How long each of the texts is that members agree to.
+fn describe_all(texts: &MemberTexts) -> String {
+    let MemberTexts {
+        terms,
+        personal_data,
+        mobile_notice,
+    } = texts;
+    let of = |what: &'static str, texts: &ConsentTexts| {
+        [
+            (what.to_owned(), Some(texts.general.clone())),
+            (format!("{what} of companies"), texts.corporate.clone()),
+            (format!("{what} of partners"), texts.partner.clone()),
+        ]
+    };
+    let personal_data = personal_data
+        .as_ref()
+        .map(|texts| of("personal data", texts));
+    let notice = (
+        "notice beside the mobile number".to_owned(),
+        mobile_notice.clone(),
+    );
+    let all = of("terms", terms)
+        .into_iter()
+        .chain(personal_data.into_iter().flatten())
+        .chain([notice]);
+    let all = all.filter_map(|(what, texts)| Some(format!("{what}: {}", describe(&texts?))));
+    all.collect::<Vec<_>>().join("; ")
 }
 
 /// How long a text is, in each of its languages.

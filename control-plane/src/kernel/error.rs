@@ -50,6 +50,12 @@ pub enum Error {
     /// The address is not confirmed.
     #[error("the e-mail address is not confirmed")]
     EmailUnconfirmed,
+    /// An operator has still to approve of the account.
+    #[error("the account waits to be approved")]
+    ApprovalPending,
+    /// An operator has rejected the account.
+    #[error("the sign-up was rejected")]
+    SignUpRejected,
     /// He who uses the session must prove again who he is.
     #[error("the session's user must prove again who he is")]
     StepUpRequired,

@@ -1,9 +1,9 @@
 //! Mails that leave: what each is about, and the sheet that all are written on, as plain text. What a mail says is
 //! written by the noun that it is about; who sends them and when is the outbox's business (`work/outbox`).
 //!
-//! No mail has a text in it that somebody has typed, but for names of servers, which are host names, and IDs of confirmed
-//! accounts, which are letters and digits: whoever signs up
-//! may not be whom the mail goes to, and whoever is signed in may be a thief.
+//! No mail has a text in it that a customer has typed, but for names of servers, which are host names, and IDs of confirmed
+//! accounts, which are letters and digits: whoever signs up may not be whom the mail goes to, and whoever is signed in may
+//! be a thief. What an operator gives as a reason is told in his own words.
 
 use innkeeper_wire::{
     api::{Locale, Scope},
@@ -38,6 +38,12 @@ pub enum MailContent {
     ConfirmEmail,
     /// The address is confirmed.
     Welcome,
+    /// The address of a company's account is confirmed, and an operator has to approve of it (R26).
+    ApprovalAwaited,
+    /// An operator has approved of an account.
+    Approved,
+    /// An operator has rejected an account; why stands in it.
+    SignUpRejected,
     /// A server was seen ready for the first time.
     ServerReady {
         /// Which.
@@ -198,6 +204,9 @@ macro_rules! mail_kinds {
 mail_kinds! {
     ConfirmEmail = "confirm-email",
     Welcome = "welcome",
+    ApprovalAwaited = "approval-awaited",
+    Approved = "approved",
+    SignUpRejected = "sign-up-rejected",
     ServerReady = "server-ready",
     CreateFailed = "create-failed",
     ServerDeleted = "server-deleted",

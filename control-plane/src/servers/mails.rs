@@ -37,7 +37,10 @@ impl Servers {
             }
             MailContent::ServerDeleted { server } => find(server)?
                 .map(|server| letters::deleted(sheet, &reader, &server, at, self.tombstone_days)),
-            MailContent::ConfirmEmail
+            MailContent::ApprovalAwaited
+            | MailContent::Approved
+            | MailContent::SignUpRejected
+            | MailContent::ConfirmEmail
             | MailContent::Welcome
             | MailContent::KeyAdded { .. }
             | MailContent::NewSignIn { .. }

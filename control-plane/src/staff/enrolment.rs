@@ -72,6 +72,7 @@ impl Staffs {
             login_id: &staff.name,
             name: &staff.name,
             email: &email,
+            mobile: None,
         };
         match check(password, owner, self.settings.password_length_min) {
             Some(error) => Err(Error::Invalid(vec![error])),

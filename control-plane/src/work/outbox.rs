@@ -154,7 +154,10 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         MailContent::ConfirmEmail => nouns.accounts.compose_confirmation(mail.account).await,
         MailContent::ConfirmNewEmail => nouns.accounts.compose_new_email(mail.account).await,
         MailContent::PasswordReset => nouns.accounts.compose_password_reset(mail.account).await,
+        MailContent::SignUpRejected => nouns.accounts.compose_rejection(mail.account),
         MailContent::Welcome
+        | MailContent::ApprovalAwaited
+        | MailContent::Approved
         | MailContent::KeyAdded { .. }
         | MailContent::NewSignIn { .. }
         | MailContent::SignInLocked { .. }

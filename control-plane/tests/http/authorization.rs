@@ -151,8 +151,10 @@ impl Owner {
             ..
         } = self;
         let (parameter, body) = match row.id {
-            "installation" | "terms" | "privacy_policy" | "catalog" | "me" | "second_factor"
-            | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out" => ("", json!({})),
+            "installation" | "terms" | "privacy_policy" | "sign_up_texts" | "catalog" | "me"
+            | "second_factor" | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out" => {
+                ("", json!({}))
+            }
             "sign_up" => ("", signup("another7")),
             "confirm_email" | "look_at_confirmation" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;
@@ -502,6 +504,10 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "list_failed_orders" => ("", nothing, 200),
         "retry_order" => ("ord_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", why, 404),
         "delete_any_server" => (server.as_str(), why, 202),
+        "list_pending_accounts" => ("", nothing, 200),
+        // It is in use already.
+        "approve_account" => (account, json!({ "reason": "known" }), 409),
+        "reject_account" => (account, json!({ "reason": "no such company" }), 409),
         "plan_erasure" => ("", json!({ "who": account }), 200),
         "erase_account" => (account, nothing, 204),
         "finish_recovery" => ("", json!({ "without": [] }), 400),

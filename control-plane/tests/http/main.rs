@@ -12,6 +12,7 @@ mod everybody;
 mod images;
 mod listener;
 mod mails;
+mod members;
 mod metrics;
 mod offer;
 mod operators;

@@ -5,7 +5,7 @@ use innkeeper_control_plane::{
     catalogue::{Catalogue, Image, Plan, Site},
     continuity::witnesses::WitnessKey,
     hosts::rules::placement::Overcommit,
-    legal::LegalTexts,
+    legal::{ConsentTexts, LegalTexts, MemberTexts},
     nouns::Settings,
 };
 use innkeeper_wire::{
@@ -26,6 +26,11 @@ fn company() -> Company {
     }
 }
 
+pub(crate) fn terms() -> LegalTexts {
+    let korean = text(Some(Locale::Ko), "친절하게.");
+    LegalTexts::new(text(None, "Be kind."), vec![korean])
+}
+
 /// Its settings.
 pub(crate) fn settings() -> Settings {
     let lab: innkeeper_wire::id::Code = "lab".parse().expect("a code");
@@ -33,11 +38,11 @@ pub(crate) fn settings() -> Settings {
     Settings {
         installation: "Example Cloud".to_owned(),
         support_email: "help@cloud.example".to_owned(),
-        terms_version: "2026-11".to_owned(),
-        terms: LegalTexts::new(
-            text(None, "Be kind."),
-            vec![text(Some(Locale::Ko), "친절하게.")],
-        ),
+        texts: MemberTexts {
+            terms: ConsentTexts::of_all("2026-11", terms()),
+            personal_data: None,
+            mobile_notice: None,
+        },
         privacy: Some(LegalTexts::of_one("We keep your name.")),
         company: company(),
         password_length_min: 15,

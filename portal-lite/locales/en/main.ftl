@@ -115,7 +115,7 @@ form-sending-still = Still sending…
 
 ## Sign-up
 
-sign-up-lead = For individuals. You need an e-mail address that you can read now.
+sign-up-lead = You need an e-mail address that you can read now.
 sign-up-to-order = First an account, then { $amount }: the choice is kept.
 sign-up-id = ID
 sign-up-id-hint = 5 to 12 letters and digits, with at least one letter.
@@ -130,12 +130,31 @@ sign-up-password-hint = { $count ->
 }
 sign-up-terms = Terms
 sign-up-accept = I have read the terms and accept them.
+sign-up-kind = Member type
+sign-up-kind-lead = Choose the type of member that you want to be. It cannot be changed afterwards.
+sign-up-kind-change = Choose another type
+sign-up-next = Next
+sign-up-approval = We look at the sign-up of each company: you can sign in as soon as yours is approved, and are told by mail.
+kind-individual = Individual
+kind-corporate = Corporate
+kind-partner = Partner
+kind-help-individual = For yourself. You can sign in as soon as your e-mail address is confirmed.
+kind-help-corporate = For your company. Before you can sign in, we approve the sign-up.
+kind-help-partner = For a company that sells or runs our services for others. Before you can sign in, we approve the sign-up.
+sign-up-company = Company name
+sign-up-company-hint = As it is registered.
+sign-up-mobile = Mobile number
+sign-up-mobile-hint = Of the person who looks after the servers, with the country's code, such as +82 10 1234 5678.
+sign-up-personal-data = Collection and use of personal data
+sign-up-accept-personal-data = I agree to the collection and use of my personal data.
+sign-up-accept-all = I agree to all of these.
 sign-up-do = Sign up
 sign-up-have-account = Have an account already?
 done-title = Check your mail
 done-sent-to = We have sent a link to { $email }.
 done-sent = If you have signed up here just now, a link is on its way to the address you gave.
 done-then = Open it and press the button there. After that you can sign in.
+done-then-approval = Open it and press the button there. After that we look at your sign-up; a mail tells you when you can sign in.
 done-spam = Look into your spam folder first; it may take a minute.
 resend-title = Did not get the mail?
 resend-lead = We send the link again if there is an account that waits for it. Older links then no longer work.
@@ -145,9 +164,18 @@ resend-login-required = Enter your ID or e-mail address.
 resend-do = Send the mail again
 confirm-title = Confirm your e-mail address
 confirm-text = One more click and your account is ready.
+confirm-text-approval = One more click, and your sign-up is with us to be approved.
 confirm-address = E-mail address to confirm: { $email }
 confirm-do = Confirm address
 confirm-expired = This link was used already, was replaced by a newer one, or is too old. If you cannot sign in yet, have another one sent; a day after signing up, sign up again.
+approval-title = Awaiting approval
+approval-text = Your e-mail address is confirmed, and your sign-up is being looked at.
+approval-mail = A mail tells you as soon as it is approved. Then you can sign in.
+approval-help = Questions? Write to
+approval-home = To the first page
+rejected-title = Sign-up not approved
+rejected-text = Your sign-up was not approved, so you cannot sign in to this account. The reason is in the mail that we have sent you.
+rejected-again = You can sign up again with the same e-mail address and another ID.
 
 ## Sign-in
 
@@ -624,6 +652,8 @@ problem-bad-credentials = The ID or the password is wrong. After five wrong trie
 problem-second-factor-required = To sign in, a code is needed as well.
 problem-email-unconfirmed = Your e-mail address is not confirmed yet. Open the link that we have mailed you.
 problem-token-scope = This can be done only by somebody who has signed in.
+problem-approval-pending = Your account waits to be approved. A mail tells you when you can sign in.
+problem-sign-up-rejected = Your sign-up was not approved. The reason is in the mail that we have sent you.
 problem-step-up-required = Please enter your password once more for this.
 problem-not-your-role = This is for staff with another role.
 problem-quota-exceeded = Your account's limit is reached. Delete something you no longer need, or ask support for more.
@@ -682,7 +712,7 @@ field-wrong = This is not right.
 field-taken = Somebody has this already.
 field-too-short = This is too short.
 field-weak = This password is easy to guess. Choose a longer or less common one.
-field-contains-personal-data = The password must not contain your ID, name or e-mail address.
+field-contains-personal-data = The password must not contain your ID, name, e-mail address or mobile number.
 field-outdated = The text has changed since you opened the page. Please read it again.
 field-unknown = This is not offered. Choose one of the list.
 field-reserved = This is reserved. Choose another.
@@ -720,6 +750,15 @@ sign-up-password-too-short = { $count ->
    *[other] The password must have at least { $count } characters.
 }
 sign-up-accept-required = Accept the terms to sign up.
+sign-up-company-required = Enter the company's name.
+sign-up-company-too-long = { $count ->
+    [one] The company's name must have at most { $count } character.
+   *[other] The company's name must have at most { $count } characters.
+}
+sign-up-company-link = The company's name must not contain a web address.
+sign-up-company-invisible-characters = The company's name has characters that cannot be seen. Type it anew instead of pasting it.
+sign-up-mobile-malformed = { account-mobile-malformed }
+sign-up-accept-personal-data-required = Agree to the collection and use of personal data to sign up.
 caution-accept-required = Tick the box to confirm that you have read the cautions.
 key-public-required = Paste a public key.
 key-name-too-long = { $count ->
@@ -779,7 +818,9 @@ account-email = E-mail
 account-created = Signed up
 account-key = Account number
 account-pending-email = Waits for its e-mail to be confirmed
+account-pending-approval = Awaiting approval
 account-active = In use
+account-rejected = Rejected
 account-erased = Erased
 order-login-id = By ID
 order-by-name = By name
@@ -805,6 +846,8 @@ act-deed = What
 act-by = By
 act-at = When
 deed-unlocked = Sign-in unlocked
+deed-approved = Approved
+deed-rejected = Rejected
 deed-quota-changed = Limit of servers: { $change }
 deed-server-changed = Server: { $change }
 deed-order-retried = Failed order placed once more: { $order }

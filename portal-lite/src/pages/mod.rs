@@ -1,6 +1,7 @@
 //! The pages, one module a noun: handlers, and what their templates show.
 
 pub mod account;
+pub mod approval;
 pub mod failure;
 pub mod keys;
 pub mod landing;

@@ -21,7 +21,7 @@ use innkeeper_wire::{
 use serde::Deserialize;
 use tracing::warn;
 
-use super::{Anyone, account, onward, sign_in_code, wanted_plan};
+use super::{Anyone, account, approval, onward, sign_in_code, wanted_plan};
 use crate::{
     api::{ApiError, Caller},
     cookies::{Cookie, SessionToken},
@@ -139,6 +139,12 @@ pub async fn submit(
             let mut response = sign_in_code::first(&visit, &fields, &problem)?;
             remember(&visit, &fields, &request.login, &mut response);
             Ok(response)
+        }
+        Err(ApiError::Refused(problem)) if problem.code == ProblemCode::ApprovalPending => {
+            Ok(page::redirect(approval::AWAITED))
+        }
+        Err(ApiError::Refused(problem)) if problem.code == ProblemCode::SignUpRejected => {
+            Ok(page::redirect(approval::REJECTED))
         }
         Err(error) => form::refused_or_down(&visit, SIGN_IN, &fields, error),
     }

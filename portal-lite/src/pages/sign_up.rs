@@ -1,4 +1,5 @@
-//! Signing up as an individual, and confirming the e-mail address.
+//! Signing up and confirming the e-mail address. The kind of member is chosen first (R12); what is read and filled in then
+//! differs by it, so it stays in the page's address.
 //!
 //! The mailed link shows a button and confirms only when that is pressed: mail scanners follow links. Where somebody
 //! wanted to go when he signed up is kept in his browser until he has signed in.
@@ -14,25 +15,28 @@ use axum::{
 };
 use innkeeper_wire::{
     api::{
-        EMAIL_LENGTH_MAX, EmailConfirmationRequest, EmailConfirmationView, LOGIN_ID_LENGTH_MAX,
-        NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX, ResendRequest, SignupAnswer, SignupRequest,
+        COMPANY_LENGTH_MAX, EMAIL_LENGTH_MAX, EmailConfirmationRequest, EmailConfirmationView,
+        LOGIN_ID_LENGTH_MAX, MOBILE_LENGTH_MAX, NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX,
+        ResendRequest, SignupAnswer, SignupRequest,
     },
     endpoints::{Endpoint as _, rest},
     error::{FieldErrorCode, ProblemCode},
+    member::{ConsentText, MemberKind, SignUpTextsQuery},
 };
 use serde::Deserialize;
 
-use super::{Anyone, onward, order_form, plan_in, sign_in::Next, texts, wanted_plan};
+use super::{Anyone, approval, onward, order_form, plan_in, sign_in::Next, wanted_plan};
 use crate::{
     api::ApiError,
     cookies::Cookie,
     failure::Failure,
     fields::Fields,
-    form::{self, Entered, Field, Form, Kind},
+    form::{self, Entered, Field, Form, Kind, Need},
     kept, language,
     notice::Notice,
     page::{self, Frame},
     visit::{Visit, decode, encode},
+    words,
 };
 
 /// How long the address is remembered for the page that says where the mail went.
@@ -43,6 +47,7 @@ const NEXT_KEPT: Duration = Duration::from_secs(86_400);
 /// The form to sign up.
 pub const SIGN_UP: &[Field] = &[
     Field::hidden("next"),
+    Field::hidden("kind"),
     Field {
         name: "login_id",
         pointer: "login_id",
@@ -60,12 +65,29 @@ pub const SIGN_UP: &[Field] = &[
         ..Field::TEXT
     },
     Field {
+        name: "company",
+        pointer: "company",
+        limit: Some(COMPANY_LENGTH_MAX),
+        autocomplete: "organization",
+        words: "sign-up-company",
+        ..Field::TEXT
+    },
+    Field {
         name: "email",
         pointer: "email",
         kind: Kind::Email,
         limit: Some(EMAIL_LENGTH_MAX),
         autocomplete: "email",
         words: "sign-up-email",
+        ..Field::TEXT
+    },
+    Field {
+        name: "mobile",
+        pointer: "mobile",
+        need: Need::Optional,
+        limit: Some(MOBILE_LENGTH_MAX),
+        autocomplete: "tel",
+        words: "sign-up-mobile",
         ..Field::TEXT
     },
     Field {
@@ -82,6 +104,13 @@ pub const SIGN_UP: &[Field] = &[
         pointer: "accepted_terms",
         kind: Kind::Tick,
         words: "sign-up-accept",
+        ..Field::TEXT
+    },
+    Field {
+        name: "accepted_personal_data",
+        pointer: "accepted_personal_data",
+        kind: Kind::Tick,
+        words: "sign-up-accept-personal-data",
         ..Field::TEXT
     },
 ];
@@ -101,19 +130,59 @@ pub const RESEND: &[Field] = &[
 /// The form behind the mailed link: a button.
 pub const CONFIRM: &[Field] = &[Field::hidden("token")];
 
+/// The first step: of what kind somebody wants to become a member.
+#[derive(Template)]
+#[template(path = "sign_up_kind.html")]
+struct ChooseKind {
+    frame: Frame,
+    next: String,
+    onward: String,
+    plan: Option<String>,
+    kinds: Vec<KindChoice>,
+}
+
+/// A kind of member as it is chosen: its code, its name, and what follows from choosing it.
+struct KindChoice {
+    code: &'static str,
+    word: String,
+    help: String,
+}
+
 #[derive(Template)]
 #[template(path = "sign_up.html")]
 struct SignUp {
     frame: Frame,
     form: Form,
+    /// Where the form is sent, with the kind and `next`.
+    address: String,
     /// The query that carries `next` to the sign-in page.
     onward: String,
     /// The plan that is to be ordered, if that is why.
     plan: Option<String>,
-    terms: String,
-    /// The tag of their language, if that is known.
-    terms_lang: Option<&'static str>,
-    terms_version: String,
+    kind: MemberKind,
+    terms: Shown,
+    /// How personal data is collected and used, if a consent to that is asked for.
+    personal_data: Option<Shown>,
+    /// What is said beside the mobile number, with the tag of its language.
+    mobile_notice: Option<(String, Option<&'static str>)>,
+}
+
+/// A text that is agreed to.
+struct Shown {
+    version: String,
+    /// The tag of its language, if that is known.
+    lang: Option<&'static str>,
+    text: String,
+}
+
+impl From<ConsentText> for Shown {
+    fn from(text: ConsentText) -> Self {
+        Self {
+            version: text.version,
+            lang: text.lang.map(language::tag),
+            text: text.text,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -123,6 +192,7 @@ struct Done {
     /// Where the mail went, if this browser knows.
     email: Option<String>,
     login: String,
+    kind: MemberKind,
 }
 
 #[derive(Template)]
@@ -138,7 +208,18 @@ struct Confirm {
     frame: Frame,
     /// The address that is to be confirmed, masked.
     email: Option<String>,
+    /// What kind of member it makes.
+    kind: MemberKind,
     form: Form,
+}
+
+/// As what somebody wants to sign up, and where he wants to go afterwards.
+#[derive(Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    next: String,
 }
 
 /// The mailed link's query.
@@ -148,19 +229,38 @@ pub struct Link {
     pub(super) token: String,
 }
 
-/// `GET /sign-up`
+/// `GET /sign-up`: the form once a kind is chosen. A form that was sent has one, or is of an individual.
 pub async fn show(
     Extension(visit): Anyone,
-    Query(next): Query<Next>,
+    Query(wanted): Query<Wanted>,
     entered: Entered,
 ) -> Result<Response, Failure> {
-    let form = entered.form(&visit, SIGN_UP, next.fields());
-    sign_up_page(&visit, form).await
+    let kind = kind_of(&wanted.kind).or_else(|| kind_of(entered.value("kind")));
+    let kind = kind.or_else(|| entered.is_again().then_some(MemberKind::Individual));
+    let Some(kind) = kind else {
+        return kind_page(&visit, wanted.next);
+    };
+    let blank = [("next", wanted.next.as_str()), ("kind", kind.as_str())];
+    let blank = blank.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let form = entered.form(&visit, SIGN_UP, Fields::new(blank.to_vec()));
+    sign_up_page(&visit, kind, form).await
+}
+
+/// The kind of member of this code.
+fn kind_of(code: &str) -> Option<MemberKind> {
+    let mut all = MemberKind::ALL.iter().copied();
+    all.find(|kind| kind.as_str() == code)
 }
 
 /// `POST /sign-up`
 pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
+    let given =
+        |name: &str| Some(fields.get(name).trim().to_owned()).filter(|text| !text.is_empty());
     let request = SignupRequest {
+        kind: kind_of(fields.get("kind")).unwrap_or_default(),
+        company: given("company"),
+        mobile: given("mobile"),
+        accepted_personal_data: given("accepted_personal_data"),
         login_id: fields.get("login_id").trim().to_owned(),
         name: fields.get("name").trim().to_owned(),
         email: fields.get("email").trim().to_owned(),
@@ -186,7 +286,12 @@ fn signed_up(
     request: &SignupRequest,
     answer: &SignupAnswer,
 ) -> Response {
-    let mut response = page::redirect("/sign-up/done");
+    let done = if request.kind.is_company() {
+        format!("/sign-up/done?kind={}", request.kind.as_str())
+    } else {
+        "/sign-up/done".to_owned()
+    };
+    let mut response = page::redirect(&done);
     let transport = visit.portal.transport;
     let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
     set(Cookie::Pending.set(&encode(&answer.email_shown), Some(PENDING_KEPT), transport));
@@ -199,7 +304,11 @@ fn signed_up(
 }
 
 /// `GET /sign-up/done`
-pub async fn done(Extension(visit): Anyone, headers: HeaderMap) -> Result<Response, Failure> {
+pub async fn done(
+    Extension(visit): Anyone,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let pending = Cookie::Pending.read(&headers, visit.portal.transport);
     let view = Done {
         frame: page::frame(&visit),
@@ -207,6 +316,7 @@ pub async fn done(Extension(visit): Anyone, headers: HeaderMap) -> Result<Respon
             .and_then(|text| decode(&text))
             .filter(|email| !email.is_empty()),
         login: visit.newcomer.clone().unwrap_or_default(),
+        kind: kind_of(&wanted.kind).unwrap_or_default(),
     };
     page::render(&visit, StatusCode::OK, &view)
 }
@@ -265,10 +375,10 @@ pub async fn show_confirm(
     let request = EmailConfirmationRequest {
         token: form.value("token").to_owned(),
     };
-    let mut email = None;
+    let (mut email, mut kind) = (None, MemberKind::default());
     if !request.token.is_empty() {
         match visit.ask(rest::LookAtConfirmation::with(request)).await {
-            Ok(found) => email = Some(found.email_masked),
+            Ok(found) => (email, kind) = (Some(found.email_masked), found.kind),
             Err(ApiError::Refused(problem)) if problem.code == ProblemCode::LinkExpired => {
                 form = form.with_problem(&visit, &problem);
             }
@@ -276,7 +386,7 @@ pub async fn show_confirm(
             Err(_) => {}
         }
     }
-    confirm_page(&visit, &form, email)
+    confirm_page(&visit, &form, email, kind)
 }
 
 /// `POST /confirm`
@@ -296,6 +406,12 @@ pub async fn confirm(Extension(visit): Anyone, fields: Fields) -> Result<Respons
 /// Leads on to the sign-in, with the ID filled in, and behind it to what was wanted: as this browser remembers it, or as
 /// the API does where somebody has signed up in another.
 fn confirmed(visit: &Visit, found: Option<EmailConfirmationView>) -> Response {
+    if found.as_ref().is_some_and(|found| found.kind.is_company()) {
+        let mut response = page::redirect(approval::AWAITED);
+        let clear = Cookie::Pending.clear(visit.portal.transport);
+        response.headers_mut().append(SET_COOKIE, clear);
+        return response;
+    }
     let is_known = |found: &EmailConfirmationView| visit.newcomer.as_ref() == Some(&found.login_id);
     let elsewhere = found.filter(|found| !is_known(found));
     let next = match &elsewhere {
@@ -314,18 +430,40 @@ fn confirmed(visit: &Visit, found: Option<EmailConfirmationView>) -> Response {
     response
 }
 
-async fn sign_up_page(visit: &Visit, form: Form) -> Result<Response, Failure> {
-    let installation = &visit.facts()?.installation;
-    let terms = texts::terms_or(visit, &installation.terms).await;
+fn kind_page(visit: &Visit, next: String) -> Result<Response, Failure> {
+    let choice = |kind: &MemberKind| KindChoice {
+        code: kind.as_str(),
+        word: visit.say(words::member_kind(*kind)),
+        help: visit.say(words::member_kind_help(*kind)),
+    };
+    let view = ChooseKind {
+        frame: page::frame(visit),
+        kinds: MemberKind::ALL.iter().map(choice).collect(),
+        plan: wanted_plan(visit, &next),
+        onward: onward(&next),
+        next,
+    };
+    page::render(visit, StatusCode::OK, &view)
+}
+
+async fn sign_up_page(visit: &Visit, kind: MemberKind, form: Form) -> Result<Response, Failure> {
+    let lang = Some(visit.locale);
+    let texts = visit.ask(rest::GetSignUpTexts::by(SignUpTextsQuery { kind, lang }));
+    let texts = texts.await?;
     let onward = onward(form.value("next"));
+    let joint = if onward.is_empty() { '?' } else { '&' };
+    let address = format!("/sign-up{onward}{joint}kind={}", kind.as_str());
+    let notice = texts.mobile_notice;
     let view = SignUp {
-        frame: page::frame(visit).with_form(&format!("/sign-up{onward}")),
+        frame: page::frame(visit).with_form(&address),
+        address,
         plan: wanted_plan(visit, form.value("next")),
         onward,
-        terms_lang: terms.lang.map(language::tag),
-        terms: terms.text,
-        terms_version: installation.terms_version.clone(),
-        form: form.clone(),
+        kind,
+        terms: texts.terms.into(),
+        personal_data: texts.personal_data.map(Shown::from),
+        mobile_notice: notice.map(|notice| (notice.text, notice.lang.map(language::tag))),
+        form,
     };
     page::render(visit, StatusCode::OK, &view)
 }
@@ -338,7 +476,12 @@ fn resend_page(visit: &Visit, form: &Form) -> Result<Response, Failure> {
     page::render(visit, StatusCode::OK, &view)
 }
 
-fn confirm_page(visit: &Visit, form: &Form, email: Option<String>) -> Result<Response, Failure> {
+fn confirm_page(
+    visit: &Visit,
+    form: &Form,
+    email: Option<String>,
+    kind: MemberKind,
+) -> Result<Response, Failure> {
     let token = [("token", form.value("token"))];
     let token = serde_urlencoded::to_string(token).expect("texts only");
     let mut frame = page::frame(visit);
@@ -349,9 +492,16 @@ fn confirm_page(visit: &Visit, form: &Form, email: Option<String>) -> Result<Res
     let view = Confirm {
         frame,
         email,
+        kind,
         form: form.clone(),
     };
     page::render(visit, StatusCode::OK, &view)
+}
+
+impl SignUp {
+    fn kind_word(&self) -> &'static str {
+        words::member_kind(self.kind)
+    }
 }
 
 impl Confirm {

@@ -45,16 +45,6 @@ pub async fn privacy_policy(Extension(visit): Anyone) -> Result<Response, Failur
     text_page(&visit, "privacy-title", None, text)
 }
 
-/// The terms in the visitor's language; these, of which nobody has said in which one they are, while the API does not
-/// answer.
-pub async fn terms_or(visit: &Visit, fallback: &str) -> LegalText {
-    let answer = visit.ask(GetTerms::by(wanted(visit))).await;
-    answer.unwrap_or_else(|_| LegalText {
-        lang: None,
-        text: fallback.to_owned(),
-    })
-}
-
 fn wanted(visit: &Visit) -> LegalTextQuery {
     LegalTextQuery {
         lang: Some(visit.locale),

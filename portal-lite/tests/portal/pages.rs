@@ -35,7 +35,11 @@ async fn pages_read_as_agreed() {
     let mut golden = Vec::new();
     for (name, path) in [
         ("landing", "/"),
-        ("sign_up", "/sign-up"),
+        ("sign_up_kind", "/sign-up"),
+        ("sign_up", "/sign-up?kind=individual"),
+        ("sign_up_corporate", "/sign-up?kind=corporate"),
+        ("awaiting_approval", "/sign-up/awaiting-approval"),
+        ("rejected", "/sign-up/rejected"),
         ("sign_in", "/sign-in"),
     ] {
         golden.push((name, visitor.get(path).await.stable()));

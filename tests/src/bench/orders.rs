@@ -32,6 +32,7 @@ use innkeeper_wire::{
     digest::Digest,
     host::{FEATURES, HostCapacity, HostHealth, HypervisorState, JoinRequest, Report},
     id::{Code, HostId, IdSource, QuoteId, RequestId, uuid_v7},
+    member::MemberKind,
     size::Bytes,
     time::{Clock, SystemClock, Timestamp},
 };
@@ -268,6 +269,10 @@ impl Customer {
         let visitor = caller(Actor::Visitor, number);
         let login_id = format!("bench{number:02}");
         let signup = SignupRequest {
+            kind: MemberKind::Individual,
+            company: None,
+            mobile: None,
+            accepted_personal_data: None,
             login_id: login_id.clone(),
             name: "Bench".to_owned(),
             email: format!("{login_id}@example.net"),

@@ -138,11 +138,13 @@ pub(super) async fn add_keys(steps: &mut Steps, scene: &Scene) -> anyhow::Result
 async fn fill_sign_up(scene: &Scene, login: &str, password: &str) -> anyhow::Result<()> {
     let browser = &scene.browser;
     browser.open("/sign-up").await?;
+    browser.click("kind-next").await?;
     browser.fill("login_id", login).await?;
     browser.fill("name", "Kim Mina").await?;
     browser.fill("email", EMAIL).await?;
     browser.fill("password", password).await?;
-    browser.tick("accepted_terms").await
+    browser.tick("accepted_terms").await?;
+    browser.tick("accepted_personal_data").await
 }
 
 pub(super) async fn fill_sign_in(scene: &Scene, password: &str) -> anyhow::Result<()> {

@@ -18,7 +18,12 @@ use crate::lab::{product::plan_for, report::Steps};
 
 const LANGUAGES: [&str; 3] = ["ko", "zh-Hant", "en"];
 /// What the rows alone do not show: pages that look otherwise with another query, and the page of what is not there.
-const VISITORS_TOO: [&str; 2] = ["/sign-in?next=/servers/new", "/no-such-page"];
+const VISITORS_TOO: [&str; 4] = [
+    "/sign-in?next=/servers/new",
+    "/sign-up?kind=individual",
+    "/sign-up?kind=partner",
+    "/no-such-page",
+];
 const MEMBERS_TOO: [&str; 1] = ["/servers?q=no-such-server"];
 
 /// What a page of the table can be opened with: how such paths begin, and what stands in place of `{id}`; or the name of a

@@ -410,6 +410,12 @@ password_length_min = 15
 server_quota = {server_quota}
 tombstone_days = 7
 
+[members]
+personal_data_version = "2026-11"
+personal_data_file = {{ en = "{folder}/personal-data.txt", ko = "{folder}/personal-data.ko.txt", zh-Hant = "{folder}/personal-data.zh-Hant.txt" }}
+mobile_notice_file = {{ en = "{folder}/mobile-notice.txt", ko = "{folder}/mobile-notice.ko.txt", zh-Hant = "{folder}/mobile-notice.zh-Hant.txt" }}
+partner_terms_file = {{ en = "{folder}/terms.partner.txt", ko = "{folder}/terms.partner.ko.txt", zh-Hant = "{folder}/terms.partner.zh-Hant.txt" }}
+
 [company]
 name = "Innkeeper Laboratory Co., Ltd."
 representative = "Yoon Seoyeon"

@@ -25,6 +25,7 @@ use innkeeper_wire::{
     api::{Locale, SignupRequest, SshKeyRequest},
     host::{HostCapacity, JoinRequest},
     id::{AccountId, Code, HostId, IdSource, RequestId, SshKeyId},
+    member::MemberKind,
     size::Bytes,
     time::{Clock, Timestamp},
     vm::Opening,
@@ -179,6 +180,10 @@ pub(crate) fn key(public_key: &str) -> SshKeyRequest {
 
 fn signup(number: usize) -> SignupRequest {
     SignupRequest {
+        kind: MemberKind::Individual,
+        company: None,
+        mobile: None,
+        accepted_personal_data: None,
         login_id: format!("minji{number}"),
         name: "김민지".to_owned(),
         email: format!("minji{number}@example.com"),

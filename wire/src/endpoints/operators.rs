@@ -8,7 +8,9 @@ use crate::{
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
-        accounts::{AccountSearch, AccountView, AccountsPage, AccountsQuery, QuotaRequest},
+        accounts::{
+            AccountSearch, AccountView, AccountsPage, AccountsQuery, PendingAccount, QuotaRequest,
+        },
         attention::Matter,
         audit::{AuditLine, AuditQuery},
         hosts::{HostLine, HostListQuery},
@@ -145,6 +147,16 @@ endpoints! {
 
     /// Changes how many servers an account may have.
     ChangeQuota = "change_quota": Support Post "/accounts/{account}/quota", at AccountId, with QuotaRequest => 204;
+
+    /// The accounts that wait to be approved, the first sign-up first.
+    ListPendingAccounts = "list_pending_accounts": Viewer Get "/accounts/pending" => 200 Vec<PendingAccount>;
+
+    /// Lets an account be used that waits to be approved.
+    ApproveAccount = "approve_account": Support Post "/accounts/{account}/approve", at AccountId, with ReasonRequest
+        => 204;
+
+    /// Rejects an account that waits to be approved.
+    RejectAccount = "reject_account": Support Post "/accounts/{account}/reject", at AccountId, with ReasonRequest => 204;
 
     /// What erasing an account would do.
     PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 View;

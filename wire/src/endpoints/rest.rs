@@ -14,6 +14,7 @@ use crate::{
     },
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
+    member::{SignUpTexts, SignUpTextsQuery},
 };
 
 /// Requests with one value of it do one thing, however often they are sent.
@@ -48,7 +49,11 @@ endpoints! {
     /// Everything that is offered, and what of it can be had now.
     GetCatalogue = "catalog": Anybody Get "/catalog", in "public" => 200 Catalogue;
 
-    /// Makes an individual's account; it can be used once its e-mail address is confirmed.
+    /// What is to be read before a sign-up, for one kind of member.
+    GetSignUpTexts = "sign_up_texts": Anybody Get "/signups/texts", in "sign-up", by SignUpTextsQuery => 200 SignUpTexts;
+
+    /// Makes an account. It can be used once its e-mail address is confirmed, and that of a company once an operator has
+    /// approved of it too.
     SignUp = "sign_up": Anybody Post "/signups", in "sign-up", with SignupRequest => 201 SignupAnswer;
 
     /// Confirms an e-mail address with the token of the mailed link.

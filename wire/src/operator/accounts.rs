@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{Locale, ServerAction},
     id::{AccountId, MailId, OrderId, ServerId},
+    member::MemberKind,
     time::Timestamp,
 };
 
@@ -21,8 +22,12 @@ codes! {
     pub enum AccountStanding {
         /// Its address is not confirmed.
         PendingEmail = "pending-email",
+        /// An operator has to approve of it.
+        PendingApproval = "pending-approval",
         /// In use.
         Active = "active",
+        /// An operator has rejected it.
+        Rejected = "rejected",
         /// The person was taken out of it.
         Erased = "erased",
     }
@@ -170,6 +175,10 @@ pub enum Deed {
         /// Which.
         mail: MailId,
     },
+    /// Let it be used that waited to be approved.
+    Approved,
+    /// Rejected it; its owner was told the reason.
+    Rejected,
 }
 
 impl Deed {
@@ -182,6 +191,8 @@ impl Deed {
             Self::ServerChanged { .. } => "server-changed",
             Self::OrderRetried { .. } => "order-retried",
             Self::MailDropped { .. } => "mail-dropped",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -194,4 +205,25 @@ pub struct QuotaRequest {
     pub servers: u32,
     /// Why.
     pub reason: super::reason::Reason,
+}
+
+/// An account that waits to be approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingAccount {
+    /// The account.
+    pub account: AccountId,
+    /// What kind of member it wants to be.
+    pub kind: MemberKind,
+    /// The ID to sign in with.
+    pub login_id: String,
+    /// The person's name.
+    pub name: String,
+    /// The company's name.
+    pub company: String,
+    /// The confirmed address, as people read it.
+    pub email: String,
+    /// The mobile number, which nobody has verified.
+    pub mobile: Option<String>,
+    /// When its address was confirmed.
+    pub since: Timestamp,
 }

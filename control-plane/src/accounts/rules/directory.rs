@@ -166,6 +166,7 @@ mod tests {
 
     fn person(login_id: &str, name: &str, email: &str, mobile: Option<&str>) -> Person {
         Person {
+            company: None,
             login_id: login_id.to_owned(),
             name: name.to_owned(),
             email: email.to_owned(),

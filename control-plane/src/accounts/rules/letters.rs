@@ -4,11 +4,13 @@ use innkeeper_wire::time::Timestamp;
 
 use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 
+mod approval;
 mod profile;
 mod recovery;
 mod second_factor;
 mod tokens;
 
+pub use self::approval::{approval_awaited, approved, rejected};
 pub use self::profile::{confirm_new_email, email_changed, mobile_changed};
 pub use self::recovery::{login_ids, password_changed, password_reset, password_reset_again};
 pub use self::second_factor::{

@@ -2,7 +2,10 @@
 //! Pure: neither clock nor store nor chance; time and ids come in.
 
 pub mod account;
+pub(crate) mod account_before;
+pub mod account_state;
 pub mod api_token;
+pub mod consent;
 pub mod directory;
 pub mod email_change;
 pub mod letters;
@@ -13,4 +16,5 @@ pub mod password_reset;
 pub mod quota;
 pub mod second_factor;
 pub mod session;
+pub mod sign_up;
 pub mod ssh_key;

@@ -31,6 +31,21 @@ pub struct Owner<'a> {
     pub name: &'a str,
     /// His address.
     pub email: &'a str,
+    /// His mobile number in the form of E.164, if he has given one.
+    pub mobile: Option<&'a str>,
+}
+
+/// Last digits of a mobile number that a password must not hold: however it is typed, with or without the country's code.
+const MOBILE_DIGITS: usize = 8;
+
+impl Owner<'_> {
+    /// Whether these digits have his mobile number in them.
+    fn has_mobile_in(&self, digits: &str) -> bool {
+        let number = self.mobile.unwrap_or_default();
+        let last = number.len().checked_sub(MOBILE_DIGITS);
+        let last = last.and_then(|start| number.get(start..));
+        last.is_some_and(|last| digits.contains(last))
+    }
 }
 
 /// The `modern` profile (domain-model B7): length, no personal data, not easy to guess; no classes.
@@ -57,8 +72,9 @@ pub fn check(password: &str, owner: Owner<'_>, length_min: usize) -> Option<Fiel
         .map(|text| normal(text.trim()).to_lowercase())
         .filter(|text| text.chars().count() >= PERSONAL_LENGTH_MIN)
         .collect();
-    if personal.iter().any(|text| lower.contains(text)) {
-        let detail = "the password contains your ID, name or e-mail address";
+    let digits: String = lower.chars().filter(char::is_ascii_digit).collect();
+    if personal.iter().any(|text| lower.contains(text)) || owner.has_mobile_in(&digits) {
+        let detail = "the password contains your ID, name, e-mail address or mobile number";
         return refuse(FieldErrorCode::ContainsPersonalData, detail);
     }
     let inputs: Vec<&str> = personal.iter().map(String::as_str).collect();
@@ -77,6 +93,7 @@ mod tests {
             login_id: "minji90",
             name: "Zoë Müller",
             email: "zmueller@example.com",
+            mobile: Some("+821087654321"),
         };
         check(password, owner, 15).map(|error| error.code)
     }
@@ -92,6 +109,8 @@ mod tests {
             ("password123456789", Some(Weak)),
             ("MinJi90-violet-anchor", Some(ContainsPersonalData)),
             ("violet-ZMUELLER-anchor", Some(ContainsPersonalData)),
+            ("violet 8765-4321 anchor", Some(ContainsPersonalData)),
+            ("violet 87-65-432 anchor", None),
             // However its accents are written.
             (
                 "violet zoe\u{308} mu\u{308}ller anchor",

@@ -25,6 +25,7 @@ use crate::{
     page::{self, Entry, Frame},
     pages::view,
     visit::{Member, Visit, encode},
+    words,
 };
 
 pub mod email;
@@ -91,6 +92,12 @@ struct Account {
     languages: Vec<(&'static str, &'static str)>,
     zones: Vec<String>,
     created: Moment,
+}
+
+impl Account {
+    fn kind_word(&self) -> &'static str {
+        words::member_kind(self.me.kind)
+    }
 }
 
 /// `GET /account`

@@ -147,6 +147,8 @@ fn act(visit: &Visit, act: ActLine) -> Act {
     } = act;
     let deed = match deed {
         Deed::Unlocked => visit.say("deed-unlocked"),
+        Deed::Approved => visit.say("deed-approved"),
+        Deed::Rejected => visit.say("deed-rejected"),
         Deed::QuotaChanged { before, after } => {
             let change = format!("{before} → {after}");
             language::say_with(visit.locale, "deed-quota-changed", "change", &change)

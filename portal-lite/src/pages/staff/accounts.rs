@@ -210,7 +210,9 @@ fn narrowing(visit: &Visit, query: &AccountsQuery, total: u32) -> Narrowing {
 pub(super) fn standing_key(state: AccountStanding) -> &'static str {
     match state {
         AccountStanding::PendingEmail => "account-pending-email",
+        AccountStanding::PendingApproval => "account-pending-approval",
         AccountStanding::Active => "account-active",
+        AccountStanding::Rejected => "account-rejected",
         AccountStanding::Erased => "account-erased",
     }
 }

@@ -11,6 +11,7 @@ use innkeeper_wire::{
     },
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
+    member::{ConsentText, MemberKind, SignUpTexts},
     money::{Currency, HourlyRate, Money},
     price::{Prices, Shown, Tariff, Tax, TaxName, TaxRate},
     size::Bytes,
@@ -64,6 +65,32 @@ pub(crate) fn terms(query: &str) -> LegalText {
     LegalText {
         lang: Some(if is_korean { Locale::Ko } else { Locale::En }),
         text: if is_korean { TERMS_KO } else { TERMS }.to_owned(),
+    }
+}
+
+/// What is read before a sign-up; partners have other terms.
+pub(crate) fn sign_up_texts(query: &str) -> SignUpTexts {
+    let LegalText { lang, text } = terms(query);
+    let text = if query.contains("kind=partner") {
+        "1. Partners\n\nBe partners.".to_owned()
+    } else {
+        text
+    };
+    SignUpTexts {
+        terms: ConsentText {
+            version: "2026-11".to_owned(),
+            lang,
+            text,
+        },
+        personal_data: Some(ConsentText {
+            version: "2026-12".to_owned(),
+            lang: Some(Locale::En),
+            text: "We keep your name, your address and your number.".to_owned(),
+        }),
+        mobile_notice: Some(LegalText {
+            lang: Some(Locale::En),
+            text: "Whoever uses the data of others is punished.".to_owned(),
+        }),
     }
 }
 
@@ -208,6 +235,8 @@ pub(crate) fn me() -> Me {
         id: id("acc", 1),
         login_id: "mina1".to_owned(),
         name: "김민아".to_owned(),
+        kind: MemberKind::Corporate,
+        company: Some("주식회사 항구".to_owned()),
         email: "mina@ascii.example.com".to_owned(),
         email_shown: "mina@example.com".to_owned(),
         new_email_shown: None,

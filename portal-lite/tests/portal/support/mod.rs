@@ -26,6 +26,7 @@ use innkeeper_portal_lite::{
 use innkeeper_wire::{
     api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
+    member::MemberKind,
     time::{Clock, Timestamp},
 };
 use serde::Serialize;
@@ -53,6 +54,8 @@ pub(crate) struct Book {
     pub(crate) seen: Vec<Seen>,
     /// How long every answer takes.
     pub(crate) delay: Duration,
+    /// What the link of a confirmation mail makes.
+    pub(crate) kind: MemberKind,
 }
 
 /// One request that the stub got.
@@ -80,6 +83,7 @@ impl Stub {
             refusals: HashMap::new(),
             seen: Vec::new(),
             delay: Duration::ZERO,
+            kind: MemberKind::Individual,
         })))
     }
 
@@ -165,6 +169,7 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
         "GET /installation"
             | "GET /terms"
             | "GET /privacy"
+            | "GET /signups/texts"
             | "GET /catalog"
             | "POST /signups"
             | "POST /email-confirmations"
@@ -196,6 +201,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["installation"]) => json(200, &fixtures::installation()),
         ("GET", ["catalog"]) => json(200, &book.catalogue),
         ("GET", ["terms"]) => json(200, &fixtures::terms(query)),
+        ("GET", ["signups", "texts"]) => json(200, &fixtures::sign_up_texts(query)),
         ("GET", ["privacy"]) => json(200, &fixtures::privacy_policy()),
         ("POST", ["signups"]) => json(201, &fixtures::signup()),
         ("POST", ["email-confirmations"]) => StatusCode::NO_CONTENT.into_response(),
@@ -203,6 +209,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
             200,
             &value!({
                 "email_masked": "m***@example.com", "login_id": "mina1", "plan": "m",
+                "kind": book.kind,
             }),
         ),
         ("POST", ["email-confirmations", "resend"]) => StatusCode::ACCEPTED.into_response(),
@@ -416,6 +423,8 @@ pub(crate) fn address(row: &Row) -> String {
     let path = path.replace("{action}", "power_off");
     match row.path {
         "/confirm" | "/confirm-email" | "/reset-password" => format!("{path}?token=t"),
+        // With all fields that there are.
+        "/sign-up" => "/sign-up?kind=corporate".to_owned(),
         "/servers/new/confirm" => {
             "/servers/new/confirm?quote=quo_0190b5c87f1e7c3a8e0f000000000001".to_owned()
         }
