@@ -5,7 +5,7 @@ use std::{cmp::Reverse, time::Duration};
 
 use innkeeper_wire::{
     api::{Availability, Offered},
-    id::{HostId, OrderId},
+    id::{AccountId, HostId, OrderId},
     operator::{
         attention::{Matter, MatterKind},
         hosts::{Condition, HostLine},
@@ -27,6 +27,8 @@ pub struct Facts {
     pub hosts: Vec<HostLine>,
     /// Orders that failed and were not placed once more, and when.
     pub failed_orders: Vec<(OrderId, Timestamp)>,
+    /// Accounts that wait to be approved, and since when.
+    pub waiting_accounts: Vec<(AccountId, Timestamp)>,
     /// Mails that were given up.
     pub given_up: Vec<MailLine>,
     /// Duties whose last turn failed: which, when, why.
@@ -53,6 +55,11 @@ pub fn matters(facts: &Facts, now: Timestamp) -> Vec<Matter> {
             let order = order.to_string();
             matters.push(matter(MatterKind::OrderFailed, Some(*at), order, None));
         }
+    }
+    for (account, since) in &facts.waiting_accounts {
+        let account = account.to_string();
+        let waits = matter(MatterKind::AccountWaits, Some(*since), account, None);
+        matters.push(waits);
     }
     for mail in &facts.given_up {
         let why = mail.answer.clone();
@@ -158,7 +165,7 @@ fn matter(
 mod tests {
     use innkeeper_wire::{
         host::{HostCapacity, HostFault, HostFaultCode, HostHealth},
-        id::{AccountId, MailId, ServerId, uuid_v7},
+        id::{MailId, ServerId, uuid_v7},
         operator::{
             attention::Urgency,
             hosts::{LeakedAddress, Promised, Quarantine},
@@ -320,8 +327,8 @@ mod tests {
     #[test]
     fn what_waits_of_the_installation_is_told_in_the_order_of_urgency() {
         use MatterKind::{
-            DutyFailing, HostSilent, HostUnrecorded, Leak, MailGivenUp, NoRoom, OrderFailed,
-            RecoveryOpen, StoreBehind,
+            AccountWaits, DutyFailing, HostSilent, HostUnrecorded, Leak, MailGivenUp, NoRoom,
+            OrderFailed, RecoveryOpen, StoreBehind,
         };
         let order = |number| OrderId::from_uuid(uuid_v7(at(1), [number; 10]));
         let mail = MailLine {
@@ -349,6 +356,7 @@ mod tests {
                 (order(2), at(NOW_H - 100)),
                 (order(3), at(NOW_H - 7 * 24)),
             ],
+            waiting_accounts: vec![(AccountId::from_uuid(uuid()), at(NOW_H - 20))],
             given_up: vec![mail],
             failing_duties: vec![("outbox".to_owned(), at(NOW_H - 5), "no".to_owned())],
             offered: vec![Offered {
@@ -375,6 +383,7 @@ mod tests {
                 (Urgency::Now, StoreBehind),
                 (Urgency::Today, OrderFailed),
                 (Urgency::Today, MailGivenUp),
+                (Urgency::Today, AccountWaits),
                 (Urgency::Today, OrderFailed),
                 (Urgency::Today, HostUnrecorded),
                 (Urgency::Today, NoRoom),
@@ -382,7 +391,7 @@ mod tests {
             ]
         );
         assert_eq!(found[4].subject, Some(order(2).to_string()));
-        assert_eq!(found[8].subject.as_deref(), Some("s1 at lab"));
+        assert_eq!(found[9].subject.as_deref(), Some("s1 at lab"));
         assert!(found.iter().all(|matter| !matter.advice.is_empty()));
     }
 }

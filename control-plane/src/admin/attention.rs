@@ -31,10 +31,12 @@ fn facts(context: &AdminContext) -> Result<Facts, Error> {
     let restored_from = nouns.continuity.restored_from()?;
     let is_open = nouns.ctx.gate().ask()?.is_open()?;
     let states = context.duties.states().into_iter();
+    let waiting = nouns.accounts.awaiting_approval()?.into_iter();
     let given_up = nouns.mails.given_up().into_iter();
     Ok(Facts {
         hosts: hosts::lines(nouns)?,
         failed_orders: nouns.orders.failed_and_left()?,
+        waiting_accounts: waiting.map(|it| (it.account, it.since)).collect(),
         given_up: given_up.map(mails::given_up).collect(),
         failing_duties: states.filter_map(failing).collect(),
         offered: nouns.orders.availability()?,

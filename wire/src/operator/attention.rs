@@ -43,6 +43,8 @@ codes! {
         CertificateEnds = "certificate_ends",
         /// An order failed, and was not placed once more.
         OrderFailed = "order_failed",
+        /// An account waits to be approved.
+        AccountWaits = "account_waits",
         /// A mail was given up.
         MailGivenUp = "mail_given_up",
         /// A host says that it has more than is believed without an operator.
@@ -68,6 +70,7 @@ impl MatterKind {
             | Self::NoRoom
             | Self::CertificateEnds
             | Self::OrderFailed
+            | Self::AccountWaits
             | Self::MailGivenUp => Urgency::Today,
             Self::CapacityDoubted | Self::Leak => Urgency::Soon,
         }
@@ -94,6 +97,9 @@ impl MatterKind {
             Self::NoRoom => "another host, or another pool of addresses",
             Self::CertificateEnds => "on the host: why does its agent not renew it?",
             Self::OrderFailed => "mend what is in the way, then `order retry`",
+            Self::AccountWaits => {
+                "`account list-pending`, then `account approve` or `account reject`"
+            }
             Self::MailGivenUp => "`mails list` says why; then `mails retry` or `mails drop`",
             Self::CapacityDoubted => {
                 "if the machine was extended, `host accept-capacity`; else find out why it says so"
@@ -113,7 +119,7 @@ pub struct Matter {
     /// Since when, as far as that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// What it is about: the name of a host, a duty, or a site and plan; the id of an order, a mail or a host without a name.
+    /// What it is about: the name of a host, a duty, or a site and plan; the id of an order, a mail, an account or a host without a name.
     /// Absent when it is about the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
