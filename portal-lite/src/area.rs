@@ -19,7 +19,7 @@ impl Area {
     pub const fn home(self) -> &'static str {
         match self {
             Self::Customers => "/servers",
-            Self::Staff => "/accounts",
+            Self::Staff => "/attention",
         }
     }
 

@@ -20,8 +20,16 @@ pub enum Place {
     Orders,
     /// The account.
     Account,
+    /// What needs a person, for staff.
+    Attention,
     /// All accounts, for staff.
     Accounts,
+    /// Hosts, for staff.
+    Hosts,
+    /// Mails to customers, for staff.
+    Mails,
+    /// The audit trail, for staff.
+    Audit,
 }
 
 /// Who is a page for.
@@ -85,7 +93,15 @@ pub const fn navigation(area: Area) -> &'static [Entry] {
     }
 }
 
-const STAFF_NAVIGATION: &[Entry] = &[(Place::Accounts, "/accounts", "nav-accounts")];
+const STAFF_NAVIGATION: &[Entry] = &[
+    (Place::Attention, "/attention", "nav-attention"),
+    (Place::Accounts, "/accounts", "nav-accounts"),
+    (Place::Servers, "/servers", "nav-servers"),
+    (Place::Hosts, "/hosts", "nav-hosts"),
+    (Place::Orders, "/orders", "nav-failed-orders"),
+    (Place::Mails, "/mails", "nav-mails"),
+    (Place::Audit, "/audit", "nav-audit"),
+];
 
 const NAVIGATION: &[Entry] = &[
     (Place::Servers, "/servers", "nav-servers"),

@@ -6,7 +6,7 @@ use super::{ANYONE, MEMBERS, STRANGERS};
 use crate::{
     pages::{
         sign_in as of_customers,
-        staff::{account, accounts, enrol, home, sign_in},
+        staff::{account, accounts, enrol, home, lists, sign_in},
     },
     sitemap::{Kind, Place, Row},
 };
@@ -72,5 +72,46 @@ pub const STAFF_PAGES: &[Row] = &[
         form: Some(account::QUOTA),
         handler: || get(account::ask_quota).post(account::change_quota),
         ..ACCOUNTS
+    },
+    Row {
+        path: "/attention",
+        place: Place::Attention,
+        handler: || get(lists::attention),
+        ..MEMBERS
+    },
+    Row {
+        path: "/servers",
+        place: Place::Servers,
+        query: &["q", "state", "owner", "after"],
+        handler: || get(lists::servers),
+        ..MEMBERS
+    },
+    Row {
+        path: "/hosts",
+        place: Place::Hosts,
+        query: &["q", "state", "after"],
+        handler: || get(lists::hosts),
+        ..MEMBERS
+    },
+    Row {
+        path: "/orders",
+        place: Place::Orders,
+        query: &["owner", "after"],
+        handler: || get(lists::orders),
+        ..MEMBERS
+    },
+    Row {
+        path: "/mails",
+        place: Place::Mails,
+        query: &["state", "after"],
+        handler: || get(lists::mails),
+        ..MEMBERS
+    },
+    Row {
+        path: "/audit",
+        place: Place::Audit,
+        query: &["q", "after"],
+        handler: || get(lists::audit),
+        ..MEMBERS
     },
 ];

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod accounts;
 pub mod enrol;
+pub mod lists;
 pub mod sign_in;
 
 use axum::{Extension, response::Response};
