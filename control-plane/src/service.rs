@@ -105,15 +105,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let ids = Arc::new(SystemIds { clock: SystemClock });
     let vault = open_vault(&config.key_dir(), &store).only_a_person()?;
     let nouns = Nouns::new(store.clone(), vault, Arc::clone(&clock), ids, settings);
-    let claimed = nouns
-        .accounts
-        .claim_keys()
-        .await
-        .context("recognise the keys");
-    match claimed {
-        Err(error) if error.is::<Error>() => return Err(error).only_a_person(),
-        claimed => claimed?,
-    }
+    claim_keys(&nouns).await?;
     let authority = Authority::open(
         &config.data_dir,
         &config.installation.id,
@@ -157,6 +149,15 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     store.close().await;
     fs::remove_file(&config.admin_socket).ok();
     ended.map(drop).context("the service can't go on")
+}
+
+/// Binds store and keys to each other; with others only a person can help.
+async fn claim_keys(nouns: &Nouns) -> anyhow::Result<()> {
+    let claimed = nouns.accounts.claim_keys().await;
+    match claimed.context("recognise the keys") {
+        Err(error) if error.is::<Error>() => Err(error).only_a_person(),
+        claimed => claimed,
+    }
 }
 
 /// A store that takes no more commits ends the service: only a new start, reading the journal anew, mends it.

@@ -435,18 +435,11 @@ async fn a_roll_over_refuses_no_request_of_a_host_that_follows() {
     }
 
     // The way back.
-    let former = cloud
-        .nouns
-        .hosts
-        .by_name("h3")
-        .expect("readable")
-        .expect("it joined");
-    cloud
-        .nouns
-        .hosts
-        .revoke(Actor::Operator, former)
-        .await
-        .expect("revoked");
+    let hosts = &cloud.nouns.hosts;
+    let former = hosts.by_name("h3").expect("readable");
+    let former = former.expect("it joined");
+    let revoked = hosts.revoke(Actor::Operator, former).await;
+    revoked.expect("revoked");
     let again = cloud.join_in("h3", sleeping.path()).await;
     assert_ne!(again, former);
     let back = [Agent::start(sleeping.path())];

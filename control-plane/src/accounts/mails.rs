@@ -75,6 +75,10 @@ impl Accounts {
         let Some(mut reader) = self.reader_of(account)? else {
             return Ok(None);
         };
+        if let Some(letter) = self.told_of_change(mail, &reader)? {
+            let to = reader.to;
+            return Ok(Some(ReadyMail { to, letter }));
+        }
         let sheet = self.mails.stationery();
         let letter = match &mail.content {
             MailContent::Welcome => letters::welcome(sheet, &reader),
@@ -84,12 +88,6 @@ impl Accounts {
                 let key = key.map(|key| (key.algorithm.as_str(), key.fingerprint.as_str()));
                 letters::key_added(sheet, &reader, key, queued_at)
             }
-            MailContent::NewSignIn { from } => {
-                self.told_from(mail, &reader, from, letters::new_sign_in)?
-            }
-            MailContent::SignInLocked { from } => {
-                self.told_from(mail, &reader, from, letters::sign_in_locked)?
-            }
             MailContent::LoginIds => {
                 let ids = self.ids_of_email(&reader.to)?;
                 letters::login_ids(sheet, &reader, &ids)
@@ -98,26 +96,11 @@ impl Accounts {
                 Some(until) => letters::password_reset_again(sheet, &reader, queued_at, until),
                 None => return Ok(None),
             },
-            MailContent::PasswordChanged { from } => {
-                self.told_from(mail, &reader, from, letters::password_changed)?
-            }
             MailContent::EmailChanged { to, from } => {
                 let FormerEmail(to) = self.unseal(account, to)?;
                 let from = self.unseal(account, from)?;
                 reader.to = to;
                 letters::email_changed(sheet, &reader, &from, queued_at)
-            }
-            MailContent::MobileChanged { from } => {
-                self.told_from(mail, &reader, from, letters::mobile_changed)?
-            }
-            MailContent::SecondFactorOn { from } => {
-                self.told_from(mail, &reader, from, letters::second_factor_on)?
-            }
-            MailContent::SecondFactorOff { from } => {
-                self.told_from(mail, &reader, from, letters::second_factor_off)?
-            }
-            MailContent::RecoveryCodesRenewed { from } => {
-                self.told_from(mail, &reader, from, letters::recovery_codes_renewed)?
             }
             MailContent::RecoveryCodeUsed { left, from } => {
                 let from = self.unseal(account, from)?;
@@ -127,9 +110,6 @@ impl Accounts {
                 let from = self.unseal(account, from)?;
                 letters::token_made(sheet, &reader, scopes, &from, queued_at)
             }
-            MailContent::WrongCodes { from } => {
-                self.told_from(mail, &reader, from, letters::wrong_codes)?
-            }
             MailContent::ApprovalAwaited => letters::approval_awaited(sheet, &reader),
             MailContent::Approved => letters::approved(sheet, &reader),
             MailContent::ConfirmEmail
@@ -138,10 +118,40 @@ impl Accounts {
             | MailContent::PasswordReset
             | MailContent::ServerReady { .. }
             | MailContent::CreateFailed { .. }
-            | MailContent::ServerDeleted { .. } => return Ok(None),
+            | MailContent::ServerDeleted { .. }
+            | MailContent::NewSignIn { .. }
+            | MailContent::SignInLocked { .. }
+            | MailContent::PasswordChanged { .. }
+            | MailContent::MobileChanged { .. }
+            | MailContent::SecondFactorOn { .. }
+            | MailContent::SecondFactorOff { .. }
+            | MailContent::RecoveryCodesRenewed { .. }
+            | MailContent::WrongCodes { .. } => return Ok(None),
         };
         let to = reader.to;
         Ok(Some(ReadyMail { to, letter }))
+    }
+
+    /// Writes a mail that says no more than what was changed or tried, when and from where; none of another kind.
+    fn told_of_change(
+        &self,
+        mail: &OutgoingMail,
+        reader: &Reader,
+    ) -> Result<Option<Letter>, Error> {
+        let tell = |from, write| self.told_from(mail, reader, from, write).map(Some);
+        match &mail.content {
+            MailContent::NewSignIn { from } => tell(from, letters::new_sign_in),
+            MailContent::SignInLocked { from } => tell(from, letters::sign_in_locked),
+            MailContent::PasswordChanged { from } => tell(from, letters::password_changed),
+            MailContent::MobileChanged { from } => tell(from, letters::mobile_changed),
+            MailContent::SecondFactorOn { from } => tell(from, letters::second_factor_on),
+            MailContent::SecondFactorOff { from } => tell(from, letters::second_factor_off),
+            MailContent::RecoveryCodesRenewed { from } => {
+                tell(from, letters::recovery_codes_renewed)
+            }
+            MailContent::WrongCodes { from } => tell(from, letters::wrong_codes),
+            _ => Ok(None),
+        }
     }
 
     /// Writes the mail that says why an account was rejected.

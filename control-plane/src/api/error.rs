@@ -68,20 +68,17 @@ impl From<Error> for Refused {
                 format!("this account may have {limit} of these"),
             ),
             Error::NoRoom(why) => {
-                tracing::warn!(why, "an order was refused: no host has room");
-                plain(ProblemCode::CapacityUnavailable)
+                no_room(ProblemCode::CapacityUnavailable, "no host has room", &why)
             }
             Error::RoomAway(why) => {
-                tracing::warn!(
-                    why,
-                    "an order was refused: hosts with room are not reachable"
-                );
-                plain(ProblemCode::CapacityUnreachable)
+                let reason = "hosts with room are not reachable";
+                no_room(ProblemCode::CapacityUnreachable, reason, &why)
             }
-            Error::NoAddress => {
-                tracing::warn!("an order was refused: the site has no free address");
-                plain(ProblemCode::CapacityUnavailable)
-            }
+            Error::NoAddress => no_room(
+                ProblemCode::CapacityUnavailable,
+                "the site has no free address",
+                "",
+            ),
             Error::QuoteExpired => plain(ProblemCode::QuoteExpired),
             Error::PriceChanged => plain(ProblemCode::PriceChanged),
             Error::LinkExpired => plain(ProblemCode::LinkExpired),
@@ -110,6 +107,12 @@ impl From<Error> for Refused {
         };
         Self(Box::new(problem))
     }
+}
+
+/// The refusal of an order for which there is no room; the log says which room.
+fn no_room(code: ProblemCode, reason: &str, why: &str) -> Problem {
+    tracing::warn!(why, reason, "an order was refused");
+    Problem::new(code)
 }
 
 fn detailed(code: ProblemCode, detail: String) -> Problem {

@@ -12,7 +12,7 @@ use nix::unistd::{User, geteuid};
 use super::Finding;
 use crate::{
     blobs,
-    config::{Config, company::TextFiles},
+    config::{Config, ImageConfig, company::TextFiles},
     legal::{ConsentTexts, LegalTexts, MemberTexts},
     owner,
     providers::mail::Mailer,
@@ -64,26 +64,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     );
     files.extend(config.mail.password_file.clone());
     for image in config.images.iter().filter(|image| !image.retired) {
-        let checked = blobs::check(&config.data_dir, &image.file, image.format);
-        found.push(match checked {
-            Ok(checked) => match checked.source_missing {
-                None => Finding::ok(
-                    "images",
-                    format!("{} is {}", image.code, image.file.display()),
-                ),
-                Some(why) => Finding::warning(
-                    "images",
-                    format!(
-                        "{}: its file can't be looked at ({why}); the copy of it goes on being used",
-                        image.code
-                    ),
-                ),
-            },
-            Err(error) => {
-                let why = chain(&error);
-                Finding::problem("images", format!("{}: {why}", image.code))
-            }
-        });
+        found.push(judge_image(config, image));
         files.push(image.file.clone());
     }
     if let Some(reader) = &reader {
@@ -99,6 +80,22 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     }
     found.push(data_folder(&config.data_dir, reader.as_ref()));
     found
+}
+
+fn judge_image(config: &Config, image: &ImageConfig) -> Finding {
+    let ImageConfig { code, file, .. } = image;
+    match blobs::check(&config.data_dir, file, image.format) {
+        Ok(checked) => match checked.source_missing {
+            None => Finding::ok("images", format!("{code} is {}", file.display())),
+            Some(why) => Finding::warning(
+                "images",
+                format!(
+                    "{code}: its file can't be looked at ({why}); the copy of it goes on being used"
+                ),
+            ),
+        },
+        Err(error) => Finding::problem("images", format!("{code}: {}", chain(&error))),
+    }
 }
 
 /// How long each of the texts is that members agree to.

@@ -912,3 +912,4 @@ mail-given-up = Given up
 mails-lead = What waits to be sent, and what was given up since the start of the service.
 audit-lead = Every change, with who made it and why; the newest first. Search by an id, the name of a host, or operator.
 audit-number = Number
+matter-account-waits = An account waits to be approved

@@ -837,3 +837,4 @@ mail-given-up = 포기함
 mails-lead = 보내려고 기다리는 메일과, 서비스 시작 이후 포기한 메일입니다.
 audit-lead = 모든 변경과 변경한 사람, 사유를 최신순으로 보여줍니다. ID, 호스트 이름 또는 operator로 검색할 수 있습니다.
 audit-number = 번호
+matter-account-waits = 승인을 기다리는 계정이 있습니다

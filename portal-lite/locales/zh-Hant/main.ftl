@@ -837,3 +837,4 @@ mail-given-up = 已放棄
 mails-lead = 等待寄送的郵件，以及服務啟動後已放棄的郵件。
 audit-lead = 所有變更、操作者與原因，最新者在前。可用 ID、主機名稱或 operator 搜尋。
 audit-number = 編號
+matter-account-waits = 有帳號等待核准

@@ -11,7 +11,7 @@ use innkeeper_wire::{
     id::AccountId,
     operator::{
         accounts::{AccountView, ActLine, Deed, QuotaRequest},
-        reason::{Reason, ReasonRequest},
+        reason::ReasonRequest,
     },
 };
 
@@ -194,9 +194,9 @@ pub async fn unlock(
     Path(account): Path<String>,
     fields: Fields,
 ) -> Result<Response, Failure> {
-    let reason = match reason_of::<Reason>(&visit, &fields) {
+    let reason = match reason_of(&visit, &fields) {
         Ok(reason) => reason,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let id: AccountId = id(&account)?;
     let request = ReasonRequest { reason };
@@ -225,9 +225,9 @@ pub async fn change_quota(
         let complaints = [("servers", FieldErrorCode::Malformed)];
         return Ok(form::complaint(&visit, &fields, &complaints));
     };
-    let reason = match reason_of::<Reason>(&visit, &fields) {
+    let reason = match reason_of(&visit, &fields) {
         Ok(reason) => reason,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let id: AccountId = id(&account)?;
     let request = QuotaRequest { servers, reason };

@@ -468,6 +468,7 @@ fn matter_key(kind: MatterKind) -> &'static str {
         MatterKind::MailGivenUp => "matter-mail-given-up",
         MatterKind::CapacityDoubted => "matter-capacity-doubted",
         MatterKind::Leak => "matter-leak",
+        MatterKind::AccountWaits => "matter-account-waits",
     }
 }
 

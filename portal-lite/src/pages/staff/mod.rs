@@ -7,7 +7,11 @@ pub mod lists;
 pub mod sign_in;
 
 use axum::{Extension, response::Response};
-use innkeeper_wire::{error::FieldErrorCode, operator::reason::REASON_LENGTH_MAX, staff::Role};
+use innkeeper_wire::{
+    error::FieldErrorCode,
+    operator::reason::{REASON_LENGTH_MAX, Reason},
+    staff::Role,
+};
 
 use super::Anyone;
 use crate::{
@@ -37,7 +41,7 @@ pub async fn home(Extension(visit): Anyone) -> Result<Response, Failure> {
 }
 
 /// What is wrong with a reason, before anybody is asked.
-fn reason_of<T: std::str::FromStr>(visit: &Visit, fields: &Fields) -> Result<T, Response> {
+fn reason_of(visit: &Visit, fields: &Fields) -> Result<Reason, Box<Response>> {
     let text = fields.get("reason").trim();
     text.parse().map_err(|_| {
         let code = if text.is_empty() {
@@ -47,7 +51,7 @@ fn reason_of<T: std::str::FromStr>(visit: &Visit, fields: &Fields) -> Result<T, 
         } else {
             FieldErrorCode::Malformed
         };
-        form::complaint(visit, fields, &[("reason", code)])
+        Box::new(form::complaint(visit, fields, &[("reason", code)]))
     })
 }
 

@@ -49,7 +49,6 @@ pub const SIGN_IN: &[Field] = &[
         limit: Some(PASSWORD_LENGTH_MAX),
         autocomplete: "current-password",
         words: "sign-in-password",
-        ..Field::TEXT
     },
     Field {
         name: "code",
@@ -59,7 +58,6 @@ pub const SIGN_IN: &[Field] = &[
         limit: Some(CODE_LENGTH_MAX),
         autocomplete: "one-time-code",
         words: "staff-code",
-        ..Field::TEXT
     },
 ];
 
