@@ -43,6 +43,13 @@ const AT_THE_PORTAL: Visitor<'_> = Visitor {
     token: None,
 };
 
+const fn at_the_portal(token: Option<&str>) -> Visitor<'_> {
+    Visitor {
+        token,
+        ..AT_THE_PORTAL
+    }
+}
+
 fn door(setting: &Setting) -> Router {
     let identity = Context {
         nouns: setting.nouns.clone(),
@@ -265,10 +272,7 @@ async fn each_role_gets_at_what_is_its_own_by_the_staffs_door() {
                 let token = of_role(&setting, Role::Admin).await;
                 let token = Some(token.as_str());
                 for token in [None, token] {
-                    let visitor = Visitor {
-                        token,
-                        ..AT_THE_PORTAL
-                    };
+                    let visitor = at_the_portal(token);
                     assert_eq!(ask(visitor).await, 404, "{}", row.id);
                 }
                 assert_eq!(
@@ -287,28 +291,19 @@ async fn each_role_gets_at_what_is_its_own_by_the_staffs_door() {
             other => panic!("{}: {other:?} does not come in by this door", row.id),
         };
         for token in [None, Some("made-up"), Some(customer.as_str())] {
-            let visitor = Visitor {
-                token,
-                ..AT_THE_PORTAL
-            };
+            let visitor = at_the_portal(token);
             assert_eq!(ask(visitor).await, 401, "{}", row.id);
         }
         // Those who may not come first: what is done may be done once.
         for role in Role::ALL.iter().filter(|role| !role.may(needed)) {
             let token = of_role(&setting, *role).await;
             let token = Some(token.as_str());
-            let visitor = Visitor {
-                token,
-                ..AT_THE_PORTAL
-            };
+            let visitor = at_the_portal(token);
             assert_eq!(ask(visitor).await, 403, "{} {role:?}", row.id);
         }
         let token = of_role(&setting, needed).await;
         let token = Some(token.as_str());
-        let visitor = Visitor {
-            token,
-            ..AT_THE_PORTAL
-        };
+        let visitor = at_the_portal(token);
         assert_eq!(ask(visitor).await, status, "{}", row.id);
     }
 }
