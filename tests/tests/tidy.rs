@@ -58,7 +58,7 @@ const LAYERS: [&[&str]; 19] = [
 
 /// Likewise the portal's: what is said, who asks for what, how a page looks, the pages, what stands before them.
 const PORTAL_LAYERS: [&[&str]; 15] = [
-    &["area"],
+    &["area", "qr"],
     &["config", "cookies", "assets", "language", "notice"],
     &["words", "api"],
     &["format", "failure"],
@@ -145,6 +145,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
             "control-plane/src/config/prices.rs",
             "control-plane/src/config/mail.rs",
             "control-plane/src/config/pools.rs",
+            "control-plane/src/config/staff.rs",
             "control-plane/src/hosts/rules/placement.rs",
         ],
     ),
@@ -328,6 +329,7 @@ fn records_are_written_by_nouns_and_unguarded_reads_are_few() {
         "mails",
         "orders",
         "servers",
+        "staff",
     ];
     let (mut peeks, mut breaches) = (0, Vec::new());
     for file in sources(&root().join("control-plane/src")) {

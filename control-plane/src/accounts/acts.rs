@@ -57,16 +57,19 @@ impl Accounts {
         id: AccountId,
         request: &QuotaRequest,
     ) -> Result<(), Error> {
-        let QuotaRequest { servers, reason } = request;
-        if *servers > QUOTA_MAX {
-            let error = field("/servers", FieldErrorCode::TooMany, "this is too many");
+        let QuotaRequest {
+            server_quota,
+            reason,
+        } = request;
+        if *server_quota > QUOTA_MAX {
+            let error = field("/server_quota", FieldErrorCode::TooMany, "this is too many");
             return Err(Error::Invalid(vec![error]));
         }
         let cause = format!("change the quota of {id}, {}", caller.request);
         self.ctx
             .commit(caller.actor, &cause, |tx| {
                 let account = living(tx, id)?;
-                let (before, after) = (account.server_quota, *servers);
+                let (before, after) = (account.server_quota, *server_quota);
                 let changed = Account {
                     server_quota: after,
                     ..account

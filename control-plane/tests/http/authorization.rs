@@ -490,7 +490,7 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "get_account" => (account, nothing, 200),
         "unlock_account" => (account, json!({ "reason": "he has called" }), 204),
         "change_quota" => {
-            let body = json!({ "servers": 30, "reason": "he has paid" });
+            let body = json!({ "server_quota": 30, "reason": "he has paid" });
             (account, body, 204)
         }
         "list_all_servers" => ("", nothing, 200),

@@ -158,7 +158,7 @@ async fn support_changes_how_many_servers_an_account_may_have() {
     let token = setting.customer("minji90").await;
     let account = account_of(&setting, &token).await;
     let change = async |servers: u32| {
-        let body = json!({ "servers": servers, "reason": "pays well" });
+        let body = json!({ "server_quota": servers, "reason": "pays well" });
         ask_as(&setting, &staff, "change_quota", &account, body).await
     };
     change(1_001).await.expect(422);

@@ -202,7 +202,7 @@ impl Deed {
 #[serde(deny_unknown_fields)]
 pub struct QuotaRequest {
     /// How many from now on, at most [`QUOTA_MAX`].
-    pub servers: u32,
+    pub server_quota: u32,
     /// Why.
     pub reason: super::reason::Reason,
 }

@@ -39,7 +39,7 @@ pub const UNLOCK: &[Field] = &[REASON];
 pub const QUOTA: &[Field] = &[
     Field {
         name: "servers",
-        pointer: "servers",
+        pointer: "server_quota",
         words: "staff-quota",
         ..Field::TEXT
     },
@@ -221,7 +221,7 @@ pub async fn change_quota(
     Path(account): Path<String>,
     fields: Fields,
 ) -> Result<Response, Failure> {
-    let Ok(servers) = fields.get("servers").trim().parse() else {
+    let Ok(server_quota) = fields.get("servers").trim().parse() else {
         let complaints = [("servers", FieldErrorCode::Malformed)];
         return Ok(form::complaint(&visit, &fields, &complaints));
     };
@@ -230,7 +230,10 @@ pub async fn change_quota(
         Err(refused) => return Ok(*refused),
     };
     let id: AccountId = id(&account)?;
-    let request = QuotaRequest { servers, reason };
+    let request = QuotaRequest {
+        server_quota,
+        reason,
+    };
     match visit.ask(ChangeQuota::at_with(id, request)).await {
         Ok(_) => Ok(done(&visit, id)),
         Err(error) => form::refused(&visit, QUOTA, &fields, error),
