@@ -520,7 +520,8 @@ async fn a_link_tells_its_address_without_being_used_up() {
     for _ in 0..3 {
         let found = setting.post(path, None, body.clone()).await.expect(200);
         let told = json!({
-            "email_masked": "m***@example.com", "login_id": "minji90", "plan": "m",
+            "email_masked": "m***@example.com", "login_id": "minji90", "kind": "individual",
+            "plan": "m",
         });
         assert_eq!(found, told);
     }

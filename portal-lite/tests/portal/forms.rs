@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::support::{Browser, Stub, TOKEN, fixtures, invalid};
 
 const SIGN_UP: &[(&str, &str)] = &[
+    ("kind", "individual"),
     ("login_id", "mina1"),
     ("name", "김민아"),
     ("email", "mina@example.com"),
@@ -22,7 +23,7 @@ const SIGN_UP: &[(&str, &str)] = &[
 async fn a_sign_up_reaches_the_api_and_says_where_the_mail_went() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await.speaking("ko");
-    visitor.get("/sign-up").await;
+    visitor.get("/sign-up?kind=individual").await;
     let answer = visitor.post("/sign-up", SIGN_UP).await;
     assert_eq!(
         (answer.status, answer.header("location")),
@@ -56,7 +57,7 @@ async fn a_sign_up_reaches_the_api_and_says_where_the_mail_went() {
 async fn errors_stand_beside_their_fields_and_input_is_kept() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await;
-    visitor.get("/sign-up").await;
+    visitor.get("/sign-up?kind=individual").await;
     let problem = invalid(&[
         ("/login_id", FieldErrorCode::Taken),
         ("/password", FieldErrorCode::Weak),
@@ -102,14 +103,14 @@ async fn errors_stand_beside_their_fields_and_input_is_kept() {
 async fn new_terms_are_fetched_when_the_old_ones_were_accepted() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await;
-    visitor.get("/sign-up").await;
+    visitor.get("/sign-up?kind=individual").await;
     let before = stub.calls("GET /installation").len();
     stub.refuse(
         "POST /signups",
         invalid(&[("/accepted_terms", FieldErrorCode::Outdated)]),
     );
     visitor.post("/sign-up", SIGN_UP).await;
-    visitor.get("/sign-up").await;
+    visitor.get("/sign-up?kind=individual").await;
     assert_eq!(stub.calls("GET /installation").len(), before + 1);
 }
 
@@ -148,7 +149,8 @@ async fn a_kind_is_chosen_first_and_kept_on_every_way_back_to_the_form() {
     ] {
         assert!(page.body.contains(part), "{part}");
     }
-    let mut fields = SIGN_UP.to_vec();
+    // All but the kind.
+    let mut fields = SIGN_UP[1..].to_vec();
     fields.extend([
         ("kind", "partner"),
         ("next", next),
@@ -447,7 +449,7 @@ async fn a_key_is_shown_to_be_copied_and_renamed() {
 async fn lengths_are_refused_with_their_limit() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await;
-    visitor.get("/sign-up").await;
+    visitor.get("/sign-up?kind=individual").await;
     let problem = invalid(&[
         ("/name", FieldErrorCode::TooLong),
         ("/password", FieldErrorCode::TooShort),
@@ -474,7 +476,7 @@ async fn long_waits_are_said_in_minutes() {
         (2_636, "zh-Hant", "請於 44 分鐘後再試。"),
     ] {
         let mut visitor = Browser::new(&stub).await.speaking(language);
-        visitor.get("/sign-up").await;
+        visitor.get("/sign-up?kind=individual").await;
         let mut problem = Problem::new(ProblemCode::RateLimited);
         problem.retry_after_s = Some(seconds);
         stub.refuse("POST /signups", problem);
@@ -593,7 +595,7 @@ async fn actions_are_passed_on_and_conflicts_are_said() {
 #[tokio::test]
 async fn with_the_api_away_pages_say_so_and_forms_keep_their_input() {
     let mut visitor = Browser::without_api().await;
-    for path in ["/", "/sign-up"] {
+    for path in ["/", "/sign-up?kind=individual"] {
         let page = visitor.get(path).await;
         assert_eq!(page.status, 503, "{path}");
         assert!(
@@ -630,7 +632,7 @@ async fn with_the_api_away_pages_say_so_and_forms_keep_their_input() {
 async fn facts_outlive_a_short_absence_of_the_api() {
     let stub = Stub::new();
     let mut visitor = Browser::new(&stub).await;
-    assert_eq!(visitor.get("/sign-up").await.status, 200);
+    assert_eq!(visitor.get("/sign-up?kind=individual").await.status, 200);
     stub.refuse("POST /signups", Problem::new(ProblemCode::Unavailable));
     let page = visitor.post("/sign-up", SIGN_UP).await;
     assert_eq!(page.status, 200);

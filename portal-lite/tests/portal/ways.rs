@@ -524,7 +524,9 @@ async fn a_link_that_is_opened_in_another_browser_leads_on_with_id_and_plan() {
     let in_the_bar = "class=\"button\" href=\"/sign-up?next=%2Fservers%2Fnew%3Fplan%3Dm\"";
     assert!(page.body.contains(in_the_bar), "{}", page.body);
     let next = page.hidden("next");
-    visitor.post("/sign-up", &[("next", &next)]).await;
+    visitor.get(&format!("{onward}&kind=individual")).await;
+    let fields = [("kind", "individual"), ("next", next.as_str())];
+    visitor.post("/sign-up", &fields).await;
     assert_eq!(stub.calls("POST /signups")[0].body["plan"], "m");
 
     // What another account has left there is not this one's.
@@ -571,8 +573,9 @@ async fn pages_about_the_mail_say_nothing_untrue() {
     assert!(empty.body.contains("id=\"login-error\""));
     assert!(stub.calls("POST /email-confirmations/resend").is_empty());
     // The mail of another account went elsewhere.
-    visitor.get("/sign-up").await;
-    visitor.post("/sign-up", &[("login_id", "mina1")]).await;
+    visitor.get("/sign-up?kind=individual").await;
+    let fields = [("kind", "individual"), ("login_id", "mina1")];
+    visitor.post("/sign-up", &fields).await;
     visitor
         .post("/sign-up/resend", &[("login", "other1")])
         .await;

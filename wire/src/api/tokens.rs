@@ -1,6 +1,6 @@
 //! Tokens with which programs use the API on behalf of an account, and what each may do.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 use crate::{id::TokenId, time::Timestamp};
@@ -81,6 +81,7 @@ pub struct ApiTokenRequest {
     pub scopes: Vec<Scope>,
     /// In how many days it ends.
     #[schema(minimum = 1, maximum = 365)]
+    #[serde(deserialize_with = "whole")]
     pub days: u32,
     /// Addresses and networks from which it is taken; from everywhere when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -101,5 +102,37 @@ pub struct NewApiToken {
 impl std::fmt::Debug for NewApiToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "NewApiToken({})", self.token.id)
+    }
+}
+
+/// A whole number as JSON Schema has it: `28.0` is one.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let of_float = |float: f64| {
+        let is_whole = float.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&float);
+        is_whole.then(|| format!("{float:.0}").parse().ok())?
+    };
+    let whole = number.as_u64().or_else(|| of_float(number.as_f64()?));
+    let whole = whole.and_then(|whole| u32::try_from(whole).ok());
+    whole.ok_or_else(|| D::Error::custom("this is no number of days"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_whole_however_they_are_written() {
+        let days = |text: &str| {
+            let json = format!(r#"{{"name":"ci","scopes":["read"],"days":{text}}}"#);
+            serde_json::from_str::<ApiTokenRequest>(&json)
+                .ok()
+                .map(|request| request.days)
+        };
+        assert_eq!(days("28"), Some(28));
+        assert_eq!(days("28.0"), Some(28));
+        for text in ["28.5", "-1", "-1.0", "1e30", "\"28\"", "null"] {
+            assert_eq!(days(text), None, "{text}");
+        }
     }
 }
