@@ -1,4 +1,4 @@
-//! Puts the running service together: store, application, three listeners, duties; and takes it apart again.
+//! Puts the running service together: store, application, listeners, duties; and takes it apart again.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use innkeeper_wire::{
     time::{Clock, SystemClock},
 };
 use rand::{TryRngCore as _, rngs::OsRng};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,7 +39,7 @@ use crate::{
     authority::{Authority, CertificateRenewal},
     blobs::{Blobs, ImportError, import_all},
     catalogue::{Catalogue, Image},
-    config::{Config, staff::StaffConfig},
+    config::Config,
     continuity::witnesses::WitnessKey,
     kernel::{
         Error,
@@ -63,6 +63,10 @@ use crate::{
         upkeep::{Checkpoints, ExpiredEntries},
     },
 };
+
+mod staff_door;
+
+use self::staff_door::StaffDoor;
 
 /// After a stop was asked for, everything has this long to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -274,59 +278,6 @@ fn listen(
     let admin = admin_listener(admin, context, stop.clone());
     tasks.spawn("the admin socket", admin);
     Ok(())
-}
-
-/// What the staff's door is made of.
-struct StaffDoor<'a> {
-    config: &'a StaffConfig,
-    socket: TcpListener,
-    portal_key: Digest,
-}
-
-impl<'a> StaffDoor<'a> {
-    /// None when the configuration has none.
-    fn of(
-        config: &'a Config,
-        socket: Option<TcpListener>,
-        portal_key: Option<Digest>,
-    ) -> Option<Self> {
-        Some(Self {
-            config: config.staff.as_ref()?,
-            socket: socket?,
-            portal_key: portal_key?,
-        })
-    }
-
-    fn serve(
-        self,
-        admin: AdminContext,
-        rest: Context,
-        descriptors: u64,
-        stop: &CancellationToken,
-    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-        let Self {
-            config,
-            socket,
-            portal_key,
-        } = self;
-        say_where("the staff's door", &socket)?;
-        // Who the portal's visitor is only the portal says.
-        let identity = Context {
-            portal_key,
-            trusted_proxies: Arc::default(),
-            ..rest
-        };
-        let sources = Arc::new(config.sources.clone());
-        let router = admin::staff_router(admin, identity, sources);
-        let places = ports::staff(descriptors, &config.sources);
-        Ok(innkeeper_listener::serve(
-            socket,
-            router,
-            places,
-            DRAIN,
-            stop.clone(),
-        ))
-    }
 }
 
 /// What can be ordered, with the images taken in.

@@ -45,8 +45,15 @@ pub(super) struct People {
 
 impl Follower for People {
     fn applied(&self, _: u64, write: &Write) {
-        if let Some(account) = name_in::<Account>(write.key()) {
-            lock(&self.written).insert(account);
+        let Some(account) = name_in::<Account>(write.key()) else {
+            return;
+        };
+        lock(&self.written).insert(account);
+        // It may have been erased, and nobody may look for a long time. Who looks just now notes it with the next look.
+        if let Ok(mut kept) = self.directory.try_lock()
+            && let Some(directory) = &mut *kept
+        {
+            directory.forget(account);
         }
     }
 }

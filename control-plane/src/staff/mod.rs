@@ -6,7 +6,7 @@ use std::sync::Arc;
 use innkeeper_wire::{
     error::FieldErrorCode,
     id::StaffId,
-    staff::{AddStaffRequest, Role, StaffInvitation, StaffMe, StaffMember, StaffStanding},
+    staff::{AddStaffRequest, Role, StaffInvitation, StaffMe, StaffMember},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
@@ -156,12 +156,13 @@ impl Staffs {
     /// All of them, in the order in which they came.
     pub fn list(&self) -> Result<Vec<StaffMember>, Error> {
         let all = self.ctx.list_all::<Staff>(None, STAFF_MAX)?;
+        let epoch = self.ctx.store().epoch();
         let members = all.into_iter().map(|(_, found)| {
             let staff = found.value;
             let Email(email) = self.unseal(staff.id, &staff.email)?;
             Ok(StaffMember {
                 id: staff.id,
-                standing: self.standing(&staff),
+                standing: staff.standing(epoch),
                 name: staff.name,
                 role: staff.role,
                 email,
@@ -179,10 +180,6 @@ impl Staffs {
             name: staff.name,
             role: staff.role,
         })
-    }
-
-    fn standing(&self, staff: &Staff) -> StaffStanding {
-        staff.standing(self.ctx.store().epoch())
     }
 
     fn named(&self, name: &str) -> Result<StaffId, Error> {

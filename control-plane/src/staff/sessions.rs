@@ -13,7 +13,9 @@ use super::{
     rules::{Credentials, SESSION_IDLE, SESSION_LIFE, Staff},
 };
 use crate::{
-    credentials::{Asker, Verdict, rate_limits::Limited},
+    credentials::{
+        Asker, Verdict, guesses::Reached, rate_limits::Limited, rules::lockout::written_network,
+    },
     kernel::{Actor, Asked, Caller, Error, Tx, secret},
 };
 
@@ -64,13 +66,24 @@ impl Staffs {
         self.guesses.check(&guess, now)?;
         let turn = self.passwords.turn(Asker::stranger(caller.address)).await?;
         // Within the turn, and before password and code are looked at: a crash in between forgives nothing.
-        self.guesses.count(&guess, now).await?;
+        let reached = self.guesses.count(&guess, now).await?;
         let found = self.who_can_sign_in(&mut self.look(), &name)?;
         let hash = found.as_ref().map(|(_, kept)| kept.password_hash.clone());
         let verdict = turn.verify(&request.password, hash).await?;
         let staff = match found {
             Some((staff, _)) if verdict != Verdict::Wrong => staff,
-            Some(_) | None => return Err(Error::BadCredentials),
+            Some((staff, _)) => {
+                if reached != Reached::Few {
+                    let network = written_network(caller.address);
+                    tracing::warn!(
+                        staff.name,
+                        network,
+                        "wrong passwords lock somebody of the staff out"
+                    );
+                }
+                return Err(Error::BadCredentials);
+            }
+            None => return Err(Error::BadCredentials),
         };
         let cause = format!("{} of the staff signs in, {}", staff.name, caller.request);
         let staff = self

@@ -11,6 +11,7 @@ mod second_factor;
 mod security;
 mod servers;
 mod serving;
+mod sign_ups;
 mod style;
 mod support;
 mod texts;
