@@ -138,7 +138,7 @@ impl Nouns {
             mails.clone(),
             account_settings(&settings),
         );
-        let staff = Staffs::new(ctx.clone(), vault, staff_settings(&settings));
+        let staff = Staffs::new(ctx.clone(), vault, mails.clone(), staff_settings(&settings));
         let billing = Billing::new(ctx.clone());
         let hosts = Hosts::new(
             ctx.clone(),

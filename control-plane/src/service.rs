@@ -43,7 +43,7 @@ use crate::{
     continuity::witnesses::WitnessKey,
     kernel::{
         Error,
-        duty::{Duties, Duty},
+        duty::{Duties, Duty, Turn},
     },
     known,
     maintenance::{self, trail_pages::Trail},
@@ -52,6 +52,7 @@ use crate::{
     ports::{self, AgentPlaces},
     providers::mail::Mailer,
     servers::duties::UnseenServers,
+    staff::duties::StaffAlerts,
     startup::{self, Files, Sockets, say_where},
     store::{JournalError, OpenError, Options, Store},
     tasks::Tasks,
@@ -126,7 +127,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let metrics = Metrics::new().context("define metrics")?;
     authority.remind();
     let driver = Duties::new(clock);
-    for duty in duties(&nouns, &authority, files.mailer, &metrics) {
+    for duty in duties(&nouns, &authority, files.mailer, &metrics, &driver) {
         tasks.spawn(duty.name(), driver.drive(duty, stop.clone()));
     }
     let parts = Parts {
@@ -174,11 +175,18 @@ async fn until_stopped(store: Store, stop: CancellationToken) {
 }
 
 /// All duties: how often each has a turn, its name, what it does, and what else wakes it.
-fn duties(nouns: &Nouns, authority: &Authority, mailer: Mailer, metrics: &Metrics) -> Vec<Duty> {
+fn duties(
+    nouns: &Nouns,
+    authority: &Authority,
+    mailer: Mailer,
+    metrics: &Metrics,
+    driver: &Duties,
+) -> Vec<Duty> {
     let (ctx, accounts) = (&nouns.ctx, &nouns.accounts);
     let outbox = Outbox::new(nouns.clone(), mailer, metrics.clone());
     let sign_ups = LapsedSignUps::new(accounts.clone());
     let renewal = CertificateRenewal(authority.clone());
+    let alerts = staff_alerts(nouns.clone(), driver.clone());
     let minute = Duration::from_mins(1);
     vec![
         Duty::every(Duration::from_secs(5), "outbox", outbox).woken_by(nouns.mails.watch()),
@@ -191,8 +199,15 @@ fn duties(nouns: &Nouns, authority: &Authority, mailer: Mailer, metrics: &Metric
             "unseen_servers",
             UnseenServers::new(nouns.servers.clone()),
         ),
+        Duty::every(minute, "staff_alerts", alerts),
         Duty::every(minute, "agent_api_certificate", renewal),
     ]
+}
+
+/// Tells the staff what needs a person, as far as that is told; what waits is looked at as operators see it.
+fn staff_alerts(nouns: Nouns, driver: Duties) -> impl Turn {
+    let staff = nouns.staff.clone();
+    StaffAlerts::new(staff, move || admin::attention::present(&nouns, &driver))
 }
 
 /// What the listeners are made of.

@@ -37,6 +37,9 @@ struct LockOut {
     at: Timestamp,
 }
 
+/// Writes a mail that says what was done from where.
+type WriteChange = fn(&Stationery, &Reader, &SignInPlace, Timestamp) -> Letter;
+
 impl Accounts {
     /// Who reads the mails to this person.
     pub(super) fn reader(&self, person: Person) -> Reader {
@@ -68,14 +71,16 @@ impl Accounts {
     ///
     /// # Errors
     /// When what it is about can't be read.
-    pub fn compose(&self, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
-        let OutgoingMail {
-            account, queued_at, ..
-        } = *mail;
+    pub fn compose(
+        &self,
+        account: AccountId,
+        mail: &OutgoingMail,
+    ) -> Result<Option<ReadyMail>, Error> {
+        let queued_at = mail.queued_at;
         let Some(mut reader) = self.reader_of(account)? else {
             return Ok(None);
         };
-        if let Some(letter) = self.told_of_change(mail, &reader)? {
+        if let Some(letter) = self.told_of_change(account, mail, &reader)? {
             let to = reader.to;
             return Ok(Some(ReadyMail { to, letter }));
         }
@@ -112,7 +117,8 @@ impl Accounts {
             }
             MailContent::ApprovalAwaited => letters::approval_awaited(sheet, &reader),
             MailContent::Approved => letters::approved(sheet, &reader),
-            MailContent::ConfirmEmail
+            MailContent::StaffAlert { .. }
+            | MailContent::ConfirmEmail
             | MailContent::SignUpRejected
             | MailContent::ConfirmNewEmail
             | MailContent::PasswordReset
@@ -135,10 +141,15 @@ impl Accounts {
     /// Writes a mail that says no more than what was changed or tried, when and from where; none of another kind.
     fn told_of_change(
         &self,
+        account: AccountId,
         mail: &OutgoingMail,
         reader: &Reader,
     ) -> Result<Option<Letter>, Error> {
-        let tell = |from, write| self.told_from(mail, reader, from, write).map(Some);
+        let tell = |from, write: WriteChange| {
+            let from = self.unseal(account, from)?;
+            let sheet = self.mails.stationery();
+            Ok(Some(write(sheet, reader, &from, mail.queued_at)))
+        };
         match &mail.content {
             MailContent::NewSignIn { from } => tell(from, letters::new_sign_in),
             MailContent::SignInLocked { from } => tell(from, letters::sign_in_locked),
@@ -173,23 +184,6 @@ impl Accounts {
         let letter = letters::rejected(self.mails.stationery(), &reader, &reason);
         let to = reader.to;
         Ok(Some(ReadyMail { to, letter }))
-    }
-
-    /// Writes a mail that says what was done from where.
-    fn told_from(
-        &self,
-        mail: &OutgoingMail,
-        reader: &Reader,
-        from: &Sealed<SignInPlace>,
-        write: fn(&Stationery, &Reader, &SignInPlace, Timestamp) -> Letter,
-    ) -> Result<Letter, Error> {
-        let from = self.unseal(mail.account, from)?;
-        Ok(write(
-            self.mails.stationery(),
-            reader,
-            &from,
-            mail.queued_at,
-        ))
     }
 
     /// Tells the owner that somebody signed in from a device that is not known. A sign-in goes on when that fails: it

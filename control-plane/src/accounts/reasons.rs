@@ -9,7 +9,8 @@ use innkeeper_wire::{
 use super::{Accounts, records::AccountAct};
 use crate::{
     accounts::rules::account::Account,
-    kernel::{Caller, Error, Tx, record::name_in},
+    kernel::{Caller, Error, Tx, caller::because, record::name_in},
+    mails::rules::Recipient,
     store::Key,
 };
 
@@ -30,7 +31,7 @@ impl Accounts {
         }
     }
 
-    /// Takes a mail to an account out of the outbox for good: it is not sent.
+    /// Takes a mail out of the outbox for good: it is not sent.
     ///
     /// # Errors
     /// [`Error::NotFound`] of one that neither waits nor was given up since the start.
@@ -40,10 +41,18 @@ impl Accounts {
         mail: MailId,
         reason: &Reason,
     ) -> Result<(), Error> {
-        let account = self.mails.recipient(mail)?.ok_or(Error::NotFound)?;
+        let to = self.mails.recipient(mail)?.ok_or(Error::NotFound)?;
         let cause = format!("drop mail {mail}, {}", caller.request);
+        let cause = match to {
+            Recipient::Account(_) => cause,
+            // It tells nothing of a customer, so that the reason can stand in the audit trail.
+            Recipient::Staff(_) => because(&cause, reason.as_str()),
+        };
         let decide = |tx: &mut Tx<'_>| {
             self.mails.take_out(tx, mail)?;
+            let Recipient::Account(account) = to else {
+                return Ok(());
+            };
             match self.put_act(tx, caller, account, Deed::MailDropped { mail }, reason) {
                 // Nothing is kept of an erased account.
                 Err(Error::Erased) => Ok(()),

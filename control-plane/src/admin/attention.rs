@@ -13,8 +13,9 @@ use crate::{
     attention::{Facts, matters},
     kernel::{
         Error,
-        duty::{DutyState, Ending},
+        duty::{Duties, DutyState, Ending},
     },
+    nouns::Nouns,
 };
 
 pub(super) async fn list(
@@ -22,15 +23,21 @@ pub(super) async fn list(
     _: Viewer,
     _: Ask<ListAttention>,
 ) -> Result<Vec<Matter>, Refused> {
-    let now = context.nouns.ctx.now();
-    Ok(matters(&facts(&context)?, now))
+    Ok(present(&context.nouns, &context.duties)?)
 }
 
-fn facts(context: &AdminContext) -> Result<Facts, Error> {
-    let nouns = &context.nouns;
+/// What needs a person now, the most urgent first.
+///
+/// # Errors
+/// When what is known can't be read.
+pub fn present(nouns: &Nouns, duties: &Duties) -> Result<Vec<Matter>, Error> {
+    Ok(matters(&facts(nouns, duties)?, nouns.ctx.now()))
+}
+
+fn facts(nouns: &Nouns, duties: &Duties) -> Result<Facts, Error> {
     let restored_from = nouns.continuity.restored_from()?;
     let is_open = nouns.ctx.gate().ask()?.is_open()?;
-    let states = context.duties.states().into_iter();
+    let states = duties.states().into_iter();
     let waiting = nouns.accounts.awaiting_approval()?.into_iter();
     let given_up = nouns.mails.given_up().into_iter();
     Ok(Facts {

@@ -21,18 +21,23 @@ use crate::{
     kernel::listing::page_behind,
     mails::{
         OUTBOX_MAX,
-        rules::OutgoingMail,
+        rules::{OutgoingMail, Recipient},
         tries::{GivenUp, Tried},
     },
 };
 
 fn waiting(mail: OutgoingMail, tried: Option<Tried>) -> MailLine {
+    let (account, staff) = match mail.to {
+        Recipient::Account(account) => (Some(account), None),
+        Recipient::Staff(staff) => (None, Some(staff.to_string())),
+    };
     MailLine {
         id: mail.id,
         state: MailState::Waiting,
         kind: mail.content.kind().as_str().to_owned(),
-        account: mail.account,
+        account,
         login_id: None,
+        staff,
         queued_at: mail.queued_at,
         tries: tried.as_ref().map_or(0, |tried| tried.tries),
         next_try: tried.as_ref().map(|tried| tried.next),
@@ -57,7 +62,7 @@ pub(super) fn given_up(given_up: GivenUp) -> MailLine {
 fn is_wanted(mail: &MailLine, query: &MailListQuery) -> bool {
     query.state.is_none_or(|state| mail.state == state)
         && query.kind.as_ref().is_none_or(|kind| mail.kind == *kind)
-        && query.owner.is_none_or(|owner| mail.account == owner)
+        && query.owner.is_none_or(|owner| mail.account == Some(owner))
 }
 
 pub(super) async fn list(
@@ -80,7 +85,12 @@ pub(super) async fn list(
     let lines = lines.filter(|mail| is_wanted(mail, &query)).collect();
     let mut page = page_behind(lines, |mail| mail.id, slice.after.as_ref(), slice.limit);
     for mail in &mut page.data {
-        mail.login_id = accounts.login_id_of(mail.account)?;
+        if let Some(account) = mail.account {
+            mail.login_id = accounts.login_id_of(account)?;
+        }
+        if let Some(id) = mail.staff.as_ref().and_then(|staff| staff.parse().ok()) {
+            mail.staff = Some(context.nouns.staff.me(id)?.name);
+        }
     }
     Ok(page)
 }
@@ -204,8 +214,9 @@ mod tests {
             id: MailId::from_uuid(uuid),
             state: MailState::Waiting,
             kind: "server-ready".to_owned(),
-            account: AccountId::from_uuid(uuid),
+            account: Some(AccountId::from_uuid(uuid)),
             login_id: None,
+            staff: None,
             queued_at: at,
             tries: 3,
             answer: Some("the mail server takes no mail from us: permanent error (535)".to_owned()),

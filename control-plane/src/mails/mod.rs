@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use innkeeper_wire::id::{AccountId, MailId};
+use innkeeper_wire::id::{AccountId, MailId, StaffId};
 use tokio::sync::watch;
 
 use self::{
@@ -12,7 +12,7 @@ use self::{
 };
 use crate::{
     kernel::{Actor, Ctx, Error, Tx, record::name_in},
-    mails::rules::{Letter, MailContent, MailKind, OutgoingMail, Stationery},
+    mails::rules::{Letter, MailContent, MailKind, OutgoingMail, Recipient, Stationery},
     store::{Follower, Write},
 };
 
@@ -96,10 +96,24 @@ impl Mails {
         account: AccountId,
         content: MailContent,
     ) -> Result<(), Error> {
+        self.queue_to(tx, Recipient::Account(account), content)
+    }
+
+    /// The same to somebody of the staff.
+    pub(crate) fn queue_to_staff(
+        &self,
+        tx: &mut Tx<'_>,
+        staff: StaffId,
+        content: MailContent,
+    ) -> Result<(), Error> {
+        self.queue_to(tx, Recipient::Staff(staff), content)
+    }
+
+    fn queue_to(&self, tx: &mut Tx<'_>, to: Recipient, content: MailContent) -> Result<(), Error> {
         let id = MailId::new(self.ctx.ids());
         let mail = OutgoingMail {
             id,
-            account,
+            to,
             content,
             queued_at: tx.now(),
         };
@@ -185,11 +199,11 @@ impl Mails {
     }
 
     /// To whom a mail goes that waits or was given up since the start.
-    pub(crate) fn recipient(&self, id: MailId) -> Result<Option<AccountId>, Error> {
+    pub(crate) fn recipient(&self, id: MailId) -> Result<Option<Recipient>, Error> {
         let waiting = self.ctx.read::<OutgoingMail>(&id)?;
         let given_up = || self.given_up().into_iter().find(|it| it.mail.id == id);
         let mail = waiting.or_else(|| given_up().map(|it| it.mail));
-        Ok(mail.map(|mail| mail.account))
+        Ok(mail.map(|mail| mail.to))
     }
 
     /// Takes a mail out of the outbox, as part of a commit, if it is there.
@@ -232,7 +246,7 @@ impl Mails {
 
     fn of(&self, account: AccountId) -> Result<Vec<MailId>, Error> {
         let mails = self.queued(OUTBOX_MAX)?.into_iter();
-        let its = mails.filter(|mail| mail.account == account);
+        let its = mails.filter(|mail| mail.to == Recipient::Account(account));
         Ok(its.map(|mail| mail.id).take(DROPPED_MAX).collect())
     }
 }

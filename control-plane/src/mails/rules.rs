@@ -8,7 +8,8 @@
 use innkeeper_wire::{
     api::{Locale, Scope},
     company::Company,
-    id::{AccountId, MailId, ServerId, SshKeyId},
+    id::{AccountId, MailId, ServerId, SshKeyId, StaffId},
+    operator::attention::MatterKind,
     time::Timestamp,
     zone::{Minute, Zone},
 };
@@ -22,11 +23,22 @@ pub struct OutgoingMail {
     /// Which; also its Message-ID, so that a repeated sending can be recognised.
     pub id: MailId,
     /// To whom: the address is looked up when it is sent.
-    pub account: AccountId,
+    #[serde(flatten)]
+    pub to: Recipient,
     /// What about.
     pub content: MailContent,
     /// When it was put into the outbox, by the commit that it tells of.
     pub queued_at: Timestamp,
+}
+
+/// To whom a mail goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// The owner of an account.
+    Account(AccountId),
+    /// Somebody of the staff.
+    Staff(StaffId),
 }
 
 /// What a mail is about. One-time secrets are not in it: they are made when it is sent, and only their
@@ -133,6 +145,26 @@ pub enum MailContent {
         /// From where.
         from: Sealed<SignInPlace>,
     },
+    /// Something began to need a person; to somebody of the staff.
+    StaffAlert {
+        /// The first of what is new.
+        matters: Vec<ToldMatter>,
+        /// How much more is new.
+        more: usize,
+    },
+}
+
+/// Something that needs a person, as a mail to the staff names it: not what else is known of it, which may be of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldMatter {
+    /// What it is.
+    pub kind: MatterKind,
+    /// What it is about; none when it is about the installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Since when, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// Where somebody signed in from, or tried to. Never stored but sealed with the account's key.
@@ -165,7 +197,7 @@ impl From<OutgoingMailV2> for OutgoingMail {
         let MailContentV2::ConfirmEmail { account } = before.content;
         Self {
             id: before.id,
-            account,
+            to: Recipient::Account(account),
             content: MailContent::ConfirmEmail,
             queued_at: before.queued_at,
         }
@@ -226,6 +258,7 @@ mail_kinds! {
     RecoveryCodeUsed = "recovery-code-used",
     TokenMade = "token-made",
     WrongCodes = "wrong-codes",
+    StaffAlert = "staff-alert",
 }
 
 /// A mail as text.

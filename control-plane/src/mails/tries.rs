@@ -179,7 +179,7 @@ mod tests {
     use innkeeper_wire::id::{AccountId, uuid_v7};
 
     use super::*;
-    use crate::mails::rules::MailContent;
+    use crate::mails::rules::{MailContent, Recipient};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)
@@ -189,7 +189,7 @@ mod tests {
         let uuid = uuid_v7(at(number.into()), [number; 10]);
         OutgoingMail {
             id: MailId::from_uuid(uuid),
-            account: AccountId::from_uuid(uuid),
+            to: Recipient::Account(AccountId::from_uuid(uuid)),
             content: MailContent::ConfirmEmail,
             queued_at: at(number.into()),
         }

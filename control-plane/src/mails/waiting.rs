@@ -13,7 +13,7 @@ use crate::{
         Ctx, Error,
         record::{name_in, written},
     },
-    mails::rules::{MailKind, OutgoingMail},
+    mails::rules::{MailKind, OutgoingMail, Recipient},
     store::{Follower, Write},
 };
 
@@ -23,8 +23,8 @@ pub(super) struct Waiting(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    mails: HashMap<MailId, (AccountId, MailKind)>,
-    by_account: BTreeSet<(AccountId, MailKind, MailId)>,
+    mails: HashMap<MailId, (Recipient, MailKind)>,
+    by_recipient: BTreeSet<(Recipient, MailKind, MailId)>,
     /// Whether what was there at the start has been read.
     is_loaded: bool,
 }
@@ -39,10 +39,11 @@ impl Waiting {
             known.is_loaded = true;
         }
         let first = MailId::from_uuid(uuid::Uuid::nil());
-        let mut its = known.by_account.range((account, kind, first)..);
+        let to = Recipient::Account(account);
+        let mut its = known.by_recipient.range((to, kind, first)..);
         Ok(its
             .next()
-            .is_some_and(|found| (found.0, found.1) == (account, kind)))
+            .is_some_and(|found| (found.0, found.1) == (to, kind)))
     }
 
     /// What it guards is whole between any two statements.
@@ -54,14 +55,14 @@ impl Waiting {
 impl Known {
     fn note(&mut self, mail: &OutgoingMail) {
         self.forget(mail.id);
-        let (account, kind) = (mail.account, mail.content.kind());
-        self.mails.insert(mail.id, (account, kind));
-        self.by_account.insert((account, kind, mail.id));
+        let (to, kind) = (mail.to, mail.content.kind());
+        self.mails.insert(mail.id, (to, kind));
+        self.by_recipient.insert((to, kind, mail.id));
     }
 
     fn forget(&mut self, id: MailId) {
-        if let Some((account, kind)) = self.mails.remove(&id) {
-            self.by_account.remove(&(account, kind, id));
+        if let Some((to, kind)) = self.mails.remove(&id) {
+            self.by_recipient.remove(&(to, kind, id));
         }
     }
 }
@@ -109,7 +110,7 @@ mod tests {
         let account = |number| AccountId::from_uuid(uuid(number));
         let put = |number: u16| OutgoingMail {
             id: MailId::from_uuid(uuid(number)),
-            account: account(number),
+            to: Recipient::Account(account(number)),
             content: MailContent::ConfirmEmail,
             queued_at: Timestamp::from_millis(1),
         };

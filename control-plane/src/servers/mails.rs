@@ -1,6 +1,6 @@
 //! Mails about servers.
 
-use innkeeper_wire::id::ServerId;
+use innkeeper_wire::id::{AccountId, ServerId};
 
 use super::Servers;
 use crate::{
@@ -20,8 +20,12 @@ impl Servers {
     ///
     /// # Errors
     /// When what it is about can't be read.
-    pub fn compose(&self, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
-        let (account, at) = (mail.account, mail.queued_at);
+    pub fn compose(
+        &self,
+        account: AccountId,
+        mail: &OutgoingMail,
+    ) -> Result<Option<ReadyMail>, Error> {
+        let at = mail.queued_at;
         let Some(reader) = self.accounts.reader_of(account)? else {
             return Ok(None);
         };
@@ -37,7 +41,8 @@ impl Servers {
             }
             MailContent::ServerDeleted { server } => find(server)?
                 .map(|server| letters::deleted(sheet, &reader, &server, at, self.tombstone_days)),
-            MailContent::ApprovalAwaited
+            MailContent::StaffAlert { .. }
+            | MailContent::ApprovalAwaited
             | MailContent::Approved
             | MailContent::SignUpRejected
             | MailContent::ConfirmEmail

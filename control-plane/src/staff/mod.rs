@@ -23,9 +23,12 @@ use crate::{
         rules::totp::{SECRET_BYTES, Secret},
     },
     kernel::{Actor, Ctx, Error, Record as _, Tx, field, sealed::Sealed, secret},
+    mails::Mails,
     vault::{Place, Vault},
 };
 
+mod alerts;
+pub mod duties;
 mod enrolment;
 pub(crate) mod records;
 pub mod rules;
@@ -52,6 +55,7 @@ pub struct StaffSettings {
 pub struct Staffs {
     ctx: Ctx,
     vault: Vault,
+    mails: Mails,
     settings: Arc<StaffSettings>,
     passwords: Arc<Passwords>,
     rate_limits: Arc<RateLimits>,
@@ -61,11 +65,12 @@ pub struct Staffs {
 impl Staffs {
     /// The staff of a store, whose secrets are sealed by `vault`.
     #[must_use]
-    pub fn new(ctx: Ctx, vault: Vault, settings: StaffSettings) -> Self {
+    pub fn new(ctx: Ctx, vault: Vault, mails: Mails, settings: StaffSettings) -> Self {
         Self {
             guesses: Guesses::new(ctx.clone(), vault.clone()),
             ctx,
             vault,
+            mails,
             settings: Arc::new(settings),
             passwords: Arc::new(Passwords::new()),
             rate_limits: Arc::default(),

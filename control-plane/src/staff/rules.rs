@@ -9,6 +9,9 @@
 //! Whoever was made, or was reset last, before the installation was restored counts as off until he is reset: a backup may
 //! bring back somebody who has left, or a password that was changed since.
 
+pub mod alerts;
+pub mod letters;
+
 use std::time::Duration;
 
 use innkeeper_wire::{

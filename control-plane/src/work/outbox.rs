@@ -9,7 +9,7 @@ use crate::{
     },
     mails::{
         ReadyMail,
-        rules::{MailContent, OutgoingMail},
+        rules::{MailContent, OutgoingMail, Recipient},
         tries::Fate,
     },
     metrics::Metrics,
@@ -150,11 +150,16 @@ impl Outbox {
 /// # Errors
 /// When what the mail is about can't be read, or its secret can't be stored.
 pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
+    let account = match mail.to {
+        Recipient::Account(account) => account,
+        Recipient::Staff(staff) => return nouns.staff.compose(staff, mail),
+    };
+    let accounts = &nouns.accounts;
     match &mail.content {
-        MailContent::ConfirmEmail => nouns.accounts.compose_confirmation(mail.account).await,
-        MailContent::ConfirmNewEmail => nouns.accounts.compose_new_email(mail.account).await,
-        MailContent::PasswordReset => nouns.accounts.compose_password_reset(mail.account).await,
-        MailContent::SignUpRejected => nouns.accounts.compose_rejection(mail.account),
+        MailContent::ConfirmEmail => accounts.compose_confirmation(account).await,
+        MailContent::ConfirmNewEmail => accounts.compose_new_email(account).await,
+        MailContent::PasswordReset => accounts.compose_password_reset(account).await,
+        MailContent::SignUpRejected => accounts.compose_rejection(account),
         MailContent::Welcome
         | MailContent::ApprovalAwaited
         | MailContent::Approved
@@ -171,9 +176,10 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::RecoveryCodesRenewed { .. }
         | MailContent::RecoveryCodeUsed { .. }
         | MailContent::TokenMade { .. }
-        | MailContent::WrongCodes { .. } => nouns.accounts.compose(mail),
+        | MailContent::WrongCodes { .. } => accounts.compose(account, mail),
         MailContent::ServerReady { .. }
         | MailContent::CreateFailed { .. }
-        | MailContent::ServerDeleted { .. } => nouns.servers.compose(mail),
+        | MailContent::ServerDeleted { .. } => nouns.servers.compose(account, mail),
+        MailContent::StaffAlert { .. } => Ok(None),
     }
 }

@@ -185,6 +185,7 @@ async fn an_operator_sees_all_duties() {
         "lapsed_sign_ups",
         "erasures",
         "unseen_servers",
+        "staff_alerts",
         "agent_api_certificate",
     ];
     assert_eq!(names, expected.map(Some));

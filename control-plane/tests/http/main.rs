@@ -4,6 +4,7 @@
 mod accounts;
 mod addresses;
 mod agents;
+mod alerts;
 mod authorization;
 mod contract;
 mod document;

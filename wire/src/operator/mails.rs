@@ -1,4 +1,4 @@
-//! Mails to customers, as operators see them: never what they say, since that may hold a secret.
+//! Mails to customers and staff, as operators see them: never what they say, since that may hold a secret.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +48,15 @@ pub struct MailLine {
     pub state: MailState,
     /// What kind.
     pub kind: String,
-    /// To whom.
-    pub account: AccountId,
+    /// Whose account it goes to; absent when it goes to somebody of the staff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// The ID that he signs in with; absent when the account is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_id: Option<String>,
+    /// The name of him of the staff to whom it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staff: Option<String>,
     /// Since when it waits.
     pub queued_at: Timestamp,
     /// How often the mail server was asked to take it since the start of the service.

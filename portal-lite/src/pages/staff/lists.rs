@@ -386,7 +386,10 @@ pub async fn mails(Member(visit): Member, Query(asked): Query<Asked>) -> Result<
         vec![
             Cell::english(Some(mail.kind)),
             Cell::text(word(mail.state)),
-            Cell::owner(mail.login_id, mail.account),
+            match mail.account {
+                Some(account) => Cell::owner(mail.login_id, account),
+                None => Cell::english(mail.staff),
+            },
             Cell::at(&visit, Some(mail.queued_at)),
             Cell::english(mail.answer),
             Cell::at(&visit, mail.next_try),
