@@ -10,7 +10,7 @@ use std::{
 use innkeeper_listener::Networks;
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::area::Area;
+use crate::{area::Area, host};
 
 /// Shortest secret that is accepted, in bytes.
 const SECRET_BYTES_MIN: usize = 32;
@@ -104,6 +104,12 @@ impl Config {
         self.public_url.starts_with("https://")
     }
 
+    /// The host that browsers ask for, without the port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        host::of_origin(&self.public_url).unwrap_or_default()
+    }
+
     /// A key of the file that is accepted and no longer read, and where what it said is said today.
     #[must_use]
     pub fn unread(&self) -> Option<(&'static str, &'static str)> {
@@ -116,7 +122,8 @@ impl Config {
             .public_url
             .strip_prefix("https://")
             .or_else(|| self.public_url.strip_prefix("http://"));
-        if origin.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])) {
+        let is_bare = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
+        if !origin.is_some_and(is_bare) || self.host().is_empty() {
             return Err(ConfigError::Url {
                 key: "public_url",
                 wanted: "http(s)://host[:port] without a path",
@@ -166,10 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_example_is_valid() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/portal.toml");
-        let config = Config::load(&path).expect("the example must work as it is");
-        assert!(config.is_https());
+    fn the_shipped_examples_are_valid() {
+        for (file, area) in [
+            ("portal.toml", Area::Customers),
+            ("staff-portal.toml", Area::Staff),
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging");
+            let config = Config::load(&path.join(file)).expect("the example must work as it is");
+            assert!(config.is_https());
+            assert_eq!(config.area, area, "{file}");
+        }
     }
 
     #[test]
@@ -177,6 +190,7 @@ mod tests {
         assert_eq!(check(GOOD), Ok(()));
         for (from, to, complaint) in [
             ("portal.localhost:8080", "portal.localhost/x", "public_url"),
+            ("portal.localhost:8080", "portal[local", "public_url"),
             ("http://portal", "ftp://portal", "public_url"),
             ("/api/v1", "/api/v1/", "api_url"),
             ("http://127", "https://127", "api_url"),

@@ -22,6 +22,7 @@ pub mod format;
 pub mod front;
 pub mod guard;
 pub mod headers;
+pub mod host;
 pub mod kept;
 pub mod language;
 pub mod notice;

@@ -44,6 +44,8 @@ pub struct Portal {
     pub public_url: String,
     /// Proxies whose word on the client's address is taken.
     pub trusted_proxies: Networks,
+    /// The host of `public_url`.
+    host: String,
     form_secret: Vec<u8>,
     facts: Mutex<FactsCopy>,
 }
@@ -83,6 +85,7 @@ impl Portal {
                 area: config.area,
             },
             public_url: config.public_url.clone(),
+            host: config.host(),
             trusted_proxies: config.trusted_proxies.clone(),
             form_secret,
             facts: Mutex::default(),
@@ -93,6 +96,12 @@ impl Portal {
     #[must_use]
     pub fn area(&self) -> Area {
         self.transport.area
+    }
+
+    /// Whether this is the name of the portal's own host, whatever the port: a proxy may leave that out.
+    #[must_use]
+    pub fn is_host(&self, host: &str) -> bool {
+        self.host.eq_ignore_ascii_case(host)
     }
 
     /// The token that forms of this browser or session carry.

@@ -18,7 +18,7 @@ use crate::{
     assets,
     failure::Failure,
     front::{self, Front},
-    guard, headers, page,
+    guard, headers, host, page,
     pages::{
         account, approval, keys, landing, new_server, orders, recovery, server, servers, sign_in,
         sign_in_code, sign_up, texts,
@@ -434,12 +434,14 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/static/{digest}/{name}", get(assets::serve))
         .layer(CompressionLayer::new());
     Router::new()
-        .route("/healthz", get(health))
         .route("/robots.txt", get(robots))
         .route("/favicon.ico", get(icon))
         .route("/.well-known/change-password", get(change_password))
         .merge(files)
         .merge(pages)
+        .layer(from_fn_with_state(portal.clone(), host::check))
+        // Whoever watches asks the address.
+        .route("/healthz", get(health))
         .layer(from_fn_with_state(portal.clone(), headers::add))
         .with_state(portal)
 }

@@ -67,6 +67,7 @@ async fn over_tls_cookies_are_locked_to_the_host() {
     let api = serve(&stub).await;
     let mut visitor = Browser::before(portal("https://portal.example", &api, Arc::new(Noon)));
     visitor.origin = Some("https://portal.example".to_owned());
+    visitor.host = "portal.example";
     let page = visitor.get("/sign-in?lang=ko").await;
     assert_eq!(page.header("strict-transport-security"), "max-age=31536000");
     let answer = visitor
@@ -172,6 +173,7 @@ async fn large_and_strange_forms_are_refused() {
     );
     let body = format!("form_token={}&name=a", member.form_token);
     let request = Request::post("/keys")
+        .header(header::HOST, "portal.localhost")
         .header(
             header::COOKIE,
             format!("innkeeper-session={}", crate::support::TOKEN),
@@ -198,4 +200,30 @@ async fn a_session_cookie_that_cannot_be_one_is_none() {
         .insert("innkeeper-session".to_owned(), "a b".to_owned());
     assert_eq!(visitor.get("/servers").await.status, 303);
     assert!(stub.calls("GET /servers").is_empty());
+}
+
+/// T35: a name that a stranger makes lead here gets no page, and no cookie; the portal's own does with every port.
+#[tokio::test]
+async fn another_host_name_is_misdirected() {
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await.signed_in();
+    for own in ["portal.localhost", "PORTAL.localhost:8443"] {
+        visitor.host = own;
+        assert_eq!(visitor.get("/servers").await.status, 200, "{own}");
+    }
+    for other in [
+        "evil.example",
+        "127.0.0.1:8080",
+        "portal.localhost.evil.example",
+        "",
+        "a b",
+    ] {
+        visitor.host = other;
+        for path in ["/", "/servers", "/robots.txt", "/static/x/none.css"] {
+            let answer = visitor.get(path).await;
+            assert_eq!(answer.status, 421, "{other} {path}");
+            assert!(answer.cookies().is_empty());
+        }
+        assert_eq!(visitor.get("/healthz").await.status, 200, "{other}");
+    }
 }

@@ -606,6 +606,7 @@ async fn a_forged_form_of_a_member_is_not_shown() {
     let stub = Stub::new();
     let member = member(&stub).await;
     let request = Request::post("/keys")
+        .header(header::HOST, "portal.localhost")
         .header(header::COOKIE, format!("innkeeper-session={TOKEN}"))
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Body::from("name=stranger&public_key=theirs"))

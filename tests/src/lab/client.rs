@@ -22,6 +22,7 @@ pub struct Client {
     base: String,
     token: Option<String>,
     portal_key: Option<String>,
+    host: Option<String>,
     http: HyperClient<HttpConnector, Full<Bytes>>,
 }
 
@@ -33,6 +34,7 @@ impl Client {
             base: format!("http://127.0.0.1:{port}"),
             token: None,
             portal_key: None,
+            host: None,
             http: HyperClient::builder(TokioExecutor::new()).build_http(),
         }
     }
@@ -41,6 +43,13 @@ impl Client {
     #[must_use]
     pub fn as_portal(mut self, key: String) -> Self {
         self.portal_key = Some(key);
+        self
+    }
+
+    /// Asks for this host, as a browser does, in place of the address.
+    #[must_use]
+    pub fn at_host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
         self
     }
 
@@ -106,6 +115,9 @@ impl Client {
         }
         if let Some(key) = &self.portal_key {
             request = request.header("x-innkeeper-portal-key", key);
+        }
+        if let Some(host) = &self.host {
+            request = request.header(header::HOST, host);
         }
         if let Some(key) = idempotency_key {
             request = request.header("idempotency-key", key);

@@ -41,6 +41,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Ports are free in every namespace of a run, since nobody else is there.
 const MAIL_PORT: u16 = 2525;
 const PORTAL_PORT: u16 = 8080;
+const PORTAL_HOST: &str = "portal.localhost";
 const STAFF_PORTAL_PORT: u16 = 8090;
 const STAFF_DOOR_PORT: u16 = 8091;
 const API_PORT: u16 = 8081;
@@ -151,7 +152,7 @@ impl Ports {
     /// How a person reaches the portal.
     #[must_use]
     pub fn portal_url(&self) -> String {
-        format!("http://portal.localhost:{}", self.portal)
+        format!("http://{PORTAL_HOST}:{}", self.portal)
     }
 
     /// How the staff reach theirs.
@@ -218,7 +219,7 @@ impl Installation {
     /// Waits until control plane and portal answer.
     pub async fn wait_until_up(&mut self) -> anyhow::Result<()> {
         let api = self.api();
-        let portal = Client::new(self.ports.portal);
+        let portal = Client::new(self.ports.portal).at_host(PORTAL_HOST);
         until("control plane and portal answer", START_LIMIT, async || {
             self.control_plane.still_runs()?;
             self.portal.still_runs()?;

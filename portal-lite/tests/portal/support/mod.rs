@@ -455,6 +455,8 @@ pub(crate) struct Browser {
     pub(crate) cookies: HashMap<String, String>,
     pub(crate) form_token: String,
     pub(crate) origin: Option<String>,
+    /// What it calls the portal.
+    pub(crate) host: &'static str,
     pub(crate) language: &'static str,
     /// What it has of a live part already.
     pub(crate) has: Option<String>,
@@ -488,6 +490,7 @@ impl Browser {
             cookies: HashMap::new(),
             form_token: String::new(),
             origin: Some(ORIGIN.to_owned()),
+            host: "portal.localhost",
             language: "en",
             has: None,
         }
@@ -534,6 +537,7 @@ impl Browser {
         let mut request = Request::builder()
             .method(&method)
             .uri(path)
+            .header(header::HOST, self.host)
             .header(header::ACCEPT_LANGUAGE, self.language);
         let cookies: Vec<_> = self
             .cookies
