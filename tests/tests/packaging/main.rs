@@ -42,6 +42,8 @@ const PACKAGES: [&str; 3] = [
 const AGENT: &str = PACKAGES[0];
 const CONTROL_PLANE: &str = PACKAGES[1];
 const PORTAL: &str = PACKAGES[2];
+/// The staff's portal comes with the customers'.
+const STAFF_PORTAL: &str = "innkeeper-staff-portal";
 /// Comes with the agent, and shuts guests down with the machine.
 const GUESTS: &str = "innkeeper-guests";
 
@@ -54,6 +56,9 @@ const MAIL_PORT: u16 = 25;
 const API_PORT: u16 = 8081;
 const PORTAL_PORT: u16 = 8080;
 const PORTAL_URL: &str = "https://portal.cloud.example";
+/// As in packaging/staff-portal.toml.
+const STAFF_PORTAL_PORT: u16 = 8090;
+const STAFF_PORTAL_URL: &str = "https://ops.cloud.example";
 
 /// What may stand in the journal at WARN or above, and why.
 const COMPLAINTS_EXPECTED: [(&str, &str); 9] = [
@@ -172,7 +177,8 @@ async fn live(made: &Made) -> anyhow::Result<()> {
     configure(&machine, made)?;
     machine.start(CONTROL_PLANE)?;
     join(&machine).await?;
-    portal_answers(&machine).await?;
+    portal_answers(&machine, PORTAL, PORTAL_PORT, PORTAL_URL).await?;
+    portal_answers(&machine, STAFF_PORTAL, STAFF_PORTAL_PORT, STAFF_PORTAL_URL).await?;
 
     let folder = tempfile::tempdir().context("a folder")?;
     let (mut client, server) = order(&machine, folder.path()).await?;
@@ -200,7 +206,7 @@ fn install(machine: &Machine, made: &Made) -> anyhow::Result<()> {
 }
 
 fn installed_but_not_started(machine: &Machine) -> anyhow::Result<()> {
-    for unit in PACKAGES {
+    for unit in PACKAGES.into_iter().chain([STAFF_PORTAL]) {
         let state = machine.run(&["sh", "-c", &format!("systemctl is-active {unit} || true")])?;
         ensure!(state.trim() == "inactive", "{unit} is {state}");
         // A reboot at night must not start what nobody has configured.
@@ -213,13 +219,20 @@ fn installed_but_not_started(machine: &Machine) -> anyhow::Result<()> {
             &format!("{unit}.service"),
         ])?;
     }
-    let key = machine.run(&["stat", "-c", "%a %U %G %s", "/etc/innkeeper/portal.key"])?;
-    ensure!(key.trim() == "640 root innkeeper 64", "portal.key is {key}");
-    let folder = machine.run(&["stat", "-c", "%a %U %G", "/etc/innkeeper"])?;
-    ensure!(
-        folder.trim() == "750 root innkeeper",
-        "the folder is {folder}"
-    );
+    for group in ["innkeeper", "innkeeper-staff"] {
+        let folder = format!("/etc/{group}");
+        let key = format!("{folder}/portal.key");
+        let owned = machine.run(&["stat", "-c", "%a %U %G %s", &key])?;
+        ensure!(
+            owned.trim() == format!("640 root {group} 64"),
+            "{key} is {owned}"
+        );
+        let owned = machine.run(&["stat", "-c", "%a %U %G", &folder])?;
+        ensure!(
+            owned.trim() == format!("750 root {group}"),
+            "{folder} is {owned}"
+        );
+    }
     Ok(())
 }
 
@@ -270,6 +283,13 @@ fn configure(machine: &Machine, made: &Made) -> anyhow::Result<()> {
             ("id = \"example\"", "id = \"acme\""),
             ("[\"control.cloud.example\"]", "[\"127.0.0.1\"]"),
             ("code = \"debian-12\"", "code = \"tiny\""),
+            ("# [staff]\n", "[staff]\n"),
+            (
+                "# listen = \"127.0.0.1:8082\"",
+                "listen = \"127.0.0.1:8082\"",
+            ),
+            ("# portal_key_file = ", "portal_key_file = "),
+            ("# portal_url = \"https://ops", "portal_url = \"https://ops"),
             (
                 "memory_mib = 1024\ndisk_mib = 20480",
                 "memory_mib = 128\ndisk_mib = 64",
@@ -352,15 +372,15 @@ async fn heard(machine: &Machine) -> anyhow::Result<()> {
     .await
 }
 
-async fn portal_answers(machine: &Machine) -> anyhow::Result<()> {
-    machine.start(PORTAL)?;
-    let portal = client(machine, PORTAL_PORT)?;
+/// A portal that says the installation's name has it from the control plane: key, group and both services fit together.
+async fn portal_answers(machine: &Machine, unit: &str, port: u16, url: &str) -> anyhow::Result<()> {
+    machine.start(unit)?;
+    let portal = client(machine, port)?.at_host(url.trim_start_matches("https://"));
     until("the portal answers", ANSWER_LIMIT, async || {
-        let (status, page) = portal.page("/").await?;
-        // The name and the terms come from the API: key, group and both services fit together.
+        let (status, page) = portal.page("/sign-in").await?;
         ensure!(
             status == 200 && page.contains("Example Cloud"),
-            "{status}: {page}"
+            "{unit}: {status}: {page}"
         );
         Ok(())
     })
