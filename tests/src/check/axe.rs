@@ -28,7 +28,7 @@ const MEMBERS_TOO: [&str; 1] = ["/servers?q=no-such-server"];
 
 /// What a page of the table can be opened with: how such paths begin, and what stands in place of `{id}`; or the name of a
 /// parameter of the query, and its value.
-type Example = (&'static str, String);
+pub(super) type Example = (&'static str, String);
 
 /// The judge's own script.
 #[derive(Debug)]
@@ -93,9 +93,13 @@ const darken = () => {
 })().then(done, (error) => done([String(error)]));
 ";
 
-/// The addresses of all pages that are for these, each with an example of what its path and query name.
-fn pages_for(who: &[Who], examples: &[Example]) -> anyhow::Result<Vec<String>> {
-    let rows = PAGES.iter().filter(|row| who.contains(&row.who));
+/// The addresses of all pages of a portal that are for these, each with an example of what its path and query name.
+pub(super) fn pages_for(
+    rows: &'static [Row],
+    who: &[Who],
+    examples: &[Example],
+) -> anyhow::Result<Vec<String>> {
+    let rows = rows.iter().filter(|row| who.contains(&row.who));
     rows.filter(|row| matches!(row.kind, Kind::Found | Kind::Page))
         .map(|row| address(row, examples))
         .collect()
@@ -147,6 +151,7 @@ pub(super) async fn visitors(steps: &mut Steps, scene: &Scene) {
     let Some(axe) = &scene.axe else { return };
     let judged = async {
         let mut pages = pages_for(
+            PAGES,
             &[Who::Anyone, Who::Strangers],
             &[("token", "no-such-token".to_owned())],
         )?;
@@ -166,7 +171,7 @@ pub(super) async fn members(steps: &mut Steps, scene: &Scene, server: &Server) {
     let Some(axe) = &scene.axe else { return };
     let judged = async {
         let examples = examples(scene, server).await?;
-        let mut pages = pages_for(&[Who::Members], &examples)?;
+        let mut pages = pages_for(PAGES, &[Who::Members], &examples)?;
         pages.extend(MEMBERS_TOO.map(str::to_owned));
         axe.judge_all(&scene.browser, &pages).await
     };

@@ -1,7 +1,7 @@
 //! A person's browser: headless Chromium, driven over WebDriver, that reads and fills the portal's pages by
 //! the names and ids that they promise.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use fantoccini::{
@@ -42,7 +42,7 @@ pub struct Browser {
     client: Client,
     portal: String,
     screenshots: Option<PathBuf>,
-    _driver: Program,
+    _driver: Arc<Program>,
 }
 
 impl Browser {
@@ -79,8 +79,19 @@ impl Browser {
             client,
             portal,
             screenshots,
-            _driver: driver,
+            _driver: Arc::new(driver),
         })
+    }
+
+    /// The same window, for another portal.
+    #[must_use]
+    pub fn at(&self, portal: String) -> Self {
+        Self {
+            client: self.client.clone(),
+            portal,
+            screenshots: self.screenshots.clone(),
+            _driver: self._driver.clone(),
+        }
     }
 
     /// Opens a page of the portal by its path, or any address.

@@ -10,6 +10,7 @@ mod open_page;
 mod ordering;
 mod owner;
 mod server;
+mod staff;
 
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,8 @@ pub async fn check(
     open_page::says_that_a_form_is_under_way(steps, &scene).await;
     open_page::keeps_its_reader(steps, &scene, &server).await?;
     open_page::says_that_it_is_stale(steps, &scene, &server).await?;
+    let of_staff = staff::enrol(steps, &scene).await?;
+    staff::pages(steps, &scene, &of_staff, &server).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
