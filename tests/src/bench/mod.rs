@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod metrics;
 pub mod orders;
+pub mod portal;
 pub mod postgres;
 pub mod provision;
 pub mod rebuild;

@@ -62,7 +62,13 @@ const PAUSE_MS: i64 = 20_000;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Time stands still until it is moved.
-struct Stopped(AtomicI64);
+pub(super) struct Stopped(pub(super) AtomicI64);
+
+impl Stopped {
+    pub(super) fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.as_millis()))
+    }
+}
 
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
@@ -71,7 +77,7 @@ impl Clock for Stopped {
 }
 
 /// Ids as the service makes them.
-struct RandomIds;
+pub(super) struct RandomIds;
 
 impl IdSource for RandomIds {
     fn uuid(&self) -> uuid::Uuid {
@@ -89,10 +95,10 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     let (store, _) =
         Store::open(folder.path(), &Options::new(rand::random())).context("open a store")?;
     let vault = Vault::create(&folder.path().join("keys")).context("make a vault")?;
-    let clock = Arc::new(Stopped(AtomicI64::new(now.as_millis())));
+    let clock = Arc::new(Stopped::at(now));
     let of_app = Arc::clone(&clock) as Arc<dyn Clock>;
     let nouns = Nouns::new(store, vault, of_app, Arc::new(RandomIds), settings());
-    let hosts = join_hosts(&nouns, now).await?;
+    let hosts = join_hosts(&nouns, now, HOSTS).await?;
     let polls: Vec<AbortHandle> = hosts
         .iter()
         .map(|host| tokio::spawn(poll(nouns.clone(), *host)).abort_handle())
@@ -208,13 +214,17 @@ async fn serve(nouns: &Nouns) -> anyhow::Result<u16> {
     Ok(port)
 }
 
-async fn join_hosts(nouns: &Nouns, now: Timestamp) -> anyhow::Result<Vec<HostId>> {
+pub(super) async fn join_hosts(
+    nouns: &Nouns,
+    now: Timestamp,
+    count: u32,
+) -> anyhow::Result<Vec<HostId>> {
     let install: Code = "bench".parse().context("a code")?;
     let ca = Ca::create(&install, now).context("make an authority")?;
     let caller = caller(Actor::Visitor, 0);
     let csr_pem = HostRequest::create().context("make a key")?.request_pem;
     let mut hosts = Vec::new();
-    for number in 0..HOSTS {
+    for number in 0..count {
         let token = nouns
             .hosts
             .invite(Actor::Operator, &format!("h{number}"), "lab")
@@ -230,7 +240,7 @@ async fn join_hosts(nouns: &Nouns, now: Timestamp) -> anyhow::Result<Vec<HostId>
     Ok(hosts)
 }
 
-fn report(now: Timestamp) -> Report {
+pub(super) fn report(now: Timestamp) -> Report {
     Report {
         epoch: 0,
         generation: 0,
@@ -337,7 +347,7 @@ fn caller(actor: Actor, number: u8) -> Caller {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         server_quota: u32::MAX,
         ..small_cloud::settings(&["10.64.0.0/12", "2001:db8::/64"])

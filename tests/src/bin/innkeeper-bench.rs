@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
-    bench::{Figure, Line, agents, metrics, orders, provision, rebuild, schedule, store},
+    bench::{Figure, Line, agents, metrics, orders, portal, provision, rebuild, schedule, store},
     lab::{Run, enclosure::enclosed, product::Options},
 };
 
@@ -19,10 +19,11 @@ use innkeeper_tests::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is measured together, with the names of the figures; in this order.
-const AREAS: [(&str, &[&str]); 7] = [
+const AREAS: [(&str, &[&str]); 8] = [
     ("store", &store::NAMES),
     ("schedule", &schedule::NAMES),
     ("orders", &orders::NAMES),
+    ("portal", &portal::NAMES),
     ("metrics", &metrics::NAMES),
     ("rebuild", &rebuild::NAMES),
     ("agents", &agents::NAMES),
@@ -116,6 +117,7 @@ async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Resul
         "store" => return blocking(move || store::lines(&scratch)).await,
         "schedule" => blocking(schedule::figures).await?,
         "orders" => orders::figures(&scratch).await?,
+        "portal" => portal::figures(&scratch).await?,
         "metrics" => {
             let wanted = |name: &str| arguments.wants(area, &[name]);
             return metrics::lines(run, &arguments.options, wanted).await;
