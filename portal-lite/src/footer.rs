@@ -2,7 +2,7 @@
 
 use innkeeper_wire::api::Installation;
 
-use crate::visit::Visit;
+use crate::{area::Area, visit::Visit};
 
 /// What stands there. Nothing of it while the API has not answered yet.
 #[derive(Debug, Default)]
@@ -52,11 +52,13 @@ fn of(visit: &Visit, installation: &Installation) -> Footer {
             value,
         })
     });
+    // The texts are pages of the customers' portal.
+    let is_for_customers = visit.portal.area() == Area::Customers;
     Footer {
         company: company.name.clone(),
         lines: lines.collect(),
-        has_terms: true,
-        has_privacy_policy: installation.has_privacy_policy,
+        has_terms: is_for_customers,
+        has_privacy_policy: is_for_customers && installation.has_privacy_policy,
     }
 }
 

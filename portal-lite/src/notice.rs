@@ -108,6 +108,8 @@ notices! {
     Enrolled = "enrolled", "notice-enrolled";
     /// What staff wanted is done.
     StaffActed = "staff-acted", "notice-staff-acted";
+    /// The same, where it is not noted on the page.
+    StaffDone = "staff-done", "notice-staff-done";
     /// A server is being deleted.
     ServerDeleting = "server-deleting", "notice-server-deleting";
 }

@@ -252,7 +252,7 @@ fn key_views(server: &Server, keys: &[SshKey]) -> Vec<KeyView> {
 
 /// Whether a text is the name, as people type it, or copy it out of anything: with spaces around it, or with characters
 /// that nobody sees.
-fn is_name(typed: &str, name: &str) -> bool {
+pub(super) fn is_name(typed: &str, name: &str) -> bool {
     let seen = typed.chars().filter(|c| {
         let is_mark = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
         let is_joint = matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');

@@ -6,7 +6,9 @@ use super::{ANYONE, MEMBERS, STRANGERS};
 use crate::{
     pages::{
         sign_in as of_customers,
-        staff::{account, accounts, enrol, home, lists, sign_in},
+        staff::{
+            account, accounts, ask, attention, deeds, enrol, home, hosts, lists, server, sign_in,
+        },
     },
     sitemap::{Kind, Place, Row},
 };
@@ -15,6 +17,34 @@ const ACCOUNTS: Row = Row {
     place: Place::Accounts,
     ..MEMBERS
 };
+const SERVERS: Row = Row {
+    place: Place::Servers,
+    ..MEMBERS
+};
+const HOSTS: Row = Row {
+    place: Place::Hosts,
+    ..MEMBERS
+};
+const ORDERS: Row = Row {
+    place: Place::Orders,
+    ..MEMBERS
+};
+const MAILS: Row = Row {
+    place: Place::Mails,
+    ..MEMBERS
+};
+
+/// The page of something that staff can do; its path ends with the code of the deed.
+macro_rules! deed {
+    ($row:ident, $path:literal, $deed:ident) => {
+        Row {
+            path: $path,
+            form: Some(deeds::$deed.form),
+            handler: || ask::pages(&deeds::$deed),
+            ..$row
+        }
+    };
+}
 
 /// All pages, parts of pages and targets of forms.
 pub const STAFF_PAGES: &[Row] = &[
@@ -46,7 +76,7 @@ pub const STAFF_PAGES: &[Row] = &[
     },
     Row {
         path: "/accounts",
-        query: &["state", "sort", "page"],
+        query: &["state", "sort", "after", "format"],
         handler: || get(accounts::show),
         ..ACCOUNTS
     },
@@ -61,56 +91,72 @@ pub const STAFF_PAGES: &[Row] = &[
         handler: || get(account::show),
         ..ACCOUNTS
     },
-    Row {
-        path: "/accounts/{id}/unlock",
-        form: Some(account::UNLOCK),
-        handler: || get(account::ask_unlock).post(account::unlock),
-        ..ACCOUNTS
-    },
-    Row {
-        path: "/accounts/{id}/quota",
-        form: Some(account::QUOTA),
-        handler: || get(account::ask_quota).post(account::change_quota),
-        ..ACCOUNTS
-    },
+    deed!(ACCOUNTS, "/accounts/{id}/unlock", UNLOCK),
+    deed!(ACCOUNTS, "/accounts/{id}/quota", QUOTA),
     Row {
         path: "/attention",
         place: Place::Attention,
-        handler: || get(lists::attention),
+        handler: || get(attention::show),
         ..MEMBERS
     },
     Row {
         path: "/servers",
-        place: Place::Servers,
-        query: &["q", "state", "owner", "after"],
+        query: &["q", "state", "owner", "host", "sort", "after", "format"],
         handler: || get(lists::servers),
-        ..MEMBERS
+        ..SERVERS
     },
+    Row {
+        path: "/servers/{id}",
+        handler: || get(server::show),
+        ..SERVERS
+    },
+    deed!(SERVERS, "/servers/{id}/start", START),
+    deed!(SERVERS, "/servers/{id}/shutdown", SHUTDOWN),
+    deed!(SERVERS, "/servers/{id}/reboot", REBOOT),
+    deed!(SERVERS, "/servers/{id}/power-off", POWER_OFF),
+    deed!(SERVERS, "/servers/{id}/delete", DELETE),
     Row {
         path: "/hosts",
-        place: Place::Hosts,
-        query: &["q", "state", "after"],
+        query: &["q", "state", "sort", "after", "format"],
         handler: || get(lists::hosts),
-        ..MEMBERS
+        ..HOSTS
     },
+    Row {
+        path: "/hosts/invite",
+        form: Some(hosts::INVITE),
+        handler: || get(hosts::ask_invite).post(hosts::invite),
+        ..HOSTS
+    },
+    Row {
+        path: "/hosts/{id}",
+        handler: || get(hosts::show),
+        ..HOSTS
+    },
+    deed!(HOSTS, "/hosts/{id}/cordon", CORDON),
+    deed!(HOSTS, "/hosts/{id}/uncordon", UNCORDON),
+    deed!(HOSTS, "/hosts/{id}/release", RELEASE),
+    deed!(HOSTS, "/hosts/{id}/accept-capacity", ACCEPT_CAPACITY),
+    deed!(HOSTS, "/hosts/{id}/revoke", REVOKE),
     Row {
         path: "/orders",
-        place: Place::Orders,
-        query: &["owner", "after"],
+        query: &["owner", "after", "format"],
         handler: || get(lists::orders),
-        ..MEMBERS
+        ..ORDERS
     },
+    deed!(ORDERS, "/orders/{id}/retry", RETRY_ORDER),
     Row {
         path: "/mails",
-        place: Place::Mails,
-        query: &["state", "after"],
+        query: &["state", "owner", "after", "format"],
         handler: || get(lists::mails),
-        ..MEMBERS
+        ..MAILS
     },
+    deed!(MAILS, "/mails/retry", RETRY_MAILS),
+    deed!(MAILS, "/mails/{id}/retry", RETRY_MAIL),
+    deed!(MAILS, "/mails/{id}/drop", DROP_MAIL),
     Row {
         path: "/audit",
         place: Place::Audit,
-        query: &["q", "after"],
+        query: &["q", "after", "format"],
         handler: || get(lists::audit),
         ..MEMBERS
     },

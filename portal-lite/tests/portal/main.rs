@@ -12,6 +12,8 @@ mod security;
 mod servers;
 mod serving;
 mod sign_ups;
+mod staff;
+mod staff_api;
 mod style;
 mod support;
 mod texts;

@@ -127,6 +127,15 @@ pub(super) async fn pages(
             ("/accounts/{", account.clone()),
             ("/servers/{", server.id.to_string()),
             ("/hosts/{", "h1".to_owned()),
+            // What their pages ask before is the same of those that are not there.
+            (
+                "/orders/{",
+                "ord_0190b5c87f1e7c3a8e0f5b6d2c4a9e11".to_owned(),
+            ),
+            (
+                "/mails/{",
+                "mai_0190b5c87f1e7c3a8e0f5b6d2c4a9e11".to_owned(),
+            ),
         ];
         let judged = judge_all(scene, browser, &examples);
         let _ = steps

@@ -8,6 +8,9 @@ use serde_json::Value;
 /// Most rows of one file.
 pub const CSV_ROWS_MAX: usize = 100_000;
 
+/// What a file begins with, so that spreadsheets read other letters than English ones.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// The rows as RFC 4180 has them, with a mark of UTF-8 before the head, by which spreadsheets read other letters than
 /// English ones. A column is a field that any row has; what is nested stands in its cell as JSON.
 ///
@@ -21,7 +24,7 @@ pub fn csv<T: Serialize>(rows: &[T]) -> Result<String, serde_json::Error> {
         .collect::<Result<_, _>>()?;
     let fields = rows.iter().filter_map(Value::as_object);
     let columns: BTreeSet<&String> = fields.flat_map(|fields| fields.keys()).collect();
-    let mut text = "\u{feff}".to_owned();
+    let mut text = BYTE_ORDER_MARK.to_owned();
     text += &line(columns.iter().map(|column| column.as_str().to_owned()));
     for row in &rows {
         text += &line(columns.iter().map(|column| shown(&row[column.as_str()])));
@@ -37,7 +40,9 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn line(cells: impl Iterator<Item = String>) -> String {
+/// A line of a file, with its end.
+#[must_use]
+pub fn line(cells: impl Iterator<Item = String>) -> String {
     let cells: Vec<_> = cells.map(|cell| escaped(&cell)).collect();
     cells.join(",") + "\r\n"
 }

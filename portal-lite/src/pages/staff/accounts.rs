@@ -8,12 +8,16 @@ use innkeeper_wire::{
         operators::{ListAccounts, SearchAccounts},
     },
     operator::accounts::{
-        ACCOUNTS_PER_PAGE, AccountLine, AccountOrder, AccountSearch, AccountStanding, AccountsPage,
+        ACCOUNTS_PER_PAGE, AccountLine, AccountSearch, AccountStanding, AccountsPage,
         AccountsQuery, SEARCH_LENGTH_MAX,
     },
 };
-use serde::Deserialize;
 
+use super::{
+    csv,
+    list::{self, Asked, Column},
+    lists::{self, Which},
+};
 use crate::{
     failure::Failure,
     fields::Fields,
@@ -39,6 +43,7 @@ pub const SEARCH: &[Field] = &[Field {
 struct Accounts {
     frame: Frame,
     search: Form,
+    columns: Vec<Column>,
     lines: Vec<Line>,
     total: usize,
     /// None of what was looked for.
@@ -48,9 +53,12 @@ struct Accounts {
 /// How a list is narrowed, and where one gets on in it.
 struct Narrowing {
     states: Vec<Choice>,
-    orders: Vec<Choice>,
+    /// The order that is asked for.
+    sort: String,
     previous: Option<String>,
     next: Option<String>,
+    /// The whole list as a file.
+    file: String,
 }
 
 struct Choice {
@@ -70,38 +78,19 @@ pub(super) struct Line {
     pub(super) servers: u32,
 }
 
-/// State, order and page, as the address has them.
-#[derive(Deserialize)]
-pub struct Asked {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    sort: String,
-    #[serde(default)]
-    page: String,
-}
-
 /// `GET /accounts`
 pub async fn show(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
-    let query = AccountsQuery {
-        state: AccountStanding::ALL
-            .iter()
-            .copied()
-            .find(|state| state.as_str() == asked.state),
-        sort: AccountOrder::ALL
-            .iter()
-            .copied()
-            .find(|order| order.as_str() == asked.sort),
-        page: asked.page.parse().ok().filter(|page| *page > 0),
-    };
+    if asked.wants_file() {
+        return csv::answer(visit, Which::Accounts, asked).await;
+    }
+    let query = lists::accounts_query(&asked);
     let found = visit.ask(ListAccounts::by(query.clone())).await?;
-    let narrowing = Some(narrowing(&visit, &query, found.total));
-    accounts_page(
-        &visit,
-        Form::of(SEARCH, Fields::default()),
-        found,
-        narrowing,
-    )
+    let shown = Shown {
+        search: Form::of(SEARCH, Fields::default()),
+        narrowing: Some(narrowing(&visit, &query, &asked, found.total)),
+        asked,
+    };
+    accounts_page(&visit, found, shown)
 }
 
 /// `GET /accounts/search`
@@ -111,7 +100,7 @@ pub async fn show_search(Member(visit): Member, entered: Entered) -> Result<Resp
         accounts: Vec::new(),
         total: 0,
     };
-    accounts_page(&visit, form, none, None)
+    accounts_page(&visit, none, Shown::searched(form))
 }
 
 /// `POST /accounts/search`: answered at once, so that no address tells what was looked for.
@@ -124,27 +113,47 @@ pub async fn search(Member(visit): Member, fields: Fields) -> Result<Response, F
         text: fields.get("text").trim().to_owned(),
     };
     match visit.ask(SearchAccounts::with(request)).await {
-        Ok(found) => accounts_page(&visit, Form::of(SEARCH, fields), found, None),
+        Ok(found) => accounts_page(&visit, found, Shown::searched(Form::of(SEARCH, fields))),
         Err(error) => form::refused(&visit, SEARCH, &fields, error),
     }
 }
 
-fn accounts_page(
-    visit: &Visit,
+/// How accounts are shown.
+struct Shown {
     search: Form,
-    found: AccountsPage,
     narrowing: Option<Narrowing>,
-) -> Result<Response, Failure> {
+    asked: Asked,
+}
+
+impl Shown {
+    /// Those that were looked for.
+    fn searched(search: Form) -> Self {
+        Self {
+            search,
+            narrowing: None,
+            asked: Asked::default(),
+        }
+    }
+}
+
+fn accounts_page(visit: &Visit, found: AccountsPage, shown: Shown) -> Result<Response, Failure> {
+    let asked = shown.asked.behind(String::new());
+    let mut columns = list::columns(visit, &Which::Accounts.table(), &asked);
+    if shown.narrowing.is_none() {
+        // What was found stands in no address, so that no link can sort it.
+        columns.iter_mut().for_each(Column::unsort);
+    }
     let view = Accounts {
         frame: page::frame(visit),
-        search,
+        search: shown.search,
+        columns,
         total: usize::try_from(found.total).unwrap_or(usize::MAX),
         lines: found
             .accounts
             .into_iter()
             .map(|account| line(visit, account))
             .collect(),
-        narrowing,
+        narrowing: shown.narrowing,
     };
     page::render(visit, StatusCode::OK, &view)
 }
@@ -172,16 +181,11 @@ pub(super) fn line(visit: &Visit, account: AccountLine) -> Line {
     }
 }
 
-fn narrowing(visit: &Visit, query: &AccountsQuery, total: u32) -> Narrowing {
+fn narrowing(visit: &Visit, query: &AccountsQuery, asked: &Asked, total: u32) -> Narrowing {
     let page = query.page.unwrap_or(1);
-    let order = query.sort.unwrap_or_default();
     let at = |page: u32| {
-        let page = AccountsQuery {
-            page: Some(page),
-            ..query.clone()
-        };
-        let text = serde_urlencoded::to_string(page).expect("plain values");
-        format!("/accounts?{text}")
+        let page = asked.clone().behind(page.to_string());
+        page.address("/accounts")
     };
     let pages = total.div_ceil(ACCOUNTS_PER_PAGE);
     Narrowing {
@@ -193,16 +197,10 @@ fn narrowing(visit: &Visit, query: &AccountsQuery, total: u32) -> Narrowing {
                 chosen: query.state == Some(*state),
             })
             .collect(),
-        orders: AccountOrder::ALL
-            .iter()
-            .map(|known| Choice {
-                code: known.as_str(),
-                word: visit.say(order_key(*known)),
-                chosen: *known == order,
-            })
-            .collect(),
+        sort: asked.sort.clone(),
         previous: (page > 1).then(|| at(page - 1)),
         next: (page < pages).then(|| at(page + 1)),
+        file: asked.clone().as_file().address("/accounts"),
     }
 }
 
@@ -214,14 +212,5 @@ pub(super) fn standing_key(state: AccountStanding) -> &'static str {
         AccountStanding::Active => "account-active",
         AccountStanding::Rejected => "account-rejected",
         AccountStanding::Erased => "account-erased",
-    }
-}
-
-fn order_key(order: AccountOrder) -> &'static str {
-    match order {
-        AccountOrder::Newest => "sort-newest",
-        AccountOrder::Oldest => "sort-oldest",
-        AccountOrder::LoginId => "order-login-id",
-        AccountOrder::Name => "order-by-name",
     }
 }

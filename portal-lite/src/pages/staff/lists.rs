@@ -1,202 +1,191 @@
-//! What staff look at: what needs a person, everybody's servers, hosts, orders that failed, mails, and the audit trail. Each is
-//! a table; what is done about it is done by the command line, or by the page that a line leads to.
+//! What stands in the lists of the staff's portal: everybody's servers, hosts, orders that failed, mails, accounts, and the audit
+//! trail.
 
-use askama::Template;
-use axum::{extract::Query, http::StatusCode, response::Response};
+use axum::{extract::Query, response::Response};
 use innkeeper_wire::{
-    api::{PageInfo, ServerState},
+    api::{ServerOrder, ServerState},
     endpoints::{
         Endpoint as _,
         operators::{
-            ListAllServers, ListAttention, ListAudit, ListFailedOrders, ListHosts, ListMails,
+            ListAccounts, ListAllServers, ListAudit, ListFailedOrders, ListHosts, ListMails,
         },
     },
-    id::AccountId,
     operator::{
-        attention::{Matter, MatterKind, Urgency},
+        accounts::{ACCOUNTS_PER_PAGE, AccountOrder, AccountStanding, AccountsQuery},
         audit::AuditQuery,
-        hosts::{HostListQuery, HostStatus},
+        hosts::{HostListQuery, HostOrder, HostStatus},
         mails::{MailListQuery, MailState},
         orders::FailedOrdersQuery,
         servers::AllServersQuery,
     },
-    time::Timestamp,
+    staff::Role,
 };
-use serde::Deserialize;
 
+use super::{
+    deeds::{self, Button, StaffDeed},
+    hosts,
+    list::{self, Asked, Cell, Choice, Part, Search, Table, line, plain, sorted},
+};
 use crate::{
     failure::Failure,
-    format::Moment,
-    page::{self, Frame},
-    pages::view,
     visit::{Member, Visit},
     words,
 };
 
-/// Lines of a page.
-const LINES: usize = 50;
-/// Longest text that is searched for, in characters.
-const SEARCH_CHARS_MAX: usize = 100;
+const UP: &str = "ascending";
+const DOWN: &str = "descending";
 
-#[derive(Template)]
-#[template(path = "staff_list.html")]
-struct List {
-    frame: Frame,
-    title: &'static str,
-    /// What is said above it.
-    lead: Option<&'static str>,
-    /// Where it is.
-    path: &'static str,
-    /// What is searched for, where one can.
-    q: Option<String>,
-    /// The states by which it can be narrowed.
-    states: Vec<Choice>,
-    columns: Vec<String>,
-    lines: Vec<Vec<Cell>>,
-    next: Option<String>,
-    is_behind: bool,
+/// The lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Accounts,
+    Servers,
+    Hosts,
+    Orders,
+    Mails,
+    Audit,
 }
 
-struct Choice {
-    code: &'static str,
-    word: String,
-    chosen: bool,
-}
+/// What an account is listed with.
+const ACCOUNTS: Table = Table {
+    path: "/accounts",
+    title: "nav-accounts",
+    lead: None,
+    search: Search::None,
+    columns: &[
+        sorted("account-id", &[(AccountOrder::LoginId.as_str(), UP)]),
+        plain("list-state"),
+        sorted("account-name", &[(AccountOrder::Name.as_str(), UP)]),
+        plain("account-email"),
+        plain("nav-servers"),
+        sorted(
+            "account-created",
+            &[
+                (AccountOrder::Newest.as_str(), DOWN),
+                (AccountOrder::Oldest.as_str(), UP),
+            ],
+        ),
+    ],
+    order: AccountOrder::Newest.as_str(),
+};
 
-/// What stands in a line under a column.
-#[derive(Default)]
-struct Cell {
-    text: String,
-    href: Option<String>,
-    at: Option<Moment>,
-    /// Words of a program, which nobody translates.
-    is_english: bool,
-}
+const SERVERS: Table = Table {
+    path: "/servers",
+    title: "nav-servers",
+    lead: None,
+    search: Search::ByText,
+    columns: &[
+        sorted(
+            "server-name",
+            &[
+                (ServerOrder::Name.as_str(), UP),
+                (ServerOrder::NameDown.as_str(), DOWN),
+            ],
+        ),
+        sorted(
+            "list-state",
+            &[
+                (ServerOrder::State.as_str(), UP),
+                (ServerOrder::StateDown.as_str(), DOWN),
+            ],
+        ),
+        plain("server-addresses"),
+        plain("act-owner"),
+        plain("act-host"),
+        sorted(
+            "server-created",
+            &[
+                (ServerOrder::Newest.as_str(), DOWN),
+                (ServerOrder::Oldest.as_str(), UP),
+            ],
+        ),
+    ],
+    order: ServerOrder::Newest.as_str(),
+};
 
-impl Cell {
-    fn text(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
+const HOSTS: Table = Table {
+    path: "/hosts",
+    title: "nav-hosts",
+    lead: None,
+    search: Search::ByText,
+    columns: &[
+        sorted(
+            "act-host",
+            &[
+                (HostOrder::Name.as_str(), UP),
+                (HostOrder::NameDown.as_str(), DOWN),
+            ],
+        ),
+        sorted("list-state", &[(HostOrder::State.as_str(), UP)]),
+        plain("order-site"),
+        sorted("nav-servers", &[(HostOrder::Servers.as_str(), DOWN)]),
+        sorted("host-free", &[(HostOrder::Free.as_str(), UP)]),
+        plain("host-heard-at"),
+        sorted("host-certificate", &[(HostOrder::Certificate.as_str(), UP)]),
+        plain("host-cordon"),
+    ],
+    order: HostOrder::Name.as_str(),
+};
+
+const ORDERS: Table = Table {
+    path: "/orders",
+    title: "nav-failed-orders",
+    lead: Some("failed-orders-lead"),
+    search: Search::None,
+    columns: &[
+        plain("server-name"),
+        plain("act-owner"),
+        plain("act-host"),
+        plain("order-why"),
+        plain("order-failed-at"),
+        plain("order-retried"),
+    ],
+    order: "",
+};
+
+const MAILS: Table = Table {
+    path: "/mails",
+    title: "nav-mails",
+    lead: Some("mails-lead"),
+    search: Search::None,
+    columns: &[
+        plain("mail-kind"),
+        plain("list-state"),
+        plain("act-owner"),
+        plain("mail-since"),
+        plain("mail-answer"),
+        plain("mail-next"),
+    ],
+    order: "",
+};
+
+const AUDIT: Table = Table {
+    path: "/audit",
+    title: "nav-audit",
+    lead: Some("audit-lead"),
+    search: Search::ByText,
+    columns: &[
+        plain("audit-number"),
+        plain("act-at"),
+        plain("act-by"),
+        plain("act-deed"),
+        plain("staff-reason"),
+    ],
+    order: "",
+};
+
+impl Which {
+    /// What it looks like.
+    pub(super) const fn table(self) -> Table {
+        match self {
+            Self::Accounts => ACCOUNTS,
+            Self::Servers => SERVERS,
+            Self::Hosts => HOSTS,
+            Self::Orders => ORDERS,
+            Self::Mails => MAILS,
+            Self::Audit => AUDIT,
         }
     }
-
-    fn link(text: impl Into<String>, href: String) -> Self {
-        Self {
-            href: Some(href),
-            ..Self::text(text)
-        }
-    }
-
-    fn at(visit: &Visit, at: Option<Timestamp>) -> Self {
-        match at {
-            Some(at) => Self {
-                at: Some(view::moment(visit, at)),
-                ..Self::default()
-            },
-            None => Self::text("–"),
-        }
-    }
-
-    fn english(text: Option<String>) -> Self {
-        Self {
-            is_english: text.is_some(),
-            ..Self::text(text.unwrap_or_else(|| "–".to_owned()))
-        }
-    }
-
-    fn owner(login_id: Option<String>, account: AccountId) -> Self {
-        let text = login_id.unwrap_or_else(|| account.to_string());
-        Self::link(text, format!("/accounts/{account}"))
-    }
-}
-
-/// How a list is narrowed, as its address has it.
-#[derive(Default, Deserialize)]
-pub struct Asked {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    owner: String,
-    #[serde(default)]
-    after: String,
-}
-
-impl Asked {
-    fn q(&self) -> Option<String> {
-        let text: String = self.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
-        (!text.is_empty()).then_some(text)
-    }
-
-    fn after(&self) -> Option<String> {
-        (!self.after.is_empty()).then(|| self.after.clone())
-    }
-
-    /// The address of the next page of a list.
-    fn next(&self, path: &str, page: PageInfo) -> Option<String> {
-        let next = page.next?;
-        let pairs = [
-            ("q", self.q.as_str()),
-            ("state", self.state.as_str()),
-            ("owner", self.owner.as_str()),
-            ("after", next.as_str()),
-        ];
-        let pairs: Vec<_> = pairs
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        let query = serde_urlencoded::to_string(pairs).expect("texts only");
-        Some(format!("{path}?{query}"))
-    }
-}
-
-/// A list with nothing in it yet.
-fn list(visit: &Visit, path: &'static str, title: &'static str, columns: &[&str]) -> List {
-    List {
-        frame: page::frame(visit),
-        title,
-        lead: None,
-        path,
-        q: None,
-        states: Vec::new(),
-        columns: columns.iter().map(|key| visit.say(key)).collect(),
-        lines: Vec::new(),
-        next: None,
-        is_behind: false,
-    }
-}
-
-/// `GET /attention`
-pub async fn attention(Member(visit): Member) -> Result<Response, Failure> {
-    let matters = visit.ask(ListAttention::ask()).await?;
-    let columns = [
-        "matter-urgency",
-        "matter-what",
-        "matter-subject",
-        "act-at",
-        "matter-advice",
-    ];
-    let line = |matter: Matter| {
-        let what = visit.say(matter_key(matter.kind));
-        vec![
-            Cell::text(visit.say(urgency_key(matter.urgency))),
-            Cell::text(what),
-            Cell::english(match (matter.subject, matter.detail) {
-                (Some(subject), Some(detail)) => Some(format!("{subject}: {detail}")),
-                (subject, detail) => subject.or(detail),
-            }),
-            Cell::at(&visit, matter.since),
-            Cell::english(Some(matter.advice)),
-        ]
-    };
-    let view = List {
-        lead: Some("attention-lead"),
-        lines: matters.into_iter().map(line).collect(),
-        ..list(&visit, "/attention", "nav-attention", &columns)
-    };
-    page::render(&visit, StatusCode::OK, &view)
 }
 
 /// `GET /servers`
@@ -204,108 +193,12 @@ pub async fn servers(
     Member(visit): Member,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
-    let state = ServerState::ALL
-        .iter()
-        .copied()
-        .find(|state| state.as_str() == asked.state);
-    let query = AllServersQuery {
-        limit: Some(LINES),
-        after: asked.after(),
-        q: asked.q(),
-        state,
-        owner: asked.owner.parse().ok(),
-        ..AllServersQuery::default()
-    };
-    let found = visit.ask(ListAllServers::by(query)).await?;
-    let columns = [
-        "server-name",
-        "list-state",
-        "server-addresses",
-        "act-owner",
-        "act-host",
-        "server-created",
-    ];
-    let lines = found.data.into_iter().map(|any| {
-        let server = any.server;
-        let addresses: Vec<_> = server.addresses.iter().map(ToString::to_string).collect();
-        vec![
-            Cell::text(server.name.to_string()),
-            Cell::text(visit.say(words::server_state(server.state))),
-            Cell::text(addresses.join(" ")),
-            Cell::owner(any.login_id, any.account),
-            Cell::text(any.host_name),
-            Cell::at(&visit, Some(server.created_at)),
-        ]
-    });
-    let states = ServerState::ALL.iter().map(|known| Choice {
-        code: known.as_str(),
-        word: visit.say(words::server_state(*known)),
-        chosen: state == Some(*known),
-    });
-    let view = List {
-        q: Some(asked.q.clone()),
-        states: states.collect(),
-        lines: lines.collect(),
-        next: asked.next("/servers", found.page),
-        is_behind: asked.after().is_some(),
-        ..list(&visit, "/servers", "nav-servers", &columns)
-    };
-    page::render(&visit, StatusCode::OK, &view)
+    list::answer(visit, Which::Servers, asked).await
 }
 
 /// `GET /hosts`
 pub async fn hosts(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
-    let state = HostStatus::ALL
-        .iter()
-        .copied()
-        .find(|state| state.as_str() == asked.state);
-    let query = HostListQuery {
-        limit: Some(LINES),
-        after: asked.after(),
-        q: asked.q(),
-        state,
-        ..HostListQuery::default()
-    };
-    let found = visit.ask(ListHosts::by(query)).await?;
-    let columns = [
-        "act-host",
-        "list-state",
-        "order-site",
-        "nav-servers",
-        "host-free",
-        "host-heard-at",
-        "host-certificate",
-        "host-cordon",
-    ];
-    let word = |status: HostStatus| visit.say(host_key(status));
-    let lines = found.data.into_iter().map(|host| {
-        let free = host.free.map(|free| free.memory.to_string());
-        let cordon = host.cordon.map(|cordon| cordon.reason);
-        vec![
-            Cell::text(host.name),
-            Cell::text(word(host.condition.status())),
-            Cell::text(host.site),
-            Cell::text(host.servers.to_string()),
-            Cell::text(free.unwrap_or_else(|| "–".to_owned())),
-            Cell::at(&visit, host.last_heard),
-            Cell::at(&visit, host.certificate_ends),
-            Cell::text(cordon.unwrap_or_else(|| "–".to_owned())),
-        ]
-    });
-    let states = HostStatus::ALL.iter().map(|known| Choice {
-        code: known.as_str(),
-        word: word(*known),
-        chosen: state == Some(*known),
-    });
-    let view = List {
-        q: Some(asked.q.clone()),
-        states: states.collect(),
-        lines: lines.collect(),
-        next: asked.next("/hosts", found.page),
-        is_behind: asked.after().is_some(),
-        ..list(&visit, "/hosts", "nav-hosts", &columns)
-    };
-    page::render(&visit, StatusCode::OK, &view)
+    list::answer(visit, Which::Hosts, asked).await
 }
 
 /// `GET /orders`
@@ -313,176 +206,279 @@ pub async fn orders(
     Member(visit): Member,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
+    list::answer(visit, Which::Orders, asked).await
+}
+
+/// `GET /mails`
+pub async fn mails(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+    list::answer(visit, Which::Mails, asked).await
+}
+
+/// `GET /audit`
+pub async fn audit(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+    list::answer(visit, Which::Audit, asked).await
+}
+
+/// Those of a list of codes that the address asks for.
+fn code<T: Copy>(all: &[T], text: &str, name: impl Fn(T) -> &'static str) -> Option<T> {
+    all.iter().copied().find(|known| name(*known) == text)
+}
+
+/// A part of a list, of at most so many lines, with what a role can do about each.
+pub(super) async fn part(
+    visit: &Visit,
+    which: Which,
+    asked: &Asked,
+    limit: usize,
+    role: Role,
+) -> Result<Part, Failure> {
+    match which {
+        Which::Accounts => accounts_part(visit, asked).await,
+        Which::Servers => servers_part(visit, asked, limit).await,
+        Which::Hosts => hosts_part(visit, asked, limit).await,
+        Which::Orders => orders_part(visit, asked, limit, role).await,
+        Which::Mails => mails_part(visit, asked, limit, role).await,
+        Which::Audit => audit_part(visit, asked, limit).await,
+    }
+}
+
+/// States by which a list can be narrowed.
+pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
+    let choice = |code: &'static str, words: &str| Choice {
+        code,
+        word: visit.say(words),
+    };
+    match which {
+        Which::Servers => ServerState::ALL
+            .iter()
+            .map(|state| choice(state.as_str(), words::server_state(*state)))
+            .collect(),
+        Which::Hosts => HostStatus::ALL
+            .iter()
+            .map(|state| choice(state.as_str(), hosts::status_key(*state)))
+            .collect(),
+        Which::Mails => MailState::ALL
+            .iter()
+            .map(|state| choice(state.as_str(), mail_key(*state)))
+            .collect(),
+        Which::Accounts | Which::Orders | Which::Audit => Vec::new(),
+    }
+}
+
+/// What a role can do about a list as a whole.
+pub(super) fn buttons(visit: &Visit, which: Which, role: Role) -> Vec<Button> {
+    match which {
+        Which::Mails => deeds::buttons(visit, role, "/mails", &[&deeds::RETRY_MAILS]),
+        Which::Hosts if hosts::may_invite(role) => vec![Button {
+            code: "invite",
+            href: "/hosts/invite".to_owned(),
+            word: visit.say("invite-title"),
+            loses: false,
+        }],
+        _ => Vec::new(),
+    }
+}
+
+/// Which accounts are asked for. Their pages have numbers, where other lists say where they go on.
+pub(super) fn accounts_query(asked: &Asked) -> AccountsQuery {
+    AccountsQuery {
+        state: code(AccountStanding::ALL, &asked.state, |state| state.as_str()),
+        sort: code(AccountOrder::ALL, &asked.sort, |order| order.as_str()),
+        page: asked.after.parse().ok().filter(|page| *page > 0),
+    }
+}
+
+async fn accounts_part(visit: &Visit, asked: &Asked) -> Result<Part, Failure> {
+    let query = accounts_query(asked);
+    let page = query.page.unwrap_or(1);
+    let found = visit.ask(ListAccounts::by(query)).await?;
+    let lines = found.accounts.into_iter().map(|account| {
+        let id = account.id;
+        let account = super::accounts::line(visit, account);
+        let cells = vec![
+            Cell::link(account.login_id, format!("/accounts/{id}")),
+            Cell::text(account.standing),
+            Cell::text(account.name),
+            Cell::text(account.email),
+            Cell::text(account.servers.to_string()),
+            Cell::moment(account.created),
+        ];
+        line(id, cells)
+    });
+    let is_last = page >= found.total.div_ceil(ACCOUNTS_PER_PAGE);
+    Ok(Part {
+        lines: lines.collect(),
+        next: (!is_last).then(|| (page + 1).to_string()),
+    })
+}
+
+async fn servers_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, Failure> {
+    let query = AllServersQuery {
+        limit: Some(limit),
+        after: asked.after(),
+        q: asked.q(),
+        state: code(ServerState::ALL, &asked.state, |state| state.as_str()),
+        owner: asked.owner.parse().ok(),
+        host: Some(asked.host.clone()).filter(|host| !host.is_empty()),
+        sort: code(ServerOrder::ALL, &asked.sort, |order| order.as_str()),
+        ..AllServersQuery::default()
+    };
+    let found = visit.ask(ListAllServers::by(query)).await?;
+    let lines = found.data.into_iter().map(|any| {
+        let server = any.server;
+        let addresses: Vec<_> = server.addresses.iter().map(ToString::to_string).collect();
+        let cells = vec![
+            Cell::link(server.name.to_string(), format!("/servers/{}", server.id)),
+            Cell::text(visit.say(words::server_state(server.state))),
+            Cell::text(addresses.join(" ")),
+            Cell::owner(any.login_id, any.account),
+            Cell::link(any.host_name, format!("/hosts/{}", any.host)),
+            Cell::at(visit, Some(server.created_at)),
+        ];
+        line(server.id, cells)
+    });
+    Ok(Part {
+        lines: lines.collect(),
+        next: found.page.next,
+    })
+}
+
+async fn hosts_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, Failure> {
+    let query = HostListQuery {
+        limit: Some(limit),
+        after: asked.after(),
+        q: asked.q(),
+        state: code(HostStatus::ALL, &asked.state, |state| state.as_str()),
+        sort: code(HostOrder::ALL, &asked.sort, |order| order.as_str()),
+        ..HostListQuery::default()
+    };
+    let found = visit.ask(ListHosts::by(query)).await?;
+    let none = || "–".to_owned();
+    let lines = found.data.into_iter().map(|host| {
+        let free = host.free.map(|free| free.memory.to_string());
+        let cordon = host.cordon.map(|cordon| cordon.reason);
+        let cells = vec![
+            Cell::link(host.name, format!("/hosts/{}", host.id)),
+            Cell::text(visit.say(hosts::status_key(host.condition.status()))),
+            Cell::text(host.site),
+            Cell::text(host.servers.to_string()),
+            Cell::text(free.unwrap_or_else(none)),
+            Cell::at(visit, host.last_heard),
+            Cell::at(visit, host.certificate_ends),
+            Cell::text(cordon.unwrap_or_else(none)),
+        ];
+        line(host.id, cells)
+    });
+    Ok(Part {
+        lines: lines.collect(),
+        next: found.page.next,
+    })
+}
+
+async fn orders_part(
+    visit: &Visit,
+    asked: &Asked,
+    limit: usize,
+    role: Role,
+) -> Result<Part, Failure> {
     let query = FailedOrdersQuery {
-        limit: Some(LINES),
+        limit: Some(limit),
         after: asked.after(),
         owner: asked.owner.parse().ok(),
         ..FailedOrdersQuery::default()
     };
     let found = visit.ask(ListFailedOrders::by(query)).await?;
-    let columns = [
-        "server-name",
-        "act-owner",
-        "act-host",
-        "order-why",
-        "order-failed-at",
-        "order-retried",
-    ];
     let lines = found.data.into_iter().map(|order| {
         let why = order
             .failure
             .map(|code| visit.say(words::server_problem(code)));
-        let retried = match order.retried_as {
-            Some(_) => "order-retried-yes",
-            None => "order-retried-no",
+        let (retried, possible): (_, &[&'static StaffDeed]) = match order.retried_as {
+            Some(_) => ("order-retried-yes", &[]),
+            None => ("order-retried-no", &[&deeds::RETRY_ORDER]),
         };
-        vec![
-            Cell::text(order.server_name.to_string()),
+        let cells = vec![
+            Cell::link(
+                order.server_name.to_string(),
+                format!("/servers/{}", order.server),
+            ),
             Cell::owner(order.login_id, order.account),
             Cell::text(order.host_name),
             Cell::text(why.or(order.detail).unwrap_or_else(|| "–".to_owned())),
-            Cell::at(&visit, Some(order.failed_at)),
+            Cell::at(visit, Some(order.failed_at)),
             Cell::text(visit.say(retried)),
-        ]
+        ];
+        let base = format!("/orders/{}", order.id);
+        line(order.id, cells).with(deeds::buttons(visit, role, &base, possible))
     });
-    let view = List {
-        lead: Some("failed-orders-lead"),
+    Ok(Part {
         lines: lines.collect(),
-        next: asked.next("/orders", found.page),
-        is_behind: asked.after().is_some(),
-        ..list(&visit, "/orders", "nav-failed-orders", &columns)
-    };
-    page::render(&visit, StatusCode::OK, &view)
+        next: found.page.next,
+    })
 }
 
-/// `GET /mails`
-pub async fn mails(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
-    let state = MailState::ALL
-        .iter()
-        .copied()
-        .find(|state| state.as_str() == asked.state);
+async fn mails_part(
+    visit: &Visit,
+    asked: &Asked,
+    limit: usize,
+    role: Role,
+) -> Result<Part, Failure> {
     let query = MailListQuery {
-        limit: Some(LINES),
+        limit: Some(limit),
         after: asked.after(),
-        state,
+        state: code(MailState::ALL, &asked.state, |state| state.as_str()),
+        owner: asked.owner.parse().ok(),
         ..MailListQuery::default()
     };
     let found = visit.ask(ListMails::by(query)).await?;
-    let columns = [
-        "mail-kind",
-        "list-state",
-        "act-owner",
-        "mail-since",
-        "mail-answer",
-        "mail-next",
-    ];
-    let word = |state: MailState| {
-        visit.say(match state {
-            MailState::Waiting => "mail-waiting",
-            MailState::GivenUp => "mail-given-up",
-        })
-    };
     let lines = found.data.into_iter().map(|mail| {
-        vec![
+        let cells = vec![
             Cell::english(Some(mail.kind)),
-            Cell::text(word(mail.state)),
+            Cell::text(visit.say(mail_key(mail.state))),
             match mail.account {
                 Some(account) => Cell::owner(mail.login_id, account),
                 None => Cell::english(mail.staff),
             },
-            Cell::at(&visit, Some(mail.queued_at)),
+            Cell::at(visit, Some(mail.queued_at)),
             Cell::english(mail.answer),
-            Cell::at(&visit, mail.next_try),
-        ]
+            Cell::at(visit, mail.next_try),
+        ];
+        let base = format!("/mails/{}", mail.id);
+        let possible = [&deeds::RETRY_MAIL, &deeds::DROP_MAIL];
+        line(mail.id, cells).with(deeds::buttons(visit, role, &base, &possible))
     });
-    let states = MailState::ALL.iter().map(|known| Choice {
-        code: known.as_str(),
-        word: word(*known),
-        chosen: state == Some(*known),
-    });
-    let view = List {
-        lead: Some("mails-lead"),
-        states: states.collect(),
+    Ok(Part {
         lines: lines.collect(),
-        next: asked.next("/mails", found.page),
-        is_behind: asked.after().is_some(),
-        ..list(&visit, "/mails", "nav-mails", &columns)
-    };
-    page::render(&visit, StatusCode::OK, &view)
+        next: found.page.next,
+    })
 }
 
-/// `GET /audit`
-pub async fn audit(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+async fn audit_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, Failure> {
     let query = AuditQuery {
-        limit: Some(LINES),
+        limit: Some(limit),
         after: asked.after(),
         about: asked.q(),
         ..AuditQuery::default()
     };
     let found = visit.ask(ListAudit::by(query)).await?;
-    let columns = [
-        "audit-number",
-        "act-at",
-        "act-by",
-        "act-deed",
-        "staff-reason",
-    ];
-    let lines = found.data.into_iter().map(|line| {
-        vec![
-            Cell::text(line.sequence.to_string()),
-            Cell::at(&visit, Some(line.at)),
-            Cell::text(line.actor),
-            Cell::english(Some(line.cause)),
-            Cell::text(line.reason.unwrap_or_else(|| "–".to_owned())),
-        ]
+    let lines = found.data.into_iter().map(|commit| {
+        let cells = vec![
+            Cell::text(commit.sequence.to_string()),
+            Cell::at(visit, Some(commit.at)),
+            Cell::text(commit.actor),
+            Cell::english(Some(commit.cause)),
+            Cell::text(commit.reason.unwrap_or_else(|| "–".to_owned())),
+        ];
+        line(commit.sequence, cells)
     });
-    let view = List {
-        lead: Some("audit-lead"),
-        q: Some(asked.q.clone()),
+    Ok(Part {
         lines: lines.collect(),
-        next: asked.next("/audit", found.page),
-        is_behind: asked.after().is_some(),
-        ..list(&visit, "/audit", "nav-audit", &columns)
-    };
-    page::render(&visit, StatusCode::OK, &view)
+        next: found.page.next,
+    })
 }
 
-fn urgency_key(urgency: Urgency) -> &'static str {
-    match urgency {
-        Urgency::Now => "urgency-now",
-        Urgency::Today => "urgency-today",
-        Urgency::Soon => "urgency-soon",
-    }
-}
-
-fn matter_key(kind: MatterKind) -> &'static str {
-    match kind {
-        MatterKind::StoreBehind => "matter-store-behind",
-        MatterKind::RecoveryOpen => "matter-recovery-open",
-        MatterKind::HostUnrecorded => "matter-host-unrecorded",
-        MatterKind::HostSilent => "matter-host-silent",
-        MatterKind::LibvirtAway => "matter-libvirt-away",
-        MatterKind::HostQuarantined => "matter-host-quarantined",
-        MatterKind::HostFault => "matter-host-fault",
-        MatterKind::DutyFailing => "matter-duty-failing",
-        MatterKind::NoRoom => "matter-no-room",
-        MatterKind::CertificateEnds => "matter-certificate-ends",
-        MatterKind::OrderFailed => "matter-order-failed",
-        MatterKind::MailGivenUp => "matter-mail-given-up",
-        MatterKind::CapacityDoubted => "matter-capacity-doubted",
-        MatterKind::Leak => "matter-leak",
-        MatterKind::AccountWaits => "matter-account-waits",
-    }
-}
-
-fn host_key(status: HostStatus) -> &'static str {
-    match status {
-        HostStatus::Quarantined => "host-quarantined",
-        HostStatus::Silent => "host-silent",
-        HostStatus::LibvirtAway => "host-libvirt-away",
-        HostStatus::Awaited => "host-awaited",
-        HostStatus::Joining => "host-joining",
-        HostStatus::Heard => "host-heard",
-        HostStatus::Revoked => "host-revoked",
+fn mail_key(state: MailState) -> &'static str {
+    match state {
+        MailState::Waiting => "mail-waiting",
+        MailState::GivenUp => "mail-given-up",
     }
 }

@@ -2,25 +2,23 @@
 
 pub mod account;
 pub mod accounts;
+pub mod ask;
+pub mod attention;
+mod csv;
+pub mod deeds;
 pub mod enrol;
+pub mod hosts;
+mod list;
 pub mod lists;
+pub mod server;
 pub mod sign_in;
+mod subject;
 
 use axum::{Extension, response::Response};
-use innkeeper_wire::{
-    error::FieldErrorCode,
-    operator::reason::{REASON_LENGTH_MAX, Reason},
-    staff::Role,
-};
+use innkeeper_wire::{operator::reason::REASON_LENGTH_MAX, staff::Role};
 
 use super::Anyone;
-use crate::{
-    failure::Failure,
-    fields::Fields,
-    form::{self, Field},
-    page,
-    visit::Visit,
-};
+use crate::{failure::Failure, form::Field, page};
 
 /// Why something is done: asked for wherever staff change something of a customer's.
 pub const REASON: Field = Field {
@@ -38,21 +36,6 @@ pub async fn home(Extension(visit): Anyone) -> Result<Response, Failure> {
         None => "/sign-in",
     };
     Ok(page::redirect(path))
-}
-
-/// What is wrong with a reason, before anybody is asked.
-fn reason_of(visit: &Visit, fields: &Fields) -> Result<Reason, Box<Response>> {
-    let text = fields.get("reason").trim();
-    text.parse().map_err(|_| {
-        let code = if text.is_empty() {
-            FieldErrorCode::Required
-        } else if text.chars().count() > REASON_LENGTH_MAX {
-            FieldErrorCode::TooLong
-        } else {
-            FieldErrorCode::Malformed
-        };
-        Box::new(form::complaint(visit, fields, &[("reason", code)]))
-    })
 }
 
 /// The name of a role's words.

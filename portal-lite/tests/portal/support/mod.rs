@@ -264,7 +264,7 @@ fn find<'a>(book: &'a Book, id: &str) -> Option<&'a Server> {
         .find(|server| server.id.to_string() == id)
 }
 
-fn all<T: Clone>(entries: &[T]) -> Page<T> {
+pub(crate) fn all<T: Clone>(entries: &[T]) -> Page<T> {
     Page {
         data: entries.to_vec(),
         page: PageInfo {
@@ -297,14 +297,14 @@ pub(crate) fn code_of(code: &impl Serialize) -> String {
     json.as_str().expect("a text").to_owned()
 }
 
-fn one(found: Option<&impl Serialize>) -> Response {
+pub(crate) fn one(found: Option<&impl Serialize>) -> Response {
     match found {
         Some(found) => json(200, found),
         None => refuse(&Problem::new(ProblemCode::NotFound)),
     }
 }
 
-fn json(status: u16, body: &impl Serialize) -> Response {
+pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
     let status = StatusCode::from_u16(status).expect("a status");
     (
         status,
@@ -313,7 +313,7 @@ fn json(status: u16, body: &impl Serialize) -> Response {
         .into_response()
 }
 
-fn refuse(problem: &Problem) -> Response {
+pub(crate) fn refuse(problem: &Problem) -> Response {
     let mut response = json(problem.status, problem);
     let value = header::HeaderValue::from_static(PROBLEM_JSON);
     response.headers_mut().insert(header::CONTENT_TYPE, value);
@@ -331,22 +331,36 @@ impl Clock for Noon {
 
 /// Serves the stub; its address ends with the API's base path.
 pub(crate) async fn serve(stub: &Arc<Stub>) -> String {
+    format!("{}/api/v1", serve_router(stub.router()).await)
+}
+
+/// Serves any router; gives its address.
+pub(crate) async fn serve_router(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let address = listener.local_addr().expect("an address");
-    let router = stub.router();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}/api/v1")
+    format!("http://{address}")
+}
+
+/// A customers' portal in front of the API at `api_url`.
+pub(crate) fn portal(public_url: &str, api_url: &str, clock: Arc<dyn Clock>) -> Router {
+    portal_of(Area::Customers, public_url, api_url, clock)
 }
 
 /// A portal in front of the API at `api_url`.
-pub(crate) fn portal(public_url: &str, api_url: &str, clock: Arc<dyn Clock>) -> Router {
+pub(crate) fn portal_of(
+    area: Area,
+    public_url: &str,
+    api_url: &str,
+    clock: Arc<dyn Clock>,
+) -> Router {
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("portal.key");
     std::fs::write(&key, "k".repeat(40)).expect("written");
     let config = Config {
-        area: Area::Customers,
+        area,
         listen: "127.0.0.1:0".parse().expect("an address"),
         public_url: public_url.to_owned(),
         api_url: api_url.to_owned(),

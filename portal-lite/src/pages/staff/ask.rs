@@ -1,0 +1,317 @@
+//! The page that asks before staff do something, and the deed itself: one for the whole table of `deeds`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::RawPathParams,
+    http::StatusCode,
+    response::Response,
+    routing::{MethodRouter, get},
+};
+use innkeeper_wire::{
+    api::ServerAction,
+    endpoints::{
+        Endpoint as _,
+        operators::{
+            AcceptCapacity, ActOnAnyServer, ChangeQuota, CordonHost, DeleteAnyServer, DropMail,
+            GetStaffMe, ReleaseHost, RetryMail, RetryMails, RetryOrder, RevokeHost, UncordonHost,
+            UnlockAccount,
+        },
+    },
+    error::{FieldErrorCode, Problem, ProblemCode},
+    operator::{
+        accounts::QuotaRequest,
+        reason::{REASON_LENGTH_MAX, Reason, ReasonRequest},
+        servers::AnyServerActionRequest,
+    },
+};
+
+use super::{
+    REASON,
+    deeds::{Loss, OnAccount, OnHost, StaffDeed, TYPED, What},
+    hosts::host_of,
+    subject::{Subject, subject},
+};
+use crate::{
+    api::ApiError,
+    failure::Failure,
+    fields::Fields,
+    form::{self, Entered, Form},
+    notice::Notice,
+    page::{self, Frame},
+    pages::{id, server::is_name},
+    portal::Portal,
+    visit::{Member, Visit},
+};
+
+#[derive(Template)]
+#[template(path = "staff_act.html")]
+struct Ask {
+    frame: Frame,
+    subject: Subject,
+    form: Form,
+    /// Names of the form's fields.
+    fields: Vec<&'static str>,
+    title: &'static str,
+    lead: &'static str,
+    loses: bool,
+    /// Where the form is sent: the page's own address.
+    address: String,
+}
+
+/// Why something was not done.
+enum Undone {
+    /// The form is shown again.
+    Complaint(Box<Response>),
+    /// The API has refused.
+    Refused(ApiError),
+    /// There is a page for it.
+    Failed(Failure),
+}
+
+impl From<Box<Response>> for Undone {
+    fn from(complaint: Box<Response>) -> Self {
+        Self::Complaint(complaint)
+    }
+}
+
+impl From<ApiError> for Undone {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Failure> for Undone {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// The page of a deed. What it is done to stands in its address.
+pub fn pages(deed: &'static StaffDeed) -> MethodRouter<Arc<Portal>> {
+    let show = move |Member(visit): Member, about: RawPathParams, entered: Entered| async move {
+        ask(&visit, deed, about_of(&about), entered).await
+    };
+    let submit = move |Member(visit): Member, about: RawPathParams, fields: Fields| async move {
+        act(&visit, deed, about_of(&about), &fields).await
+    };
+    get(show).post(submit)
+}
+
+fn about_of(parameters: &RawPathParams) -> &str {
+    parameters.iter().next().map_or("", |(_, value)| value)
+}
+
+async fn ask(
+    visit: &Visit,
+    deed: &'static StaffDeed,
+    about: &str,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    check_role(visit, deed).await?;
+    let subject = subject(visit, deed, about).await?;
+    let address = visit.path();
+    let view = Ask {
+        frame: page::frame(visit).with_form(&address),
+        form: entered.form(visit, deed.form, subject.present.clone()),
+        subject,
+        fields: deed.form.iter().map(|field| field.name).collect(),
+        title: deed.title,
+        lead: deed.lead,
+        loses: deed.loss == Loss::Some,
+        address,
+    };
+    page::render(visit, StatusCode::OK, &view)
+}
+
+async fn act(
+    visit: &Visit,
+    deed: &'static StaffDeed,
+    about: &str,
+    fields: &Fields,
+) -> Result<Response, Failure> {
+    check_role(visit, deed).await?;
+    match carry_out(visit, deed, about, fields).await {
+        Ok(()) => {
+            let (to, notice) = after(deed.what, about);
+            Ok(page::redirect_with(visit, &to, notice))
+        }
+        Err(Undone::Complaint(complaint)) => Ok(*complaint),
+        Err(Undone::Refused(ApiError::Refused(problem)))
+            if problem.code == ProblemCode::NotYourRole =>
+        {
+            Err(Failure::Refused(problem))
+        }
+        Err(Undone::Refused(error)) => form::refused(visit, deed.form, fields, error),
+        Err(Undone::Failed(failure)) => Err(failure),
+    }
+}
+
+/// That a deed is for the role of whoever asks: others are told so before they write anything.
+pub(super) async fn check_role(visit: &Visit, deed: &StaffDeed) -> Result<(), Failure> {
+    let me = visit.ask(GetStaffMe::ask()).await?;
+    if deed.is_for(me.role) {
+        return Ok(());
+    }
+    let problem = Problem::new(ProblemCode::NotYourRole);
+    Err(Failure::Refused(Box::new(problem)))
+}
+
+async fn carry_out(
+    visit: &Visit,
+    deed: &StaffDeed,
+    about: &str,
+    fields: &Fields,
+) -> Result<(), Undone> {
+    if deed.asks_for(&TYPED) {
+        check_typed(visit, deed, about, fields).await?;
+    }
+    match deed.what {
+        What::Account(what) => on_account(visit, what, about, fields).await,
+        What::Server(action) => on_server(visit, action, about, fields).await,
+        What::Host(what) => on_host(visit, what, about, fields).await,
+        What::RetryOrder => {
+            let why = why(visit, fields)?;
+            visit.ask(RetryOrder::at_with(id(about)?, why)).await?;
+            Ok(())
+        }
+        What::RetryMail => {
+            visit.ask(RetryMail::at(id(about)?)).await?;
+            Ok(())
+        }
+        What::DropMail => {
+            let why = why(visit, fields)?;
+            visit.ask(DropMail::at_with(id(about)?, why)).await?;
+            Ok(())
+        }
+        What::RetryMails => {
+            visit.ask(RetryMails::ask()).await?;
+            Ok(())
+        }
+    }
+}
+
+async fn check_typed(
+    visit: &Visit,
+    deed: &StaffDeed,
+    about: &str,
+    fields: &Fields,
+) -> Result<(), Undone> {
+    let missing = form::missing(fields, &[TYPED.name]);
+    if !missing.is_empty() {
+        return Err(Box::new(form::complaint(visit, fields, &missing)).into());
+    }
+    let subject = subject(visit, deed, about).await?;
+    if is_name(fields.get(TYPED.name), &subject.name) {
+        return Ok(());
+    }
+    let wrong = [(TYPED.name, FieldErrorCode::Unknown)];
+    Err(Box::new(form::complaint(visit, fields, &wrong)).into())
+}
+
+async fn on_account(
+    visit: &Visit,
+    what: OnAccount,
+    about: &str,
+    fields: &Fields,
+) -> Result<(), Undone> {
+    let account = id(about)?;
+    match what {
+        OnAccount::Unlock => {
+            let why = why(visit, fields)?;
+            visit.ask(UnlockAccount::at_with(account, why)).await?;
+        }
+        OnAccount::Quota => {
+            let Ok(server_quota) = fields.get("servers").trim().parse() else {
+                let code = match fields.get("servers").trim() {
+                    "" => FieldErrorCode::Required,
+                    _ => FieldErrorCode::Malformed,
+                };
+                let complaint = form::complaint(visit, fields, &[("servers", code)]);
+                return Err(Box::new(complaint).into());
+            };
+            let request = QuotaRequest {
+                server_quota,
+                reason: reason_of(visit, fields)?,
+            };
+            visit.ask(ChangeQuota::at_with(account, request)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn on_server(
+    visit: &Visit,
+    action: ServerAction,
+    about: &str,
+    fields: &Fields,
+) -> Result<(), Undone> {
+    let server = id(about)?;
+    let reason = reason_of(visit, fields)?;
+    if action == ServerAction::Delete {
+        let why = ReasonRequest { reason };
+        visit.ask(DeleteAnyServer::at_with(server, why)).await?;
+    } else {
+        let request = AnyServerActionRequest { action, reason };
+        visit.ask(ActOnAnyServer::at_with(server, request)).await?;
+    }
+    Ok(())
+}
+
+async fn on_host(visit: &Visit, what: OnHost, about: &str, fields: &Fields) -> Result<(), Undone> {
+    let host = host_of(visit, about).await?.name;
+    match what {
+        OnHost::Cordon => {
+            let why = why(visit, fields)?;
+            visit.ask(CordonHost::at_with(host, why)).await?;
+        }
+        OnHost::Uncordon => {
+            let why = why(visit, fields)?;
+            visit.ask(UncordonHost::at_with(host, why)).await?;
+        }
+        OnHost::Release => {
+            visit.ask(ReleaseHost::at(host)).await?;
+        }
+        OnHost::AcceptCapacity => {
+            visit.ask(AcceptCapacity::at(host)).await?;
+        }
+        OnHost::Revoke => {
+            visit.ask(RevokeHost::at(host)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where one goes on when something is done, and what is said there.
+fn after(what: What, about: &str) -> (String, Notice) {
+    match what {
+        What::Account(_) => (format!("/accounts/{about}"), Notice::StaffActed),
+        What::Server(_) => (format!("/servers/{about}"), Notice::ActionAccepted),
+        What::Host(_) => (format!("/hosts/{about}"), Notice::StaffDone),
+        What::RetryOrder => ("/orders".to_owned(), Notice::StaffDone),
+        What::RetryMail | What::DropMail | What::RetryMails => {
+            ("/mails".to_owned(), Notice::StaffDone)
+        }
+    }
+}
+
+fn why(visit: &Visit, fields: &Fields) -> Result<ReasonRequest, Box<Response>> {
+    let reason = reason_of(visit, fields)?;
+    Ok(ReasonRequest { reason })
+}
+
+/// The reason that was written, or what is wrong with it, before anybody is asked.
+fn reason_of(visit: &Visit, fields: &Fields) -> Result<Reason, Box<Response>> {
+    let text = fields.get(REASON.name).trim();
+    text.parse().map_err(|_| {
+        let code = if text.is_empty() {
+            FieldErrorCode::Required
+        } else if text.chars().count() > REASON_LENGTH_MAX {
+            FieldErrorCode::TooLong
+        } else {
+            FieldErrorCode::Malformed
+        };
+        Box::new(form::complaint(visit, fields, &[(REASON.name, code)]))
+    })
+}

@@ -1,0 +1,120 @@
+//! What needs a person now: each line leads to the page where it is mended, where there is one.
+
+use askama::Template;
+use axum::{http::StatusCode, response::Response};
+use innkeeper_wire::{
+    endpoints::{
+        Endpoint as _,
+        operators::{GetStaffMe, ListAttention},
+    },
+    operator::{
+        attention::{Matter, MatterKind, Urgency},
+        mails::MailState,
+    },
+    staff::Role,
+};
+
+use super::{deeds, list::Cell};
+use crate::{
+    failure::Failure,
+    page::{self, Frame},
+    visit::{Member, Visit},
+};
+
+#[derive(Template)]
+#[template(path = "staff_attention.html")]
+struct Attention {
+    frame: Frame,
+    columns: Vec<String>,
+    lines: Vec<Vec<Cell>>,
+}
+
+/// `GET /attention`
+pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
+    let (matters, me) = tokio::try_join!(
+        visit.ask(ListAttention::ask()),
+        visit.ask(GetStaffMe::ask())
+    )?;
+    let columns = [
+        "matter-urgency",
+        "matter-what",
+        "matter-subject",
+        "act-at",
+        "matter-advice",
+    ];
+    let view = Attention {
+        frame: page::frame(&visit),
+        columns: columns.iter().map(|key| visit.say(key)).collect(),
+        lines: matters
+            .into_iter()
+            .map(|matter| line(&visit, me.role, matter))
+            .collect(),
+    };
+    page::render(&visit, StatusCode::OK, &view)
+}
+
+fn line(visit: &Visit, role: Role, matter: Matter) -> Vec<Cell> {
+    let mended_at = mended_at(role, matter.kind, matter.subject.as_deref());
+    vec![
+        Cell::text(visit.say(urgency_key(matter.urgency))),
+        Cell::text(visit.say(matter_key(matter.kind))).leading_to(mended_at),
+        Cell::english(match (matter.subject, matter.detail) {
+            (Some(subject), Some(detail)) => Some(format!("{subject}: {detail}")),
+            (subject, detail) => subject.or(detail),
+        }),
+        Cell::at(visit, matter.since),
+        Cell::english(Some(matter.advice)),
+    ]
+}
+
+/// The page on which it is mended by somebody with this role; none of what is mended by command, or at the machine.
+fn mended_at(role: Role, kind: MatterKind, subject: Option<&str>) -> Option<String> {
+    match kind {
+        MatterKind::StoreBehind
+        | MatterKind::RecoveryOpen
+        | MatterKind::HostUnrecorded
+        | MatterKind::DutyFailing => None,
+        MatterKind::HostSilent
+        | MatterKind::LibvirtAway
+        | MatterKind::HostQuarantined
+        | MatterKind::HostFault
+        | MatterKind::CertificateEnds
+        | MatterKind::CapacityDoubted
+        | MatterKind::Leak => subject.map(|host| format!("/hosts/{host}")),
+        MatterKind::NoRoom => Some("/hosts".to_owned()),
+        MatterKind::OrderFailed if deeds::RETRY_ORDER.is_for(role) => {
+            subject.map(|order| format!("/orders/{order}/retry"))
+        }
+        MatterKind::OrderFailed => Some("/orders".to_owned()),
+        MatterKind::AccountWaits => subject.map(|account| format!("/accounts/{account}")),
+        MatterKind::MailGivenUp => Some(format!("/mails?state={}", MailState::GivenUp.as_str())),
+    }
+}
+
+fn urgency_key(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Now => "urgency-now",
+        Urgency::Today => "urgency-today",
+        Urgency::Soon => "urgency-soon",
+    }
+}
+
+fn matter_key(kind: MatterKind) -> &'static str {
+    match kind {
+        MatterKind::StoreBehind => "matter-store-behind",
+        MatterKind::RecoveryOpen => "matter-recovery-open",
+        MatterKind::HostUnrecorded => "matter-host-unrecorded",
+        MatterKind::HostSilent => "matter-host-silent",
+        MatterKind::LibvirtAway => "matter-libvirt-away",
+        MatterKind::HostQuarantined => "matter-host-quarantined",
+        MatterKind::HostFault => "matter-host-fault",
+        MatterKind::DutyFailing => "matter-duty-failing",
+        MatterKind::NoRoom => "matter-no-room",
+        MatterKind::CertificateEnds => "matter-certificate-ends",
+        MatterKind::OrderFailed => "matter-order-failed",
+        MatterKind::MailGivenUp => "matter-mail-given-up",
+        MatterKind::CapacityDoubted => "matter-capacity-doubted",
+        MatterKind::Leak => "matter-leak",
+        MatterKind::AccountWaits => "matter-account-waits",
+    }
+}

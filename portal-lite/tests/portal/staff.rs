@@ -1,0 +1,434 @@
+//! The staff's portal: who sees and may do what, what each deed asks of the API, and the lists.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use innkeeper_portal_lite::{
+    routes::staff::STAFF_PAGES,
+    sitemap::{Row, Who},
+};
+use innkeeper_wire::{
+    error::{Problem, ProblemCode},
+    operator::csv::BYTE_ORDER_MARK,
+    staff::Role,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    staff_api::{ACCOUNT, HOST, MAIL, ORDER, SERVER, StaffStub},
+    support::{Answer, Browser},
+    texts,
+};
+
+/// More pages than there are: a walk that is longer goes in circles.
+const PAGES_MAX: usize = 400;
+
+/// An address of a page, with things of the stub in it.
+fn address(row: &Row) -> String {
+    let ids = [
+        ("/accounts/", ACCOUNT),
+        ("/servers/", SERVER),
+        ("/hosts/", HOST),
+        ("/orders/", ORDER),
+        ("/mails/", MAIL),
+    ];
+    let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
+    row.path.replace("{id}", id.map_or("", |(_, id)| id))
+}
+
+fn values<'a>(html: &'a str, attribute: &str) -> impl Iterator<Item = String> + use<'a> {
+    let start = format!(" {attribute}=\"");
+    let parts: Vec<_> = html.split(&start).skip(1).collect();
+    parts.into_iter().map(|part| {
+        let value = part.split('"').next().unwrap_or_default();
+        value.replace("&#38;", "&")
+    })
+}
+
+/// Opens the front page and follows every link and every form's target from there; gives what was opened.
+async fn walk(browser: &mut Browser) -> BTreeSet<String> {
+    let mut waiting = VecDeque::from(["/attention".to_owned()]);
+    let mut opened = BTreeSet::new();
+    while let Some(path) = waiting.pop_front() {
+        if !path.starts_with('/') || path.contains("lang=") || !opened.insert(path.clone()) {
+            continue;
+        }
+        assert!(opened.len() < PAGES_MAX, "{opened:?}");
+        let answer = browser.get(&path).await;
+        assert!(answer.status < 400, "{path}: {}", answer.status);
+        assert_eq!(
+            texts::untranslated(&answer.body),
+            Vec::<String>::new(),
+            "{path}"
+        );
+        if !answer.body.contains("<html") {
+            continue;
+        }
+        for attribute in ["href", "action"] {
+            waiting.extend(values(&answer.body, attribute));
+        }
+    }
+    opened
+}
+
+#[tokio::test]
+async fn each_role_can_follow_every_link_that_it_sees() {
+    for (role, unseen) in [
+        (
+            Role::Viewer,
+            vec![
+                "/start", "/unlock", "/cordon", "/retry", "/drop", "/invite", "/delete",
+            ],
+        ),
+        (
+            Role::Support,
+            vec!["/cordon", "/revoke", "/invite", "/delete"],
+        ),
+        (Role::Admin, vec![]),
+    ] {
+        for language in ["en", "ko", "zh-Hant"] {
+            let stub = StaffStub::for_role(role);
+            let mut browser = stub.browser().await.speaking(language);
+            let opened = walk(&mut browser).await;
+            assert!(opened.contains(&format!("/servers/{SERVER}")), "{opened:?}");
+            for end in &unseen {
+                let seen = opened.iter().find(|path| path.ends_with(end));
+                assert_eq!(seen, None, "{role:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_the_table_opens_for_an_administrator() {
+    let stub = StaffStub::for_role(Role::Admin);
+    let mut browser = stub.browser().await;
+    for row in STAFF_PAGES.iter().filter(|row| row.who == Who::Members) {
+        let path = address(row);
+        let answer = browser.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    assert_eq!(stub.changes(), vec![]);
+}
+
+/// What is sent with each form, and what of it is asked of the API.
+fn deeds() -> Vec<(String, Vec<(&'static str, &'static str)>, String, Value)> {
+    let why = || vec![("reason", "he has called")];
+    let reason = json!({ "reason": "he has called" });
+    let action = |action: &str| json!({ "action": action, "reason": "he has called" });
+    let server = |code: &str| format!("/servers/{SERVER}/{code}");
+    let acts = format!("POST /servers/{SERVER}/actions");
+    let host = |code: &str| format!("/hosts/{HOST}/{code}");
+    let at_host = |code: &str| format!("POST /hosts/host-1/{code}");
+    vec![
+        (
+            format!("/accounts/{ACCOUNT}/unlock"),
+            why(),
+            format!("POST /accounts/{ACCOUNT}/unlock"),
+            reason.clone(),
+        ),
+        (
+            format!("/accounts/{ACCOUNT}/quota"),
+            vec![("servers", "30"), ("reason", "he has called")],
+            format!("POST /accounts/{ACCOUNT}/quota"),
+            json!({ "server_quota": 30, "reason": "he has called" }),
+        ),
+        (server("start"), why(), acts.clone(), action("start")),
+        (server("shutdown"), why(), acts.clone(), action("shutdown")),
+        (server("reboot"), why(), acts.clone(), action("reboot")),
+        (server("power-off"), why(), acts, action("power_off")),
+        (
+            server("delete"),
+            vec![("confirm_name", " web-1 "), ("reason", "he has called")],
+            format!("POST /servers/{SERVER}/delete"),
+            reason.clone(),
+        ),
+        (
+            format!("/orders/{ORDER}/retry"),
+            why(),
+            format!("POST /orders/{ORDER}/retry"),
+            reason.clone(),
+        ),
+        (
+            format!("/mails/{MAIL}/retry"),
+            vec![],
+            format!("POST /mails/{MAIL}/retry"),
+            Value::Null,
+        ),
+        (
+            format!("/mails/{MAIL}/drop"),
+            why(),
+            format!("POST /mails/{MAIL}/drop"),
+            reason.clone(),
+        ),
+        (
+            "/mails/retry".to_owned(),
+            vec![],
+            "POST /mails/retry".to_owned(),
+            Value::Null,
+        ),
+        (host("cordon"), why(), at_host("cordon"), reason.clone()),
+        (host("uncordon"), why(), at_host("uncordon"), reason),
+        (host("release"), vec![], at_host("release"), Value::Null),
+        (
+            host("accept-capacity"),
+            vec![],
+            at_host("accept-capacity"),
+            Value::Null,
+        ),
+        (
+            host("revoke"),
+            vec![("confirm_name", "host-1")],
+            at_host("revoke"),
+            Value::Null,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_deed_is_asked_of_the_api_with_its_reason() {
+    let deeds = deeds();
+    let has_form = |row: &&Row| row.path.contains('{') && row.form.is_some();
+    let rows = STAFF_PAGES.iter().filter(has_form).count();
+    assert_eq!(deeds.len(), rows + 1, "and all mails at once");
+    for (path, fields, line, body) in deeds {
+        let stub = StaffStub::for_role(Role::Admin);
+        let mut browser = stub.browser().await;
+        let page = browser.get(&path).await;
+        let action = format!("action=\"{path}\"");
+        assert!(page.body.contains(&action), "{path}: {}", page.body);
+        let answer = browser.post(&path, &fields).await;
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+        assert_eq!(stub.changes(), [(line, body)], "{path}");
+        let page = browser.get(answer.header("location")).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains("class=\"notice\""), "{path}: it is said");
+    }
+}
+
+/// Also when the button is not there: the form may have been open when the role was changed.
+#[tokio::test]
+async fn what_is_for_another_role_ends_at_a_designed_page() {
+    for (path, fields, ..) in deeds() {
+        let stub = StaffStub::for_role(Role::Viewer);
+        let mut browser = stub.browser().await;
+        browser.get("/attention").await;
+        for answer in [browser.get(&path).await, browser.post(&path, &fields).await] {
+            assert_eq!(answer.status, 403, "{path}");
+            assert!(
+                answer.body.contains("This is for staff with another role."),
+                "{path}"
+            );
+        }
+        assert_eq!(stub.changes(), vec![], "{path}");
+    }
+    let stub = StaffStub::for_role(Role::Support);
+    let mut browser = stub.browser().await;
+    assert_eq!(browser.get("/hosts/invite").await.status, 403);
+    // The role was taken away between the two questions.
+    let refused = format!("POST /accounts/{ACCOUNT}/unlock");
+    let problem = Problem::new(ProblemCode::NotYourRole);
+    stub.book().refusals.insert(refused, problem);
+    let path = format!("/accounts/{ACCOUNT}/unlock");
+    browser.get(&path).await;
+    let answer = browser.post(&path, &[("reason", "he has called")]).await;
+    assert_eq!(answer.status, 403);
+}
+
+#[tokio::test]
+async fn nothing_is_done_without_a_reason_or_under_a_wrong_name() {
+    let stub = StaffStub::for_role(Role::Admin);
+    let mut browser = stub.browser().await;
+    let delete = format!("/servers/{SERVER}/delete");
+    let quota = format!("/accounts/{ACCOUNT}/quota");
+    let long = "x".repeat(201);
+    let reason: Vec<(&str, &str)> = vec![("reason", "he has called")];
+    for (path, fields, said) in [
+        (format!("/servers/{SERVER}/start"), vec![], "Say why."),
+        (
+            format!("/servers/{SERVER}/start"),
+            vec![("reason", long.as_str())],
+            "at most 200 characters",
+        ),
+        (
+            delete.clone(),
+            reason.clone(),
+            "Enter the server&#39;s name.",
+        ),
+        (
+            delete,
+            vec![("confirm_name", "web-2"), ("reason", "x")],
+            "This is not the server&#39;s name.",
+        ),
+        (
+            format!("/hosts/{HOST}/revoke"),
+            vec![("confirm_name", "host-2")],
+            "This is not the host&#39;s name.",
+        ),
+        (quota.clone(), reason, "Enter how many servers"),
+        (
+            quota,
+            vec![("servers", "many"), ("reason", "x")],
+            "Enter a whole number",
+        ),
+        (
+            "/hosts/invite".to_owned(),
+            vec![("name", "a b"), ("site", "seoul-1")],
+            "letters, digits, hyphens",
+        ),
+    ] {
+        browser.get(&path).await;
+        let page = browser.post(&path, &fields).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains(said), "{path}: {}", page.body);
+        for (_, typed) in fields {
+            assert!(page.body.contains(typed), "{path}: what was typed stays");
+        }
+    }
+    assert_eq!(stub.changes(), vec![]);
+}
+
+#[tokio::test]
+async fn revoking_a_host_says_what_it_leaves_alone() {
+    let stub = StaffStub::for_role(Role::Admin);
+    let mut browser = stub.browser().await;
+    let page = browser.get("/hosts/host-1/revoke").await;
+    assert!(
+        page.body.contains("3 servers") && page.body.contains("web-1"),
+        "{}",
+        page.body
+    );
+    // By its name as well as by its id, which the list of matters does not tell.
+    let page = browser.get("/hosts/host-1").await;
+    for said in [
+        "its fan is loud",
+        "eth1 is down",
+        "domain left-over",
+        "203.0.113.9",
+        "0.9.1",
+    ] {
+        assert!(page.body.contains(said), "{said}");
+    }
+    assert_eq!(browser.get("/hosts/host-2").await.status, 404);
+    let invited = [("name", "host-9"), ("site", "seoul-1")];
+    browser.get("/hosts/invite").await;
+    let page = browser.post("/hosts/invite", &invited).await;
+    assert!(page.body.contains("innkeeper-agent join --token once"));
+}
+
+/// The lines of a file.
+fn rows(file: &Answer) -> Vec<&str> {
+    let text = file.body.strip_prefix(BYTE_ORDER_MARK).expect("a mark");
+    text.split_terminator("\r\n").collect()
+}
+
+#[tokio::test]
+async fn a_list_can_be_taken_away_whole_and_harmless() {
+    let stub = StaffStub::for_role(Role::Viewer);
+    let mut browser = stub.browser().await;
+    let page = browser.get("/servers?q=a&host=host-1&sort=name").await;
+    let file = "/servers?q=a&host=host-1&sort=name&format=csv";
+    assert!(
+        values(&page.body, "href").any(|href| href == file),
+        "{}",
+        page.body
+    );
+    let answer = browser.get(file).await;
+    assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(
+        answer.header("content-disposition"),
+        "attachment; filename=\"servers.csv\""
+    );
+    let rows = rows(&answer);
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!(rows[0], "id,Name,State,Addresses,Owner,Host,Ordered");
+    assert!(
+        rows[1].starts_with(&format!("{SERVER},web-1,Running,")),
+        "{rows:?}"
+    );
+    assert!(
+        rows[2].contains(",'=cmd,"),
+        "no cell is a formula: {rows:?}"
+    );
+    assert!(rows[2].ends_with("2026-11-21T11:58:00.000Z"), "{rows:?}");
+    let part = format!("GET /servers?limit=200&after={SERVER}&q=a&host=host-1&sort=name");
+    assert!(stub.was_asked(&part), "{:?}", stub.book().asked);
+    for (path, cell) in [
+        ("/accounts?format=csv", "mina1"),
+        ("/hosts?format=csv", "host-1"),
+        ("/orders?format=csv", "trial"),
+        ("/mails?format=csv", "server-ready"),
+        ("/audit?format=csv", "power off"),
+    ] {
+        let answer = browser.get(path).await;
+        assert!(
+            self::rows(&answer)[1].contains(cell),
+            "{path}: {}",
+            answer.body
+        );
+    }
+    // What can't be begun is a page.
+    let problem = Problem::new(ProblemCode::Unavailable);
+    stub.book()
+        .refusals
+        .insert("GET /mails".to_owned(), problem);
+    let answer = browser.get("/mails?format=csv").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains("<main id=\"main\""));
+}
+
+#[tokio::test]
+async fn headings_sort_one_way_and_then_the_other() {
+    let stub = StaffStub::for_role(Role::Viewer);
+    let mut browser = stub.browser().await;
+    for (path, sorted, next) in [
+        ("/servers", "descending", "/servers?sort=oldest"),
+        (
+            "/servers?state=running&sort=name",
+            "ascending",
+            "/servers?state=running&sort=name-down",
+        ),
+        (
+            "/servers?sort=name-down",
+            "descending",
+            "/servers?sort=name",
+        ),
+        ("/hosts?sort=free", "ascending", "/hosts?sort=servers"),
+        (
+            "/accounts?sort=login-id",
+            "ascending",
+            "/accounts?sort=oldest",
+        ),
+    ] {
+        let page = browser.get(path).await;
+        let state = format!("aria-sort=\"{sorted}\"");
+        assert_eq!(page.body.matches(&state).count(), 1, "{path}");
+        let is_there = values(&page.body, "href").any(|href| href == next)
+            || path == "/accounts?sort=login-id";
+        assert!(is_there, "{path}: {next}");
+    }
+    assert!(stub.was_asked("GET /servers?limit=50&state=running&sort=name"));
+    assert!(stub.was_asked("GET /accounts?sort=login-id"));
+}
+
+#[tokio::test]
+async fn what_needs_a_person_leads_to_where_it_is_mended() {
+    for (role, order) in [
+        (Role::Support, format!("/orders/{ORDER}/retry")),
+        (Role::Viewer, "/orders".to_owned()),
+    ] {
+        let stub = StaffStub::for_role(role);
+        let page = stub.browser().await.get("/attention").await;
+        let main = page.body.split("<main").nth(1).expect("a main part");
+        for href in [
+            order,
+            "/hosts/host-1".to_owned(),
+            format!("/accounts/{ACCOUNT}"),
+            "/mails?state=given_up".to_owned(),
+        ] {
+            assert!(
+                values(main, "href").any(|found| found == href),
+                "{role:?}: {href}"
+            );
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The staff's API made of canned answers, and somebody of the staff before the portal.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use innkeeper_portal_lite::area::Area;
+use innkeeper_wire::{
+    api::{Page, PageInfo, ServerState},
+    error::{Problem, ProblemCode},
+    host::{HostCapacity, HostFault, HostFaultCode, HostHealth},
+    operator::{
+        attention::{Matter, MatterKind},
+        audit::AuditLine,
+        hosts::{Condition, Cordon, HostLine, LeakedAddress, Promised, Quarantine, Room},
+        mails::{MailLine, MailState},
+        orders::FailedOrder,
+        servers::AnyServer,
+    },
+    size::Bytes,
+    staff::Role,
+};
+use serde_json::{Value, json as value};
+
+use crate::support::{
+    Browser, Noon, ORIGIN, TOKEN, all,
+    fixtures::{self, from, id, server, time},
+    json, portal_of, refuse, serve_router,
+};
+
+pub(crate) const ACCOUNT: &str = "acc_0190b5c87f1e7c3a8e0f000000000001";
+pub(crate) const SERVER: &str = "srv_0190b5c87f1e7c3a8e0f000000000002";
+pub(crate) const HOST: &str = "hst_0190b5c87f1e7c3a8e0f000000000001";
+pub(crate) const ORDER: &str = "ord_0190b5c87f1e7c3a8e0f000000000001";
+pub(crate) const MAIL: &str = "mai_0190b5c87f1e7c3a8e0f000000000001";
+
+/// The stub.
+pub(crate) struct StaffStub(Mutex<Book>);
+
+/// What it answers from, and what it was asked.
+pub(crate) struct Book {
+    pub(crate) role: Role,
+    /// How far the account is.
+    pub(crate) standing: &'static str,
+    pub(crate) host: HostLine,
+    /// `METHOD /path?query` and body of what was asked, in order.
+    pub(crate) asked: Vec<(String, Value)>,
+    /// Answers that come instead of the normal one, for each `METHOD /path`.
+    pub(crate) refusals: HashMap<String, Problem>,
+}
+
+impl StaffStub {
+    pub(crate) fn for_role(role: Role) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Book {
+            role,
+            standing: "active",
+            host: host(),
+            asked: Vec::new(),
+            refusals: HashMap::new(),
+        })))
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.0
+            .lock()
+            .expect("no test panics while it holds the book")
+    }
+
+    /// What was asked that changes something.
+    pub(crate) fn changes(&self) -> Vec<(String, Value)> {
+        let looks = [
+            "GET ",
+            "POST /accounts/search",
+            "POST /accounts/erasure-plan",
+        ];
+        let book = self.book();
+        let asked = book.asked.iter();
+        asked
+            .filter(|(line, _)| !looks.iter().any(|look| line.starts_with(look)))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether this was asked.
+    pub(crate) fn was_asked(&self, line: &str) -> bool {
+        self.book().asked.iter().any(|(asked, _)| asked == line)
+    }
+
+    /// Somebody who is signed in.
+    pub(crate) async fn browser(self: &Arc<Self>) -> Browser {
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        let api = serve_router(router).await;
+        let portal = portal_of(Area::Staff, ORIGIN, &api, Arc::new(Noon));
+        let mut browser = Browser::before(portal);
+        let session = ("innkeeper-staff-session".to_owned(), TOKEN.to_owned());
+        browser.cookies.extend([session]);
+        browser
+    }
+}
+
+async fn answer(State(stub): State<Arc<StaffStub>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default();
+    let target = parts.uri.path_and_query().expect("a path").as_str();
+    let line = format!("{} {}", parts.method, target.trim_end_matches('?'));
+    let mut book = stub.book();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    book.asked.push((line, body));
+    if let Some(problem) = book.refusals.get(&format!("{} {path}", parts.method)) {
+        return refuse(problem);
+    }
+    if parts.method == "GET" {
+        looked_at(&book, &path, query)
+    } else {
+        done(&path)
+    }
+}
+
+fn looked_at(book: &Book, path: &str, query: &str) -> Response {
+    let pairs: HashMap<String, String> = serde_urlencoded::from_str(query).expect("a query");
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match segments.as_slice() {
+        ["installation"] => json(200, &fixtures::installation()),
+        ["catalogue"] => json(200, &fixtures::catalogue()),
+        ["me"] => json(
+            200,
+            &value!({
+                "id": "stf_0190b5c87f1e7c3a8e0f000000000001", "name": "jihye", "role": book.role,
+            }),
+        ),
+        ["attention"] => json(200, &matters()),
+        ["servers"] if pairs.contains_key("after") => {
+            json(200, &all(&[any_server(4, "=cmd", ServerState::Stopped)]))
+        }
+        ["servers"] => {
+            let first = any_server(2, "web-1", ServerState::Running);
+            let next = first.server.id.to_string();
+            json(
+                200,
+                &Page {
+                    page: PageInfo {
+                        next: Some(next),
+                        has_more: true,
+                    },
+                    ..all(&[first])
+                },
+            )
+        }
+        ["servers", _] => json(200, &any_server(2, "web-1", ServerState::Running)),
+        ["servers", _, "history"] | ["audit"] => json(200, &all(&[audit_line()])),
+        ["hosts"] => json(200, &all(std::slice::from_ref(&book.host))),
+        ["hosts", _, "stranded"] => json(
+            200,
+            &value!({
+                "servers": 3, "accounts": 2, "named": [[SERVER, "web-1"]],
+            }),
+        ),
+        ["orders", "failed"] => json(200, &all(&[failed_order()])),
+        ["mails"] => json(200, &all(&[mail()])),
+        ["accounts"] => json(
+            200,
+            &value!({ "accounts": [account_line(book)], "total": 1 }),
+        ),
+        ["accounts", _] => json(200, &account(book)),
+        _ => refuse(&Problem::new(ProblemCode::NotFound)),
+    }
+}
+
+fn done(path: &str) -> Response {
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match segments.as_slice() {
+        ["servers", ..] => json(202, &any_server(2, "web-1", ServerState::Running)),
+        ["orders", ..] => json(200, &value!({ "order": ORDER, "server": SERVER })),
+        ["hosts", "invitations"] => json(
+            200,
+            &value!({
+                "join_command": "innkeeper-agent join --token once",
+            }),
+        ),
+        ["hosts", _, "accept-capacity"] => json(200, &capacity()),
+        ["accounts", "search"] => json(200, &value!({ "accounts": [], "total": 0 })),
+        _ => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+fn capacity() -> HostCapacity {
+    HostCapacity {
+        cpus: 32,
+        memory: Bytes::gib(128),
+        disk: Bytes::gib(2_000),
+    }
+}
+
+fn any_server(number: u32, name: &str, state: ServerState) -> AnyServer {
+    let mut server = server(number, "a-name", state);
+    let allowed = innkeeper_wire::api::ServerAction::ALL;
+    server.allowed_actions = allowed.to_vec();
+    let mut any = serde_json::to_value(AnyServer {
+        account: from(ACCOUNT),
+        login_id: Some("mina1".to_owned()),
+        host: from(HOST),
+        host_name: "host-1".to_owned(),
+        detail: Some("its disk fails".to_owned()),
+        server,
+    })
+    .expect("plain");
+    // No server can be called so; what a file says of it must be harmless all the same.
+    if name.starts_with('=') {
+        any["host_name"] = value!(name);
+    } else {
+        any["name"] = value!(name);
+    }
+    serde_json::from_value(any).expect("a server")
+}
+
+fn matters() -> Vec<Matter> {
+    let subject = |kind: MatterKind| match kind {
+        MatterKind::OrderFailed => ORDER.to_owned(),
+        MatterKind::AccountWaits => ACCOUNT.to_owned(),
+        MatterKind::MailGivenUp => MAIL.to_owned(),
+        _ => "host-1".to_owned(),
+    };
+    let all = MatterKind::ALL.iter().copied();
+    all.map(|kind| Matter {
+        kind,
+        urgency: kind.urgency(),
+        since: Some(time("2026-11-21T10:00:00Z")),
+        subject: Some(subject(kind)),
+        detail: Some("more about it".to_owned()),
+        advice: kind.advice().to_owned(),
+    })
+    .collect()
+}
+
+fn audit_line() -> AuditLine {
+    AuditLine {
+        sequence: 42,
+        at: time("2026-11-21T10:00:00Z"),
+        actor: "stf_0190b5c87f1e7c3a8e0f000000000001".to_owned(),
+        cause: "power off".to_owned(),
+        wrote: Vec::new(),
+        removed: Vec::new(),
+        reason: Some("its owner has called".to_owned()),
+    }
+}
+
+/// One of which everything is to be said.
+pub(crate) fn host() -> HostLine {
+    HostLine {
+        id: from(HOST),
+        name: "host-1".to_owned(),
+        site: "seoul-1".to_owned(),
+        condition: Condition::Quarantined {
+            why: Quarantine::TwoInstances,
+            since: Some(time("2026-11-21T10:00:00Z")),
+        },
+        quarantine: Some("two machines use its identity at the same time".to_owned()),
+        cordon: Some(Cordon {
+            since: time("2026-11-20T10:00:00Z"),
+            reason: "its fan is loud".to_owned(),
+        }),
+        servers: 3,
+        agent_version: "0.9.1".to_owned(),
+        last_heard: Some(time("2026-11-21T11:00:00Z")),
+        certificate_ends: Some(time("2026-12-21T10:00:00Z")),
+        capacity: Some(capacity()),
+        claims_more: Some(HostCapacity {
+            cpus: 64,
+            ..capacity()
+        }),
+        implausible: None,
+        promised: Promised {
+            servers: 3,
+            vcpus: 6,
+            memory: Bytes::gib(12),
+            disk: Bytes::gib(180),
+        },
+        free: Some(Room {
+            cpus: 58,
+            memory: Bytes::gib(100),
+            disk: Bytes::gib(1_800),
+        }),
+        health: HostHealth {
+            repairs: 7,
+            faults: vec![HostFault {
+                code: HostFaultCode::Uplink,
+                detail: "eth1 is down".to_owned(),
+                server: None,
+            }],
+        },
+        strangers: vec!["domain left-over".to_owned()],
+        leaked_addresses: vec![LeakedAddress {
+            address: from("203.0.113.9"),
+            server: id("srv", 99),
+        }],
+        accusation: None,
+    }
+}
+
+fn failed_order() -> FailedOrder {
+    let server = server(6, "trial", ServerState::CreateFailed);
+    FailedOrder {
+        id: from(ORDER),
+        account: from(ACCOUNT),
+        login_id: Some("mina1".to_owned()),
+        server: from(SERVER),
+        server_name: server.name,
+        host_name: "host-1".to_owned(),
+        site: server.site,
+        plan: server.plan,
+        image: server.image,
+        hourly: server.hourly,
+        monthly_cap: server.monthly_cap,
+        placed_at: time("2026-11-21T10:00:00Z"),
+        failed_at: time("2026-11-21T10:30:00Z"),
+        failure: server.failure,
+        detail: None,
+        retried_as: None,
+    }
+}
+
+fn mail() -> MailLine {
+    MailLine {
+        id: from(MAIL),
+        state: MailState::GivenUp,
+        kind: "server-ready".to_owned(),
+        account: Some(from(ACCOUNT)),
+        login_id: Some("mina1".to_owned()),
+        staff: None,
+        queued_at: time("2026-11-21T10:00:00Z"),
+        tries: 3,
+        answer: Some("550 no such user".to_owned()),
+        next_try: None,
+    }
+}
+
+fn account_line(book: &Book) -> Value {
+    value!({
+        "id": ACCOUNT, "state": book.standing, "created_at": "2026-11-20T10:00:00Z", "servers": 2,
+        "person": { "login_id": "mina1", "name": "Kim Mina", "email": "mina@example.com" },
+    })
+}
+
+fn account(book: &Book) -> Value {
+    value!({
+        "line": account_line(book), "mobile": "+821012345678", "locale": "ko", "server_quota": 20,
+        "has_second_factor": false,
+        "acts": [{ "at": "2026-11-21T10:00:00Z", "by": "jihye", "deed": { "kind": "unlocked" }, "reason": "called" }],
+    })
+}
