@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod provision;
 pub mod rebuild;
 pub mod schedule;
+pub mod sign_in;
 pub mod store;
 
 /// A line that the bench prints.

@@ -47,6 +47,7 @@ use innkeeper_portal_lite::{
 use innkeeper_wire::{
     api::{Locale, OrderRequest, QuoteRequest, SessionRequest, SignupRequest, SshKeyRequest},
     digest::Digest,
+    host::Report,
     id::{AccountId, IdSource, RequestId},
     member::MemberKind,
     operator::accounts::{AccountStanding, AccountsQuery},
@@ -73,6 +74,8 @@ const ACCOUNTS: u32 = 10_000;
 const SERVERS_EACH: u32 = 2;
 /// Of the customer who looks.
 const SERVERS_OF_ONE: u32 = 100;
+/// As many quotes as are kept of one account.
+const ORDERS_IN_A_ROW: u32 = 20;
 const HOSTS: u32 = 250;
 /// Each page is opened as often, one after the other, all pages in turn.
 const ROUNDS: usize = 40;
@@ -308,6 +311,9 @@ impl Grown {
                 SERVERS_EACH
             };
             for server in 0..servers {
+                if server > 0 && server % ORDERS_IN_A_ROW == 0 {
+                    self.wait_a_minute(server).await?;
+                }
                 let wish = QuoteRequest {
                     site: "lab".to_owned(),
                     plan: "s1".to_owned(),
@@ -323,6 +329,20 @@ impl Grown {
                 let once = quote.to_string();
                 self.nouns.orders.place(&caller, &once, &request).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// So that nobody asks too fast, and no host falls silent meanwhile.
+    async fn wait_a_minute(&self, sequence: u32) -> anyhow::Result<()> {
+        self.clock.0.fetch_add(60_000, Ordering::SeqCst);
+        let report = Report {
+            sequence: u64::from(sequence),
+            ..orders::report(self.clock.now())
+        };
+        for overview in self.nouns.hosts.list()? {
+            let host = overview.host.id;
+            self.nouns.intake.take_report(host, &report).await?;
         }
         Ok(())
     }

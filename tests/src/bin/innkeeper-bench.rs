@@ -10,7 +10,9 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
-    bench::{Figure, Line, agents, metrics, orders, portal, provision, rebuild, schedule, store},
+    bench::{
+        Figure, Line, agents, metrics, orders, portal, provision, rebuild, schedule, sign_in, store,
+    },
     lab::{Run, enclosure::enclosed, product::Options},
 };
 
@@ -19,11 +21,12 @@ use innkeeper_tests::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is measured together, with the names of the figures; in this order.
-const AREAS: [(&str, &[&str]); 8] = [
+const AREAS: [(&str, &[&str]); 9] = [
     ("store", &store::NAMES),
     ("schedule", &schedule::NAMES),
     ("orders", &orders::NAMES),
     ("portal", &portal::NAMES),
+    ("sign_in", &sign_in::NAMES),
     ("metrics", &metrics::NAMES),
     ("rebuild", &rebuild::NAMES),
     ("agents", &agents::NAMES),
@@ -118,6 +121,7 @@ async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Resul
         "schedule" => blocking(schedule::figures).await?,
         "orders" => orders::figures(&scratch).await?,
         "portal" => portal::figures(&scratch).await?,
+        "sign_in" => sign_in::figures(&scratch).await?,
         "metrics" => {
             let wanted = |name: &str| arguments.wants(area, &[name]);
             return metrics::lines(run, &arguments.options, wanted).await;
