@@ -79,8 +79,17 @@ pub(super) async fn search(
     Viewer(caller): Viewer,
     ask: Ask<SearchAccounts>,
 ) -> Result<AccountsPage, Refused> {
-    let accounts = &context.nouns.accounts;
-    Ok(accounts.search(&caller, &ask.body.text).await?)
+    let nouns = &context.nouns;
+    // Accounts know nothing of servers: whose address it is they are told by the owner's id.
+    let text = match ask.body.text.trim().parse() {
+        Ok(address) => nouns
+            .servers
+            .owner_of_address(address)?
+            .map(|id| id.to_string()),
+        Err(_) => None,
+    };
+    let text = text.as_deref().unwrap_or(&ask.body.text);
+    Ok(nouns.accounts.search(&caller, text).await?)
 }
 
 pub(super) async fn show(

@@ -1,5 +1,7 @@
 //! Everybody's servers, as operators see them and what they do to them.
 
+use std::net::IpAddr;
+
 use innkeeper_wire::{
     api::{Page, ServerAction, ServerOrder},
     id::{AccountId, OrderId, ServerId},
@@ -50,6 +52,15 @@ impl Servers {
     pub fn anybodys(&self, id: ServerId) -> Result<AnyServer, Error> {
         let server = self.find(self.owner_of(id)?, id)?;
         self.view_for_operators(server, self.ctx.now())
+    }
+
+    /// Whose server has an address.
+    ///
+    /// # Errors
+    /// When the servers can't be read.
+    pub fn owner_of_address(&self, address: IpAddr) -> Result<Option<AccountId>, Error> {
+        self.load()?;
+        Ok(self.mirror.roll().owner_of_address(address))
     }
 
     /// Does what an operator asks, as it is done for an owner.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::files_with,
-    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting},
+    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting, room_for},
     staff::{ask_as, of_role},
 };
 
@@ -64,6 +64,24 @@ async fn staff_find_somebody_by_a_part_of_what_is_known() {
     assert_eq!(found["total"], 0);
     let erased = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
     assert_eq!(erased.expect(200)["line"]["state"], "erased");
+}
+
+#[tokio::test]
+async fn an_account_is_found_by_the_address_of_its_server() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Viewer).await;
+    let _host = setting.host("h1", room_for(9)).await;
+    setting.customer("zoe12").await;
+    let (token, order) = setting.ordered_server().await;
+    let server = format!("/servers/{}", order["server"].as_str().expect("an id"));
+    let server = setting.get(&server, Some(&token)).await.expect(200);
+    for address in server["addresses"].as_array().expect("addresses") {
+        let address = address.as_str().expect("a text");
+        let found = search(&setting, &staff, &format!(" {address} ")).await;
+        assert_eq!(ids(&found.expect(200)), ["minji90"], "{address}");
+    }
+    let found = search(&setting, &staff, "203.0.113.250").await.expect(200);
+    assert_eq!(found["total"], 0);
 }
 
 #[tokio::test]

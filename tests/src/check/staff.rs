@@ -92,6 +92,13 @@ async fn sign_in(browser: &Browser, secret: &Secret) -> anyhow::Result<()> {
         browser.click("sign-in").await?;
         let path = browser.path().await?;
         ensure!(path == leads_to, "{code} leads to {path}");
+        if path == "/sign-in" {
+            let said = browser.text("#error-summary").await?;
+            ensure!(
+                said.contains("code is wrong"),
+                "the code is not among what may be wrong: {said}"
+            );
+        }
     }
     browser.picture("41-staff-attention").await
 }

@@ -146,6 +146,14 @@ impl Roll {
         there.or_else(|| self.gone.get(&server).copied())
     }
 
+    /// Whose server has an address, or had it last.
+    #[must_use]
+    pub fn owner_of_address(&self, address: IpAddr) -> Option<AccountId> {
+        let mut newest_first = self.servers.values().rev();
+        let found = newest_first.find(|line| line.addresses.contains(&address));
+        found.map(|line| line.account)
+    }
+
     /// The servers that are meant, in this order, with what `reach` says of their hosts.
     #[must_use]
     pub fn find(

@@ -13,6 +13,7 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{GetStaffMe, StaffSignIn, StaffSignOut},
     },
+    error::ProblemCode,
     staff::{STAFF_NAME_LENGTH_MAX, StaffSignInRequest},
 };
 use tracing::warn;
@@ -75,7 +76,11 @@ pub async fn show(
     Query(next): Query<Next>,
     entered: Entered,
 ) -> Result<Response, Failure> {
-    let form = entered.form(&visit, SIGN_IN, next.fields());
+    let mut form = entered.form(&visit, SIGN_IN, next.fields());
+    if form.is(ProblemCode::BadCredentials) {
+        // Here a code is among what may be wrong; which it was is not said.
+        form.alert = Some(visit.say("staff-bad-credentials"));
+    }
     let onward = onward(form.value("next"));
     let view = SignIn {
         frame: page::frame(&visit).with_form(&format!("/sign-in{onward}")),
