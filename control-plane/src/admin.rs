@@ -104,6 +104,8 @@ pub fn router(context: AdminContext) -> Router {
         .serve(accounts::list_pending)
         .serve(accounts::approve)
         .serve(accounts::reject)
+        .serve(accounts::confirm_email)
+        .serve(accounts::mail_confirmation)
         .serve(accounts::plan)
         .serve(accounts::erase)
         .serve(testimonies)

@@ -18,6 +18,10 @@ use innkeeper_wire::{
 };
 use serde::de::DeserializeOwned;
 
+mod accounts;
+
+pub(crate) use self::accounts::AccountCommand;
+
 const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
 
 /// Innkeeper's control plane.
@@ -197,41 +201,6 @@ pub(crate) enum CaCommand {
     /// has to be revoked and to join anew, as another host.
     ReplaceLost {
         /// Does it; without this nothing is done.
-        #[arg(long)]
-        confirm: bool,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum AccountCommand {
-    /// Lists the accounts of companies and partners that wait to be approved, the first sign-up first.
-    ListPending {
-        /// Prints the list as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Lets an account be used that waits to be approved, and tells its owner by mail.
-    Approve {
-        /// The ID to sign in with, or the account's own id.
-        who: String,
-        /// Why: for whoever looks at it later.
-        #[arg(long)]
-        reason: Reason,
-    },
-    /// Rejects an account that waits to be approved, for good. Its ID stays taken; its owner is told by mail, and can sign
-    /// up again with the same address.
-    Reject {
-        /// The ID to sign in with, or the account's own id.
-        who: String,
-        /// Why, on one line in the owner's language: it stands in the mail.
-        #[arg(long)]
-        reason: Reason,
-    },
-    /// Erases an account for good: the person can't be read any more, in no backup either.
-    Erase {
-        /// The ID to sign in with, an e-mail address that only one account has, or the account's own id.
-        who: String,
-        /// Does it; without this it is only said what would be done.
         #[arg(long)]
         confirm: bool,
     },

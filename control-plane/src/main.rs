@@ -13,8 +13,8 @@ use innkeeper_control_plane::{
     admin::{
         Printed,
         accounts::{
-            Confirmed, approve_by_command, erase_by_command, list_pending_by_command,
-            reject_by_command,
+            Confirmed, approve_by_command, confirm_email_by_command, erase_by_command,
+            list_pending_by_command, mail_confirmation_by_command, reject_by_command,
         },
         ask, attention,
         authority::{status_by_command, take_by_command},
@@ -350,9 +350,17 @@ async fn account(socket: &Path, command: AccountCommand) -> anyhow::Result<Strin
         }
         AccountCommand::Approve { who, reason } => approve_by_command(socket, &who, reason).await,
         AccountCommand::Reject { who, reason } => reject_by_command(socket, &who, reason).await,
-        AccountCommand::Erase { who, confirm } => {
-            erase_by_command(socket, &who, confirmed(confirm)).await
+        AccountCommand::ConfirmEmail { account, reason } => {
+            confirm_email_by_command(socket, account, reason).await
         }
+        AccountCommand::MailConfirmation { account, reason } => {
+            mail_confirmation_by_command(socket, account, reason).await
+        }
+        AccountCommand::Erase {
+            who,
+            confirm,
+            reason,
+        } => erase_by_command(socket, &who, reason.filter(|_| confirm)).await,
     }
 }
 

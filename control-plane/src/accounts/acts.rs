@@ -14,10 +14,10 @@ use innkeeper_wire::{
 use super::{Accounts, records::AccountAct};
 use crate::{
     accounts::rules::account::{Account, AccountState, Person},
-    kernel::{Caller, Error, Tx, field},
+    kernel::{Actor, Caller, Error, Tx, field},
 };
 
-const ERASED: Error = Error::OutOfTurn("the account was erased");
+pub(super) const ERASED: Error = Error::OutOfTurn("the account was erased");
 
 impl Accounts {
     /// Lifts what wrong passwords and codes have locked (R4), wherever they came from. Devices that have signed in before have
@@ -105,11 +105,23 @@ impl Accounts {
         deed: Deed,
         reason: &Reason,
     ) -> Result<(), Error> {
+        self.put_act_of(tx, caller.actor, id, deed, reason)
+    }
+
+    /// The same, by whom without his request.
+    pub(super) fn put_act_of(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        id: AccountId,
+        deed: Deed,
+        reason: &Reason,
+    ) -> Result<(), Error> {
         let act = AccountAct {
             at: tx.now(),
-            by: caller.actor.to_string(),
+            by: by.to_string(),
+            reason: self.seal_reason(id, &deed, reason)?,
             deed,
-            reason: self.seal(id, reason)?,
         };
         tx.insert(&(id, ActId::new(self.ctx.ids())), &act)
     }

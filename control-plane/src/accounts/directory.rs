@@ -17,7 +17,7 @@ use innkeeper_wire::{
 
 use super::{
     Accounts,
-    records::{AccountAct, StaffSearch},
+    records::{AccountAct, AwaitsApproval, StaffSearch},
 };
 use crate::{
     accounts::rules::{
@@ -112,11 +112,7 @@ impl Accounts {
             .ctx
             .list_newest::<AccountAct, _, ActId>(&id, None, ACTS_SHOWN)?;
         let act = |(_, act): (ActId, AccountAct)| {
-            let reason = match self.unseal(id, &act.reason) {
-                Ok(reason) => Some(reason.into()),
-                Err(Error::Erased) => None,
-                Err(error) => return Err(error),
-            };
+            let reason = self.unseal_reason(id, &act)?.map(Into::into);
             let AccountAct { at, by, deed, .. } = act;
             Ok(ActLine {
                 at,
@@ -125,8 +121,12 @@ impl Accounts {
                 reason,
             })
         };
+        let awaits = self.ctx.read::<AwaitsApproval>(&id)?;
         Ok(AccountView {
             line: self.line(&account)?,
+            kind: account.kind,
+            company: person.as_ref().and_then(|person| person.company.clone()),
+            waits_since: awaits.map(|awaits| awaits.since),
             mobile: person.as_ref().and_then(|person| person.mobile.clone()),
             locale: person.as_ref().map(|person| person.locale),
             server_quota: account.server_quota,

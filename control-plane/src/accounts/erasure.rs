@@ -2,7 +2,13 @@
 //! destroyed, which takes the person out of every copy of them. A note in the store says that the second half
 //! is still to be done, so that a crash in between leaves nothing half erased (the duty `erasures`).
 
-use innkeeper_wire::id::AccountId;
+use innkeeper_wire::{
+    id::AccountId,
+    operator::{
+        accounts::{Deed, ErasurePlan},
+        reason::Reason,
+    },
+};
 
 use super::{
     Accounts,
@@ -24,23 +30,6 @@ use crate::{
 /// Erasures that one turn of the duty finishes.
 const ERASURES_PER_TURN: usize = 100;
 
-/// What erasing an account would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErasurePlan {
-    /// Whose.
-    pub account: AccountId,
-    /// How far it is.
-    pub state: AccountState,
-    /// Whether its key is there, so that the person can still be read.
-    pub is_readable: bool,
-    /// Servers that are not gone; erasing is refused while there are any.
-    pub servers: u32,
-    /// SSH keys that go.
-    pub ssh_keys: usize,
-    /// Mails that are not sent any more.
-    pub mails: usize,
-}
-
 impl Accounts {
     /// What erasing it would do. Changes nothing.
     pub fn plan_erasure(&self, account: AccountId) -> Result<ErasurePlan, Error> {
@@ -54,7 +43,7 @@ impl Accounts {
         let used = self.ctx.read::<QuotaUse>(&account)?;
         Ok(ErasurePlan {
             account,
-            state: found.state,
+            state: found.state.standing(),
             is_readable: self.vault.has_key(account)?,
             servers: used.map_or(0, |used| used.servers),
             ssh_keys: keys,
@@ -62,8 +51,8 @@ impl Accounts {
         })
     }
 
-    /// Erases an account for good. One that is erased already is as good.
-    pub async fn erase(&self, by: Actor, account: AccountId) -> Result<(), Error> {
+    /// Erases an account for good, and notes who did it and why. One that is erased already is as good.
+    pub async fn erase(&self, by: Actor, account: AccountId, reason: &Reason) -> Result<(), Error> {
         let cause = format!("erase {account}");
         self.ctx
             .commit(by, &cause, |tx| {
@@ -78,6 +67,7 @@ impl Accounts {
                 self.remove_claims(tx, &found)?;
                 self.remove_belongings(tx, account)?;
                 tx.put(&account, &erased)?;
+                self.put_act_of(tx, by, account, Deed::Erased, reason)?;
                 let note = Erasing { since: tx.now() };
                 tx.insert(&account, &note)
             })

@@ -40,12 +40,10 @@ mod session_list;
 mod sessions;
 mod sign_up;
 mod ssh_keys;
+mod vouching;
 mod wishes;
 
-pub use self::{
-    erasure::ErasurePlan,
-    sessions::{SignIn, SignedIn},
-};
+pub use self::sessions::{SignIn, SignedIn};
 
 /// What an operator decides about accounts.
 #[derive(Debug, Clone)]

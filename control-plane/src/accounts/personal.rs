@@ -1,7 +1,10 @@
 //! Personal data: sealed with the account's own key before it goes into a record, opened when it is needed.
 //! The one place that knows what a destroyed key means: [`Error::Erased`].
 
-use innkeeper_wire::{id::AccountId, operator::reason::Reason};
+use innkeeper_wire::{
+    id::AccountId,
+    operator::{accounts::Deed, reason::Reason},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
@@ -91,6 +94,14 @@ impl Personal for FormerEmail {
     const FIELD: &'static str = "email 1";
 }
 
+/// Where the reason of an erasure belongs.
+const fn of_erasure(record: &str) -> Place<'_> {
+    Place {
+        record,
+        field: "erasure 1",
+    }
+}
+
 impl Accounts {
     /// Seals a value of an account, which must have its key.
     pub(super) fn seal<T: Personal>(
@@ -123,6 +134,46 @@ impl Accounts {
         // Without serde's own words, which may repeat what they could not read.
         serde_json::from_slice(&plain)
             .map_err(|_| Error::Storage(format!("what is sealed in {record} can't be read")))
+    }
+
+    /// Seals why something was done to an account. Why it was erased is sealed with the installation's own key: with the
+    /// account's, which is destroyed next, nobody could ever read it.
+    pub(super) fn seal_reason(
+        &self,
+        account: AccountId,
+        deed: &Deed,
+        reason: &Reason,
+    ) -> Result<Sealed<Reason>, Error> {
+        if *deed != Deed::Erased {
+            return self.seal(account, reason);
+        }
+        let record = format!("{}{account}", Reason::RECORD);
+        let plain = Zeroizing::new(reason.as_str().as_bytes().to_vec());
+        Ok(Sealed::new(
+            self.vault.seal_ours(of_erasure(&record), &plain)?,
+        ))
+    }
+
+    /// Why something was done to an account; none when that went with its person.
+    pub(super) fn unseal_reason(
+        &self,
+        account: AccountId,
+        act: &AccountAct,
+    ) -> Result<Option<Reason>, Error> {
+        if act.deed != Deed::Erased {
+            return match self.unseal(account, &act.reason) {
+                Err(Error::Erased) => Ok(None),
+                reason => reason.map(Some),
+            };
+        }
+        let record = format!("{}{account}", Reason::RECORD);
+        let plain = self
+            .vault
+            .unseal_ours(of_erasure(&record), act.reason.bytes())?;
+        let text = std::str::from_utf8(&plain).ok();
+        let reason = text.and_then(|text| text.parse().ok());
+        let unreadable = || Error::Storage(format!("what is sealed in {record} can't be read"));
+        reason.map(Some).ok_or_else(unreadable)
     }
 
     /// Who an account is of; [`Error::Erased`] when its key was destroyed.

@@ -25,10 +25,8 @@ impl Accounts {
             return Ok(None);
         };
         let act = self.ctx.read::<AccountAct>(&(account, act))?;
-        match act.map(|act| self.unseal(account, &act.reason)) {
-            None | Some(Err(Error::Erased)) => Ok(None),
-            Some(reason) => reason.map(Some),
-        }
+        let reason = act.map(|act| self.unseal_reason(account, &act));
+        Ok(reason.transpose()?.flatten())
     }
 
     /// Takes a mail out of the outbox for good: it is not sent.

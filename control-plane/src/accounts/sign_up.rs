@@ -10,6 +10,7 @@ use innkeeper_wire::{
 
 use super::{
     Accounts,
+    erasure::remove_links,
     records::{AwaitsApproval, EmailIndex, LoginClaim},
 };
 use crate::{
@@ -313,29 +314,36 @@ impl Accounts {
                     Err(Error::Erased) => return Err(Error::LinkExpired),
                     person => person?,
                 };
-                self.list_under_email(tx, &person.email, id)?;
                 tx.remove::<Confirmation>(&hash)?;
-                if tx.get::<PendingConfirmation>(&id)?.is_some() {
-                    tx.remove::<PendingConfirmation>(&id)?;
-                }
-                let person = Person {
-                    wanted_plan: None,
-                    ..person
-                };
-                let person = Some(self.seal(id, &person)?);
                 let confirmed = account.after(AccountEvent::EmailConfirmed);
-                let confirmed = confirmed.ok_or(Error::LinkExpired)?;
-                let confirmed = Account {
-                    person,
-                    ..confirmed
-                };
-                tx.put(&id, &confirmed)?;
-                if confirmed.state == AccountState::Active {
-                    return self.mails.queue(tx, id, MailContent::Welcome);
-                }
-                tx.insert(&id, &AwaitsApproval { since: tx.now() })?;
-                self.mails.queue(tx, id, MailContent::ApprovalAwaited)
+                self.put_confirmed(tx, confirmed.ok_or(Error::LinkExpired)?, person)
             })
             .await
+    }
+
+    /// Stores that the address of an account is confirmed, and tells its owner how it goes on.
+    pub(super) fn put_confirmed(
+        &self,
+        tx: &mut Tx<'_>,
+        confirmed: Account,
+        person: Person,
+    ) -> Result<(), Error> {
+        let id = confirmed.id;
+        self.list_under_email(tx, &person.email, id)?;
+        remove_links(tx, id)?;
+        let person = Person {
+            wanted_plan: None,
+            ..person
+        };
+        let confirmed = Account {
+            person: Some(self.seal(id, &person)?),
+            ..confirmed
+        };
+        tx.put(&id, &confirmed)?;
+        if confirmed.state == AccountState::Active {
+            return self.mails.queue(tx, id, MailContent::Welcome);
+        }
+        tx.insert(&id, &AwaitsApproval { since: tx.now() })?;
+        self.mails.queue(tx, id, MailContent::ApprovalAwaited)
     }
 }

@@ -7,64 +7,22 @@ use innkeeper_wire::{
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
-            ApproveAccount, ChangeQuota, EraseAccount, GetAccount, ListAccounts,
-            ListPendingAccounts, PlanErasure, RejectAccount, SearchAccounts, UnlockAccount,
+            ApproveAccount, ChangeQuota, ConfirmAccountEmail, EraseAccount, GetAccount,
+            ListAccounts, ListPendingAccounts, MailConfirmation, PlanErasure, RejectAccount,
+            SearchAccounts, UnlockAccount,
         },
     },
     error::ProblemCode,
     id::AccountId,
     operator::{
-        PlanRequest, View,
-        accounts::{AccountView, AccountsPage, PendingAccount},
+        PlanRequest,
+        accounts::{AccountStanding, AccountView, AccountsPage, ErasurePlan, PendingAccount},
         reason::{Reason, ReasonRequest},
     },
 };
-use serde::{Deserialize, Serialize};
 
-use super::{Admin, AdminContext, Printed, Support, Viewer, ask, view};
-use crate::{
-    accounts::{ErasurePlan, rules::account::AccountState},
-    api::error::Refused,
-    kernel::Error,
-};
-
-/// What erasing an account would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanAnswer {
-    /// Whose.
-    pub account: AccountId,
-    /// How far it is.
-    pub state: AccountState,
-    /// Whether its key is there.
-    pub is_readable: bool,
-    /// Servers that are not gone.
-    pub servers: u32,
-    /// SSH keys that go.
-    pub ssh_keys: usize,
-    /// Mails that are not sent any more.
-    pub mails: usize,
-}
-
-impl From<ErasurePlan> for PlanAnswer {
-    fn from(plan: ErasurePlan) -> Self {
-        let ErasurePlan {
-            account,
-            state,
-            is_readable,
-            servers,
-            ssh_keys,
-            mails,
-        } = plan;
-        Self {
-            account,
-            state,
-            is_readable,
-            servers,
-            ssh_keys,
-            mails,
-        }
-    }
-}
+use super::{Admin, AdminContext, Printed, Support, Viewer, ask};
+use crate::{api::error::Refused, kernel::Error};
 
 pub(super) async fn list(
     context: AdminContext,
@@ -132,14 +90,14 @@ pub(super) async fn plan(
     context: AdminContext,
     _: Admin,
     Ask { body: request, .. }: Ask<PlanErasure>,
-) -> Result<View, Refused> {
+) -> Result<ErasurePlan, Refused> {
     let planned = context
         .nouns
         .accounts
         .account_meant(&request.who)
         .and_then(|account| context.nouns.accounts.plan_erasure(account));
     match planned {
-        Ok(plan) => view(&PlanAnswer::from(plan)),
+        Ok(plan) => Ok(plan),
         Err(Error::NotFound) => Err(Refused::because(
             ProblemCode::NotFound,
             format!(
@@ -154,9 +112,15 @@ pub(super) async fn plan(
 pub(super) async fn erase(
     context: AdminContext,
     Admin(caller): Admin,
-    Ask { path: account, .. }: Ask<EraseAccount>,
+    ask: Ask<EraseAccount>,
 ) -> Result<Nothing, Refused> {
-    context.nouns.accounts.erase(caller.actor, account).await?;
+    let Ask {
+        path: account,
+        body,
+        ..
+    } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts.erase(caller.actor, account, &body.reason).await?;
     tracing::info!(account.id = %account, "an account was erased");
     Ok(Nothing)
 }
@@ -193,6 +157,33 @@ pub(super) async fn reject(
     Ok(Nothing)
 }
 
+pub(super) async fn confirm_email(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<ConfirmAccountEmail>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts
+        .vouch_for_email(&caller, path, &body.reason)
+        .await?;
+    tracing::info!(account.id = %path, "the address of an account was confirmed by the staff");
+    Ok(Nothing)
+}
+
+pub(super) async fn mail_confirmation(
+    context: AdminContext,
+    Support(caller): Support,
+    ask: Ask<MailConfirmation>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let accounts = &context.nouns.accounts;
+    accounts
+        .mail_confirmation(&caller, path, &body.reason)
+        .await?;
+    Ok(Nothing)
+}
+
 /// `account list-pending`.
 pub async fn list_pending_by_command(socket: &Path, printed: Printed) -> anyhow::Result<String> {
     let pending = ask(socket, ListPendingAccounts::ask()).await?;
@@ -223,6 +214,30 @@ pub async fn reject_by_command(socket: &Path, who: &str, reason: Reason) -> anyh
     .await?;
     Ok(format!(
         "{account} is rejected; its owner is told why by mail\n"
+    ))
+}
+
+/// `account confirm-email`.
+pub async fn confirm_email_by_command(
+    socket: &Path,
+    account: AccountId,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    let request = ReasonRequest { reason };
+    ask(socket, ConfirmAccountEmail::at_with(account, request)).await?;
+    Ok(format!("the address of {account} is confirmed\n"))
+}
+
+/// `account mail-confirmation`.
+pub async fn mail_confirmation_by_command(
+    socket: &Path,
+    account: AccountId,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    let request = ReasonRequest { reason };
+    ask(socket, MailConfirmation::at_with(account, request)).await?;
+    Ok(format!(
+        "the link that confirms the address of {account} is mailed again\n"
     ))
 }
 
@@ -275,31 +290,32 @@ pub enum Confirmed {
     Yes,
 }
 
-/// `account erase`: says what will happen, and does it once it is confirmed.
+/// `account erase`: says what will happen, and does it once there is a reason.
 pub async fn erase_by_command(
     socket: &Path,
     who: &str,
-    confirmed: Confirmed,
+    reason: Option<Reason>,
 ) -> anyhow::Result<String> {
     let request = PlanRequest {
         who: who.to_owned(),
     };
-    let plan: PlanAnswer = ask(socket, PlanErasure::with(request)).await?.read()?;
+    let plan = ask(socket, PlanErasure::with(request)).await?;
     let account = plan.account;
-    if plan.state == AccountState::Erased && !plan.is_readable {
+    if plan.state == AccountStanding::Erased && !plan.is_readable {
         return Ok(format!("{account} is erased already\n"));
     }
     let mut text = describe(&plan);
-    if confirmed == Confirmed::No {
-        text += "Nothing was done. To do it, repeat the command with --confirm.\n";
+    let Some(reason) = reason else {
+        text += "Nothing was done. To do it, repeat the command with --confirm and --reason.\n";
         return Ok(text);
-    }
-    ask(socket, EraseAccount::at(account)).await?;
+    };
+    let request = ReasonRequest { reason };
+    ask(socket, EraseAccount::at_with(account, request)).await?;
     Ok(text + &format!("{account} is erased\n"))
 }
 
-fn describe(plan: &PlanAnswer) -> String {
-    let PlanAnswer {
+fn describe(plan: &ErasurePlan) -> String {
+    let ErasurePlan {
         account,
         is_readable,
         servers,

@@ -4,9 +4,15 @@ use std::net::IpAddr;
 
 use innkeeper_wire::{
     api::{Page, ServerAction, ServerOrder},
+    host::ObservedState,
     id::{AccountId, OrderId, ServerId},
-    operator::{accounts::Deed, reason::Reason, servers::AnyServer},
+    operator::{
+        accounts::Deed,
+        reason::Reason,
+        servers::{AnyServer, Seen, Wanted},
+    },
     time::Timestamp,
+    vm::PowerTarget,
 };
 
 use super::Servers;
@@ -14,7 +20,7 @@ use crate::{
     kernel::{Caller, Error, listing::page_behind},
     servers::rules::{
         roll::{Failed, Search},
-        server::Server,
+        server::{Lifecycle, Server},
     },
 };
 
@@ -121,7 +127,14 @@ impl Servers {
         let detail = failure
             .map(|failure| &failure.detail)
             .or(problem.map(|problem| &problem.detail));
+        let wanted = match (&server.lifecycle, server.power.target) {
+            (Lifecycle::Live, PowerTarget::On) => Wanted::Running,
+            (Lifecycle::Live, PowerTarget::Off | PowerTarget::OffForced) => Wanted::Stopped,
+            _ => Wanted::Gone,
+        };
         Ok(AnyServer {
+            wanted,
+            seen: server.observed.state.map(seen),
             account,
             login_id: self.accounts.login_id_of(account)?,
             host,
@@ -129,5 +142,17 @@ impl Servers {
             detail: detail.cloned(),
             server: self.view(server, now),
         })
+    }
+}
+
+/// A host's word in the words of operators.
+const fn seen(state: ObservedState) -> Seen {
+    match state {
+        ObservedState::Absent => Seen::Absent,
+        ObservedState::Creating { .. } => Seen::Creating,
+        ObservedState::Running { .. } => Seen::Running,
+        ObservedState::Paused { .. } => Seen::Paused,
+        ObservedState::Stopped => Seen::Stopped,
+        ObservedState::Deleting => Seen::Deleting,
     }
 }

@@ -228,7 +228,17 @@ async fn an_operator_erases_an_account_and_the_mirror_forgets_it() {
     mirrored("has 2 keys: 2 written, 0 destroyed");
     let (fine, said) = run(&config, &["account", "erase", "load1"]);
     assert!(fine && said.contains("Nothing was done"), "{said}");
-    let (fine, said) = run(&config, &["account", "erase", "load1", "--confirm"]);
+    let (fine, said) = run(
+        &config,
+        &[
+            "account",
+            "erase",
+            "load1",
+            "--confirm",
+            "--reason",
+            "asked for",
+        ],
+    );
     assert!(fine && said.contains("is erased"), "{said}");
     mirrored("has 1 keys: 0 written, 1 destroyed");
     let mut codes = Vec::new();

@@ -233,9 +233,14 @@ async fn make(archive: &Path) {
     };
     sign_up(&setting, &service, "waits1").await;
     sign_up(&setting, &service, "erased1").await;
-    setting
-        .operator
-        .run(&["account", "erase", "erased1", "--confirm"]);
+    setting.operator.run(&[
+        "account",
+        "erase",
+        "erased1",
+        "--confirm",
+        "--reason",
+        "asked for",
+    ]);
     first_orders(&mut setting, &service).await;
     service.kill();
     let store = setting.operator.folder.path().join("data/store");

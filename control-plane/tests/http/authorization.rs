@@ -509,7 +509,9 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "approve_account" => (account, json!({ "reason": "known" }), 409),
         "reject_account" => (account, json!({ "reason": "no such company" }), 409),
         "plan_erasure" => ("", json!({ "who": account }), 200),
-        "erase_account" => (account, nothing, 204),
+        "erase_account" => (account, why, 204),
+        // Its address is confirmed already.
+        "confirm_account_email" | "mail_confirmation" => (account, why, 409),
         "finish_recovery" => ("", json!({ "without": [] }), 400),
         "release_address" => ("", json!({ "address": "203.0.113.130" }), 400),
         "readmit_host" => (

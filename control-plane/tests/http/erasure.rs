@@ -3,10 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use innkeeper_control_plane::{
-    admin::{
-        self, AdminContext, Door,
-        accounts::{Confirmed, erase_by_command},
-    },
+    admin::{self, AdminContext, Door, accounts::erase_by_command},
     kernel::{Actor, Error},
 };
 use innkeeper_wire::id::AccountId;
@@ -16,7 +13,7 @@ use tokio::net::UnixListener;
 use crate::{
     personal::replayed,
     servers::Story,
-    setting::{PASSWORD, Setting, signup},
+    setting::{PASSWORD, Setting, signup, why},
 };
 
 async fn account_of(setting: &Setting, token: &str) -> AccountId {
@@ -69,7 +66,7 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
     let refused = setting
         .nouns
         .accounts
-        .erase(Actor::Operator, account)
+        .erase(Actor::Operator, account, &why())
         .await
         .expect_err("a server lives");
     assert!(matches!(refused, Error::EraseRefused(_)), "{refused}");
@@ -86,7 +83,7 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
         setting
             .nouns
             .accounts
-            .erase(Actor::Operator, account)
+            .erase(Actor::Operator, account, &why())
             .await
             .expect("erased, or was");
         assert!(!key_file(setting, account).exists());
@@ -149,7 +146,7 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
     setting
         .nouns
         .accounts
-        .erase(Actor::Operator, account)
+        .erase(Actor::Operator, account, &why())
         .await
         .expect("erased");
     setting.answer_wishes().await;
@@ -176,7 +173,7 @@ async fn a_crash_before_the_key_is_destroyed_is_finished_afterwards() {
     let failed = setting
         .nouns
         .accounts
-        .erase(Actor::Operator, account)
+        .erase(Actor::Operator, account, &why())
         .await
         .expect_err("the disk fails");
     assert!(matches!(failed, Error::Storage(_)), "{failed}");
@@ -246,14 +243,14 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
     let listener = UnixListener::bind(&socket).expect("a socket");
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let unknown = erase_by_command(&socket, "nobody7", Confirmed::Yes).await;
+    let unknown = erase_by_command(&socket, "nobody7", Some(why())).await;
     assert!(
         unknown
             .expect_err("unknown")
             .to_string()
             .contains("refused")
     );
-    let text = erase_by_command(&socket, "MinJi90", Confirmed::No)
+    let text = erase_by_command(&socket, "MinJi90", None)
         .await
         .expect("said");
     assert!(
@@ -261,16 +258,14 @@ async fn the_command_says_what_it_will_do_and_does_it_when_confirmed() {
         "{text}"
     );
     assert_eq!(sign_in(&setting, "minji90").await, 201);
-    let text = erase_by_command(&socket, "minji90", Confirmed::Yes)
+    let text = erase_by_command(&socket, "minji90", Some(why()))
         .await
         .expect("done");
     assert!(text.ends_with("is erased\n"), "{text}");
     assert_eq!(sign_in(&setting, "minji90").await, 401);
     let id = account.to_string();
-    for confirmed in [Confirmed::No, Confirmed::Yes] {
-        let text = erase_by_command(&socket, &id, confirmed)
-            .await
-            .expect("said");
+    for reason in [None, Some(why())] {
+        let text = erase_by_command(&socket, &id, reason).await.expect("said");
         assert_eq!(text, format!("{id} is erased already\n"));
     }
     server.abort();

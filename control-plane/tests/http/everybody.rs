@@ -164,9 +164,14 @@ async fn what_an_operator_does_to_a_server_is_done_as_for_its_owner_and_written_
     // Its owner's erasure takes the reasons with it.
     let erase = format!("{account}/erase");
     setting.clock.advance_s(24 * 3_600);
-    operate(setting, Method::POST, &erase, json!({}))
-        .await
-        .expect(204);
+    operate(
+        setting,
+        Method::POST,
+        &erase,
+        json!({ "reason": "asked for" }),
+    )
+    .await
+    .expect(204);
     let acts = look(setting, &account).await["acts"].clone();
     assert!(!acts.to_string().contains("Kim"), "{acts}");
     let history = look(setting, &format!("/servers/{id}/history")).await;

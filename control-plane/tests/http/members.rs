@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use crate::{
     authorization::socket,
     offer::{settings, terms},
-    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting, answer, signup},
+    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting, answer, signup, why},
 };
 
 const REASON: &str = "회사 등록 정보를 찾을 수 없습니다.";
@@ -169,7 +169,10 @@ async fn both_consents_are_kept_with_the_text_that_was_shown_when_and_from_where
         ]
     );
     let accounts = &setting.nouns.accounts;
-    accounts.erase(Actor::Operator, id).await.expect("erased");
+    accounts
+        .erase(Actor::Operator, id, &why())
+        .await
+        .expect("erased");
     let erased = account(&setting, id);
     assert!(erased.consents.iter().all(|it| it.from.is_none()));
     assert!(

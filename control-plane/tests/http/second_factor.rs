@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::files_with,
-    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting},
+    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting, why},
 };
 
 const HOME: &str = "198.51.100.1";
@@ -443,7 +443,7 @@ async fn an_erased_account_leaves_none() {
     let accounts = &setting.nouns.accounts;
     assert!(accounts.has_second_factor(account).expect("read"));
     accounts
-        .erase(Actor::Operator, account)
+        .erase(Actor::Operator, account, &why())
         .await
         .expect("erased");
     assert!(!accounts.has_second_factor(account).expect("read"));

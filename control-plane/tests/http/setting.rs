@@ -39,6 +39,7 @@ use innkeeper_wire::{
         LifeAnswer, Manifest, Observations, ObservedServer, Report, ReportAnswer, Witness,
     },
     id::{ChallengeId, HostId, IdSource, InstanceId},
+    operator::reason::Reason,
     size::Bytes,
     time::{Clock, Timestamp},
 };
@@ -697,6 +698,11 @@ pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
         headers,
         body,
     }
+}
+
+/// A reason for what operators do.
+pub(crate) fn why() -> Reason {
+    "asked for".parse().expect("a reason")
 }
 
 pub(crate) fn signup(login_id: &str) -> Value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::files_with,
-    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting, room_for},
+    setting::{Answer, OTHER_PASSWORD, PASSWORD, Setting, room_for, signup, why},
     staff::{ask_as, of_role},
 };
 
@@ -57,7 +57,7 @@ async fn staff_find_somebody_by_a_part_of_what_is_known() {
     setting
         .nouns
         .accounts
-        .erase(Actor::Operator, id)
+        .erase(Actor::Operator, id, &why())
         .await
         .expect("erased");
     let found = search(&setting, &staff, "minji").await.expect(200);
@@ -159,13 +159,14 @@ async fn support_unlocks_an_account_and_says_why() {
     setting
         .nouns
         .accounts
-        .erase(Actor::Operator, id)
+        .erase(Actor::Operator, id, &why())
         .await
         .expect("erased");
     let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
     let view = view.expect(200);
-    assert!(view["acts"][0]["reason"].is_null());
-    assert_eq!(view["acts"][0]["by"], "a-support");
+    assert_eq!(view["acts"][0]["deed"], json!({ "kind": "erased" }));
+    assert!(view["acts"][1]["reason"].is_null());
+    assert_eq!(view["acts"][1]["by"], "a-support");
     unlock(json!({ "reason": "again" })).await.expect(409);
 }
 
@@ -190,4 +191,136 @@ async fn support_changes_how_many_servers_an_account_may_have() {
         (&view["server_quota"], &view["acts"][0]["deed"]),
         (&json!(3), &deed)
     );
+}
+
+/// A sign-up that waits for its address to be confirmed; gives the account and the secret of the link.
+async fn signed_up(setting: &Setting, login_id: &str, kind: &str) -> (String, String) {
+    let mut request = signup(login_id);
+    request["kind"] = json!(kind);
+    if kind != "individual" {
+        request["company"] = json!("Yeogwan Inc.");
+    }
+    let answer = setting.post("/signups", None, request).await.expect(201);
+    let account = answer["account"].as_str().expect("an id").to_owned();
+    (account, setting.mailed_token().await)
+}
+
+/// R10, where no mail arrives at all.
+#[tokio::test]
+async fn support_vouches_for_an_address_that_no_mail_reaches() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Support).await;
+    let why = || json!({ "reason": "she has called from the number on her card" });
+    for (login, kind, standing) in [
+        ("minji90", "individual", "active"),
+        ("yeogwan1", "corporate", "pending-approval"),
+    ] {
+        let (account, link) = signed_up(&setting, login, kind).await;
+        let confirm =
+            async || ask_as(&setting, &staff, "confirm_account_email", &account, why()).await;
+        confirm().await.expect(204);
+        let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+        let view = view.expect(200);
+        assert_eq!(view["line"]["state"], standing);
+        assert_eq!(view["kind"], kind);
+        assert_eq!(view["waits_since"].is_string(), kind == "corporate");
+        assert_eq!(view["company"].is_string(), kind == "corporate");
+        assert_eq!(
+            view["acts"][0]["deed"],
+            json!({ "kind": "email-confirmed" })
+        );
+        assert_eq!(view["acts"][0]["reason"], why()["reason"]);
+        // Once, and the link that may still arrive works no more.
+        confirm().await.expect(409);
+        let late = json!({ "token": link });
+        let late = setting.post("/email-confirmations", None, late).await;
+        late.expect(410);
+    }
+    let body = json!({ "login": "minji90", "password": PASSWORD });
+    setting.post("/sessions", None, body).await.expect(201);
+    // A day later there is nothing to vouch for.
+    let (account, _) = signed_up(&setting, "late123", "individual").await;
+    setting.clock.advance_s(24 * 3_600);
+    let staff = of_role(&setting, Role::Admin).await;
+    let late = ask_as(&setting, &staff, "confirm_account_email", &account, why()).await;
+    late.expect(409);
+}
+
+#[tokio::test]
+async fn support_has_a_confirmation_mailed_again_but_floods_nobody() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Support).await;
+    let (account, first) = signed_up(&setting, "minji90", "individual").await;
+    let again = async || {
+        let body = json!({ "reason": "asked for on the telephone" });
+        ask_as(&setting, &staff, "mail_confirmation", &account, body).await
+    };
+    again().await.expect(204);
+    again().await.expect(409);
+    let second = setting.mailed_token().await;
+    let confirm = async |token: &str| {
+        let body = json!({ "token": token });
+        setting.post("/email-confirmations", None, body).await
+    };
+    confirm(&first).await.expect(410);
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        let answer = again().await;
+        statuses.push(answer.status.as_u16());
+        if statuses.last() == Some(&204) {
+            setting.mailed_token().await;
+        }
+    }
+    assert!(
+        statuses.starts_with(&[204]) && statuses.ends_with(&[429]),
+        "{statuses:?}"
+    );
+    confirm(&second).await.expect(410);
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    let deed = json!({ "kind": "confirmation-mailed" });
+    assert_eq!(view.expect(200)["acts"][0]["deed"], deed);
+    // Of an account that is in use the address changes by its owner alone.
+    let token = setting.customer("zoe1234").await;
+    let account = account_of(&setting, &token).await;
+    for deed in ["mail_confirmation", "confirm_account_email"] {
+        let body = json!({ "reason": "asked for" });
+        let refused = ask_as(&setting, &staff, deed, &account, body).await;
+        refused.expect(409);
+    }
+}
+
+#[tokio::test]
+async fn why_an_account_was_erased_outlives_its_person() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Admin).await;
+    let token = setting.customer("minji90").await;
+    let account = account_of(&setting, &token).await;
+    let unlock = json!({ "reason": "Minji has called" });
+    let unlocked = ask_as(&setting, &staff, "unlock_account", &account, unlock).await;
+    unlocked.expect(204);
+    let erase = async |body: Value| ask_as(&setting, &staff, "erase_account", &account, body).await;
+    erase(json!({})).await.expect(400);
+    erase(json!({ "reason": "asked for by letter 17" }))
+        .await
+        .expect(204);
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    let acts = view.expect(200)["acts"].clone();
+    assert_eq!(acts[0]["deed"], json!({ "kind": "erased" }));
+    assert_eq!(acts[0]["by"], "a-admin");
+    assert_eq!(acts[0]["reason"], "asked for by letter 17");
+    assert!(acts[1]["reason"].is_null(), "that one named her");
+    assert_eq!(
+        files_with(&setting.folder, "asked for by letter 17"),
+        Vec::<std::path::PathBuf>::new(),
+        "it lies on the disk for nobody to read"
+    );
+    let about = format!("?about={account}");
+    let trail = ask_as(&setting, &staff, "list_audit", &about, json!({})).await;
+    let trail = trail.expect(200)["data"].to_string();
+    assert!(trail.contains("asked for by letter 17"), "{trail}");
+    assert!(!trail.contains("Minji"), "{trail}");
+    // A second time nothing is noted.
+    erase(json!({ "reason": "again" })).await.expect(204);
+    let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;
+    assert_eq!(view.expect(200)["acts"], acts);
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::files_with,
-    setting::{Answer, PASSWORD, Setting},
+    setting::{Answer, PASSWORD, Setting, why},
     witnesses::copy_journal,
 };
 
@@ -244,7 +244,8 @@ async fn an_erased_account_has_none() {
     let (_, secret) = make(&setting, &session, &[Scope::Read]).await;
     assert!(is_taken(&setting, &secret).await);
     let accounts = &setting.nouns.accounts;
-    let erased = accounts.erase(Actor::Operator, account);
+    let reason = why();
+    let erased = accounts.erase(Actor::Operator, account, &reason);
     erased.await.expect("erased");
     assert!(!is_taken(&setting, &secret).await);
     let store = setting.nouns.ctx.store();

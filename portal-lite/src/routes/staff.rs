@@ -93,6 +93,15 @@ pub const STAFF_PAGES: &[Row] = &[
     },
     deed!(ACCOUNTS, "/accounts/{id}/unlock", UNLOCK),
     deed!(ACCOUNTS, "/accounts/{id}/quota", QUOTA),
+    deed!(ACCOUNTS, "/accounts/{id}/approve", APPROVE),
+    deed!(ACCOUNTS, "/accounts/{id}/reject", REJECT),
+    deed!(
+        ACCOUNTS,
+        "/accounts/{id}/mail-confirmation",
+        MAIL_CONFIRMATION
+    ),
+    deed!(ACCOUNTS, "/accounts/{id}/confirm-email", CONFIRM_EMAIL),
+    deed!(ACCOUNTS, "/accounts/{id}/erase", ERASE),
     Row {
         path: "/attention",
         place: Place::Attention,

@@ -117,6 +117,8 @@ fn deeds() -> Vec<(String, Vec<(&'static str, &'static str)>, String, Value)> {
     let action = |action: &str| json!({ "action": action, "reason": "he has called" });
     let server = |code: &str| format!("/servers/{SERVER}/{code}");
     let acts = format!("POST /servers/{SERVER}/actions");
+    let account = |code: &str| format!("/accounts/{ACCOUNT}/{code}");
+    let at_account = |code: &str| format!("POST /accounts/{ACCOUNT}/{code}");
     let host = |code: &str| format!("/hosts/{HOST}/{code}");
     let at_host = |code: &str| format!("POST /hosts/host-1/{code}");
     vec![
@@ -131,6 +133,36 @@ fn deeds() -> Vec<(String, Vec<(&'static str, &'static str)>, String, Value)> {
             vec![("servers", "30"), ("reason", "he has called")],
             format!("POST /accounts/{ACCOUNT}/quota"),
             json!({ "server_quota": 30, "reason": "he has called" }),
+        ),
+        (
+            account("approve"),
+            why(),
+            at_account("approve"),
+            reason.clone(),
+        ),
+        (
+            account("reject"),
+            why(),
+            at_account("reject"),
+            reason.clone(),
+        ),
+        (
+            account("mail-confirmation"),
+            why(),
+            at_account("mail-confirmation"),
+            reason.clone(),
+        ),
+        (
+            account("confirm-email"),
+            why(),
+            at_account("confirm-email"),
+            reason.clone(),
+        ),
+        (
+            account("erase"),
+            vec![("confirm_name", "mina1"), ("reason", "he has called")],
+            at_account("erase"),
+            reason.clone(),
         ),
         (server("start"), why(), acts.clone(), action("start")),
         (server("shutdown"), why(), acts.clone(), action("shutdown")),
@@ -235,6 +267,25 @@ async fn what_is_for_another_role_ends_at_a_designed_page() {
 }
 
 #[tokio::test]
+async fn what_makes_no_sense_any_more_is_said_on_the_form() {
+    for code in [ProblemCode::InvalidState, ProblemCode::BadRequest] {
+        let stub = StaffStub::for_role(Role::Admin);
+        let line = "POST /hosts/host-1/release".to_owned();
+        stub.book().refusals.insert(line, Problem::new(code));
+        let mut browser = stub.browser().await;
+        let path = format!("/hosts/{HOST}/release");
+        browser.get(&path).await;
+        let page = browser.post(&path, &[]).await;
+        assert_eq!(page.status, 200);
+        assert!(
+            page.body.contains("not possible in the present state"),
+            "{}",
+            page.body
+        );
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_done_without_a_reason_or_under_a_wrong_name() {
     let stub = StaffStub::for_role(Role::Admin);
     let mut browser = stub.browser().await;
@@ -285,6 +336,70 @@ async fn nothing_is_done_without_a_reason_or_under_a_wrong_name() {
         }
     }
     assert_eq!(stub.changes(), vec![]);
+}
+
+#[tokio::test]
+async fn a_server_s_page_tells_intent_and_sight_apart() {
+    let stub = StaffStub::for_role(Role::Viewer);
+    let page = stub
+        .browser()
+        .await
+        .get(&format!("/servers/{SERVER}"))
+        .await;
+    for said in [
+        "id=\"wanted\">Stopped<",
+        "id=\"seen\">Running<",
+        "its disk fails",
+        "its owner has called",
+        "203.0.113.2",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn an_account_offers_what_makes_sense_as_far_as_it_is() {
+    for (standing, expected) in [
+        (
+            "pending-email",
+            vec!["mail-confirmation", "confirm-email", "erase"],
+        ),
+        (
+            "pending-approval",
+            vec!["approve", "reject", "unlock", "quota", "erase"],
+        ),
+        ("active", vec!["unlock", "quota", "erase"]),
+        ("rejected", vec!["erase"]),
+        ("erased", vec![]),
+    ] {
+        let stub = StaffStub::for_role(Role::Admin);
+        stub.book().standing = standing;
+        let page = stub
+            .browser()
+            .await
+            .get(&format!("/accounts/{ACCOUNT}"))
+            .await;
+        let links = page.body.split("id=\"ask-").skip(1);
+        let offered: Vec<_> = links.filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(offered, expected, "{standing}");
+        assert!(page.body.contains("Yeogwan Inc.") && page.body.contains("Corporate"));
+    }
+    let stub = StaffStub::for_role(Role::Admin);
+    let mut browser = stub.browser().await;
+    let page = browser.get(&format!("/accounts/{ACCOUNT}/erase")).await;
+    assert!(page.body.contains("SSH keys that go") && page.body.contains("<bdi>4</bdi>"));
+    let wrong = [("confirm_name", "mina2"), ("reason", "asked for")];
+    let page = browser
+        .post(&format!("/accounts/{ACCOUNT}/erase"), &wrong)
+        .await;
+    assert!(
+        page.body.contains("This is not the account&#39;s ID."),
+        "{}",
+        page.body
+    );
+    assert_eq!(stub.changes(), vec![]);
+    let page = browser.get(&format!("/accounts/{ACCOUNT}/approve")).await;
+    assert!(page.body.contains("Yeogwan Inc."));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use innkeeper_wire::{
         hosts::{Condition, Cordon, HostLine, LeakedAddress, Promised, Quarantine, Room},
         mails::{MailLine, MailState},
         orders::FailedOrder,
-        servers::AnyServer,
+        servers::{AnyServer, Seen, Wanted},
     },
     size::Bytes,
     staff::Role,
@@ -94,11 +94,16 @@ impl StaffStub {
         self.book().asked.iter().any(|(asked, _)| asked == line)
     }
 
-    /// Somebody who is signed in.
-    pub(crate) async fn browser(self: &Arc<Self>) -> Browser {
+    /// A portal before it.
+    pub(crate) async fn portal(self: &Arc<Self>, public_url: &str) -> Router {
         let router = Router::new().fallback(answer).with_state(self.clone());
         let api = serve_router(router).await;
-        let portal = portal_of(Area::Staff, ORIGIN, &api, Arc::new(Noon));
+        portal_of(Area::Staff, public_url, &api, Arc::new(Noon))
+    }
+
+    /// Somebody who is signed in.
+    pub(crate) async fn browser(self: &Arc<Self>) -> Browser {
+        let portal = self.portal(ORIGIN).await;
         let mut browser = Browser::before(portal);
         let session = ("innkeeper-staff-session".to_owned(), TOKEN.to_owned());
         browser.cookies.extend([session]);
@@ -179,6 +184,10 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
 fn done(path: &str) -> Response {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
+        ["sessions"] => json(
+            201,
+            &value!({ "token": TOKEN, "expires_at": "2026-11-21T20:00:00Z" }),
+        ),
         ["servers", ..] => json(202, &any_server(2, "web-1", ServerState::Running)),
         ["orders", ..] => json(200, &value!({ "order": ORDER, "server": SERVER })),
         ["hosts", "invitations"] => json(
@@ -188,6 +197,13 @@ fn done(path: &str) -> Response {
             }),
         ),
         ["hosts", _, "accept-capacity"] => json(200, &capacity()),
+        ["accounts", "erasure-plan"] => json(
+            200,
+            &value!({
+                "account": ACCOUNT, "state": "active", "is_readable": true,
+                "servers": 0, "ssh_keys": 4, "mails": 1,
+            }),
+        ),
         ["accounts", "search"] => json(200, &value!({ "accounts": [], "total": 0 })),
         _ => StatusCode::NO_CONTENT.into_response(),
     }
@@ -210,6 +226,8 @@ fn any_server(number: u32, name: &str, state: ServerState) -> AnyServer {
         login_id: Some("mina1".to_owned()),
         host: from(HOST),
         host_name: "host-1".to_owned(),
+        wanted: Wanted::Stopped,
+        seen: Some(Seen::Running),
         detail: Some("its disk fails".to_owned()),
         server,
     })
@@ -353,7 +371,8 @@ fn account_line(book: &Book) -> Value {
 
 fn account(book: &Book) -> Value {
     value!({
-        "line": account_line(book), "mobile": "+821012345678", "locale": "ko", "server_quota": 20,
+        "line": account_line(book), "kind": "corporate", "company": "Yeogwan Inc.",
+        "waits_since": "2026-11-20T11:00:00Z", "mobile": "+821012345678", "locale": "ko", "server_quota": 20,
         "has_second_factor": false,
         "acts": [{ "at": "2026-11-21T10:00:00Z", "by": "jihye", "deed": { "kind": "unlocked" }, "reason": "called" }],
     })

@@ -9,7 +9,8 @@ use crate::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
         accounts::{
-            AccountSearch, AccountView, AccountsPage, AccountsQuery, PendingAccount, QuotaRequest,
+            AccountSearch, AccountView, AccountsPage, AccountsQuery, ErasurePlan, PendingAccount,
+            QuotaRequest,
         },
         attention::Matter,
         audit::{AuditLine, AuditQuery},
@@ -158,11 +159,19 @@ endpoints! {
     /// Rejects an account that waits to be approved.
     RejectAccount = "reject_account": Support Post "/accounts/{account}/reject", at AccountId, with ReasonRequest => 204;
 
+    /// Confirms the address of a new account without the mailed link.
+    ConfirmAccountEmail = "confirm_account_email": Support Post "/accounts/{account}/confirm-email", at AccountId,
+        with ReasonRequest => 204;
+
+    /// Has the link that confirms the address of a new account mailed again.
+    MailConfirmation = "mail_confirmation": Support Post "/accounts/{account}/mail-confirmation", at AccountId,
+        with ReasonRequest => 204;
+
     /// What erasing an account would do.
-    PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 View;
+    PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 ErasurePlan;
 
     /// Erases an account.
-    EraseAccount = "erase_account": Admin Post "/accounts/{account}/erase", at AccountId => 204;
+    EraseAccount = "erase_account": Admin Post "/accounts/{account}/erase", at AccountId, with ReasonRequest => 204;
 
     /// What hosts testify of the journal.
     ListTestimonies = "list_testimonies": Operator Get "/testimonies" => 200 Vec<(HostId, Testimony)>;

@@ -114,6 +114,14 @@ pub struct PersonLine {
 pub struct AccountView {
     /// As in a list.
     pub line: AccountLine,
+    /// What kind of member it is.
+    pub kind: MemberKind,
+    /// The company's name, of kinds that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// Since when it waits to be approved, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_since: Option<Timestamp>,
     /// The mobile number, unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mobile: Option<String>,
@@ -179,6 +187,12 @@ pub enum Deed {
     Approved,
     /// Rejected it; its owner was told the reason.
     Rejected,
+    /// Had its address confirmed without the mailed link.
+    EmailConfirmed,
+    /// Had the link that confirms its address mailed again.
+    ConfirmationMailed,
+    /// Took the person out of it.
+    Erased,
 }
 
 impl Deed {
@@ -193,6 +207,9 @@ impl Deed {
             Self::MailDropped { .. } => "mail-dropped",
             Self::Approved => "approved",
             Self::Rejected => "rejected",
+            Self::EmailConfirmed => "email-confirmed",
+            Self::ConfirmationMailed => "confirmation-mailed",
+            Self::Erased => "erased",
         }
     }
 }
@@ -205,6 +222,23 @@ pub struct QuotaRequest {
     pub server_quota: u32,
     /// Why.
     pub reason: super::reason::Reason,
+}
+
+/// What erasing an account would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasurePlan {
+    /// Whose.
+    pub account: AccountId,
+    /// How far it is.
+    pub state: AccountStanding,
+    /// Whether its key is there, so that the person can still be read.
+    pub is_readable: bool,
+    /// Servers that are not gone; erasing is refused while there are any.
+    pub servers: u32,
+    /// SSH keys that go.
+    pub ssh_keys: usize,
+    /// Mails that are not sent any more.
+    pub mails: usize,
 }
 
 /// An account that waits to be approved.

@@ -38,6 +38,38 @@ pub struct AllServersQuery {
     pub sort: Option<ServerOrder>,
 }
 
+codes! {
+    /// What a server is to be, as was asked last.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Wanted {
+        /// It is to run.
+        Running = "running",
+        /// It is to be there, and not to run.
+        Stopped = "stopped",
+        /// It is to be removed.
+        Gone = "gone",
+    }
+}
+
+codes! {
+    /// What a host has seen of a server, and nothing assumed.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Seen {
+        /// Nothing of it is there.
+        Absent = "absent",
+        /// It is being made.
+        Creating = "creating",
+        /// It runs.
+        Running = "running",
+        /// It holds its memory and does not run.
+        Paused = "paused",
+        /// It does not run.
+        Stopped = "stopped",
+        /// Parts of it are gone.
+        Deleting = "deleting",
+    }
+}
+
 /// A server of anybody.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AnyServer {
@@ -50,6 +82,11 @@ pub struct AnyServer {
     pub host: HostId,
     /// Its host's name.
     pub host_name: String,
+    /// What it is to be.
+    pub wanted: Wanted,
+    /// What its host has seen of it last; absent before its first word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
     /// What is in its way, or why it could not be made, in words for operators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

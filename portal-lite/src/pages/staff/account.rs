@@ -31,6 +31,10 @@ use crate::{
 struct Account {
     frame: Frame,
     line: Line,
+    kind: String,
+    company: Option<String>,
+    /// Since when it waits to be approved, if it does.
+    waits_since: Option<Moment>,
     mobile: Option<String>,
     language: Option<&'static str>,
     server_quota: u32,
@@ -55,6 +59,9 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
     let buttons = buttons(&visit, me.role, &found);
     let AccountView {
         line,
+        kind,
+        company,
+        waits_since,
         mobile,
         locale,
         server_quota,
@@ -65,6 +72,9 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
     let view = Account {
         frame: page::frame(&visit),
         line: accounts::line(&visit, line),
+        kind: visit.say(words::member_kind(kind)),
+        company,
+        waits_since: waits_since.map(|at| view::moment(&visit, at)),
         mobile,
         language: locale.map(language::own_name),
         server_quota,
@@ -79,8 +89,21 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
 /// What makes sense to do to an account as it is.
 fn buttons(visit: &Visit, role: Role, account: &AccountView) -> Vec<Button> {
     let possible: &[&StaffDeed] = match account.line.state {
+        AccountStanding::PendingEmail => &[
+            &deeds::MAIL_CONFIRMATION,
+            &deeds::CONFIRM_EMAIL,
+            &deeds::ERASE,
+        ],
+        AccountStanding::PendingApproval => &[
+            &deeds::APPROVE,
+            &deeds::REJECT,
+            &deeds::UNLOCK,
+            &deeds::QUOTA,
+            &deeds::ERASE,
+        ],
+        AccountStanding::Active => &[&deeds::UNLOCK, &deeds::QUOTA, &deeds::ERASE],
+        AccountStanding::Rejected => &[&deeds::ERASE],
         AccountStanding::Erased => &[],
-        _ => &[&deeds::UNLOCK, &deeds::QUOTA],
     };
     let base = format!("/accounts/{}", account.line.id);
     deeds::buttons(visit, role, &base, possible)
@@ -97,6 +120,9 @@ fn act(visit: &Visit, act: ActLine) -> Act {
         Deed::Unlocked => visit.say("deed-unlocked"),
         Deed::Approved => visit.say("deed-approved"),
         Deed::Rejected => visit.say("deed-rejected"),
+        Deed::EmailConfirmed => visit.say("deed-email-confirmed"),
+        Deed::ConfirmationMailed => visit.say("deed-confirmation-mailed"),
+        Deed::Erased => visit.say("deed-erased"),
         Deed::QuotaChanged { before, after } => {
             let change = format!("{before} → {after}");
             language::say_with(visit.locale, "deed-quota-changed", "change", &change)

@@ -14,9 +14,10 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         operators::{
-            AcceptCapacity, ActOnAnyServer, ChangeQuota, CordonHost, DeleteAnyServer, DropMail,
-            GetStaffMe, ReleaseHost, RetryMail, RetryMails, RetryOrder, RevokeHost, UncordonHost,
-            UnlockAccount,
+            AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
+            CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe, MailConfirmation,
+            RejectAccount, ReleaseHost, RetryMail, RetryMails, RetryOrder, RevokeHost,
+            UncordonHost, UnlockAccount,
         },
     },
     error::{FieldErrorCode, Problem, ProblemCode},
@@ -29,7 +30,7 @@ use innkeeper_wire::{
 
 use super::{
     REASON,
-    deeds::{Loss, OnAccount, OnHost, StaffDeed, TYPED, What},
+    deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What},
     hosts::host_of,
     subject::{Subject, subject},
 };
@@ -138,14 +139,28 @@ async fn act(
             Ok(page::redirect_with(visit, &to, notice))
         }
         Err(Undone::Complaint(complaint)) => Ok(*complaint),
-        Err(Undone::Refused(ApiError::Refused(problem)))
-            if problem.code == ProblemCode::NotYourRole =>
-        {
-            Err(Failure::Refused(problem))
-        }
-        Err(Undone::Refused(error)) => form::refused(visit, deed.form, fields, error),
+        Err(Undone::Refused(error)) => refused(visit, deed, fields, error),
         Err(Undone::Failed(failure)) => Err(failure),
     }
+}
+
+fn refused(
+    visit: &Visit,
+    deed: &StaffDeed,
+    fields: &Fields,
+    error: ApiError,
+) -> Result<Response, Failure> {
+    let error = match error {
+        ApiError::Refused(problem) if problem.code == ProblemCode::NotYourRole => {
+            return Err(Failure::Refused(problem));
+        }
+        // So the operators' API answers what makes no sense as things are: what is asked here can always be read.
+        ApiError::Refused(problem) if problem.code == ProblemCode::BadRequest => {
+            ApiError::Refused(Box::new(Problem::new(ProblemCode::InvalidState)))
+        }
+        error => error,
+    };
+    form::refused(visit, deed.form, fields, error)
 }
 
 /// That a deed is for the role of whoever asks: others are told so before they write anything.
@@ -223,22 +238,47 @@ async fn on_account(
             visit.ask(UnlockAccount::at_with(account, why)).await?;
         }
         OnAccount::Quota => {
-            let Ok(server_quota) = fields.get("servers").trim().parse() else {
-                let code = match fields.get("servers").trim() {
-                    "" => FieldErrorCode::Required,
-                    _ => FieldErrorCode::Malformed,
-                };
-                let complaint = form::complaint(visit, fields, &[("servers", code)]);
-                return Err(Box::new(complaint).into());
-            };
             let request = QuotaRequest {
-                server_quota,
+                server_quota: quota_of(visit, fields)?,
                 reason: reason_of(visit, fields)?,
             };
             visit.ask(ChangeQuota::at_with(account, request)).await?;
         }
+        OnAccount::Approve => {
+            let why = why(visit, fields)?;
+            visit.ask(ApproveAccount::at_with(account, why)).await?;
+        }
+        OnAccount::Reject => {
+            let why = why(visit, fields)?;
+            visit.ask(RejectAccount::at_with(account, why)).await?;
+        }
+        OnAccount::MailConfirmation => {
+            let why = why(visit, fields)?;
+            visit.ask(MailConfirmation::at_with(account, why)).await?;
+        }
+        OnAccount::ConfirmEmail => {
+            let why = why(visit, fields)?;
+            let confirm = ConfirmAccountEmail::at_with(account, why);
+            visit.ask(confirm).await?;
+        }
+        OnAccount::Erase => {
+            let why = why(visit, fields)?;
+            visit.ask(EraseAccount::at_with(account, why)).await?;
+        }
     }
     Ok(())
+}
+
+/// The number of servers that was written, or what is wrong with it.
+fn quota_of(visit: &Visit, fields: &Fields) -> Result<u32, Box<Response>> {
+    let text = fields.get(SERVERS.name).trim();
+    text.parse().map_err(|_| {
+        let code = match text {
+            "" => FieldErrorCode::Required,
+            _ => FieldErrorCode::Malformed,
+        };
+        Box::new(form::complaint(visit, fields, &[(SERVERS.name, code)]))
+    })
 }
 
 async fn on_server(

@@ -5,7 +5,8 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _, Who,
         operators::{
-            AcceptCapacity, ActOnAnyServer, ChangeQuota, CordonHost, DeleteAnyServer, DropMail,
+            AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
+            CordonHost, DeleteAnyServer, DropMail, EraseAccount, MailConfirmation, RejectAccount,
             ReleaseHost, RetryMail, RetryMails, RetryOrder, RevokeHost, UncordonHost,
             UnlockAccount,
         },
@@ -73,6 +74,16 @@ pub enum OnAccount {
     Unlock,
     /// It may have more servers, or fewer.
     Quota,
+    /// It is used from now on.
+    Approve,
+    /// It is never used.
+    Reject,
+    /// The link that confirms its address is mailed again.
+    MailConfirmation,
+    /// Its address is confirmed without that.
+    ConfirmEmail,
+    /// The person is taken out of it.
+    Erase,
 }
 
 /// What is done to a host.
@@ -145,6 +156,11 @@ const TYPED_HOST: Field = Field {
     words: "staff-type-host",
     ..TYPED
 };
+/// Where it is the ID of an account.
+const TYPED_LOGIN: Field = Field {
+    words: "staff-type-login",
+    ..TYPED
+};
 /// The same, to recognise it by.
 pub(super) const TYPED: Field = Field {
     name: "confirm_name",
@@ -179,6 +195,65 @@ pub const QUOTA: StaffDeed = StaffDeed {
     form: &[SERVERS, REASON],
     who: ChangeQuota::ROW.who,
     loss: Loss::None,
+};
+/// Lets an account be used that waits.
+pub const APPROVE: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::Approve),
+    code: "approve",
+    title: "staff-approve",
+    lead: "staff-approve-lead",
+    form: &[REASON],
+    who: ApproveAccount::ROW.who,
+    loss: Loss::None,
+};
+/// Rejects one; its owner reads why.
+pub const REJECT: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::Reject),
+    code: "reject",
+    title: "staff-reject",
+    lead: "staff-reject-lead",
+    form: &[Field {
+        words: "staff-reason-told",
+        ..REASON
+    }],
+    who: RejectAccount::ROW.who,
+    loss: Loss::Some,
+};
+/// Has the link that confirms an address mailed again.
+pub const MAIL_CONFIRMATION: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::MailConfirmation),
+    code: "mail-confirmation",
+    title: "staff-mail-confirmation",
+    lead: "staff-mail-confirmation-lead",
+    form: &[REASON],
+    who: MailConfirmation::ROW.who,
+    loss: Loss::None,
+};
+/// Confirms an address without it.
+pub const CONFIRM_EMAIL: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::ConfirmEmail),
+    code: "confirm-email",
+    title: "staff-confirm-email",
+    lead: "staff-confirm-email-lead",
+    form: &[REASON],
+    who: ConfirmAccountEmail::ROW.who,
+    loss: Loss::None,
+};
+/// Takes the person out of an account; the reason outlives him.
+pub const ERASE: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::Erase),
+    code: "erase",
+    title: "staff-erase",
+    lead: "staff-erase-lead",
+    form: &[
+        TYPED_LOGIN,
+        Field {
+            words: "staff-reason-kept",
+            ..REASON
+        },
+    ],
+    who: EraseAccount::ROW.who,
+    loss: Loss::Some,
 };
 
 /// Starts a server.
@@ -336,6 +411,8 @@ mod tests {
     fn each_role_may_do_what_is_its_own() {
         for (deed, viewer, support, admin) in [
             (&UNLOCK, false, true, true),
+            (&REJECT, false, true, true),
+            (&ERASE, false, false, true),
             (&START, false, true, true),
             (&DELETE, false, false, true),
             (&DROP_MAIL, false, true, true),

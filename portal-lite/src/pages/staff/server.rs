@@ -9,7 +9,10 @@ use innkeeper_wire::{
         operators::{GetAnyServer, GetServerHistory, GetStaffMe},
     },
     id::ServerId,
-    operator::audit::AuditLine,
+    operator::{
+        audit::AuditLine,
+        servers::{Seen, Wanted},
+    },
 };
 
 use super::deeds::{self, Button};
@@ -36,6 +39,8 @@ struct ServerPage {
     owner: (String, String),
     /// Its host: its id and name.
     host: (String, String),
+    wanted: String,
+    seen_as: String,
     /// What is in its way, in words for operators.
     detail: Option<String>,
     /// When its host was last heard of, whatever the state.
@@ -81,6 +86,10 @@ pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<R
         buttons: deeds::buttons(&visit, me.role, &format!("/servers/{server}"), &allowed),
         owner: (any.account.to_string(), owner),
         host: (any.host.to_string(), any.host_name),
+        wanted: visit.say(wanted_key(any.wanted)),
+        seen_as: any
+            .seen
+            .map_or_else(|| "–".to_owned(), |seen| visit.say(seen_key(seen))),
         detail: any.detail,
         seen: any.server.observed_at.map(|at| view::moment(&visit, at)),
         addresses: addresses.map(ToString::to_string).collect(),
@@ -93,6 +102,25 @@ pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<R
             .collect(),
     };
     page::render(&visit, StatusCode::OK, &view)
+}
+
+fn wanted_key(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::Running => "state-running",
+        Wanted::Stopped => "state-stopped",
+        Wanted::Gone => "state-deleted",
+    }
+}
+
+fn seen_key(seen: Seen) -> &'static str {
+    match seen {
+        Seen::Absent => "seen-absent",
+        Seen::Creating => "state-creating",
+        Seen::Running => "state-running",
+        Seen::Paused => "state-paused",
+        Seen::Stopped => "state-stopped",
+        Seen::Deleting => "state-deleting",
+    }
 }
 
 fn happened(visit: &Visit, line: AuditLine) -> Happened {

@@ -3,18 +3,18 @@
 use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
-        operators::{GetAccount, GetAnyServer, GetStranded},
+        operators::{GetAccount, GetAnyServer, GetStranded, PlanErasure},
     },
     host::HostCapacity,
-    id::{MailId, OrderId},
-    operator::accounts::AccountView,
+    id::{AccountId, MailId, OrderId},
+    operator::{PlanRequest, accounts::AccountView},
 };
 
 use super::{
-    deeds::{OnHost, SERVERS, StaffDeed, What},
+    deeds::{OnAccount, OnHost, SERVERS, StaffDeed, What},
     hosts::host_of,
 };
-use crate::{failure::Failure, fields::Fields, language, pages::id, visit::Visit};
+use crate::{failure::Failure, fields::Fields, language, pages::id, visit::Visit, words};
 
 /// What something is done to.
 pub(super) struct Subject {
@@ -44,7 +44,7 @@ pub(super) async fn subject(
     about: &str,
 ) -> Result<Subject, Failure> {
     match deed.what {
-        What::Account(_) => account(visit, about).await,
+        What::Account(what) => account(visit, what, about).await,
         What::Server(_) => server(visit, about).await,
         What::Host(what) => host(visit, what, about).await,
         What::RetryOrder => {
@@ -70,13 +70,28 @@ fn of_list(path: &'static str, words: &'static str, name: String) -> Subject {
     }
 }
 
-async fn account(visit: &Visit, about: &str) -> Result<Subject, Failure> {
+async fn account(visit: &Visit, what: OnAccount, about: &str) -> Result<Subject, Failure> {
     let account: AccountView = visit.ask(GetAccount::at(id(about)?)).await?;
     let person = account.line.person;
     let mut facts = Vec::new();
     if let Some(person) = &person {
         facts.push((visit.say("account-name"), person.name.clone()));
         facts.push((visit.say("account-email"), person.email.clone()));
+    }
+    match what {
+        OnAccount::Approve | OnAccount::Reject => {
+            facts.push((
+                visit.say("member-kind"),
+                visit.say(words::member_kind(account.kind)),
+            ));
+            let company = account.company.unwrap_or_else(|| "–".to_owned());
+            facts.push((visit.say("sign-up-company"), company));
+        }
+        OnAccount::Erase => facts.extend(erasure(visit, account.line.id).await?),
+        OnAccount::Unlock
+        | OnAccount::Quota
+        | OnAccount::MailConfirmation
+        | OnAccount::ConfirmEmail => {}
     }
     let quota = account.server_quota.to_string();
     Ok(Subject {
@@ -86,6 +101,22 @@ async fn account(visit: &Visit, about: &str) -> Result<Subject, Failure> {
         facts,
         present: Fields::new(vec![(SERVERS.name.to_owned(), quota)]),
     })
+}
+
+/// What goes with the person of an account.
+async fn erasure(visit: &Visit, account: AccountId) -> Result<Vec<(String, String)>, Failure> {
+    let who = account.to_string();
+    let plan = visit.ask(PlanErasure::with(PlanRequest { who })).await?;
+    let readable = match plan.is_readable {
+        true => "erasure-readable-yes",
+        false => "erasure-readable-no",
+    };
+    Ok(vec![
+        (visit.say("erasure-servers"), plan.servers.to_string()),
+        (visit.say("erasure-keys"), plan.ssh_keys.to_string()),
+        (visit.say("erasure-mails"), plan.mails.to_string()),
+        (visit.say("erasure-readable"), visit.say(readable)),
+    ])
 }
 
 async fn server(visit: &Visit, about: &str) -> Result<Subject, Failure> {
