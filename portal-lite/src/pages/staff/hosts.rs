@@ -167,6 +167,11 @@ fn facts(visit: &Visit, host: &HostLine) -> Vec<(String, String)> {
         (visit.say("host-version"), version.unwrap_or_else(none)),
         (visit.say("host-repairs"), host.health.repairs.to_string()),
     ];
+    // It lies ahead: "how long ago" says nothing.
+    let ends = host
+        .certificate_ends
+        .map(|at| view::moment(visit, at).exact);
+    facts.push((visit.say("host-certificate"), ends.unwrap_or_else(none)));
     if let Some(claimed) = host.claims_more {
         facts.push((visit.say("host-claims"), capacity(claimed)));
     }
@@ -181,10 +186,6 @@ fn moments(visit: &Visit, host: &HostLine) -> Vec<(String, Option<Moment>)> {
             since(host.condition).map(moment),
         ),
         (visit.say("host-heard-at"), host.last_heard.map(moment)),
-        (
-            visit.say("host-certificate"),
-            host.certificate_ends.map(moment),
-        ),
     ]
 }
 

@@ -99,6 +99,8 @@ pub(super) struct Cell {
     pub(super) text: String,
     pub(super) href: Option<String>,
     pub(super) at: Option<Moment>,
+    /// It may lie ahead: then "how long ago" says nothing.
+    pub(super) is_exact: bool,
     /// Words of a program, which nobody translates.
     pub(super) is_english: bool,
 }
@@ -122,6 +124,14 @@ impl Cell {
         match at {
             Some(at) => Self::moment(view::moment(visit, at)),
             None => Self::text("–"),
+        }
+    }
+
+    /// A time that may lie ahead.
+    pub(super) fn ahead(visit: &Visit, at: Option<Timestamp>) -> Self {
+        Self {
+            is_exact: true,
+            ..Self::at(visit, at)
         }
     }
 
@@ -249,6 +259,8 @@ struct List {
     /// The same without that.
     whole: Option<String>,
     columns: Vec<Column>,
+    /// Whether it can be sorted by any.
+    is_sorted: bool,
     lines: Vec<Line>,
     /// Whether anything can be done about any line.
     has_deeds: bool,
@@ -309,6 +321,7 @@ pub(super) async fn answer(
         kept: kept.map(|(name, value)| (name, value.clone())).collect(),
         whole: is_of_one.then(|| table.path.to_owned()),
         columns: columns(&visit, &table, &again),
+        is_sorted: !table.order.is_empty(),
         has_deeds: part.lines.iter().any(|line| !line.buttons.is_empty()),
         lines: part.lines,
         buttons: lists::buttons(&visit, which, me.role),
