@@ -1,5 +1,7 @@
 //! How amounts and instants read in a language. Exact: nothing is rounded for show.
 
+use std::time::Duration;
+
 use innkeeper_wire::{
     api::Locale,
     money::{Currency, HourlyRate, Money},
@@ -9,6 +11,9 @@ use innkeeper_wire::{
 };
 
 use crate::{language, words};
+
+/// How far clocks may differ.
+const AHEAD: Duration = Duration::from_secs(60);
 
 /// An instant, as people read it and as machines do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,15 +99,21 @@ fn decimal(value: u128, scale: u32, currency: Currency) -> String {
 /// An instant seen from `now`.
 #[must_use]
 pub fn moment(locale: Locale, at: Timestamp, now: Timestamp, zone: &Zone) -> Moment {
+    let exact = zone.minute(locale, at).to_string();
+    let is_to_come = at.since(now) > AHEAD;
     Moment {
-        relative: relative(locale, at, now),
-        exact: zone.minute(locale, at).to_string(),
+        relative: if is_to_come {
+            exact.clone()
+        } else {
+            relative(locale, at, now)
+        },
+        exact,
         machine: at.to_string(),
         recent: language::say(locale, "time-now"),
     }
 }
 
-/// How long ago. Instants in the future read as now: clocks differ a little.
+/// How long ago. Instants just ahead read as now: clocks differ a little.
 /// In steps as large as those of the script that keeps it going, so that a page loaded anew never goes back in time.
 fn relative(locale: Locale, at: Timestamp, now: Timestamp) -> String {
     let seconds = now.since(at).as_secs();
@@ -194,7 +205,10 @@ mod tests {
             "2 天前",
             "2026年11月21日 10:30 KST",
         );
-        let early = moment(Locale::En, at, Timestamp::from_millis(0), &seoul);
-        assert_eq!(early.relative, "just now");
+        // Clocks differ a little; what is to come is told by its time.
+        for (ahead_s, read) in [(60, "just now"), (61, "21 Nov 2026, 10:30 KST")] {
+            let now = Timestamp::from_millis(at.as_millis() - ahead_s * 1_000);
+            assert_eq!(moment(Locale::En, at, now, &seoul).relative, read);
+        }
     }
 }

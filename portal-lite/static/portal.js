@@ -228,6 +228,8 @@ function tick() {
   const nearly = new Intl.RelativeTimeFormat(document.documentElement.lang);
   for (const time of document.querySelectorAll("time[data-ago]")) {
     const seconds = Math.floor((Date.now() + ahead - Date.parse(time.dateTime)) / 1000);
+    // What is to come is told by its time.
+    if (seconds < -60) continue;
     let text = time.dataset.ago;
     if (seconds >= 86400) text = nearly.format(-Math.floor(seconds / 86400), "day");
     else if (seconds >= 3600) text = nearly.format(-Math.floor(seconds / 3600), "hour");

@@ -49,6 +49,21 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// In the largest unit that it has one of, with a decimal where there is one, rounded down: `23.5 GiB`.
+    #[must_use]
+    pub fn rounded(self) -> String {
+        let units = [(Self::TIB, "TiB"), (Self::GIB, "GiB"), (Self::MIB, "MiB")];
+        let Some((unit, name)) = units.into_iter().find(|(unit, _)| self.0 >= *unit) else {
+            return self.to_string();
+        };
+        match self.0 % unit / (unit / 10) {
+            0 => format!("{} {name}", self.0 / unit),
+            tenths => format!("{}.{} {name}", self.0 / unit, tenths.min(9)),
+        }
+    }
+}
+
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -69,6 +84,19 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_rounded_down_to_a_decimal() {
+        for (bytes, read) in [
+            (24_999_284_736, "23.2 GiB"),
+            (Bytes::GIB, "1 GiB"),
+            (Bytes::GIB - 1, "1023.9 MiB"),
+            (Bytes::TIB + Bytes::TIB / 2, "1.5 TiB"),
+            (1_000, "1000 B"),
+        ] {
+            assert_eq!(Bytes(bytes).rounded(), read);
+        }
+    }
 
     #[test]
     fn reads_as_people_write_it() {

@@ -16,7 +16,9 @@ use crate::{
         error::Refused,
         slice::{Slice, slice},
     },
+    kernel::Error,
     maintenance::trail::Wanted,
+    nouns::Nouns,
 };
 
 pub(super) async fn list(
@@ -67,9 +69,24 @@ fn part(slice: &Slice<u64>) -> Wanted {
     }
 }
 
+/// What people call an actor, as far as he is there.
+fn name_of(nouns: &Nouns, actor: &str) -> Result<Option<String>, Error> {
+    if let Ok(account) = actor.parse() {
+        return nouns.accounts.login_id_of(account);
+    }
+    if let Ok(host) = actor.parse() {
+        return nouns.hosts.name_of(host);
+    }
+    match actor.parse() {
+        Ok(staff) => nouns.staff.name_of(staff),
+        Err(_) => Ok(None),
+    }
+}
+
 async fn page(context: &AdminContext, wanted: Wanted) -> Result<Page<AuditLine>, Refused> {
     let mut page = context.trail.page(wanted).await?;
     for line in &mut page.data {
+        line.actor_name = name_of(&context.nouns, &line.actor)?;
         for record in &line.wrote {
             if let Some(reason) = context.nouns.accounts.reason_in(record)? {
                 line.reason = Some(reason.as_str().to_owned());

@@ -192,6 +192,11 @@ impl Hosts {
         Ok(self.ctx.read::<Reserved>(&host)?.unwrap_or_default())
     }
 
+    /// A host's name, whatever its state.
+    pub(crate) fn name_of(&self, id: HostId) -> Result<Option<String>, Error> {
+        Ok(self.ctx.read::<Host>(&id)?.map(|host| host.name))
+    }
+
     /// The host of this name.
     pub fn by_name(&self, name: &str) -> Result<Option<HostId>, Error> {
         if !is_host_name(name) {

@@ -122,6 +122,7 @@ fn line(entry: AuditEntry) -> AuditLine {
         }
     }
     AuditLine {
+        actor_name: None,
         sequence: entry.head.sequence,
         at: entry.commit.at,
         actor: entry.commit.actor,

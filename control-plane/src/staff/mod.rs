@@ -177,6 +177,11 @@ impl Staffs {
         members.collect()
     }
 
+    /// The name of somebody, whatever he may do now.
+    pub(crate) fn name_of(&self, id: StaffId) -> Result<Option<String>, Error> {
+        Ok(self.ctx.read::<Staff>(&id)?.map(|staff| staff.name))
+    }
+
     /// Somebody who is signed in.
     pub fn me(&self, id: StaffId) -> Result<StaffMe, Error> {
         let staff = self.ctx.read::<Staff>(&id)?.ok_or(Error::NotFound)?;

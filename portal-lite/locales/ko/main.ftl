@@ -744,6 +744,7 @@ accounts-all = 모든 계정 보기
 account-id = ID
 account-name = 이름
 account-email = 이메일
+account-servers = 서버
 account-created = 가입일
 account-key = 계정 번호
 account-pending-email = 이메일 확인 대기

@@ -744,6 +744,7 @@ accounts-all = 顯示所有帳號
 account-id = ID
 account-name = 姓名
 account-email = 電子郵件
+account-servers = 主機
 account-created = 註冊時間
 account-key = 帳號編號
 account-pending-email = 等待確認電子郵件

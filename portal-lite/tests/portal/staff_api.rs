@@ -262,6 +262,7 @@ fn matters() -> Vec<Matter> {
 
 fn audit_line() -> AuditLine {
     AuditLine {
+        actor_name: Some("zoe12".to_owned()),
         sequence: 42,
         at: time("2026-11-21T10:00:00Z"),
         actor: "stf_0190b5c87f1e7c3a8e0f000000000001".to_owned(),

@@ -37,13 +37,7 @@ use innkeeper_control_plane::{
     work::outbox::compose,
 };
 use innkeeper_listener::Networks;
-use innkeeper_portal_lite::{
-    area::Area,
-    config::Config,
-    portal::Portal,
-    routes::{self, pages},
-    sitemap::{Kind, Who},
-};
+use innkeeper_portal_lite::{area::Area, config::Config, portal::Portal, routes};
 use innkeeper_wire::{
     api::{Locale, OrderRequest, QuoteRequest, SessionRequest, SignupRequest, SshKeyRequest},
     digest::Digest,
@@ -90,13 +84,31 @@ const STAFF_KEY: &str = "ssssssssssssssssssssssssssssssssssssssss";
 const PAGE_BYTES_MAX: usize = 4 << 20;
 /// A page with neither list nor session.
 const FLOOR: &str = "/terms";
-/// What the rows alone do not name.
-const CUSTOMERS_TOO: [&str; 3] = ["/servers?sort=name", "/servers?q=web-1", "/orders?page=2"];
-const STAFF_TOO: [&str; 5] = [
+/// Every list of a customer's, and a summary.
+const CUSTOMERS_LISTS: [&str; 8] = [
+    "/servers",
+    "/servers?sort=name",
+    "/servers?q=web-1",
+    "/orders",
+    "/keys",
+    "/account",
+    "/account/sessions",
+    "/account/tokens",
+];
+/// Every list of the staff's, also far behind, sorted and narrowed.
+const STAFF_LISTS: [&str; 13] = [
+    "/attention",
+    "/accounts",
     "/accounts?sort=login_id&page=100",
     "/accounts?state=active&sort=name",
+    "/servers",
     "/servers?q=web-10",
     "/servers?state=requested",
+    "/hosts",
+    "/hosts?q=h10",
+    "/orders",
+    "/mails",
+    "/audit",
     "/audit?q=order",
 ];
 
@@ -110,17 +122,17 @@ pub async fn figures(scratch: &Path) -> anyhow::Result<Vec<Figure>> {
     let grown = Grown::new(folder.path()).await?;
     let customers = grown.customers_portal(folder.path()).await?;
     let staff = grown.staff_portal(folder.path()).await?;
-    let mut took: HashMap<(&str, String), Vec<f64>> = HashMap::new();
+    let mut took: HashMap<(&str, &str), Vec<f64>> = HashMap::new();
     for _ in 0..ROUNDS {
         for visitor in [&customers, &staff] {
             for page in &visitor.pages {
                 let time = visitor.open(page).await?;
-                let key = (visitor.area.cookies(), page.clone());
+                let key = (visitor.area.cookies(), *page);
                 took.entry(key).or_default().push(time.as_secs_f64() * 1e3);
             }
         }
     }
-    let floor = took.remove(&(Area::Customers.cookies(), FLOOR.to_owned()));
+    let floor = took.remove(&(Area::Customers.cookies(), FLOOR));
     let floor = p95(floor.context("the floor was measured")?);
     let slowest = took.into_iter().map(|(page, times)| (p95(times), page));
     let slowest = slowest.max_by(|(one, _), (other, _)| one.total_cmp(other));
@@ -372,8 +384,7 @@ impl Grown {
         let api = format!("http://127.0.0.1:{port}/api/v1");
         let cookie = format!("innkeeper-session={}", answer.token);
         let mut visitor = self.visitor(folder, Area::Customers, &api, PORTAL_KEY, cookie)?;
-        visitor.pages.extend(CUSTOMERS_TOO.map(str::to_owned));
-        visitor.pages.push(FLOOR.to_owned());
+        visitor.pages = CUSTOMERS_LISTS.into_iter().chain([FLOOR]).collect();
         Ok(visitor)
     }
 
@@ -392,7 +403,7 @@ impl Grown {
         let api = format!("http://127.0.0.1:{port}");
         let cookie = format!("innkeeper-staff-session={token}");
         let mut visitor = self.visitor(folder, Area::Staff, &api, STAFF_KEY, cookie)?;
-        visitor.pages.extend(STAFF_TOO.map(str::to_owned));
+        visitor.pages = STAFF_LISTS.to_vec();
         Ok(visitor)
     }
 
@@ -445,12 +456,9 @@ impl Grown {
             time_zone: None,
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let rows = pages(area).iter();
-        let rows = rows.filter(|row| row.kind == Kind::Page && row.who == Who::Members);
-        let fixed = rows.filter(|row| !row.path.contains('{'));
         Ok(Visitor {
             area,
-            pages: fixed.map(|row| row.path.to_owned()).collect(),
+            pages: Vec::new(),
             router: routes::router(Arc::new(Portal::new(&config, clock)?)),
             cookie,
         })
@@ -460,7 +468,7 @@ impl Grown {
 /// Somebody with a session at a portal.
 struct Visitor {
     area: Area,
-    pages: Vec<String>,
+    pages: Vec<&'static str>,
     router: Router,
     cookie: String,
 }

@@ -37,6 +37,9 @@ pub struct AuditLine {
     pub at: Timestamp,
     /// By whom.
     pub actor: String,
+    /// What people call him: a customer's ID, a host's name, that of somebody of the staff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_name: Option<String>,
     /// Why.
     pub cause: String,
     /// Records that were written.

@@ -150,11 +150,14 @@ fn facts(visit: &Visit, host: &HostLine) -> Vec<(String, String)> {
     let none = || "–".to_owned();
     let promised = format!(
         "{} vCPU · {} · {}",
-        host.promised.vcpus, host.promised.memory, host.promised.disk
+        host.promised.vcpus,
+        host.promised.memory.rounded(),
+        host.promised.disk.rounded()
     );
-    let free = host
-        .free
-        .map(|free| format!("{} CPU · {} · {}", free.cpus, free.memory, free.disk));
+    let free = host.free.map(|free| {
+        let (memory, disk) = (free.memory.rounded(), free.disk.rounded());
+        format!("{} CPU · {memory} · {disk}", free.cpus)
+    });
     let version = Some(host.agent_version.clone()).filter(|version| !version.is_empty());
     let mut facts = vec![
         (visit.say("server-site"), host.site.clone()),

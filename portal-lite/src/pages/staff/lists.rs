@@ -57,7 +57,7 @@ const ACCOUNTS: Table = Table {
         plain("list-state"),
         sorted("account-name", &[(AccountOrder::Name.as_str(), UP)]),
         plain("account-email"),
-        plain("nav-servers"),
+        plain("account-servers"),
         sorted(
             "account-created",
             &[
@@ -118,7 +118,7 @@ const HOSTS: Table = Table {
         ),
         sorted("list-state", &[(HostOrder::State.as_str(), UP)]),
         plain("order-site"),
-        sorted("nav-servers", &[(HostOrder::Servers.as_str(), DOWN)]),
+        sorted("account-servers", &[(HostOrder::Servers.as_str(), DOWN)]),
         sorted("host-free", &[(HostOrder::Free.as_str(), UP)]),
         plain("host-heard-at"),
         sorted("host-certificate", &[(HostOrder::Certificate.as_str(), UP)]),
@@ -355,7 +355,7 @@ async fn hosts_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, 
     let found = visit.ask(ListHosts::by(query)).await?;
     let none = || "–".to_owned();
     let lines = found.data.into_iter().map(|host| {
-        let free = host.free.map(|free| free.memory.to_string());
+        let free = host.free.map(|free| free.memory.rounded());
         let cordon = host.cordon.map(|cordon| cordon.reason);
         let cells = vec![
             Cell::link(host.name, format!("/hosts/{}", host.id)),
@@ -464,7 +464,7 @@ async fn audit_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, 
         let cells = vec![
             Cell::text(commit.sequence.to_string()),
             Cell::at(visit, Some(commit.at)),
-            Cell::text(commit.actor),
+            Cell::text(commit.actor_name.unwrap_or(commit.actor)),
             Cell::english(Some(commit.cause)),
             Cell::text(commit.reason.unwrap_or_else(|| "–".to_owned())),
         ];

@@ -126,7 +126,7 @@ fn seen_key(seen: Seen) -> &'static str {
 fn happened(visit: &Visit, line: AuditLine) -> Happened {
     Happened {
         at: view::moment(visit, line.at),
-        by: line.actor,
+        by: line.actor_name.unwrap_or(line.actor),
         what: line.cause,
         reason: line.reason.unwrap_or_else(|| "–".to_owned()),
     }

@@ -176,5 +176,5 @@ async fn host(visit: &Visit, what: OnHost, about: &str) -> Result<Subject, Failu
 /// What a host has, in a line.
 pub(super) fn capacity(capacity: HostCapacity) -> String {
     let HostCapacity { cpus, memory, disk } = capacity;
-    format!("{cpus} CPU · {memory} · {disk}")
+    format!("{cpus} CPU · {} · {}", memory.rounded(), disk.rounded())
 }
