@@ -350,6 +350,7 @@ mod tests {
                 addresses: Vec::new(),
                 subnets: Vec::new(),
                 openings: Vec::new(),
+                cut: false,
             },
             ssh_keys: Vec::new(),
             power: Power {

@@ -89,6 +89,7 @@ pub(crate) fn spec() -> ServerSpec {
                     last: 53,
                 },
             ],
+            cut: false,
         },
         ssh_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample".to_owned()],
         power: Power {

@@ -222,6 +222,7 @@ mod tests {
             servers: vec![ObservedServer {
                 was_ready: None,
                 was_started: None,
+                network_cut: false,
                 server: server(1),
                 state: ObservedState::Stopped,
                 power_serial: 1,

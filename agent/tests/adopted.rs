@@ -136,6 +136,7 @@ fn nic(number: u8) -> Nic {
                 last: 53,
             },
         ],
+        cut: false,
     }
 }
 

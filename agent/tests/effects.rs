@@ -56,6 +56,7 @@ fn spec(number: u8) -> ServerSpec {
             addresses: vec![IpAddr::from([10, 0, 0, number])],
             subnets: Vec::new(),
             openings: vec![],
+            cut: false,
         },
         ssh_keys: vec![],
         power: Power {

@@ -124,6 +124,7 @@ fn spec(number: u8) -> ServerSpec {
             addresses: vec![IpAddr::from([10, 0, 0, number])],
             subnets: Vec::new(),
             openings: Vec::new(),
+            cut: false,
         },
         ssh_keys: vec![],
         power: Power {

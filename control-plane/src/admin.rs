@@ -46,6 +46,7 @@ pub mod orders;
 pub mod recovery;
 pub mod servers;
 pub mod staff;
+pub mod suspensions;
 
 pub(crate) use self::door::{Admin, Operator, StaffToken, StaffVisitor, Support, Viewer};
 pub use self::door::{Door, staff_router};
@@ -104,6 +105,8 @@ pub fn router(context: AdminContext) -> Router {
         .serve(accounts::list_pending)
         .serve(accounts::approve)
         .serve(accounts::reject)
+        .serve(suspensions::suspend)
+        .serve(suspensions::resume)
         .serve(accounts::confirm_email)
         .serve(accounts::mail_confirmation)
         .serve(accounts::plan)

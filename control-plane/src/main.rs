@@ -23,6 +23,7 @@ use innkeeper_control_plane::{
         mails, orders,
         recovery::RecoveryView,
         servers, staff,
+        suspensions::{resume_by_command, suspend_by_command},
     },
     api,
     authority::replace_lost,
@@ -356,6 +357,10 @@ async fn account(socket: &Path, command: AccountCommand) -> anyhow::Result<Strin
         AccountCommand::MailConfirmation { account, reason } => {
             mail_confirmation_by_command(socket, account, reason).await
         }
+        AccountCommand::Suspend { who, kind, reason } => {
+            suspend_by_command(socket, &who, kind, reason).await
+        }
+        AccountCommand::Resume { who, reason } => resume_by_command(socket, &who, reason).await,
         AccountCommand::Erase {
             who,
             confirm,

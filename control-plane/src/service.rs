@@ -51,7 +51,7 @@ use crate::{
     nouns::{Nouns, Settings},
     ports::{self, AgentPlaces},
     providers::mail::Mailer,
-    servers::duties::UnseenServers,
+    servers::duties::{Suspensions, UnseenServers},
     staff::duties::StaffAlerts,
     startup::{self, Files, Sockets, say_where},
     store::{JournalError, OpenError, Options, Store},
@@ -200,6 +200,8 @@ fn duties(
             UnseenServers::new(nouns.servers.clone()),
         ),
         Duty::every(minute, "staff_alerts", alerts),
+        Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))
+            .woken_by(accounts.watch_suspensions()),
         Duty::every(minute, "agent_api_certificate", renewal),
     ]
 }

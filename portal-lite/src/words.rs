@@ -2,7 +2,10 @@
 //! compile before it has words; the tests of `language` see to it that they exist in every language.
 
 use innkeeper_wire::{
-    api::{Locale, OrderState, OutageCause, Scope, ServerAction, ServerOrder, ServerState},
+    api::{
+        Locale, OrderState, OutageCause, Scope, ServerAction, ServerOrder, ServerState,
+        SuspensionKind,
+    },
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     member::MemberKind,
@@ -10,6 +13,15 @@ use innkeeper_wire::{
 };
 
 use crate::language;
+
+/// What an account is suspended for.
+#[must_use]
+pub const fn suspension(kind: SuspensionKind) -> &'static str {
+    match kind {
+        SuspensionKind::Debt => "suspension-debt",
+        SuspensionKind::Abuse => "suspension-abuse",
+    }
+}
 
 /// A kind of member.
 #[must_use]
@@ -44,6 +56,7 @@ pub const fn server_state(state: ServerState) -> &'static str {
         ServerState::Rebooting => "state-rebooting",
         ServerState::Paused => "state-paused",
         ServerState::Stopped => "state-stopped",
+        ServerState::Suspended => "state-suspended",
         ServerState::Unknown => "state-unknown",
         ServerState::Deleting => "state-deleting",
         ServerState::Deleted => "state-deleted",
@@ -63,6 +76,7 @@ pub const fn server_state_help(state: ServerState) -> &'static str {
         ServerState::Rebooting => "state-help-rebooting",
         ServerState::Paused => "state-help-paused",
         ServerState::Stopped => "state-help-stopped",
+        ServerState::Suspended => "state-help-suspended",
         ServerState::Unknown => "state-help-unknown",
         ServerState::Deleting => "state-help-deleting",
         ServerState::Deleted => "state-help-deleted",
@@ -232,6 +246,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::EmailUnconfirmed => "problem-email-unconfirmed",
         ProblemCode::NotYourRole => "problem-not-your-role",
         ProblemCode::ApprovalPending => "problem-approval-pending",
+        ProblemCode::AccountSuspended => "problem-account-suspended",
         ProblemCode::SignUpRejected => "problem-sign-up-rejected",
         ProblemCode::QuotaExceeded => "problem-quota-exceeded",
         ProblemCode::NotFound => "problem-not-found",

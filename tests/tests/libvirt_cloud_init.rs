@@ -121,6 +121,7 @@ fn spec() -> ServerSpec {
                 .to_vec(),
             subnets: vec![subnet(25, Some("198.51.100.129")), subnet(64, None)],
             openings: Vec::new(),
+            cut: false,
         },
         ssh_keys: vec![
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

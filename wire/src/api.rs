@@ -23,6 +23,7 @@ mod recovery;
 mod second_factor;
 mod servers;
 mod sessions;
+mod suspension;
 mod tokens;
 
 pub use crate::locale::Locale;
@@ -39,6 +40,7 @@ pub use self::{
         ServerState,
     },
     sessions::{CLIENT_LENGTH_MAX, PROOF_VALID_S, ProofRequest, Session},
+    suspension::{Suspension, SuspensionKind},
     tokens::{
         ApiToken, ApiTokenRequest, NewApiToken, Scope, TOKEN_DAYS_MAX, TOKEN_NAME_LENGTH_MAX,
         TOKEN_NETWORK_LENGTH_MAX, TOKEN_NETWORKS_MAX, TOKEN_PREFIX, TOKENS_PER_ACCOUNT_MAX,
@@ -295,6 +297,9 @@ pub struct Me {
     pub created_at: Timestamp,
     /// Most servers it may have at a time.
     pub server_quota: u32,
+    /// That it is suspended: then it orders nothing, and its servers and keys can't be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
 }
 
 /// Adds an SSH public key.

@@ -117,6 +117,8 @@ problem_codes! {
     SignUpRejected = "sign-up-rejected", 403, "The sign-up was rejected";
     /// Its owner must prove again that it is he who uses the session: see `/sessions/current/proofs`.
     StepUpRequired = "step-up-required", 403, "Prove again who you are";
+    /// The account is suspended; `detail` says what for, and `/me` why.
+    AccountSuspended = "account-suspended", 403, "The account is suspended";
     /// Somebody of the staff asks for what another role may do.
     NotYourRole = "not-your-role", 403, "This is for another role";
     /// The token that was sent is not for this; see `detail`.

@@ -29,11 +29,13 @@ pub const HOST_HEADER: &str = "innkeeper-host";
 
 /// What an agent of this version can do. A manifest may `require` more; such an agent then holds what it
 /// has and says so.
-pub const FEATURES: &[&str] = &[FEATURE_SERVER, FEATURE_SUBNET];
+pub const FEATURES: &[&str] = &[FEATURE_SERVER, FEATURE_SUBNET, FEATURE_CUT];
 /// It makes servers, and powers and removes them.
 pub const FEATURE_SERVER: &str = "server-1";
 /// It gives a server the subnets that its spec names ([`crate::vm::Nic::subnets`]).
 pub const FEATURE_SUBNET: &str = "subnet-1";
+/// It lets nothing through to or from a server whose spec says so ([`crate::vm::Nic::cut`]).
+pub const FEATURE_CUT: &str = "cut-1";
 
 /// Asks to become a host: the one call that needs no client certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -306,6 +308,9 @@ pub struct ObservedServer {
     /// Whether it was started at any time since it was made here; `None` when the host does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was_started: Option<bool>,
+    /// Whether the rules that are in place let nothing through to it or from it ([`crate::vm::Nic::cut`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub network_cut: bool,
 }
 
 /// What a server does, observed and not assumed.

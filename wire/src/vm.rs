@@ -94,6 +94,10 @@ pub struct Nic {
     pub subnets: Vec<Subnet>,
     /// What may come in without having been asked for.
     pub openings: Vec<Opening>,
+    /// Whether nothing may come to it or leave it, also of connections that are open: its account is suspended for abuse.
+    /// An agent must be able to do that ([`crate::host::FEATURE_CUT`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// The network that one address of a server lies in.

@@ -33,6 +33,7 @@ impl Eyes<'_> {
             was_ready: readiness::was_ready(readiness),
             // `plan` knows it.
             was_started: None,
+            network_cut: self.rule.flatten().is_some_and(|guest| guest.nic.cut),
         }
     }
 

@@ -57,6 +57,7 @@ fn spec(number: u8) -> ServerSpec {
             addresses: vec![std::net::IpAddr::from([10, 0, 0, number])],
             subnets: Vec::new(),
             openings: vec![Opening::Icmp],
+            cut: false,
         },
         ssh_keys: Vec::new(),
         power: Power {

@@ -1,13 +1,17 @@
 //! The loop over a simulated host. Time is the host's; what is waited for is a report that says so.
 
 use innkeeper_wire::{
-    host::{CreateStep, ObservedState, ServerProblemCode},
+    host::{
+        CreateStep, FEATURE_CUT, FEATURE_SERVER, Intent, Manifest, ManifestEntry, ObservedState,
+        ServerProblemCode,
+    },
     id::uuid_v7,
     vm::{BaseImage, ImageFormat, MacAddress, Nic, Power, PowerTarget, ServerSpec},
 };
 
 use super::*;
 use crate::{
+    desired::Accepted,
     fixtures::Log,
     hypervisor::simulated::{Fault, Libvirt, Simulated},
 };
@@ -35,6 +39,7 @@ fn spec(number: u8) -> ServerSpec {
             addresses: vec![std::net::IpAddr::from([10, 0, 0, number])],
             subnets: Vec::new(),
             openings: Vec::new(),
+            cut: false,
         },
         ssh_keys: Vec::new(),
         power: Power {
@@ -313,4 +318,53 @@ async fn a_change_of_mind_drops_the_rest_of_a_creation() {
     assert!(truth.domains.is_empty() && truth.disks.is_empty() && truth.seeds.is_empty());
     let defined = |action: &Action| matches!(action, Action::Define(_));
     assert!(!agent.host.done().iter().any(defined));
+}
+
+/// What is to be cut stays cut without the control plane, after the agent and the whole machine were restarted: all that
+/// is needed lies on the agent's disk.
+#[tokio::test]
+async fn a_cut_network_stays_cut_without_the_control_plane() {
+    let mut cut = spec(1);
+    cut.network.cut = true;
+    let entry = |spec: &ServerSpec| ManifestEntry {
+        server: spec.server,
+        intent: Intent::Present {
+            spec: spec.digest(),
+        },
+    };
+    let specs = [cut.clone(), spec(2)];
+    let manifest = Manifest {
+        epoch: 1,
+        generation: 1,
+        requires: vec![FEATURE_SERVER.to_owned(), FEATURE_CUT.to_owned()],
+        servers: specs.iter().map(entry).collect(),
+    };
+    let fetched = specs.map(|spec| (spec.digest(), spec)).into();
+    let accepted = Accepted::default()
+        .next(manifest, &fetched)
+        .expect("complete");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::new(folder.path());
+    store.write_accepted(&accepted).expect("written");
+    let is_as_told = |report: &Report| {
+        let seen = report.servers.iter();
+        let told = seen.map(|seen| seen.network_cut == (seen.server == cut.server));
+        all(report, 2, is_running) && told.fold(true, |all, is_so| all && is_so)
+    };
+    let desired = || Arc::new(store.read_accepted().expect("read").desired());
+    let mut agent = Agent::start_in(folder, Arc::new(new_host()), desired());
+    agent.until("running, and one cut", is_as_told).await;
+    agent.loop_.abort();
+    agent.host.restart_host();
+    assert_eq!(agent.host.network(), None, "the machine has forgotten it");
+    let mut agent = Agent::start_in(agent.folder, agent.host, desired());
+    agent.until("running, and one cut", is_as_told).await;
+    let guests = agent.host.network().expect("installed").guests;
+    let is_cut: Vec<_> = guests.iter().map(|guest| guest.nic.cut).collect();
+    assert_eq!(is_cut, [true, false]);
+    assert_eq!(
+        agent.host.violations(),
+        Vec::<String>::new(),
+        "never started without its rules"
+    );
 }

@@ -96,6 +96,7 @@ fn spec() -> ServerSpec {
             addresses: vec![],
             subnets: Vec::new(),
             openings: vec![],
+            cut: false,
         },
         ssh_keys: vec![],
         power: Power {

@@ -32,6 +32,7 @@ use nix::sched::{CloneFlags, unshare};
 
 mod closed;
 mod cloud;
+mod cut;
 mod drift;
 mod flows;
 mod forge;
@@ -198,6 +199,7 @@ impl Guest {
                     first: 80,
                     last: 80,
                 }],
+                cut: false,
             },
         };
         let guest = Self {
@@ -605,6 +607,7 @@ fn a_full_host_is_reloaded_in_one_transaction() {
                         last: 70,
                     },
                 ],
+                cut: false,
             },
         });
     }

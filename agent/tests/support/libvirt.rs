@@ -134,6 +134,7 @@ pub(crate) fn spec(image: BaseImage) -> ServerSpec {
                     last: 22,
                 },
             ],
+            cut: false,
         },
         ssh_keys: vec![
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

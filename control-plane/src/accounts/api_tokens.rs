@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     accounts::rules::{
-        account::{Account, AccountState},
+        account::Account,
         api_token::{self, ApiToken, ApiTokens, Wanted},
     },
     kernel::{Caller, Error, Tx, secret},
@@ -156,7 +156,7 @@ impl Accounts {
         let now = self.ctx.now();
         let id = api_token::owner(token).ok_or(Error::Unauthenticated)?;
         let account = self.ctx.read::<Account>(&id)?;
-        if !account.is_some_and(|account| account.state == AccountState::Active) {
+        if !account.is_some_and(|account| account.state.is_in_use()) {
             return Err(Error::Unauthenticated);
         }
         let tokens = self.ctx.read::<ApiTokens>(&id)?.unwrap_or_default();

@@ -132,6 +132,7 @@ impl Accounts {
             server_quota: account.server_quota,
             has_second_factor: self.ctx.read::<SecondFactor>(&id)?.is_some(),
             locked_until: locked.map(|wait| self.ctx.now().after(wait)),
+            suspension: self.suspension_of(&account)?,
             acts: acts.into_iter().map(act).collect::<Result<_, Error>>()?,
         })
     }

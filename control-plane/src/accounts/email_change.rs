@@ -6,7 +6,7 @@ use innkeeper_wire::{api::EmailChangeRequest, error::FieldErrorCode, id::Account
 use super::{Accounts, recovery::remove_reset};
 use crate::{
     accounts::rules::{
-        account::{Account, AccountState, Person},
+        account::{Account, Person},
         email_change::{EmailChange, NewEmail},
         letters, mailbox,
     },
@@ -96,7 +96,7 @@ impl Accounts {
                 let change = change.filter(|change| change.admits(&hash, tx.now()));
                 let change = change.ok_or(Error::LinkExpired)?;
                 let account = tx.get::<Account>(&id)?;
-                let account = account.filter(|account| account.state == AccountState::Active);
+                let account = account.filter(|account| account.state.is_in_use());
                 let account = account.ok_or(Error::LinkExpired)?;
                 let person = match self.person(&account) {
                     Err(Error::Erased) => return Err(Error::LinkExpired),

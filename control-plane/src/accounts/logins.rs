@@ -100,7 +100,7 @@ pub(super) fn named(login: &str) -> String {
 fn only_one(accounts: Vec<Account>) -> Option<Account> {
     let (mut confirmed, mut pending): (Vec<_>, Vec<_>) = accounts
         .into_iter()
-        .partition(|account| account.state == AccountState::Active);
+        .partition(|account| account.state.is_in_use());
     match (confirmed.len(), pending.len()) {
         (1, _) => confirmed.pop(),
         (0, 1) => pending.pop(),

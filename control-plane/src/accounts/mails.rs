@@ -120,6 +120,8 @@ impl Accounts {
             MailContent::StaffAlert { .. }
             | MailContent::ConfirmEmail
             | MailContent::SignUpRejected
+            | MailContent::AccountSuspended
+            | MailContent::AccountResumed
             | MailContent::ConfirmNewEmail
             | MailContent::PasswordReset
             | MailContent::ServerReady { .. }

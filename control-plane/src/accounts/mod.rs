@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use innkeeper_wire::{api::Me, id::AccountId, time::Timestamp};
 
-use self::{directory::People, mails::LockOuts, wishes::Wishes};
+use self::{directory::People, mails::LockOuts, suspension::Bell, wishes::Wishes};
 use crate::{
     accounts::rules::{account::Account, mailbox},
     credentials::{Passwords, guesses::Guesses, rate_limits::RateLimits},
@@ -40,6 +40,7 @@ mod session_list;
 mod sessions;
 mod sign_up;
 mod ssh_keys;
+mod suspension;
 mod vouching;
 mod wishes;
 
@@ -73,6 +74,7 @@ pub struct Accounts {
     wishes: Arc<Wishes>,
     lock_outs: Arc<LockOuts>,
     people: Arc<People>,
+    suspensions: Arc<Bell>,
 }
 
 impl Accounts {
@@ -82,6 +84,9 @@ impl Accounts {
         let started_at = ctx.now();
         let people = Arc::<People>::default();
         let follower = Arc::downgrade(&people);
+        ctx.store().follow(follower);
+        let suspensions = Arc::<Bell>::default();
+        let follower = Arc::downgrade(&suspensions);
         ctx.store().follow(follower);
         let guesses = Guesses::new(ctx.clone(), vault.clone());
         Self {
@@ -96,6 +101,7 @@ impl Accounts {
             wishes: Arc::default(),
             lock_outs: Arc::default(),
             people,
+            suspensions,
         }
     }
 
@@ -111,6 +117,7 @@ impl Accounts {
         let account = account.ok_or(Error::Unauthenticated)?;
         let person = self.person(&account)?;
         let new_email = self.email_that_waits(account.id)?;
+        let suspension = self.suspension_of(&account)?;
         Ok(Me {
             id: account.id,
             time_zone: self.zone_of(&person),
@@ -125,6 +132,7 @@ impl Accounts {
             locale: person.locale,
             created_at: account.created_at,
             server_quota: account.server_quota,
+            suspension,
         })
     }
 

@@ -13,12 +13,15 @@ use crate::{
 
 impl Accounts {
     /// Takes what one more server needs of an account's quota. The account itself is guarded too: one that is being
-    /// erased orders nothing.
+    /// erased or suspended orders nothing.
     pub(crate) fn take_quota(&self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
         let owner = tx.get::<Account>(&account)?;
         let owner = owner.ok_or(Error::Unauthenticated)?;
         if owner.state == AccountState::Erased {
             return Err(Error::Unauthenticated);
+        }
+        if let Some(suspension) = &owner.suspension {
+            return Err(Error::AccountSuspended(suspension.kind));
         }
         let limit = owner.server_quota;
         let used = tx.get::<QuotaUse>(&account)?.unwrap_or_default();

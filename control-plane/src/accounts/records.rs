@@ -33,6 +33,7 @@ records! {
     Confirmation, at "ver/" by String, version 2;
     PendingConfirmation, at "verof/" by AccountId, version 2;
     AwaitsApproval, at "approval/" by AccountId, version 1;
+    SuspensionChange, at "suspension/" by AccountId, version 1;
     EmailChange, at "newemail/" by AccountId, version 1;
     PasswordReset, at "reset/" by AccountId, version 1;
     SecondFactor, at "factor/" by AccountId, version 2, from 1 => SecondFactorV1;
@@ -56,6 +57,12 @@ pub(crate) struct LoginClaim {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct AwaitsApproval {
     /// When its address was confirmed.
+    pub(crate) since: Timestamp,
+}
+
+/// That an account was suspended or resumed, and that its servers may not follow that yet.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct SuspensionChange {
     pub(crate) since: Timestamp,
 }
 

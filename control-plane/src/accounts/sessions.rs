@@ -109,7 +109,7 @@ struct Challenge {
 /// Whether an account can be signed in to; why not is said only to who has its password.
 const fn check_is_in_use(state: AccountState) -> Result<(), Error> {
     match state {
-        AccountState::Active => Ok(()),
+        AccountState::Active | AccountState::Suspended => Ok(()),
         AccountState::PendingEmail => Err(Error::EmailUnconfirmed),
         AccountState::PendingApproval => Err(Error::ApprovalPending),
         AccountState::Rejected => Err(Error::SignUpRejected),
@@ -216,9 +216,8 @@ impl Accounts {
         };
         let used = self.using_code(&guess, Actor::System, &cause, |tx| {
             let account = tx.get::<Account>(&id)?;
-            let account = account.filter(|account| {
-                account.state == AccountState::Active && account.credentials == credentials
-            });
+            let account = account
+                .filter(|account| account.state.is_in_use() && account.credentials == credentials);
             self.check_factor(tx, id, &request.code, &from)?;
             account.ok_or(Error::SignInExpired)
         });
@@ -377,7 +376,7 @@ impl Accounts {
         let (id, session) = self.session_of(token)?;
         let account = self.ctx.read::<Account>(&id)?;
         let is_in_use = account.is_some_and(|account| {
-            account.state == AccountState::Active && account.credentials == session.credentials
+            account.state.is_in_use() && account.credentials == session.credentials
         });
         if !is_in_use || !self.vault.has_key(id)? {
             return Err(Error::Unauthenticated);
@@ -497,6 +496,7 @@ mod tests {
             kind: innkeeper_wire::member::MemberKind::Individual,
             consents: Vec::new(),
             rejection: None,
+            suspension: None,
             created_at: Timestamp::from_millis(1),
             server_quota: 20,
             credentials: 0,

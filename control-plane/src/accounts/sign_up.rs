@@ -127,6 +127,7 @@ impl Accounts {
             state: AccountState::PendingEmail,
             consents: [terms].into_iter().chain(personal_data).collect(),
             rejection: None,
+            suspension: None,
             created_at: now,
             server_quota: self.settings.server_quota,
             credentials: 0,

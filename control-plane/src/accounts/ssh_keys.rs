@@ -67,13 +67,14 @@ impl Accounts {
         }
     }
 
-    /// Reads the keys, has `change` change them, and writes them.
+    /// Reads the keys, has `change` change them, and writes them. Of a suspended account they stay as they are.
     fn change_keys<T>(
         &self,
         tx: &mut Tx<'_>,
         account: AccountId,
         change: impl FnOnce(&mut SshKeys) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.check_not_suspended(tx, account)?;
         let sealed = tx.get::<SealedSshKeys>(&account)?;
         let mut keys = self.open_keys(account, sealed)?;
         let answer = change(&mut keys)?;

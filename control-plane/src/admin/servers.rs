@@ -168,6 +168,7 @@ fn table(servers: &[AnyServer]) -> String {
             login_id,
             host_name,
             detail,
+            network_cut,
             server,
             ..
         } = server;
@@ -181,6 +182,9 @@ fn table(servers: &[AnyServer]) -> String {
             "{id:<36}  {called:<20}  {state:<14}  {owner:<12}  {host_name:<12}  {address:<16}  {ordered}"
         )
         .expect("text takes anything");
+        if let Some(cut) = network_cut {
+            writeln!(text, "  network cut: {}", cut.as_str()).expect("text takes anything");
+        }
         let code = server.failure.or(server.problem).map(name);
         if let Some(code) = code {
             let detail = detail.as_deref().unwrap_or("-");

@@ -11,7 +11,7 @@ use axum::{
 };
 use innkeeper_listener::quiet::Trickle;
 use innkeeper_wire::{
-    api::ServerState,
+    api::{ServerState, SuspensionKind},
     error::{PROBLEM_JSON, Problem, ProblemCode},
     id::RequestId,
 };
@@ -58,6 +58,7 @@ impl From<Error> for Refused {
             Error::EmailUnconfirmed => plain(ProblemCode::EmailUnconfirmed),
             Error::ApprovalPending => plain(ProblemCode::ApprovalPending),
             Error::SignUpRejected => plain(ProblemCode::SignUpRejected),
+            Error::AccountSuspended(kind) => suspended(kind),
             Error::Locked { remaining_s } => later(ProblemCode::AccountLocked, remaining_s),
             Error::RateLimited { retry_after_s } => later(ProblemCode::RateLimited, retry_after_s),
             Error::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),
@@ -107,6 +108,11 @@ impl From<Error> for Refused {
         };
         Self(Box::new(problem))
     }
+}
+
+fn suspended(kind: SuspensionKind) -> Problem {
+    let detail = format!("the account is suspended for {}", kind.as_str());
+    detailed(ProblemCode::AccountSuspended, detail)
 }
 
 /// The refusal of an order for which there is no room; the log says which room.

@@ -1,7 +1,7 @@
 //! What can be asked of customers' accounts.
 
 use clap::Subcommand;
-use innkeeper_wire::{id::AccountId, operator::reason::Reason};
+use innkeeper_wire::{api::SuspensionKind, id::AccountId, operator::reason::Reason};
 
 #[derive(Subcommand)]
 pub(crate) enum AccountCommand {
@@ -40,6 +40,26 @@ pub(crate) enum AccountCommand {
     MailConfirmation {
         /// The account's own id.
         account: AccountId,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Suspends an account that is in use: its owner can sign in and look, and changes nothing; he is told by mail. For a
+    /// debt its servers are shut down, for abuse their network is cut while they run on.
+    Suspend {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
+        /// What for: debt or abuse.
+        #[arg(long, value_parser = super::code::<SuspensionKind>)]
+        kind: SuspensionKind,
+        /// Why, on one line in the owner's language: it stands in the mail and on his pages.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Ends the suspension of an account: its servers become what they were before, and its owner is told by mail.
+    Resume {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
         /// Why: for whoever looks at it later.
         #[arg(long)]
         reason: Reason,

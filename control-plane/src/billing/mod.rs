@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
-//!             `--(deleted before, or can't be made: no usage)--> ended
+//!   |         `--(deleted before, or can't be made: no usage)--> ended
+//!   `--(its account is suspended: usage closes; resumed: usage opens anew)--> open
 //! ```
 //!
 //! Everything in here is a part of other nouns' commits: what a server does, and what is charged for it, are one.
@@ -38,7 +39,7 @@ impl Billing {
         tx.insert(&contract.id, contract)
     }
 
-    /// Begins to charge: the server is ready for the first time. `outage` is by what it can't be used all the same.
+    /// Begins to charge: the server is ready for the first time, or its account is suspended no more. `outage` is by what it can't be used all the same.
     pub(crate) fn begin_usage(
         &self,
         tx: &mut Tx<'_>,
@@ -61,6 +62,17 @@ impl Billing {
             ..open
         };
         tx.put(&contract, &charged)
+    }
+
+    /// Charges nothing for the time being: the account is suspended. [`Billing::begin_usage`] begins anew.
+    pub(crate) fn end_usage(&self, tx: &mut Tx<'_>, contract: ContractId) -> Result<(), Error> {
+        let found = find(tx, contract)?;
+        close_usage(tx, &found)?;
+        let idle = Contract {
+            open_usage: None,
+            ..found
+        };
+        tx.put(&contract, &idle)
     }
 
     /// Marks in what is charged for that the server can't be used by its host's fault, or can again.
@@ -88,20 +100,25 @@ impl Billing {
         if found.ended_at.is_some() {
             return Ok(());
         }
-        let now = tx.now();
-        if let Some(usage) = found.open_usage {
-            let name = (contract, usage);
-            if let Some(open) = tx.get::<UsageInterval>(&name)? {
-                tx.put(&name, &open.closed(now))?;
-            }
-        }
+        close_usage(tx, &found)?;
         let ended = Contract {
             open_usage: None,
-            ended_at: Some(now),
+            ended_at: Some(tx.now()),
             ..found
         };
         tx.put(&contract, &ended)
     }
+}
+
+fn close_usage(tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
+    let Some(usage) = contract.open_usage else {
+        return Ok(());
+    };
+    let name = (contract.id, usage);
+    let Some(open) = tx.get::<UsageInterval>(&name)? else {
+        return Ok(());
+    };
+    tx.put(&name, &open.closed(tx.now()))
 }
 
 fn find(tx: &mut Tx<'_>, contract: ContractId) -> Result<Contract, Error> {

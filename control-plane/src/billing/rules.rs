@@ -32,7 +32,8 @@ pub struct Contract {
 }
 
 /// A span in which a server was used. Opens when its host first reports it ready, closes when its delete
-/// is accepted (design.md section 7). A server that never became ready has none.
+/// is accepted (design.md section 7). A server that never became ready has none. While its account is suspended none is
+/// open, and one that goes on being used afterwards has several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageInterval {
     /// Which.

@@ -2,7 +2,7 @@
 //! for reasons of its own it says in words here, and in types in its own rules.
 
 use innkeeper_wire::{
-    api::ServerState,
+    api::{ServerState, SuspensionKind},
     error::{FieldError, FieldErrorCode, chain},
     id::HostId,
 };
@@ -56,6 +56,9 @@ pub enum Error {
     /// An operator has rejected the account.
     #[error("the sign-up was rejected")]
     SignUpRejected,
+    /// The account is suspended.
+    #[error("the account is suspended for {}", .0.as_str())]
+    AccountSuspended(SuspensionKind),
     /// He who uses the session must prove again who he is.
     #[error("the session's user must prove again who he is")]
     StepUpRequired,

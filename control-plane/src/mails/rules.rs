@@ -56,6 +56,10 @@ pub enum MailContent {
     Approved,
     /// An operator has rejected an account; why stands in it.
     SignUpRejected,
+    /// Staff have suspended an account; why stands in it.
+    AccountSuspended,
+    /// Its suspension is over.
+    AccountResumed,
     /// A server was seen ready for the first time.
     ServerReady {
         /// Which.
@@ -239,6 +243,8 @@ mail_kinds! {
     ApprovalAwaited = "approval-awaited",
     Approved = "approved",
     SignUpRejected = "sign-up-rejected",
+    AccountSuspended = "account-suspended",
+    AccountResumed = "account-resumed",
     ServerReady = "server-ready",
     CreateFailed = "create-failed",
     ServerDeleted = "server-deleted",

@@ -246,6 +246,7 @@ impl Orders {
                 addresses: addresses.addresses,
                 subnets: addresses.subnets,
                 openings: self.settings.openings.clone(),
+                cut: false,
             },
             ssh_keys,
             power: Power {
@@ -262,6 +263,7 @@ impl Orders {
             ended_at: None,
             outage_ended_at: None,
             seen_up: false,
+            suspension: None,
         })
     }
 }

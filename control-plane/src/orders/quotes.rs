@@ -28,6 +28,9 @@ impl Orders {
         request: &QuoteRequest,
     ) -> Result<api::Quote, Error> {
         let account = caller.account()?;
+        if let Some(suspended) = self.accounts.suspended_now(account)? {
+            return Err(Error::AccountSuspended(suspended.kind));
+        }
         // While the disk is full there are none: what is left of it is for reading and signing in.
         if self.ctx.store().measures().is_full {
             return Err(Error::StorageFull);

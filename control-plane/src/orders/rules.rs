@@ -482,6 +482,7 @@ mod tests {
                 problem: Some(problem).filter(|_| attempts > 0),
                 was_ready,
                 was_started: None,
+                network_cut: false,
             };
             let observed = server.observe(&seen, 9, now);
             let (next, milestone) = observed.unwrap_or((server.clone(), None));

@@ -47,3 +47,32 @@ impl Turn for UnseenServers {
         outcome
     }
 }
+
+/// Has servers follow their accounts that were suspended or resumed.
+pub struct Suspensions(pub Servers);
+
+impl Turn for Suspensions {
+    async fn turn(&mut self) -> Outcome {
+        let (done, waiting, failures) = match self.0.follow_suspensions().await {
+            Ok(followed) => followed,
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(
+                    why,
+                    "it can't be read which accounts were suspended or resumed"
+                );
+                return Outcome::failed(why);
+            }
+        };
+        let mut outcome = Outcome {
+            backlog: waiting + failures.len(),
+            ..Outcome::done(done)
+        };
+        for (account, error) in failures {
+            let why = chain(&error);
+            tracing::error!(account.id = %account, why, "servers of an account can't be suspended or resumed");
+            outcome.failure = Some(format!("{account}: {why}"));
+        }
+        outcome
+    }
+}

@@ -9,7 +9,7 @@ use innkeeper_wire::{
     operator::{
         accounts::Deed,
         reason::Reason,
-        servers::{AnyServer, Seen, Wanted},
+        servers::{AnyServer, NetworkCut, Seen, Wanted},
     },
     time::Timestamp,
     vm::PowerTarget,
@@ -132,6 +132,10 @@ impl Servers {
             (Lifecycle::Live, PowerTarget::Off | PowerTarget::OffForced) => Wanted::Stopped,
             _ => Wanted::Gone,
         };
+        let cut = match server.observed.network_cut {
+            true => NetworkCut::Observed,
+            false => NetworkCut::Asked,
+        };
         Ok(AnyServer {
             wanted,
             seen: server.observed.state.map(seen),
@@ -140,6 +144,7 @@ impl Servers {
             host,
             host_name: self.host_name(&server)?,
             detail: detail.cloned(),
+            network_cut: server.is_to_be_cut().then_some(cut),
             server: self.view(server, now),
         })
     }

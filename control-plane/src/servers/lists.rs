@@ -131,7 +131,7 @@ impl Servers {
             .flatten()
             .filter(|at| *at > server.created_at && now.since(*at) < RESTORED_SHOWN)
             .max(),
-            allowed_actions: server.allowed_actions(reach).to_vec(),
+            allowed_actions: server.owners_actions(reach),
             observed_at: heard.map(|heard| heard.at),
             site: server.site,
             login_user: server.image.login_user,

@@ -62,6 +62,8 @@ impl Servers {
             | MailContent::RecoveryCodesRenewed { .. }
             | MailContent::RecoveryCodeUsed { .. }
             | MailContent::TokenMade { .. }
+            | MailContent::AccountSuspended
+            | MailContent::AccountResumed
             | MailContent::WrongCodes { .. } => None,
         };
         let to = reader.to;

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use innkeeper_wire::{
     digest::Digest,
-    host::{FEATURE_SERVER, FEATURE_SUBNET, Intent, Manifest, ManifestEntry, SERVERS_PER_HOST_MAX},
+    host::{
+        FEATURE_CUT, FEATURE_SERVER, FEATURE_SUBNET, Intent, Manifest, ManifestEntry,
+        SERVERS_PER_HOST_MAX,
+    },
     id::{HostId, ServerId},
     vm::ServerSpec,
 };
@@ -169,13 +172,17 @@ impl Servers {
 /// What an agent must be able to do for these servers. One that can't holds what it has, so nothing is asked for that
 /// no server needs: hosts are brought to a new version after the control plane.
 fn required_features(servers: &[Server]) -> Vec<String> {
-    let has_subnets = |server: &Server| {
-        let is_present = matches!(server.intent(), Some(Intent::Present { .. }));
-        is_present && !server.nic.subnets.is_empty()
-    };
-    let subnets = servers.iter().any(has_subnets).then_some(FEATURE_SUBNET);
-    let features = [FEATURE_SERVER].into_iter().chain(subnets);
-    features.map(str::to_owned).collect()
+    let present = servers
+        .iter()
+        .filter(|server| matches!(server.intent(), Some(Intent::Present { .. })));
+    let mut features = vec![FEATURE_SERVER];
+    if present.clone().any(|server| !server.nic.subnets.is_empty()) {
+        features.push(FEATURE_SUBNET);
+    }
+    if present.clone().any(Server::is_to_be_cut) {
+        features.push(FEATURE_CUT);
+    }
+    features.into_iter().map(str::to_owned).collect()
 }
 
 fn owner_of(server: &Server) -> Owner {

@@ -19,11 +19,11 @@ use crate::{
     addresses::Addresses,
     billing::Billing,
     hosts::Hosts,
-    kernel::{Caller, Ctx, Error, Tx},
+    kernel::{Actor, Caller, Ctx, Error, Tx},
     mails::{Mails, rules::MailContent},
     servers::rules::{
         census::Counted,
-        server::{Lifecycle, NotNow, Server},
+        server::{Asker, Lifecycle, NotNow, Server, permits},
     },
 };
 
@@ -40,6 +40,7 @@ pub(crate) mod records;
 mod restore;
 pub mod rules;
 mod spec_owners;
+mod suspension;
 mod unreadable;
 
 pub(crate) use self::lists::page;
@@ -155,6 +156,12 @@ impl Servers {
             if !self.ctx.gate().is_settled(found.host) {
                 return Err(Error::Restoring);
             }
+            let suspended = self.accounts.suspended(tx, account)?;
+            if let Some(suspended) = suspended
+                && !permits(suspended.kind, asker(caller), action)
+            {
+                return Err(Error::AccountSuspended(suspended.kind));
+            }
             let reach = self.hosts.presence().reach(found.host, tx.now());
             let generation = self.hosts.advance_manifest(tx, found.host)?;
             let next = found.after(action, reach, generation, tx.now());
@@ -190,5 +197,13 @@ impl Servers {
     /// Records that could not be read while reports were taken in.
     pub(crate) fn unreadable(&self) -> &Unreadable {
         &self.unreadable
+    }
+}
+
+/// Who asks something of a server: what is not its owner's, is the staff's.
+const fn asker(caller: &Caller) -> Asker {
+    match caller.actor {
+        Actor::Account(_) | Actor::Token(..) | Actor::Visitor => Asker::Owner,
+        Actor::Staff(_) | Actor::Operator | Actor::Host(_) | Actor::System => Asker::Staff,
     }
 }

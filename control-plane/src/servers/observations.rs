@@ -33,13 +33,20 @@ impl Servers {
             let observed = found.observe(seen, generation, tx.now());
             let (mut next, milestone) = observed.unwrap_or((found.clone(), None));
             next.note_outage(fault, tx.now());
+            if let Some(forced) = next.insisted_on() {
+                self.hosts.advance_manifest(tx, host)?;
+                next = forced;
+            }
             if next == found {
                 return Ok(None);
             }
             match milestone {
                 Some(Milestone::Ready) => {
                     let outage = next.outage.map(|outage| outage.cause);
-                    self.billing.begin_usage(tx, next.contract, outage)?;
+                    // Of a suspended account it is charged for from the end of the suspension on.
+                    if next.suspension.is_none() {
+                        self.billing.begin_usage(tx, next.contract, outage)?;
+                    }
                     let content = MailContent::ServerReady { server: next.id };
                     self.mails.queue(tx, next.account, content)?;
                 }

@@ -160,6 +160,9 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         MailContent::ConfirmNewEmail => accounts.compose_new_email(account).await,
         MailContent::PasswordReset => accounts.compose_password_reset(account).await,
         MailContent::SignUpRejected => accounts.compose_rejection(account),
+        MailContent::AccountSuspended | MailContent::AccountResumed => {
+            accounts.compose_suspension(account, mail.content.kind())
+        }
         MailContent::Welcome
         | MailContent::ApprovalAwaited
         | MailContent::Approved

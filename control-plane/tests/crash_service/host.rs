@@ -108,6 +108,7 @@ impl Host {
             problem: None,
             was_ready: None,
             was_started: None,
+            network_cut: false,
         };
         let report = Report {
             epoch: self.epoch,

@@ -164,6 +164,7 @@ fn observed(order: &Value, state: ObservedState) -> ObservedServer {
         problem: None,
         was_ready: None,
         was_started: None,
+        network_cut: false,
     }
 }
 

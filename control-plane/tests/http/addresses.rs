@@ -66,7 +66,7 @@ impl Orders {
 }
 
 /// Specs of the servers of a host, as its agent fetches them.
-async fn specs(setting: &Setting, host: &TestHost) -> Vec<ServerSpec> {
+pub(crate) async fn specs(setting: &Setting, host: &TestHost) -> Vec<ServerSpec> {
     let mut specs = Vec::new();
     for entry in setting.manifest(host).await.servers {
         let Intent::Present { spec } = entry.intent else {
@@ -305,6 +305,7 @@ async fn gone(setting: &Setting, host: &TestHost, server: ServerId, was_started:
         problem: None,
         was_ready: None,
         was_started,
+        network_cut: false,
     };
     let absent = seen(ObservedState::Absent);
     setting.report(host, room_for(500), vec![absent]).await;
@@ -351,6 +352,7 @@ async fn an_address_that_no_guest_had_is_free_at_once() {
                 problem: None,
                 was_ready: Some(false),
                 was_started: Some(true),
+                network_cut: false,
             };
             setting.report(&host, room_for(10), vec![seen]).await;
         }

@@ -474,6 +474,7 @@ async fn a_host_reads_and_reports_only_what_is_its_own() {
         problem: None,
         was_ready: None,
         was_started: None,
+        network_cut: false,
     };
     setting.report(&other, room_for(1), vec![lie]).await;
     let path = format!("/servers/{}", order["server"].as_str().expect("an id"));
@@ -528,6 +529,7 @@ async fn a_spec_is_found_by_its_digest_for_as_long_as_it_is_wanted() {
         problem: None,
         was_ready: None,
         was_started: None,
+        network_cut: false,
     };
     setting.report(&host, room_for(1), vec![running]).await;
     let stop = json!({ "action": "power_off" });
@@ -629,6 +631,7 @@ async fn a_host_that_says_what_no_machine_has_is_believed_in_nothing() {
         problem: None,
         was_ready: Some(true),
         was_started: Some(true),
+        network_cut: false,
     };
     setting.report(&host, absurd, vec![ready.clone()]).await;
     let path = format!("/orders/{}", order["id"].as_str().expect("an id"));

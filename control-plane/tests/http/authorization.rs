@@ -89,6 +89,7 @@ impl Owner {
             reboots: 0,
             was_ready: Some(true),
             was_started: Some(true),
+            network_cut: false,
             problem: None,
         };
         setting.report(&host, room_for(4), vec![running]).await;
@@ -508,6 +509,9 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         // It is in use already.
         "approve_account" => (account, json!({ "reason": "known" }), 409),
         "reject_account" => (account, json!({ "reason": "no such company" }), 409),
+        "suspend_account" => (account, json!({ "kind": "debt", "reason": "owes" }), 204),
+        // It is not suspended.
+        "resume_account" => (account, json!({ "reason": "paid" }), 409),
         "plan_erasure" => ("", json!({ "who": account }), 200),
         "erase_account" => (account, why, 204),
         // Its address is confirmed already.

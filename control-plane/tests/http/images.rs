@@ -56,6 +56,7 @@ async fn an_image_is_needed_as_long_as_something_names_it() {
         reboots: 0,
         was_ready: None,
         was_started: None,
+        network_cut: false,
         problem: None,
     };
     setting.report(&host, room_for(4), vec![gone]).await;

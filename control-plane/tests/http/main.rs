@@ -36,6 +36,7 @@ mod signing_in;
 mod staff;
 mod staff_accounts;
 mod step_up;
+mod suspensions;
 mod texts;
 mod tokens;
 mod ways_back;

@@ -82,7 +82,7 @@ fn account(setting: &Setting, id: AccountId) -> Account {
     found.expect("readable").expect("it is there")
 }
 
-async fn operator(setting: &Setting, method: Method, path: &str, body: Value) -> Answer {
+pub(crate) async fn operator(setting: &Setting, method: Method, path: &str, body: Value) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)

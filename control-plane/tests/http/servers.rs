@@ -53,6 +53,7 @@ impl Story {
         ObservedServer {
             was_ready: None,
             was_started: None,
+            network_cut: false,
             server: self.server,
             state,
             power_serial,

@@ -40,6 +40,7 @@ pub(crate) fn seen(server: &Value, state: ObservedState) -> ObservedServer {
     ObservedServer {
         was_ready: None,
         was_started: None,
+        network_cut: false,
         server: text.parse::<ServerId>().expect("an id"),
         state,
         power_serial: 1,

@@ -553,7 +553,7 @@ const fn shape(state: ServerState) -> Shape {
         | ServerState::Stopping
         | ServerState::Rebooting
         | ServerState::Deleting => Shape::Moving,
-        ServerState::CreateFailed | ServerState::Paused => Shape::Trouble,
+        ServerState::CreateFailed | ServerState::Paused | ServerState::Suspended => Shape::Trouble,
         ServerState::Unknown => Shape::Unknown,
         ServerState::Deleted => Shape::Gone,
     }

@@ -222,6 +222,7 @@ fn any_server(number: u32, name: &str, state: ServerState) -> AnyServer {
     let allowed = innkeeper_wire::api::ServerAction::ALL;
     server.allowed_actions = allowed.to_vec();
     let mut any = serde_json::to_value(AnyServer {
+        network_cut: None,
         account: from(ACCOUNT),
         login_id: Some("mina1".to_owned()),
         host: from(HOST),

@@ -177,6 +177,8 @@ codes! {
         Paused = "paused",
         /// It does not run. It is charged all the same.
         Stopped = "stopped",
+        /// Its account is suspended, and its host has done its part: it does not run, or its network is cut.
+        Suspended = "suspended",
         /// Its host can't be reached, or gets no answer from it, so nobody knows.
         Unknown = "unknown",
         /// It is being removed.

@@ -10,7 +10,7 @@ use crate::{
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
         accounts::{
             AccountSearch, AccountView, AccountsPage, AccountsQuery, ErasurePlan, PendingAccount,
-            QuotaRequest,
+            QuotaRequest, SuspendRequest,
         },
         attention::Matter,
         audit::{AuditLine, AuditQuery},
@@ -148,6 +148,12 @@ endpoints! {
 
     /// Changes how many servers an account may have.
     ChangeQuota = "change_quota": Support Post "/accounts/{account}/quota", at AccountId, with QuotaRequest => 204;
+
+    /// Suspends an account that is in use. Its owner is told why.
+    SuspendAccount = "suspend_account": Support Post "/accounts/{account}/suspend", at AccountId, with SuspendRequest => 204;
+
+    /// Ends the suspension of an account. Its owner is told.
+    ResumeAccount = "resume_account": Support Post "/accounts/{account}/resume", at AccountId, with ReasonRequest => 204;
 
     /// The accounts that wait to be approved, the first sign-up first.
     ListPendingAccounts = "list_pending_accounts": Viewer Get "/accounts/pending" => 200 Vec<PendingAccount>;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{Locale, ServerAction},
+    api::{Locale, ServerAction, Suspension, SuspensionKind},
     id::{AccountId, MailId, OrderId, ServerId},
     member::MemberKind,
     time::Timestamp,
@@ -26,6 +26,8 @@ codes! {
         PendingApproval = "pending-approval",
         /// In use.
         Active = "active",
+        /// Suspended: its owner can sign in and look.
+        Suspended = "suspended",
         /// An operator has rejected it.
         Rejected = "rejected",
         /// The person was taken out of it.
@@ -135,6 +137,9 @@ pub struct AccountView {
     /// Until when wrong passwords or codes keep somebody from signing in, from somewhere at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_until: Option<Timestamp>,
+    /// That it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
     /// What staff have done to it, the newest first.
     pub acts: Vec<ActLine>,
 }
@@ -193,6 +198,13 @@ pub enum Deed {
     ConfirmationMailed,
     /// Took the person out of it.
     Erased,
+    /// Suspended it; its owner was told the reason.
+    Suspended {
+        /// What for.
+        cause: SuspensionKind,
+    },
+    /// Ended its suspension.
+    Resumed,
 }
 
 impl Deed {
@@ -210,6 +222,8 @@ impl Deed {
             Self::EmailConfirmed => "email-confirmed",
             Self::ConfirmationMailed => "confirmation-mailed",
             Self::Erased => "erased",
+            Self::Suspended { .. } => "suspended",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -221,6 +235,16 @@ pub struct QuotaRequest {
     /// How many from now on, at most [`QUOTA_MAX`].
     pub server_quota: u32,
     /// Why.
+    pub reason: super::reason::Reason,
+}
+
+/// Suspends an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuspendRequest {
+    /// What for.
+    pub kind: SuspensionKind,
+    /// Why. Its owner is told.
     pub reason: super::reason::Reason,
 }
 

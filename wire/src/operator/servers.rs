@@ -90,9 +90,23 @@ pub struct AnyServer {
     /// What is in its way, or why it could not be made, in words for operators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How far its network is cut, while its account is suspended for abuse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_cut: Option<NetworkCut>,
     /// What its owner sees of it.
     #[serde(flatten)]
     pub server: Server,
+}
+
+codes! {
+    /// How far the network of a server is cut.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum NetworkCut {
+        /// Its host is told to, and has not said that it did.
+        Asked = "asked",
+        /// Its host says that nothing passes.
+        Observed = "observed",
+    }
 }
 
 /// Asks something of somebody's server.

@@ -135,6 +135,7 @@ samples! {
         problem: or_none(ServerProblem::samples()),
         was_ready: [Some(true), Some(false), None],
         was_started: [Some(true), Some(false), None],
+        network_cut: [true, false],
     }
     ServerProblem {
         code: ServerProblemCode::samples(),

@@ -47,6 +47,7 @@ samples! {
             .to_vec()],
         subnets: [Subnet::samples(), vec![]],
         openings: [Opening::samples(), vec![]],
+        cut: [true, false],
     }
     Subnet {
         prefix: [24, 64],

@@ -1,6 +1,7 @@
 //! The table `bridge innkeeper`: what a guest may send at all, at its tap, and what reaches it. Its own addresses only,
 //! no router or DHCP answers, nothing but ARP, IPv4 and IPv6, nothing to addresses that are reserved for bridges. In
-//! front of everything else.
+//! front of everything else. One whose network is cut sends and gets nothing, not even to or from the host: this is where
+//! all that it sends and gets passes, of whatever family and connection.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -35,9 +36,12 @@ const FRAGMENTER_S: u32 = 10;
 pub(super) fn table(state: &NetworkState) -> Table {
     let mut table = Table::new("bridge", TABLE);
     let (mut mac, mut own4, mut own6) = (vec![], vec![], vec![]);
-    let (mut advertise, mut speak) = (vec![], vec![]);
+    let (mut advertise, mut speak, mut cut) = (vec![], vec![], vec![]);
     for guest in &state.guests {
         let tap = tap_name(guest.server);
+        if guest.nic.cut {
+            cut.push(json!(tap));
+        }
         mac.push(concat([json!(tap), json!(guest.nic.mac)]));
         for address in &guest.nic.addresses {
             let own = concat([json!(tap), json!(address)]);
@@ -64,6 +68,7 @@ pub(super) fn table(state: &NetworkState) -> Table {
     table.set("mac", &json!(["ifname", "ether_addr"]), &[], mac);
     table.set("own4", &json!(["ifname", "ipv4_addr"]), &[], own4);
     table.set("own6", &json!(["ifname", "ipv6_addr"]), &[], own6);
+    table.set("cut", &json!("ifname"), &[], cut);
     table.map("advertise", "ifname", "verdict", advertise);
     table.map("speak", "ifname", "verdict", speak);
     table.memory("fragments", "ifname", FRAGMENTERS_MAX, FRAGMENTER_S);
@@ -83,6 +88,7 @@ pub(super) fn table(state: &NetworkState) -> Table {
         vec![equal(meta("iifname"), json!(TAPS)), is_reserved(), drop()],
     );
     table.base_chain("to_taps", "postrouting", -300);
+    table.rule("to_taps", vec![is_cut("oifname"), drop()]);
     for rule in owner_rules() {
         let to_tap = equal(meta("oifname"), json!(TAPS));
         table.rule("to_taps", [vec![to_tap], rule].concat());
@@ -128,6 +134,11 @@ fn is_reserved() -> Value {
     equal(payload("ether", "daddr"), all)
 }
 
+/// From or to a guest whose network is cut.
+fn is_cut(direction: &str) -> Value {
+    equal(meta(direction), in_set("cut"))
+}
+
 fn rules() -> Vec<Vec<Value>> {
     let discovery = [
         "nd-neighbor-solicit",
@@ -138,6 +149,7 @@ fn rules() -> Vec<Vec<Value>> {
     let advertisement = equal(payload("icmpv6", "type"), json!("nd-neighbor-advert"));
     let chosen = |map: &str| json!({ "vmap": { "key": meta("iifname"), "data": map } });
     let mut rules = vec![
+        vec![is_cut("iifname"), drop()],
         vec![is_reserved(), drop()],
         // VLAN tags included. First: a rule for what is in a packet looks through the tag, and one for the frame's type
         // does not, so that a frame with a tag would pass some of those below and not be seen by the others.

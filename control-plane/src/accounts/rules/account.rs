@@ -12,7 +12,7 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 pub use super::account_state::{AccountEvent, AccountState};
-use super::consent::Consent;
+use super::{consent::Consent, suspension::Suspension};
 use crate::{credentials::rules::password::Owner, kernel::sealed::Sealed};
 
 /// How long an account waits for its address to be confirmed, from the sign-up. Its links end with it, however late
@@ -35,6 +35,9 @@ pub struct Account {
     /// Why an operator has rejected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Sealed<Rejection>>,
+    /// That staff have suspended it, as long as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
     /// When it signed up.
     pub created_at: Timestamp,
     /// Most servers at a time.
@@ -126,6 +129,26 @@ impl Account {
         Some(Self { state, ..self })
     }
 
+    /// The account suspended; `None` when it is not in use, or is suspended already.
+    #[must_use]
+    pub fn suspended(self, suspension: Suspension) -> Option<Self> {
+        let suspended = self.after(AccountEvent::Suspended)?;
+        Some(Self {
+            suspension: Some(suspension),
+            ..suspended
+        })
+    }
+
+    /// The account after its suspension; `None` when it is not suspended.
+    #[must_use]
+    pub fn resumed(self) -> Option<Self> {
+        let resumed = self.after(AccountEvent::Resumed)?;
+        Some(Self {
+            suspension: None,
+            ..resumed
+        })
+    }
+
     /// The account with another password, which stands in `person`.
     #[must_use]
     pub fn with_password(self, person: Sealed<Person>) -> Self {
@@ -147,6 +170,7 @@ impl Account {
             state: AccountState::Erased,
             consents: consents.collect(),
             rejection: None,
+            suspension: None,
             ..self.clone()
         })
     }
@@ -172,7 +196,7 @@ pub struct PendingConfirmation {
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::id::uuid_v7;
+    use innkeeper_wire::{api::SuspensionKind, id::uuid_v7};
 
     use super::*;
     use crate::accounts::rules::consent::ConsentDocument;
@@ -191,6 +215,7 @@ mod tests {
                 from: Some(Sealed::new(vec![4, 5, 6])),
             }],
             rejection: Some(Sealed::new(vec![7, 8, 9])),
+            suspension: None,
             created_at: Timestamp::from_millis(1),
             server_quota: 20,
             credentials: 0,
@@ -206,6 +231,26 @@ mod tests {
         account.state = AccountState::PendingEmail;
         assert!(account.has_lapsed(day));
         assert!(!account.has_lapsed(Timestamp::from_millis(day.as_millis() - 1)));
+    }
+
+    #[test]
+    fn a_suspension_stands_in_the_account_as_long_as_it_lasts() {
+        let suspension = || Suspension {
+            kind: SuspensionKind::Debt,
+            since: Timestamp::from_millis(5),
+            by: "operator".to_owned(),
+            reason: Sealed::new(vec![1]),
+        };
+        let suspended = account().suspended(suspension()).expect("it is in use");
+        assert_eq!(suspended.state, AccountState::Suspended);
+        let known = suspended.suspension.as_ref().map(Suspension::suspended);
+        assert_eq!(known, Some(suspension().suspended()));
+        assert!(suspended.clone().suspended(suspension()).is_none(), "twice");
+        let erased = suspended.erased(0).expect("nothing is in the way");
+        assert!(erased.suspension.is_none(), "its reason is of the person");
+        let resumed = suspended.resumed().expect("it is suspended");
+        assert_eq!(resumed.state, AccountState::Active);
+        assert!(resumed.suspension.is_none() && resumed.resumed().is_none());
     }
 
     #[test]

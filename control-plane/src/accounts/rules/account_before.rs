@@ -54,6 +54,7 @@ impl From<AccountV3> for Account {
             state,
             consents: vec![terms],
             rejection: None,
+            suspension: None,
             created_at,
             server_quota,
             credentials,

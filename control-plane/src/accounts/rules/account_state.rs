@@ -5,6 +5,7 @@
 //! pending_email --(a day has passed)--> nothing is left of it
 //! pending_approval --(operator approves)--> active
 //! pending_approval --(operator rejects)--> rejected
+//! active --(staff suspend it)--> suspended --(staff resume it)--> active
 //! any --(operator erases it, no servers left)--> erased
 //! ```
 
@@ -21,13 +22,15 @@ pub enum AccountState {
     PendingApproval,
     /// In use.
     Active,
+    /// Staff have suspended it. Its owner can sign in and look, and change nothing that costs or harms anybody.
+    Suspended,
     /// An operator has rejected it. Its ID stays taken, its address counts no more.
     Rejected,
     /// The person was taken out of it. What it ordered stays, under its id alone.
     Erased,
 }
 
-/// What happens to an account on its way into use.
+/// What happens to an account on its way into use, and in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountEvent {
     /// Its owner has used the link that was mailed.
@@ -36,6 +39,10 @@ pub enum AccountEvent {
     Approved,
     /// An operator does not.
     Rejected,
+    /// Something is owed, or its servers do harm.
+    Suspended,
+    /// That is over.
+    Resumed,
 }
 
 impl AccountState {
@@ -50,12 +57,26 @@ impl AccountState {
             }),
             (Self::PendingApproval, AccountEvent::Approved) => Some(Self::Active),
             (Self::PendingApproval, AccountEvent::Rejected) => Some(Self::Rejected),
-            (Self::PendingEmail, AccountEvent::Approved | AccountEvent::Rejected)
-            | (Self::PendingApproval, AccountEvent::EmailConfirmed)
+            (Self::Active, AccountEvent::Suspended) => Some(Self::Suspended),
+            (Self::Suspended, AccountEvent::Resumed) => Some(Self::Active),
+            (
+                Self::PendingEmail,
+                AccountEvent::Approved
+                | AccountEvent::Rejected
+                | AccountEvent::Suspended
+                | AccountEvent::Resumed,
+            )
             | (
-                Self::Active | Self::Rejected | Self::Erased,
+                Self::PendingApproval,
+                AccountEvent::EmailConfirmed | AccountEvent::Suspended | AccountEvent::Resumed,
+            )
+            | (Self::Active, AccountEvent::Resumed)
+            | (Self::Suspended, AccountEvent::Suspended)
+            | (
+                Self::Active | Self::Suspended,
                 AccountEvent::EmailConfirmed | AccountEvent::Approved | AccountEvent::Rejected,
-            ) => None,
+            )
+            | (Self::Rejected | Self::Erased, _) => None,
         }
     }
 
@@ -66,8 +87,18 @@ impl AccountState {
             Self::PendingEmail => AccountStanding::PendingEmail,
             Self::PendingApproval => AccountStanding::PendingApproval,
             Self::Active => AccountStanding::Active,
+            Self::Suspended => AccountStanding::Suspended,
             Self::Rejected => AccountStanding::Rejected,
             Self::Erased => AccountStanding::Erased,
+        }
+    }
+
+    /// Whether its owner can sign in.
+    #[must_use]
+    pub const fn is_in_use(self) -> bool {
+        match self {
+            Self::Active | Self::Suspended => true,
+            Self::PendingEmail | Self::PendingApproval | Self::Rejected | Self::Erased => false,
         }
     }
 
@@ -75,7 +106,7 @@ impl AccountState {
     #[must_use]
     pub const fn is_confirmed(self) -> bool {
         match self {
-            Self::PendingApproval | Self::Active => true,
+            Self::PendingApproval | Self::Active | Self::Suspended => true,
             Self::PendingEmail | Self::Rejected | Self::Erased => false,
         }
     }
@@ -87,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_event_in_every_state() {
-        use AccountEvent::{Approved, EmailConfirmed, Rejected};
+        use AccountEvent::{Approved, EmailConfirmed, Rejected, Resumed, Suspended};
         use AccountState as S;
         use MemberKind::{Corporate, Individual, Partner};
         let possible = [
@@ -105,16 +136,23 @@ mod tests {
             (S::PendingApproval, Rejected, Individual, S::Rejected),
             (S::PendingApproval, Rejected, Corporate, S::Rejected),
             (S::PendingApproval, Rejected, Partner, S::Rejected),
+            (S::Active, Suspended, Individual, S::Suspended),
+            (S::Active, Suspended, Corporate, S::Suspended),
+            (S::Active, Suspended, Partner, S::Suspended),
+            (S::Suspended, Resumed, Individual, S::Active),
+            (S::Suspended, Resumed, Corporate, S::Active),
+            (S::Suspended, Resumed, Partner, S::Active),
         ];
         let states = [
             S::PendingEmail,
             S::PendingApproval,
             S::Active,
+            S::Suspended,
             S::Rejected,
             S::Erased,
         ];
         for state in states {
-            for event in [EmailConfirmed, Approved, Rejected] {
+            for event in [EmailConfirmed, Approved, Rejected, Suspended, Resumed] {
                 for kind in MemberKind::ALL {
                     let row = possible
                         .iter()

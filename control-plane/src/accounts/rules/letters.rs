@@ -8,6 +8,7 @@ mod approval;
 mod profile;
 mod recovery;
 mod second_factor;
+mod suspension;
 mod tokens;
 
 pub use self::approval::{approval_awaited, approved, rejected};
@@ -16,6 +17,7 @@ pub use self::recovery::{login_ids, password_changed, password_reset, password_r
 pub use self::second_factor::{
     recovery_code_used, recovery_codes_renewed, second_factor_off, second_factor_on, wrong_codes,
 };
+pub use self::suspension::{resumed, suspended};
 pub use self::tokens::token_made;
 
 /// Confirm the address; says nothing that whoever signed up has typed.

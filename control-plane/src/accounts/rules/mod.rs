@@ -18,3 +18,4 @@ pub mod second_factor;
 pub mod session;
 pub mod sign_up;
 pub mod ssh_key;
+pub mod suspension;

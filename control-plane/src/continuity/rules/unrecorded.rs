@@ -265,6 +265,7 @@ mod tests {
         let seen = |number, state| ObservedServer {
             was_ready: None,
             was_started: None,
+            network_cut: false,
             server: server(number),
             state,
             power_serial: 1,

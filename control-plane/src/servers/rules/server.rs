@@ -8,17 +8,15 @@
 //!                 `--(can't be made)--> create_failed
 //! ```
 //!
+//! `suspended` (its account is, and its host has done its part) is a running or stopped server: see `suspension`.
 //! `starting`, `stopping` and `rebooting` are running or stopped servers whose owner wants otherwise. `paused` is one
 //! that holds its memory and does not run; it is charged as a stopped one, but for what its host is to blame for.
 
 use std::time::Duration;
 
 use innkeeper_wire::{
-    api::{OutageCause, ServerAction, ServerState},
-    host::{
-        CreateStep, Intent, ObservedServer, ObservedState, PauseReason, ServerProblem,
-        ServerProblemCode,
-    },
+    api::{ServerAction, ServerState},
+    host::{CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
     id::{AccountId, Code, ContractId, HostId, OrderId, ServerId},
     planted::{Bug, planted},
     time::Timestamp,
@@ -33,6 +31,13 @@ use crate::{
 };
 
 mod deadline;
+mod outage;
+mod suspension;
+
+pub use self::{
+    outage::OpenOutage,
+    suspension::{Asker, ServerSuspension, permits},
+};
 
 /// Tries of one step of a creation after which the order is given up, with nothing charged.
 pub const CREATE_ATTEMPTS_MAX: u32 = 5;
@@ -95,6 +100,9 @@ pub struct Server {
     /// Whether its host has ever said that it ran.
     #[serde(default)]
     pub seen_up: bool,
+    /// The suspension of its account, as its host is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<ServerSuspension>,
 }
 
 /// Why a server could not be made.
@@ -104,15 +112,6 @@ pub struct CreateFailure {
     pub code: ServerProblemCode,
     /// For operators.
     pub detail: String,
-}
-
-/// An outage by its host's fault that goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenOutage {
-    /// Since when.
-    pub since: Timestamp,
-    /// What is wrong.
-    pub cause: OutageCause,
 }
 
 /// Whether a server is to exist.
@@ -161,6 +160,9 @@ pub struct Observed {
     pub reboots: u32,
     /// What is in the way.
     pub problem: Option<ServerProblem>,
+    /// Whether nothing passes to it or from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub network_cut: bool,
 }
 
 /// What an observation means for the rest of the product.
@@ -239,9 +241,9 @@ impl Server {
             memory: self.plan.memory,
             disk: self.plan.disk,
             image: self.image.base.clone(),
-            network: self.nic.clone(),
+            network: self.told_nic(),
             ssh_keys: self.ssh_keys.clone(),
-            power: self.power,
+            power: self.told_power(),
             reboots: self.reboots,
         }
     }
@@ -271,6 +273,10 @@ impl Server {
     /// The state that a customer sees.
     #[must_use]
     pub fn state(&self, host: HostReach) -> ServerState {
+        self.seen_as_suspended(self.state_beside_suspension(host))
+    }
+
+    fn state_beside_suspension(&self, host: HostReach) -> ServerState {
         match self.lifecycle {
             Lifecycle::Leaving {
                 why: Farewell::Deleted,
@@ -296,7 +302,7 @@ impl Server {
     }
 
     fn live_state(&self) -> ServerState {
-        let wants_on = self.power.target == PowerTarget::On;
+        let wants_on = self.told_power().target == PowerTarget::On;
         let power_pending = self.observed.power_serial < self.power.serial;
         let ignored = self.problem() == Some(ServerProblemCode::ShutdownIgnored);
         match self.observed.state {
@@ -366,10 +372,11 @@ impl Server {
         self.problem() == Some(ServerProblemCode::NotAnswering)
     }
 
-    /// What can be asked of it now. One whose QEMU hangs is in a state that nobody knows, and can be ended all the same.
+    /// What can be asked of it now, by who may. One whose QEMU hangs is in a state that nobody knows, and can be ended all
+    /// the same.
     #[must_use]
     pub fn allowed_actions(&self, host: HostReach) -> &'static [ServerAction] {
-        match (self.state(host), host) {
+        match (self.state_beside_suspension(host), host) {
             (ServerState::Unknown, HostReach::Heard) if self.is_hung() => {
                 &[ServerAction::PowerOff, ServerAction::Delete]
             }
@@ -377,7 +384,7 @@ impl Server {
         }
     }
 
-    /// The server after its owner asked for `action`, which the manifest of `generation` will tell its host.
+    /// The server after somebody who may asked for `action`, which the manifest of `generation` will tell its host.
     pub fn after(
         &self,
         action: ServerAction,
@@ -424,6 +431,7 @@ impl Server {
             state: Some(seen.state),
             power_serial: seen.power_serial,
             reboots: seen.reboots,
+            network_cut: seen.network_cut,
             problem: seen.problem.as_ref().map(|problem| ServerProblem {
                 detail: plain(&problem.detail, DETAIL_CHARS_MAX),
                 ..*problem
@@ -493,51 +501,6 @@ impl Server {
             ..self.clone()
         }
     }
-
-    /// Takes in what is wrong with its host at `now`.
-    pub fn note_outage(&mut self, host: Option<OutageCause>, now: Timestamp) {
-        let outage = self.outage_at(host, now);
-        if self.outage.is_some() && outage.is_none() {
-            self.outage_ended_at = Some(now);
-        }
-        self.outage = outage;
-    }
-
-    /// The outage that goes on at `now`: what its host said of it last, and what is wrong with the host itself. None
-    /// before it was ready: then nothing is charged.
-    #[must_use]
-    pub fn outage_at(&self, host: Option<OutageCause>, now: Timestamp) -> Option<OpenOutage> {
-        if self.lifecycle != Lifecycle::Live || self.ready_at.is_none() {
-            return None;
-        }
-        let network_fails = self.problem() == Some(ServerProblemCode::NetworkFailed);
-        let cause = match self.observed.state? {
-            ObservedState::Paused { why } => match why {
-                PauseReason::DiskFull | PauseReason::DiskError => Some(OutageCause::HostDisk),
-                PauseReason::ByHand => Some(OutageCause::PausedAtHost),
-                // The guest's own doing, over in a moment, or nobody knows.
-                PauseReason::GuestCrashed
-                | PauseReason::HostBusy
-                | PauseReason::Asleep
-                | PauseReason::Unknown => None,
-            },
-            ObservedState::Running { .. } if self.is_hung() => Some(OutageCause::Hung),
-            ObservedState::Running { .. } if network_fails => Some(OutageCause::HostNetwork),
-            ObservedState::Running { .. } => host,
-            ObservedState::Absent
-            | ObservedState::Creating { .. }
-            | ObservedState::Stopped
-            | ObservedState::Deleting => None,
-        };
-        let since = |cause| match self.outage {
-            Some(open) if open.cause == cause => open.since,
-            _ => now,
-        };
-        cause.map(|cause| OpenOutage {
-            since: since(cause),
-            cause,
-        })
-    }
 }
 
 const READY: ObservedState = ObservedState::Running { ready: true };
@@ -563,6 +526,8 @@ pub fn allowed_actions(state: ServerState) -> &'static [ServerAction] {
         // Whoever paused it may have forgotten it.
         ServerState::Paused => &[Start, Shutdown, PowerOff, Reboot, Delete],
         ServerState::Stopped => &[Start, Delete],
+        // What may be asked of it is that of what it does beside.
+        ServerState::Suspended => &[],
         ServerState::Requested
         | ServerState::Creating
         | ServerState::Unknown

@@ -68,6 +68,7 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
         has_second_factor,
         locked_until,
         acts,
+        suspension: _,
     } = found;
     let view = Account {
         frame: page::frame(&visit),
@@ -101,7 +102,9 @@ fn buttons(visit: &Visit, role: Role, account: &AccountView) -> Vec<Button> {
             &deeds::QUOTA,
             &deeds::ERASE,
         ],
-        AccountStanding::Active => &[&deeds::UNLOCK, &deeds::QUOTA, &deeds::ERASE],
+        AccountStanding::Active | AccountStanding::Suspended => {
+            &[&deeds::UNLOCK, &deeds::QUOTA, &deeds::ERASE]
+        }
         AccountStanding::Rejected => &[&deeds::ERASE],
         AccountStanding::Erased => &[],
     };
@@ -123,6 +126,11 @@ fn act(visit: &Visit, act: ActLine) -> Act {
         Deed::EmailConfirmed => visit.say("deed-email-confirmed"),
         Deed::ConfirmationMailed => visit.say("deed-confirmation-mailed"),
         Deed::Erased => visit.say("deed-erased"),
+        Deed::Suspended { cause } => {
+            let cause = visit.say(words::suspension(cause));
+            language::say_with(visit.locale, "deed-suspended", "cause", &cause)
+        }
+        Deed::Resumed => visit.say("deed-resumed"),
         Deed::QuotaChanged { before, after } => {
             let change = format!("{before} → {after}");
             language::say_with(visit.locale, "deed-quota-changed", "change", &change)

@@ -210,6 +210,7 @@ pub(super) fn standing_key(state: AccountStanding) -> &'static str {
         AccountStanding::PendingEmail => "account-pending-email",
         AccountStanding::PendingApproval => "account-pending-approval",
         AccountStanding::Active => "account-active",
+        AccountStanding::Suspended => "account-suspended",
         AccountStanding::Rejected => "account-rejected",
         AccountStanding::Erased => "account-erased",
     }

@@ -245,6 +245,7 @@ pub(crate) fn me() -> Me {
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
+        suspension: None,
     }
 }
 

@@ -96,11 +96,15 @@ impl Server {
             ) => (ServerProblemCode::DeadlineMissed, "it is not made yet"),
         };
         let minutes = CREATE_DEADLINE.as_secs() / 60;
+        let suspended = match self.suspension {
+            Some(_) => "; its account is suspended",
+            None => "",
+        };
         let said = self.observed.problem.as_ref();
         let said = said.map_or(String::new(), |problem| format!(": {}", problem.detail));
         CreateFailure {
             code,
-            detail: format!("not ready within {minutes} minutes; {what}{said}"),
+            detail: format!("not ready within {minutes} minutes; {what}{suspended}{said}"),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The life of a server: what its owner asks, what its host sees, and what follows from both.
 
 use innkeeper_wire::{
+    api::OutageCause,
     digest::Digest,
+    host::PauseReason,
     id::uuid_v7,
     money::{Currency, HourlyRate, Money},
     size::Bytes,
@@ -57,6 +59,7 @@ pub(crate) fn server() -> Server {
             addresses: vec![],
             subnets: Vec::new(),
             openings: vec![],
+            cut: false,
         },
         ssh_keys: vec![],
         power: Power {
@@ -73,6 +76,7 @@ pub(crate) fn server() -> Server {
         ended_at: None,
         outage_ended_at: None,
         seen_up: false,
+        suspension: None,
     }
 }
 
@@ -85,6 +89,7 @@ fn seen(state: ObservedState, power_serial: u32) -> ObservedServer {
         problem: None,
         was_ready: None,
         was_started: None,
+        network_cut: false,
     }
 }
 

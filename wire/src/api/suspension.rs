@@ -1,0 +1,28 @@
+//! That an account is suspended (C3.1), as its owner and staff are told.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::time::Timestamp;
+
+codes! {
+    /// What an account is suspended for. It decides what becomes of its servers.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+    pub enum SuspensionKind {
+        /// Something is owed. The servers are shut down.
+        Debt = "debt",
+        /// The servers do harm to others. They run on, and their network is cut.
+        Abuse = "abuse",
+    }
+}
+
+/// The suspension of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Suspension {
+    /// What for.
+    pub kind: SuspensionKind,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in the words of the staff.
+    pub reason: String,
+}
