@@ -138,9 +138,21 @@ pub async fn sign_up_with(
         locale: Locale::En,
         plan: None,
     };
-    let _: SignupAnswer = client.post("/api/v1/signups", &request).await?;
+    sign_up_and_confirm(&client, portal_url, mail, &request).await?;
+    sign_in(&mut client).await?;
+    Ok(client)
+}
+
+/// Signs somebody up, and uses the link that is mailed.
+pub async fn sign_up_and_confirm(
+    client: &Client,
+    portal_url: &str,
+    mail: &mut MailSink,
+    request: &SignupRequest,
+) -> anyhow::Result<()> {
+    let _: SignupAnswer = client.post("/api/v1/signups", request).await?;
     let prefix = format!("{portal_url}/confirm?lang=en&token=");
-    let link = mail.link(EMAIL, &prefix).await?;
+    let link = mail.link(&request.email, &prefix).await?;
     let (_, token) = link.split_once("token=").context("the link has no token")?;
     let token = token.to_owned();
     client
@@ -149,8 +161,7 @@ pub async fn sign_up_with(
             &EmailConfirmationRequest { token },
         )
         .await?;
-    sign_in(&mut client).await?;
-    Ok(client)
+    Ok(())
 }
 
 /// Signs in to the demo's account, again where an earlier session has ended.

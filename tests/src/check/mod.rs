@@ -77,7 +77,9 @@ pub async fn check(
     open_page::keeps_its_reader(steps, &scene, &server).await?;
     open_page::says_that_it_is_stale(steps, &scene, &server).await?;
     let of_staff = staff::enrol(steps, &scene).await?;
+    staff::company(steps, &mut scene).await?;
     staff::pages(steps, &scene, &of_staff, &server).await?;
+    staff::approve(steps, &mut scene, &of_staff).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
