@@ -7,10 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use axum::http::uri::Authority;
 use innkeeper_listener::Networks;
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{area::Area, host};
+use crate::area::Area;
 
 /// Shortest secret that is accepted, in bytes.
 const SECRET_BYTES_MIN: usize = 32;
@@ -107,7 +108,9 @@ impl Config {
     /// The host that browsers ask for, without the port.
     #[must_use]
     pub fn host(&self) -> String {
-        host::of_origin(&self.public_url).unwrap_or_default()
+        let rest = self.public_url.split_once("://").map(|(_, rest)| rest);
+        let authority = rest.and_then(|rest| rest.parse::<Authority>().ok());
+        authority.map_or_else(String::new, |authority| authority.host().to_owned())
     }
 
     /// A key of the file that is accepted and no longer read, and where what it said is said today.

@@ -45,10 +45,3 @@ fn asked_host(request: &Request) -> Option<String> {
     };
     Some(authority.host().to_owned())
 }
-
-/// The host of an origin `http(s)://host[:port]`.
-#[must_use]
-pub fn of_origin(origin: &str) -> Option<String> {
-    let authority = origin.split_once("://")?.1.parse::<Authority>().ok()?;
-    Some(authority.host().to_owned())
-}

@@ -63,7 +63,7 @@ const PORTAL_LAYERS: [&[&str]; 15] = [
     &["words", "api"],
     &["format", "failure"],
     &["fields", "portal"],
-    &["sitemap", "headers"],
+    &["sitemap", "headers", "host"],
     &["visit"],
     &["form", "footer", "kept"],
     &["page"],

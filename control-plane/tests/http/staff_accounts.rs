@@ -317,6 +317,7 @@ async fn why_an_account_was_erased_outlives_its_person() {
     let about = format!("?about={account}");
     let trail = ask_as(&setting, &staff, "list_audit", &about, json!({})).await;
     let trail = trail.expect(200)["data"].to_string();
+    assert!(trail.contains("\"actor_name\":\"a-admin\""), "{trail}");
     assert!(trail.contains("asked for by letter 17"), "{trail}");
     assert!(!trail.contains("Minji"), "{trail}");
     // A second time nothing is noted.

@@ -110,110 +110,84 @@ async fn every_page_of_the_table_opens_for_an_administrator() {
     assert_eq!(stub.changes(), vec![]);
 }
 
-/// What is sent with each form, and what of it is asked of the API.
-fn deeds() -> Vec<(String, Vec<(&'static str, &'static str)>, String, Value)> {
-    let why = || vec![("reason", "he has called")];
-    let reason = json!({ "reason": "he has called" });
-    let action = |action: &str| json!({ "action": action, "reason": "he has called" });
-    let server = |code: &str| format!("/servers/{SERVER}/{code}");
-    let acts = format!("POST /servers/{SERVER}/actions");
+/// What is typed into a form.
+type Typed = Vec<(&'static str, &'static str)>;
+
+/// A deed: its page, what is typed there, and what is asked of the API by that.
+struct Deed {
+    path: String,
+    typed: Typed,
+    line: String,
+    body: Value,
+}
+
+const CALLED: (&str, &str) = ("reason", "he has called");
+
+/// One whose page is called as the endpoint.
+fn deed(path: String, typed: &[(&'static str, &'static str)], body: &Value) -> Deed {
+    Deed {
+        line: format!("POST {path}"),
+        path,
+        typed: typed.to_vec(),
+        body: body.clone(),
+    }
+}
+
+/// All of the table.
+fn deeds() -> Vec<Deed> {
+    let (why, nothing) = (json!({ "reason": CALLED.1 }), Value::Null);
     let account = |code: &str| format!("/accounts/{ACCOUNT}/{code}");
-    let at_account = |code: &str| format!("POST /accounts/{ACCOUNT}/{code}");
-    let host = |code: &str| format!("/hosts/{HOST}/{code}");
-    let at_host = |code: &str| format!("POST /hosts/host-1/{code}");
-    vec![
-        (
-            format!("/accounts/{ACCOUNT}/unlock"),
-            why(),
-            format!("POST /accounts/{ACCOUNT}/unlock"),
-            reason.clone(),
-        ),
-        (
-            format!("/accounts/{ACCOUNT}/quota"),
-            vec![("servers", "30"), ("reason", "he has called")],
-            format!("POST /accounts/{ACCOUNT}/quota"),
-            json!({ "server_quota": 30, "reason": "he has called" }),
-        ),
-        (
-            account("approve"),
-            why(),
-            at_account("approve"),
-            reason.clone(),
-        ),
-        (
-            account("reject"),
-            why(),
-            at_account("reject"),
-            reason.clone(),
-        ),
-        (
-            account("mail-confirmation"),
-            why(),
-            at_account("mail-confirmation"),
-            reason.clone(),
-        ),
-        (
-            account("confirm-email"),
-            why(),
-            at_account("confirm-email"),
-            reason.clone(),
-        ),
-        (
-            account("erase"),
-            vec![("confirm_name", "mina1"), ("reason", "he has called")],
-            at_account("erase"),
-            reason.clone(),
-        ),
-        (server("start"), why(), acts.clone(), action("start")),
-        (server("shutdown"), why(), acts.clone(), action("shutdown")),
-        (server("reboot"), why(), acts.clone(), action("reboot")),
-        (server("power-off"), why(), acts, action("power_off")),
-        (
-            server("delete"),
-            vec![("confirm_name", " web-1 "), ("reason", "he has called")],
-            format!("POST /servers/{SERVER}/delete"),
-            reason.clone(),
-        ),
-        (
-            format!("/orders/{ORDER}/retry"),
-            why(),
-            format!("POST /orders/{ORDER}/retry"),
-            reason.clone(),
-        ),
-        (
-            format!("/mails/{MAIL}/retry"),
-            vec![],
-            format!("POST /mails/{MAIL}/retry"),
-            Value::Null,
-        ),
-        (
-            format!("/mails/{MAIL}/drop"),
-            why(),
-            format!("POST /mails/{MAIL}/drop"),
-            reason.clone(),
-        ),
-        (
-            "/mails/retry".to_owned(),
-            vec![],
-            "POST /mails/retry".to_owned(),
-            Value::Null,
-        ),
-        (host("cordon"), why(), at_host("cordon"), reason.clone()),
-        (host("uncordon"), why(), at_host("uncordon"), reason),
-        (host("release"), vec![], at_host("release"), Value::Null),
-        (
-            host("accept-capacity"),
-            vec![],
-            at_host("accept-capacity"),
-            Value::Null,
-        ),
-        (
-            host("revoke"),
-            vec![("confirm_name", "host-1")],
-            at_host("revoke"),
-            Value::Null,
-        ),
-    ]
+    let codes = [
+        "unlock",
+        "approve",
+        "reject",
+        "mail-confirmation",
+        "confirm-email",
+    ];
+    let mut deeds: Vec<_> = codes
+        .into_iter()
+        .map(|code| deed(account(code), &[CALLED], &why))
+        .collect();
+    let quota = json!({ "server_quota": 30, "reason": CALLED.1 });
+    let typed = [("confirm_name", "mina1"), CALLED];
+    deeds.extend([
+        deed(account("quota"), &[("servers", "30"), CALLED], &quota),
+        deed(account("erase"), &typed, &why),
+    ]);
+    for (code, action) in [
+        ("start", "start"),
+        ("shutdown", "shutdown"),
+        ("reboot", "reboot"),
+        ("power-off", "power_off"),
+    ] {
+        let asked = json!({ "action": action, "reason": CALLED.1 });
+        deeds.push(Deed {
+            line: format!("POST /servers/{SERVER}/actions"),
+            ..deed(format!("/servers/{SERVER}/{code}"), &[CALLED], &asked)
+        });
+    }
+    let typed = [("confirm_name", " web-1 "), CALLED];
+    deeds.extend([
+        deed(format!("/servers/{SERVER}/delete"), &typed, &why),
+        deed(format!("/orders/{ORDER}/retry"), &[CALLED], &why),
+        deed(format!("/mails/{MAIL}/retry"), &[], &nothing),
+        deed(format!("/mails/{MAIL}/drop"), &[CALLED], &why),
+        deed("/mails/retry".to_owned(), &[], &nothing),
+    ]);
+    let named = ("confirm_name", "host-1");
+    for (code, typed, body) in [
+        ("cordon", vec![CALLED], &why),
+        ("uncordon", vec![CALLED], &why),
+        ("release", vec![], &nothing),
+        ("accept-capacity", vec![], &nothing),
+        ("revoke", vec![named], &nothing),
+    ] {
+        deeds.push(Deed {
+            line: format!("POST /hosts/host-1/{code}"),
+            ..deed(format!("/hosts/{HOST}/{code}"), &typed, body)
+        });
+    }
+    deeds
 }
 
 #[tokio::test]
@@ -222,13 +196,19 @@ async fn each_deed_is_asked_of_the_api_with_its_reason() {
     let has_form = |row: &&Row| row.path.contains('{') && row.form.is_some();
     let rows = STAFF_PAGES.iter().filter(has_form).count();
     assert_eq!(deeds.len(), rows + 1, "and all mails at once");
-    for (path, fields, line, body) in deeds {
+    for deed in deeds {
+        let Deed {
+            path,
+            typed,
+            line,
+            body,
+        } = deed;
         let stub = StaffStub::for_role(Role::Admin);
         let mut browser = stub.browser().await;
         let page = browser.get(&path).await;
         let action = format!("action=\"{path}\"");
         assert!(page.body.contains(&action), "{path}: {}", page.body);
-        let answer = browser.post(&path, &fields).await;
+        let answer = browser.post(&path, &typed).await;
         assert_eq!(answer.status, 303, "{path}: {}", answer.body);
         assert_eq!(stub.changes(), [(line, body)], "{path}");
         let page = browser.get(answer.header("location")).await;
@@ -240,11 +220,11 @@ async fn each_deed_is_asked_of_the_api_with_its_reason() {
 /// Also when the button is not there: the form may have been open when the role was changed.
 #[tokio::test]
 async fn what_is_for_another_role_ends_at_a_designed_page() {
-    for (path, fields, ..) in deeds() {
+    for Deed { path, typed, .. } in deeds() {
         let stub = StaffStub::for_role(Role::Viewer);
         let mut browser = stub.browser().await;
         browser.get("/attention").await;
-        for answer in [browser.get(&path).await, browser.post(&path, &fields).await] {
+        for answer in [browser.get(&path).await, browser.post(&path, &typed).await] {
             assert_eq!(answer.status, 403, "{path}");
             assert!(
                 answer.body.contains("This is for staff with another role."),
@@ -351,6 +331,7 @@ async fn a_server_s_page_tells_intent_and_sight_apart() {
         "id=\"seen\">Running<",
         "its disk fails",
         "its owner has called",
+        "jihye",
         "203.0.113.2",
     ] {
         assert!(page.body.contains(said), "{said}: {}", page.body);

@@ -200,7 +200,7 @@ fn narrowing(visit: &Visit, query: &AccountsQuery, asked: &Asked, total: u32) ->
         sort: asked.sort.clone(),
         previous: (page > 1).then(|| at(page - 1)),
         next: (page < pages).then(|| at(page + 1)),
-        file: asked.clone().as_file().address("/accounts"),
+        file: asked.clone().file().address("/accounts"),
     }
 }
 

@@ -99,8 +99,6 @@ pub(super) struct Cell {
     pub(super) text: String,
     pub(super) href: Option<String>,
     pub(super) at: Option<Moment>,
-    /// It may lie ahead: then "how long ago" says nothing.
-    pub(super) is_exact: bool,
     /// Words of a program, which nobody translates.
     pub(super) is_english: bool,
 }
@@ -124,14 +122,6 @@ impl Cell {
         match at {
             Some(at) => Self::moment(view::moment(visit, at)),
             None => Self::text("–"),
-        }
-    }
-
-    /// A time that may lie ahead.
-    pub(super) fn ahead(visit: &Visit, at: Option<Timestamp>) -> Self {
-        Self {
-            is_exact: true,
-            ..Self::at(visit, at)
         }
     }
 
@@ -201,7 +191,7 @@ impl Asked {
     }
 
     /// The same as a file, from its beginning.
-    pub(super) fn as_file(self) -> Self {
+    pub(super) fn file(self) -> Self {
         Self {
             after: String::new(),
             format: "csv".to_owned(),
@@ -327,7 +317,7 @@ pub(super) async fn answer(
         buttons: lists::buttons(&visit, which, me.role),
         next: next.map(|next| next.address(table.path)),
         first: asked.after().map(|_| again.address(table.path)),
-        file: asked.as_file().address(table.path),
+        file: asked.file().address(table.path),
     };
     page::render(&visit, StatusCode::OK, &view)
 }

@@ -364,7 +364,7 @@ async fn hosts_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, 
             Cell::text(host.servers.to_string()),
             Cell::text(free.unwrap_or_else(none)),
             Cell::at(visit, host.last_heard),
-            Cell::ahead(visit, host.certificate_ends),
+            Cell::at(visit, host.certificate_ends),
             Cell::text(cordon.unwrap_or_else(none)),
         ];
         line(host.id, cells)
@@ -440,7 +440,7 @@ async fn mails_part(
             },
             Cell::at(visit, Some(mail.queued_at)),
             Cell::english(mail.answer),
-            Cell::ahead(visit, mail.next_try),
+            Cell::at(visit, mail.next_try),
         ];
         let base = format!("/mails/{}", mail.id);
         let possible = [&deeds::RETRY_MAIL, &deeds::DROP_MAIL];
