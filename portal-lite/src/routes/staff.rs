@@ -101,6 +101,17 @@ pub const STAFF_PAGES: &[Row] = &[
         MAIL_CONFIRMATION
     ),
     deed!(ACCOUNTS, "/accounts/{id}/confirm-email", CONFIRM_EMAIL),
+    deed!(
+        ACCOUNTS,
+        "/accounts/{id}/suspend-for-debt",
+        SUSPEND_FOR_DEBT
+    ),
+    deed!(
+        ACCOUNTS,
+        "/accounts/{id}/suspend-for-abuse",
+        SUSPEND_FOR_ABUSE
+    ),
+    deed!(ACCOUNTS, "/accounts/{id}/resume", RESUME),
     deed!(ACCOUNTS, "/accounts/{id}/erase", ERASE),
     Row {
         path: "/attention",

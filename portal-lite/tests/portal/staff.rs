@@ -153,7 +153,15 @@ fn deeds() -> Vec<Deed> {
     deeds.extend([
         deed(account("quota"), &[("servers", "30"), CALLED], &quota),
         deed(account("erase"), &typed, &why),
+        deed(account("resume"), &[CALLED], &why),
     ]);
+    for kind in ["debt", "abuse"] {
+        let asked = json!({ "kind": kind, "reason": CALLED.1 });
+        deeds.push(Deed {
+            line: format!("POST /accounts/{ACCOUNT}/suspend"),
+            ..deed(account(&format!("suspend-for-{kind}")), &[CALLED], &asked)
+        });
+    }
     for (code, action) in [
         ("start", "start"),
         ("shutdown", "shutdown"),
@@ -331,7 +339,8 @@ async fn a_server_s_page_tells_intent_and_sight_apart() {
         "id=\"seen\">Running<",
         "its disk fails",
         "its owner has called",
-        "jihye",
+        "zoe12",
+        "To be cut",
         "203.0.113.2",
     ] {
         assert!(page.body.contains(said), "{said}: {}", page.body);
@@ -349,7 +358,17 @@ async fn an_account_offers_what_makes_sense_as_far_as_it_is() {
             "pending-approval",
             vec!["approve", "reject", "unlock", "quota", "erase"],
         ),
-        ("active", vec!["unlock", "quota", "erase"]),
+        (
+            "active",
+            vec![
+                "unlock",
+                "quota",
+                "suspend-for-debt",
+                "suspend-for-abuse",
+                "erase",
+            ],
+        ),
+        ("suspended", vec!["resume", "unlock", "quota", "erase"]),
         ("rejected", vec!["erase"]),
         ("erased", vec![]),
     ] {
@@ -363,6 +382,8 @@ async fn an_account_offers_what_makes_sense_as_far_as_it_is() {
         let links = page.body.split("id=\"ask-").skip(1);
         let offered: Vec<_> = links.filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(offered, expected, "{standing}");
+        let is_told = page.body.contains("it scans the neighbours");
+        assert_eq!(is_told, standing == "suspended");
         assert!(page.body.contains("Yeogwan Inc.") && page.body.contains("Corporate"));
     }
     let stub = StaffStub::for_role(Role::Admin);

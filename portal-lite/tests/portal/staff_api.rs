@@ -23,7 +23,7 @@ use innkeeper_wire::{
         hosts::{Condition, Cordon, HostLine, LeakedAddress, Promised, Quarantine, Room},
         mails::{MailLine, MailState},
         orders::FailedOrder,
-        servers::{AnyServer, Seen, Wanted},
+        servers::{AnyServer, NetworkCut, Seen, Wanted},
     },
     size::Bytes,
     staff::Role,
@@ -222,7 +222,7 @@ fn any_server(number: u32, name: &str, state: ServerState) -> AnyServer {
     let allowed = innkeeper_wire::api::ServerAction::ALL;
     server.allowed_actions = allowed.to_vec();
     let mut any = serde_json::to_value(AnyServer {
-        network_cut: None,
+        network_cut: Some(NetworkCut::Asked),
         account: from(ACCOUNT),
         login_id: Some("mina1".to_owned()),
         host: from(HOST),
@@ -372,7 +372,12 @@ fn account_line(book: &Book) -> Value {
 }
 
 fn account(book: &Book) -> Value {
+    let suspension = value!({
+        "kind": "abuse", "since": "2026-11-21T10:00:00Z", "reason": "it scans the neighbours",
+    });
+    let suspension = Some(suspension).filter(|_| book.standing == "suspended");
     value!({
+        "suspension": suspension,
         "line": account_line(book), "kind": "corporate", "company": "Yeogwan Inc.",
         "waits_since": "2026-11-20T11:00:00Z", "mobile": "+821012345678", "locale": "ko", "server_quota": 20,
         "has_second_factor": false,

@@ -35,6 +35,8 @@ struct Account {
     company: Option<String>,
     /// Since when it waits to be approved, if it does.
     waits_since: Option<Moment>,
+    /// What it is suspended for, since when and why, if it is.
+    suspension: Option<(String, Moment, String)>,
     mobile: Option<String>,
     language: Option<&'static str>,
     server_quota: u32,
@@ -68,7 +70,7 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
         has_second_factor,
         locked_until,
         acts,
-        suspension: _,
+        suspension,
     } = found;
     let view = Account {
         frame: page::frame(&visit),
@@ -76,6 +78,11 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
         kind: visit.say(words::member_kind(kind)),
         company,
         waits_since: waits_since.map(|at| view::moment(&visit, at)),
+        suspension: suspension.map(|suspension| {
+            let kind = visit.say(words::suspension(suspension.kind));
+            let since = view::moment(&visit, suspension.since);
+            (kind, since, suspension.reason)
+        }),
         mobile,
         language: locale.map(language::own_name),
         server_quota,
@@ -102,8 +109,15 @@ fn buttons(visit: &Visit, role: Role, account: &AccountView) -> Vec<Button> {
             &deeds::QUOTA,
             &deeds::ERASE,
         ],
-        AccountStanding::Active | AccountStanding::Suspended => {
-            &[&deeds::UNLOCK, &deeds::QUOTA, &deeds::ERASE]
+        AccountStanding::Active => &[
+            &deeds::UNLOCK,
+            &deeds::QUOTA,
+            &deeds::SUSPEND_FOR_DEBT,
+            &deeds::SUSPEND_FOR_ABUSE,
+            &deeds::ERASE,
+        ],
+        AccountStanding::Suspended => {
+            &[&deeds::RESUME, &deeds::UNLOCK, &deeds::QUOTA, &deeds::ERASE]
         }
         AccountStanding::Rejected => &[&deeds::ERASE],
         AccountStanding::Erased => &[],

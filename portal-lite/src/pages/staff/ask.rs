@@ -16,13 +16,13 @@ use innkeeper_wire::{
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
             CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe, MailConfirmation,
-            RejectAccount, ReleaseHost, RetryMail, RetryMails, RetryOrder, RevokeHost,
-            UncordonHost, UnlockAccount,
+            RejectAccount, ReleaseHost, ResumeAccount, RetryMail, RetryMails, RetryOrder,
+            RevokeHost, SuspendAccount, UncordonHost, UnlockAccount,
         },
     },
     error::{FieldErrorCode, Problem, ProblemCode},
     operator::{
-        accounts::QuotaRequest,
+        accounts::{QuotaRequest, SuspendRequest},
         reason::{REASON_LENGTH_MAX, Reason, ReasonRequest},
         servers::AnyServerActionRequest,
     },
@@ -260,6 +260,15 @@ async fn on_account(
             let why = why(visit, fields)?;
             let confirm = ConfirmAccountEmail::at_with(account, why);
             visit.ask(confirm).await?;
+        }
+        OnAccount::Suspend(kind) => {
+            let reason = reason_of(visit, fields)?;
+            let request = SuspendRequest { kind, reason };
+            visit.ask(SuspendAccount::at_with(account, request)).await?;
+        }
+        OnAccount::Resume => {
+            let why = why(visit, fields)?;
+            visit.ask(ResumeAccount::at_with(account, why)).await?;
         }
         OnAccount::Erase => {
             let why = why(visit, fields)?;

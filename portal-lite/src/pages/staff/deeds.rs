@@ -1,14 +1,14 @@
 //! What staff can do by a page that asks before: a table. `ask` makes a page of each row, and has it done.
 
 use innkeeper_wire::{
-    api::ServerAction,
+    api::{ServerAction, SuspensionKind},
     endpoints::{
         Endpoint as _, Who,
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
             CordonHost, DeleteAnyServer, DropMail, EraseAccount, MailConfirmation, RejectAccount,
-            ReleaseHost, RetryMail, RetryMails, RetryOrder, RevokeHost, UncordonHost,
-            UnlockAccount,
+            ReleaseHost, ResumeAccount, RetryMail, RetryMails, RetryOrder, RevokeHost,
+            SuspendAccount, UncordonHost, UnlockAccount,
         },
     },
     staff::Role,
@@ -82,6 +82,10 @@ pub enum OnAccount {
     MailConfirmation,
     /// Its address is confirmed without that.
     ConfirmEmail,
+    /// It is used no more, for this, until it is resumed.
+    Suspend(SuspensionKind),
+    /// It is used again.
+    Resume,
     /// The person is taken out of it.
     Erase,
 }
@@ -168,6 +172,11 @@ pub(super) const TYPED: Field = Field {
     need: Need::Obvious,
     ..Field::TEXT
 };
+/// Why something is done, where the owner of the account is told it.
+const REASON_TOLD: Field = Field {
+    words: "staff-reason-told",
+    ..REASON
+};
 /// How many servers an account may have.
 pub(super) const SERVERS: Field = Field {
     name: "servers",
@@ -212,10 +221,7 @@ pub const REJECT: StaffDeed = StaffDeed {
     code: "reject",
     title: "staff-reject",
     lead: "staff-reject-lead",
-    form: &[Field {
-        words: "staff-reason-told",
-        ..REASON
-    }],
+    form: &[REASON_TOLD],
     who: RejectAccount::ROW.who,
     loss: Loss::Some,
 };
@@ -237,6 +243,34 @@ pub const CONFIRM_EMAIL: StaffDeed = StaffDeed {
     lead: "staff-confirm-email-lead",
     form: &[REASON],
     who: ConfirmAccountEmail::ROW.who,
+    loss: Loss::None,
+};
+/// Suspends an account that owes something; its owner reads why.
+pub const SUSPEND_FOR_DEBT: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::Suspend(SuspensionKind::Debt)),
+    code: "suspend-for-debt",
+    title: "staff-suspend-debt",
+    lead: "staff-suspend-debt-lead",
+    form: &[REASON_TOLD],
+    who: SuspendAccount::ROW.who,
+    loss: Loss::Some,
+};
+/// Suspends one whose servers do harm.
+pub const SUSPEND_FOR_ABUSE: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::Suspend(SuspensionKind::Abuse)),
+    code: "suspend-for-abuse",
+    title: "staff-suspend-abuse",
+    lead: "staff-suspend-abuse-lead",
+    ..SUSPEND_FOR_DEBT
+};
+/// Ends a suspension.
+pub const RESUME: StaffDeed = StaffDeed {
+    what: What::Account(OnAccount::Resume),
+    code: "resume",
+    title: "staff-resume",
+    lead: "staff-resume-lead",
+    form: &[REASON],
+    who: ResumeAccount::ROW.who,
     loss: Loss::None,
 };
 /// Takes the person out of an account; the reason outlives him.
@@ -412,6 +446,7 @@ mod tests {
         for (deed, viewer, support, admin) in [
             (&UNLOCK, false, true, true),
             (&REJECT, false, true, true),
+            (&SUSPEND_FOR_ABUSE, false, true, true),
             (&ERASE, false, false, true),
             (&START, false, true, true),
             (&DELETE, false, false, true),

@@ -11,7 +11,7 @@ use innkeeper_wire::{
     id::ServerId,
     operator::{
         audit::AuditLine,
-        servers::{Seen, Wanted},
+        servers::{NetworkCut, Seen, Wanted},
     },
 };
 
@@ -41,6 +41,8 @@ struct ServerPage {
     host: (String, String),
     wanted: String,
     seen_as: String,
+    /// How far its network is cut, if it is to be.
+    network_cut: Option<String>,
     /// What is in its way, in words for operators.
     detail: Option<String>,
     /// When its host was last heard of, whatever the state.
@@ -90,6 +92,7 @@ pub async fn show(Member(visit): Member, Path(server): Path<String>) -> Result<R
         seen_as: any
             .seen
             .map_or_else(|| "–".to_owned(), |seen| visit.say(seen_key(seen))),
+        network_cut: any.network_cut.map(|cut| visit.say(cut_key(cut))),
         detail: any.detail,
         seen: any.server.observed_at.map(|at| view::moment(&visit, at)),
         addresses: addresses.map(ToString::to_string).collect(),
@@ -109,6 +112,13 @@ fn wanted_key(wanted: Wanted) -> &'static str {
         Wanted::Running => "state-running",
         Wanted::Stopped => "state-stopped",
         Wanted::Gone => "state-deleted",
+    }
+}
+
+fn cut_key(cut: NetworkCut) -> &'static str {
+    match cut {
+        NetworkCut::Asked => "cut-asked",
+        NetworkCut::Observed => "cut-observed",
     }
 }
 

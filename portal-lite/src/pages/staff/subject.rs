@@ -90,6 +90,8 @@ async fn account(visit: &Visit, what: OnAccount, about: &str) -> Result<Subject,
         OnAccount::Erase => facts.extend(erasure(visit, account.line.id).await?),
         OnAccount::Unlock
         | OnAccount::Quota
+        | OnAccount::Suspend(_)
+        | OnAccount::Resume
         | OnAccount::MailConfirmation
         | OnAccount::ConfirmEmail => {}
     }
