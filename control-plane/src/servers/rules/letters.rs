@@ -79,7 +79,7 @@ pub fn create_failed(
             format!("서버 {name} 생성에 실패했습니다. 요금은 청구되지 않습니다."),
             format!("사유: {reason}\n시각: {at}"),
             format!("서버 페이지에서 다시 주문할 수 있습니다:\n{link}"),
-            format!("같은 일이 반복되면 {support}(으)로 문의하시면서 {id}를 알려 주세요."),
+            format!("같은 일이 반복되면 {support}(으)로 다음 ID를 알려 주세요: {id}"),
         ],
         [
             format!("您的主機 {name} 建立失敗，不會計費。"),
@@ -127,7 +127,7 @@ pub fn deleted(
                 server.id
             ),
             format!(
-                "실수로 삭제했다면 그 전에 {support}(으)로 {}를 알려 주세요.",
+                "실수로 삭제했다면 그 전에 {support}(으)로 다음 ID를 알려 주세요: {}",
                 server.id
             ),
             format!("若為誤刪，請於該日前聯絡 {support} 並提供 {}。", server.id),

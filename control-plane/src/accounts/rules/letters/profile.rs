@@ -101,7 +101,7 @@ pub fn mobile_changed(
     let support = &sheet.support_email;
     let subject = reader.say(
         "Your mobile number was changed",
-        "휴대폰 번호가 변경되었습니다",
+        "휴대전화번호가 변경되었습니다",
         "您的手機號碼已變更",
     );
     let text = reader.say(
@@ -112,7 +112,7 @@ pub fn mobile_changed(
             format!("If it was not you, change your password and write to {support} at once."),
         ],
         [
-            "계정의 휴대폰 번호가 변경되었습니다.".to_owned(),
+            "계정의 휴대전화번호가 변경되었습니다.".to_owned(),
             place.clone(),
             format!("회원정보관리에서 확인할 수 있습니다:\n{link}"),
             format!(

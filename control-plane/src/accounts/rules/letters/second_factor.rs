@@ -215,7 +215,7 @@ pub fn wrong_codes(
     let subject = reader.say(
         "Somebody has your password and enters wrong codes",
         "비밀번호 확인 후 잘못된 인증 코드가 여러 번 입력되었습니다",
-        "有人輸入了正確的密碼與多次錯誤的驗證碼",
+        "有人輸入正確的密碼後，多次輸入錯誤的驗證碼",
     );
     let text = reader.say(
         [

@@ -17,7 +17,7 @@ pub fn suspended(sheet: &Stationery, reader: &Reader, suspension: &Suspension) -
     let subject = reader.say(
         "Your account is suspended",
         "계정 이용이 정지되었습니다",
-        "您的帳號已暫停使用",
+        "您的帳號已停權",
     );
     let text = reader.say(
         [
@@ -37,30 +37,30 @@ pub fn suspended(sheet: &Stationery, reader: &Reader, suspension: &Suspension) -
         [
             match kind {
                 SuspensionKind::Debt => format!(
-                    "납부되지 않은 금액이 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 종료됩니다."
+                    "납부되지 않은 금액이 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 정지됩니다."
                 ),
                 SuspensionKind::Abuse => format!(
                     "고객님의 서버가 다른 이용자에게 피해를 주고 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 계속 실행되지만 네트워크가 차단됩니다."
                 ),
             },
             format!("사유:\n{reason}"),
-            "디스크와 IP 주소는 그대로 보관되며, 정지된 동안에는 요금이 청구되지 않습니다. 로그인하여 내용을 확인할 수는 있지만 주문, 서버 전원 조작, SSH 키 변경은 할 수 없습니다."
+            "디스크와 IP 주소는 그대로 보관되며, 이용 정지 기간에는 요금이 청구되지 않습니다. 로그인하여 내용을 확인할 수는 있지만 주문, 서버 전원 조작, SSH 키 변경은 할 수 없습니다."
                 .to_owned(),
-            format!("정지를 해제하려면, 또는 착오라고 생각되시면 {support}(으)로 문의해 주세요."),
+            format!("이용 정지를 해제하려면, 또는 착오라고 생각되시면 {support}(으)로 문의해 주세요."),
         ],
         [
             match kind {
                 SuspensionKind::Debt => format!(
-                    "由於有款項尚未付清，您的帳號自 {since} 起暫停使用，主機將會關機。"
+                    "由於有款項尚未付清，您的帳號自 {since} 起停權，主機將會關機。"
                 ),
                 SuspensionKind::Abuse => format!(
-                    "由於您的主機對他人造成危害，您的帳號自 {since} 起暫停使用。主機會繼續執行，但網路已切斷。"
+                    "由於您的主機對他人造成危害，您的帳號自 {since} 起停權。主機會繼續執行，但網路已切斷。"
                 ),
             },
             format!("原因：\n{reason}"),
-            "磁碟與 IP 位址會保留，暫停期間不會計費。您仍可登入查看，但無法訂購、操作主機電源或變更 SSH 金鑰。"
+            "硬碟與 IP 位址會保留，停權期間不會計費。您仍可登入查看，但無法訂購、操作主機電源或變更 SSH 金鑰。"
                 .to_owned(),
-            format!("若要解除暫停，或您認為有誤，請聯絡 {support}。"),
+            format!("若要解除停權，或您認為有誤，請聯絡 {support}。"),
         ],
     );
     sheet.letter(reader, subject, &text)
@@ -82,12 +82,12 @@ pub fn resumed(sheet: &Stationery, reader: &Reader) -> Letter {
             format!("Your servers:\n{link}"),
         ],
         [
-            "계정 이용 정지가 해제되었습니다. 서버는 정지되기 전의 상태로 돌아가며, 몇 분 정도 걸릴 수 있습니다. 지금부터 요금이 다시 청구됩니다."
+            "계정 이용 정지가 해제되었습니다. 서버는 이용 정지 전의 상태로 돌아가며, 몇 분 정도 걸릴 수 있습니다. 지금부터 요금이 다시 청구됩니다."
                 .to_owned(),
             format!("서버 보기:\n{link}"),
         ],
         [
-            "您的帳號已解除暫停。主機將恢復為暫停前的狀態，可能需要幾分鐘，並自現在起重新計費。"
+            "您的帳號已解除停權。主機將恢復為停權前的狀態，可能需要幾分鐘，並自現在起恢復計費。"
                 .to_owned(),
             format!("查看主機：\n{link}"),
         ],

@@ -24,7 +24,7 @@ pub fn token_made(
     let subject = reader.say(
         "An API token was made for your account",
         "계정에 API 토큰이 발급되었습니다",
-        "您的帳號新增了 API 權杖",
+        "您的帳號建立了 API 權杖",
     );
     let text = reader.say(
         [
@@ -42,10 +42,10 @@ pub fn token_made(
             ),
         ],
         [
-            format!("您的帳號新增了一組 API 權杖。持有此權杖者可以：\n{scopes}"),
+            format!("您的帳號建立了一組 API 權杖。持有此權杖者可以：\n{scopes}"),
             place,
             format!(
-                "若不是您本人新增，請撤銷該權杖、更改密碼，並立即聯絡 {support}：\n{page}"
+                "若不是您本人建立，請撤銷該權杖、更改密碼，並立即聯絡 {support}：\n{page}"
             ),
         ],
     );
@@ -67,7 +67,7 @@ fn is_for(reader: &Reader, scope: Scope) -> &'static str {
         Scope::Keys => reader.say(
             "add, rename and remove SSH keys",
             "SSH 키 등록, 이름 변경, 삭제",
-            "新增、重新命名與刪除 SSH 金鑰",
+            "新增、變更名稱與刪除 SSH 金鑰",
         ),
         Scope::Delete => reader.say("delete servers", "서버 삭제", "刪除主機"),
     }
