@@ -41,6 +41,7 @@ pub mod authority;
 pub mod door;
 pub mod duties;
 pub mod hosts;
+pub mod lost_factor;
 pub mod mails;
 pub mod orders;
 pub mod recovery;
@@ -109,6 +110,9 @@ pub fn router(context: AdminContext) -> Router {
         .serve(suspensions::resume)
         .serve(accounts::confirm_email)
         .serve(accounts::mail_confirmation)
+        .serve(lost_factor::list)
+        .serve(lost_factor::confirm)
+        .serve(lost_factor::reject)
         .serve(accounts::plan)
         .serve(accounts::erase)
         .serve(testimonies)

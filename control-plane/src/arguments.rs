@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 mod accounts;
 
-pub(crate) use self::accounts::AccountCommand;
+pub(crate) use self::accounts::{AccountCommand, LostFactorCommand};
 
 const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
 

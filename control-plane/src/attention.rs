@@ -29,6 +29,8 @@ pub struct Facts {
     pub failed_orders: Vec<(OrderId, Timestamp)>,
     /// Accounts that wait to be approved, and since when.
     pub waiting_accounts: Vec<(AccountId, Timestamp)>,
+    /// Accounts whose owner has lost his second factor, of which not enough of the staff have confirmed that, and since when.
+    pub lost_factors: Vec<(AccountId, Timestamp)>,
     /// Mails that were given up.
     pub given_up: Vec<MailLine>,
     /// Duties whose last turn failed: which, when, why.
@@ -59,6 +61,11 @@ pub fn matters(facts: &Facts, now: Timestamp) -> Vec<Matter> {
     for (account, since) in &facts.waiting_accounts {
         let account = account.to_string();
         let waits = matter(MatterKind::AccountWaits, Some(*since), account, None);
+        matters.push(waits);
+    }
+    for (account, since) in &facts.lost_factors {
+        let account = account.to_string();
+        let waits = matter(MatterKind::FactorWaits, Some(*since), account, None);
         matters.push(waits);
     }
     for mail in &facts.given_up {
@@ -327,8 +334,8 @@ mod tests {
     #[test]
     fn what_waits_of_the_installation_is_told_in_the_order_of_urgency() {
         use MatterKind::{
-            AccountWaits, DutyFailing, HostSilent, HostUnrecorded, Leak, MailGivenUp, NoRoom,
-            OrderFailed, RecoveryOpen, StoreBehind,
+            AccountWaits, DutyFailing, FactorWaits, HostSilent, HostUnrecorded, Leak, MailGivenUp,
+            NoRoom, OrderFailed, RecoveryOpen, StoreBehind,
         };
         let order = |number| OrderId::from_uuid(uuid_v7(at(1), [number; 10]));
         let mail = MailLine {
@@ -358,6 +365,7 @@ mod tests {
                 (order(3), at(NOW_H - 7 * 24)),
             ],
             waiting_accounts: vec![(AccountId::from_uuid(uuid()), at(NOW_H - 20))],
+            lost_factors: vec![(AccountId::from_uuid(uuid()), at(NOW_H - 10))],
             given_up: vec![mail],
             failing_duties: vec![("outbox".to_owned(), at(NOW_H - 5), "no".to_owned())],
             offered: vec![Offered {
@@ -385,6 +393,7 @@ mod tests {
                 (Urgency::Today, OrderFailed),
                 (Urgency::Today, MailGivenUp),
                 (Urgency::Today, AccountWaits),
+                (Urgency::Today, FactorWaits),
                 (Urgency::Today, OrderFailed),
                 (Urgency::Today, HostUnrecorded),
                 (Urgency::Today, NoRoom),
@@ -392,7 +401,7 @@ mod tests {
             ]
         );
         assert_eq!(found[4].subject, Some(order(2).to_string()));
-        assert_eq!(found[9].subject.as_deref(), Some("s1 at lab"));
+        assert_eq!(found[10].subject.as_deref(), Some("s1 at lab"));
         assert!(found.iter().all(|matter| !matter.advice.is_empty()));
     }
 }

@@ -20,7 +20,7 @@ use innkeeper_control_plane::{
         authority::{status_by_command, take_by_command},
         duties,
         hosts::{accept_capacity_by_command, list_by_command, revoke_by_command},
-        mails, orders,
+        lost_factor, mails, orders,
         recovery::RecoveryView,
         servers, staff,
         suspensions::{resume_by_command, suspend_by_command},
@@ -59,7 +59,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::arguments::{
     AccountCommand, AuditCommand, CaCommand, Command, CommandLine, Deed, HostCommand, KeysCommand,
-    MailsCommand, OrderCommand, RecoveryCommand, ServerCommand, StaffCommand,
+    LostFactorCommand, MailsCommand, OrderCommand, RecoveryCommand, ServerCommand, StaffCommand,
 };
 
 mod arguments;
@@ -351,6 +351,17 @@ async fn account(socket: &Path, command: AccountCommand) -> anyhow::Result<Strin
         }
         AccountCommand::Approve { who, reason } => approve_by_command(socket, &who, reason).await,
         AccountCommand::Reject { who, reason } => reject_by_command(socket, &who, reason).await,
+        AccountCommand::LostFactor { command } => match command {
+            LostFactorCommand::List { json } => {
+                lost_factor::list_by_command(socket, printed(json)).await
+            }
+            LostFactorCommand::Confirm { who, reason } => {
+                lost_factor::confirm_by_command(socket, &who, reason).await
+            }
+            LostFactorCommand::Reject { who, reason } => {
+                lost_factor::reject_by_command(socket, &who, reason).await
+            }
+        },
         AccountCommand::ConfirmEmail { account, reason } => {
             confirm_email_by_command(socket, account, reason).await
         }

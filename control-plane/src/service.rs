@@ -28,7 +28,7 @@ use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::duties::{Erasures, LapsedSignUps},
+    accounts::duties::{Erasures, LapsedSignUps, LostFactors},
     admin::{self, AdminContext, Door},
     agent_api::{
         self, AgentContext,
@@ -194,6 +194,7 @@ fn duties(
         Duty::every(minute, "expired_entries", ExpiredEntries(ctx.clone())),
         Duty::every(minute, "lapsed_sign_ups", sign_ups),
         Duty::every(minute, "erasures", Erasures(accounts.clone())),
+        Duty::every(minute, "lost_factors", LostFactors(accounts.clone())),
         Duty::every(
             minute,
             "unseen_servers",

@@ -74,6 +74,8 @@ notices! {
     MailSent = "mail-sent", "notice-mail-sent";
     /// Another password was chosen by a mailed link; sign in with it.
     PasswordReset = "password-reset", "notice-password-reset";
+    /// The request to switch a lost second factor off is ended.
+    LostFactorCancelled = "lost-factor-cancelled", "notice-lost-factor-cancelled";
     /// Something of the account was changed.
     ProfileChanged = "profile-changed", "notice-profile-changed";
     /// A link is on its way to another address.

@@ -20,8 +20,8 @@ use crate::{
     front::{self, Front},
     guard, headers, host, page,
     pages::{
-        account, approval, keys, landing, new_server, orders, recovery, server, servers, sign_in,
-        sign_in_code, sign_up, texts,
+        account, approval, keys, landing, lost_factor, new_server, orders, recovery, server,
+        servers, sign_in, sign_in_code, sign_up, texts,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -131,6 +131,24 @@ pub const PAGES: &[Row] = &[
         form: Some(sign_in_code::CODE),
         handler: || get(sign_in_code::show).post(sign_in_code::submit),
         ..STRANGERS
+    },
+    Row {
+        path: "/sign-in/lost-factor",
+        form: Some(lost_factor::ASK),
+        handler: || get(lost_factor::show).post(lost_factor::submit),
+        ..STRANGERS
+    },
+    Row {
+        path: "/sign-in/lost-factor/done",
+        handler: || get(lost_factor::done),
+        ..ANYONE
+    },
+    Row {
+        path: "/cancel-lost-factor",
+        query: &["token", "lang"],
+        form: Some(lost_factor::CANCEL),
+        handler: || get(lost_factor::show_cancel).post(lost_factor::cancel),
+        ..ANYONE
     },
     Row {
         path: "/find-id",

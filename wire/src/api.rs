@@ -32,8 +32,9 @@ pub use self::{
     profile::{EmailChangeRequest, MobileChange, ProfileChange},
     recovery::{FindIdRequest, NewPasswordRequest, PasswordChangeRequest, PasswordResetRequest},
     second_factor::{
-        CODE_LENGTH_MAX, RecoveryCodes, SecondFactor, SecondFactorConfirmation, SecondFactorProof,
-        SecondFactorRequest, SecondFactorSecret, SecondFactorStart,
+        CODE_LENGTH_MAX, LostFactor, LostFactorCancellation, LostFactorRequest, RecoveryCodes,
+        SecondFactor, SecondFactorConfirmation, SecondFactorProof, SecondFactorRequest,
+        SecondFactorSecret, SecondFactorStart,
     },
     servers::{
         OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,

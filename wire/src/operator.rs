@@ -11,6 +11,7 @@ pub mod attention;
 pub mod audit;
 pub mod csv;
 pub mod hosts;
+pub mod lost_factor;
 pub mod mails;
 pub mod orders;
 pub mod reason;

@@ -40,6 +40,22 @@ impl Turn for LapsedSignUps {
     }
 }
 
+/// Switches second factors off that their owners have lost, once that is confirmed and long enough ago.
+pub struct LostFactors(pub Accounts);
+
+impl Turn for LostFactors {
+    async fn turn(&mut self) -> Outcome {
+        match self.0.finish_lost_factors().await {
+            Ok(done) => Outcome::done(done),
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "requests about lost second factors can't be finished");
+                Outcome::failed(why)
+            }
+        }
+    }
+}
+
 /// Finishes erasures that a crash or a failing disk interrupted: between the commit that took a person out of
 /// the records and the end of the key.
 pub struct Erasures(pub Accounts);

@@ -6,7 +6,7 @@ use innkeeper_wire::{api::EmailChangeRequest, error::FieldErrorCode, id::Account
 use super::{Accounts, recovery::remove_reset};
 use crate::{
     accounts::rules::{
-        account::{Account, Person},
+        account::Account,
         email_change::{EmailChange, NewEmail},
         letters, mailbox,
     },
@@ -106,7 +106,7 @@ impl Accounts {
                 self.unlist_under_email(tx, &person.email, id)?;
                 self.list_under_email(tx, &email, id)?;
                 let to = self.seal(id, &FormerEmail(person.email.clone()))?;
-                let person = Some(self.seal(id, &Person { email, ..person })?);
+                let person = Some(self.seal(id, &person.with_email(email, tx.now()))?);
                 tx.put(&id, &Account { person, ..account })?;
                 tx.remove::<EmailChange>(&id)?;
                 remove_reset(tx, id)?;

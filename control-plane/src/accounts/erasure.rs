@@ -15,6 +15,7 @@ use super::{
     api_tokens::remove_tokens,
     approval::remove_wait,
     email_change::remove_email_change,
+    lost_factor::remove_lost_factor,
     records::{EmailIndex, Erasing, LoginClaim, SealedSshKeys},
     recovery::remove_reset,
     second_factor::remove_factor,
@@ -150,6 +151,7 @@ impl Accounts {
         remove_reset(tx, account)?;
         remove_email_change(tx, account)?;
         remove_factor(tx, account)?;
+        remove_lost_factor(tx, account)?;
         remove_tokens(tx, account)?;
         remove_wait(tx, account)?;
         self.mails.drop_of(tx, account)?;

@@ -117,7 +117,10 @@ impl Accounts {
             }
             MailContent::ApprovalAwaited => letters::approval_awaited(sheet, &reader),
             MailContent::Approved => letters::approved(sheet, &reader),
+            MailContent::LostFactorOff => letters::lost_factor_off(sheet, &reader),
+            MailContent::LostFactorKept { by } => letters::lost_factor_kept(sheet, &reader, *by),
             MailContent::StaffAlert { .. }
+            | MailContent::LostFactorAsked { .. }
             | MailContent::ConfirmEmail
             | MailContent::SignUpRejected
             | MailContent::AccountSuspended

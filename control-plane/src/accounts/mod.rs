@@ -25,6 +25,7 @@ mod email_change;
 mod erasure;
 mod guesses;
 mod logins;
+mod lost_factor;
 mod mails;
 mod password_change;
 mod pending;

@@ -15,6 +15,7 @@ use crate::{
         account_before::AccountV3,
         api_token::ApiTokens,
         email_change::EmailChange,
+        lost_factor::LostFactor,
         password_reset::PasswordReset,
         quota::QuotaUse,
         second_factor::{SecondFactor, SecondFactorV1},
@@ -37,6 +38,7 @@ records! {
     EmailChange, at "newemail/" by AccountId, version 1;
     PasswordReset, at "reset/" by AccountId, version 1;
     SecondFactor, at "factor/" by AccountId, version 2, from 1 => SecondFactorV1;
+    LostFactor, at "lostfactor/" by AccountId, version 1;
     ApiTokens, at "tokens/" by AccountId, version 1;
     SealedSshKeys, at "keys/" by AccountId, version 2;
     QuotaUse, at "quota/" by AccountId, version 2;

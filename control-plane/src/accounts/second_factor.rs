@@ -285,6 +285,7 @@ impl Accounts {
         let used = factor.with_used(&secret, code, tx.now(), self.ctx.store().epoch());
         let (kept, used) = used.ok_or_else(wrong_code)?;
         tx.put(&id, &kept)?;
+        self.factor_was_used(tx, id)?;
         if let Used::Recovery { left } = used {
             let left = u32::try_from(left).unwrap_or(u32::MAX);
             let from = from.clone();

@@ -236,6 +236,13 @@ impl Accounts {
             .await
     }
 
+    /// Whose sign-in waits for a code with this secret, and his credentials as in [`Session`].
+    pub(super) fn challenged(&self, challenge: &str) -> Result<(AccountId, u32), Error> {
+        let found = self.ctx.recall::<Challenge>(&challenge_name(challenge))?;
+        let waits = found.ok_or(Error::SignInExpired)?.value;
+        Ok((waits.account, waits.credentials))
+    }
+
     /// Lets somebody in who has proved who he is.
     async fn let_in(
         &self,
@@ -486,6 +493,7 @@ mod tests {
             time_zone: None,
             signed_up_from: "192.0.2.1".to_owned(),
             wanted_plan: None,
+            former_emails: Vec::new(),
         };
         let id = AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));
         accounts.make_key(id).await.expect("a key");

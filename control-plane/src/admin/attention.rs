@@ -9,6 +9,7 @@ use innkeeper_wire::{
 
 use super::{AdminContext, Printed, Viewer, ask, hosts, mails};
 use crate::{
+    accounts::rules::lost_factor::CONFIRMATIONS,
     api::error::Refused,
     attention::{Facts, matters},
     kernel::{
@@ -40,10 +41,16 @@ fn facts(nouns: &Nouns, duties: &Duties) -> Result<Facts, Error> {
     let states = duties.states().into_iter();
     let waiting = nouns.accounts.awaiting_approval()?.into_iter();
     let given_up = nouns.mails.given_up().into_iter();
+    let mut lost_factors = nouns.accounts.lost_factors()?;
+    lost_factors.retain(|request| request.confirmations.len() < CONFIRMATIONS);
+    let lost_factors = lost_factors.iter();
     Ok(Facts {
         hosts: hosts::lines(nouns)?,
         failed_orders: nouns.orders.failed_and_left()?,
         waiting_accounts: waiting.map(|it| (it.account, it.since)).collect(),
+        lost_factors: lost_factors
+            .map(|it| (it.account, it.requested_at))
+            .collect(),
         given_up: given_up.map(mails::given_up).collect(),
         failing_duties: states.filter_map(failing).collect(),
         offered: nouns.orders.availability()?,

@@ -55,6 +55,8 @@ fn endpoints() -> Router<Context> {
         .serve(accounts::reset_password)
         .serve(sessions::sign_in)
         .serve(sessions::sign_in_with_code)
+        .serve(second_factor::ask_lost)
+        .serve(second_factor::cancel_lost)
         .serve(sessions::sign_out)
         .serve(sessions::prove)
         .serve(sessions::list)

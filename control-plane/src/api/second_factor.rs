@@ -1,18 +1,18 @@
-//! The second factor of the signed-in account.
+//! The second factor of the signed-in account, and of one whose owner has lost it.
 
 use innkeeper_wire::{
-    api::{RecoveryCodes, SecondFactor, SecondFactorSecret},
+    api::{LostFactor, RecoveryCodes, SecondFactor, SecondFactorSecret},
     endpoints::{
         Ask, Nothing,
         rest::{
-            BeginSecondFactor, ConfirmSecondFactor, GetSecondFactor, RemoveSecondFactor,
-            RenewRecoveryCodes,
+            BeginSecondFactor, CancelLostFactor, ConfirmSecondFactor, GetSecondFactor,
+            RemoveSecondFactor, RenewRecoveryCodes, RequestLostFactor,
         },
     },
 };
 
 use super::{
-    auth::{Customer, Session},
+    auth::{Customer, Session, Visitor},
     context::Context,
     error::Refused,
 };
@@ -61,5 +61,27 @@ pub(super) async fn remove(
 ) -> Result<Nothing, Refused> {
     let accounts = &context.nouns.accounts;
     accounts.remove_second_factor(&caller, &ask.body).await?;
+    Ok(Nothing)
+}
+
+pub(super) async fn ask_lost(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<RequestLostFactor>,
+) -> Result<LostFactor, Refused> {
+    let accounts = &context.nouns.accounts;
+    let asked = accounts.request_lost_factor(&caller, &ask.body.challenge);
+    Ok(asked.await?)
+}
+
+pub(super) async fn cancel_lost(
+    context: Context,
+    Visitor(caller): Visitor,
+    ask: Ask<CancelLostFactor>,
+) -> Result<Nothing, Refused> {
+    let accounts = &context.nouns.accounts;
+    accounts
+        .cancel_lost_factor(&caller, &ask.body.token)
+        .await?;
     Ok(Nothing)
 }

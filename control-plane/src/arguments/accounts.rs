@@ -64,6 +64,12 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         reason: Reason,
     },
+    /// Requests of customers who have the password, and have lost their second factor.
+    LostFactor {
+        /// What to do.
+        #[command(subcommand)]
+        command: LostFactorCommand,
+    },
     /// Erases an account for good: the person can't be read any more, in no backup either.
     Erase {
         /// The ID to sign in with, an e-mail address that only one account has, or the account's own id.
@@ -74,5 +80,32 @@ pub(crate) enum AccountCommand {
         /// Why: kept when the person is gone, so it must not name him.
         #[arg(long)]
         reason: Option<Reason>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LostFactorCommand {
+    /// Lists the requests that are open, and who has confirmed each.
+    List {
+        /// Prints the list as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Confirms that it is the owner who asks. The factor is switched off once two have confirmed, and 72 hours after the
+    /// request. Whoever uses this socket counts as one.
+    Confirm {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
+        /// How you know: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Ends a request: the factor stays on, and the owner is told.
+    Reject {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
     },
 }

@@ -149,6 +149,22 @@ pub enum MailContent {
         /// From where.
         from: Sealed<SignInPlace>,
     },
+    /// Somebody has lost the second factor, and asks for it to be switched off. It goes to one of the addresses.
+    LostFactorAsked {
+        /// Which of them: each has a link of its own.
+        address: u32,
+        /// The address.
+        to: Sealed<FormerEmail>,
+        /// From where.
+        from: Sealed<SignInPlace>,
+    },
+    /// It was switched off.
+    LostFactorOff,
+    /// It stays on.
+    LostFactorKept {
+        /// Why.
+        by: FactorKept,
+    },
     /// Something began to need a person; to somebody of the staff.
     StaffAlert {
         /// The first of what is new.
@@ -156,6 +172,20 @@ pub enum MailContent {
         /// How much more is new.
         more: usize,
     },
+}
+
+/// Why a second factor stays on that was said to be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorKept {
+    /// The link of a mail was used.
+    Link,
+    /// A code of it was used.
+    Used,
+    /// The staff have rejected the request.
+    Rejected,
+    /// The request was not confirmed in time.
+    Expired,
 }
 
 /// Something that needs a person, as a mail to the staff names it: not what else is known of it, which may be of a customer.
@@ -264,6 +294,9 @@ mail_kinds! {
     RecoveryCodeUsed = "recovery-code-used",
     TokenMade = "token-made",
     WrongCodes = "wrong-codes",
+    LostFactorAsked = "lost-factor-asked",
+    LostFactorOff = "lost-factor-off",
+    LostFactorKept = "lost-factor-kept",
     StaffAlert = "staff-alert",
 }
 

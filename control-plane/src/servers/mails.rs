@@ -42,6 +42,9 @@ impl Servers {
             MailContent::ServerDeleted { server } => find(server)?
                 .map(|server| letters::deleted(sheet, &reader, &server, at, self.tombstone_days)),
             MailContent::StaffAlert { .. }
+            | MailContent::LostFactorAsked { .. }
+            | MailContent::LostFactorOff
+            | MailContent::LostFactorKept { .. }
             | MailContent::ApprovalAwaited
             | MailContent::Approved
             | MailContent::SignUpRejected

@@ -7,6 +7,7 @@ use innkeeper_wire::{
     error::FieldErrorCode,
     id::StaffId,
     staff::{AddStaffRequest, Role, StaffInvitation, StaffMe, StaffMember},
+    time::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
@@ -190,6 +191,12 @@ impl Staffs {
             name: staff.name,
             role: staff.role,
         })
+    }
+
+    /// Since when somebody is of the staff.
+    pub fn added_at(&self, id: StaffId) -> Result<Timestamp, Error> {
+        let staff = self.ctx.read::<Staff>(&id)?.ok_or(Error::NotFound)?;
+        Ok(staff.created_at)
     }
 
     fn named(&self, name: &str) -> Result<StaffId, Error> {

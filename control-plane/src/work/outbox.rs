@@ -163,7 +163,15 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         MailContent::AccountSuspended | MailContent::AccountResumed => {
             accounts.compose_suspension(account, mail.content.kind())
         }
+        MailContent::LostFactorAsked { address, to, from } => {
+            let to = (*address, to);
+            accounts
+                .compose_lost_factor(account, to, from, mail.queued_at)
+                .await
+        }
         MailContent::Welcome
+        | MailContent::LostFactorOff
+        | MailContent::LostFactorKept { .. }
         | MailContent::ApprovalAwaited
         | MailContent::Approved
         | MailContent::KeyAdded { .. }

@@ -184,6 +184,7 @@ async fn an_operator_sees_all_duties() {
         "expired_entries",
         "lapsed_sign_ups",
         "erasures",
+        "lost_factors",
         "unseen_servers",
         "staff_alerts",
         "agent_api_certificate",

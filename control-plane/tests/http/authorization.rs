@@ -22,7 +22,7 @@ use innkeeper_wire::{
 use serde_json::{Value, json};
 
 use crate::{
-    second_factor,
+    lost_factor, second_factor,
     setting::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
     },
@@ -169,6 +169,15 @@ impl Owner {
                 let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
                 let code = &factor.recovery_codes[0];
                 ("", json!({ "challenge": challenge, "code": code }))
+            }
+            "request_lost_factor" => {
+                second_factor::set_up(setting, &self.token).await;
+                let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
+                ("", json!({ "challenge": challenge }))
+            }
+            "cancel_lost_factor" => {
+                second_factor::set_up(setting, &self.token).await;
+                ("", json!({ "token": lost_factor::token(setting).await }))
             }
             "begin_second_factor" => ("", json!({ "password": PASSWORD })),
             "confirm_second_factor" => {
@@ -506,6 +515,12 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "retry_order" => ("ord_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", why, 404),
         "delete_any_server" => (server.as_str(), why, 202),
         "list_pending_accounts" => ("", nothing, 200),
+        "list_lost_factors" => ("", nothing, 200),
+        // It has lost nothing.
+        "confirm_lost_factor" | "reject_lost_factor" => {
+            let body = json!({ "requested_at": "2026-11-29T10:00:00.000Z", "reason": "known" });
+            (account, body, 404)
+        }
         // It is in use already.
         "approve_account" => (account, json!({ "reason": "known" }), 409),
         "reject_account" => (account, json!({ "reason": "no such company" }), 409),

@@ -12,6 +12,7 @@ mod erasure;
 mod everybody;
 mod images;
 mod listener;
+mod lost_factor;
 mod mails;
 mod members;
 mod metrics;

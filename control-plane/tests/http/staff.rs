@@ -154,13 +154,31 @@ async fn signed_in_with(setting: &Setting, name: &str, code: &str) -> String {
     session["token"].as_str().expect("a text").to_owned()
 }
 
-/// Somebody with a role, signed in, while no time passes: a phone's clock may be a step ahead.
+/// Somebody of the staff, with his phone.
+pub(crate) struct Colleague {
+    name: String,
+    secret: Secret,
+}
+
+impl Colleague {
+    /// Added and enrolled.
+    pub(crate) async fn new(setting: &Setting, role: Role) -> Self {
+        let name = format!("a-{}", role.as_str());
+        let token = invited(setting, &name, role).await;
+        let secret = enrolled(setting, &token).await;
+        Self { name, secret }
+    }
+
+    /// Signs in while no time passes, which works once: a phone's clock may be a step ahead.
+    pub(crate) async fn sign_in(&self, setting: &Setting) -> String {
+        let ahead = setting.clock.now().after(STEP);
+        signed_in_with(setting, &self.name, &self.secret.code(ahead)).await
+    }
+}
+
+/// Somebody with a role, signed in, while no time passes.
 pub(crate) async fn of_role(setting: &Setting, role: Role) -> String {
-    let name = format!("a-{}", role.as_str());
-    let token = invited(setting, &name, role).await;
-    let secret = enrolled(setting, &token).await;
-    let ahead = setting.clock.now().after(STEP);
-    signed_in_with(setting, &name, &secret.code(ahead)).await
+    Colleague::new(setting, role).await.sign_in(setting).await
 }
 
 /// Asks as somebody of the staff; `rest` fills the path's parameter, or is the query.

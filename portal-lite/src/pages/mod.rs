@@ -6,6 +6,7 @@ pub mod failure;
 pub mod keys;
 pub mod landing;
 pub mod live;
+pub mod lost_factor;
 pub mod new_server;
 pub mod offer;
 pub mod orders;

@@ -143,7 +143,7 @@ pub fn about_typed(error: ApiError, code: &str) -> ApiError {
 }
 
 /// The first page, when the sign-in waits for no code any more.
-fn too_late(visit: &Visit, fields: &Fields) -> Response {
+pub(super) fn too_late(visit: &Visit, fields: &Fields) -> Response {
     let path = format!("/sign-in{}", onward(fields.get("next")));
     let mut response = page::redirect_with(visit, &path, Notice::SignInExpired);
     let clear = Cookie::Challenge.clear(visit.portal.transport);
@@ -151,7 +151,8 @@ fn too_late(visit: &Visit, fields: &Fields) -> Response {
     response
 }
 
-fn challenge(visit: &Visit, headers: &HeaderMap) -> Option<String> {
+/// What the sign-in goes on with, if its password was right a moment ago.
+pub(super) fn challenge(visit: &Visit, headers: &HeaderMap) -> Option<String> {
     let text = Cookie::Challenge.read(headers, visit.portal.transport);
     text.filter(|text| !text.is_empty())
 }

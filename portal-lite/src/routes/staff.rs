@@ -17,6 +17,10 @@ const ACCOUNTS: Row = Row {
     place: Place::Accounts,
     ..MEMBERS
 };
+const ATTENTION: Row = Row {
+    place: Place::Attention,
+    ..MEMBERS
+};
 const SERVERS: Row = Row {
     place: Place::Servers,
     ..MEMBERS
@@ -115,10 +119,17 @@ pub const STAFF_PAGES: &[Row] = &[
     deed!(ACCOUNTS, "/accounts/{id}/erase", ERASE),
     Row {
         path: "/attention",
-        place: Place::Attention,
         handler: || get(attention::show),
-        ..MEMBERS
+        ..ATTENTION
     },
+    Row {
+        path: "/lost-factors",
+        query: &["format"],
+        handler: || get(lists::lost_factors),
+        ..ATTENTION
+    },
+    deed!(ATTENTION, "/lost-factors/{id}/confirm", CONFIRM_FACTOR),
+    deed!(ATTENTION, "/lost-factors/{id}/reject", REJECT_FACTOR),
     Row {
         path: "/servers",
         query: &["q", "state", "owner", "host", "sort", "after", "format"],

@@ -107,3 +107,67 @@ async fn a_sign_in_that_took_too_long_begins_again() {
     assert_eq!(late.header("location"), "/sign-in?next=%2Fkeys");
     assert_eq!(stub.calls(LINE).len(), 1);
 }
+
+#[tokio::test]
+async fn whoever_has_lost_app_and_codes_asks_with_the_password_alone() {
+    const ASK: &str = "POST /sessions/lost-factor";
+    const LOST: &str = "/sign-in/lost-factor?next=%2Fkeys";
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    // Without the password there is nothing to press.
+    let page = visitor.get(LOST).await.body;
+    assert!(!page.contains("id=\"ask-lost-factor\""));
+    assert!(page.contains("href=\"/sign-in?next=%2Fkeys\""));
+    let early = visitor.post(LOST, &[("next", "/keys")]).await;
+    assert_eq!(early.header("location"), "/sign-in?next=%2Fkeys");
+    assert!(stub.calls(ASK).is_empty());
+
+    with_password(&stub, &mut visitor).await;
+    let page = visitor.get(PAGE).await.body;
+    assert!(page.contains(&format!("href=\"{LOST}\"")), "{page}");
+    let page = visitor.get(LOST).await.body;
+    for part in [
+        "After three days at the earliest",
+        "Only the mailbox is lost?",
+        PAGE,
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(stub.calls(ASK).is_empty(), "opening it does nothing");
+    let mut problem = Problem::new(ProblemCode::RateLimited);
+    problem.retry_after_s = Some(3_600);
+    stub.refuse(ASK, problem);
+    let page = visitor.post(LOST, &[("next", "/keys")]).await;
+    assert!(page.body.contains("id=\"error-summary\""));
+    let done = visitor.post(LOST, &[("next", "/keys")]).await;
+    let led = (done.status, done.header("location"));
+    assert_eq!(led, (303, "/sign-in/lost-factor/done"));
+    assert_eq!(stub.calls(ASK)[1].body, json!({ "challenge": CHALLENGE }));
+    let page = visitor.get("/sign-in/lost-factor/done").await.body;
+    assert!(page.contains("Your request is made"));
+    // Who finds his code after all goes on with it.
+    visitor.get(PAGE).await;
+    let done = visitor.post(PAGE, &typed("123456", "")).await;
+    assert_eq!(done.header("location"), "/keys");
+}
+
+#[tokio::test]
+async fn the_link_of_the_mail_ends_the_request_when_the_form_is_sent() {
+    const CANCEL: &str = "POST /lost-factor-cancellations";
+    let stub = Stub::new();
+    let mut visitor = Browser::new(&stub).await;
+    let page = visitor.get("/cancel-lost-factor?token=acc.t&lang=en").await;
+    assert_eq!(page.hidden("token"), "acc.t");
+    assert!(stub.changes().is_empty(), "mail scanners open it");
+    let fields = [("token", "acc.t")];
+    let done = visitor.post("/cancel-lost-factor", &fields).await;
+    let led = (done.status, done.header("location"));
+    assert_eq!(led, (303, "/find-password"));
+    assert_eq!(stub.calls(CANCEL)[0].body, json!({ "token": "acc.t" }));
+    let page = visitor.get("/find-password").await.body;
+    assert!(page.contains("two-step verification stays on"));
+    stub.refuse(CANCEL, Problem::new(ProblemCode::LinkExpired));
+    let page = visitor.post("/cancel-lost-factor", &fields).await.body;
+    assert!(page.contains("the request is over"));
+    assert!(!page.contains("id=\"cancel-lost-factor\""));
+}

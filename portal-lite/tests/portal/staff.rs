@@ -30,6 +30,7 @@ fn address(row: &Row) -> String {
         ("/hosts/", HOST),
         ("/orders/", ORDER),
         ("/mails/", MAIL),
+        ("/lost-factors/", ACCOUNT),
     ];
     let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
     row.path.replace("{id}", id.map_or("", |(_, id)| id))
@@ -195,7 +196,18 @@ fn deeds() -> Vec<Deed> {
             ..deed(format!("/hosts/{HOST}/{code}"), &typed, body)
         });
     }
+    deeds.extend(decisions());
     deeds
+}
+
+/// What is decided about a lost second factor; the form carries when the request was made that is shown.
+fn decisions() -> [Deed; 2] {
+    let shown = ("requested_at", "2026-11-21T11:00:00.000Z");
+    let body = json!({ "requested_at": shown.1, "reason": CALLED.1 });
+    ["confirm", "reject"].map(|code| {
+        let path = format!("/lost-factors/{ACCOUNT}/{code}");
+        deed(path, &[shown, CALLED], &body)
+    })
 }
 
 #[tokio::test]

@@ -144,6 +144,14 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
             }),
         ),
         ["attention"] => json(200, &matters()),
+        ["lost-factors"] => json(
+            200,
+            &value!([{
+                "account": ACCOUNT, "login_id": "mina1", "requested_at": "2026-11-21T11:00:00.000Z",
+                "off_from": "2026-11-24T11:00:00.000Z", "expires_at": "2026-12-05T11:00:00.000Z",
+                "confirmations": [{ "by": "jihye", "at": "2026-11-21T11:30:00.000Z" }],
+            }]),
+        ),
         ["servers"] if pairs.contains_key("after") => {
             json(200, &all(&[any_server(4, "=cmd", ServerState::Stopped)]))
         }

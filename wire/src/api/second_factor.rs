@@ -88,6 +88,33 @@ pub struct RecoveryCodes {
     pub codes: Vec<String>,
 }
 
+/// Asks for the second factor to be switched off in a sign-in whose password was right.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LostFactorRequest {
+    /// The `challenge` of the problem `second-factor-required`. It can still be used for a code afterwards.
+    pub challenge: String,
+}
+
+/// A request that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LostFactor {
+    /// When it was made.
+    pub requested_at: Timestamp,
+    /// From when the factor is off, if two of the staff have confirmed.
+    pub off_from: Timestamp,
+    /// When the request is over.
+    pub expires_at: Timestamp,
+}
+
+/// Ends a request.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LostFactorCancellation {
+    /// From the link.
+    pub token: String,
+}
+
 macro_rules! silent {
     ($($name:ident)+) => {
         $(impl std::fmt::Debug for $name {
@@ -100,6 +127,7 @@ macro_rules! silent {
 
 silent! {
     SecondFactorRequest SecondFactorStart SecondFactorSecret SecondFactorConfirmation SecondFactorProof RecoveryCodes
+    LostFactorRequest LostFactorCancellation
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::{
         attention::Matter,
         audit::{AuditLine, AuditQuery},
         hosts::{HostLine, HostListQuery},
+        lost_factor::{LostFactorDecision, LostFactorLine},
         mails::{MailLine, MailListQuery},
         orders::{FailedOrder, FailedOrdersQuery, RetriedOrder},
         reason::ReasonRequest,
@@ -172,6 +173,17 @@ endpoints! {
     /// Has the link that confirms the address of a new account mailed again.
     MailConfirmation = "mail_confirmation": Support Post "/accounts/{account}/mail-confirmation", at AccountId,
         with ReasonRequest => 204;
+
+    /// Requests of customers who have lost their second factor, the oldest first.
+    ListLostFactors = "list_lost_factors": Viewer Get "/lost-factors" => 200 Vec<LostFactorLine>;
+
+    /// Confirms such a request. The factor is off once two of the staff have, and 72 hours have passed.
+    ConfirmLostFactor = "confirm_lost_factor": Support Post "/lost-factors/{account}/confirm", at AccountId,
+        with LostFactorDecision => 204;
+
+    /// Rejects such a request. The owner is told that it is over.
+    RejectLostFactor = "reject_lost_factor": Support Post "/lost-factors/{account}/reject", at AccountId,
+        with LostFactorDecision => 204;
 
     /// What erasing an account would do.
     PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 ErasurePlan;

@@ -4,13 +4,14 @@ use super::Header;
 use crate::{
     api::{
         ApiToken, ApiTokenRequest, Catalogue, EmailChangeRequest, EmailConfirmationRequest,
-        EmailConfirmationView, FindIdRequest, Installation, ListQuery, Me, MobileChange,
-        NewApiToken, NewPasswordRequest, Order, OrderRequest, Page, PasswordChangeRequest,
-        PasswordResetRequest, ProfileChange, ProofRequest, Quote, QuoteRequest, RecoveryCodes,
-        ResendRequest, SecondFactor, SecondFactorConfirmation, SecondFactorProof,
-        SecondFactorRequest, SecondFactorSecret, SecondFactorStart, Server, ServerActionRequest,
-        ServerListQuery, Session, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest,
-        SshKey, SshKeyChange, SshKeyRequest,
+        EmailConfirmationView, FindIdRequest, Installation, ListQuery, LostFactor,
+        LostFactorCancellation, LostFactorRequest, Me, MobileChange, NewApiToken,
+        NewPasswordRequest, Order, OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest,
+        ProfileChange, ProofRequest, Quote, QuoteRequest, RecoveryCodes, ResendRequest,
+        SecondFactor, SecondFactorConfirmation, SecondFactorProof, SecondFactorRequest,
+        SecondFactorSecret, SecondFactorStart, Server, ServerActionRequest, ServerListQuery,
+        Session, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
+        SshKeyRequest,
     },
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
@@ -91,6 +92,16 @@ endpoints! {
     /// lock as wrong passwords do.
     SignInWithCode = "sign_in_with_code": Anybody Post "/sessions/second-factor", in "account",
         with SecondFactorRequest => 201 SessionAnswer;
+
+    /// Asks, in a sign-in that was answered `second-factor-required`, for the second factor to be switched off, since neither
+    /// app nor recovery codes are at hand. All addresses of the account are told; two of the staff must confirm, and 72 hours
+    /// must pass. Where a request is open already, the answer is about that one.
+    RequestLostFactor = "request_lost_factor": Anybody Post "/sessions/lost-factor", in "account",
+        with LostFactorRequest => 201 LostFactor;
+
+    /// Ends such a request with the token of the mailed link.
+    CancelLostFactor = "cancel_lost_factor": Anybody Post "/lost-factor-cancellations", in "account",
+        with LostFactorCancellation => 204;
 
     /// Ends the session of the token that is sent.
     SignOut = "sign_out": Customer Delete "/sessions/current", in "account" => 204;

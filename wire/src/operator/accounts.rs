@@ -205,6 +205,10 @@ pub enum Deed {
     },
     /// Ended its suspension.
     Resumed,
+    /// Confirmed that its owner has lost his second factor.
+    LostFactorConfirmed,
+    /// Did not believe it.
+    LostFactorRejected,
 }
 
 impl Deed {
@@ -224,6 +228,8 @@ impl Deed {
             Self::Erased => "erased",
             Self::Suspended { .. } => "suspended",
             Self::Resumed => "resumed",
+            Self::LostFactorConfirmed => "lost-factor-confirmed",
+            Self::LostFactorRejected => "lost-factor-rejected",
         }
     }
 }

@@ -45,6 +45,8 @@ codes! {
         OrderFailed = "order_failed",
         /// An account waits to be approved.
         AccountWaits = "account_waits",
+        /// Somebody has lost his second factor, and the staff have not decided.
+        FactorWaits = "factor_waits",
         /// A mail was given up.
         MailGivenUp = "mail_given_up",
         /// A host says that it has more than is believed without an operator.
@@ -71,6 +73,7 @@ impl MatterKind {
             | Self::CertificateEnds
             | Self::OrderFailed
             | Self::AccountWaits
+            | Self::FactorWaits
             | Self::MailGivenUp => Urgency::Today,
             Self::CapacityDoubted | Self::Leak => Urgency::Soon,
         }
@@ -99,6 +102,9 @@ impl MatterKind {
             Self::OrderFailed => "mend what is in the way, then `order retry`",
             Self::AccountWaits => {
                 "`account list-pending`, then `account approve` or `account reject`"
+            }
+            Self::FactorWaits => {
+                "find out whether it is the owner who asks; `account lost-factor list`, then `confirm` or `reject`"
             }
             Self::MailGivenUp => "`mails list` says why; then `mails retry` or `mails drop`",
             Self::CapacityDoubted => {

@@ -19,6 +19,11 @@ use crate::{credentials::rules::password::Owner, kernel::sealed::Sealed};
 /// they were mailed; then the ID and the address are as if nobody had signed up with them.
 pub const PENDING_VALID: Duration = Duration::from_secs(24 * 3_600);
 
+/// How long an address that somebody had is still told of what a thief would hide.
+const FORMER_EMAIL_TOLD: Duration = Duration::from_hours(30 * 24);
+/// Most such addresses.
+const FORMER_EMAILS_MAX: usize = 10;
+
 /// An account as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Account {
@@ -42,7 +47,7 @@ pub struct Account {
     pub created_at: Timestamp,
     /// Most servers at a time.
     pub server_quota: u32,
-    /// How often its password was changed. Sessions and known devices of before are over by that.
+    /// Counts what ends sessions: other passwords, and a second factor that was lost. Sessions and known devices of before are over by that.
     pub credentials: u32,
 }
 
@@ -74,6 +79,18 @@ pub struct Person {
     /// The plan that is to be ordered once the address is confirmed; forgotten then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted_plan: Option<Code>,
+    /// Addresses that he had lately, the last one last: they are told of what a thief would hide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_emails: Vec<EmailOfBefore>,
+}
+
+/// An address that somebody had.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailOfBefore {
+    /// The address, its domain in ASCII.
+    pub email: String,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 impl Person {
@@ -86,6 +103,34 @@ impl Person {
             email: &self.email,
             mobile: self.mobile.as_deref(),
         }
+    }
+
+    /// The same with another address; the present one is among those of before for a while.
+    #[must_use]
+    pub fn with_email(mut self, email: String, now: Timestamp) -> Self {
+        let until = now;
+        let former = std::mem::replace(&mut self.email, email);
+        self.former_emails
+            .retain(|it| it.email != former && it.is_told(now));
+        let email = former;
+        self.former_emails.push(EmailOfBefore { email, until });
+        let surplus = self.former_emails.len().saturating_sub(FORMER_EMAILS_MAX);
+        self.former_emails.drain(..surplus);
+        self
+    }
+
+    /// The present address, and those of before that are still told, the last one first; each once.
+    #[must_use]
+    pub fn addresses(&self, now: Timestamp) -> Vec<String> {
+        let former = self.former_emails.iter().rev().filter(|it| it.is_told(now));
+        let former = former.map(|it| &it.email).filter(|it| **it != self.email);
+        [&self.email].into_iter().chain(former).cloned().collect()
+    }
+}
+
+impl EmailOfBefore {
+    fn is_told(&self, now: Timestamp) -> bool {
+        now.since(self.until) < FORMER_EMAIL_TOLD
     }
 }
 
@@ -154,6 +199,15 @@ impl Account {
     pub fn with_password(self, person: Sealed<Person>) -> Self {
         Self {
             person: Some(person),
+            credentials: self.credentials.wrapping_add(1),
+            ..self
+        }
+    }
+
+    /// The same with all sessions and known devices of before ended.
+    #[must_use]
+    pub fn with_sessions_ended(self) -> Self {
+        Self {
             credentials: self.credentials.wrapping_add(1),
             ..self
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! (made, by a proven owner) --> live --(its days are over)--> expired
-//! live --(a restore)--> off --(put on again, by a proven owner)--> live
+//! live --(a restore, or a lost second factor is switched off)--> off --(put on again, by a proven owner)--> live
 //! any --(ended by its owner, or the account is erased)--> gone
 //! ```
 //!
@@ -48,7 +48,7 @@ pub struct ApiToken {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// The epoch of the store in which it was made or put on again.
+    /// The epoch of the store in which it was made or put on again; none of any store once it was switched off.
     pub epoch: u64,
 }
 
@@ -86,7 +86,20 @@ impl ApiToken {
     }
 }
 
+/// An epoch that no store has.
+const NO_EPOCH: u64 = 0;
+
 impl ApiTokens {
+    /// The same switched off, until each is put on again.
+    #[must_use]
+    pub fn off(self) -> Self {
+        let off = self.0.into_iter().map(|token| ApiToken {
+            epoch: NO_EPOCH,
+            ..token
+        });
+        Self(off.collect())
+    }
+
     /// The one with this secret, if it is taken.
     #[must_use]
     pub fn live(&self, secret: &str, now: Timestamp, epoch: u64) -> Option<&ApiToken> {

@@ -176,6 +176,7 @@ mod tests {
             time_zone: None,
             signed_up_from: String::new(),
             wanted_plan: None,
+            former_emails: Vec::new(),
         }
     }
 

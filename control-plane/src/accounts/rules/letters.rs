@@ -5,6 +5,7 @@ use innkeeper_wire::time::Timestamp;
 use crate::mails::rules::{Letter, Reader, SignInPlace, Stationery};
 
 mod approval;
+mod lost_factor;
 mod profile;
 mod recovery;
 mod second_factor;
@@ -12,6 +13,7 @@ mod suspension;
 mod tokens;
 
 pub use self::approval::{approval_awaited, approved, rejected};
+pub use self::lost_factor::{lost_factor_asked, lost_factor_kept, lost_factor_off};
 pub use self::profile::{confirm_new_email, email_changed, mobile_changed};
 pub use self::recovery::{login_ids, password_changed, password_reset, password_reset_again};
 pub use self::second_factor::{

@@ -9,6 +9,7 @@ pub mod consent;
 pub mod directory;
 pub mod email_change;
 pub mod letters;
+pub mod lost_factor;
 pub mod mailbox;
 pub mod mobile;
 pub mod names;

@@ -50,7 +50,8 @@ pub struct Decision {
 
 /// Whether the staff are told by mail.
 const fn is_told(kind: MatterKind) -> bool {
-    matches!(kind.urgency(), Urgency::Now) || matches!(kind, MatterKind::AccountWaits)
+    matches!(kind.urgency(), Urgency::Now)
+        || matches!(kind, MatterKind::AccountWaits | MatterKind::FactorWaits)
 }
 
 /// Under which name it is kept.
@@ -148,10 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_urgent_is_told_and_what_waits_to_be_approved() {
+    fn what_is_urgent_is_told_and_what_waits_for_a_decision() {
         for kind in MatterKind::ALL {
             let told = turn(&mut BTreeMap::new(), &[matter(*kind, Some("h1"))], at(0));
-            let expected = kind.urgency() == Urgency::Now || *kind == MatterKind::AccountWaits;
+            let waits = [MatterKind::AccountWaits, MatterKind::FactorWaits];
+            let expected = kind.urgency() == Urgency::Now || waits.contains(kind);
             assert_eq!(!told.is_empty(), expected, "{kind:?}");
         }
     }

@@ -145,6 +145,8 @@ fn act(visit: &Visit, act: ActLine) -> Act {
             language::say_with(visit.locale, "deed-suspended", "cause", &cause)
         }
         Deed::Resumed => visit.say("deed-resumed"),
+        Deed::LostFactorConfirmed => visit.say("deed-lost-factor-confirmed"),
+        Deed::LostFactorRejected => visit.say("deed-lost-factor-rejected"),
         Deed::QuotaChanged { before, after } => {
             let change = format!("{before} → {after}");
             language::say_with(visit.locale, "deed-quota-changed", "change", &change)

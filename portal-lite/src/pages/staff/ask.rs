@@ -32,6 +32,7 @@ use super::{
     REASON,
     deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What},
     hosts::host_of,
+    lost_factor,
     subject::{Subject, subject},
 };
 use crate::{
@@ -62,7 +63,7 @@ struct Ask {
 }
 
 /// Why something was not done.
-enum Undone {
+pub(super) enum Undone {
     /// The form is shown again.
     Complaint(Box<Response>),
     /// The API has refused.
@@ -199,6 +200,10 @@ async fn carry_out(
             let why = why(visit, fields)?;
             visit.ask(DropMail::at_with(id(about)?, why)).await?;
             Ok(())
+        }
+        What::LostFactor(what) => {
+            let reason = reason_of(visit, fields)?;
+            lost_factor::decide(visit, what, about, fields, reason).await
         }
         What::RetryMails => {
             visit.ask(RetryMails::ask()).await?;
@@ -339,6 +344,7 @@ fn after(what: What, about: &str) -> (String, Notice) {
         What::Server(_) => (format!("/servers/{about}"), Notice::ActionAccepted),
         What::Host(_) => (format!("/hosts/{about}"), Notice::StaffDone),
         What::RetryOrder => ("/orders".to_owned(), Notice::StaffDone),
+        What::LostFactor(_) => (lost_factor::TABLE.path.to_owned(), Notice::StaffDone),
         What::RetryMail | What::DropMail | What::RetryMails => {
             ("/mails".to_owned(), Notice::StaffDone)
         }

@@ -14,7 +14,7 @@ use innkeeper_wire::{
     staff::Role,
 };
 
-use super::{deeds, list::Cell};
+use super::{deeds, list::Cell, lost_factor};
 use crate::{
     failure::Failure,
     page::{self, Frame},
@@ -87,6 +87,7 @@ fn mended_at(role: Role, kind: MatterKind, subject: Option<&str>) -> Option<Stri
         }
         MatterKind::OrderFailed => Some("/orders".to_owned()),
         MatterKind::AccountWaits => subject.map(|account| format!("/accounts/{account}")),
+        MatterKind::FactorWaits => Some(lost_factor::TABLE.path.to_owned()),
         MatterKind::MailGivenUp => Some(format!("/mails?state={}", MailState::GivenUp.as_str())),
     }
 }
@@ -116,5 +117,6 @@ fn matter_key(kind: MatterKind) -> &'static str {
         MatterKind::CapacityDoubted => "matter-capacity-doubted",
         MatterKind::Leak => "matter-leak",
         MatterKind::AccountWaits => "matter-account-waits",
+        MatterKind::FactorWaits => "matter-factor-waits",
     }
 }

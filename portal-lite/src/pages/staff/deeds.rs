@@ -6,9 +6,10 @@ use innkeeper_wire::{
         Endpoint as _, Who,
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
-            CordonHost, DeleteAnyServer, DropMail, EraseAccount, MailConfirmation, RejectAccount,
-            ReleaseHost, ResumeAccount, RetryMail, RetryMails, RetryOrder, RevokeHost,
-            SuspendAccount, UncordonHost, UnlockAccount,
+            ConfirmLostFactor, CordonHost, DeleteAnyServer, DropMail, EraseAccount,
+            MailConfirmation, RejectAccount, RejectLostFactor, ReleaseHost, ResumeAccount,
+            RetryMail, RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost,
+            UnlockAccount,
         },
     },
     staff::Role,
@@ -65,6 +66,17 @@ pub enum What {
     DropMail,
     /// All mails that wait are tried at once.
     RetryMails,
+    /// It is decided whether somebody has lost his second factor.
+    LostFactor(OnFactor),
+}
+
+/// What is decided about a second factor that somebody says to have lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFactor {
+    /// It is he who says so.
+    Confirm,
+    /// It may be somebody else.
+    Reject,
 }
 
 /// What is done to an account.
@@ -184,6 +196,8 @@ pub(super) const SERVERS: Field = Field {
     words: "staff-quota",
     ..Field::TEXT
 };
+/// When the request was made that is shown: a later one of the same account is another.
+pub(super) const REQUESTED_AT: Field = Field::hidden("requested_at");
 
 /// Lifts what wrong passwords and codes have locked.
 pub const UNLOCK: StaffDeed = StaffDeed {
@@ -384,6 +398,26 @@ pub const RETRY_MAILS: StaffDeed = StaffDeed {
     form: &[],
     who: RetryMails::ROW.who,
     loss: Loss::None,
+};
+
+/// Confirms that somebody has lost his second factor.
+pub const CONFIRM_FACTOR: StaffDeed = StaffDeed {
+    what: What::LostFactor(OnFactor::Confirm),
+    code: "confirm",
+    title: "staff-factor-confirm",
+    lead: "staff-factor-confirm-lead",
+    form: &[REQUESTED_AT, REASON],
+    who: ConfirmLostFactor::ROW.who,
+    loss: Loss::None,
+};
+/// Rejects that.
+pub const REJECT_FACTOR: StaffDeed = StaffDeed {
+    what: What::LostFactor(OnFactor::Reject),
+    code: "reject",
+    title: "staff-factor-reject",
+    lead: "staff-factor-reject-lead",
+    who: RejectLostFactor::ROW.who,
+    ..CONFIRM_FACTOR
 };
 
 /// Gives a host no new servers.

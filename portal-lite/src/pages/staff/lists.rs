@@ -25,6 +25,7 @@ use super::{
     deeds::{self, Button, StaffDeed},
     hosts,
     list::{self, Asked, Cell, Choice, Part, Search, Table, line, plain, sorted},
+    lost_factor,
 };
 use crate::{
     failure::Failure,
@@ -43,6 +44,7 @@ pub(super) enum Which {
     Hosts,
     Orders,
     Mails,
+    LostFactors,
     Audit,
 }
 
@@ -183,6 +185,7 @@ impl Which {
             Self::Hosts => HOSTS,
             Self::Orders => ORDERS,
             Self::Mails => MAILS,
+            Self::LostFactors => lost_factor::TABLE,
             Self::Audit => AUDIT,
         }
     }
@@ -214,6 +217,14 @@ pub async fn mails(Member(visit): Member, Query(asked): Query<Asked>) -> Result<
     list::answer(visit, Which::Mails, asked).await
 }
 
+/// `GET /lost-factors`
+pub async fn lost_factors(
+    Member(visit): Member,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failure> {
+    list::answer(visit, Which::LostFactors, asked).await
+}
+
 /// `GET /audit`
 pub async fn audit(Member(visit): Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
     list::answer(visit, Which::Audit, asked).await
@@ -238,6 +249,7 @@ pub(super) async fn part(
         Which::Hosts => hosts_part(visit, asked, limit).await,
         Which::Orders => orders_part(visit, asked, limit, role).await,
         Which::Mails => mails_part(visit, asked, limit, role).await,
+        Which::LostFactors => lost_factor::part(visit, role).await,
         Which::Audit => audit_part(visit, asked, limit).await,
     }
 }
@@ -261,7 +273,7 @@ pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
             .iter()
             .map(|state| choice(state.as_str(), mail_key(*state)))
             .collect(),
-        Which::Accounts | Which::Orders | Which::Audit => Vec::new(),
+        Which::Accounts | Which::Orders | Which::LostFactors | Which::Audit => Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod enrol;
 pub mod hosts;
 mod list;
 pub mod lists;
+mod lost_factor;
 pub mod server;
 pub mod sign_in;
 mod subject;

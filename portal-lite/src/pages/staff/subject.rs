@@ -13,6 +13,7 @@ use innkeeper_wire::{
 use super::{
     deeds::{OnAccount, OnHost, SERVERS, StaffDeed, What},
     hosts::host_of,
+    lost_factor,
 };
 use crate::{failure::Failure, fields::Fields, language, pages::id, visit::Visit, words};
 
@@ -55,6 +56,7 @@ pub(super) async fn subject(
             let mail: MailId = id(about)?;
             Ok(of_list("/mails", "nav-mails", mail.to_string()))
         }
+        What::LostFactor(_) => lost_factor::subject(visit, about).await,
         What::RetryMails => Ok(of_list("/mails", "nav-mails", String::new())),
     }
 }

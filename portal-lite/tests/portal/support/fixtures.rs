@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use innkeeper_wire::{
     api::{
-        ApiToken, Availability, Catalogue, Image, Installation, Locale, Me, NewApiToken, Offered,
-        Order, OrderState, Plan, Quote, RecoveryCodes, Scope, SecondFactor, SecondFactorSecret,
-        Server, ServerAction, ServerState, Session, SessionAnswer, SignupAnswer, Site,
-        Specification, SshKey, TokenState,
+        ApiToken, Availability, Catalogue, Image, Installation, Locale, LostFactor, Me,
+        NewApiToken, Offered, Order, OrderState, Plan, Quote, RecoveryCodes, Scope, SecondFactor,
+        SecondFactorSecret, Server, ServerAction, ServerState, Session, SessionAnswer,
+        SignupAnswer, Site, Specification, SshKey, TokenState,
     },
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
@@ -91,6 +91,15 @@ pub(crate) fn sign_up_texts(query: &str) -> SignUpTexts {
             lang: Some(Locale::En),
             text: "Whoever uses the data of others is punished.".to_owned(),
         }),
+    }
+}
+
+/// What is asked for after the second factor was lost.
+pub(crate) fn lost_factor() -> LostFactor {
+    LostFactor {
+        requested_at: time("2026-11-21T12:00:00Z"),
+        off_from: time("2026-11-24T12:00:00Z"),
+        expires_at: time("2026-12-05T12:00:00Z"),
     }
 }
 

@@ -181,6 +181,8 @@ async fn answer(State(stub): State<Arc<Stub>>, request: Request) -> Response {
             | "POST /email-changes"
             | "POST /sessions"
             | "POST /sessions/second-factor"
+            | "POST /sessions/lost-factor"
+            | "POST /lost-factor-cancellations"
     );
     let bearer = parts
         .headers
@@ -220,6 +222,8 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("POST", ["sessions"] | ["sessions", "second-factor"]) => {
             json(201, &fixtures::session(TOKEN))
         }
+        ("POST", ["sessions", "lost-factor"]) => json(201, &fixtures::lost_factor()),
+        ("POST", ["lost-factor-cancellations"]) => StatusCode::NO_CONTENT.into_response(),
         ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "sessions"]) => json(200, &all(&fixtures::sessions())),
         ("DELETE", ["me", "sessions", ..]) | ("POST", ["sessions", "current", "proofs"]) => {
@@ -436,7 +440,9 @@ pub(crate) fn address(row: &Row) -> String {
     let path = row.path.replace("{id}", id.map_or("", |(_, id)| id));
     let path = path.replace("{action}", "power_off");
     match row.path {
-        "/confirm" | "/confirm-email" | "/reset-password" => format!("{path}?token=t"),
+        "/confirm" | "/confirm-email" | "/reset-password" | "/cancel-lost-factor" => {
+            format!("{path}?token=t")
+        }
         // With all fields that there are.
         "/sign-up" => "/sign-up?kind=corporate".to_owned(),
         "/servers/new/confirm" => {

@@ -66,22 +66,20 @@ pub fn email_changed(
             "The e-mail address of your account was changed: mails go to another one from now on."
                 .to_owned(),
             place.clone(),
-            "If it was you, there is nothing to do. This is the last mail to this address."
-                .to_owned(),
+            "If it was you, there is nothing to do.".to_owned(),
             format!("If it was not you, write to {support} at once."),
         ],
         [
             "계정의 이메일 주소가 변경되었습니다. 앞으로는 새 주소로 메일을 보내 드립니다."
                 .to_owned(),
             place.clone(),
-            "본인이 변경했다면 따로 하실 일은 없습니다. 이 주소로 보내는 마지막 메일입니다."
-                .to_owned(),
+            "본인이 변경했다면 따로 하실 일은 없습니다.".to_owned(),
             format!("본인이 아니라면 바로 {support}(으)로 알려 주세요."),
         ],
         [
             "您帳號的電子郵件地址已變更，今後信件將寄至新的地址。".to_owned(),
             place,
-            "若是您本人，無須處理。這是寄至此地址的最後一封信。".to_owned(),
+            "若是您本人，無須處理。".to_owned(),
             format!("若不是您本人，請立即聯絡 {support}。"),
         ],
     );
