@@ -83,6 +83,8 @@ pub fn router(context: AdminContext) -> Router {
         .serve(hosts::accept_capacity)
         .serve(hosts::cordon)
         .serve(hosts::uncordon)
+        .serve(hosts::loss::lose)
+        .serve(hosts::loss::confirm_fencing)
         .serve(servers::list)
         .serve(servers::get)
         .serve(servers::act)

@@ -7,20 +7,19 @@ use innkeeper_control_plane::{admin::Printed, maintenance::trail::LISTED_MAX};
 use innkeeper_wire::{
     api::{ServerOrder, ServerState},
     id::{AccountId, Code, HostId, MailId, OrderId, ServerId},
-    operator::{
-        hosts::{HostListQuery, HostOrder, HostStatus},
-        mails::MailState,
-        reason::Reason,
-        servers::AllServersQuery,
-    },
+    operator::{mails::MailState, reason::Reason, servers::AllServersQuery},
     staff::Role,
     time::Timestamp,
 };
 use serde::de::DeserializeOwned;
 
 mod accounts;
+mod hosts;
 
-pub(crate) use self::accounts::{AccountCommand, LostFactorCommand};
+pub(crate) use self::{
+    accounts::{AccountCommand, LostFactorCommand},
+    hosts::HostCommand,
+};
 
 const DEFAULT_CONFIG: &str = "/etc/innkeeper/control-plane.toml";
 
@@ -322,61 +321,6 @@ pub(crate) enum RecoveryCommand {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum HostCommand {
-    /// Prints the line with which a host joins: one use, ten minutes.
-    Invite {
-        /// The host's name.
-        name: String,
-        /// Code of the site where it stands.
-        #[arg(long)]
-        site: String,
-    },
-    /// Lists hosts: how each is and since when, its servers and the memory that is left, and what is wrong with it.
-    List {
-        #[command(flatten)]
-        wanted: HostsWanted,
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Gives a host no new servers. What is on it stays as it is.
-    Cordon {
-        /// The host's name.
-        name: String,
-        /// Why: for whoever looks at it later.
-        #[arg(long)]
-        reason: Reason,
-    },
-    /// Gives a host new servers again.
-    Uncordon {
-        /// The host's name.
-        name: String,
-        /// Why: for whoever looks at it later.
-        #[arg(long)]
-        reason: Reason,
-    },
-    /// Serves a quarantined host again. Before, make sure that one machine alone has its identity.
-    Release {
-        /// The host's name.
-        name: String,
-    },
-    /// Has a host count with all that it says that it has. One that has grown by more than a quarter of what was
-    /// confirmed of it counts as before until then; `host list` tells which.
-    AcceptCapacity {
-        /// The host's name.
-        name: String,
-    },
-    /// No longer honours a host's certificate, for good. Its servers go on running, and nobody can manage them any
-    /// more: says which, and asks first.
-    Revoke {
-        /// The host's name.
-        name: String,
-        /// Does it without asking.
-        #[arg(long)]
-        confirm: bool,
-    },
-}
-
-#[derive(Subcommand)]
 pub(crate) enum OrderCommand {
     /// Lists orders that failed, the last one first: whose each was, on which host, why, and as which it was placed once
     /// more.
@@ -507,46 +451,6 @@ impl From<Form> for Printed {
             Form { csv: true, .. } => Self::Csv,
             Form { json: true, .. } => Self::Json,
             Form { .. } => Self::Table,
-        }
-    }
-}
-
-/// Which hosts are listed, and in which order.
-#[derive(clap::Args)]
-pub(crate) struct HostsWanted {
-    /// Only those whose name contains this, or whose id begins with it.
-    #[arg(long)]
-    q: Option<String>,
-    /// Only those of this site.
-    #[arg(long)]
-    site: Option<Code>,
-    /// Only those in this state, such as `silent`.
-    #[arg(long, value_parser = code::<HostStatus>)]
-    state: Option<HostStatus>,
-    /// Only those that take no new servers (`true`), or only those that do (`false`).
-    #[arg(long)]
-    cordoned: Option<bool>,
-    /// By `name`, `name-down`, `state`, `free` memory, `servers` or the end of the `certificate`.
-    #[arg(long, value_parser = code::<HostOrder>)]
-    sort: Option<HostOrder>,
-}
-
-impl From<HostsWanted> for HostListQuery {
-    fn from(wanted: HostsWanted) -> Self {
-        let HostsWanted {
-            q,
-            site,
-            state,
-            cordoned,
-            sort,
-        } = wanted;
-        Self {
-            q,
-            site,
-            state,
-            cordoned,
-            sort,
-            ..Self::default()
         }
     }
 }

@@ -111,7 +111,7 @@ fn of_installation(facts: &Facts) -> Vec<Matter> {
     matters
 }
 
-/// Of a revoked host nothing needs anybody.
+/// Of a revoked host nothing needs anybody; of a lost one, that it is fenced and stays away.
 fn of_host(host: &HostLine, now: Timestamp) -> Vec<Matter> {
     let mut matters = Vec::new();
     let mut say = |kind, since, detail: Option<String>| {
@@ -119,6 +119,15 @@ fn of_host(host: &HostLine, now: Timestamp) -> Vec<Matter> {
     };
     match host.condition {
         Condition::Revoked { .. } => return matters,
+        Condition::Lost { since, asked_at } => {
+            if asked_at.is_some() {
+                say(MatterKind::HostReturned, asked_at, None);
+            }
+            if host.lost.as_ref().is_some_and(|loss| loss.fenced.is_none()) {
+                say(MatterKind::HostUnfenced, Some(since), None);
+            }
+            return matters;
+        }
         Condition::Silent { since, started_at } => {
             say(MatterKind::HostSilent, since.or(Some(started_at)), None);
         }
@@ -214,6 +223,7 @@ mod tests {
             strangers: vec![],
             leaked_addresses: vec![],
             accusation: None,
+            lost: None,
         }
     }
 

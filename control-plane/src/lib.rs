@@ -17,6 +17,7 @@ pub mod authority;
 pub mod billing;
 pub mod blobs;
 pub mod catalogue;
+pub mod closing;
 pub mod config;
 pub mod continuity;
 pub mod credentials;

@@ -19,7 +19,11 @@ use innkeeper_control_plane::{
         ask, attention,
         authority::{status_by_command, take_by_command},
         duties,
-        hosts::{accept_capacity_by_command, list_by_command, revoke_by_command},
+        hosts::{
+            accept_capacity_by_command, list_by_command,
+            loss::{Fenced, fence_by_command, lose_by_command},
+            revoke_by_command,
+        },
         lost_factor, mails, orders,
         recovery::RecoveryView,
         servers, staff,
@@ -438,6 +442,21 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
         HostCommand::Revoke { name, confirm } => {
             print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)
         }
+        HostCommand::Lost {
+            name,
+            reason,
+            fenced,
+            confirm,
+        } => {
+            let fenced = if fenced { Fenced::Yes } else { Fenced::No };
+            let confirmed = confirmed(confirm);
+            print(&lose_by_command(socket, &name, reason, fenced, confirmed).await?)
+        }
+        HostCommand::Fenced {
+            name,
+            reason,
+            confirm,
+        } => print(&fence_by_command(socket, &name, reason, confirmed(confirm)).await?),
     }
 }
 

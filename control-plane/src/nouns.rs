@@ -9,6 +9,7 @@ use crate::{
     addresses::{self, Addresses, rules::pools::Pool},
     billing::{self, Billing},
     catalogue::Catalogue,
+    closing::Closing,
     continuity::{self, Continuity, witnesses::WitnessKey},
     hosts::{self, Hosts, rules::placement::Overcommit},
     intake::Intake,
@@ -115,6 +116,8 @@ pub struct Wired {
     pub orders: Orders,
     /// Restores, witnesses, the authority's roll-over.
     pub continuity: Continuity,
+    /// What ends several nouns' things at once.
+    pub closing: Closing,
     /// Reports of hosts.
     pub intake: Intake,
 }
@@ -174,6 +177,7 @@ impl Nouns {
             servers.clone(),
             settings.witness_key.clone(),
         );
+        let closing = Closing::new(ctx.clone(), hosts.clone(), servers.clone());
         let intake = Intake::new(
             ctx.clone(),
             hosts.clone(),
@@ -192,6 +196,7 @@ impl Nouns {
             servers,
             orders,
             continuity,
+            closing,
             intake,
         };
         nouns.load();

@@ -39,6 +39,7 @@ use crate::{
     authority::{Authority, CertificateRenewal},
     blobs::{Blobs, ImportError, import_all},
     catalogue::{Catalogue, Image},
+    closing::duties::LostHosts,
     config::Config,
     continuity::witnesses::WitnessKey,
     kernel::{
@@ -200,6 +201,7 @@ fn duties(
             "unseen_servers",
             UnseenServers::new(nouns.servers.clone()),
         ),
+        Duty::every(minute, "lost_hosts", LostHosts(nouns.closing.clone())),
         Duty::every(minute, "staff_alerts", alerts),
         Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))
             .woken_by(accounts.watch_suspensions()),

@@ -42,7 +42,7 @@ const LAYERS: [&[&str]; 19] = [
     &["billing", "hosts"],
     &["servers"],
     &["orders"],
-    &["in_use", "continuity"],
+    &["in_use", "continuity", "closing"],
     &["intake"],
     &["nouns", "witness_key"],
     &["known", "golden"],

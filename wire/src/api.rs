@@ -37,8 +37,8 @@ pub use self::{
         SecondFactorSecret, SecondFactorStart,
     },
     servers::{
-        OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery, ServerOrder,
-        ServerState,
+        EndCause, OutageCause, Server, ServerAction, ServerActionRequest, ServerListQuery,
+        ServerOrder, ServerState,
     },
     sessions::{CLIENT_LENGTH_MAX, PROOF_VALID_S, ProofRequest, Session},
     suspension::{Suspension, SuspensionKind},

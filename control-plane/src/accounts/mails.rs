@@ -130,6 +130,7 @@ impl Accounts {
             | MailContent::ServerReady { .. }
             | MailContent::CreateFailed { .. }
             | MailContent::ServerDeleted { .. }
+            | MailContent::ServerLost { .. }
             | MailContent::NewSignIn { .. }
             | MailContent::SignInLocked { .. }
             | MailContent::PasswordChanged { .. }

@@ -17,7 +17,7 @@ use innkeeper_wire::{
     id::HostId,
     operator::{
         StrandedAnswer,
-        hosts::{Condition, Cordon, HostLine, HostListQuery, HostOrder, LeakedAddress},
+        hosts::{Condition, Cordon, HostLine, HostListQuery, HostOrder, LeakedAddress, Loss},
     },
     size::Bytes,
 };
@@ -35,6 +35,8 @@ use crate::{
     kernel::{Error, listing::page_behind},
     nouns::Nouns,
 };
+
+pub mod loss;
 
 fn line(overview: HostOverview, standing: Standing, nouns: &Nouns) -> HostLine {
     let claims_more = overview.claims_more();
@@ -61,6 +63,7 @@ fn line(overview: HostOverview, standing: Standing, nouns: &Nouns) -> HostLine {
             _ => None,
         },
         cordon: host.cordon,
+        lost: host.loss,
         servers: reserved.servers,
         agent_version,
         last_heard,
@@ -148,7 +151,11 @@ pub(super) async fn stranded(
     _: Viewer,
     ask: Ask<GetStranded>,
 ) -> Result<StrandedAnswer, Refused> {
-    let host = host_named(&context.nouns, &ask.path)?;
+    let host = match context.nouns.hosts.by_name(&ask.path)? {
+        Some(host) => host,
+        // One that was revoked can be lost.
+        None => loss::host_meant(&context.nouns, &ask.path)?,
+    };
     let stranded = context.nouns.servers.stranded_by(host)?;
     Ok(StrandedAnswer {
         servers: stranded.servers,
@@ -248,6 +255,13 @@ fn table(hosts: &[HostLine]) -> String {
         if let Some(Cordon { since, reason }) = &host.cordon {
             say(format!("takes no new servers since {since}: {reason}"));
         }
+        if let Some(Loss { reason, fenced, .. }) = &host.lost {
+            let its = match fenced {
+                Some(fencing) => format!("fenced at {}: {}", fencing.at, fencing.reason),
+                None => format!("its addresses are kept until `host fenced {name}`"),
+            };
+            say(format!("lost: {reason}; {its}"));
+        }
         if let Some(why) = &host.quarantine {
             say(format!("quarantined: {why}"));
         }
@@ -316,7 +330,7 @@ pub async fn revoke_by_command(
 ) -> anyhow::Result<String> {
     let stranded = ask(socket, GetStranded::at(name.to_owned())).await?;
     let text = describe(name, &stranded);
-    if confirmed == Confirmed::No && !agreed(&text, name)? {
+    if confirmed == Confirmed::No && !agreed(&text, "revoke it", name)? {
         bail!("{text}Nothing was done. To do it, repeat the command with --confirm.");
     }
     ask(socket, RevokeHost::at(name.to_owned())).await?;
@@ -324,12 +338,12 @@ pub async fn revoke_by_command(
 }
 
 /// Asks whoever sits at the terminal; nobody agrees where there is none.
-fn agreed(text: &str, name: &str) -> anyhow::Result<bool> {
+fn agreed(text: &str, deed: &str, name: &str) -> anyhow::Result<bool> {
     use std::io::{self, BufRead as _, Write as _};
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
-    write!(io::stderr(), "{text}Type the host's name to revoke it: ").context("ask")?;
+    write!(io::stderr(), "{text}Type the host's name to {deed}: ").context("ask")?;
     let mut answer = String::new();
     io::stdin()
         .lock()
@@ -340,9 +354,7 @@ fn agreed(text: &str, name: &str) -> anyhow::Result<bool> {
 
 fn describe(name: &str, stranded: &StrandedAnswer) -> String {
     let StrandedAnswer {
-        servers,
-        accounts,
-        named,
+        servers, accounts, ..
     } = stranded;
     let mut text = format!(
         "Revoking {name} can't be undone: it must join anew, as another host. It strands {servers} servers of {accounts} accounts"
@@ -351,6 +363,13 @@ fn describe(name: &str, stranded: &StrandedAnswer) -> String {
         return text + ".\n";
     }
     text += ": they go on running, and nobody can manage, move or delete them any more:\n";
+    text + &names(stranded)
+}
+
+/// The first servers of a host, a line each.
+fn names(stranded: &StrandedAnswer) -> String {
+    let StrandedAnswer { servers, named, .. } = stranded;
+    let mut text = String::new();
     for (id, server) in named {
         writeln!(text, "  {id} {server}").expect("text takes anything");
     }
@@ -392,6 +411,7 @@ mod tests {
             strangers: vec![],
             leaked_addresses: vec![],
             accusation: None,
+            lost: None,
         }
     }
 

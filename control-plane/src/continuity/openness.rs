@@ -68,13 +68,14 @@ impl Openness {
         if let Phase::OpenWithout(without) = &phase {
             for host in without {
                 let found = self.ctx.read::<Host>(host)?;
-                left_behind.extend(found.map(|found| (found.site, found.state)));
+                let awaited = found.filter(Host::may_use_addresses);
+                left_behind.extend(awaited.map(|found| found.site));
             }
         }
         let unrecorded = self.ctx.list_all::<Unrecorded>(None, UNRECORDED_MAX)?;
         let giving = Giving::new(
             opened.map(|opened| opened.finished_at),
-            left_behind.iter().map(|(site, state)| (site, *state)),
+            left_behind.iter(),
             unrecorded.iter().map(|(_, record)| &record.value),
         );
         Ok((phase, giving))

@@ -273,10 +273,10 @@ impl Continuity {
         }
     }
 
-    /// Whether nobody listens to a host any more: it was revoked, or dismissed.
+    /// Whether a host is out of the way: it was revoked, lost and fenced, or dismissed.
     pub(super) fn is_out(&self, host: HostId) -> Result<bool, Error> {
         Ok(match self.hosts.find(host)? {
-            Some(found) => found.state == HostState::Revoked,
+            Some(found) => !found.may_use_addresses(),
             None => self.openness.is_dismissed(host)?,
         })
     }
@@ -310,6 +310,7 @@ impl Continuity {
                 capacity: None,
                 changed_at: None,
                 confirmed: None,
+                loss: None,
                 cordon: None,
                 joined_at: innkeeper_wire::id::made_at(id.uuid()).unwrap_or(tx.now()),
             };

@@ -84,6 +84,7 @@ impl Hosts {
                 changed_at: None,
                 cordon: None,
                 confirmed: None,
+                loss: None,
             };
             let used = Invitation {
                 used_by: Some(host),
@@ -172,12 +173,11 @@ impl Hosts {
         let decide = |tx: &mut Tx<'_>| {
             let counted_at = self.known_version(host)?;
             let found = tx.get::<Host>(&host)?.ok_or(Error::NotFound)?;
-            if let Some(claim) = tx.get::<HostNameClaim>(&found.name)?
-                && claim.host == host
-            {
-                tx.remove::<HostNameClaim>(&found.name)?;
+            if found.loss.is_some() {
+                let detail = format!("{} is lost: `host fenced` frees what it had", found.name);
+                return Err(Error::OperatorRefused(detail));
             }
-            self.addresses.release_of_host(tx, host)?;
+            self.give_back_its_own(tx, &found)?;
             // An address that was claimed for it a moment ago is released with the others.
             tx.require_version::<Host>(&host, counted_at)?;
             if found.state == HostState::Revoked {
@@ -191,10 +191,25 @@ impl Hosts {
             tx.put(&host, &revoked)
         };
         self.ctx.commit(by, &cause, decide).await?;
+        self.part_from(host);
+        Ok(())
+    }
+
+    /// The name of a host and the addresses that it has itself, for others.
+    pub(super) fn give_back_its_own(&self, tx: &mut Tx<'_>, host: &Host) -> Result<(), Error> {
+        if let Some(claim) = tx.get::<HostNameClaim>(&host.name)?
+            && claim.host == host.id
+        {
+            tx.remove::<HostNameClaim>(&host.name)?;
+        }
+        self.addresses.release_of_host(tx, host.id)
+    }
+
+    /// Ends what is open with a host that is refused from now on.
+    pub(super) fn part_from(&self, host: HostId) {
         self.links.close(host);
         self.presence.forget(host);
         self.sessions.forget(host);
-        Ok(())
     }
 
     /// Keeps the addresses from servers that a host was heard from, or says that it has, should pools have them. It may
@@ -244,7 +259,7 @@ impl Hosts {
 
 impl Hosts {
     /// The version of a host's record that the mirrors know, with all addresses that were claimed for it until then.
-    fn known_version(&self, host: HostId) -> Result<Option<u64>, Error> {
+    pub(super) fn known_version(&self, host: HostId) -> Result<Option<u64>, Error> {
         if self.mirror.version_of(host).is_none() {
             // It could not be read at the start.
             self.addresses.load()?;

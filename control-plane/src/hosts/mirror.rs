@@ -240,6 +240,7 @@ mod tests {
             changed_at: None,
             cordon: None,
             confirmed: None,
+            loss: None,
         }
     }
 

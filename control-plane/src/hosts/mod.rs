@@ -5,6 +5,8 @@
 //! invited -> active <-> quarantined
 //!              |             |
 //!              +-> revoked <-+
+//!                     |
+//!                     +-> lost -> fenced      (lost: also from active, when it is not heard of)
 //! ```
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ mod capacity;
 mod cordon;
 mod joining;
 pub mod links;
+mod loss;
 mod mirror;
 pub mod presence;
 pub(crate) mod records;
@@ -129,6 +132,9 @@ impl Hosts {
     /// Whether a host may talk to us: asked on every request, and again before a parked one is answered.
     pub fn check(&self, host: HostId) -> Result<Host, Error> {
         let found = self.ctx.read::<Host>(&host)?;
+        if let Some(HostState::Revoked) = found.as_ref().map(|found| found.state) {
+            self.presence.note_refused(host, self.ctx.now());
+        }
         self.checked(host, found)
     }
 

@@ -172,6 +172,8 @@ pub struct Presence {
     hosts: RwLock<HashMap<HostId, Heard>>,
     /// When the certificates end that hosts used last.
     certificates: RwLock<HashMap<HostId, Timestamp>>,
+    /// When revoked hosts asked for something last.
+    refused: RwLock<HashMap<HostId, Timestamp>>,
 }
 
 impl Presence {
@@ -180,6 +182,7 @@ impl Presence {
             started_at,
             hosts: RwLock::default(),
             certificates: RwLock::default(),
+            refused: RwLock::default(),
         }
     }
 
@@ -255,12 +258,31 @@ impl Presence {
         condition(&Known {
             state: host.state,
             changed_at: host.changed_at,
+            lost_since: host.loss.as_ref().map(|loss| loss.since),
+            asked_at: self.refused_at(host.id),
             joined_at: host.joined_at,
             has_reported: host.capacity.is_some(),
             report,
             started_at: self.started_at,
             is_starting: is_near(self.started_at, now),
         })
+    }
+
+    /// Takes note that a revoked host asks for something.
+    pub(crate) fn note_refused(&self, host: HostId, now: Timestamp) {
+        let mut refused = self.refused.write().expect("no holder of this lock panics");
+        refused.insert(host, now);
+    }
+
+    /// When a revoked host asked for something last, since the start.
+    pub(crate) fn refused_at(&self, host: HostId) -> Option<Timestamp> {
+        let refused = self.refused.read().expect("no holder of this lock panics");
+        refused.get(&host).copied()
+    }
+
+    /// When this control plane was started, from which on hosts are heard.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 
     /// Takes note of the end of the certificate that a host uses now.

@@ -12,8 +12,8 @@ use crate::{
 };
 
 records! {
-    // Version 3 may say that it is cordoned, which a program of before would not heed.
-    Host, at "hst/" by HostId, version 3, from 2 => Host;
+    // Version 3 may say that it is cordoned, version 4 that it is lost, which a program of before would not heed.
+    Host, at "hst/" by HostId, version 4, from 2 => Host, from 3 => Host;
     HostNameClaim, at "hstname/" by String, version 2;
     // By the hash of its token.
     Invitation, at "inv/" by String, version 2;

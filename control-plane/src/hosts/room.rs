@@ -195,6 +195,7 @@ mod tests {
             joined_at: NOW,
             changed_at: None,
             confirmed: None,
+            loss: None,
             cordon: None,
         };
         let entered = commit_once(&store, NOW, Actor::System, "test", |tx| {

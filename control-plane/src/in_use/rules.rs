@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     addresses::rules::pools::{AddressClaim, Pool, Routing, contradiction},
-    hosts::rules::host::{Host, HostState},
+    hosts::rules::host::Host,
     servers::rules::server::{Lifecycle, Server},
 };
 
@@ -66,7 +66,7 @@ impl InUse {
 
     /// Takes in a host. All of these come before the first server.
     pub fn note_host(&mut self, host: &Host) {
-        if host.state == HostState::Revoked {
+        if !host.may_use_addresses() {
             self.revoked.insert(host.id);
             self.claims.retain(|_, claim| {
                 !matches!(
@@ -426,7 +426,7 @@ pub fn check_authority(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::servers::rules::server::any_server;
+    use crate::{hosts::rules::host::HostState, servers::rules::server::any_server};
 
     fn code(text: &str) -> Code {
         text.parse().expect("a code")
@@ -541,6 +541,7 @@ mod tests {
                 changed_at: None,
                 cordon: None,
                 confirmed: None,
+                loss: None,
             });
             in_use.note_server(&server);
             in_use

@@ -8,6 +8,6 @@ use crate::{
 };
 
 records! {
-    // Version 3 has fewer kinds.
-    OutgoingMail, at "mail/" by MailId, version 4, from 2 => OutgoingMailV2, from 3 => OutgoingMail;
+    // Versions 3 and 4 have fewer kinds.
+    OutgoingMail, at "mail/" by MailId, version 5, from 2 => OutgoingMailV2, from 3 => OutgoingMail, from 4 => OutgoingMail;
 }

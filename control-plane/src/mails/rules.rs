@@ -75,6 +75,11 @@ pub enum MailContent {
         /// Which.
         server: ServerId,
     },
+    /// A server was lost with its host.
+    ServerLost {
+        /// Which.
+        server: ServerId,
+    },
     /// An SSH key was added.
     KeyAdded {
         /// Which.
@@ -278,6 +283,7 @@ mail_kinds! {
     ServerReady = "server-ready",
     CreateFailed = "create-failed",
     ServerDeleted = "server-deleted",
+    ServerLost = "server-lost",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",
     SignInLocked = "sign-in-locked",

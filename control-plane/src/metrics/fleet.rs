@@ -115,7 +115,7 @@ impl FleetGauges {
             match host.condition {
                 Condition::Quarantined { .. } => quarantined += 1,
                 // What is left of it says nothing of the installation any more.
-                Condition::Revoked { .. } => continue,
+                Condition::Revoked { .. } | Condition::Lost { .. } => continue,
                 _ => {}
             }
             self.describe(nouns, &host);

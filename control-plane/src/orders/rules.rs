@@ -166,8 +166,8 @@ pub fn progress(
         Lifecycle::Live => OrderState::Provisioning,
         Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } => match why {
             Farewell::Deleted => OrderState::Cancelled,
-            // Of before the reason was kept with the server.
-            Farewell::CreateFailed => OrderState::Failed,
+            // Of before the reason was kept with the server, or its host was lost meanwhile.
+            Farewell::CreateFailed | Farewell::HostLost => OrderState::Failed,
         },
     };
     (state, None)
@@ -403,7 +403,7 @@ mod tests {
 
     #[test]
     fn an_order_is_as_far_as_its_server() {
-        use Farewell::{CreateFailed, Deleted};
+        use Farewell::{CreateFailed, Deleted, HostLost};
         use OrderState::{Cancelled, Completed, Failed, Provisioning};
         let leaving = |why| Lifecycle::Leaving {
             why,
@@ -417,6 +417,8 @@ mod tests {
             (gone(Deleted), Cancelled),
             (leaving(CreateFailed), Failed),
             (gone(CreateFailed), Failed),
+            (leaving(HostLost), Failed),
+            (gone(HostLost), Failed),
         ];
         for (lifecycle, otherwise) in lifecycles {
             for (failure, ready_at, expected) in [
@@ -463,6 +465,7 @@ mod tests {
         Deleted,
         GivenUpUnseen,
         GoneAtRestore,
+        HostLost,
     }
 
     /// The server after an event at its time, and what the order became by it, should it still be provisioning: as orders
@@ -515,6 +518,10 @@ mod tests {
                 (next, Some(OrderState::Cancelled))
             }
             Event::GoneAtRestore => unchanged,
+            Event::HostLost => server.ended_with_host(now).map_or(unchanged, |next| {
+                let never_made = next.farewell() == Some(Farewell::CreateFailed);
+                (next, Some(OrderState::Failed).filter(|_| never_made))
+            }),
         }
     }
 
@@ -522,7 +529,7 @@ mod tests {
     /// event: it never changed again once it was not `provisioning`.
     #[test]
     fn an_order_that_has_left_provisioning_stays_what_it_became() {
-        const EVENTS: [Event; 9] = [
+        const EVENTS: [Event; 10] = [
             Event::Seen(ObservedState::Absent),
             Event::Seen(ObservedState::Running { ready: false }),
             Event::Seen(ObservedState::Running { ready: true }),
@@ -532,6 +539,7 @@ mod tests {
             Event::Deleted,
             Event::GivenUpUnseen,
             Event::GoneAtRestore,
+            Event::HostLost,
         ];
         let first = (any_server(), (OrderState::Provisioning, None));
         let mut histories = vec![first];

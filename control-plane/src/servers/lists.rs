@@ -3,7 +3,7 @@
 use std::{fmt::Display, time::Duration};
 
 use innkeeper_wire::{
-    api::{self, Page, PageInfo, ServerOrder, ServerState},
+    api::{self, EndCause, Page, PageInfo, ServerOrder, ServerState},
     host::ObservedState,
     id::{AccountId, ServerId},
     time::Timestamp,
@@ -13,7 +13,10 @@ use super::Servers;
 use crate::{
     accounts::rules::ssh_key::fingerprint_of,
     kernel::{Caller, Error},
-    servers::rules::{listing, server::Server},
+    servers::rules::{
+        listing,
+        server::{Farewell, Server},
+    },
 };
 
 /// Servers that one answer looks at. It says where to go on when that was not enough to fill it.
@@ -109,6 +112,7 @@ impl Servers {
         let state = server.state(reach);
         let heard = presence.heard(server.host);
         let ended_at = server.ended_at();
+        let is_lost = server.farewell() == Some(Farewell::HostLost);
         let keys = server.ssh_keys.iter();
         let ssh_keys = keys.filter_map(|line| fingerprint_of(line)).collect();
         api::Server {
@@ -148,6 +152,7 @@ impl Servers {
             created_at: server.created_at,
             ready_at: server.ready_at,
             ended_at,
+            end_cause: is_lost.then_some(EndCause::HostLost),
             ssh_keys,
         }
     }

@@ -41,6 +41,9 @@ impl Servers {
             }
             MailContent::ServerDeleted { server } => find(server)?
                 .map(|server| letters::deleted(sheet, &reader, &server, at, self.tombstone_days)),
+            MailContent::ServerLost { server } => {
+                find(server)?.map(|server| letters::lost(sheet, &reader, &server, at))
+            }
             MailContent::StaffAlert { .. }
             | MailContent::LostFactorAsked { .. }
             | MailContent::LostFactorOff

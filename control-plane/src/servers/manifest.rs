@@ -149,6 +149,8 @@ impl Servers {
         let mut digests = BTreeSet::new();
         for name in bound {
             let server = self.ctx.read::<Server>(&name)?;
+            // Those of a lost host are bound to it until it is fenced.
+            let server = server.filter(|server| !server.is_gone());
             digests.extend(server.map(|server| server.image.base.digest));
         }
         Ok(digests)
@@ -156,7 +158,8 @@ impl Servers {
 
     /// What is left alone when a host is revoked.
     pub fn stranded_by(&self, host: HostId) -> Result<Stranded, Error> {
-        let servers = self.on_host(host)?;
+        let mut servers = self.on_host(host)?;
+        servers.retain(|server| !server.is_gone());
         let accounts: BTreeSet<_> = servers.iter().map(|server| server.account).collect();
         let named = servers.iter().take(STRANDED_NAMED_MAX);
         Ok(Stranded {

@@ -31,6 +31,7 @@ pub mod duties;
 mod everybody;
 mod failed_orders;
 mod lists;
+mod lost_hosts;
 mod mails;
 mod manifest;
 mod mirror;

@@ -30,6 +30,10 @@ impl Servers {
             let Some(found) = self.bound_to(tx, host, seen.server)? else {
                 return Ok(None);
             };
+            // Its host was declared lost while it said this.
+            if found.is_gone() {
+                return Ok(None);
+            }
             let observed = found.observe(seen, generation, tx.now());
             let (mut next, milestone) = observed.unwrap_or((found.clone(), None));
             next.note_outage(fault, tx.now());

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{kernel::record::records, servers::rules::server::Server};
 
 records! {
-    Server, at "srv/" by (AccountId, ServerId), version 2;
+    // Version 3 may have ended with its host, which a program of before does not know.
+    Server, at "srv/" by (AccountId, ServerId), version 3, from 2 => Server;
     OnHost, at "onhost/" by (HostId, ServerId), version 2;
     // By the name.
     NameClaim, at "srvname/" by (AccountId, String), version 1;

@@ -190,7 +190,8 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::WrongCodes { .. } => accounts.compose(account, mail),
         MailContent::ServerReady { .. }
         | MailContent::CreateFailed { .. }
-        | MailContent::ServerDeleted { .. } => nouns.servers.compose(account, mail),
+        | MailContent::ServerDeleted { .. }
+        | MailContent::ServerLost { .. } => nouns.servers.compose(account, mail),
         MailContent::StaffAlert { .. } => Ok(None),
     }
 }

@@ -494,6 +494,8 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "release_host" => ("h1", nothing, 400),
         "cordon_host" => ("h1", json!({ "reason": "its disk fails" }), 204),
         "uncordon_host" => ("h1", json!({ "reason": "mended" }), 400),
+        // It is heard of, and not lost.
+        "lose_host" | "confirm_fencing" => ("h1", json!({ "reason": "gone" }), 400),
         "accept_capacity" => ("h1", nothing, 200),
         "list_accounts" => ("", nothing, 200),
         "search_accounts" => ("", json!({ "text": "minji" }), 200),

@@ -13,6 +13,7 @@ mod everybody;
 mod images;
 mod listener;
 mod lost_factor;
+mod lost_hosts;
 mod mails;
 mod members;
 mod metrics;

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use innkeeper_wire::{
     api::{
-        Availability, Catalogue, Offered, Order, OrderState, Plan, Server, ServerAction,
+        Availability, Catalogue, EndCause, Offered, Order, OrderState, Plan, Server, ServerAction,
         ServerState,
     },
     host::{CreateStep, ServerProblemCode},
@@ -365,7 +365,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
         charged: was_made,
         kept_until: server
             .ended_at
-            .filter(|_| is_leaving && was_made)
+            .filter(|_| is_leaving && was_made && server.end_cause.is_none())
             .and_then(|at| kept_until(visit, at)),
         order_again: order_again(
             &server.site,
@@ -449,6 +449,7 @@ impl ServerView {
 /// What its state means. A server is unknown when its host is not heard of, or when the host hears nothing of it.
 fn help(server: &Server) -> &'static str {
     match (server.paused, server.problem) {
+        _ if server.end_cause == Some(EndCause::HostLost) => "state-help-host-lost",
         (Some(why), _) => words::pause_reason(why),
         (None, Some(ServerProblemCode::NotAnswering)) if server.state == ServerState::Unknown => {
             "state-help-not-answering"

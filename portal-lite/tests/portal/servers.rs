@@ -2,7 +2,7 @@
 //! or is gone, and what can't be had.
 
 use innkeeper_wire::{
-    api::{Availability, Server, ServerState},
+    api::{Availability, EndCause, Server, ServerState},
     error::{FieldErrorCode, Problem, ProblemCode},
 };
 
@@ -214,6 +214,15 @@ async fn a_deleted_server_says_until_when_it_is_charged_and_kept() {
     never.ready_at = None;
     let page = shown(&never).await;
     assert!(!page.contains("charged-until") && !page.contains("kept-until"));
+}
+
+#[tokio::test]
+async fn a_server_that_was_lost_with_its_host_says_so_and_promises_no_disk() {
+    let mut lost = fixtures::server(9, "web", ServerState::Deleted);
+    lost.end_cause = Some(EndCause::HostLost);
+    let page = shown(&lost).await;
+    assert!(page.contains("failed for good"), "{page}");
+    assert!(page.contains("charged-until") && !page.contains("kept-until"));
 }
 
 #[tokio::test]

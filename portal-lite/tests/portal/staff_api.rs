@@ -332,6 +332,7 @@ pub(crate) fn host() -> HostLine {
             server: id("srv", 99),
         }],
         accusation: None,
+        lost: None,
     }
 }
 

@@ -171,6 +171,7 @@ impl Ranked {
                     changed_at: None,
                     cordon: None,
                     confirmed: None,
+                    loss: None,
                 },
             );
             reserved.insert(id, Reserved::default());

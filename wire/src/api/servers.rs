@@ -132,9 +132,20 @@ pub struct Server {
     /// When it was deleted, or could not be made: the end of charging, and of its days of being kept aside the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// What ended it, if that was neither its owner, nor the hoster's staff for him, nor that it could not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_cause: Option<EndCause>,
     /// Fingerprints of the keys that it was made with, `SHA256:...`.
     #[serde(default)]
     pub ssh_keys: Vec<String>,
+}
+
+/// What ended a server that nobody wanted to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// Its host was lost for good, and its disk with it.
+    HostLost,
 }
 
 /// What of a host keeps a server from being used.

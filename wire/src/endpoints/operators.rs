@@ -78,6 +78,13 @@ endpoints! {
     /// Refuses a host from now on. Its servers go on running.
     RevokeHost = "revoke_host": Admin Post "/hosts/{name}/revoke", at String => 204;
 
+    /// Declares a host lost that is not heard of: its servers end, and their owners are told. Their addresses are kept
+    /// until its fencing is confirmed.
+    LoseHost = "lose_host": Admin Post "/hosts/{name}/lost", at String, with ReasonRequest => 204;
+
+    /// Confirms that a lost host is off, or cut from the network, for good: its servers' addresses are given again.
+    ConfirmFencing = "confirm_fencing": Admin Post "/hosts/{name}/fenced", at String, with ReasonRequest => 204;
+
     /// Ends a host's quarantine.
     ReleaseHost = "release_host": Admin Post "/hosts/{name}/release", at String => 204;
 

@@ -27,6 +27,8 @@ codes! {
         RecoveryOpen = "recovery_open",
         /// A host that no record knows waits for a decision.
         HostUnrecorded = "host_unrecorded",
+        /// A host that was declared lost asks for something: its guests may run.
+        HostReturned = "host_returned",
         /// A host is not heard of.
         HostSilent = "host_silent",
         /// A host's libvirt does not answer.
@@ -37,6 +39,8 @@ codes! {
         HostFault = "host_fault",
         /// A duty of the service fails.
         DutyFailing = "duty_failing",
+        /// A host was declared lost, and nobody has confirmed that it will never use its addresses again.
+        HostUnfenced = "host_unfenced",
         /// A plan can't be had at a site.
         NoRoom = "no_room",
         /// A host's certificate ends soon: it should have been renewed.
@@ -63,12 +67,14 @@ impl MatterKind {
         match self {
             Self::StoreBehind
             | Self::RecoveryOpen
+            | Self::HostReturned
             | Self::HostSilent
             | Self::LibvirtAway
             | Self::HostQuarantined
             | Self::HostFault
             | Self::DutyFailing => Urgency::Now,
             Self::HostUnrecorded
+            | Self::HostUnfenced
             | Self::NoRoom
             | Self::CertificateEnds
             | Self::OrderFailed
@@ -88,8 +94,14 @@ impl MatterKind {
             Self::HostUnrecorded => {
                 "`recovery show`, then `recovery readmit` or `recovery dismiss`"
             }
+            Self::HostReturned => {
+                "switch the machine off: it runs guests whose addresses are not theirs any more"
+            }
+            Self::HostUnfenced => {
+                "make sure that the machine is off or cut from the network, then `host fenced`"
+            }
             Self::HostSilent => {
-                "look at the machine and its network; its servers run on if it does"
+                "look at the machine and its network; its servers run on if it does; if it is gone for good, `host lost`"
             }
             Self::LibvirtAway => "on the host: `systemctl status libvirtd`",
             Self::HostQuarantined => {

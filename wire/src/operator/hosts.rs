@@ -75,6 +75,8 @@ codes! {
         Heard = "heard",
         /// Its certificate is no longer honoured.
         Revoked = "revoked",
+        /// An operator has declared it lost: its servers have ended.
+        Lost = "lost",
     }
 }
 
@@ -111,6 +113,30 @@ pub struct Cordon {
     pub reason: String,
 }
 
+/// That a host is lost for good, as an operator has declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// When it was declared, which is when its servers ended.
+    pub since: Timestamp,
+    /// Why, as the operator wrote.
+    pub reason: String,
+    /// It was not heard of after this: its newest report, or, when there is none since the control plane was started,
+    /// that start; of a revoked host, when it was revoked. What its servers did later, nobody has seen.
+    pub heard_until: Timestamp,
+    /// That it is off or cut from the network for good. Until then nobody is given its servers' addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<Fencing>,
+}
+
+/// That a lost host will never use its addresses again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fencing {
+    /// When an operator has confirmed it.
+    pub at: Timestamp,
+    /// How he knows, as he wrote.
+    pub reason: String,
+}
+
 /// An address that a server uses which no record knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeakedAddress {
@@ -137,6 +163,9 @@ pub struct HostLine {
     /// Since when and why it takes no new servers.
     #[serde(default)]
     pub cordon: Option<Cordon>,
+    /// That it was declared lost.
+    #[serde(default)]
+    pub lost: Option<Loss>,
     /// Servers on it.
     pub servers: u32,
     /// Version of its agent; empty until it is heard of.
@@ -227,6 +256,14 @@ pub enum Condition {
         /// Since when.
         since: Option<Timestamp>,
     },
+    /// It was declared lost.
+    Lost {
+        /// When.
+        since: Timestamp,
+        /// When it asked for something last, and was refused, as far as that was since the control plane was started:
+        /// it is there, and its guests may run.
+        asked_at: Option<Timestamp>,
+    },
 }
 
 impl Condition {
@@ -241,6 +278,7 @@ impl Condition {
             Self::LibvirtAway { .. } => HostStatus::LibvirtAway,
             Self::Quarantined { .. } => HostStatus::Quarantined,
             Self::Revoked { .. } => HostStatus::Revoked,
+            Self::Lost { .. } => HostStatus::Lost,
         }
     }
 
@@ -271,6 +309,13 @@ impl Condition {
             }
             Self::LibvirtAway { since } => format!("since {}", seconds(*since)),
             Self::Quarantined { since: at, .. } | Self::Revoked { since: at } => since(at),
+            Self::Lost {
+                since,
+                asked_at: None,
+            } => format!("since {}", seconds(*since)),
+            Self::Lost {
+                asked_at: Some(at), ..
+            } => format!("HEARD OF AGAIN at {}", seconds(*at)),
         }
     }
 }

@@ -16,10 +16,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    addresses::rules::pools::Pool,
-    hosts::rules::host::{HostState, is_host_name},
-};
+use crate::{addresses::rules::pools::Pool, hosts::rules::host::is_host_name};
 
 /// Most of them that are remembered, those that were dismissed among them. One that is readmitted gives its place to
 /// another one.
@@ -114,19 +111,18 @@ pub struct Giving {
 }
 
 impl Giving {
-    /// What follows from the hosts that were left behind when the installation was opened at `opened_at`, by site and
-    /// state, and from the hosts that no record knows. One that was revoked is not waited for: the operator has said
-    /// so by name.
+    /// What follows from the hosts that were left behind when the installation was opened at `opened_at` and may still use
+    /// addresses, by site, and from the hosts that no record knows. One that was revoked, or lost and fenced, is not waited
+    /// for: the operator has said so by name.
     #[must_use]
     pub fn new<'a>(
         opened_at: Option<Timestamp>,
-        left_behind: impl Iterator<Item = (&'a Code, HostState)>,
+        left_behind: impl Iterator<Item = &'a Code>,
         mut unrecorded: impl Iterator<Item = &'a Unrecorded>,
     ) -> Self {
-        let waited_for = left_behind.filter(|(_, state)| *state != HostState::Revoked);
         Self {
             everywhere: unrecorded.any(|host| host.is_undecided() && host.uses == Uses::Unknown),
-            sites: waited_for.map(|(site, _)| site.clone()).collect(),
+            sites: left_behind.cloned().collect(),
             opened_at,
         }
     }
@@ -231,7 +227,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::hosts::rules::host::Quarantine;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)
@@ -316,9 +311,6 @@ mod tests {
     #[test]
     fn addresses_that_somebody_may_use_are_not_given_away() {
         let (here, there) = (code("here"), code("there"));
-        let quarantined = HostState::Quarantined {
-            why: Quarantine::Rewound,
-        };
         let known = unrecorded(Uses::Held, Verdict::Undecided);
         let unknown = unrecorded(Uses::Unknown, Verdict::Undecided);
         let dismissed = unrecorded(Uses::Unknown, DISMISSED);
@@ -330,16 +322,13 @@ mod tests {
             (Some(100), None, None, 160, (true, true)),
             (Some(100), None, None, 41, (false, false)),
             (Some(1_000), None, None, 41, (true, true)),
-            (Some(0), Some(HostState::Active), None, 900, (false, true)),
-            (Some(0), Some(quarantined), None, 900, (false, true)),
-            (Some(0), Some(HostState::Revoked), None, 900, (true, true)),
+            (Some(0), Some(&here), None, 900, (false, true)),
             (None, None, Some(&known), 900, (true, true)),
             (None, None, Some(&unknown), 900, (false, false)),
             (None, None, Some(&dismissed), 900, (true, true)),
         ];
         for (opened, left, host, now, expected) in table {
-            let left = left.iter().map(|state| (&here, *state));
-            let giving = Giving::new(opened.map(at), left, host.into_iter());
+            let giving = Giving::new(opened.map(at), left.into_iter(), host.into_iter());
             let given = [&here, &there].map(|site| giving.is_allowed(site, at(now)));
             assert_eq!((given[0], given[1]), expected, "{giving:?} {now}");
             if giving.is_unlimited(at(now)) {

@@ -162,6 +162,7 @@ mod tests {
             joined_at: at(1),
             changed_at: None,
             cordon: None,
+            loss: None,
         }
     }
 

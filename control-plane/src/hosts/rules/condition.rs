@@ -25,6 +25,10 @@ pub struct Known {
     pub state: HostState,
     /// When that changed last.
     pub changed_at: Option<Timestamp>,
+    /// When it was declared lost.
+    pub lost_since: Option<Timestamp>,
+    /// When it asked for something last, and was refused.
+    pub asked_at: Option<Timestamp>,
     /// When it joined.
     pub joined_at: Timestamp,
     /// Whether it ever said what it has.
@@ -40,6 +44,13 @@ pub struct Known {
 /// How a host is.
 #[must_use]
 pub fn condition(known: &Known) -> Condition {
+    if let Some(since) = known.lost_since {
+        return Condition::Lost {
+            since,
+            // What it asked for until then is no news.
+            asked_at: known.asked_at.filter(|at| *at > since),
+        };
+    }
     match (known.state, known.report) {
         (HostState::Revoked, _) => Condition::Revoked {
             since: known.changed_at,
@@ -82,6 +93,8 @@ mod tests {
         Known {
             state: HostState::Active,
             changed_at: None,
+            lost_since: None,
+            asked_at: Some(at(70)),
             joined_at: at(1),
             has_reported: true,
             report: Some(LastReport {
@@ -110,6 +123,14 @@ mod tests {
             state: HostState::Revoked,
             changed_at: Some(at(60)),
             ..known()
+        };
+        let lost = Known {
+            lost_since: Some(at(75)),
+            ..revoked
+        };
+        let returned = Known {
+            asked_at: Some(at(80)),
+            ..lost
         };
         let quarantined = Known {
             state: HostState::Quarantined {
@@ -141,6 +162,8 @@ mod tests {
                 "joined 1970-01-01T00:00:01Z, never reported",
             ),
             (revoked, "revoked", "since 1970-01-01T00:01:00Z"),
+            (lost, "lost", "since 1970-01-01T00:01:15Z"),
+            (returned, "lost", "HEARD OF AGAIN at 1970-01-01T00:01:20Z"),
             (quarantined, "quarantined", "since some time"),
         ];
         for (known, name, when) in cases {

@@ -338,6 +338,7 @@ mod tests {
                             joined_at: Timestamp::from_millis(1),
                             changed_at: None,
                             confirmed: None,
+                            loss: None,
                             cordon: cordoned.then(cordon),
                         });
                         scanned.candidates.insert(host, Candidate {
@@ -399,6 +400,7 @@ mod tests {
                     joined_at: Timestamp::from_millis(1),
                     changed_at: None,
                     confirmed: None,
+                    loss: None,
                     cordon: None,
                 },
             );

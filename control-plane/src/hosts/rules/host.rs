@@ -6,7 +6,7 @@ use innkeeper_wire::{
     digest::Digest,
     host::HostCapacity,
     id::{Code, HostId},
-    operator::hosts::{Cordon, Promised},
+    operator::hosts::{Cordon, Loss, Promised},
     size::Bytes,
     time::Timestamp,
 };
@@ -46,6 +46,21 @@ pub struct Host {
     /// That it takes no new servers, however well it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cordon: Option<Cordon>,
+    /// That it was declared lost; then it is revoked as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+}
+
+impl Host {
+    /// Whether it, or a server on it, may use addresses that no record tells us of: nobody has said that it is out of the
+    /// way. That it was declared lost does not say so before it is fenced.
+    #[must_use]
+    pub fn may_use_addresses(&self) -> bool {
+        match &self.loss {
+            Some(loss) => loss.fenced.is_none(),
+            None => self.state != HostState::Revoked,
+        }
+    }
 }
 
 /// Whether a host is heard of, so that what it said last of its servers still holds.
@@ -246,6 +261,7 @@ pub fn is_host_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_wire::operator::hosts::Fencing;
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -255,6 +271,48 @@ mod tests {
             vcpus,
             memory,
             disk: Bytes::gib(1),
+        }
+    }
+
+    #[test]
+    fn who_is_revoked_or_fenced_uses_no_address_any_more() {
+        let at = Timestamp::from_millis(1);
+        let host = |state, loss| Host {
+            id: HostId::from_uuid(innkeeper_wire::id::uuid_v7(at, [1; 10])),
+            name: "h1".to_owned(),
+            site: "lab".parse().expect("a code"),
+            state,
+            capacity: None,
+            confirmed: None,
+            joined_at: at,
+            changed_at: None,
+            cordon: None,
+            loss,
+        };
+        let lost = Loss {
+            since: at,
+            reason: "gone".to_owned(),
+            heard_until: at,
+            fenced: None,
+        };
+        let fencing = Fencing {
+            at,
+            reason: "off".to_owned(),
+        };
+        let fenced = Loss {
+            fenced: Some(fencing),
+            ..lost.clone()
+        };
+        let why = Quarantine::Rewound;
+        for (state, loss, expected) in [
+            (HostState::Active, None, true),
+            (HostState::Quarantined { why }, None, true),
+            (HostState::Revoked, None, false),
+            (HostState::Revoked, Some(lost), true),
+            (HostState::Revoked, Some(fenced), false),
+        ] {
+            let host = host(state, loss);
+            assert_eq!(host.may_use_addresses(), expected, "{host:?}");
         }
     }
 

@@ -77,6 +77,7 @@ mod tests {
             strangers: vec![],
             leaked_addresses: vec![],
             accusation: None,
+            lost: None,
         }
     }
 

@@ -7,5 +7,6 @@ pub mod fleet;
 pub mod host;
 pub mod host_session;
 pub mod listing;
+pub mod loss;
 pub mod placement;
 pub mod room;

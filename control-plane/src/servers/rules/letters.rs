@@ -136,6 +136,52 @@ pub fn deleted(
     sheet.letter(reader, &subject, &text)
 }
 
+/// A server was lost with its host, as was declared at `at`.
+#[must_use]
+pub fn lost(sheet: &Stationery, reader: &Reader, server: &Server, at: Timestamp) -> Letter {
+    let name = &server.name;
+    let link = page_of(sheet, reader, server);
+    let (at, id, support) = (reader.at(at), server.id, &sheet.support_email);
+    let subject = reader.say(
+        format!("Your server {name} was lost"),
+        format!("서버 {name}이(가) 유실되었습니다"),
+        format!("您的主機 {name} 已遺失"),
+    );
+    let text = reader.say(
+        [
+            format!(
+                "The physical machine on which your server {name} ran has failed for good. The server ended on {at}, and we \
+                 can't bring it back. We are sorry."
+            ),
+            "Its disk was in that machine: treat everything on it as lost. Its addresses are not yours any more.".to_owned(),
+            format!("It is not charged any more from {at} on."),
+            format!("Order a new one from its page, and restore your own backup there:\n{link}"),
+            format!("If you have questions, write to {support} and name {id}."),
+        ],
+        [
+            format!(
+                "서버 {name}이(가) 있던 물리 장비가 복구할 수 없게 고장났습니다. 서버는 {at}에 종료되었으며 되살릴 수 없습니다. \
+                 불편을 드려 죄송합니다."
+            ),
+            "디스크도 그 장비에 있었으므로 저장된 데이터는 모두 유실된 것으로 보셔야 합니다. IP 주소도 더 이상 사용할 수 없습니다."
+                .to_owned(),
+            format!("{at} 이후에는 요금이 청구되지 않습니다."),
+            format!("서버 페이지에서 새로 주문한 뒤 보관 중인 백업을 복원해 주세요:\n{link}"),
+            format!("궁금한 점은 {support}(으)로 {id}를 알려 주시면서 문의해 주세요."),
+        ],
+        [
+            format!(
+                "您的主機 {name} 所在的實體機已損壞且無法修復。主機已於 {at} 終止，無法復原。造成不便，敬請見諒。"
+            ),
+            "硬碟位於該實體機，請視其中所有資料為已遺失。原有的 IP 位址也不再屬於您。".to_owned(),
+            format!("自 {at} 起不再計費。"),
+            format!("請由主機頁面重新訂購，並還原您自己的備份：\n{link}"),
+            format!("如有疑問，請聯絡 {support} 並提供 {id}。"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
 /// Its page in the portal.
 fn page_of(sheet: &Stationery, reader: &Reader, server: &Server) -> String {
     let path = ["servers".to_owned(), server.id.to_string()];
@@ -236,6 +282,12 @@ mod tests {
         };
         let text = preview(|reader| create_failed(&stationery(), reader, &failed, at()));
         assert!(!text.contains("for operators"), "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn lost_reads_so() {
+        let text = preview(|reader| lost(&stationery(), reader, &server(), at()));
         insta::assert_snapshot!(text);
     }
 

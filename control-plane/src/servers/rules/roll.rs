@@ -117,7 +117,7 @@ impl Roll {
         let is_gone = matches!(
             server.lifecycle,
             Lifecycle::Gone {
-                why: Farewell::Deleted,
+                why: Farewell::Deleted | Farewell::HostLost,
                 ..
             }
         );

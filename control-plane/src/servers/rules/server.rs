@@ -5,7 +5,7 @@
 //! requested -> creating -> running <-> stopped        unknown: its host is not heard of (any of these)
 //!                 |           |           |
 //!                 |           `-----------+--> deleting -> deleted
-//!                 `--(can't be made)--> create_failed
+//!                 `--(can't be made)--> create_failed             any of them -> deleted: its host is lost
 //! ```
 //!
 //! `suspended` (its account is, and its host has done its part) is a running or stopped server: see `suspension`.
@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod deadline;
+mod ending;
 mod outage;
 mod suspension;
 
@@ -147,6 +148,8 @@ pub enum Farewell {
     Deleted,
     /// It could not be made.
     CreateFailed,
+    /// Its host was lost for good.
+    HostLost,
 }
 
 /// What a host saw of a server last. Written only when it differs from what is known.
@@ -260,6 +263,21 @@ impl Server {
         }
     }
 
+    /// Whether nothing of it is left that its host has, or that counts.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Gone { .. })
+    }
+
+    /// Why it goes or went, if it does.
+    #[must_use]
+    pub fn farewell(&self) -> Option<Farewell> {
+        match self.lifecycle {
+            Lifecycle::Live => None,
+            Lifecycle::Leaving { why, .. } | Lifecycle::Gone { why, .. } => Some(why),
+        }
+    }
+
     /// When it was deleted, or could not be made. Of a record of before this was kept, when its host had nothing of it
     /// any more, if it has not.
     #[must_use]
@@ -279,11 +297,11 @@ impl Server {
     fn state_beside_suspension(&self, host: HostReach) -> ServerState {
         match self.lifecycle {
             Lifecycle::Leaving {
-                why: Farewell::Deleted,
+                why: Farewell::Deleted | Farewell::HostLost,
                 ..
             } => ServerState::Deleting,
             Lifecycle::Gone {
-                why: Farewell::Deleted,
+                why: Farewell::Deleted | Farewell::HostLost,
                 ..
             } => ServerState::Deleted,
             Lifecycle::Leaving {
@@ -488,18 +506,6 @@ impl Server {
         next.observed.power_serial = power_serial;
         next.observed.reboots = reboots;
         (next != *self).then_some(next)
-    }
-
-    /// The server after a restore, when it was deleted in the time that was lost. Its host is told so with the
-    /// manifest of `generation`: parts of it may still be there.
-    #[must_use]
-    pub fn ended_at_restore(&self, generation: u64, now: Timestamp) -> Self {
-        Self {
-            lifecycle: self.lifecycle.deleted(generation, now),
-            ended_at: self.ended_at().or(Some(now)),
-            outage: None,
-            ..self.clone()
-        }
     }
 }
 

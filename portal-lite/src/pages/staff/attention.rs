@@ -74,7 +74,9 @@ fn mended_at(role: Role, kind: MatterKind, subject: Option<&str>) -> Option<Stri
         | MatterKind::RecoveryOpen
         | MatterKind::HostUnrecorded
         | MatterKind::DutyFailing => None,
-        MatterKind::HostSilent
+        MatterKind::HostReturned
+        | MatterKind::HostUnfenced
+        | MatterKind::HostSilent
         | MatterKind::LibvirtAway
         | MatterKind::HostQuarantined
         | MatterKind::HostFault
@@ -105,6 +107,8 @@ fn matter_key(kind: MatterKind) -> &'static str {
         MatterKind::StoreBehind => "matter-store-behind",
         MatterKind::RecoveryOpen => "matter-recovery-open",
         MatterKind::HostUnrecorded => "matter-host-unrecorded",
+        MatterKind::HostReturned => "matter-host-returned",
+        MatterKind::HostUnfenced => "matter-host-unfenced",
         MatterKind::HostSilent => "matter-host-silent",
         MatterKind::LibvirtAway => "matter-libvirt-away",
         MatterKind::HostQuarantined => "matter-host-quarantined",

@@ -201,13 +201,14 @@ fn since(condition: Condition) -> Option<innkeeper_wire::time::Timestamp> {
         Condition::Silent { since, .. }
         | Condition::Quarantined { since, .. }
         | Condition::Revoked { since } => since,
+        Condition::Lost { since, .. } => Some(since),
     }
 }
 
 /// What makes sense to do to a host as it is.
 fn possible(host: &HostLine) -> Vec<&'static StaffDeed> {
     let status = host.condition.status();
-    if status == HostStatus::Revoked {
+    if matches!(status, HostStatus::Revoked | HostStatus::Lost) {
         return Vec::new();
     }
     let mut possible: Vec<&'static StaffDeed> = vec![match host.cordon {
@@ -295,5 +296,6 @@ pub(super) fn status_key(status: HostStatus) -> &'static str {
         HostStatus::Joining => "host-joining",
         HostStatus::Heard => "host-heard",
         HostStatus::Revoked => "host-revoked",
+        HostStatus::Lost => "host-lost",
     }
 }

@@ -456,6 +456,7 @@ pub(crate) fn server(number: u32, name: &str, state: ServerState) -> Server {
             }
             _ => None,
         },
+        end_cause: None,
         ssh_keys: keys()
             .into_iter()
             .take(1)
