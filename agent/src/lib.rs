@@ -23,6 +23,7 @@ pub mod image;
 pub mod join;
 pub mod layout;
 pub mod link;
+pub mod load;
 pub mod memory;
 pub mod metrics;
 pub mod network;

@@ -246,6 +246,7 @@ impl<H: Hypervisor> Round<H> {
                     strangers: plan.strangers,
                     held: plan.held,
                     addresses: inventory.surroundings.own_addresses(),
+                    load: inventory.load,
                     health: self.health(plan.health, disk.and_then(DiskFound::fault)),
                     ..self.empty_report(&desired, HypervisorState::Reachable)
                 };
@@ -566,6 +567,7 @@ impl<H: Hypervisor> Round<H> {
             // The link knows which: see `witness::testify`.
             witness: None,
             health: HostHealth::default(),
+            load: None,
             held: Vec::new(),
             addresses: Vec::new(),
         }

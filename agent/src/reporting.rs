@@ -209,13 +209,15 @@ impl Court<'_> {
     }
 }
 
-/// A report that says something else than the one posted last, or a fresh one when it is time.
+/// A report that says something else than the one posted last, or a fresh one when it is time. How busy the host is differs
+/// each time, and is no reason to report.
 fn is_worth_posting(posted: Option<&Report>, newest: &Report, next_at: Instant) -> bool {
     let Some(posted) = posted else {
         return true;
     };
     let same = Report {
         sequence: posted.sequence,
+        load: posted.load,
         ..newest.clone()
     } == *posted;
     newest.sequence != posted.sequence && (!same || Instant::now() >= next_at)

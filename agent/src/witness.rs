@@ -232,6 +232,7 @@ mod tests {
             strangers: vec![],
             witness: None,
             health: HostHealth::default(),
+            load: None,
             held: vec![held(1), held(2)],
             addresses: Vec::new(),
         };

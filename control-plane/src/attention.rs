@@ -224,6 +224,7 @@ mod tests {
             leaked_addresses: vec![],
             accusation: None,
             lost: None,
+            load: None,
         }
     }
 

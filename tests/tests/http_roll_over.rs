@@ -318,6 +318,7 @@ fn report(sequence: u64) -> Report {
         strangers: vec![sequence.to_string()],
         witness: None,
         health: HostHealth::default(),
+        load: None,
         held: vec![],
         addresses: Vec::new(),
     }

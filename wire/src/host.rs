@@ -17,8 +17,12 @@ use crate::{
 };
 
 mod health;
+mod load;
 
-pub use self::health::{FAULTS_MAX, HostFault, HostFaultCode, HostHealth};
+pub use self::{
+    health::{FAULTS_MAX, HostFault, HostFaultCode, HostHealth},
+    load::{HostLoad, permille},
+};
 
 /// Most servers that one host can carry; bounds every message of this module.
 pub const SERVERS_PER_HOST_MAX: usize = 1_000;
@@ -198,6 +202,9 @@ pub struct Report {
     /// What the host itself needs and does not have, and what had to be put back.
     #[serde(default, skip_serializing_if = "HostHealth::is_good")]
     pub health: HostHealth,
+    /// How busy the host is, once it has looked twice. Agents of before do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<HostLoad>,
     /// The newest witness that the host was given, as it was given.
     #[serde(default)]
     pub witness: Option<Witness>,

@@ -43,6 +43,7 @@ use crate::{
     gaps::{self, Gap},
     image::{self, ImageSource},
     layout::StateDir,
+    load::LoadProbe,
     network::{Network, NetworkConfig},
     power::RESUME_ROOM,
     resolvers,
@@ -115,6 +116,7 @@ pub struct LibvirtHost<S> {
     measuring: Measuring,
     /// The room for disks that was told last.
     room_told: Mutex<Option<Bytes>>,
+    load: Arc<LoadProbe>,
 }
 
 /// Why a host can't be used.
@@ -178,6 +180,7 @@ impl<S: ImageSource> LibvirtHost<S> {
             doubting: Doubting::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
             measuring: Measuring::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
             room_told: Mutex::default(),
+            load: Arc::default(),
             network: Network::new(config.network.clone()),
             boot_id: boot_id.trim().to_owned(),
             downloading: tokio::sync::Mutex::new(()),
@@ -485,18 +488,19 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
             .call("observe", OBSERVE_DEADLINE, move |connection| {
                 domains(connection, &events, now)
             });
-        let dirs = self.dirs.clone();
+        let (dirs, load) = (self.dirs.clone(), Arc::clone(&self.load));
         let reserved = Bytes(self.config.disk_reserved_gib * Bytes::GIB);
         let scanned = tokio::task::spawn_blocking(move || {
             let mut contents = dirs.scan()?;
             // After the scan: a disk that grew in between is counted as less than it is, and not as more.
             let disk = DiskFound::look(dirs.root(), reserved, mem::take(&mut contents.usage));
-            Ok::<_, std::io::Error>((contents, disk))
+            let load = load.look(disk.as_ref());
+            Ok::<_, std::io::Error>((contents, disk, load))
         });
         let (seen, looked, scanned, heard) =
             tokio::join!(seen, self.network.look(), scanned, self.heard());
         let (mut domains, mut strangers) = seen?;
-        let (contents, disk) = scanned
+        let (contents, disk, load) = scanned
             .map_err(std::io::Error::other)
             .flatten()
             .map_err(|error| failed("look at the state directory", &error))?;
@@ -522,6 +526,7 @@ impl<S: ImageSource> Hypervisor for LibvirtHost<S> {
         Ok(Inventory {
             boot_id: self.boot_id.clone(),
             capacity: disk.as_ref().and_then(|disk| self.capacity(disk)),
+            load,
             disk,
             hung,
             domains: domains.into_iter().collect(),

@@ -13,7 +13,7 @@ use std::{
 
 use innkeeper_wire::{
     digest::Digest,
-    host::{HostCapacity, HostHealth, PauseReason},
+    host::{HostCapacity, HostHealth, HostLoad, PauseReason},
     id::ServerId,
     size::Bytes,
     time::Timestamp,
@@ -52,6 +52,8 @@ pub struct Inventory {
     pub boot_id: String,
     /// What the machine has for guests.
     pub capacity: Option<HostCapacity>,
+    /// How busy the machine is, as far as that is known.
+    pub load: Option<HostLoad>,
     /// Domains whose UUID and name are those of a server of ours.
     pub domains: BTreeMap<ServerId, Domain>,
     /// System disks.

@@ -509,6 +509,7 @@ fn observed(sequence: u64) -> Report {
         strangers: vec![],
         witness: None,
         health: HostHealth::default(),
+        load: None,
         held: vec![],
         addresses: Vec::new(),
     }

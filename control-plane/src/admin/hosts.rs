@@ -13,7 +13,7 @@ use innkeeper_wire::{
         },
     },
     error::ProblemCode,
-    host::HostCapacity,
+    host::{HostCapacity, HostLoad, permille},
     id::HostId,
     operator::{
         StrandedAnswer,
@@ -49,6 +49,7 @@ fn line(overview: HostOverview, standing: Standing, nouns: &Nouns) -> HostLine {
     } = overview;
     let implausible = heard.as_ref().and_then(|heard| heard.implausible);
     let last_heard = heard.as_ref().map(|heard| heard.at);
+    let load = heard.as_ref().and_then(|heard| heard.load);
     let (agent_version, health, strangers) = heard
         .map(|heard| (heard.agent_version, heard.health, heard.strangers))
         .unwrap_or_default();
@@ -75,6 +76,7 @@ fn line(overview: HostOverview, standing: Standing, nouns: &Nouns) -> HostLine {
         free: host
             .capacity
             .map(|capacity| room(capacity, reserved, overcommit)),
+        load,
         health,
         strangers,
         leaked_addresses: vec![],
@@ -230,8 +232,8 @@ pub async fn list_by_command(
 
 fn table(hosts: &[HostLine]) -> String {
     let mut text = format!(
-        "{:<20} {:<12} {:<12} {:<36} {:>7}  {:<14} {:<36} {}\n",
-        "NAME", "SITE", "STATE", "HAS", "SERVERS", "FREE MEMORY", "WHEN", "ID"
+        "{:<20} {:<12} {:<12} {:<36} {:>7}  {:<14} {:<32} {:<36} {}\n",
+        "NAME", "SITE", "STATE", "HAS", "SERVERS", "FREE MEMORY", "USED", "WHEN", "ID"
     );
     for host in hosts {
         let free = host.free.map_or("-".to_owned(), |free| shown(free.memory));
@@ -244,57 +246,84 @@ fn table(hosts: &[HostLine]) -> String {
         } = host;
         let has = host.capacity.map_or("-".to_owned(), has);
         let (state, when) = (host.condition.name(), host.condition.when());
+        let used = host.load.map_or("-".to_owned(), used);
         writeln!(
             text,
-            "{name:<20} {site:<12} {state:<12} {has:<36} {servers:>7}  {free:<14} {when:<36} {id}"
+            "{name:<20} {site:<12} {state:<12} {has:<36} {servers:>7}  {free:<14} {used:<32} {when:<36} {id}"
         )
         .expect("text takes anything");
-        let mut say = |line: String| {
-            writeln!(text, "  {line}").expect("text takes anything");
+        text += &remarks(host);
+    }
+    text
+}
+
+/// How busy a host is: processors, the load on each, memory, disk.
+fn used(load: HostLoad) -> String {
+    let percent = |permille: u32| permille.saturating_add(5) / 10;
+    let HostLoad {
+        cpu_permille,
+        load_permille,
+        ..
+    } = load;
+    format!(
+        "{}% cpu, load {}.{:02}, {}% mem, {}% disk",
+        percent(cpu_permille),
+        load_permille / 1_000,
+        load_permille % 1_000 / 10,
+        percent(permille(load.memory_used, load.memory)),
+        percent(permille(load.disk_used, load.disk)),
+    )
+}
+
+/// What is to be said of a host below its line.
+fn remarks(host: &HostLine) -> String {
+    let mut text = String::new();
+    let name = &host.name;
+    let mut say = |line: String| {
+        writeln!(text, "  {line}").expect("text takes anything");
+    };
+    if let Some(Cordon { since, reason }) = &host.cordon {
+        say(format!("takes no new servers since {since}: {reason}"));
+    }
+    if let Some(Loss { reason, fenced, .. }) = &host.lost {
+        let its = match fenced {
+            Some(fencing) => format!("fenced at {}: {}", fencing.at, fencing.reason),
+            None => format!("its addresses are kept until `host fenced {name}`"),
         };
-        if let Some(Cordon { since, reason }) = &host.cordon {
-            say(format!("takes no new servers since {since}: {reason}"));
-        }
-        if let Some(Loss { reason, fenced, .. }) = &host.lost {
-            let its = match fenced {
-                Some(fencing) => format!("fenced at {}: {}", fencing.at, fencing.reason),
-                None => format!("its addresses are kept until `host fenced {name}`"),
-            };
-            say(format!("lost: {reason}; {its}"));
-        }
-        if let Some(why) = &host.quarantine {
-            say(format!("quarantined: {why}"));
-        }
-        match (&host.implausible, host.claims_more) {
-            (Some(why), _) => say(format!(
-                "NOT BELIEVED, in anything: it says that it has too much: {why}"
-            )),
-            (None, Some(claims)) => say(format!(
-                "it says that it has more: {}; that counts after `host accept-capacity {name}`",
-                self::has(claims)
-            )),
-            (None, None) => {}
-        }
-        if let Some(accusation) = &host.accusation {
-            say(format!("KNOWS MORE THAN THIS STORE: it {accusation}"));
-        }
-        for fault in &host.health.faults {
-            say(format!("FAULT: {}: {}", words(fault.code), fault.detail));
-        }
-        if host.health.repairs > 0 {
-            say(format!(
-                "put back {} times what somebody else had changed, since its agent started",
-                host.health.repairs
-            ));
-        }
-        for stranger in &host.strangers {
-            say(format!("unknown on this host: {stranger}"));
-        }
-        for LeakedAddress { address, server } in &host.leaked_addresses {
-            say(format!(
-                "unknown on this host: {server}, which uses {address}"
-            ));
-        }
+        say(format!("lost: {reason}; {its}"));
+    }
+    if let Some(why) = &host.quarantine {
+        say(format!("quarantined: {why}"));
+    }
+    match (&host.implausible, host.claims_more) {
+        (Some(why), _) => say(format!(
+            "NOT BELIEVED, in anything: it says that it has too much: {why}"
+        )),
+        (None, Some(claims)) => say(format!(
+            "it says that it has more: {}; that counts after `host accept-capacity {name}`",
+            self::has(claims)
+        )),
+        (None, None) => {}
+    }
+    if let Some(accusation) = &host.accusation {
+        say(format!("KNOWS MORE THAN THIS STORE: it {accusation}"));
+    }
+    for fault in &host.health.faults {
+        say(format!("FAULT: {}: {}", words(fault.code), fault.detail));
+    }
+    if host.health.repairs > 0 {
+        say(format!(
+            "put back {} times what somebody else had changed, since its agent started",
+            host.health.repairs
+        ));
+    }
+    for stranger in &host.strangers {
+        say(format!("unknown on this host: {stranger}"));
+    }
+    for LeakedAddress { address, server } in &host.leaked_addresses {
+        say(format!(
+            "unknown on this host: {server}, which uses {address}"
+        ));
     }
     text
 }
@@ -412,6 +441,7 @@ mod tests {
             leaked_addresses: vec![],
             accusation: None,
             lost: None,
+            load: None,
         }
     }
 
@@ -419,6 +449,14 @@ mod tests {
     fn a_list_tells_states_apart_and_shows_what_is_wrong() {
         let at = Timestamp::from_millis(60_000);
         let sick = HostLine {
+            load: Some(HostLoad {
+                cpu_permille: 125,
+                load_permille: 1_509,
+                memory_used: Bytes::gib(20),
+                memory: Bytes::gib(64),
+                disk_used: Bytes::gib(300),
+                disk: Bytes::gib(2_000),
+            }),
             health: HostHealth {
                 repairs: 3,
                 faults: vec![HostFault {
@@ -444,6 +482,10 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(
             lines[1].contains("libvirt-away") && lines[1].contains("since 1970-01-01T00:01:00Z"),
+            "{text}"
+        );
+        assert!(
+            lines[1].contains(" 13% cpu, load 1.50, 31% mem, 15% disk "),
             "{text}"
         );
         assert_eq!(

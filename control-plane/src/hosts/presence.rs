@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::RwLock, time::Duration};
 
 use innkeeper_wire::{
     host::{
-        FAULTS_MAX, FEATURE_SUBNET, HostCapacity, HostFault, HostHealth, HypervisorState, Report,
+        FAULTS_MAX, FEATURE_SUBNET, HostCapacity, HostFault, HostHealth, HostLoad, HypervisorState,
+        Report,
     },
     id::HostId,
     planted::{Bug, planted},
@@ -58,6 +59,8 @@ pub struct Heard {
     pub repaired_at: Option<Timestamp>,
     /// What it found and does not know.
     pub strangers: Vec<String>,
+    /// How busy it says that it is.
+    pub load: Option<HostLoad>,
 }
 
 impl Heard {
@@ -89,6 +92,7 @@ impl Heard {
             strangers: strangers
                 .map(|name| plain(name, STRANGER_CHARS_MAX))
                 .collect(),
+            load: report.load,
         }
     }
 
@@ -353,6 +357,7 @@ mod tests {
             strangers: vec![],
             witness: None,
             health: HostHealth::default(),
+            load: None,
             held: vec![],
             addresses: Vec::new(),
         }

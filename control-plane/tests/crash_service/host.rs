@@ -133,6 +133,7 @@ impl Host {
             witness: self.told,
             // What its manifest lists is not said again, unless another epoch has begun.
             health: HostHealth::default(),
+            load: None,
             addresses: Vec::new(),
             held: if is_of_epoch {
                 vec![]

@@ -643,6 +643,7 @@ impl Setting {
             strangers: vec![],
             witness: None,
             health: HostHealth::default(),
+            load: None,
             held: vec![],
             addresses: Vec::new(),
         }

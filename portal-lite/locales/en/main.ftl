@@ -1008,6 +1008,7 @@ invited-command = Run this on the machine, as root, within ten minutes:
 host-capacity = Has for servers
 host-promised = Promised to servers
 host-room = Free
+host-load = In use now
 host-version = Version of the agent
 host-repairs = Put right since its start
 host-claims = Says that it has

@@ -933,6 +933,7 @@ invited-command = 10분 안에 장비에서 root로 실행하십시오.
 host-capacity = 서버용 용량
 host-promised = 서버에 할당한 용량
 host-room = 남은 용량
+host-load = 현재 사용량
 host-version = 에이전트 버전
 host-repairs = 시작 후 자동 복구 횟수
 host-claims = 보고한 용량

@@ -933,6 +933,7 @@ invited-command = 請在十分鐘內於該機器上以 root 執行：
 host-capacity = 可供主機使用的容量
 host-promised = 已分配給主機的容量
 host-room = 剩餘容量
+host-load = 目前用量
 host-version = 代理程式版本
 host-repairs = 啟動後自動修復次數
 host-claims = 回報的容量

@@ -16,7 +16,7 @@ use innkeeper_portal_lite::area::Area;
 use innkeeper_wire::{
     api::{Page, PageInfo, ServerState},
     error::{Problem, ProblemCode},
-    host::{HostCapacity, HostFault, HostFaultCode, HostHealth},
+    host::{HostCapacity, HostFault, HostFaultCode, HostHealth, HostLoad},
     operator::{
         attention::{Matter, MatterKind},
         audit::AuditLine,
@@ -333,6 +333,14 @@ pub(crate) fn host() -> HostLine {
         }],
         accusation: None,
         lost: None,
+        load: Some(HostLoad {
+            cpu_permille: 125,
+            load_permille: 1_500,
+            memory_used: Bytes::gib(20),
+            memory: Bytes::gib(64),
+            disk_used: Bytes::gib(300),
+            disk: Bytes::gib(2_000),
+        }),
     }
 }
 

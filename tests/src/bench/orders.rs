@@ -259,6 +259,7 @@ pub(super) fn report(now: Timestamp) -> Report {
         strangers: vec![],
         witness: None,
         health: HostHealth::default(),
+        load: None,
         held: vec![],
         addresses: Vec::new(),
     }

@@ -399,6 +399,7 @@ impl SimulatedHost {
             strangers,
             witness: None,
             health: HostHealth::default(),
+            load: None,
             held,
             addresses: Vec::new(),
         })

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    host::{HostCapacity, HostHealth},
+    host::{HostCapacity, HostHealth, HostLoad},
     id::{Code, HostId, ServerId},
     size::Bytes,
     time::Timestamp,
@@ -188,6 +188,9 @@ pub struct HostLine {
     pub promised: Promised,
     /// What can still be promised.
     pub free: Option<Room>,
+    /// How busy it was when it reported last.
+    #[serde(default)]
+    pub load: Option<HostLoad>,
     /// What is wrong with it, as far as it knows.
     pub health: HostHealth,
     /// Domains and disks on it that nobody knows.

@@ -7,7 +7,7 @@ use crate::{
     digest::Digest,
     host::{
         CreateStep, DesiredQuery, FEATURES, HeldServer, HostCapacity, HostFault, HostFaultCode,
-        HostHealth, HypervisorState, Intent, JoinAnswer, JoinRequest, KeptWitness, Life,
+        HostHealth, HostLoad, HypervisorState, Intent, JoinAnswer, JoinRequest, KeptWitness, Life,
         LifeAnswer, Manifest, ManifestEntry, NOT_TRIED_AGAIN, Observations, ObservedServer,
         ObservedState, PauseReason, RenewAnswer, RenewRequest, Report, ReportAnswer, ServerProblem,
         ServerProblemCode, Testimony, Witness,
@@ -94,9 +94,18 @@ samples! {
         servers: [ObservedServer::samples(), vec![]],
         strangers: [vec!["disks/notes.txt".to_owned()], vec![]],
         health: HostHealth::samples(),
+        load: or_none(HostLoad::samples()),
         witness: or_none([Witness::sample()]),
         held: [HeldServer::samples(), vec![]],
         addresses: [addresses(), vec![]],
+    }
+    HostLoad {
+        cpu_permille: [125],
+        load_permille: [1_500],
+        memory_used: [Bytes::gib(20)],
+        memory: [Bytes::gib(64)],
+        disk_used: [Bytes::gib(300)],
+        disk: [Bytes::gib(2_000)],
     }
     HostHealth {
         repairs: [4, 0],

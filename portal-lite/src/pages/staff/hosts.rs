@@ -9,6 +9,7 @@ use innkeeper_wire::{
         operators::{GetStaffMe, InviteHost, ListHosts},
     },
     error::{FieldErrorCode, Problem, ProblemCode},
+    host::HostLoad,
     operator::{
         InviteRequest,
         hosts::{Condition, HostLine, HostListQuery, HostStatus},
@@ -167,6 +168,7 @@ fn facts(visit: &Visit, host: &HostLine) -> Vec<(String, String)> {
         ),
         (visit.say("host-promised"), promised),
         (visit.say("host-room"), free.unwrap_or_else(none)),
+        (visit.say("host-load"), host.load.map_or_else(none, load)),
         (visit.say("host-version"), version.unwrap_or_else(none)),
         (visit.say("host-repairs"), host.health.repairs.to_string()),
     ];
@@ -179,6 +181,21 @@ fn facts(visit: &Visit, host: &HostLine) -> Vec<(String, String)> {
         facts.push((visit.say("host-claims"), capacity(claimed)));
     }
     facts
+}
+
+/// How busy a host is, as it says.
+fn load(load: HostLoad) -> String {
+    let percent = |permille: u32| permille.saturating_add(5) / 10;
+    format!(
+        "CPU {}% (load {}.{:02}) · {} / {} · {} / {}",
+        percent(load.cpu_permille),
+        load.load_permille / 1_000,
+        load.load_permille % 1_000 / 10,
+        load.memory_used,
+        load.memory,
+        load.disk_used,
+        load.disk,
+    )
 }
 
 fn moments(visit: &Visit, host: &HostLine) -> Vec<(String, Option<Moment>)> {
