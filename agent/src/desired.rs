@@ -358,6 +358,7 @@ mod tests {
                 serial: 1,
             },
             reboots: 0,
+            made_before: false,
         }
     }
 

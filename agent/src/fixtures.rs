@@ -97,6 +97,7 @@ pub(crate) fn spec() -> ServerSpec {
             serial: 1,
         },
         reboots: 0,
+        made_before: false,
     }
 }
 

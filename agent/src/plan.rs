@@ -7,7 +7,8 @@
 //! - Absence from the manifest is no order. What exists and is not listed is reported as a stranger, keeps
 //!   its addresses and is never touched. Before the first manifest nothing at all is touched.
 //! - Deletion takes away domain, seed and disk, then the rules go with the next network state, and only
-//!   then is the server reported absent. A disk is never made for a domain that lost its own.
+//!   then is the server reported absent. A disk is never made for a domain that lost its own, nor for a server that
+//!   was made before on a host that has joined again since.
 //! - Power: the host acts once on each serial. A guest that shut itself down stays down; one that crashed, was
 //!   ended from the host, failed to start or lost its host is started again. One that a full disk has paused goes
 //!   on as soon as there is room; one that was paused by hand waits for its owner.
@@ -274,8 +275,20 @@ impl<'a> Eyes<'a> {
         self.view.inventory.images.contains(&spec.image.digest)
     }
 
+    /// Whether its image is to be fetched: for a disk that is to be made, and for one that was kept while all that the host
+    /// had besides may be gone.
+    fn lacks_image(&self, spec: &ServerSpec) -> bool {
+        let is_taken_over = spec.made_before && self.domain.is_none();
+        (!self.disk || is_taken_over) && !self.has_image(spec)
+    }
+
     fn is_buried(&self) -> bool {
         !self.disk && self.view.inventory.tombstones.contains_key(&self.server)
+    }
+
+    /// Whether it was made before, and nothing of it is here: an empty disk in its place would hide that.
+    fn is_missing(&self, spec: &ServerSpec) -> bool {
+        spec.made_before && self.domain.is_none() && !self.disk
     }
 
     /// Everything that is left to be done now, whether or not it is due.
@@ -295,14 +308,16 @@ impl<'a> Eyes<'a> {
             // of the control plane's store.
             return Vec::new();
         }
-        if refused::keeps_out(self.view, self.server, &spec.network).is_some() {
+        if self.is_missing(spec)
+            || refused::keeps_out(self.view, self.server, &spec.network).is_some()
+        {
             return Vec::new();
         }
         let mut steps = Vec::new();
+        if self.lacks_image(spec) {
+            steps.push(Action::FetchImage(spec.image.clone()));
+        }
         if !self.disk {
-            if !self.has_image(spec) {
-                steps.push(Action::FetchImage(spec.image.clone()));
-            }
             steps.push(Action::CreateDisk(spec.clone()));
         }
         if !self.seed {
@@ -382,7 +397,7 @@ impl<'a> Eyes<'a> {
             Wanted::Delete => None,
         };
         memory.attempts.retain(|step, attempt| match step {
-            Step::FetchImage => spec.is_some_and(|spec| !self.disk && !self.has_image(spec)),
+            Step::FetchImage => spec.is_some_and(|spec| self.lacks_image(spec)),
             Step::CreateDisk => !deleting && !self.disk,
             Step::WriteSeed => !deleting && !self.seed,
             Step::Define => !deleting && self.domain.is_none(),

@@ -106,6 +106,7 @@ fn spec(number: u8) -> ServerSpec {
         ssh_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample".to_owned()],
         power: Power { target, serial },
         reboots: if number == 4 { 2 } else { 0 },
+        made_before: false,
     }
 }
 

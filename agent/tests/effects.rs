@@ -64,6 +64,7 @@ fn spec(number: u8) -> ServerSpec {
             serial: 1,
         },
         reboots: 0,
+        made_before: false,
     }
 }
 

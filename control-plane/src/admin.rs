@@ -12,7 +12,7 @@ use innkeeper_wire::{
     api::{PAGE_MAX, Page},
     endpoints::{
         Ask, Endpoint, Nothing,
-        operators::{GetInUse, InviteHost, ListTestimonies},
+        operators::{GetInUse, InviteHost, ListTestimonies, ReplaceHost},
     },
     error::Problem,
     host::Testimony,
@@ -83,6 +83,7 @@ pub fn router(context: AdminContext) -> Router {
         .serve(hosts::accept_capacity)
         .serve(hosts::cordon)
         .serve(hosts::uncordon)
+        .serve(replace)
         .serve(hosts::loss::lose)
         .serve(hosts::loss::confirm_fencing)
         .serve(servers::list)
@@ -176,11 +177,37 @@ async fn invite(
         .invite(caller.actor, &request.name, &request.site)
         .await?;
     tracing::info!(host.name = request.name, "a host was invited");
+    Ok(invited(authority, agent_url, &token))
+}
+
+async fn replace(
+    context: AdminContext,
+    Admin(caller): Admin,
+    ask: Ask<ReplaceHost>,
+) -> Result<Invited, Refused> {
+    let AdminContext {
+        nouns,
+        authority,
+        agent_url,
+        ..
+    } = &context;
+    let host = hosts::loss::host_meant(nouns, &ask.path)?;
+    nouns.hosts.check_may_be_replaced(host)?;
+    // Before anybody can join: the machine that comes may know nothing.
+    nouns.servers.keep_disks(caller.actor, host).await?;
+    let reason = &ask.body.reason;
+    let token = nouns.hosts.invite_replacement(caller.actor, host, reason);
+    let token = token.await?;
+    tracing::warn!(host.id = %host, "a machine was invited to take a host's place");
+    Ok(invited(authority, agent_url, &token))
+}
+
+fn invited(authority: &Authority, agent_url: &str, token: &str) -> Invited {
+    let fingerprint = authority.present().issuer().fingerprint();
     let join_command = format!(
-        "innkeeper-agent join --url {agent_url} --token {token} --ca-fingerprint {}",
-        authority.present().issuer().fingerprint()
+        "innkeeper-agent join --url {agent_url} --token {token} --ca-fingerprint {fingerprint}"
     );
-    Ok(Invited { join_command })
+    Invited { join_command }
 }
 
 /// The command line's side of a list: all of it, page by page.

@@ -48,7 +48,7 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{
             CordonHost, DismissHost, FinishRecovery, GetRecovery, InviteHost, ListTestimonies,
-            ReadmitHost, ReleaseAddress, ReleaseHost, UncordonHost,
+            ReadmitHost, ReleaseAddress, ReleaseHost, ReplaceHost, UncordonHost,
         },
     },
     journal::{self, Lines},
@@ -441,6 +441,10 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
         }
         HostCommand::Revoke { name, confirm } => {
             print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)
+        }
+        HostCommand::Replace { name, reason } => {
+            let ask_it = ReplaceHost::at_with(name, ReasonRequest { reason });
+            print(&(ask(socket, ask_it).await?.join_command + "\n"))
         }
         HostCommand::Lost {
             name,

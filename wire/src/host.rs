@@ -33,13 +33,20 @@ pub const HOST_HEADER: &str = "innkeeper-host";
 
 /// What an agent of this version can do. A manifest may `require` more; such an agent then holds what it
 /// has and says so.
-pub const FEATURES: &[&str] = &[FEATURE_SERVER, FEATURE_SUBNET, FEATURE_CUT];
+pub const FEATURES: &[&str] = &[
+    FEATURE_SERVER,
+    FEATURE_SUBNET,
+    FEATURE_CUT,
+    FEATURE_MADE_BEFORE,
+];
 /// It makes servers, and powers and removes them.
 pub const FEATURE_SERVER: &str = "server-1";
 /// It gives a server the subnets that its spec names ([`crate::vm::Nic::subnets`]).
 pub const FEATURE_SUBNET: &str = "subnet-1";
 /// It lets nothing through to or from a server whose spec says so ([`crate::vm::Nic::cut`]).
 pub const FEATURE_CUT: &str = "cut-1";
+/// It makes no disk for a server whose spec says that it has one ([`crate::vm::ServerSpec::made_before`]).
+pub const FEATURE_MADE_BEFORE: &str = "made-before-1";
 
 /// Asks to become a host: the one call that needs no client certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -39,6 +39,10 @@ pub struct ServerSpec {
     pub power: Power,
     /// How often a reboot was asked for since creation.
     pub reboots: u32,
+    /// Its disk was made before, by an agent that this host's may know nothing of: it is used if it is there, and none is
+    /// made in its place. Needs [`crate::host::FEATURE_MADE_BEFORE`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made_before: bool,
 }
 
 impl ServerSpec {

@@ -43,6 +43,9 @@ impl Eyes<'_> {
         memory: &ServerMemory,
         readiness: Option<Readiness>,
     ) -> ObservedState {
+        if self.is_missing(spec) {
+            return ObservedState::Absent;
+        }
         let run = self.domain.map(|domain| domain.run);
         if let Some(DomainRun::Paused(why)) = run {
             return ObservedState::Paused { why };
@@ -105,6 +108,15 @@ impl Eyes<'_> {
             return Some(ServerProblem {
                 code: ServerProblemCode::DiskFailed,
                 detail,
+                attempts: NOT_TRIED_AGAIN,
+            });
+        }
+        if self.is_missing(spec) {
+            let detail =
+                "it was made before, and its disk is not on this host; none is made in its place";
+            return Some(ServerProblem {
+                code: ServerProblemCode::DiskFailed,
+                detail: detail.to_owned(),
                 attempts: NOT_TRIED_AGAIN,
             });
         }

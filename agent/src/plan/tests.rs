@@ -65,6 +65,7 @@ fn spec(number: u8) -> ServerSpec {
             serial: 1,
         },
         reboots: 0,
+        made_before: false,
     }
 }
 
@@ -266,6 +267,45 @@ fn a_server_is_made_in_order_and_whatever_is_there_is_used() {
     // An evicted image is of no use to a disk that exists.
     case.inventory.images.clear();
     check(&case, &all[3..], creating(CreateStep::Start));
+}
+
+/// Its host has joined again after it lost all that it knew.
+#[test]
+fn a_server_that_was_made_before_is_taken_over_and_never_made_anew() {
+    let made = ServerSpec {
+        made_before: true,
+        ..spec(1)
+    };
+    let mut case = Case::empty(&[made]);
+    check(&case, &[], ObservedState::Absent);
+    let missing = Some((ServerProblemCode::DiskFailed, NOT_TRIED_AGAIN));
+    assert_eq!(case.problem(), missing);
+    case.inventory.images.clear();
+    check(&case, &[], ObservedState::Absent);
+    // A seed alone is nothing.
+    case.inventory.seeds.insert(server(1));
+    check(&case, &[], ObservedState::Absent);
+    case.inventory.seeds.clear();
+    // Its disk was kept, and what libvirt knew was not.
+    case.inventory.disks.insert(server(1));
+    check(
+        &case,
+        &[Step::FetchImage, Step::WriteSeed, Step::Define],
+        creating(CreateStep::Disk),
+    );
+    assert_eq!(case.problem(), None);
+    case.inventory.images.insert(spec(1).image.digest);
+    check(
+        &case,
+        &[Step::WriteSeed, Step::Define],
+        creating(CreateStep::Disk),
+    );
+    // Whoever wants it gone gets it gone.
+    case.inventory.disks.clear();
+    case.desired = desired([(server(1), Wanted::Delete)]);
+    case.inventory.network = Some(NetworkState::default().digest());
+    case.memory.network = NetworkState::default();
+    check(&case, &[], ObservedState::Absent);
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn spec() -> ServerSpec {
             serial: 1,
         },
         reboots: 0,
+        made_before: false,
     }
 }
 

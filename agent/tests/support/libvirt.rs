@@ -145,6 +145,7 @@ pub(crate) fn spec(image: BaseImage) -> ServerSpec {
             serial: 1,
         },
         reboots: 0,
+        made_before: false,
     }
 }
 

@@ -16,6 +16,7 @@ use super::{AgentContext, listener::Connection, request_id};
 use crate::{
     api::{error::Refused, mount::Admits},
     continuity::{rules::unrecorded::Presented, unrecorded::Contact},
+    hosts::rules::host::Host,
     kernel::{Actor, Caller, Error},
 };
 
@@ -78,6 +79,9 @@ impl FromRequestParts<AgentContext> for HostCaller {
         let connection = connection(parts)?;
         let caller = identify(parts, context, connection)?;
         match context.nouns.hosts.check(caller.host) {
+            Ok(found) if is_of_former_machine(&found, connection) => {
+                Err(turn_away(context, connection, Error::HostRefused))
+            }
             Ok(_) => Ok(caller),
             Err(error) => Err(turn_away(context, connection, error)),
         }
@@ -95,10 +99,21 @@ impl FromRequestParts<AgentContext> for Reporter {
         let caller = identify(parts, context, connection)?;
         let contact = contact(connection)?;
         match context.nouns.hosts.check(caller.host) {
+            Ok(found) if is_of_former_machine(&found, connection) => {
+                Err(turn_away(context, connection, Error::HostRefused))
+            }
             Ok(_) => Ok(Self::Host(caller, contact)),
             Err(Error::HostUnrecorded) => Ok(Self::Unrecorded(caller.host, contact)),
             Err(error) => Err(turn_away(context, connection, error)),
         }
+    }
+}
+
+/// Whether a certificate is of a machine whose place another one has taken.
+fn is_of_former_machine(found: &Host, connection: Connection) -> bool {
+    match connection.peer {
+        Peer::Host { not_before, .. } => found.is_of_former_machine(not_before.after(SKEW_MAX)),
+        Peer::Nobody => false,
     }
 }
 
@@ -139,7 +154,7 @@ fn identify(
 fn turn_away(context: &AgentContext, connection: Connection, error: Error) -> Refused {
     match error {
         Error::HostRefused => {
-            let detail = "this host is revoked or was dismissed";
+            let detail = "this host is revoked, was dismissed, or another machine has its place";
             let peer = connection.address.ip();
             context.refusals.note(peer, "revoked", detail);
             Refused::because(ProblemCode::HostRevoked, detail)
@@ -191,6 +206,10 @@ impl FromRequestParts<AgentContext> for RenewingHost {
                 }
                 if let Peer::Host { issuer, .. } = connection.peer {
                     check_authority(context, connection, issuer)?;
+                }
+                let found = context.nouns.hosts.find(host)?;
+                if found.is_some_and(|found| is_of_former_machine(&found, connection)) {
+                    return Err(turn_away(context, connection, Error::HostRefused));
                 }
                 Ok(Self(host, contact(connection)?))
             }

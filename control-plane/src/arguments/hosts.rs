@@ -64,6 +64,16 @@ pub(crate) enum HostCommand {
         #[arg(long)]
         confirm: bool,
     },
+    /// Prints the line with which a machine takes the place of a host that is not heard of, with its servers: one use, ten
+    /// minutes. For one that lost its identity, was off for more than a week, or was made anew. Servers that have run are
+    /// taken over with the disks that are there; one whose disk is not there is not made anew.
+    Replace {
+        /// The host's name, or its id.
+        name: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
     /// Declares a host lost that is gone for good: its servers end, and their owners are told that what was on them is gone.
     /// Says which, and asks first. Refused of a host that may still be there.
     Lost {

@@ -311,6 +311,7 @@ impl Continuity {
                 changed_at: None,
                 confirmed: None,
                 loss: None,
+                replaced: None,
                 cordon: None,
                 joined_at: innkeeper_wire::id::made_at(id.uuid()).unwrap_or(tx.now()),
             };

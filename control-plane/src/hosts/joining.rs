@@ -41,6 +41,7 @@ impl Hosts {
                 name: name.clone(),
                 site: site.clone(),
                 expires_at: tx.now().after(INVITATION_VALID),
+                replaces: None,
                 used_by: None,
                 used_with: None,
             };
@@ -68,12 +69,24 @@ impl Hosts {
             // It has the key, and may not have got the certificate for it.
             return Ok(answer(host, self.sign(ca, host, &request.csr_pem)?));
         }
-        let host = HostId::new(self.ctx.ids());
+        let replaces = self.place_offered(&hash)?;
+        let host = replaces.unwrap_or_else(|| HostId::new(self.ctx.ids()));
         // Signed first: a request that can't be signed must not use up the token.
+        let signed_at = self.ctx.now();
         let certificate_pem = self.sign(ca, host, &request.csr_pem)?;
         let cause = format!("join, {}", caller.request);
         let decide = |tx: &mut Tx<'_>| {
             let invitation = self.valid_invitation(tx, &hash)?;
+            let used = Invitation {
+                used_by: Some(host),
+                used_with: Some(used_with),
+                ..invitation.clone()
+            };
+            tx.put(&hash, &used)?;
+            if replaces.is_some() {
+                self.take_place(tx, host, signed_at, used_with)?;
+                return self.addresses.claim_for_host(tx, host, &[caller.address]);
+            }
             let found = Host {
                 id: host,
                 name: invitation.name.clone(),
@@ -85,17 +98,16 @@ impl Hosts {
                 cordon: None,
                 confirmed: None,
                 loss: None,
+                replaced: None,
             };
-            let used = Invitation {
-                used_by: Some(host),
-                used_with: Some(used_with),
-                ..invitation
-            };
-            tx.put(&hash, &used)?;
             self.enter(tx, &found)?;
             self.addresses.claim_for_host(tx, host, &[caller.address])
         };
         self.ctx.commit(Actor::Host(host), &cause, decide).await?;
+        if replaces.is_some() {
+            // Of the machine whose place it is.
+            self.part_from(host);
+        }
         Ok(answer(host, certificate_pem))
     }
 
@@ -107,7 +119,8 @@ impl Hosts {
         if self.ctx.gate().ask()?.is_before_restore(found.version)? {
             return Err(refused(InvitationRefusal::BeforeRestore));
         }
-        if tx.get::<HostNameClaim>(&found.value.name)?.is_some() {
+        let taken = tx.get::<HostNameClaim>(&found.value.name)?;
+        if taken.map(|claim| claim.host) != found.value.replaces {
             return Err(refused(InvitationRefusal::NameTaken));
         }
         Ok(found.value)
@@ -121,8 +134,13 @@ impl Hosts {
             return Ok(None);
         };
         let found = self.find(host)?;
-        let is_active = found.is_some_and(|found| found.state == HostState::Active);
-        Ok(Some(host).filter(|_| is_active))
+        let is_it = |found: Host| {
+            // The machine whose place was taken has joined with another request.
+            let replaced = found.replaced.as_ref();
+            let is_present = replaced.is_none_or(|replaced| replaced.request == request);
+            found.state == HostState::Active && is_present
+        };
+        Ok(Some(host).filter(|_| found.is_some_and(is_it)))
     }
 
     /// Everything that a host begins with.
@@ -269,12 +287,13 @@ impl Hosts {
     }
 }
 
-fn refused(refusal: InvitationRefusal) -> Error {
+pub(super) fn refused(refusal: InvitationRefusal) -> Error {
     let used_by = match refusal {
         InvitationRefusal::Used(host) => Some(host),
         InvitationRefusal::Unknown
         | InvitationRefusal::Expired
         | InvitationRefusal::BeforeRestore
+        | InvitationRefusal::NotReplaced(_)
         | InvitationRefusal::NameTaken => None,
     };
     Error::Invitation {

@@ -241,6 +241,7 @@ mod tests {
             cordon: None,
             confirmed: None,
             loss: None,
+            replaced: None,
         }
     }
 

@@ -43,6 +43,7 @@ mod loss;
 mod mirror;
 pub mod presence;
 pub(crate) mod records;
+mod replacing;
 mod room;
 pub mod rules;
 mod sessions;

@@ -12,11 +12,12 @@ use crate::{
 };
 
 records! {
-    // Version 3 may say that it is cordoned, version 4 that it is lost, which a program of before would not heed.
+    // Version 3 may say that it is cordoned, version 4 that it is lost or replaced, which a program of before would not heed.
     Host, at "hst/" by HostId, version 4, from 2 => Host, from 3 => Host;
     HostNameClaim, at "hstname/" by String, version 2;
     // By the hash of its token.
-    Invitation, at "inv/" by String, version 2;
+    // Version 3 may be for the place of a host, of which a program of before would make a new one.
+    Invitation, at "inv/" by String, version 3, from 2 => Invitation;
     Reserved, at "reserved/" by HostId, version 2;
     ManifestHead, at "manifest/" by HostId, version 2;
     Acknowledged, at "ack/" by HostId, version 2;

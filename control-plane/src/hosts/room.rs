@@ -196,6 +196,7 @@ mod tests {
             changed_at: None,
             confirmed: None,
             loss: None,
+            replaced: None,
             cordon: None,
         };
         let entered = commit_once(&store, NOW, Actor::System, "test", |tx| {

@@ -542,6 +542,7 @@ mod tests {
                 cordon: None,
                 confirmed: None,
                 loss: None,
+                replaced: None,
             });
             in_use.note_server(&server);
             in_use

@@ -264,6 +264,7 @@ impl Orders {
             outage_ended_at: None,
             seen_up: false,
             suspension: None,
+            made_before: false,
         })
     }
 }

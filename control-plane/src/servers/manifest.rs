@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        FEATURE_CUT, FEATURE_SERVER, FEATURE_SUBNET, Intent, Manifest, ManifestEntry,
-        SERVERS_PER_HOST_MAX,
+        FEATURE_CUT, FEATURE_MADE_BEFORE, FEATURE_SERVER, FEATURE_SUBNET, Intent, Manifest,
+        ManifestEntry, SERVERS_PER_HOST_MAX,
     },
     id::{HostId, ServerId},
     vm::ServerSpec,
@@ -184,6 +184,9 @@ fn required_features(servers: &[Server]) -> Vec<String> {
     }
     if present.clone().any(Server::is_to_be_cut) {
         features.push(FEATURE_CUT);
+    }
+    if present.clone().any(|server| server.made_before) {
+        features.push(FEATURE_MADE_BEFORE);
     }
     features.into_iter().map(str::to_owned).collect()
 }

@@ -1,4 +1,5 @@
-//! What becomes of servers when an installation is opened after a restore, by what their hosts say.
+//! What becomes of servers when an installation is opened after a restore, by what their hosts say; and when their host is
+//! to join again.
 
 use innkeeper_wire::id::{HostId, ServerId};
 
@@ -9,6 +10,27 @@ use crate::{
 };
 
 impl Servers {
+    /// Has no disk made anew on a host that is to join again, for servers that have run there: whoever has lost what he
+    /// knew would give their owners empty ones.
+    ///
+    /// # Errors
+    /// When that can't be written of one of them.
+    pub async fn keep_disks(&self, by: Actor, host: HostId) -> Result<(), Error> {
+        for server in self.on_host(host)? {
+            let cause = format!("{}'s host is to join again", server.id);
+            let decide = |tx: &mut Tx<'_>| {
+                let found = self.bound_to(tx, host, server.id)?;
+                let Some(next) = found.and_then(|found| found.kept_for_replacement()) else {
+                    return Ok(());
+                };
+                self.hosts.advance_manifest(tx, host)?;
+                tx.put(&(next.account, next.id), &next)
+            };
+            self.ctx.commit(by, &cause, decide).await?;
+        }
+        Ok(())
+    }
+
     /// Ends a server of which its host says, after a restore, that it had it and has it no more: it was deleted in
     /// the time that the restore lost. What it took is given back when its host has nothing of it.
     pub(crate) async fn end_gone(&self, host: HostId, server: ServerId) -> Result<(), Error> {

@@ -495,7 +495,9 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "cordon_host" => ("h1", json!({ "reason": "its disk fails" }), 204),
         "uncordon_host" => ("h1", json!({ "reason": "mended" }), 400),
         // It is heard of, and not lost.
-        "lose_host" | "confirm_fencing" => ("h1", json!({ "reason": "gone" }), 400),
+        "lose_host" | "confirm_fencing" | "replace_host" => {
+            ("h1", json!({ "reason": "gone" }), 400)
+        }
         "accept_capacity" => ("h1", nothing, 200),
         "list_accounts" => ("", nothing, 200),
         "search_accounts" => ("", json!({ "text": "minji" }), 200),

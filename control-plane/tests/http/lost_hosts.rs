@@ -26,16 +26,16 @@ use crate::{
 
 /// A customer with servers on one host: one that runs, one of which nothing was seen yet, and one that is deleted and still
 /// there.
-struct Loss {
-    setting: Setting,
-    host: TestHost,
-    token: String,
+pub(crate) struct Loss {
+    pub(crate) setting: Setting,
+    pub(crate) host: TestHost,
+    pub(crate) token: String,
     key: String,
-    servers: [String; 3],
+    pub(crate) servers: [String; 3],
 }
 
 impl Loss {
-    async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let setting = Setting::new();
         let host = setting.host("h1", room_for(3)).await;
         let token = setting.customer("minji90").await;
@@ -62,19 +62,19 @@ impl Loss {
     }
 
     /// The same once its host is silent.
-    async fn silent() -> Self {
+    pub(crate) async fn silent() -> Self {
         let story = Self::begin().await;
         story.setting.clock.advance_s(16);
         story
     }
 
-    async fn view(&self, server: usize) -> Value {
+    pub(crate) async fn view(&self, server: usize) -> Value {
         let path = format!("/servers/{}", self.servers[server]);
         let view = self.setting.get(&path, Some(&self.token)).await;
         view.expect(200)
     }
 
-    async fn deed(&self, verb: &str, reason: &str) -> crate::setting::Answer {
+    pub(crate) async fn deed(&self, verb: &str, reason: &str) -> crate::setting::Answer {
         deed(&self.setting, verb, reason).await
     }
 
@@ -96,7 +96,7 @@ impl Loss {
         of_hosts.map(|matter| matter["kind"].clone()).collect()
     }
 
-    fn records(&self, prefix: &str) -> Vec<(String, Value)> {
+    pub(crate) fn records(&self, prefix: &str) -> Vec<(String, Value)> {
         let store = self.setting.nouns.ctx.store();
         let records = store.range(prefix, None, 1_000).expect("readable");
         let read = |value: &[u8]| serde_json::from_slice(&value[1..]).expect("JSON");
@@ -125,7 +125,7 @@ fn is_gone(server: &Value) -> bool {
     server["lifecycle"]["lifecycle"] == "gone"
 }
 
-fn ready(id: &str) -> ObservedServer {
+pub(crate) fn ready(id: &str) -> ObservedServer {
     let server: ServerId = id.parse().expect("an id");
     ObservedServer {
         server,
@@ -142,7 +142,7 @@ fn ready(id: &str) -> ObservedServer {
 async fn deed(setting: &Setting, verb: &str, reason: &str) -> crate::setting::Answer {
     let path = format!("/hosts/h1/{verb}");
     let body = match verb {
-        "lost" | "fenced" | "cordon" => json!({ "reason": reason }),
+        "lost" | "fenced" | "cordon" | "replace" => json!({ "reason": reason }),
         _ => json!({}),
     };
     operate(setting, Method::POST, &path, body).await
@@ -406,16 +406,17 @@ async fn what_an_operator_may_do_to_a_host_follows_from_how_it_is() {
         "cordon",
         "release",
         "accept-capacity",
+        "replace",
     ];
     let table = [
-        (Is::Heard, [400, 400, 204, 204, 400, 200]),
-        (Is::LibvirtAway, [400, 400, 204, 204, 400, 400]),
-        (Is::Silent, [204, 400, 204, 204, 400, 400]),
-        (Is::Quarantined, [400, 400, 204, 204, 204, 400]),
-        (Is::RevokedAndAsks, [400, 400, 404, 404, 404, 404]),
-        (Is::Revoked, [204, 400, 404, 404, 404, 404]),
-        (Is::Lost, [400, 204, 400, 400, 400, 400]),
-        (Is::Fenced, [404, 404, 404, 404, 404, 404]),
+        (Is::Heard, [400, 400, 204, 204, 400, 200, 400]),
+        (Is::LibvirtAway, [400, 400, 204, 204, 400, 400, 400]),
+        (Is::Silent, [204, 400, 204, 204, 400, 400, 200]),
+        (Is::Quarantined, [400, 400, 204, 204, 204, 400, 200]),
+        (Is::RevokedAndAsks, [400, 400, 404, 404, 404, 404, 400]),
+        (Is::Revoked, [204, 400, 404, 404, 404, 404, 400]),
+        (Is::Lost, [400, 204, 400, 400, 400, 400, 400]),
+        (Is::Fenced, [404, 404, 404, 404, 404, 404, 404]),
     ];
     for (is, expected) in table {
         for (verb, expected) in verbs.into_iter().zip(expected) {

@@ -26,6 +26,7 @@ mod prices;
 mod profile;
 mod reach;
 mod recovery;
+mod replacing;
 mod retries;
 mod roll_over;
 mod second_factor;

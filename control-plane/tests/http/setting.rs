@@ -532,31 +532,39 @@ impl Setting {
             .await
             .expect("invited");
         let request = HostRequest::create().expect("a key");
-        let body = json!({ "token": token, "csr_pem": request.request_pem });
-        let stranger = Connection {
-            peer: Peer::Nobody,
-            address: SocketAddr::new(address.parse().expect("an address"), 1),
-        };
-        let joined = self
-            .ask(stranger, None, Method::POST, "/join", Some(body))
+        let host = self.join(address, &token, &request.request_pem).await;
+        let host = self.joined(address, host.expect(200));
+        self.report(&host, capacity, vec![]).await;
+        host
+    }
+
+    /// A machine asks to join from this address.
+    pub(crate) async fn join(&self, address: &str, token: &str, csr_pem: &str) -> Answer {
+        let body = json!({ "token": token, "csr_pem": csr_pem });
+        let stranger = stranger(address);
+        self.ask(stranger, None, Method::POST, "/join", Some(body))
             .await
-            .expect(200);
+    }
+
+    /// The host that a machine has become by this answer.
+    pub(crate) fn joined(&self, address: &str, joined: Value) -> TestHost {
         let joined: JoinAnswer = serde_json::from_value(joined).expect("an answer");
         let certificate =
             CertificateDer::from_pem_slice(joined.certificate_pem.as_bytes()).expect("PEM");
         let certificate = host_certificate(&certificate).expect("a host's certificate");
         assert_eq!(certificate.host, joined.host);
         let peer = Peer::of(&certificate);
-        let host = TestHost {
+        TestHost {
             id: joined.host,
-            connection: Connection { peer, ..stranger },
+            connection: Connection {
+                peer,
+                ..stranger(address)
+            },
             sequence: AtomicU64::new(0),
             instance: InstanceId::new(self.nouns.ctx.ids()),
             echo: Mutex::new(None),
             trusted: Mutex::new(Digest::of(joined.ca_pem.as_bytes())),
-        };
-        self.report(&host, capacity, vec![]).await;
-        host
+        }
     }
 
     /// One request to the agent API over a connection whose peer is known.
@@ -681,6 +689,13 @@ impl Setting {
             host.take(answer);
         }
         answer
+    }
+}
+
+fn stranger(address: &str) -> Connection {
+    Connection {
+        peer: Peer::Nobody,
+        address: SocketAddr::new(address.parse().expect("an address"), 1),
     }
 }
 

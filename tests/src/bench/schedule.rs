@@ -172,6 +172,7 @@ impl Ranked {
                     cordon: None,
                     confirmed: None,
                     loss: None,
+                    replaced: None,
                 },
             );
             reserved.insert(id, Reserved::default());

@@ -78,6 +78,10 @@ endpoints! {
     /// Refuses a host from now on. Its servers go on running.
     RevokeHost = "revoke_host": Admin Post "/hosts/{name}/revoke", at String => 204;
 
+    /// Invites a machine that takes the place of a host which is not heard of, with its servers. Those that have run are
+    /// taken over with the disks that are there, and none is made anew.
+    ReplaceHost = "replace_host": Admin Post "/hosts/{name}/replace", at String, with ReasonRequest => 200 Invited;
+
     /// Declares a host lost that is not heard of: its servers end, and their owners are told. Their addresses are kept
     /// until its fencing is confirmed.
     LoseHost = "lose_host": Admin Post "/hosts/{name}/lost", at String, with ReasonRequest => 204;

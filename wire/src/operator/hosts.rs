@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    digest::Digest,
     host::{HostCapacity, HostHealth, HostLoad},
     id::{Code, HostId, ServerId},
     size::Bytes,
@@ -111,6 +112,15 @@ pub struct Cordon {
     pub since: Timestamp,
     /// Why, as an operator wrote.
     pub reason: String,
+}
+
+/// That another machine, or the same one made anew, has taken a host's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// When it joined. Certificates that were signed before are refused.
+    pub at: Timestamp,
+    /// Digest of its request, which alone may be answered again.
+    pub request: Digest,
 }
 
 /// That a host is lost for good, as an operator has declared.

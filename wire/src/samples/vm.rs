@@ -33,6 +33,7 @@ samples! {
         ssh_keys: [vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample".to_owned()], vec![]],
         power: Power::samples(),
         reboots: [3, 0],
+        made_before: [true, false],
     }
     BaseImage {
         digest: [Digest::of(b"image")],

@@ -60,7 +60,7 @@ pub(crate) async fn confirm_fencing(
 
 /// The host that an operator names who may mean one that is revoked: by its id, or by a name that no other has had of
 /// which there is anything left.
-pub(super) fn host_meant(nouns: &Nouns, text: &str) -> Result<HostId, Refused> {
+pub(crate) fn host_meant(nouns: &Nouns, text: &str) -> Result<HostId, Refused> {
     let mut meant = Vec::new();
     for overview in nouns.hosts.list()? {
         let host = overview.host;

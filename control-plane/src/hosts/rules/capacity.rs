@@ -163,6 +163,7 @@ mod tests {
             changed_at: None,
             cordon: None,
             loss: None,
+            replaced: None,
         }
     }
 

@@ -339,6 +339,7 @@ mod tests {
                             changed_at: None,
                             confirmed: None,
                             loss: None,
+                            replaced: None,
                             cordon: cordoned.then(cordon),
                         });
                         scanned.candidates.insert(host, Candidate {
@@ -401,6 +402,7 @@ mod tests {
                     changed_at: None,
                     confirmed: None,
                     loss: None,
+                    replaced: None,
                     cordon: None,
                 },
             );

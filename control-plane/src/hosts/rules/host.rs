@@ -6,13 +6,13 @@ use innkeeper_wire::{
     digest::Digest,
     host::HostCapacity,
     id::{Code, HostId},
-    operator::hosts::{Cordon, Loss, Promised},
+    operator::hosts::{Cordon, Loss, Promised, Replacement},
     size::Bytes,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-pub use innkeeper_wire::operator::hosts::Quarantine;
+pub use innkeeper_wire::operator::hosts::{Condition, Quarantine};
 
 /// A host that was not heard of for this long is not reachable: nobody knows what its servers do.
 /// Three missed reports of [`REPORT_INTERVAL_S`].
@@ -49,9 +49,52 @@ pub struct Host {
     /// That it was declared lost; then it is revoked as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
+    /// That its machine has joined again, or another one in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replacement>,
+}
+
+/// Why nobody takes a host's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplacementRefusal {
+    /// It reports.
+    #[error("it is heard of: two machines would have its servers")]
+    Answers,
+    /// Nobody has listened for long enough.
+    #[error(
+        "the control plane was started a moment ago: wait until hosts had the time to be heard"
+    )]
+    TooEarly,
+    /// There is nothing to take over.
+    #[error("it has never reported: revoke it, and invite it anew")]
+    NeverReported,
+    /// Its servers are nobody's.
+    #[error("it is revoked or lost, for good")]
+    Out,
+}
+
+/// Whether another machine may take the place of a host that is so.
+///
+/// # Errors
+/// Why not.
+pub fn check_may_be_replaced(condition: Condition) -> Result<(), ReplacementRefusal> {
+    match condition {
+        Condition::Silent { .. } | Condition::Quarantined { .. } => Ok(()),
+        Condition::Heard { .. } | Condition::LibvirtAway { .. } => Err(ReplacementRefusal::Answers),
+        Condition::Awaited { .. } => Err(ReplacementRefusal::TooEarly),
+        Condition::NeverHeard { .. } => Err(ReplacementRefusal::NeverReported),
+        Condition::Revoked { .. } | Condition::Lost { .. } => Err(ReplacementRefusal::Out),
+    }
 }
 
 impl Host {
+    /// Whether a certificate that was signed then is of a machine whose place was taken.
+    #[must_use]
+    pub fn is_of_former_machine(&self, signed_at: Timestamp) -> bool {
+        let replaced = self.replaced.as_ref();
+        replaced.is_some_and(|replaced| signed_at < replaced.at)
+    }
+
     /// Whether it, or a server on it, may use addresses that no record tells us of: nobody has said that it is out of the
     /// way. That it was declared lost does not say so before it is fenced.
     #[must_use]
@@ -205,6 +248,9 @@ pub struct Invitation {
     pub site: Code,
     /// When the token stops working.
     pub expires_at: Timestamp,
+    /// The host whose place is taken; a new one when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<HostId>,
     /// Who used it.
     pub used_by: Option<HostId>,
     /// Digest of the request that it was used with: the same request is answered again, since the answer may have
@@ -228,6 +274,9 @@ pub enum InvitationRefusal {
     /// It was made before the store was restored: whether it was used since, nobody knows.
     #[error("the token is older than the restored store; the host must be invited again")]
     BeforeRestore,
+    /// The host whose place was to be taken is heard of, or out.
+    #[error("the host is there again, or is out: {0}")]
+    NotReplaced(ReplacementRefusal),
     /// Two invitations were made for one name, and the other one was used.
     #[error("another host has joined under this name since")]
     NameTaken,
@@ -288,6 +337,7 @@ mod tests {
             changed_at: None,
             cordon: None,
             loss,
+            replaced: None,
         };
         let lost = Loss {
             since: at,

@@ -104,6 +104,9 @@ pub struct Server {
     /// The suspension of its account, as its host is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension: Option<ServerSuspension>,
+    /// Whether it ran when its host was to join again: no disk is made for it there any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made_before: bool,
 }
 
 /// Why a server could not be made.
@@ -248,6 +251,7 @@ impl Server {
             ssh_keys: self.ssh_keys.clone(),
             power: self.told_power(),
             reboots: self.reboots,
+            made_before: self.made_before,
         }
     }
 
@@ -324,6 +328,8 @@ impl Server {
         let power_pending = self.observed.power_serial < self.power.serial;
         let ignored = self.problem() == Some(ServerProblemCode::ShutdownIgnored);
         match self.observed.state {
+            // Its host has joined again, and its disk is not there.
+            Some(ObservedState::Absent) if self.made_before => ServerState::Unknown,
             None | Some(ObservedState::Absent) => ServerState::Requested,
             Some(ObservedState::Creating { .. }) => ServerState::Creating,
             Some(ObservedState::Running { .. } | ObservedState::Paused { .. })

@@ -1,4 +1,4 @@
-//! How a server ends without anybody asking for it.
+//! How a server ends without anybody asking for it, and how it is kept when its host joins again.
 
 use innkeeper_wire::{host::ServerProblemCode, time::Timestamp};
 
@@ -15,6 +15,18 @@ impl Server {
             outage: None,
             ..self.clone()
         }
+    }
+
+    /// The server when its host is to join again, which may have lost what it knew: if it has ever run, its disk is not to
+    /// be made anew. `None` when nothing changes.
+    #[must_use]
+    pub fn kept_for_replacement(&self) -> Option<Self> {
+        let has_run = self.seen_up || self.ready_at.is_some();
+        let is_due = self.lifecycle == Lifecycle::Live && has_run && !self.made_before;
+        is_due.then(|| Self {
+            made_before: true,
+            ..self.clone()
+        })
     }
 
     /// The server once its host is lost for good. One that was never ready could not be made; one that was on its way out

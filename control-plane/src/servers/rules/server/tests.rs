@@ -77,6 +77,7 @@ pub(crate) fn server() -> Server {
         outage_ended_at: None,
         seen_up: false,
         suspension: None,
+        made_before: false,
     }
 }
 
