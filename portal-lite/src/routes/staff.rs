@@ -168,6 +168,8 @@ pub const STAFF_PAGES: &[Row] = &[
     deed!(HOSTS, "/hosts/{id}/release", RELEASE),
     deed!(HOSTS, "/hosts/{id}/accept-capacity", ACCEPT_CAPACITY),
     deed!(HOSTS, "/hosts/{id}/revoke", REVOKE),
+    deed!(HOSTS, "/hosts/{id}/lost", LOSE),
+    deed!(HOSTS, "/hosts/{id}/fenced", FENCE),
     Row {
         path: "/orders",
         query: &["owner", "after", "format"],

@@ -196,6 +196,10 @@ fn deeds() -> Vec<Deed> {
             ..deed(format!("/hosts/{HOST}/{code}"), &typed, body)
         });
     }
+    for code in ["lost", "fenced"] {
+        let path = format!("/hosts/{HOST}/{code}");
+        deeds.push(deed(path, &[named, CALLED], &why));
+    }
     deeds.extend(decisions());
     deeds
 }

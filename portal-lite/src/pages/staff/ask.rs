@@ -15,9 +15,9 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
-            CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe, MailConfirmation,
-            RejectAccount, ReleaseHost, ResumeAccount, RetryMail, RetryMails, RetryOrder,
-            RevokeHost, SuspendAccount, UncordonHost, UnlockAccount,
+            ConfirmFencing, CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe,
+            LoseHost, MailConfirmation, RejectAccount, ReleaseHost, ResumeAccount, RetryMail,
+            RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost, UnlockAccount,
         },
     },
     error::{FieldErrorCode, Problem, ProblemCode},
@@ -314,24 +314,33 @@ async fn on_server(
 }
 
 async fn on_host(visit: &Visit, what: OnHost, about: &str, fields: &Fields) -> Result<(), Undone> {
-    let host = host_of(visit, about).await?.name;
+    let host = host_of(visit, about).await?;
     match what {
         OnHost::Cordon => {
             let why = why(visit, fields)?;
-            visit.ask(CordonHost::at_with(host, why)).await?;
+            visit.ask(CordonHost::at_with(host.name, why)).await?;
         }
         OnHost::Uncordon => {
             let why = why(visit, fields)?;
-            visit.ask(UncordonHost::at_with(host, why)).await?;
+            visit.ask(UncordonHost::at_with(host.name, why)).await?;
         }
         OnHost::Release => {
-            visit.ask(ReleaseHost::at(host)).await?;
+            visit.ask(ReleaseHost::at(host.name)).await?;
         }
         OnHost::AcceptCapacity => {
-            visit.ask(AcceptCapacity::at(host)).await?;
+            visit.ask(AcceptCapacity::at(host.name)).await?;
         }
         OnHost::Revoke => {
-            visit.ask(RevokeHost::at(host)).await?;
+            visit.ask(RevokeHost::at(host.name)).await?;
+        }
+        // One that was revoked may have the name of another one.
+        OnHost::Lose => {
+            let (id, why) = (host.id.to_string(), why(visit, fields)?);
+            visit.ask(LoseHost::at_with(id, why)).await?;
+        }
+        OnHost::Fence => {
+            let (id, why) = (host.id.to_string(), why(visit, fields)?);
+            visit.ask(ConfirmFencing::at_with(id, why)).await?;
         }
     }
     Ok(())

@@ -6,10 +6,10 @@ use innkeeper_wire::{
         Endpoint as _, Who,
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
-            ConfirmLostFactor, CordonHost, DeleteAnyServer, DropMail, EraseAccount,
-            MailConfirmation, RejectAccount, RejectLostFactor, ReleaseHost, ResumeAccount,
-            RetryMail, RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost,
-            UnlockAccount,
+            ConfirmFencing, ConfirmLostFactor, CordonHost, DeleteAnyServer, DropMail, EraseAccount,
+            LoseHost, MailConfirmation, RejectAccount, RejectLostFactor, ReleaseHost,
+            ResumeAccount, RetryMail, RetryMails, RetryOrder, RevokeHost, SuspendAccount,
+            UncordonHost, UnlockAccount,
         },
     },
     staff::Role,
@@ -115,6 +115,10 @@ pub enum OnHost {
     AcceptCapacity,
     /// It is refused from now on.
     Revoke,
+    /// It is given up, and its servers end.
+    Lose,
+    /// It will never use its servers' addresses again.
+    Fence,
 }
 
 impl StaffDeed {
@@ -470,6 +474,26 @@ pub const REVOKE: StaffDeed = StaffDeed {
     who: RevokeHost::ROW.who,
     loss: Loss::Some,
 };
+/// Gives a host up that is gone for good.
+pub const LOSE: StaffDeed = StaffDeed {
+    what: What::Host(OnHost::Lose),
+    code: "lost",
+    title: "staff-lose",
+    lead: "staff-lose-lead",
+    form: &[TYPED_HOST, REASON],
+    who: LoseHost::ROW.who,
+    loss: Loss::Some,
+};
+/// Confirms that a lost host is off for good.
+pub const FENCE: StaffDeed = StaffDeed {
+    what: What::Host(OnHost::Fence),
+    code: "fenced",
+    title: "staff-fence",
+    lead: "staff-fence-lead",
+    form: &[TYPED_HOST, REASON],
+    who: ConfirmFencing::ROW.who,
+    loss: Loss::Some,
+};
 
 #[cfg(test)]
 mod tests {
@@ -487,6 +511,8 @@ mod tests {
             (&DROP_MAIL, false, true, true),
             (&CORDON, false, false, true),
             (&REVOKE, false, false, true),
+            (&LOSE, false, false, true),
+            (&FENCE, false, false, true),
         ] {
             let roles = [Role::Viewer, Role::Support, Role::Admin];
             let may = roles.map(|role| deed.is_for(role));

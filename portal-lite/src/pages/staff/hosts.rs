@@ -12,7 +12,7 @@ use innkeeper_wire::{
     host::HostLoad,
     operator::{
         InviteRequest,
-        hosts::{Condition, HostLine, HostListQuery, HostStatus},
+        hosts::{Condition, HostLine, HostListQuery, HostStatus, Loss},
     },
     staff::Role,
 };
@@ -225,8 +225,11 @@ fn since(condition: Condition) -> Option<innkeeper_wire::time::Timestamp> {
 /// What makes sense to do to a host as it is.
 fn possible(host: &HostLine) -> Vec<&'static StaffDeed> {
     let status = host.condition.status();
-    if matches!(status, HostStatus::Revoked | HostStatus::Lost) {
-        return Vec::new();
+    match (status, &host.lost) {
+        (HostStatus::Revoked, _) => return vec![&deeds::LOSE],
+        (HostStatus::Lost, Some(Loss { fenced: None, .. })) => return vec![&deeds::FENCE],
+        (HostStatus::Lost, _) => return Vec::new(),
+        _ => {}
     }
     let mut possible: Vec<&'static StaffDeed> = vec![match host.cordon {
         Some(_) => &deeds::UNCORDON,
@@ -239,6 +242,9 @@ fn possible(host: &HostLine) -> Vec<&'static StaffDeed> {
         possible.push(&deeds::ACCEPT_CAPACITY);
     }
     possible.push(&deeds::REVOKE);
+    if status == HostStatus::Silent {
+        possible.push(&deeds::LOSE);
+    }
     possible
 }
 

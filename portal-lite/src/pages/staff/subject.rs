@@ -151,8 +151,8 @@ async fn host(visit: &Visit, what: OnHost, about: &str) -> Result<Subject, Failu
         let claimed = host.claims_more.map(capacity);
         facts.push((visit.say("host-claims"), claimed.unwrap_or_else(none)));
     }
-    if what == OnHost::Revoke {
-        let stranded = visit.ask(GetStranded::at(host.name.clone())).await?;
+    if matches!(what, OnHost::Revoke | OnHost::Lose) {
+        let stranded = visit.ask(GetStranded::at(host.id.to_string())).await?;
         let names = stranded.named.into_iter().map(|(_, name)| name);
         facts.push((
             visit.say("revoke-servers"),
