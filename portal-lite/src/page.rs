@@ -8,7 +8,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use innkeeper_wire::api::{Locale, ServerState};
+use innkeeper_wire::api::{Locale, ServerState, Suspension};
 
 use crate::{
     area::Area,
@@ -17,10 +17,12 @@ use crate::{
     failure::Failure,
     footer::{self, Footer},
     form::{self, Drawn, Form},
+    format::{self, Moment},
     language,
     notice::Notice,
     sitemap::navigation,
     visit::{Visit, onward, query_pairs},
+    words,
 };
 
 /// What is around every page.
@@ -40,6 +42,8 @@ pub struct Frame {
     pub signed_in: bool,
     /// What to say about the last deed.
     pub notice: Option<Said>,
+    /// That the member's account is suspended.
+    pub suspension: Option<Suspended>,
     /// The foot of the page.
     pub footer: Footer,
     /// The navigation of members.
@@ -63,6 +67,17 @@ pub struct Said {
     pub next: Option<(String, &'static str)>,
     /// Codes of a server's states while it is true, with a blank between; empty if it is true of any.
     pub holds: String,
+}
+
+/// What is said of a suspension.
+#[derive(Debug)]
+pub struct Suspended {
+    /// What for, and what that means.
+    pub text: String,
+    /// Since when.
+    pub since: Moment,
+    /// Why, in the words of the staff.
+    pub reason: String,
 }
 
 /// An entry of the navigation.
@@ -192,6 +207,7 @@ pub fn frame(visit: &Visit) -> Frame {
         signed_in: visit.session.is_some(),
         footer: footer::footer(visit),
         notice: visit.notice.map(|notice| said(visit, notice)),
+        suspension: visit.suspension.as_ref().map(|it| suspended(visit, it)),
         navigation: navigation(visit.portal.area())
             .iter()
             .map(|(place, href, key)| Entry {
@@ -252,6 +268,14 @@ fn said(visit: &Visit, notice: Notice) -> Said {
         text: visit.say(notice.key()),
         next: notice.next().map(|(key, href)| (visit.say(key), href)),
         holds: holds(notice),
+    }
+}
+
+fn suspended(visit: &Visit, suspension: &Suspension) -> Suspended {
+    Suspended {
+        text: visit.say(words::suspended(suspension.kind)),
+        since: format::moment(visit.locale, suspension.since, visit.now, &visit.zone()),
+        reason: suspension.reason.clone(),
     }
 }
 

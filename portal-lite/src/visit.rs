@@ -17,8 +17,8 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use innkeeper_listener::client_of;
 use innkeeper_wire::{
-    api::Locale,
-    endpoints::{Ask, Endpoint},
+    api::{Locale, Suspension},
+    endpoints::{Ask, Endpoint, rest::GetMe},
     time::Timestamp,
     zone::Zone,
 };
@@ -26,12 +26,13 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     api::{ApiError, Caller},
+    area::Area,
     cookies::{Cookie, SessionToken},
     failure::Failure,
     language,
     notice::Notice,
     portal::{Facts, Portal},
-    sitemap::{Kind, Place, Row},
+    sitemap::{Kind, Place, Row, Who},
 };
 
 /// One request.
@@ -69,6 +70,8 @@ pub struct Visit {
     pub account_zone: Option<Zone>,
     /// Whose session it is, or was the last one in this browser.
     pub account: Option<String>,
+    /// That his account is suspended, which each of his pages says.
+    pub suspension: Option<Suspension>,
     seed: Seed,
 }
 
@@ -104,7 +107,14 @@ impl Visit {
             token: None,
             address,
         };
-        let facts = portal.facts(caller).await;
+        let says_suspension = request.method == Method::GET
+            && portal.area() == Area::Customers
+            && row.is_some_and(|row| row.who == Who::Members && row.kind == Kind::Page);
+        let member = session.as_ref().filter(|_| says_suspension);
+        let (facts, suspension) = tokio::join!(
+            portal.facts(caller),
+            suspension_of(&portal, member, address)
+        );
         Self {
             locale: locale_of(&request.uri, headers, &portal),
             address,
@@ -127,6 +137,7 @@ impl Visit {
             account_zone: text_of(Cookie::AccountZone, headers, &portal)
                 .and_then(|name| name.parse().ok()),
             account: Cookie::Account.read(headers, transport),
+            suspension,
             seed,
             portal,
         }
@@ -325,6 +336,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
         }
         Ok(Self(visit.clone()))
     }
+}
+
+/// That a member's account is suspended. When that can't be found out, the page says itself what is in the way.
+async fn suspension_of(
+    portal: &Portal,
+    member: Option<&SessionToken>,
+    address: IpAddr,
+) -> Option<Suspension> {
+    let caller = Caller {
+        token: Some(member?),
+        address,
+    };
+    let me = portal.api.call(caller, GetMe::ask()).await;
+    me.ok().and_then(|me| me.suspension)
 }
 
 /// Puts a text into the alphabet of cookies.

@@ -23,6 +23,15 @@ pub const fn suspension(kind: SuspensionKind) -> &'static str {
     }
 }
 
+/// What its owner is told of it on each page.
+#[must_use]
+pub const fn suspended(kind: SuspensionKind) -> &'static str {
+    match kind {
+        SuspensionKind::Debt => "suspended-debt",
+        SuspensionKind::Abuse => "suspended-abuse",
+    }
+}
+
 /// A kind of member.
 #[must_use]
 pub const fn member_kind(kind: MemberKind) -> &'static str {

@@ -389,7 +389,7 @@ pub fn server(visit: &Visit, server: &Server) -> ServerView {
 }
 
 fn actions(visit: &Visit, server: &Server) -> Vec<ActionView> {
-    let shown = ACTIONS.into_iter();
+    let shown = ACTIONS.into_iter().filter(|_| !is_withheld(server));
     shown
         .map(|action| ActionView {
             code: action.as_str(),
@@ -399,6 +399,18 @@ fn actions(visit: &Visit, server: &Server) -> Vec<ActionView> {
             loses: action == ServerAction::PowerOff,
         })
         .collect()
+}
+
+/// Whether nothing may be asked of its power, in whatever state: its account is suspended.
+fn is_withheld(server: &Server) -> bool {
+    let mut asked = server.allowed_actions.iter();
+    match server.state {
+        ServerState::Suspended => true,
+        ServerState::Running | ServerState::Stopped | ServerState::Paused => {
+            asked.all(|action| *action == ServerAction::Delete)
+        }
+        _ => false,
+    }
 }
 
 const fn is_usable(state: ServerState) -> bool {

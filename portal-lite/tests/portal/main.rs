@@ -16,6 +16,7 @@ mod staff;
 mod staff_api;
 mod style;
 mod support;
+mod suspended;
 mod texts;
 mod tokens;
 mod two_step;
