@@ -47,6 +47,12 @@ pub enum Bug {
     TakeKillForWish,
     /// An agent leaves a guest paused that a full disk had paused.
     LeavePaused,
+    /// A suspension for debt takes the place of what a server's owner wants.
+    OverwriteWish,
+    /// A guest that does not shut down for the sake of a debt is left running.
+    LeaveDebtorRunning,
+    /// The host of a server whose account is suspended for abuse is not told to cut its network.
+    LeaveUncut,
 }
 
 #[cfg(feature = "simulator")]

@@ -23,6 +23,7 @@ mod operator;
 mod oracle;
 mod schedule;
 mod story;
+mod suspending;
 mod tally;
 mod trouble;
 mod watch;
@@ -206,4 +207,7 @@ hunts! {
     finds_a_readiness_that_nobody_heard: ReadyUnheard,
     finds_a_kill_taken_for_a_wish: TakeKillForWish,
     finds_a_guest_left_paused: LeavePaused,
+    finds_a_wish_overwritten_by_a_suspension: OverwriteWish,
+    finds_a_debtor_left_running: LeaveDebtorRunning,
+    finds_a_network_left_uncut: LeaveUncut,
 }

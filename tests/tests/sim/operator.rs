@@ -51,6 +51,8 @@ pub(crate) struct Backup {
 pub(crate) struct Operator {
     recovering_since: Option<Millis>,
     alarmed_since: Option<Millis>,
+    /// An old copy of the store was put in its place, and nobody told him.
+    pub(crate) is_deceived: bool,
 }
 
 /// How a copy is put back.
@@ -90,6 +92,7 @@ impl History {
             true => PutBack::Unannounced,
             false => PutBack::Restored,
         };
+        self.operator.is_deceived |= how == PutBack::Unannounced;
         let which = self.random.random_range(0..self.backups.len());
         self.tell(&format!("copy {which} of the store is put back: {how:?}"));
         self.control.die(Death::Killed, &mut self.random);
@@ -166,6 +169,7 @@ impl History {
         let Some(nouns) = self.control.nouns().cloned() else {
             return;
         };
+        self.suspend_or_resume(&nouns);
         let hosts = nouns.hosts.list().expect("readable");
         let now = self.schedule.now();
         if hosts.iter().any(|host| is_alarming(&nouns, host)) {

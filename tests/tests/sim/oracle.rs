@@ -25,6 +25,7 @@ use crate::{
     audit,
     history::History,
     installation::Installation,
+    suspending,
     watch::{Facts, Moment},
 };
 
@@ -73,11 +74,12 @@ pub(crate) fn judge(history: &mut History) {
     let mut found = breaches(history, &nouns);
     let unanswered = history.clicks.iter().filter(|click| !click.is_settled);
     found.extend(unanswered.map(|click| format!("{click:?} has no answer")));
-    found.extend(audit::breaches(
-        &nouns,
-        history.control.disk(),
-        &history.watch.started,
-    ));
+    // A host whose disks went back may start what it said before that it never had.
+    let started = match history.hosts_were_put_back {
+        true => &BTreeSet::new(),
+        false => &history.watch.started,
+    };
+    found.extend(audit::breaches(&nouns, history.control.disk(), started));
     history.watch.breaches.extend(found);
 }
 
@@ -94,6 +96,7 @@ fn breaches(history: &History, nouns: &Nouns) -> Vec<String> {
     room_is_counted_right(history, nouns, &left, &mut breaches);
     what_ended_was_to_end(history, &servers, &mut breaches);
     usage_is_what_was_observed(history, nouns, &servers, &mut breaches);
+    suspending::breaches(history, nouns, &servers, &mut breaches);
     breaches
 }
 
@@ -172,7 +175,7 @@ fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Opti
     match server.lifecycle {
         Lifecycle::Live => {
             let ignores = server.problem() == Some(ServerProblemCode::ShutdownIgnored);
-            let is_right = match server.power.target {
+            let is_right = match server.told_power().target {
                 // One that shut itself down stays down; nothing else may keep it from running.
                 PowerTarget::On => match run {
                     Some(DomainRun::Running | DomainRun::Off(OffReason::Shutdown)) => true,
@@ -184,6 +187,7 @@ fn is_as_wanted(server: &Server, run: Option<DomainRun>, is_there: bool) -> Opti
                 // What was started in a time that a restore lost is left running, and said.
                 PowerTarget::OffForced => !runs || ignores,
             };
+            let is_right = is_right && !(runs && suspending::runs_on_debt(server, ignores));
             (!is_right).then(|| format!("{} is {run:?}, wanted: {:?}", server.id, server.power))
         }
         Lifecycle::Leaving { .. } => Some(format!("{} has not left", server.id)),
@@ -304,6 +308,10 @@ fn usage_is_what_was_observed(
         let mut of_it = intervals
             .iter()
             .filter(|usage| usage.contract == server.contract);
+        if history.watch.suspended.contains(&server.account) {
+            breaches.extend(suspending::usage_breach(server, of_it));
+            continue;
+        }
         let usage = of_it.next();
         if of_it.next().is_some() {
             breaches.push(format!("{id} is charged twice"));

@@ -16,6 +16,7 @@ pub(crate) struct Tally {
     pub(crate) host_restores: u64,
     /// Requests and reports that were refused because the disk was full.
     pub(crate) without_room: u64,
+    pub(crate) suspensions: u64,
 }
 
 impl Tally {
@@ -32,6 +33,7 @@ impl Tally {
         self.restores += other.restores;
         self.host_restores += other.host_restores;
         self.without_room += other.without_room;
+        self.suspensions += other.suspensions;
     }
 
     /// A run in which nothing happened would show nothing.
@@ -48,6 +50,7 @@ impl Tally {
             self.restores,
             self.host_restores,
             self.without_room,
+            self.suspensions,
         ];
         assert!(all.iter().all(|count| *count > 0), "{self:?}");
     }

@@ -10,9 +10,9 @@ use innkeeper_control_plane::{
     servers::rules::server::{Farewell, Lifecycle, Server},
 };
 use innkeeper_wire::{
-    api::ServerAction,
+    api::{ServerAction, SuspensionKind},
     host::{ObservedServer, ObservedState, Report},
-    id::{HostId, OrderId, ServerId},
+    id::{AccountId, HostId, OrderId, ServerId},
     time::Timestamp,
 };
 
@@ -40,6 +40,55 @@ pub(crate) struct Facts {
     pub(crate) deleted_at: Option<(Timestamp, Timestamp)>,
     /// Power changes by which its host ended it.
     stopped_for: BTreeSet<u32>,
+    /// Whether its owner wants it to run, as far as he was answered.
+    pub(crate) wish: Wish,
+    /// His wish before the requests that have no answer yet, how many those are, and whether there were several.
+    wish_before: Wish,
+    wishes: u32,
+    are_mixed: bool,
+}
+
+/// Whether the owner of a server wants it to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wish {
+    /// He does, as he has ordered it.
+    #[default]
+    On,
+    /// He does not.
+    Off,
+    /// He was not answered, or in an order that nobody knows.
+    Unknown,
+}
+
+impl Wish {
+    /// What an action means for it.
+    const fn of(action: ServerAction) -> Option<Self> {
+        match action {
+            ServerAction::Start => Some(Self::On),
+            ServerAction::Shutdown | ServerAction::PowerOff => Some(Self::Off),
+            ServerAction::Reboot | ServerAction::Delete => None,
+        }
+    }
+}
+
+impl Facts {
+    fn wishes_for(&mut self) {
+        if self.wishes == 0 {
+            self.wish_before = self.wish;
+        }
+        self.are_mixed |= self.wishes > 0;
+        self.wishes += 1;
+        self.wish = Wish::Unknown;
+    }
+
+    /// He was answered; `wish` is what he has then.
+    fn wish_is_answered(&mut self, wish: Wish) {
+        self.wishes = self.wishes.saturating_sub(1);
+        if self.wishes == 0 {
+            self.wish = if self.are_mixed { Wish::Unknown } else { wish };
+            self.are_mixed = false;
+        }
+    }
 }
 
 /// An instant by true time and by the control plane's clock.
@@ -87,6 +136,9 @@ pub(crate) struct Watch {
     buried_then: BTreeMap<(usize, ServerId), Millis>,
     /// Hosts whose disks went back behind what they had acknowledged.
     rewound: BTreeSet<usize>,
+    /// Accounts that may have been suspended at any time, and how often one may have been for debt.
+    pub(crate) suspended: BTreeSet<AccountId>,
+    debts: usize,
 }
 
 impl Watch {
@@ -112,6 +164,9 @@ impl Watch {
             facts.delete_acknowledged = before.delete_acknowledged;
             facts.deleted_at = before.deleted_at;
             facts.ready_taken = before.ready_taken;
+            facts.wish = Wish::Unknown;
+            facts.wishes = 0;
+            facts.are_mixed = false;
         }
     }
 
@@ -174,6 +229,9 @@ impl Watch {
     /// A request to a server was begun: it may have been accepted from now on.
     pub(crate) fn asked(&mut self, server: ServerId, action: ServerAction, now: Moment) {
         let facts = self.facts.entry(server).or_default();
+        if Wish::of(action).is_some() {
+            facts.wishes_for();
+        }
         match action {
             ServerAction::Shutdown | ServerAction::PowerOff => facts.stops += 1,
             ServerAction::Reboot => facts.reboots += 1,
@@ -189,6 +247,9 @@ impl Watch {
     /// It was certainly refused.
     pub(crate) fn refused(&mut self, server: ServerId, action: ServerAction) {
         let facts = self.facts.entry(server).or_default();
+        if Wish::of(action).is_some() {
+            facts.wish_is_answered(facts.wish_before);
+        }
         match action {
             ServerAction::Shutdown | ServerAction::PowerOff => facts.stops -= 1,
             ServerAction::Reboot => facts.reboots -= 1,
@@ -198,14 +259,23 @@ impl Watch {
 
     /// It was acknowledged.
     pub(crate) fn acknowledged(&mut self, server: ServerId, action: ServerAction, now: Moment) {
+        let facts = self.facts.entry(server).or_default();
+        if let Some(wish) = Wish::of(action) {
+            facts.wish_is_answered(wish);
+        }
         if action == ServerAction::Delete {
-            let facts = self.facts.entry(server).or_default();
             if facts.delete_acknowledged.is_none() {
                 facts.delete_acknowledged = Some(now.at);
                 let (_, last) = facts.deleted_at.get_or_insert((now.clock, now.clock));
                 *last = (*last).max(now.clock);
             }
         }
+    }
+
+    /// The operator may have suspended an account from now on.
+    pub(crate) fn account_is_suspended(&mut self, account: AccountId, kind: SuspensionKind) {
+        self.suspended.insert(account);
+        self.debts += usize::from(kind == SuspensionKind::Debt);
     }
 
     /// An order was acknowledged: it is there from now on, and stays the same one.
@@ -329,7 +399,8 @@ impl Watch {
             Action::Shutdown { server, serial } | Action::PowerOff { server, serial } => {
                 let facts = self.facts.entry(*server).or_default();
                 facts.stopped_for.insert(*serial);
-                if facts.stopped_for.len() > facts.stops {
+                // For each debt it is asked to shut down, and switched off when it does not.
+                if facts.stopped_for.len() > facts.stops + 2 * self.debts {
                     self.breach(format!("{action:?}, which nobody asked for"));
                 }
             }

@@ -8,6 +8,7 @@
 use innkeeper_wire::{
     api::{ServerAction, ServerState, SuspensionKind},
     host::{ObservedState, ServerProblemCode},
+    planted::{Bug, planted},
     vm::{Nic, Power, PowerTarget},
 };
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,7 @@ impl Server {
     /// The interface that its host is told.
     pub(super) fn told_nic(&self) -> Nic {
         Nic {
-            cut: self.is_to_be_cut(),
+            cut: self.is_to_be_cut() && !planted(Bug::LeaveUncut),
             ..self.nic.clone()
         }
     }
@@ -123,6 +124,9 @@ impl Server {
         if was_up {
             self.tell_power_anew();
         }
+        if was_up && planted(Bug::OverwriteWish) {
+            self.power.target = PowerTarget::Off;
+        }
     }
 
     fn lift(&mut self) {
@@ -150,7 +154,8 @@ impl Server {
     pub fn insisted_on(&self) -> Option<Self> {
         let debt = self.suspended_for(SuspensionKind::Debt)?;
         let is_asked = self.observed.power_serial >= self.power.serial;
-        let is_ignored = self.problem() == Some(ServerProblemCode::ShutdownIgnored);
+        let is_ignored = self.problem() == Some(ServerProblemCode::ShutdownIgnored)
+            && !planted(Bug::LeaveDebtorRunning);
         if self.lifecycle != Lifecycle::Live || debt.is_forced || !is_asked || !is_ignored {
             return None;
         }
