@@ -20,7 +20,14 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("portal-lite", &["wire", "listener"]),
     (
         "tests",
-        &["wire", "mtls", "agent", "control-plane", "portal-lite"],
+        &[
+            "wire",
+            "listener",
+            "mtls",
+            "agent",
+            "control-plane",
+            "portal-lite",
+        ],
     ),
 ];
 
