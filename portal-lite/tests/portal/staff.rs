@@ -546,6 +546,30 @@ async fn headings_sort_one_way_and_then_the_other() {
 }
 
 #[tokio::test]
+async fn what_needs_a_person_is_advised_in_the_language_of_the_page() {
+    let stub = StaffStub::for_role(Role::Admin);
+    for (language, advice) in [
+        ("en", "Switch the machine off"),
+        ("ko", "장비를 끄십시오."),
+        ("zh-Hant", "請關閉這台機器"),
+    ] {
+        let mut browser = stub.browser().await.speaking(language);
+        let page = browser.get("/attention").await;
+        assert!(page.body.contains(advice), "{language}: {}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_was_not_made_has_not_found_nothing() {
+    let stub = StaffStub::for_role(Role::Support);
+    let page = stub.browser().await.get("/accounts/search").await;
+    assert!(page.body.contains("id=\"search\""), "{}", page.body);
+    for untrue in ["id=\"empty\"", "id=\"total\""] {
+        assert!(!page.body.contains(untrue), "{untrue}");
+    }
+}
+
+#[tokio::test]
 async fn what_needs_a_person_leads_to_where_it_is_mended() {
     for (role, order) in [
         (Role::Support, format!("/orders/{ORDER}/retry")),

@@ -36,8 +36,8 @@ pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
         visit.ask(GetStaffMe::ask())
     )?;
     let columns = [
-        "matter-urgency",
         "matter-what",
+        "matter-urgency",
         "matter-subject",
         "act-at",
         "matter-advice",
@@ -56,14 +56,14 @@ pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
 fn line(visit: &Visit, role: Role, matter: Matter) -> Vec<Cell> {
     let mended_at = mended_at(role, matter.kind, matter.subject.as_deref());
     vec![
-        Cell::text(visit.say(urgency_key(matter.urgency))),
         Cell::text(visit.say(matter_key(matter.kind))).leading_to(mended_at),
+        Cell::text(visit.say(urgency_key(matter.urgency))),
         Cell::english(match (matter.subject, matter.detail) {
             (Some(subject), Some(detail)) => Some(format!("{subject}: {detail}")),
             (subject, detail) => subject.or(detail),
         }),
         Cell::at(visit, matter.since),
-        Cell::english(Some(matter.advice)),
+        Cell::text(visit.say(advice_key(matter.kind))),
     ]
 }
 
@@ -122,5 +122,29 @@ fn matter_key(kind: MatterKind) -> &'static str {
         MatterKind::Leak => "matter-leak",
         MatterKind::AccountWaits => "matter-account-waits",
         MatterKind::FactorWaits => "matter-factor-waits",
+    }
+}
+
+/// What to do about it: what has a page is said as that page says it, the rest as the command line does.
+fn advice_key(kind: MatterKind) -> &'static str {
+    match kind {
+        MatterKind::StoreBehind => "advice-store-behind",
+        MatterKind::RecoveryOpen => "advice-recovery-open",
+        MatterKind::HostUnrecorded => "advice-host-unrecorded",
+        MatterKind::HostReturned => "advice-host-returned",
+        MatterKind::HostUnfenced => "advice-host-unfenced",
+        MatterKind::HostSilent => "advice-host-silent",
+        MatterKind::LibvirtAway => "advice-libvirt-away",
+        MatterKind::HostQuarantined => "advice-host-quarantined",
+        MatterKind::HostFault => "advice-host-fault",
+        MatterKind::DutyFailing => "advice-duty-failing",
+        MatterKind::NoRoom => "advice-no-room",
+        MatterKind::CertificateEnds => "advice-certificate-ends",
+        MatterKind::OrderFailed => "advice-order-failed",
+        MatterKind::MailGivenUp => "advice-mail-given-up",
+        MatterKind::CapacityDoubted => "advice-capacity-doubted",
+        MatterKind::Leak => "advice-leak",
+        MatterKind::AccountWaits => "advice-account-waits",
+        MatterKind::FactorWaits => "advice-factor-waits",
     }
 }

@@ -191,10 +191,10 @@ fn load(load: HostLoad) -> String {
         percent(load.cpu_permille),
         load.load_permille / 1_000,
         load.load_permille % 1_000 / 10,
-        load.memory_used,
-        load.memory,
-        load.disk_used,
-        load.disk,
+        load.memory_used.rounded(),
+        load.memory.rounded(),
+        load.disk_used.rounded(),
+        load.disk.rounded(),
     )
 }
 
@@ -320,5 +320,28 @@ pub(super) fn status_key(status: HostStatus) -> &'static str {
         HostStatus::Heard => "host-heard",
         HostStatus::Revoked => "host-revoked",
         HostStatus::Lost => "host-lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::size::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_load_is_said_in_sizes_that_people_read() {
+        let busy = HostLoad {
+            cpu_permille: 981,
+            load_permille: 1_750,
+            memory_used: Bytes(1_572_237_312),
+            memory: Bytes(25_276_502_016),
+            disk_used: Bytes(221_491_105_792),
+            disk: Bytes(270_553_174_016),
+        };
+        assert_eq!(
+            load(busy),
+            "CPU 98% (load 1.75) · 1.4 GiB / 23.5 GiB · 206.2 GiB / 251.9 GiB"
+        );
     }
 }
