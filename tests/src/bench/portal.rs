@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -48,7 +48,7 @@ use innkeeper_wire::{
     staff::{AddStaffRequest, EnrolRequest, Role, StaffSignInRequest},
     time::{Clock, SystemClock},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 use tower::ServiceExt as _;
 
 use super::{

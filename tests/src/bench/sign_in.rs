@@ -5,7 +5,6 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     path::Path,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
 };
 
 use anyhow::{Context as _, ensure};
@@ -22,6 +21,8 @@ use innkeeper_wire::{
     member::MemberKind,
     time::{Clock, SystemClock},
 };
+
+use tokio::time::Instant;
 
 use super::{
     Figure, median,

@@ -194,16 +194,21 @@ impl Browser {
         self.press(&css).await
     }
 
-    /// Presses the button with this id, which sends a form, and waits for the page that answers: the old one may
-    /// well stand there for a while, and would be read in its place.
+    /// Presses the button with this id, which sends a form, and waits for the page that answers.
     pub async fn click(&self, id: &str) -> anyhow::Result<()> {
+        self.follow(&format!("#{id}")).await
+    }
+
+    /// Presses what leads to another page, and waits for that: the old one may well stand there for a while, and would be
+    /// read in its place.
+    pub async fn follow(&self, css: &str) -> anyhow::Result<()> {
         let leave = "document.documentElement.dataset.left = 'yes';";
         let marked = self.client.execute(leave, Vec::new()).await;
         marked.context("mark the page that is left")?;
-        self.press(&format!("#{id}")).await?;
+        self.press(css).await?;
         let arrived =
             "return document.readyState === 'complete' && !document.documentElement.dataset.left;";
-        until(&format!("the page behind #{id}"), PAGE_LIMIT, async || {
+        until(&format!("the page behind {css}"), PAGE_LIMIT, async || {
             let arrived = self.client.execute(arrived, Vec::new()).await;
             let arrived = arrived.context("look at the page")?;
             ensure!(arrived.as_bool() == Some(true), "the old page stands");

@@ -1,15 +1,12 @@
 //! What an account's owner does with it in a browser: finds his password again, changes how he is spoken to, ends sessions,
-//! and signs in with a code.
+//! signs in with a code, and makes a token.
 
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use innkeeper_control_plane::credentials::rules::totp::Secret;
 use innkeeper_wire::{
-    api::{
-        Me, RecoveryCodes, SecondFactorConfirmation, SecondFactorSecret, SecondFactorStart,
-        SessionAnswer, SessionRequest,
-    },
+    api::{Me, SessionAnswer, SessionRequest, SshKey, SshKeyRequest},
     time::{Clock as _, SystemClock},
 };
 
@@ -47,8 +44,14 @@ pub(super) async fn pages(steps: &mut Steps, scene: &mut Scene) -> anyhow::Resul
         .await;
     steps
         .step(
-            "with a second factor a sign-in asks for a code",
+            "two-step verification is switched on; a recovery code signs in once, the app's code as well",
             sign_in_with_code(scene),
+        )
+        .await?;
+    steps
+        .step(
+            "a token that may read is made, lists servers and adds no key",
+            make_token(scene),
         )
         .await
 }
@@ -123,38 +126,93 @@ async fn end_sessions(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Switches two-step verification on by its page; gives the app and the recovery codes that the page shows once.
+async fn switch_two_step_on(scene: &Scene) -> anyhow::Result<(Secret, Vec<String>)> {
+    let browser = &scene.browser;
+    browser.open("/account/two-step").await?;
+    browser.fill("password", NEW_PASSWORD).await?;
+    browser.click("begin-two-step").await?;
+    let shown = browser.text("#secret").await?.replace(' ', "");
+    let app = Secret::try_from(shown).context("a secret")?;
+    judge(scene, "/account/two-step/confirm").await?;
+    browser.open("/account/two-step/confirm").await?;
+    browser.picture("34-two-step").await?;
+    browser.fill("code", "000000").await?;
+    browser.click("confirm-two-step").await?;
+    browser.is_refused("code").await?;
+    browser.fill("code", &app.code(SystemClock.now())).await?;
+    browser.click("confirm-two-step").await?;
+    let codes = browser.text("#codes").await?;
+    let codes: Vec<_> = codes.split_whitespace().map(str::to_owned).collect();
+    ensure!(codes.len() == 10, "there are {} codes", codes.len());
+    browser.picture("35-recovery-codes").await?;
+    browser.click("codes-kept").await?;
+    Ok((app, codes))
+}
+
 async fn sign_in_with_code(scene: &Scene) -> anyhow::Result<()> {
     let browser = &scene.browser;
-    let client = signed_in(scene).await?;
-    let start = SecondFactorStart {
-        password: NEW_PASSWORD.to_owned(),
-    };
-    let begun: SecondFactorSecret = client.post("/api/v1/me/second-factor", &start).await?;
-    let app = Secret::try_from(begun.secret)?;
-    let now = SystemClock.now();
-    let code = SecondFactorConfirmation {
-        code: app.code(now),
-    };
-    let path = "/api/v1/me/second-factor/confirmation";
-    let _: RecoveryCodes = client.post(path, &code).await?;
-    // The browser's session ends by that.
-    client.delete("/api/v1/me/sessions").await?;
-
-    fill_sign_in(scene, NEW_PASSWORD).await?;
-    let path = browser.path().await?;
-    ensure!(path == "/sign-in/code", "the password leads to {path}");
-    browser.picture("34-code").await?;
-    if let Some(axe) = &scene.axe {
-        axe.judge(browser, "/sign-in/code").await?;
-        browser.open("/sign-in/code").await?;
+    let (app, codes) = switch_two_step_on(scene).await?;
+    let next = SystemClock.now().after(CODE_STEP);
+    for (field, code) in [
+        ("recovery_code", codes[0].clone()),
+        ("code", app.code(next)),
+    ] {
+        browser.follow(".side-nav .sign-out button").await?;
+        fill_sign_in(scene, NEW_PASSWORD).await?;
+        let path = browser.path().await?;
+        ensure!(path == "/sign-in/code", "the password leads to {path}");
+        browser.picture("36-code").await?;
+        if field == "code" {
+            judge(scene, "/sign-in/code").await?;
+            browser.open("/sign-in/code").await?;
+        } else {
+            let open = "document.querySelector('details.another').open = true;";
+            browser.execute(open).await?;
+        }
+        browser.fill(field, &code).await?;
+        browser.click("send-code").await?;
+        let path = browser.path().await?;
+        ensure!(path == "/servers", "the {field} leads to {path}");
     }
-    browser
-        .fill("code", &app.code(now.after(CODE_STEP)))
-        .await?;
-    browser.click("send-code").await?;
-    let path = browser.path().await?;
-    ensure!(path == "/servers", "the code leads to {path}");
+    browser.open("/account/two-step").await?;
+    let page = browser.text("main").await?;
+    ensure!(
+        page.contains("9 are left"),
+        "a used recovery code is not counted: {page}"
+    );
     Ok(())
+}
+
+async fn judge(scene: &Scene, path: &str) -> anyhow::Result<()> {
+    match &scene.axe {
+        Some(axe) => axe.judge(&scene.browser, path).await,
+        None => Ok(()),
+    }
+}
+
+/// A token that may read: it lists servers, and adds no key.
+async fn make_token(scene: &Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    browser.open("/account/tokens").await?;
+    browser.fill("name", "monitoring").await?;
+    // Reading alone is ticked before anybody has chosen.
+    browser.click("make-token").await?;
+    let mut program = scene.installation.api();
+    program.sign_in(browser.text("#token-secret").await?);
+    browser.picture("37-token").await?;
+    let (status, text) = program.page("/api/v1/servers").await?;
+    ensure!(status == 200, "the token may not read: {status}: {text}");
+    let request = SshKeyRequest {
+        name: "by-token".to_owned(),
+        public_key: scene.key.public_line.clone(),
+    };
+    let refused = program
+        .post::<SshKey>("/api/v1/me/ssh-keys", &request)
+        .await;
+    ensure!(refused.is_err(), "a token that may read has added a key");
+    browser.click("token-kept").await?;
+    browser.picture("38-tokens").await
 }
 
 /// Another session of the account.

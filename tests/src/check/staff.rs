@@ -166,6 +166,7 @@ pub(super) async fn pages(
     if scene.axe.is_some() {
         let examples = [
             ("/accounts/{", account.clone()),
+            ("/lost-factors/{", account.clone()),
             ("/servers/{", server.id.to_string()),
             ("/hosts/{", "h1".to_owned()),
             // What their pages ask before is the same of those that are not there.
