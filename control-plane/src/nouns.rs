@@ -2,12 +2,14 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use innkeeper_wire::{company::Company, id::IdSource, time::Clock, vm::Opening, zone::Zone};
+use innkeeper_wire::{
+    company::Company, id::IdSource, money::Currency, time::Clock, vm::Opening, zone::Zone,
+};
 
 use crate::{
     accounts::{self, AccountSettings, Accounts},
     addresses::{self, Addresses, rules::pools::Pool},
-    billing::{self, Billing},
+    billing::{self, Billing, BillingSettings},
     catalogue::Catalogue,
     closing::Closing,
     continuity::{self, Continuity, witnesses::WitnessKey},
@@ -57,8 +59,10 @@ pub struct Settings {
     pub staff_portal_url: Option<String>,
     /// Where programs reach the API, if that was said; no slash at the end.
     pub api_url: Option<String>,
-    /// The time zone of customers.
+    /// The time zone of customers, and of bills.
     pub time_zone: Zone,
+    /// What is sold in.
+    pub currency: Currency,
     /// What can be ordered.
     pub catalogue: Catalogue,
     /// Address pools.
@@ -142,7 +146,7 @@ impl Nouns {
             account_settings(&settings),
         );
         let staff = Staffs::new(ctx.clone(), vault, mails.clone(), staff_settings(&settings));
-        let billing = Billing::new(ctx.clone());
+        let billing = Billing::new(ctx.clone(), billing_settings(&settings));
         let hosts = Hosts::new(
             ctx.clone(),
             addresses.clone(),
@@ -224,6 +228,14 @@ fn account_settings(settings: &Settings) -> AccountSettings {
         texts: settings.texts.clone(),
         server_quota: settings.server_quota,
         sign_ups_per_hour: settings.sign_ups_per_hour,
+    }
+}
+
+fn billing_settings(settings: &Settings) -> BillingSettings {
+    BillingSettings {
+        time_zone: settings.time_zone.clone(),
+        currency: settings.currency,
+        tax: settings.catalogue.tax.clone(),
     }
 }
 

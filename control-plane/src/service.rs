@@ -37,6 +37,7 @@ use crate::{
     },
     api::{self, context::Context},
     authority::{Authority, CertificateRenewal},
+    billing::duties::ContractsOfBefore,
     blobs::{Blobs, ImportError, import_all},
     catalogue::{Catalogue, Image},
     closing::duties::LostHosts,
@@ -195,6 +196,11 @@ fn duties(
         Duty::every(minute, "expired_entries", ExpiredEntries(ctx.clone())),
         Duty::every(minute, "lapsed_sign_ups", sign_ups),
         Duty::every(minute, "erasures", Erasures(accounts.clone())),
+        Duty::every(
+            minute,
+            "contracts_of_before",
+            ContractsOfBefore::new(nouns.billing.clone()),
+        ),
         Duty::every(minute, "lost_factors", LostFactors(accounts.clone())),
         Duty::every(
             minute,
@@ -338,6 +344,7 @@ fn settings(
         portal_url: installation.portal_url.clone(),
         staff_portal_url: config.staff.as_ref().map(|staff| staff.portal_url.clone()),
         time_zone: installation.time_zone.clone(),
+        currency: installation.currency,
         catalogue,
         pools: config.pools()?,
         overcommit: config.overcommit,

@@ -67,6 +67,13 @@ pub fn percent(rate: TaxRate) -> String {
     format!("{}{point}{fraction}%", millionths / 10_000)
 }
 
+/// A time as it is counted, in hours, minutes and seconds: `743:59:07`.
+#[must_use]
+pub fn counted(seconds: u64) -> String {
+    let (hours, rest) = (seconds / 3_600, seconds % 3_600);
+    format!("{hours}:{:02}:{:02}", rest / 60, rest % 60)
+}
+
 /// `value` / 10^`scale`, thousands grouped, without zeros at the end beyond the currency's own decimals.
 fn decimal(value: u128, scale: u32, currency: Currency) -> String {
     let unit = 10_u128.pow(scale);
@@ -169,6 +176,13 @@ mod tests {
         check(1_200_000, Currency::Usd, "$0.012");
         check(100_000_000, Currency::Usd, "$1.00");
         check(u64::MAX, Currency::Krw, "₩18,446,744,073,709.551615");
+    }
+
+    #[test]
+    fn counted_time_is_exact() {
+        for (seconds, expected) in [(0, "0:00:00"), (59, "0:00:59"), (2_678_347, "743:59:07")] {
+            assert_eq!(counted(seconds), expected);
+        }
     }
 
     #[test]

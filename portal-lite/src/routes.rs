@@ -20,8 +20,8 @@ use crate::{
     front::{self, Front},
     guard, headers, host, page,
     pages::{
-        account, approval, keys, landing, lost_factor, new_server, orders, recovery, server,
-        servers, sign_in, sign_in_code, sign_up, texts,
+        account, approval, billing, keys, landing, lost_factor, new_server, orders, recovery,
+        server, servers, sign_in, sign_in_code, sign_up, texts,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -276,6 +276,12 @@ pub const PAGES: &[Row] = &[
         path: "/orders/{id}",
         place: Place::Orders,
         handler: || get(orders::show_one),
+        ..MEMBERS
+    },
+    Row {
+        path: "/billing",
+        place: Place::Billing,
+        handler: || get(billing::show),
         ..MEMBERS
     },
     Row {

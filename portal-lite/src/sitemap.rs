@@ -18,6 +18,8 @@ pub enum Place {
     Keys,
     /// Orders.
     Orders,
+    /// What is charged.
+    Billing,
     /// The account.
     Account,
     /// What needs a person, for staff.
@@ -107,6 +109,7 @@ const NAVIGATION: &[Entry] = &[
     (Place::Servers, "/servers", "nav-servers"),
     (Place::Keys, "/keys", "nav-keys"),
     (Place::Orders, "/orders", "nav-orders"),
+    (Place::Billing, "/billing", "nav-billing"),
     (Place::Account, "/account", "nav-account"),
 ];
 

@@ -180,6 +180,7 @@ pub const fn scope(scope: Scope) -> &'static str {
         Scope::Servers => "scope-servers",
         Scope::Keys => "scope-keys",
         Scope::Delete => "scope-delete",
+        Scope::Billing => "scope-billing",
     }
 }
 

@@ -39,6 +39,7 @@ pub fn settings(networks: &[&str]) -> Settings {
         portal_url: "https://portal.cloud.example".to_owned(),
         staff_portal_url: Some("https://ops.cloud.example".to_owned()),
         time_zone: "Asia/Seoul".parse().expect("a zone"),
+        currency: Currency::Krw,
         catalogue: catalogue(),
         pools: networks.iter().map(pool).collect(),
         overcommit: Overcommit {

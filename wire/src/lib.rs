@@ -11,6 +11,7 @@
 mod text;
 
 pub mod api;
+pub mod billing;
 pub mod company;
 pub mod digest;
 pub mod endpoints;
@@ -25,6 +26,7 @@ pub mod journal;
 pub mod locale;
 pub mod member;
 pub mod money;
+pub mod month;
 pub mod operator;
 pub mod planted;
 pub mod price;

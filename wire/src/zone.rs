@@ -75,6 +75,27 @@ impl Zone {
         names
     }
 
+    /// Year and number of the month at this instant; those of the nearest instant that a calendar has.
+    pub(crate) fn year_and_month(&self, at: Timestamp) -> (i16, i8) {
+        let nearest = if at.as_millis() < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
+        let instant = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(nearest);
+        let date = instant.to_zoned(self.0.clone()).date();
+        (date.year(), date.month())
+    }
+
+    /// When the first day of a month begins.
+    pub(crate) fn midnight(&self, year: i16, month: i8) -> Timestamp {
+        let day = jiff::civil::date(year, month, 1);
+        // Where midnight is left out the day begins with the first instant behind it.
+        let begin = day.to_zoned(self.0.clone());
+        let begin = begin.expect("the years of months are far from the ends of time");
+        Timestamp::from_millis(begin.timestamp().as_millisecond())
+    }
+
     fn written(&self, pattern: &str, at: Timestamp) -> String {
         match jiff::Timestamp::from_millisecond(at.as_millis()) {
             Ok(instant) => {

@@ -211,5 +211,6 @@ const fn missing(scope: Scope) -> &'static str {
         Scope::Servers => "the token has not the scope `servers`",
         Scope::Keys => "the token has not the scope `keys`",
         Scope::Delete => "the token has not the scope `delete`",
+        Scope::Billing => "the token has not the scope `billing`",
     }
 }

@@ -18,6 +18,7 @@ use self::{context::Context, error::Refused, mount::Mount as _};
 
 mod accounts;
 pub(crate) mod auth;
+mod billing;
 pub(crate) mod catalogue;
 pub mod context;
 mod document;
@@ -90,6 +91,7 @@ fn endpoints() -> Router<Context> {
         .serve(servers::get)
         .serve(servers::act)
         .serve(servers::delete)
+        .serve(billing::month_so_far)
 }
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.

@@ -8,34 +8,60 @@
 //!
 //! Everything in here is a part of other nouns' commits: what a server does, and what is charged for it, are one.
 
+use std::sync::Arc;
+
 use innkeeper_wire::{
     api::OutageCause,
     id::{ContractId, UsageId},
+    money::Currency,
+    price::Tax,
+    zone::Zone,
 };
 
 use crate::{
-    billing::rules::{Contract, UsageInterval},
+    billing::{
+        records::ContractOf,
+        rules::{Contract, UsageInterval},
+    },
     kernel::{Ctx, Error, Tx},
 };
 
+pub mod duties;
+mod month;
 pub(crate) mod records;
 pub mod rules;
+
+/// What an operator decides about billing.
+#[derive(Debug, Clone)]
+pub struct BillingSettings {
+    /// In this zone months begin.
+    pub time_zone: Zone,
+    /// What is sold in.
+    pub currency: Currency,
+    /// The tax on all of it, if customers are told of one.
+    pub tax: Option<Tax>,
+}
 
 /// The contracts of an installation.
 #[derive(Clone)]
 pub struct Billing {
     ctx: Ctx,
+    settings: Arc<BillingSettings>,
 }
 
 impl Billing {
     /// The contracts of a store.
     #[must_use]
-    pub fn new(ctx: Ctx) -> Self {
-        Self { ctx }
+    pub fn new(ctx: Ctx, settings: BillingSettings) -> Self {
+        Self {
+            ctx,
+            settings: Arc::new(settings),
+        }
     }
 
     /// Begins a contract, which charges nothing yet.
     pub(crate) fn open_contract(&self, tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
+        tx.insert(&(contract.account, contract.id), &ContractOf {})?;
         tx.insert(&contract.id, contract)
     }
 

@@ -4,11 +4,15 @@
 use innkeeper_wire::{
     api::OutageCause,
     host::{HostFaultCode, HostHealth},
-    id::{AccountId, ContractId, OrderId, ServerId, UsageId},
+    id::{AccountId, Code, ContractId, OrderId, ServerId, UsageId},
     money::{HourlyRate, Money},
     time::Timestamp,
+    vm::Hostname,
 };
 use serde::{Deserialize, Serialize};
+
+pub mod rating;
+pub mod totals;
 
 /// What an account is charged under for one server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,10 +29,24 @@ pub struct Contract {
     pub hourly: HourlyRate,
     /// Most that a calendar month costs, before tax.
     pub monthly_cap: Money,
+    /// What was sold; nothing of those that were made before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold: Option<Sold>,
     /// The usage interval that is open, if one is.
     pub open_usage: Option<UsageId>,
     /// When it ended: with the acceptance of the delete, or with the failure of the creation.
     pub ended_at: Option<Timestamp>,
+}
+
+/// What was sold, as bills name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sold {
+    /// Name of the server.
+    pub name: Option<Hostname>,
+    /// Code of the plan.
+    pub plan: Option<Code>,
+    /// Code of the data centre.
+    pub site: Option<Code>,
 }
 
 /// A span in which a server was used. Opens when its host first reports it ready, closes when its delete

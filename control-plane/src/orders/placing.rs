@@ -11,7 +11,7 @@ use innkeeper_wire::{
 use super::{Orders, records::QuoteClaim, view, without_server};
 use crate::{
     addresses::TakenAddresses,
-    billing::rules::Contract,
+    billing::rules::{Contract, Sold},
     catalogue::Plan,
     hosts::{
         Turn,
@@ -289,6 +289,11 @@ fn new_contract(order: &Order) -> Contract {
         server: order.server,
         hourly: order.choice.plan.hourly,
         monthly_cap: order.choice.plan.monthly_cap,
+        sold: Some(Sold {
+            name: Some(order.choice.name.clone()),
+            plan: Some(order.choice.plan.code.clone()),
+            site: Some(order.choice.site.clone()),
+        }),
         open_usage: None,
         ended_at: None,
     }

@@ -153,9 +153,8 @@ impl Owner {
         } = self;
         let (parameter, body) = match row.id {
             "installation" | "terms" | "privacy_policy" | "sign_up_texts" | "catalog" | "me"
-            | "second_factor" | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out" => {
-                ("", json!({}))
-            }
+            | "second_factor" | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out"
+            | "month_so_far" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
             "confirm_email" | "look_at_confirmation" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;

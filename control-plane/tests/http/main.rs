@@ -6,6 +6,7 @@ mod addresses;
 mod agents;
 mod alerts;
 mod authorization;
+mod billing;
 mod contract;
 mod document;
 mod erasure;

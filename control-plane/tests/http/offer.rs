@@ -49,6 +49,7 @@ pub(crate) fn settings() -> Settings {
         portal_url: "https://portal.cloud.example".to_owned(),
         staff_portal_url: Some("https://ops.cloud.example".to_owned()),
         time_zone: "Asia/Seoul".parse().expect("a zone"),
+        currency: Currency::Krw,
         catalogue: Catalogue {
             sites: vec![Site {
                 code: lab.clone(),

@@ -1,9 +1,6 @@
 //! Quotes and orders: what is refused, what is taken, and that a double click is one order.
 
-use innkeeper_control_plane::{
-    api::{context::Context, router},
-    store::{Commit, Write},
-};
+use innkeeper_control_plane::api::{context::Context, router};
 use innkeeper_wire::{digest::Digest, host::HypervisorState};
 use serde_json::json;
 
@@ -270,19 +267,7 @@ async fn a_name_without_a_claim_counts_as_taken() {
     let (token, order) = setting.ordered_server().await;
     let key = setting.get("/me/ssh-keys", Some(&token)).await.expect(200)["data"][0]["id"].clone();
     let key = key.as_str().expect("an id");
-    let store = setting.nouns.ctx.store();
-    let claims = store.range("srvname/", None, 10).expect("claims");
-    let commit = Commit {
-        at: setting.nouns.ctx.now(),
-        actor: "test".to_owned(),
-        cause: "as it was before there were claims".to_owned(),
-        guards: vec![],
-        writes: claims
-            .into_iter()
-            .map(|(key, _)| Write::Delete(key))
-            .collect(),
-    };
-    store.commit(commit).await.expect("committed");
+    setting.forget("srvname/").await;
     let refused = setting.post("/quotes", Some(&token), choice(key, "web-1"));
     assert_eq!(
         refused.await.fields(),

@@ -196,7 +196,11 @@ fn outages(story: &Story) -> Vec<(String, i64, Option<i64>)> {
     outages.collect()
 }
 
-async fn report_under(story: &Story, seen: ObservedServer, fault: Option<HostFaultCode>) {
+pub(crate) async fn report_under(
+    story: &Story,
+    seen: ObservedServer,
+    fault: Option<HostFaultCode>,
+) {
     let faults = fault.into_iter().map(|code| HostFault {
         code,
         detail: "for operators".to_owned(),

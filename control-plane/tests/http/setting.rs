@@ -27,7 +27,7 @@ use innkeeper_control_plane::{
     maintenance::trail_pages::Trail,
     metrics::Metrics,
     nouns::{Nouns, Settings},
-    store::{Options, Store},
+    store::{Commit, Options, Store, Write},
     vault::Vault,
     work::outbox::compose,
 };
@@ -270,6 +270,23 @@ impl Setting {
             folder: folder.path().to_owned(),
             owner: folder,
         }
+    }
+
+    /// Removes all records of a prefix, as if they had never been made.
+    pub(crate) async fn forget(&self, prefix: &str) {
+        let store = self.nouns.ctx.store();
+        let found = store.range(prefix, None, 100).expect("records");
+        let commit = Commit {
+            at: self.nouns.ctx.now(),
+            actor: "test".to_owned(),
+            cause: "as it was before there were these".to_owned(),
+            guards: vec![],
+            writes: found
+                .into_iter()
+                .map(|(key, _)| Write::Delete(key))
+                .collect(),
+        };
+        store.commit(commit).await.expect("committed");
     }
 
     /// No duty yet.

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod approval;
+pub mod billing;
 pub mod failure;
 pub mod keys;
 pub mod landing;

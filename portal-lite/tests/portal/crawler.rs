@@ -63,6 +63,7 @@ impl Who {
                 book.keys.clear();
                 book.tokens.clear();
                 book.orders.clear();
+                book.month.lines.clear();
                 browser.signed_in()
             }
             Self::Member => {

@@ -58,6 +58,7 @@ async fn pages_read_as_agreed() {
         ("server_running", &format!("{SERVER}/live")),
         ("keys", "/keys"),
         ("order", "/orders/ord_0190b5c87f1e7c3a8e0f000000000001"),
+        ("billing", "/billing"),
     ] {
         golden.push((name, member.get(path).await.stable()));
     }

@@ -30,6 +30,8 @@ codes! {
         Keys = "keys",
         /// To delete servers.
         Delete = "delete",
+        /// To look at what is charged, and at invoices.
+        Billing = "billing",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         Session, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
         SshKeyRequest,
     },
+    billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
     member::{SignUpTexts, SignUpTextsQuery},
@@ -210,4 +211,7 @@ endpoints! {
 
     /// Deletes a server. Charging ends now; its disk is kept aside for the days that the installation says.
     DeleteServer = "delete_server": ProvenCustomer Delete "/servers/{id}", in "servers", scope Delete, at ServerId => 202 Server;
+
+    /// What this month costs so far, server by server, with a forecast for its end.
+    GetMonthSoFar = "month_so_far": Customer Get "/billing/current", in "billing", scope Billing => 200 MonthSoFar;
 }

@@ -9,6 +9,7 @@ use innkeeper_wire::{
         SecondFactorSecret, Server, ServerAction, ServerState, Session, SessionAnswer,
         SignupAnswer, Site, Specification, SshKey, TokenState,
     },
+    billing::{MonthSoFar, TaxTotal, Totals, UsageLine},
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
     member::{ConsentText, MemberKind, SignUpTexts},
@@ -369,6 +370,53 @@ pub(crate) fn quote() -> Quote {
         prices: prices(32, 21_000),
         specification: specification(),
         expires_at: time("2026-11-21T12:30:00Z"),
+    }
+}
+
+/// A server of the whole month whose host was at fault for an hour, one of ten minutes, and one of before names were kept.
+pub(crate) fn month_so_far() -> MonthSoFar {
+    let line = |number: u32, used_s, credited_s, charged_s, net| UsageLine {
+        server: id("srv", number),
+        contract: id("ctr", number),
+        name: Some(from(&format!("web-{number}"))),
+        plan: Some(from("m")),
+        site: Some(from("seoul-1")),
+        from: time("2026-11-01T00:00:00+09:00"),
+        until: time("2026-11-21T12:00:00Z"),
+        is_open: true,
+        used_s,
+        credited_s,
+        charged_s,
+        hourly: rate(32),
+        monthly_cap: won(21_000),
+        is_capped: net == 21_000,
+        net: won(net),
+    };
+    let mut unnamed = line(3, 3_000_000, 0, 3_000_000, 21_000);
+    (unnamed.name, unnamed.plan, unnamed.site) = (None, None, None);
+    let totals = |net, tax| Totals {
+        net: won(net),
+        taxes: vec![TaxTotal {
+            rate: TaxRate::try_from(100_000).expect("a rate"),
+            name: vat().name,
+            net: won(net),
+            tax: won(tax),
+        }],
+        total: won(net + tax),
+    };
+    MonthSoFar {
+        month: from("2026-11"),
+        time_zone: from("Asia/Seoul"),
+        from: time("2026-11-01T00:00:00+09:00"),
+        until: time("2026-12-01T00:00:00+09:00"),
+        as_of: time("2026-11-21T12:00:00Z"),
+        lines: vec![
+            line(1, 1_800_000, 3_600, 1_796_400, 15_968),
+            line(2, 600, 0, 3_600, 32),
+            unnamed,
+        ],
+        so_far: totals(37_000, 3_700),
+        forecast: totals(63_000, 6_300),
     }
 }
 

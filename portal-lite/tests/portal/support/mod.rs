@@ -25,6 +25,7 @@ use innkeeper_portal_lite::{
 };
 use innkeeper_wire::{
     api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
+    billing::MonthSoFar,
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     member::MemberKind,
     time::{Clock, Timestamp},
@@ -46,6 +47,7 @@ pub(crate) struct Book {
     pub(crate) keys: Vec<SshKey>,
     pub(crate) tokens: Vec<ApiToken>,
     pub(crate) orders: Vec<Order>,
+    pub(crate) month: MonthSoFar,
     pub(crate) quote: Quote,
     pub(crate) second_factor: SecondFactor,
     /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
@@ -78,6 +80,7 @@ impl Stub {
             keys: fixtures::keys(),
             tokens: fixtures::tokens(),
             orders: fixtures::orders(),
+            month: fixtures::month_so_far(),
             quote: fixtures::quote(),
             second_factor: fixtures::second_factor(),
             refusals: HashMap::new(),
@@ -254,6 +257,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["orders", id]) => {
             one(book.orders.iter().find(|order| order.id.to_string() == *id))
         }
+        ("GET", ["billing", "current"]) => json(200, &book.month),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),
         ("POST", ["servers", id, "actions"]) => one(find(&book, id)),

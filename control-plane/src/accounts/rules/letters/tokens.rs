@@ -70,6 +70,11 @@ fn is_for(reader: &Reader, scope: Scope) -> &'static str {
             "新增、變更名稱與刪除 SSH 金鑰",
         ),
         Scope::Delete => reader.say("delete servers", "서버 삭제", "刪除主機"),
+        Scope::Billing => reader.say(
+            "look at charges and invoices",
+            "이용 금액, 청구서 조회",
+            "查看費用與帳單",
+        ),
     }
 }
 

@@ -1,0 +1,129 @@
+//! The month so far: what an account's contracts cost from its beginning to now, and will at its end.
+
+use innkeeper_wire::{
+    billing::{MonthSoFar, Totals, UsageLine},
+    id::{AccountId, ContractId},
+    money::MoneyError,
+    month::Span,
+    price::Tariff,
+};
+
+use super::{
+    Billing,
+    records::ContractOf,
+    rules::{Contract, Sold, UsageInterval, rating, totals},
+};
+use crate::kernel::{Caller, Error};
+
+/// Contracts, and intervals of one contract, that are read at a time.
+const READ_AT_ONCE: usize = 1_000;
+
+/// A contract with all its use.
+pub(super) struct Used {
+    /// What is charged under.
+    pub(super) contract: Contract,
+    /// When it was used, oldest first.
+    pub(super) intervals: Vec<UsageInterval>,
+}
+
+impl Billing {
+    /// What one's own servers cost in this month.
+    pub fn month_so_far(&self, caller: &Caller) -> Result<MonthSoFar, Error> {
+        let account = caller.account()?;
+        let now = self.ctx.now();
+        let zone = &self.settings.time_zone;
+        let month = zone.month_of(now);
+        let whole = zone.span_of(month);
+        let used = self.used_in(account, whole)?;
+        let so_far = Span {
+            until: now.max(whole.from),
+            ..whole
+        };
+        let (lines, so_far) = self.lines_of(&used, so_far)?;
+        let (_, forecast) = self.lines_of(&used, whole)?;
+        Ok(MonthSoFar {
+            month,
+            time_zone: zone.clone(),
+            from: whole.from,
+            until: whole.until,
+            as_of: now,
+            lines,
+            so_far,
+            forecast,
+        })
+    }
+
+    /// A line for each contract that was used in a span, and their sum.
+    fn lines_of(&self, used: &[Used], span: Span) -> Result<(Vec<UsageLine>, Totals), Error> {
+        let lines = used.iter().filter_map(|used| line(used, span).transpose());
+        let lines: Vec<_> = lines.collect::<Result<_, _>>().map_err(unpayable)?;
+        let nets = lines.iter().map(|line| line.net);
+        let totals = totals::of(self.settings.currency, nets, self.settings.tax.as_ref());
+        Ok((lines, totals.map_err(unpayable)?))
+    }
+
+    /// The contracts of an account that may have been used in a span, newest first.
+    pub(super) fn used_in(&self, account: AccountId, span: Span) -> Result<Vec<Used>, Error> {
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let page: Vec<(ContractId, ContractOf)> =
+                self.ctx
+                    .list_newest(&account, before.as_ref(), READ_AT_ONCE)?;
+            let is_last = page.len() < READ_AT_ONCE;
+            before = page.last().map(|(id, _)| *id);
+            for (id, _) in page {
+                found.extend(self.used(id, span)?);
+            }
+            if is_last {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn used(&self, id: ContractId, span: Span) -> Result<Option<Used>, Error> {
+        let contract = self.ctx.read::<Contract>(&id)?;
+        let contract = contract.ok_or_else(|| Error::Storage(format!("there is no {id}")))?;
+        if contract.ended_at.is_some_and(|ended| ended < span.from) {
+            return Ok(None);
+        }
+        let intervals: Vec<(_, UsageInterval)> = self.ctx.list(&id, usize::MAX)?;
+        let intervals = intervals.into_iter().map(|(_, usage)| usage).collect();
+        Ok(Some(Used {
+            contract,
+            intervals,
+        }))
+    }
+}
+
+fn line(used: &Used, span: Span) -> Result<Option<UsageLine>, MoneyError> {
+    let contract = &used.contract;
+    let tariff = Tariff {
+        hourly: contract.hourly,
+        monthly_cap: contract.monthly_cap,
+    };
+    let rated = rating::rate(tariff, &used.intervals, span)?;
+    let sold = contract.sold.clone();
+    let Sold { name, plan, site } = sold.unwrap_or_default();
+    Ok(rated.map(|rated| UsageLine {
+        server: contract.server,
+        contract: contract.id,
+        name,
+        plan,
+        site,
+        from: rated.from,
+        until: rated.until,
+        is_open: contract.open_usage.is_some(),
+        used_s: rated.used_s,
+        credited_s: rated.credited_s,
+        charged_s: rated.charged_s,
+        hourly: contract.hourly,
+        monthly_cap: contract.monthly_cap,
+        is_capped: rated.is_capped,
+        net: rated.net,
+    }))
+}
+
+/// Prices were checked when they were offered; what does not add up all the same is a mistake of ours.
+fn unpayable(error: MoneyError) -> Error {
+    Error::Storage(format!("what is charged does not add up: {error}"))
+}
