@@ -117,6 +117,7 @@ async fn whoever_has_lost_app_and_codes_asks_with_the_password_alone() {
     // Without the password there is nothing to press.
     let page = visitor.get(LOST).await.body;
     assert!(!page.contains("id=\"ask-lost-factor\""));
+    assert!(!page.contains("class=\"lead\""), "no password was checked");
     assert!(page.contains("href=\"/sign-in?next=%2Fkeys\""));
     let early = visitor.post(LOST, &[("next", "/keys")]).await;
     assert_eq!(early.header("location"), "/sign-in?next=%2Fkeys");
