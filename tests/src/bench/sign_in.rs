@@ -21,6 +21,7 @@ use innkeeper_wire::{
     member::MemberKind,
     time::{Clock, SystemClock},
 };
+use tokio::time::Instant;
 
 use tokio::time::Instant;
 

@@ -263,12 +263,10 @@ impl Watch {
         if let Some(wish) = Wish::of(action) {
             facts.wish_is_answered(wish);
         }
-        if action == ServerAction::Delete {
-            if facts.delete_acknowledged.is_none() {
-                facts.delete_acknowledged = Some(now.at);
-                let (_, last) = facts.deleted_at.get_or_insert((now.clock, now.clock));
-                *last = (*last).max(now.clock);
-            }
+        if action == ServerAction::Delete && facts.delete_acknowledged.is_none() {
+            facts.delete_acknowledged = Some(now.at);
+            let (_, last) = facts.deleted_at.get_or_insert((now.clock, now.clock));
+            *last = (*last).max(now.clock);
         }
     }
 
