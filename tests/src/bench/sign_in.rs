@@ -23,8 +23,6 @@ use innkeeper_wire::{
 };
 use tokio::time::Instant;
 
-use tokio::time::Instant;
-
 use super::{
     Figure, median,
     orders::{self, RandomIds, Stopped},
