@@ -112,6 +112,8 @@ notices! {
     StaffActed = "staff-acted", "notice-staff-acted";
     /// The same, where it is not noted on the page.
     StaffDone = "staff-done", "notice-staff-done";
+    /// The first steps of a new customer are shown no more.
+    FirstStepsHidden = "first-steps-hidden", "notice-first-steps-hidden";
     /// A server is being deleted.
     ServerDeleting = "server-deleting", "notice-server-deleting";
 }

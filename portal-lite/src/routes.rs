@@ -207,6 +207,13 @@ pub const PAGES: &[Row] = &[
         ..SERVERS
     },
     Row {
+        path: "/servers/first-steps",
+        kind: Kind::Target,
+        form: Some(servers::HIDE),
+        handler: || get(servers::show_hide).post(servers::hide),
+        ..SERVERS
+    },
+    Row {
         path: "/servers/new",
         query: &["site", "image", "plan", "name", "ssh_keys"],
         form: Some(new_server::ORDER),

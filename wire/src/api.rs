@@ -294,6 +294,9 @@ pub struct Me {
     /// The time zone in which pages and mails tell it times.
     #[serde(default)]
     pub time_zone: Zone,
+    /// Whether its owner wants to see the portal's list of first steps no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first_steps_hidden: bool,
     /// When it signed up.
     pub created_at: Timestamp,
     /// Most servers it may have at a time.

@@ -131,6 +131,7 @@ impl Accounts {
             new_email_shown: new_email.map(|email| mailbox::shown(&email)),
             mobile: person.mobile,
             locale: person.locale,
+            first_steps_hidden: person.first_steps_hidden,
             created_at: account.created_at,
             server_quota: account.server_quota,
             suspension,

@@ -25,7 +25,7 @@ impl Accounts {
         own.unwrap_or_else(|| self.mails.stationery().time_zone.clone())
     }
 
-    /// Changes language and time zone.
+    /// Changes language and time zone, and whether first steps are shown.
     pub async fn change_profile(
         &self,
         caller: &Caller,
@@ -43,6 +43,8 @@ impl Accounts {
             .commit(caller.actor, &cause, |tx| {
                 self.change_person(tx, caller, |person| {
                     person.locale = change.locale.unwrap_or(person.locale);
+                    let hidden = change.first_steps_hidden;
+                    person.first_steps_hidden = hidden.unwrap_or(person.first_steps_hidden);
                     if change.time_zone.is_some() {
                         person.time_zone.clone_from(&change.time_zone);
                     }

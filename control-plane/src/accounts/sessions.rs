@@ -493,6 +493,7 @@ mod tests {
             time_zone: None,
             signed_up_from: "192.0.2.1".to_owned(),
             wanted_plan: None,
+            first_steps_hidden: false,
             former_emails: Vec::new(),
         };
         let id = AccountId::from_uuid(uuid_v7(Timestamp::from_millis(1), [1; 10]));

@@ -67,6 +67,7 @@ impl Accounts {
             time_zone: None,
             signed_up_from: caller.address.to_string(),
             wanted_plan: request.plan.clone(),
+            first_steps_hidden: false,
             former_emails: Vec::new(),
         };
         let id = AccountId::new(self.ctx.ids());

@@ -191,3 +191,17 @@ async fn an_array_is_no_body() {
     }
     change(&setting, &token, json!({})).await.expect(200);
 }
+
+#[tokio::test]
+async fn the_first_steps_stay_hidden_with_the_account() {
+    let setting = Setting::new();
+    let token = setting.customer("minji90").await;
+    let me = setting.get("/me", Some(&token)).await.expect(200);
+    assert!(me["first_steps_hidden"].is_null());
+    let hidden = json!({ "first_steps_hidden": true });
+    let me = change(&setting, &token, hidden).await.expect(200);
+    assert_eq!(me["first_steps_hidden"], true);
+    let other = change(&setting, &token, json!({ "locale": "en" })).await;
+    let me = other.expect(200);
+    assert_eq!(me["first_steps_hidden"], true, "what is not given stays");
+}

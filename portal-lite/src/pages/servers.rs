@@ -7,10 +7,10 @@ use axum::{
     response::Response,
 };
 use innkeeper_wire::{
-    api::{Page, Server, ServerListQuery, ServerOrder, ServerState},
+    api::{ListQuery, Page, ProfileChange, Server, ServerListQuery, ServerOrder, ServerState},
     endpoints::{
         Endpoint as _,
-        rest::{ListServers, ListSshKeys},
+        rest::{ChangeProfile, GetMe, GetSecondFactor, ListOrders, ListServers, ListSshKeys},
     },
 };
 use serde::Deserialize;
@@ -21,6 +21,9 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    fields::Fields,
+    form::{self, Entered, Field, Form},
+    notice::Notice,
     page::{self, Frame},
     visit::{Member, Visit},
     words,
@@ -41,8 +44,10 @@ struct Servers {
     orders: Vec<OrderChoice>,
     q: String,
     state: String,
-    /// The first steps, while there is no server.
+    /// The first steps, while there is no server and nobody has hidden them.
     onboarding: Option<Onboarding>,
+    /// What became of hiding them.
+    form: Form,
 }
 
 /// The part of the page that keeps itself up to date.
@@ -86,13 +91,18 @@ struct OrderChoice {
     chosen: bool,
 }
 
-/// The first steps of a new customer.
+/// The first steps of a new customer, as far as they are done. The first one always is.
 struct Onboarding {
     has_key: bool,
+    has_ordered: bool,
+    has_factor: bool,
 }
 
+/// The button that hides the first steps.
+pub const HIDE: &[Field] = &[];
+
 /// Search, filter and place in the list.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Narrowing {
     #[serde(default)]
     q: String,
@@ -108,21 +118,72 @@ pub struct Narrowing {
 pub async fn show(
     Member(visit): Member,
     Query(narrowing): Query<Narrowing>,
+    entered: Entered,
+) -> Result<Response, Failure> {
+    let form = entered.form(&visit, HIDE, Fields::default());
+    servers_page(&visit, narrowing, form).await
+}
+
+/// `GET /servers/first-steps`: to the servers.
+pub async fn show_hide(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
+    if !entered.is_again() {
+        return Ok(page::redirect("/servers"));
+    }
+    let form = entered.form(&visit, HIDE, Fields::default());
+    servers_page(&visit, Narrowing::default(), form).await
+}
+
+/// `POST /servers/first-steps`
+pub async fn hide(Member(visit): Member, fields: Fields) -> Result<Response, Failure> {
+    let change = ProfileChange {
+        first_steps_hidden: Some(true),
+        ..ProfileChange::default()
+    };
+    match visit.ask(ChangeProfile::with(change)).await {
+        Ok(_) => {
+            let notice = Notice::FirstStepsHidden;
+            Ok(page::redirect_with(&visit, "/servers", notice))
+        }
+        Err(error) => form::refused(&visit, HIDE, &fields, error),
+    }
+}
+
+/// How far a customer is who has no server; nothing once he has hidden that.
+async fn onboarding(visit: &Visit) -> Result<Option<Onboarding>, Failure> {
+    let one = ListQuery {
+        limit: Some(1),
+        after: None,
+    };
+    let (me, keys, orders, factor) = tokio::try_join!(
+        visit.ask(GetMe::ask()),
+        visit.ask(ListSshKeys::ask()),
+        visit.ask(ListOrders::by(one)),
+        visit.ask(GetSecondFactor::ask()),
+    )?;
+    Ok((!me.first_steps_hidden).then(|| Onboarding {
+        has_key: !keys.data.is_empty(),
+        has_ordered: !orders.data.is_empty(),
+        has_factor: factor.on_since.is_some(),
+    }))
+}
+
+async fn servers_page(
+    visit: &Visit,
+    narrowing: Narrowing,
+    form: Form,
 ) -> Result<Response, Failure> {
     let query = query(&narrowing);
     let page = visit.ask(ListServers::by(query.clone())).await?;
-    let list = list_view(&visit, &query, &page);
+    let list = list_view(visit, &query, &page);
     let onboarding = if list.servers.is_empty() && !list.is_narrowed {
-        let keys = visit.ask(ListSshKeys::ask()).await?;
-        Some(Onboarding {
-            has_key: !keys.data.is_empty(),
-        })
+        onboarding(visit).await?
     } else {
         None
     };
     let view = Servers {
-        frame: page::frame(&visit),
-        note: live::note(&visit),
+        frame: page::frame(visit),
+        form,
+        note: live::note(visit),
         list,
         orders: ServerOrder::ALL
             .iter()
@@ -134,13 +195,13 @@ pub async fn show(
             .collect(),
         states: ServerState::ALL
             .iter()
-            .map(|state| view::server_badge(&visit, *state))
+            .map(|state| view::server_badge(visit, *state))
             .collect(),
         q: narrowing.q,
         state: narrowing.state,
         onboarding,
     };
-    page::render(&visit, StatusCode::OK, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 /// `GET /servers/live`

@@ -451,13 +451,43 @@ async fn a_new_customer_is_told_what_to_do_first() {
     let stub = Stub::new();
     stub.book().servers.clear();
     stub.book().keys.clear();
+    stub.book().second_factor.on_since = None;
     let mut member = Browser::new(&stub).await.signed_in();
     let page = member.get("/servers").await;
-    assert!(page.body.contains("Three steps to your first server"));
+    assert!(page.body.contains("Welcome. Your first steps"));
     assert!(page.body.contains("href=\"/keys\">Add SSH key"));
+    assert!(page.body.contains("href=\"/account/two-step\">Set up"));
+    let done = async |member: &mut Browser| {
+        let page = member.get("/servers").await;
+        page.body.matches("<li class=\"done\">").count()
+    };
+    assert_eq!(done(&mut member).await, 2, "address, and orders of before");
+    stub.book().orders.clear();
+    assert_eq!(done(&mut member).await, 1);
     stub.book().keys = fixtures::keys();
-    let page = member.get("/servers").await;
-    assert_eq!(page.body.matches("<li class=\"done\">").count(), 2);
+    assert_eq!(done(&mut member).await, 2);
+    stub.book().second_factor.on_since = Some(fixtures::time("2026-11-20T00:00:00Z"));
+    assert_eq!(done(&mut member).await, 3);
+}
+
+#[tokio::test]
+async fn the_first_steps_are_hidden_by_the_account_and_stay_so() {
+    let stub = Stub::new();
+    stub.book().servers.clear();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get("/servers").await.body;
+    assert!(page.contains("action=\"/servers/first-steps\""));
+    let answer = member.post("/servers/first-steps", &[]).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, "/servers")
+    );
+    let asked = stub.calls("PATCH /me")[0].body.clone();
+    assert_eq!(asked, serde_json::json!({ "first_steps_hidden": true }));
+    stub.book().me.first_steps_hidden = true;
+    let page = member.get("/servers").await.body;
+    assert!(!page.contains("Your first steps"));
+    assert!(page.contains("You have no servers.") && page.contains("shown no more"));
 }
 
 #[tokio::test]

@@ -200,6 +200,7 @@ fn person(number: u32) -> Person {
         time_zone: None,
         signed_up_from: "192.0.2.1".to_owned(),
         wanted_plan: None,
+        first_steps_hidden: false,
         former_emails: Vec::new(),
     }
 }

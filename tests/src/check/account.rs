@@ -90,7 +90,18 @@ pub(super) async fn sign_in(steps: &mut Steps, scene: &Scene) -> anyhow::Result<
         ensure!(path != "/sign-in", "still at the sign-in page");
         browser.picture("05-signed-in").await
     };
-    steps.step("sign in", signed_in).await
+    steps.step("sign in", signed_in).await?;
+
+    let hidden = async {
+        browser.open("/servers").await?;
+        browser.click("hide-first-steps").await?;
+        browser.open("/servers").await?;
+        let steps = browser.count(".onboarding").await?;
+        ensure!(steps == 0, "the first steps are there again");
+        Ok(())
+    };
+    let _ = steps.step("the first steps stay hidden", hidden).await;
+    Ok(())
 }
 
 pub(super) async fn add_keys(steps: &mut Steps, scene: &Scene) -> anyhow::Result<()> {

@@ -16,6 +16,9 @@ pub struct ProfileChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, example = "Asia/Seoul")]
     pub time_zone: Option<String>,
+    /// Whether the portal's list of first steps is shown no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_steps_hidden: Option<bool>,
 }
 
 /// Changes the mobile number of the signed-in account. Nobody verifies it.

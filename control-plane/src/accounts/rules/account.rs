@@ -79,6 +79,9 @@ pub struct Person {
     /// The plan that is to be ordered once the address is confirmed; forgotten then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted_plan: Option<Code>,
+    /// Whether he wants to see the portal's list of first steps no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first_steps_hidden: bool,
     /// Addresses that he had lately, the last one last: they are told of what a thief would hide.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_emails: Vec<EmailOfBefore>,

@@ -176,6 +176,7 @@ mod tests {
             time_zone: None,
             signed_up_from: String::new(),
             wanted_plan: None,
+            first_steps_hidden: false,
             former_emails: Vec::new(),
         }
     }

@@ -117,6 +117,7 @@ pub async fn change(Member(visit): Member, fields: Fields) -> Result<Response, F
     let change = ProfileChange {
         locale: language::by_tag(fields.get("locale")),
         time_zone: Some(fields.get("time_zone").to_owned()),
+        ..ProfileChange::default()
     };
     match visit.ask(ChangeProfile::with(change)).await {
         Ok(me) => {

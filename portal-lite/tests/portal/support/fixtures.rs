@@ -253,6 +253,7 @@ pub(crate) fn me() -> Me {
         mobile: None,
         locale: Locale::Ko,
         time_zone: "Asia/Seoul".parse().expect("a zone"),
+        first_steps_hidden: false,
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
         suspension: None,
