@@ -78,6 +78,8 @@ notices! {
     LostFactorCancelled = "lost-factor-cancelled", "notice-lost-factor-cancelled";
     /// Something of the account was changed.
     ProfileChanged = "profile-changed", "notice-profile-changed";
+    /// The account has agreed to the new version of a text.
+    ConsentGiven = "consent-given", "notice-consent-given";
     /// A link is on its way to another address.
     NewEmailMailed = "new-email-mailed", "notice-new-email-mailed";
     /// Another address is confirmed.

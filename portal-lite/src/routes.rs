@@ -299,6 +299,14 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
     Row {
+        path: "/account/consents",
+        place: Place::Account,
+        query: &["next"],
+        form: Some(account::consents::CONSENTS),
+        handler: || get(account::consents::show).post(account::consents::agree),
+        ..MEMBERS
+    },
+    Row {
         path: "/account/email",
         place: Place::Account,
         form: Some(account::email::EMAIL),

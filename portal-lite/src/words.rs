@@ -8,7 +8,7 @@ use innkeeper_wire::{
     },
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
-    member::MemberKind,
+    member::{ConsentDocument, MemberKind},
     money::Currency,
 };
 
@@ -39,6 +39,15 @@ pub const fn member_kind(kind: MemberKind) -> &'static str {
         MemberKind::Individual => "kind-individual",
         MemberKind::Corporate => "kind-corporate",
         MemberKind::Partner => "kind-partner",
+    }
+}
+
+/// A text that members agree to.
+#[must_use]
+pub const fn consent_document(document: ConsentDocument) -> &'static str {
+    match document {
+        ConsentDocument::Terms => "sign-up-terms",
+        ConsentDocument::PersonalData => "sign-up-personal-data",
     }
 }
 

@@ -297,6 +297,9 @@ pub struct Me {
     /// Whether its owner wants to see the portal's list of first steps no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first_steps_hidden: bool,
+    /// Whether a text that members agree to has a version that it has not agreed to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub consent_asked: bool,
     /// When it signed up.
     pub created_at: Timestamp,
     /// Most servers it may have at a time.

@@ -1,9 +1,9 @@
-//! Members: of what kinds they are (R12), and what each agrees to at sign-up (R13, R14).
+//! Members: of what kinds they are (R12), and what each agrees to, at sign-up and again when a text has changed (R13, R14).
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{company::LegalText, locale::Locale};
+use crate::{company::LegalText, locale::Locale, time::Timestamp};
 
 codes! {
     /// Kinds of members.
@@ -68,4 +68,56 @@ pub struct SignUpTexts {
     /// What is to be said beside the mobile number, such as that it must be one's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mobile_notice: Option<LegalText>,
+}
+
+codes! {
+    /// Texts that members agree to.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    pub enum ConsentDocument {
+        /// The member terms.
+        Terms = "terms",
+        /// How personal data is collected and used.
+        PersonalData = "personal_data",
+    }
+}
+
+/// That the account has agreed to a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GivenConsent {
+    /// Which text.
+    pub document: ConsentDocument,
+    /// Its version.
+    pub version: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the signed-in account has agreed to, and what it is asked for again because the text has a new version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Consents {
+    /// What it has agreed to, the newest first.
+    pub given: Vec<GivenConsent>,
+    /// The member terms, if the account has not agreed to this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<ConsentText>,
+    /// The text on personal data, if the account has not agreed to this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_data: Option<ConsentText>,
+}
+
+/// Agrees to the texts that the account is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentRequest {
+    /// Version of the member terms that was read; wanted if they are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub accepted_terms: Option<String>,
+    /// Version of the text on personal data that was read; wanted if it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub accepted_personal_data: Option<String>,
+    /// The language in which the texts were asked for: a consent notes the text as it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Locale>,
 }

@@ -18,6 +18,7 @@ use crate::{
 mod acts;
 mod api_tokens;
 mod approval;
+mod consents;
 mod devices;
 mod directory;
 pub mod duties;
@@ -119,6 +120,7 @@ impl Accounts {
         let person = self.person(&account)?;
         let new_email = self.email_that_waits(account.id)?;
         let suspension = self.suspension_of(&account)?;
+        let consent_asked = self.asks_consent(&account);
         Ok(Me {
             id: account.id,
             time_zone: self.zone_of(&person),
@@ -132,6 +134,7 @@ impl Accounts {
             mobile: person.mobile,
             locale: person.locale,
             first_steps_hidden: person.first_steps_hidden,
+            consent_asked,
             created_at: account.created_at,
             server_quota: account.server_quota,
             suspension,

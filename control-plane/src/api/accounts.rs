@@ -6,10 +6,11 @@ use innkeeper_wire::{
         Ask, Nothing,
         rest::{
             ChangeEmail, ChangeMobile, ChangePassword, ChangeProfile, ConfirmEmail,
-            ConfirmNewEmail, FindId, GetMe, LookAtConfirmation, RequestPasswordReset,
-            ResendConfirmation, ResetPassword, SignUp,
+            ConfirmNewEmail, FindId, GetConsents, GetMe, GiveConsents, LookAtConfirmation,
+            RequestPasswordReset, ResendConfirmation, ResetPassword, SignUp,
         },
     },
+    member::Consents,
 };
 
 use super::{
@@ -92,6 +93,23 @@ pub(super) async fn change_profile(
     let accounts = &context.nouns.accounts;
     accounts.change_profile(&caller, &ask.body).await?;
     Ok(accounts.me(&caller)?)
+}
+
+pub(super) async fn consents(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<GetConsents>,
+) -> Result<Consents, Refused> {
+    Ok(context.nouns.accounts.consents(&caller, ask.query.lang)?)
+}
+
+pub(super) async fn give_consents(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<GiveConsents>,
+) -> Result<Consents, Refused> {
+    let accounts = &context.nouns.accounts;
+    Ok(accounts.give_consents(&caller, &ask.body).await?)
 }
 
 pub(super) async fn change_mobile(

@@ -65,6 +65,8 @@ fn endpoints() -> Router<Context> {
         .serve(sessions::end)
         .serve(accounts::me)
         .serve(accounts::change_profile)
+        .serve(accounts::consents)
+        .serve(accounts::give_consents)
         .serve(accounts::change_mobile)
         .serve(accounts::change_email)
         .serve(accounts::confirm_new_email)

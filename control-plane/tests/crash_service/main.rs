@@ -186,7 +186,9 @@ async fn an_operator_sees_all_duties() {
         "erasures",
         "lost_factors",
         "unseen_servers",
+        "lost_hosts",
         "staff_alerts",
+        "suspensions",
         "agent_api_certificate",
     ];
     assert_eq!(names, expected.map(Some));

@@ -111,7 +111,7 @@ impl Owner {
             session, api_token, ..
         } = self;
         match id {
-            "list_tokens" => ("", json!({})),
+            "list_tokens" | "consents" => ("", json!({})),
             "make_token" => ("", json!({ "name": "t", "scopes": ["read"], "days": 1 })),
             "end_token" | "enable_token" => (api_token.as_str(), json!({})),
             "list_sessions" | "end_other_sessions" => ("", json!({})),
@@ -126,6 +126,7 @@ impl Owner {
                 let token = setting.reset_token("minji90").await;
                 ("", json!({ "token": token, "password": OTHER_PASSWORD }))
             }
+            "give_consents" => ("", json!({ "lang": "en" })),
             "change_profile" => ("", json!({ "locale": "en" })),
             "change_mobile" => ("", json!({ "mobile": "+82 10 1234 5678" })),
             "change_email" => ("", json!({ "email": "new@example.com" })),

@@ -7,6 +7,7 @@ mod agents;
 mod alerts;
 mod authorization;
 mod billing;
+mod consents;
 mod contract;
 mod document;
 mod erasure;

@@ -260,6 +260,7 @@ notice-mail-sent = If an account waits for it, a new link is on its way.
 notice-password-reset = Your password was changed. Sign in with the new one.
 notice-password-changed = Your password was changed. All other devices are signed out.
 notice-profile-changed = Saved.
+notice-consent-given = Your consent is noted.
 notice-new-email-mailed = A link is on its way to the new address. The present one counts until you have confirmed it.
 notice-new-email-confirmed = Your new e-mail address is confirmed.
 notice-sessions-ended = Signed out.
@@ -532,6 +533,14 @@ account-zone-unknown = There is no such time zone. Choose one of the list.
 account-speech = Language and time
 account-save = Save
 account-back = Back to your account
+account-consents = Your consents
+account-consents-show = What you have agreed to
+account-consents-asked = A text that members agree to has a new version.
+consents-asked = The text below has changed since you agreed to it, or is new. Please read it. Your servers go on meanwhile, and we ask again when you next sign in.
+consents-do = Agree
+consents-later = Not now
+consents-given = What you have agreed to
+consents-version = Version
 account-email-change = Change e-mail
 account-email-waits = Waits to be confirmed: { $email }. Open the link that we have mailed there.
 account-mobile = Mobile number
@@ -780,7 +789,7 @@ sign-up-password-too-short = { $count ->
     [one] The password must have at least { $count } character.
    *[other] The password must have at least { $count } characters.
 }
-sign-up-accept-required = Accept the terms to sign up.
+sign-up-accept-required = Accept the terms to go on.
 sign-up-company-required = Enter the company's name.
 sign-up-company-too-long = { $count ->
     [one] The company's name must have at most { $count } character.
@@ -789,7 +798,7 @@ sign-up-company-too-long = { $count ->
 sign-up-company-link = The company's name must not contain a web address.
 sign-up-company-invisible-characters = The company's name has characters that cannot be seen. Type it anew instead of pasting it.
 sign-up-mobile-malformed = { account-mobile-malformed }
-sign-up-accept-personal-data-required = Agree to the collection and use of personal data to sign up.
+sign-up-accept-personal-data-required = Agree to the collection and use of personal data to go on.
 caution-accept-required = Tick the box to confirm that you have read the cautions.
 key-public-required = Paste a public key.
 key-name-too-long = { $count ->

@@ -158,7 +158,14 @@ pub(super) async fn signed_in(
     let transport = visit.portal.transport;
     let session = SessionToken::new(&answer.token).ok_or(Failure::Internal)?;
     let account = answer.account.to_string();
-    let mut response = page::redirect(visit.led_to(fields.get("next")));
+    let me = account_of(visit, &session).await;
+    let next = visit.led_to(fields.get("next"));
+    let asks_consent = me.as_ref().is_some_and(|me| me.consent_asked);
+    let mut response = if asks_consent {
+        page::redirect(&format!("/account/consents{}", onward(next)))
+    } else {
+        page::redirect(next)
+    };
     let mut set = |cookie| response.headers_mut().append(SET_COOKIE, cookie);
     set(Cookie::Session.set(session.expose(), None, transport));
     set(Cookie::Account.set(&account, None, transport));
@@ -171,7 +178,7 @@ pub(super) async fn signed_in(
         set(Cookie::Newcomer.clear(transport));
         set(Cookie::Next.clear(transport));
     }
-    if let Some(me) = account_of(visit, &session).await {
+    if let Some(me) = me {
         account::set_cookies(visit, &me, &mut response);
     }
     Ok(response)
@@ -283,7 +290,7 @@ fn blank(visit: &Visit, next: &str) -> Fields {
     Fields::new(pairs.to_vec())
 }
 
-/// How the account wants to be spoken to. Not knowing it is no reason to keep anybody out.
+/// How the account wants to be spoken to, and whether it is asked for a consent. Not knowing it is no reason to keep anybody out.
 async fn account_of(visit: &Visit, session: &SessionToken) -> Option<Me> {
     let caller = Caller {
         token: Some(session),
@@ -292,7 +299,7 @@ async fn account_of(visit: &Visit, session: &SessionToken) -> Option<Me> {
     match visit.portal.api.call(caller, rest::GetMe::ask()).await {
         Ok(me) => Some(me),
         Err(error) => {
-            warn!(%error, "language and time zone of an account that has signed in are not known");
+            warn!(%error, "language, time zone and consents of an account that has signed in are not known");
             None
         }
     }

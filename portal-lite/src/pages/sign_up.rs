@@ -44,6 +44,23 @@ const PENDING_KEPT: Duration = Duration::from_secs(3_600);
 /// How long a sign-up waits for its address to be confirmed: as long is remembered where its owner wanted to go.
 const NEXT_KEPT: Duration = Duration::from_secs(86_400);
 
+/// The consent to the terms, at sign-up and later; its value is the version of the text.
+pub const ACCEPTED_TERMS: Field = Field {
+    name: "accepted_terms",
+    pointer: "accepted_terms",
+    kind: Kind::Tick,
+    words: "sign-up-accept",
+    ..Field::TEXT
+};
+/// The consent to the collection and use of personal data, likewise.
+pub const ACCEPTED_PERSONAL_DATA: Field = Field {
+    name: "accepted_personal_data",
+    pointer: "accepted_personal_data",
+    kind: Kind::Tick,
+    words: "sign-up-accept-personal-data",
+    ..Field::TEXT
+};
+
 /// The form to sign up.
 pub const SIGN_UP: &[Field] = &[
     Field::hidden("next"),
@@ -99,20 +116,8 @@ pub const SIGN_UP: &[Field] = &[
         words: "sign-up-password",
         ..Field::TEXT
     },
-    Field {
-        name: "accepted_terms",
-        pointer: "accepted_terms",
-        kind: Kind::Tick,
-        words: "sign-up-accept",
-        ..Field::TEXT
-    },
-    Field {
-        name: "accepted_personal_data",
-        pointer: "accepted_personal_data",
-        kind: Kind::Tick,
-        words: "sign-up-accept-personal-data",
-        ..Field::TEXT
-    },
+    ACCEPTED_TERMS,
+    ACCEPTED_PERSONAL_DATA,
 ];
 
 /// The form to have the mail sent again.
@@ -168,11 +173,11 @@ struct SignUp {
 }
 
 /// A text that is agreed to.
-struct Shown {
-    version: String,
+pub(super) struct Shown {
+    pub(super) version: String,
     /// The tag of its language, if that is known.
-    lang: Option<&'static str>,
-    text: String,
+    pub(super) lang: Option<&'static str>,
+    pub(super) text: String,
 }
 
 impl From<ConsentText> for Shown {

@@ -212,3 +212,66 @@ async fn a_form_that_wants_a_proof_is_carried_through_the_question() {
             .starts_with(&format!("{path}?kept="))
     );
 }
+
+#[tokio::test]
+async fn a_sign_in_leads_to_what_is_to_be_agreed_to_and_from_there_to_where_it_was_wanted() {
+    let stub = Stub::new();
+    {
+        let mut book = stub.book();
+        book.me.consent_asked = true;
+        book.me.locale = Locale::En;
+    }
+    let mut visitor = Browser::new(&stub).await;
+    visitor.get("/sign-in?next=%2Fkeys").await;
+    let fields = [
+        ("login", "mina1"),
+        ("password", "secret"),
+        ("next", "/keys"),
+    ];
+    let done = visitor.post("/sign-in", &fields).await;
+    let asked = "/account/consents?next=%2Fkeys";
+    assert_eq!((done.status, done.header("location")), (303, asked));
+    let page = visitor.get(asked).await;
+    assert_eq!(page.hidden("next"), "/keys");
+    assert!(page.body.contains("id=\"consents-later\" href=\"/keys\""));
+    for text in ["These terms govern", "We keep your name", "2025-03"] {
+        assert!(page.body.contains(text), "{text}");
+    }
+    let missing = invalid(&[("/accepted_personal_data", FieldErrorCode::Required)]);
+    stub.refuse("POST /me/consents", missing);
+    let fields = [("next", "/keys"), ("accepted_terms", "2026-11")];
+    let page = visitor.post(asked, &fields).await.body;
+    assert!(page.contains("Agree to the collection and use of personal data to go on."));
+    assert!(page.contains("value=\"2026-11\" checked"), "{page}");
+    let both = [
+        ("next", "/keys"),
+        ("accepted_terms", "2026-11"),
+        ("accepted_personal_data", "2026-12"),
+    ];
+    let done = visitor.post(asked, &both).await;
+    assert_eq!((done.status, done.header("location")), (303, "/keys"));
+    assert_eq!(
+        stub.calls("POST /me/consents")[1].body,
+        json!({"accepted_terms": "2026-11", "accepted_personal_data": "2026-12", "lang": "en"})
+    );
+    let page = visitor.get("/keys").await.body;
+    assert!(page.contains("Your consent is noted."));
+}
+
+#[tokio::test]
+async fn whoever_is_asked_for_nothing_reads_what_he_has_agreed_to() {
+    let stub = Stub::new();
+    {
+        let mut book = stub.book();
+        book.consents.terms = None;
+        book.consents.personal_data = None;
+    }
+    let mut member = Browser::new(&stub).await.signed_in();
+    let page = member.get("/account").await.body;
+    assert!(page.contains("href=\"/account/consents\"") && !page.contains("has a new version"));
+    let page = member.get("/account/consents").await.body;
+    assert!(page.contains("2025-03") && !page.contains("give-consents"));
+    stub.book().me.consent_asked = true;
+    let page = member.get("/account").await.body;
+    assert!(page.contains("A text that members agree to has a new version."));
+}

@@ -73,7 +73,7 @@ async fn errors_stand_beside_their_fields_and_input_is_kept() {
             "password",
             "This password is easy to guess. Choose a longer or less common one.",
         ),
-        ("accepted_terms", "Accept the terms to sign up."),
+        ("accepted_terms", "Accept the terms to go on."),
     ] {
         assert!(
             page.body

@@ -16,7 +16,7 @@ use crate::{
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
     id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
-    member::{SignUpTexts, SignUpTextsQuery},
+    member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
 /// Requests with one value of it do one thing, however often they are sent.
@@ -125,6 +125,12 @@ endpoints! {
 
     /// Changes how pages and mails speak to the account.
     ChangeProfile = "change_profile": Customer Patch "/me", in "account", with ProfileChange => 200 Me;
+
+    /// What the account has agreed to, and what it is asked for again.
+    GetConsents = "consents": Customer Get "/me/consents", in "account", by LegalTextQuery => 200 Consents;
+
+    /// Agrees to all texts that the account is asked for.
+    GiveConsents = "give_consents": Customer Post "/me/consents", in "account", with ConsentRequest => 200 Consents;
 
     /// Changes the mobile number, which is told to the account's address.
     ChangeMobile = "change_mobile": ProvenCustomer Post "/me/mobile", in "account", with MobileChange => 200 Me;

@@ -96,7 +96,12 @@ pub fn check_signup(
     })
 }
 
-fn check_consent(pointer: &str, accepted: &str, text: &ConsentText) -> Option<FieldError> {
+/// That a text is agreed to in its present version.
+pub(super) fn check_consent(
+    pointer: &str,
+    accepted: &str,
+    text: &ConsentText,
+) -> Option<FieldError> {
     if accepted.is_empty() {
         let detail = "agree to the text to go on";
         return Some(field(pointer, FieldErrorCode::Required, detail));

@@ -28,6 +28,7 @@ use crate::{
     words,
 };
 
+pub mod consents;
 pub mod email;
 pub mod mobile;
 pub mod password;

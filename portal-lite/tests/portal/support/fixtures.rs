@@ -12,7 +12,7 @@ use innkeeper_wire::{
     billing::{MonthSoFar, TaxTotal, Totals, UsageLine},
     company::{Company, LegalText},
     host::{CreateStep, PauseReason, ServerProblemCode},
-    member::{ConsentText, MemberKind, SignUpTexts},
+    member::{ConsentDocument, ConsentText, Consents, GivenConsent, MemberKind, SignUpTexts},
     money::{Currency, HourlyRate, Money},
     price::{Prices, Shown, Tariff, Tax, TaxName, TaxRate},
     size::Bytes,
@@ -92,6 +92,20 @@ pub(crate) fn sign_up_texts(query: &str) -> SignUpTexts {
             lang: Some(Locale::En),
             text: "Whoever uses the data of others is punished.".to_owned(),
         }),
+    }
+}
+
+/// Of a member who agreed to the terms of last year, and is asked for all texts of now.
+pub(crate) fn consents() -> Consents {
+    let texts = sign_up_texts("");
+    Consents {
+        given: vec![GivenConsent {
+            document: ConsentDocument::Terms,
+            version: "2025-03".to_owned(),
+            at: time("2026-09-01T03:00:00Z"),
+        }],
+        terms: Some(texts.terms),
+        personal_data: texts.personal_data,
     }
 }
 
@@ -254,6 +268,7 @@ pub(crate) fn me() -> Me {
         locale: Locale::Ko,
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         first_steps_hidden: false,
+        consent_asked: false,
         created_at: time("2026-09-01T03:00:00Z"),
         server_quota: 20,
         suspension: None,

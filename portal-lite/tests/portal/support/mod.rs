@@ -27,7 +27,7 @@ use innkeeper_wire::{
     api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
     billing::MonthSoFar,
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
-    member::MemberKind,
+    member::{Consents, MemberKind},
     time::{Clock, Timestamp},
 };
 use serde::Serialize;
@@ -42,6 +42,7 @@ pub(crate) const TOKEN: &str = "inn_test-session-token";
 /// What the stub answers from.
 pub(crate) struct Book {
     pub(crate) me: Me,
+    pub(crate) consents: Consents,
     pub(crate) catalogue: Catalogue,
     pub(crate) servers: Vec<Server>,
     pub(crate) keys: Vec<SshKey>,
@@ -75,6 +76,7 @@ impl Stub {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Book {
             me: fixtures::me(),
+            consents: fixtures::consents(),
             catalogue: fixtures::catalogue(),
             servers: fixtures::servers(),
             keys: fixtures::keys(),
@@ -243,6 +245,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
             json(201, &fixtures::recovery_codes())
         }
         ("GET", ["me"]) => json(200, &book.me),
+        ("GET" | "POST", ["me", "consents"]) => json(200, &book.consents),
         ("PATCH", ["me"]) | ("POST", ["me", "mobile"]) => json(200, &book.me),
         ("POST", ["me", "email"]) => json(202, &book.me),
         ("POST", ["email-changes"]) => StatusCode::NO_CONTENT.into_response(),
