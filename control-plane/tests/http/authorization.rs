@@ -140,6 +140,38 @@ impl Owner {
                 let body = json!({ "current": PASSWORD, "password": OTHER_PASSWORD });
                 ("", body)
             }
+            other => ("", self.of_factor(setting, other).await),
+        }
+    }
+
+    /// What is about his second factor: the body.
+    async fn of_factor(&self, setting: &Setting, id: &str) -> Value {
+        match id {
+            "sign_in_with_code" => {
+                let factor = second_factor::set_up(setting, &self.token).await;
+                let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
+                let code = &factor.recovery_codes[0];
+                json!({ "challenge": challenge, "code": code })
+            }
+            "request_lost_factor" => {
+                second_factor::set_up(setting, &self.token).await;
+                let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
+                json!({ "challenge": challenge })
+            }
+            "cancel_lost_factor" => {
+                second_factor::set_up(setting, &self.token).await;
+                json!({ "token": lost_factor::token(setting).await })
+            }
+            "begin_second_factor" => json!({ "password": PASSWORD }),
+            "confirm_second_factor" => {
+                let secret = second_factor::begin(setting, &self.token).await;
+                json!({ "code": secret.code(setting.clock.now()) })
+            }
+            "renew_recovery_codes" | "remove_second_factor" => {
+                let factor = second_factor::set_up(setting, &self.token).await;
+                let code = &factor.recovery_codes[0];
+                json!({ "password": PASSWORD, "code": code })
+            }
             other => panic!("{other} has no sample request"),
         }
     }
@@ -164,31 +196,6 @@ impl Owner {
             }
             "resend_confirmation" => ("", json!({ "login": "minji90" })),
             "sign_in" => ("", json!({ "login": "minji90", "password": PASSWORD })),
-            "sign_in_with_code" => {
-                let factor = second_factor::set_up(setting, &self.token).await;
-                let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
-                let code = &factor.recovery_codes[0];
-                ("", json!({ "challenge": challenge, "code": code }))
-            }
-            "request_lost_factor" => {
-                second_factor::set_up(setting, &self.token).await;
-                let challenge = second_factor::challenge(setting, "192.0.2.9", None).await;
-                ("", json!({ "challenge": challenge }))
-            }
-            "cancel_lost_factor" => {
-                second_factor::set_up(setting, &self.token).await;
-                ("", json!({ "token": lost_factor::token(setting).await }))
-            }
-            "begin_second_factor" => ("", json!({ "password": PASSWORD })),
-            "confirm_second_factor" => {
-                let secret = second_factor::begin(setting, &self.token).await;
-                ("", json!({ "code": secret.code(setting.clock.now()) }))
-            }
-            "renew_recovery_codes" | "remove_second_factor" => {
-                let factor = second_factor::set_up(setting, &self.token).await;
-                let code = &factor.recovery_codes[0];
-                ("", json!({ "password": PASSWORD, "code": code }))
-            }
             "add_ssh_key" => ("", json!({ "name": "k", "public_key": public_key(7) })),
             "change_ssh_key" => (key.as_str(), json!({ "name": "k2" })),
             "remove_ssh_key" => (key.as_str(), json!({})),
@@ -467,6 +474,40 @@ async fn new_server(setting: &Setting, token: &str) -> String {
     order["server"].as_str().expect("an id").to_owned()
 }
 
+/// What an operator asks about accounts, of which `account` is one: the parameter, the body and the status.
+fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> {
+    let (nothing, why) = (json!({}), json!({ "reason": "asked for" }));
+    let sample = match id {
+        "list_accounts" => ("", nothing, 200),
+        "search_accounts" => ("", json!({ "text": "minji" }), 200),
+        "get_account" => (account, nothing, 200),
+        "unlock_account" => (account, json!({ "reason": "he has called" }), 204),
+        "change_quota" => {
+            let body = json!({ "server_quota": 30, "reason": "he has paid" });
+            (account, body, 204)
+        }
+        "list_pending_accounts" => ("", nothing, 200),
+        "list_lost_factors" => ("", nothing, 200),
+        // It has lost nothing.
+        "confirm_lost_factor" | "reject_lost_factor" => {
+            let body = json!({ "requested_at": "2026-11-29T10:00:00.000Z", "reason": "known" });
+            (account, body, 404)
+        }
+        // It is in use already.
+        "approve_account" => (account, json!({ "reason": "known" }), 409),
+        "reject_account" => (account, json!({ "reason": "no such company" }), 409),
+        "suspend_account" => (account, json!({ "kind": "debt", "reason": "owes" }), 204),
+        // It is not suspended.
+        "resume_account" => (account, json!({ "reason": "paid" }), 409),
+        "plan_erasure" => ("", json!({ "who": account }), 200),
+        "erase_account" => (account, why, 204),
+        // Its address is confirmed already.
+        "confirm_account_email" | "mail_confirmation" => (account, why, 409),
+        _ => return None,
+    };
+    Some(sample)
+}
+
 /// What an operator asks of an installation with one host, one customer, and nothing to recover; and the status when that
 /// is refused for what it is about.
 pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (Sample, u16) {
@@ -499,14 +540,6 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
             ("h1", json!({ "reason": "gone" }), 400)
         }
         "accept_capacity" => ("h1", nothing, 200),
-        "list_accounts" => ("", nothing, 200),
-        "search_accounts" => ("", json!({ "text": "minji" }), 200),
-        "get_account" => (account, nothing, 200),
-        "unlock_account" => (account, json!({ "reason": "he has called" }), 204),
-        "change_quota" => {
-            let body = json!({ "server_quota": 30, "reason": "he has paid" });
-            (account, body, 204)
-        }
         "list_all_servers" => ("", nothing, 200),
         "get_any_server" => (server.as_str(), nothing, 200),
         "act_on_any_server" => {
@@ -518,23 +551,6 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "list_failed_orders" => ("", nothing, 200),
         "retry_order" => ("ord_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", why, 404),
         "delete_any_server" => (server.as_str(), why, 202),
-        "list_pending_accounts" => ("", nothing, 200),
-        "list_lost_factors" => ("", nothing, 200),
-        // It has lost nothing.
-        "confirm_lost_factor" | "reject_lost_factor" => {
-            let body = json!({ "requested_at": "2026-11-29T10:00:00.000Z", "reason": "known" });
-            (account, body, 404)
-        }
-        // It is in use already.
-        "approve_account" => (account, json!({ "reason": "known" }), 409),
-        "reject_account" => (account, json!({ "reason": "no such company" }), 409),
-        "suspend_account" => (account, json!({ "kind": "debt", "reason": "owes" }), 204),
-        // It is not suspended.
-        "resume_account" => (account, json!({ "reason": "paid" }), 409),
-        "plan_erasure" => ("", json!({ "who": account }), 200),
-        "erase_account" => (account, why, 204),
-        // Its address is confirmed already.
-        "confirm_account_email" | "mail_confirmation" => (account, why, 409),
         "finish_recovery" => ("", json!({ "without": [] }), 400),
         "release_address" => ("", json!({ "address": "203.0.113.130" }), 400),
         "readmit_host" => (
@@ -544,7 +560,10 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         ),
         "dismiss_host" => ("", json!({ "host": unknown }), 400),
         "take_step" => ("begin", json!({ "without": [] }), 200),
-        other => return staff::sample(setting, other, row).await,
+        other => match of_accounts(account, other) {
+            Some(sample) => sample,
+            None => return staff::sample(setting, other, row).await,
+        },
     };
     let sample = Sample {
         path: filled(row, parameter),
