@@ -154,6 +154,9 @@ pub(crate) enum MailsCommand {
     Retry {
         /// Only this one, which may also have been given up since the start.
         mail: Option<MailId>,
+        /// Why: kept for whoever looks at it later; of a single mail, sealed as what is personal of its recipient.
+        #[arg(long)]
+        reason: Reason,
     },
     /// Takes one mail out: it is never sent.
     Drop {

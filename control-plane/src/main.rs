@@ -416,32 +416,28 @@ async fn host(config: &Config, command: HostCommand) -> anyhow::Result<()> {
             print(&list_by_command(socket, wanted.into(), form.into()).await?)
         }
         HostCommand::Cordon { name, reason } => {
-            ask(
-                socket,
-                CordonHost::at_with(name.clone(), ReasonRequest { reason }),
-            )
-            .await?;
+            let ask_it = CordonHost::at_with(name.clone(), ReasonRequest { reason });
+            ask(socket, ask_it).await?;
             print(&format!("{name} is given no new servers\n"))
         }
         HostCommand::Uncordon { name, reason } => {
-            ask(
-                socket,
-                UncordonHost::at_with(name.clone(), ReasonRequest { reason }),
-            )
-            .await?;
+            let ask_it = UncordonHost::at_with(name.clone(), ReasonRequest { reason });
+            ask(socket, ask_it).await?;
             print(&format!("{name} is given new servers again\n"))
         }
-        HostCommand::Release { name } => {
-            ask(socket, ReleaseHost::at(name.clone())).await?;
+        HostCommand::Release { name, reason } => {
+            let ask_it = ReleaseHost::at_with(name.clone(), ReasonRequest { reason });
+            ask(socket, ask_it).await?;
             print(&format!("{name} is served again\n"))
         }
-        HostCommand::AcceptCapacity { name } => {
-            let text = accept_capacity_by_command(socket, &name).await?;
-            print(&text)
+        HostCommand::AcceptCapacity { name, reason } => {
+            print(&accept_capacity_by_command(socket, &name, reason).await?)
         }
-        HostCommand::Revoke { name, confirm } => {
-            print(&revoke_by_command(socket, &name, confirmed(confirm)).await?)
-        }
+        HostCommand::Revoke {
+            name,
+            reason,
+            confirm,
+        } => print(&revoke_by_command(socket, &name, reason, confirmed(confirm)).await?),
         HostCommand::Replace { name, reason } => {
             let ask_it = ReplaceHost::at_with(name, ReasonRequest { reason });
             print(&(ask(socket, ask_it).await?.join_command + "\n"))
@@ -480,7 +476,7 @@ async fn mail(socket: &Path, command: MailsCommand) -> anyhow::Result<String> {
             };
             mails::list_by_command(socket, query, form.into()).await
         }
-        MailsCommand::Retry { mail } => mails::retry_by_command(socket, mail).await,
+        MailsCommand::Retry { mail, reason } => mails::retry_by_command(socket, mail, reason).await,
         MailsCommand::Drop { mail, reason } => mails::drop_by_command(socket, mail, reason).await,
     }
 }

@@ -439,7 +439,8 @@ async fn a_roll_over_refuses_no_request_of_a_host_that_follows() {
     let hosts = &cloud.nouns.hosts;
     let former = hosts.by_name("h3").expect("readable");
     let former = former.expect("it joined");
-    let revoked = hosts.revoke(Actor::Operator, former).await;
+    let why = "it slept".parse().expect("a reason");
+    let revoked = hosts.revoke(Actor::Operator, former, &why).await;
     revoked.expect("revoked");
     let again = cloud.join_in("h3", sleeping.path()).await;
     assert_ne!(again, former);

@@ -39,27 +39,62 @@ impl Accounts {
         mail: MailId,
         reason: &Reason,
     ) -> Result<(), Error> {
+        let deed = Deed::MailDropped { mail };
+        let decide = |tx: &mut Tx<'_>| self.mails.take_out(tx, mail);
+        let cause = format!("drop mail {mail}");
+        self.act_on_mail(caller, &cause, (mail, deed), reason, decide)
+            .await?;
+        self.mails.forget_given_up(mail);
+        Ok(())
+    }
+
+    /// Has a mail tried at once. One that was given up is put into the outbox again, as it was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] of one that neither waits nor was given up since the start.
+    pub async fn retry_mail(
+        &self,
+        caller: &Caller,
+        mail: MailId,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let deed = Deed::MailRetried { mail };
+        let decide = |tx: &mut Tx<'_>| self.mails.retry(tx, mail);
+        let cause = format!("try mail {mail}");
+        self.act_on_mail(caller, &cause, (mail, deed), reason, decide)
+            .await?;
+        self.mails.hurry(mail);
+        Ok(())
+    }
+
+    /// Does something to a mail, and notes it where its recipient's other acts are.
+    async fn act_on_mail(
+        &self,
+        caller: &Caller,
+        cause: &str,
+        (mail, deed): (MailId, Deed),
+        reason: &Reason,
+        decide: impl Fn(&mut Tx<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let to = self.mails.recipient(mail)?.ok_or(Error::NotFound)?;
-        let cause = format!("drop mail {mail}, {}", caller.request);
+        let cause = format!("{cause}, {}", caller.request);
         let cause = match to {
             Recipient::Account(_) => cause,
             // It tells nothing of a customer, so that the reason can stand in the audit trail.
             Recipient::Staff(_) => because(&cause, reason.as_str()),
         };
         let decide = |tx: &mut Tx<'_>| {
-            self.mails.take_out(tx, mail)?;
+            decide(tx)?;
             let Recipient::Account(account) = to else {
                 return Ok(());
             };
-            match self.put_act(tx, caller, account, Deed::MailDropped { mail }, reason) {
+            match self.put_act(tx, caller, account, deed.clone(), reason) {
                 // Nothing is kept of an erased account.
                 Err(Error::Erased) => Ok(()),
                 noted => noted,
             }
         };
-        self.ctx.commit(caller.actor, &cause, decide).await?;
-        self.mails.forget_given_up(mail);
-        Ok(())
+        self.ctx.commit(caller.actor, &cause, decide).await
     }
 
     /// The ID that the owner of an account signs in with; none of one that is erased.

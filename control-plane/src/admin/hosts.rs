@@ -18,6 +18,7 @@ use innkeeper_wire::{
     operator::{
         StrandedAnswer,
         hosts::{Condition, Cordon, HostLine, HostListQuery, HostOrder, LeakedAddress, Loss},
+        reason::{Reason, ReasonRequest},
     },
     size::Bytes,
 };
@@ -172,7 +173,8 @@ pub(super) async fn revoke(
     ask: Ask<RevokeHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
-    context.nouns.hosts.revoke(caller.actor, host).await?;
+    let hosts = &context.nouns.hosts;
+    hosts.revoke(caller.actor, host, &ask.body.reason).await?;
     context.nouns.continuity.forget(host);
     tracing::info!(host.id = %host, "a host was revoked");
     Ok(Nothing)
@@ -184,7 +186,8 @@ pub(super) async fn release(
     ask: Ask<ReleaseHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;
-    context.nouns.hosts.release(caller.actor, host).await?;
+    let hosts = &context.nouns.hosts;
+    hosts.release(caller.actor, host, &ask.body.reason).await?;
     tracing::info!(host.id = %host, "a host was released from quarantine");
     Ok(Nothing)
 }
@@ -198,7 +201,7 @@ pub(super) async fn accept_capacity(
     let accepted = context
         .nouns
         .hosts
-        .accept_capacity(caller.actor, host)
+        .accept_capacity(caller.actor, host, &ask.body.reason)
         .await?;
     tracing::info!(host.id = %host, ?accepted, "a host's capacity was accepted");
     Ok(accepted)
@@ -342,8 +345,13 @@ fn has(capacity: HostCapacity) -> String {
 }
 
 /// `host accept-capacity`.
-pub async fn accept_capacity_by_command(socket: &Path, name: &str) -> anyhow::Result<String> {
-    let accepted = ask(socket, AcceptCapacity::at(name.to_owned())).await?;
+pub async fn accept_capacity_by_command(
+    socket: &Path,
+    name: &str,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    let because = ReasonRequest { reason };
+    let accepted = ask(socket, AcceptCapacity::at_with(name.to_owned(), because)).await?;
     Ok(format!("{name} counts with {}\n", has(accepted)))
 }
 
@@ -355,6 +363,7 @@ fn shown(bytes: Bytes) -> String {
 pub async fn revoke_by_command(
     socket: &Path,
     name: &str,
+    reason: Reason,
     confirmed: Confirmed,
 ) -> anyhow::Result<String> {
     let stranded = ask(socket, GetStranded::at(name.to_owned())).await?;
@@ -362,7 +371,8 @@ pub async fn revoke_by_command(
     if confirmed == Confirmed::No && !agreed(&text, "revoke it", name)? {
         bail!("{text}Nothing was done. To do it, repeat the command with --confirm.");
     }
-    ask(socket, RevokeHost::at(name.to_owned())).await?;
+    let because = ReasonRequest { reason };
+    ask(socket, RevokeHost::at_with(name.to_owned(), because)).await?;
     Ok(format!("{name} is revoked; its servers go on running\n"))
 }
 

@@ -100,7 +100,10 @@ pub(super) async fn retry_one(
     Support(caller): Support,
     ask: Ask<RetryMail>,
 ) -> Result<Nothing, Refused> {
-    context.nouns.mails.retry(caller.actor, ask.path).await?;
+    let accounts = &context.nouns.accounts;
+    accounts
+        .retry_mail(&caller, ask.path, &ask.body.reason)
+        .await?;
     tracing::info!(mail.id = %ask.path, "an operator has a mail tried at once");
     Ok(Nothing)
 }
@@ -121,10 +124,11 @@ pub(super) async fn drop_one(
 pub(super) async fn retry(
     context: AdminContext,
     Support(caller): Support,
-    _: Ask<RetryMails>,
+    ask: Ask<RetryMails>,
 ) -> Result<Nothing, Refused> {
+    let mails = &context.nouns.mails;
+    mails.retry_all(caller.actor, &ask.body.reason).await?;
     tracing::info!(by = %caller.actor, "all waiting mails are tried at once");
-    context.nouns.mails.retry_all();
     Ok(Nothing)
 }
 
@@ -139,14 +143,19 @@ pub async fn list_by_command(
 }
 
 /// The command line's side of `mails retry`.
-pub async fn retry_by_command(socket: &Path, mail: Option<MailId>) -> anyhow::Result<String> {
+pub async fn retry_by_command(
+    socket: &Path,
+    mail: Option<MailId>,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    let because = ReasonRequest { reason };
     let tried = match mail {
         Some(mail) => {
-            ask(socket, RetryMail::at(mail)).await?;
+            ask(socket, RetryMail::at_with(mail, because)).await?;
             format!("{mail} is")
         }
         None => {
-            ask(socket, RetryMails::ask()).await?;
+            ask(socket, RetryMails::with(because)).await?;
             "all waiting mails are".to_owned()
         }
     };

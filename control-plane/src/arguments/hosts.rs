@@ -48,18 +48,27 @@ pub(crate) enum HostCommand {
     Release {
         /// The host's name.
         name: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
     },
     /// Has a host count with all that it says that it has. One that has grown by more than a quarter of what was
     /// confirmed of it counts as before until then; `host list` tells which.
     AcceptCapacity {
         /// The host's name.
         name: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
     },
     /// No longer honours a host's certificate, for good. Its servers go on running, and nobody can manage them any
     /// more: says which, and asks first.
     Revoke {
         /// The host's name.
         name: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
         /// Does it without asking.
         #[arg(long)]
         confirm: bool,

@@ -3,6 +3,7 @@
 use innkeeper_wire::{
     host::{HostCapacity, Report},
     id::HostId,
+    operator::reason::Reason,
 };
 
 use super::{HostOverview, Hosts, presence::Heard};
@@ -12,7 +13,7 @@ use crate::{
         condition::Condition,
         host::Host,
     },
-    kernel::{Actor, Error, Tx},
+    kernel::{Actor, Error, Tx, caller::because},
 };
 
 impl HostOverview {
@@ -64,14 +65,19 @@ impl Hosts {
 
     /// Has a host count with all that it says now that it has: an operator knows that it was extended. Gives what
     /// that is. What it says while something of it is away would be what it is measured by from then on.
-    pub async fn accept_capacity(&self, by: Actor, host: HostId) -> Result<HostCapacity, Error> {
+    pub async fn accept_capacity(
+        &self,
+        by: Actor,
+        host: HostId,
+        reason: &Reason,
+    ) -> Result<HostCapacity, Error> {
         let refused = |why: &str| Error::OperatorRefused(why.to_owned());
         let heard = self.presence.heard(host);
         let heard = heard.ok_or_else(|| refused("it has not reported since the start"))?;
         if let Some(why) = heard.implausible {
             return Err(refused(&format!("it can't be so: {why}")));
         }
-        let cause = format!("accept the capacity of {host}");
+        let cause = because(&format!("accept the capacity of {host}"), reason.as_str());
         let decide = |tx: &mut Tx<'_>| {
             let found = tx.get::<Host>(&host)?.ok_or(Error::NotFound)?;
             if !matches!(

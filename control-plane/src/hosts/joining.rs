@@ -8,6 +8,7 @@ use innkeeper_wire::{
     digest::Digest,
     host::{HOST_ADDRESSES_REPORTED_MAX, JoinAnswer, JoinRequest},
     id::HostId,
+    operator::reason::Reason,
 };
 
 use super::{Hosts, records::HostNameClaim};
@@ -17,7 +18,7 @@ use crate::{
         Host, HostState, INVITATION_VALID, Invitation, InvitationRefusal, ManifestHead, Reserved,
         is_host_name,
     },
-    kernel::{Actor, Caller, Error, Tx, secret},
+    kernel::{Actor, Caller, Error, Tx, caller::because, secret},
 };
 
 impl Hosts {
@@ -186,8 +187,8 @@ impl Hosts {
 
     /// No longer honours a host's certificate. Its servers go on running; its name is free for the machine that
     /// takes its place, or for the same one when the answer to its joining was lost.
-    pub async fn revoke(&self, by: Actor, host: HostId) -> Result<(), Error> {
-        let cause = format!("revoke {host}");
+    pub async fn revoke(&self, by: Actor, host: HostId, reason: &Reason) -> Result<(), Error> {
+        let cause = because(&format!("revoke {host}"), reason.as_str());
         let decide = |tx: &mut Tx<'_>| {
             let counted_at = self.known_version(host)?;
             let found = tx.get::<Host>(&host)?.ok_or(Error::NotFound)?;

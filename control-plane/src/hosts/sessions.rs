@@ -10,6 +10,7 @@ use std::{
 use innkeeper_wire::{
     host::Life,
     id::{ChallengeId, HostId},
+    operator::reason::Reason,
 };
 
 use super::{Hosts, records::Acknowledged};
@@ -18,7 +19,7 @@ use crate::{
         host::{Host, HostState, Quarantine},
         host_session::{HostSession, Position, Verdict},
     },
-    kernel::{Actor, Error, Tx},
+    kernel::{Actor, Error, Tx, caller::because},
 };
 
 /// The sessions of all hosts that were heard of since we started; at most one a host that joined.
@@ -108,8 +109,8 @@ impl Hosts {
     }
 
     /// Serves a quarantined host again, with whatever it has now.
-    pub async fn release(&self, by: Actor, host: HostId) -> Result<(), Error> {
-        let cause = format!("release {host}");
+    pub async fn release(&self, by: Actor, host: HostId, reason: &Reason) -> Result<(), Error> {
+        let cause = because(&format!("release {host}"), reason.as_str());
         let decide = |tx: &mut Tx<'_>| {
             let found = tx.get::<Host>(&host)?.ok_or(Error::NotFound)?;
             let HostState::Quarantined { .. } = found.state else {

@@ -3,7 +3,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use innkeeper_wire::id::{AccountId, MailId, StaffId};
+use innkeeper_wire::{
+    id::{AccountId, MailId, StaffId},
+    operator::reason::Reason,
+};
 use tokio::sync::watch;
 
 use self::{
@@ -11,7 +14,8 @@ use self::{
     waiting::Waiting,
 };
 use crate::{
-    kernel::{Actor, Ctx, Error, Tx, record::name_in},
+    kernel::{Actor, Ctx, Error, Tx, caller::because, record::name_in},
+    mails::records::AllRetried,
     mails::rules::{Letter, MailContent, MailKind, OutgoingMail, Recipient, Stationery},
     store::{Follower, Write},
 };
@@ -170,32 +174,42 @@ impl Mails {
         self.tries().given_up()
     }
 
-    /// Has all that wait tried at once.
-    pub fn retry_all(&self) {
+    /// Has all that wait tried at once. Who has asked for it, and why, stands in a record, so that the audit trail tells it.
+    ///
+    /// # Errors
+    /// When that can't be written.
+    pub async fn retry_all(&self, by: Actor, reason: &Reason) -> Result<(), Error> {
+        let cause = because("try all mails that wait", reason.as_str());
+        let decide = |tx: &mut Tx<'_>| {
+            tx.get::<AllRetried>(&())?;
+            let at = tx.now();
+            tx.put(&(), &AllRetried { at })
+        };
+        self.ctx.commit(by, &cause, decide).await?;
         self.tries().retry_all();
         self.bell.0.send_replace(());
+        Ok(())
     }
 
-    /// Has one tried at once. One that was given up is put into the outbox again, as it was.
+    /// Notes in a commit that a mail is tried at once. One that was given up is put into the outbox again, as it was; one
+    /// that waits is written as it is. The commit has to be followed by [`Mails::hurry`].
     ///
     /// # Errors
     /// [`Error::NotFound`] of one that neither waits nor was given up since the start.
-    pub async fn retry(&self, by: Actor, id: MailId) -> Result<(), Error> {
-        if self.ctx.read::<OutgoingMail>(&id)?.is_some() {
-            self.tries().retry(id);
-            self.bell.0.send_replace(());
-            return Ok(());
-        }
-        let given_up = self.given_up().into_iter().find(|it| it.mail.id == id);
-        let mail = given_up.ok_or(Error::NotFound)?.mail;
-        let cause = format!("mail {id} again");
-        let decide = |tx: &mut Tx<'_>| match tx.get::<OutgoingMail>(&id)? {
-            Some(_) => Ok(()),
-            None => tx.put(&id, &mail),
-        };
-        self.ctx.commit(by, &cause, decide).await?;
-        self.tries().take_given_up(id);
-        Ok(())
+    pub(crate) fn retry(&self, tx: &mut Tx<'_>, id: MailId) -> Result<(), Error> {
+        let waiting = tx.get::<OutgoingMail>(&id)?;
+        let given_up = || self.given_up().into_iter().find(|it| it.mail.id == id);
+        let mail = waiting.or_else(|| given_up().map(|it| it.mail));
+        tx.put(&id, &mail.ok_or(Error::NotFound)?)
+    }
+
+    /// Has a mail tried at once that waits, after the commit that says so.
+    pub(crate) fn hurry(&self, id: MailId) {
+        let mut tries = self.tries();
+        tries.take_given_up(id);
+        tries.retry(id);
+        drop(tries);
+        self.bell.0.send_replace(());
     }
 
     /// To whom a mail goes that waits or was given up since the start.

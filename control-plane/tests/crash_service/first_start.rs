@@ -223,19 +223,22 @@ async fn revoking_says_what_it_strands_and_wants_a_confirmation() {
     state("joining");
     assert_eq!(host.report(service.agents).await, 200);
     state("heard");
-    let (code, said) = run_to_code(&config, &["host", "revoke", "h1"]);
+    let (code, said) = run_to_code(&config, &["host", "revoke", "h1", "--reason", "broken"]);
     assert!(
         code == Some(1) && said.contains("strands 0 servers") && said.contains("Nothing was done"),
         "{said}"
     );
     state("heard");
     for name in ["h9", "h1"] {
-        let (fine, said) = run(&config, &["host", "revoke", name, "--confirm"]);
+        let (fine, said) = run(
+            &config,
+            &["host", "revoke", name, "--reason", "broken", "--confirm"],
+        );
         assert_eq!(fine, name == "h1", "{said}");
         assert!(fine || said.contains("no host is named `h9`"), "{said}");
     }
     state("revoked");
-    let (fine, said) = run(&config, &["host", "release", "h1"]);
+    let (fine, said) = run(&config, &["host", "release", "h1", "--reason", "looked"]);
     assert!(!fine && said.contains("`h1` is revoked already"), "{said}");
     let (fine, said) = run(&config, &["account", "erase", "somebody"]);
     assert!(

@@ -225,7 +225,7 @@ async fn make(archive: &Path) {
     let host = operator.host(&service, "h1", 9).await;
     operator.run(&["host", "invite", "h3", "--site", "seoul-1"]);
     let _revoked = operator.host(&service, "h2", 9).await;
-    operator.run(&["host", "revoke", "h2", "--confirm"]);
+    operator.run(&["host", "revoke", "h2", "--reason", "broken", "--confirm"]);
     let mut setting = Setting {
         operator,
         mails,

@@ -271,7 +271,7 @@ impl Lost {
         joined.poll(agents).await;
         joined.carry(&customer.server(api, &order).await);
         let mut bad = operator.host(&service, "h8", 0).await;
-        operator.run(&["host", "revoke", "h8", "--confirm"]);
+        operator.run(&["host", "revoke", "h8", "--reason", "broken", "--confirm"]);
         assert_eq!(bad.report(agents).await, 401);
         assert_eq!(joined.report(agents).await, 200);
         fs::write(operator.path("witnesses"), joined.witnesses()).expect("written");

@@ -17,7 +17,7 @@ use innkeeper_wire::{
 use tokio::task::JoinSet;
 
 use crate::{
-    setting::{Answer, Setting, TestHost, room_for},
+    setting::{Answer, Setting, TestHost, room_for, why},
     witnesses::copy_journal,
 };
 
@@ -440,7 +440,7 @@ async fn no_order_gets_an_address_that_a_host_says_it_has() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host.id)
+        .revoke(Actor::Operator, host.id, &why())
         .await
         .expect("revoked");
     assert_eq!(free(), 253 - 2 - 32);

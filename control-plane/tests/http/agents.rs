@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use innkeeper_control_plane::{
-    admin::{AdminContext, Door},
     agent_api::listener::Connection,
     api::error::Refused,
     hosts::rules::host::Quarantine,
@@ -22,7 +21,10 @@ use innkeeper_wire::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::setting::{Answer, Setting, TestHost, answer, room_for};
+use crate::{
+    operators::{look, newest_commit, operate},
+    setting::{Answer, Setting, TestHost, answer, room_for, why},
+};
 
 const DESIRED: &str = "/desired?epoch=0&generation=0&wait_s=0";
 
@@ -128,7 +130,7 @@ async fn a_request_that_was_answered_is_answered_again() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host)
+        .revoke(Actor::Operator, host, &why())
         .await
         .expect("revoked");
     join(&own).await.expect(401);
@@ -137,7 +139,7 @@ async fn a_request_that_was_answered_is_answered_again() {
 #[tokio::test]
 async fn a_name_is_one_host_s_until_that_is_revoked() {
     let setting = Setting::new();
-    let why = async |name| {
+    let refusal = async |name| {
         let refused = setting
             .nouns
             .hosts
@@ -145,7 +147,7 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
             .await;
         Refused::from(refused.expect_err("no such invitation")).0
     };
-    let malformed = why("two words").await;
+    let malformed = refusal("two words").await;
     assert_eq!(malformed.status, 400, "{malformed:?}");
     assert!(
         malformed.detail.expect("why").contains("is no name"),
@@ -180,7 +182,7 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
     first.await.expect(200);
     let late = second.await.expect(401);
     assert!(late["detail"].to_string().contains("name"), "{late}");
-    let taken = why("h1").await;
+    let taken = refusal("h1").await;
     assert_eq!(taken.status, 400, "{taken:?}");
     assert!(taken.detail.expect("why").contains("revoke"));
 
@@ -189,13 +191,13 @@ async fn a_name_is_one_host_s_until_that_is_revoked() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host)
+        .revoke(Actor::Operator, host, &why())
         .await
         .expect("revoked");
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host)
+        .revoke(Actor::Operator, host, &why())
         .await
         .expect("revoked already");
     let heir = setting.host("h1", room_for(1)).await;
@@ -249,7 +251,7 @@ async fn who_is_refused() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host.id)
+        .revoke(Actor::Operator, host.id, &why())
         .await
         .expect("revoked");
     assert!(
@@ -273,7 +275,7 @@ async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, revoked.id)
+        .revoke(Actor::Operator, revoked.id, &why())
         .await
         .expect("revoked");
     let renew = async |host: &TestHost| {
@@ -303,24 +305,22 @@ async fn an_expired_certificate_is_good_for_its_renewal_for_a_week() {
 
 /// What the operator's command line shows of a host.
 async fn line(setting: &Setting, name: &str) -> String {
-    let answer = admin(setting, Method::GET, "/hosts").await.expect(200);
+    let answer = look(setting, "/hosts").await;
     let lines = answer["data"].as_array().expect("a list");
     let line = lines.iter().find(|line| line["name"] == name);
     line.expect("it joined").to_string()
 }
 
-async fn admin(setting: &Setting, method: Method, path: &str) -> Answer {
-    let router = innkeeper_control_plane::admin::router(AdminContext {
-        nouns: setting.nouns.clone(),
-        authority: setting.authority.clone(),
-        duties: setting.duties(),
-        trail: setting.trail(),
-        agent_url: "https://localhost:1".to_owned(),
-        door: Door::Socket,
-    });
-    let request = axum::http::Request::builder().method(method).uri(path);
-    let request = request.body(axum::body::Body::empty()).expect("a request");
-    crate::setting::answer(router, request).await
+/// Serves a host again that is quarantined.
+async fn release(setting: &Setting, name: &str) -> Answer {
+    let path = format!("/hosts/{name}/release");
+    operate(
+        setting,
+        Method::POST,
+        &path,
+        json!({ "reason": "its disk is gone" }),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -367,12 +367,11 @@ async fn two_machines_with_one_identity_are_both_quarantined_until_they_are_rele
     let server = setting.get(&path, Some(&token)).await.expect(200);
     assert_eq!(server["state"], "unknown", "nobody knows what it does");
 
-    admin(&setting, Method::POST, "/hosts/h2/release")
-        .await
-        .expect(404);
-    let release = async || admin(&setting, Method::POST, "/hosts/h1/release").await;
-    release().await.expect(204);
-    let twice = release().await.expect(400);
+    release(&setting, "h2").await.expect(404);
+    release(&setting, "h1").await.expect(204);
+    let (_, cause) = newest_commit(&setting);
+    assert_eq!(cause, format!("release {}: its disk is gone", host.id));
+    let twice = release(&setting, "h1").await.expect(400);
     assert!(
         twice["detail"].to_string().contains("not quarantined"),
         "{twice}"
@@ -410,9 +409,7 @@ async fn a_host_restored_from_an_old_copy_is_noticed_also_after_our_own_restart(
         "{refused}"
     );
     assert!(line(&setting, "h1").await.contains("quarantined"));
-    admin(&setting, Method::POST, "/hosts/h1/release")
-        .await
-        .expect(204);
+    release(&setting, "h1").await.expect(204);
     prove(&stale, 6, 200).await;
 
     // Its folder is lost but for the certificate; the sessions are lost with our restart.
@@ -647,7 +644,7 @@ async fn a_host_that_says_what_no_machine_has_is_believed_in_nothing() {
         setting
             .nouns
             .hosts
-            .accept_capacity(Actor::Operator, host.id)
+            .accept_capacity(Actor::Operator, host.id, &why())
             .await
             .is_err()
     );
@@ -678,7 +675,7 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     let refused = setting
         .nouns
         .hosts
-        .accept_capacity(Actor::Operator, host.id)
+        .accept_capacity(Actor::Operator, host.id, &why())
         .await;
     assert!(refused.is_err(), "its disk is away");
     setting.report(&host, room_for(4), vec![]).await;
@@ -686,14 +683,14 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     let refused = setting
         .nouns
         .hosts
-        .accept_capacity(Actor::Operator, host.id)
+        .accept_capacity(Actor::Operator, host.id, &why())
         .await;
     assert!(refused.is_err(), "it is silent");
     setting.report(&host, room_for(4), vec![]).await;
     let accepted = setting
         .nouns
         .hosts
-        .accept_capacity(Actor::Operator, host.id)
+        .accept_capacity(Actor::Operator, host.id, &why())
         .await;
     assert_eq!(accepted.expect("it is plausible"), room_for(4));
     let overview = setting.nouns.hosts.list().expect("readable").remove(0);
@@ -702,14 +699,14 @@ async fn a_host_that_has_grown_much_counts_as_before_until_an_operator_has_looke
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host.id)
+        .revoke(Actor::Operator, host.id, &why())
         .await
         .expect("revoked");
     assert!(
         setting
             .nouns
             .hosts
-            .accept_capacity(Actor::Operator, host.id)
+            .accept_capacity(Actor::Operator, host.id, &why())
             .await
             .is_err()
     );

@@ -25,6 +25,7 @@ use crate::{
     lost_factor, second_factor,
     setting::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
+        why,
     },
     staff, tokens,
 };
@@ -429,7 +430,7 @@ async fn hosts_get_at_their_own_and_nobody_else_gets_in() {
                 setting
                     .nouns
                     .hosts
-                    .revoke(Actor::Operator, host.id)
+                    .revoke(Actor::Operator, host.id, &why())
                     .await
                     .expect("revoked");
                 assert_eq!(
@@ -526,20 +527,19 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
     let (parameter, body, status) = match row.id {
         "list_mails" | "list_hosts" | "list_duties" | "get_in_use" | "list_testimonies"
         | "get_recovery" | "get_authority" => ("", nothing, 200),
-        "retry_mails" => ("", nothing, 204),
-        "retry_mail" => (mail.as_str(), nothing, 204),
-        "drop_mail" => (mail.as_str(), why, 204),
+        "retry_mails" => ("", why, 204),
+        "retry_mail" | "drop_mail" => (mail.as_str(), why, 204),
         "invite_host" => ("", json!({ "name": "h9", "site": "lab" }), 200),
         "get_stranded" => ("h1", nothing, 200),
-        "revoke_host" => ("h1", nothing, 204),
-        "release_host" => ("h1", nothing, 400),
+        "revoke_host" => ("h1", why, 204),
+        "release_host" => ("h1", why, 400),
         "cordon_host" => ("h1", json!({ "reason": "its disk fails" }), 204),
         "uncordon_host" => ("h1", json!({ "reason": "mended" }), 400),
         // It is heard of, and not lost.
         "lose_host" | "confirm_fencing" | "replace_host" => {
             ("h1", json!({ "reason": "gone" }), 400)
         }
-        "accept_capacity" => ("h1", nothing, 200),
+        "accept_capacity" => ("h1", why, 200),
         "list_all_servers" => ("", nothing, 200),
         "get_any_server" => (server.as_str(), nothing, 200),
         "act_on_any_server" => {

@@ -32,7 +32,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-use crate::setting::{Setting, room_for};
+use crate::setting::{Setting, room_for, why};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -275,7 +275,7 @@ async fn revoking_a_host_ends_its_parked_polls_and_downloads_at_once() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host)
+        .revoke(Actor::Operator, host, &why())
         .await
         .expect("revoked");
     let poll = timeout(SOON, poll)

@@ -141,11 +141,7 @@ pub(crate) fn ready(id: &str) -> ObservedServer {
 
 async fn deed(setting: &Setting, verb: &str, reason: &str) -> crate::setting::Answer {
     let path = format!("/hosts/h1/{verb}");
-    let body = match verb {
-        "lost" | "fenced" | "cordon" | "replace" => json!({ "reason": reason }),
-        _ => json!({}),
-    };
-    operate(setting, Method::POST, &path, body).await
+    operate(setting, Method::POST, &path, json!({ "reason": reason })).await
 }
 
 async fn turn(nouns: &Nouns) -> Outcome {
@@ -380,7 +376,7 @@ async fn host_that_is(is: Is) -> Loss {
             setting.live(&clone, 8).await.expect(403);
         }
         Is::RevokedAndAsks | Is::Revoked => {
-            story.deed("revoke", "").await.expect(204);
+            story.deed("revoke", "stolen").await.expect(204);
             setting.clock.advance_s(60);
             setting.live(host, 1).await.expect(401);
             let later = if is == Is::Revoked { 180 } else { 179 };
@@ -445,7 +441,7 @@ async fn what_an_operator_may_do_to_a_host_follows_from_how_it_is() {
 async fn a_host_of_a_name_that_several_have_had_is_named_by_its_id() {
     let story = Loss::begin().await;
     let setting = &story.setting;
-    story.deed("revoke", "").await.expect(204);
+    story.deed("revoke", "stolen").await.expect(204);
     setting.host("h1", room_for(1)).await;
     setting.clock.advance_s(180);
     let refused = story.deed("lost", "gone").await.expect(400);

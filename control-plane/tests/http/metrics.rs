@@ -15,7 +15,7 @@ use innkeeper_control_plane::kernel::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::setting::{Setting, room_for};
+use crate::setting::{Setting, room_for, why};
 
 const RULES: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -328,7 +328,7 @@ async fn hosts_servers_and_addresses_are_told() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, host.id)
+        .revoke(Actor::Operator, host.id, &why())
         .await
         .expect("revoked");
     let revoked = text(&setting);

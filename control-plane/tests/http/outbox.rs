@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::Method;
 use innkeeper_control_plane::{
     config::{self, MailEncryption},
-    kernel::duty::Turn as _,
+    kernel::{Actor, duty::Turn as _},
     mails::rules::MailKind,
     providers::mail::Mailer,
     work::outbox::Outbox,
@@ -19,8 +19,8 @@ use tokio::{
 };
 
 use crate::{
-    operators::{look, operate},
-    setting::{Setting, signup},
+    operators::{look, newest_commit, operate},
+    setting::{Setting, signup, why},
 };
 
 /// On what a command begins with, and what is answered. An empty answer hangs up.
@@ -286,8 +286,27 @@ async fn an_operator_can_have_all_mails_tried_at_once() {
         "the others would hear the same"
     );
     sink.change(FRIENDLY);
-    setting.nouns.mails.retry_all();
+    let why = why();
+    let tried = setting.nouns.mails.retry_all(Actor::Operator, &why);
+    tried.await.expect("noted");
+    let (_, cause) = newest_commit(&setting);
+    assert_eq!(cause, "try all mails that wait: asked for");
     assert_eq!(outbox.turn().await.done, 3);
+}
+
+/// The reason stands beside the account alone, and the audit trail tells it for as long as it can be read.
+async fn its_owner_has_the_reason(setting: &Setting, mail: &str, account: &Value) {
+    let account = format!("/accounts/{}", account.as_str().expect("an id"));
+    let act = look(setting, &account).await["acts"][0].clone();
+    assert_eq!(act["deed"], json!({ "kind": "mail-retried", "mail": mail }));
+    assert_eq!(act["reason"], "Kim has called");
+    let (_, cause) = newest_commit(setting);
+    assert!(
+        cause.starts_with(&format!("try mail {mail}, req_")),
+        "{cause}"
+    );
+    let audit = look(setting, &format!("/audit?about={mail}")).await;
+    assert_eq!(audit["data"][0]["reason"], "Kim has called");
 }
 
 /// The only mail that is listed.
@@ -333,6 +352,7 @@ async fn an_operator_has_one_mail_tried_again_or_not_sent_at_all() {
         (&mail["id"], &json!("waiting"))
     );
     assert_eq!(again["queued_at"], mail["queued_at"]);
+    its_owner_has_the_reason(&setting, &id, &mail["account"]).await;
     // Waiting, it is due at once.
     sink.change(("greeting", "421 later"));
     assert_eq!(outbox.turn().await.backlog, 1);

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     listener::Door,
-    setting::{Answer, PASSWORD, Setting, TestHost, room_for},
+    setting::{Answer, PASSWORD, Setting, TestHost, room_for, why},
     witnesses::{RUNNING, copy_journal, metric, order, seen, shown, text},
 };
 
@@ -365,14 +365,14 @@ async fn a_host_whose_certificate_has_expired_is_seen_when_it_wants_another() {
     let accepted = setting
         .nouns
         .hosts
-        .accept_capacity(Actor::Operator, known.id)
+        .accept_capacity(Actor::Operator, known.id, &why())
         .await;
     accepted.expect("it is plausible");
     story.order("early").await.expect(503);
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, joined.id)
+        .revoke(Actor::Operator, joined.id, &why())
         .await
         .expect("revoked");
     story.order("late").await.expect(201);
@@ -428,7 +428,7 @@ async fn a_host_that_comes_after_the_installation_was_opened_loses_no_address_ei
     let accepted = setting
         .nouns
         .hosts
-        .accept_capacity(Actor::Operator, story.known.id)
+        .accept_capacity(Actor::Operator, story.known.id, &why())
         .await;
     accepted.expect("it is plausible");
     story.order("first").await.expect(201);

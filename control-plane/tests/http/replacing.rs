@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     lost_hosts::{Loss, ready},
-    setting::{Setting, TestHost, room_for},
+    setting::{Setting, TestHost, room_for, why},
 };
 
 /// The token of an invitation to take the place of `h1`.
@@ -169,7 +169,8 @@ async fn a_place_is_taken_once_and_only_while_it_is_free() {
     setting.live(&host, 0).await.expect(401);
     setting.join("192.0.2.10", &first, &own).await.expect(401);
     // A revoked host is nobody's place.
-    let last = story.setting.nouns.hosts.revoke(Actor::Operator, host.id);
+    let (hosts, why) = (&story.setting.nouns.hosts, why());
+    let last = hosts.revoke(Actor::Operator, host.id, &why);
     last.await.expect("revoked");
     let refused = story.deed("replace", "again").await;
     assert_eq!(refused.status.as_u16(), 400, "{}", refused.body);

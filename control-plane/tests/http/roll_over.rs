@@ -23,7 +23,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
 use crate::{
-    setting::{Answer, Setting, TestHost, answer, room_for},
+    setting::{Answer, Setting, TestHost, answer, room_for, why},
     witnesses::copy_journal,
 };
 
@@ -334,7 +334,7 @@ async fn hosts_that_are_not_served_do_not_hide() {
         setting
             .nouns
             .hosts
-            .revoke(Actor::Operator, host)
+            .revoke(Actor::Operator, host, &why())
             .await
             .expect("revoked");
     }

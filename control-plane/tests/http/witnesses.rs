@@ -12,7 +12,7 @@ use innkeeper_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::setting::{PASSWORD, Setting, TestHost, public_key, room_for, signup};
+use crate::setting::{PASSWORD, Setting, TestHost, public_key, room_for, signup, why};
 
 /// Copies the journal as a backup of files would have it: without the index.
 pub(crate) fn copy_journal(setting: &Setting, to: &str) {
@@ -468,7 +468,7 @@ async fn a_restore_destroys_no_server_and_gives_no_address_twice() {
     setting
         .nouns
         .hosts
-        .revoke(Actor::Operator, silent)
+        .revoke(Actor::Operator, silent, &why())
         .await
         .expect("revoked");
     setting.clock.advance_s(60);

@@ -911,6 +911,7 @@ deed-lost-factor-rejected = Rejected the request about a lost second factor
 deed-quota-changed = Limit of servers: { $change }
 deed-server-changed = Server: { $change }
 deed-order-retried = Failed order placed once more: { $order }
+deed-mail-retried = Mail tried again: { $mail }
 deed-mail-dropped = Mail not sent: { $mail }
 suspension-debt = debt
 suspension-abuse = abuse

@@ -839,6 +839,7 @@ deed-lost-factor-rejected = 2단계 인증 해제 요청 거절
 deed-quota-changed = 서버 한도: { $change }
 deed-server-changed = 서버: { $change }
 deed-order-retried = 실패한 주문 다시 시도: { $order }
+deed-mail-retried = 메일 다시 보내기: { $mail }
 deed-mail-dropped = 메일 보내지 않음: { $mail }
 suspension-debt = 미납
 suspension-abuse = 부정 이용

@@ -837,6 +837,7 @@ deed-resumed = 解除停權
 deed-quota-changed = 主機上限：{ $change }
 deed-server-changed = 主機：{ $change }
 deed-order-retried = 重試失敗的訂單：{ $order }
+deed-mail-retried = 重新寄送郵件：{ $mail }
 deed-mail-dropped = 不寄送郵件：{ $mail }
 deed-lost-factor-confirmed = 確認停用兩步驟驗證的要求
 deed-lost-factor-rejected = 拒絕停用兩步驟驗證的要求

@@ -136,7 +136,7 @@ fn deed(path: String, typed: &[(&'static str, &'static str)], body: &Value) -> D
 
 /// All of the table.
 fn deeds() -> Vec<Deed> {
-    let (why, nothing) = (json!({ "reason": CALLED.1 }), Value::Null);
+    let why = json!({ "reason": CALLED.1 });
     let account = |code: &str| format!("/accounts/{ACCOUNT}/{code}");
     let codes = [
         "unlock",
@@ -179,17 +179,17 @@ fn deeds() -> Vec<Deed> {
     deeds.extend([
         deed(format!("/servers/{SERVER}/delete"), &typed, &why),
         deed(format!("/orders/{ORDER}/retry"), &[CALLED], &why),
-        deed(format!("/mails/{MAIL}/retry"), &[], &nothing),
+        deed(format!("/mails/{MAIL}/retry"), &[CALLED], &why),
         deed(format!("/mails/{MAIL}/drop"), &[CALLED], &why),
-        deed("/mails/retry".to_owned(), &[], &nothing),
+        deed("/mails/retry".to_owned(), &[CALLED], &why),
     ]);
     let named = ("confirm_name", "host-1");
     for (code, typed, body) in [
         ("cordon", vec![CALLED], &why),
         ("uncordon", vec![CALLED], &why),
-        ("release", vec![], &nothing),
-        ("accept-capacity", vec![], &nothing),
-        ("revoke", vec![named], &nothing),
+        ("release", vec![CALLED], &why),
+        ("accept-capacity", vec![CALLED], &why),
+        ("revoke", vec![named, CALLED], &why),
     ] {
         deeds.push(Deed {
             line: format!("POST /hosts/host-1/{code}"),
@@ -279,7 +279,7 @@ async fn what_makes_no_sense_any_more_is_said_on_the_form() {
         let mut browser = stub.browser().await;
         let path = format!("/hosts/{HOST}/release");
         browser.get(&path).await;
-        let page = browser.post(&path, &[]).await;
+        let page = browser.post(&path, &[CALLED]).await;
         assert_eq!(page.status, 200);
         assert!(
             page.body.contains("not possible in the present state"),

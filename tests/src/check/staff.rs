@@ -276,6 +276,7 @@ async fn cordon(browser: &Browser) -> anyhow::Result<()> {
         );
     }
     browser.click("ask-revoke").await?;
+    browser.fill("reason", "it was stolen").await?;
     browser.click("do").await?;
     browser.picture("45-staff-revoke").await?;
     ensure!(

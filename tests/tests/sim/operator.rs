@@ -205,7 +205,8 @@ impl History {
             self.watch.host_is_released(number.expect("it reported"));
             let nouns = nouns.clone();
             let done = self.control.begin(async move {
-                let result = nouns.hosts.release(Actor::Operator, id).await;
+                let why = "looked at".parse().expect("a reason");
+                let result = nouns.hosts.release(Actor::Operator, id, &why).await;
                 Done::Operated(format!("host release {id}"), result)
             });
             if let Some(done) = done {

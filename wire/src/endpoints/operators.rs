@@ -76,7 +76,7 @@ endpoints! {
     GetStranded = "get_stranded": Viewer Get "/hosts/{name}/stranded", at String => 200 StrandedAnswer;
 
     /// Refuses a host from now on. Its servers go on running.
-    RevokeHost = "revoke_host": Admin Post "/hosts/{name}/revoke", at String => 204;
+    RevokeHost = "revoke_host": Admin Post "/hosts/{name}/revoke", at String, with ReasonRequest => 204;
 
     /// Invites a machine that takes the place of a host which is not heard of, with its servers. Those that have run are
     /// taken over with the disks that are there, and none is made anew.
@@ -90,7 +90,7 @@ endpoints! {
     ConfirmFencing = "confirm_fencing": Admin Post "/hosts/{name}/fenced", at String, with ReasonRequest => 204;
 
     /// Ends a host's quarantine.
-    ReleaseHost = "release_host": Admin Post "/hosts/{name}/release", at String => 204;
+    ReleaseHost = "release_host": Admin Post "/hosts/{name}/release", at String, with ReasonRequest => 204;
 
     /// Gives a host no new servers.
     CordonHost = "cordon_host": Admin Post "/hosts/{name}/cordon", at String, with ReasonRequest => 204;
@@ -99,7 +99,8 @@ endpoints! {
     UncordonHost = "uncordon_host": Admin Post "/hosts/{name}/uncordon", at String, with ReasonRequest => 204;
 
     /// Counts with what a host says that it has.
-    AcceptCapacity = "accept_capacity": Admin Post "/hosts/{name}/accept-capacity", at String => 200 HostCapacity;
+    AcceptCapacity = "accept_capacity": Admin Post "/hosts/{name}/accept-capacity", at String, with ReasonRequest
+        => 200 HostCapacity;
 
     /// Everybody's servers.
     ListAllServers = "list_all_servers": Viewer Get "/servers", by AllServersQuery => 200 Page<AnyServer>;
@@ -135,13 +136,13 @@ endpoints! {
     ListMails = "list_mails": Viewer Get "/mails", by MailListQuery => 200 Page<MailLine>;
 
     /// Has one mail tried at once; one that was given up waits again.
-    RetryMail = "retry_mail": Support Post "/mails/{mail}/retry", at MailId => 204;
+    RetryMail = "retry_mail": Support Post "/mails/{mail}/retry", at MailId, with ReasonRequest => 204;
 
     /// Takes one mail out: it is never sent.
     DropMail = "drop_mail": Support Post "/mails/{mail}/drop", at MailId, with ReasonRequest => 204;
 
     /// Has all mails that wait tried at once.
-    RetryMails = "retry_mails": Support Post "/mails/retry" => 204;
+    RetryMails = "retry_mails": Support Post "/mails/retry", with ReasonRequest => 204;
 
     /// What of the configuration is in use.
     GetInUse = "get_in_use": Viewer Get "/in-use" => 200 View;

@@ -183,6 +183,11 @@ pub enum Deed {
         /// The one that failed.
         order: OrderId,
     },
+    /// Had a mail to it tried at once.
+    MailRetried {
+        /// Which.
+        mail: MailId,
+    },
     /// Had a mail to it not sent.
     MailDropped {
         /// Which.
@@ -220,6 +225,7 @@ impl Deed {
             Self::QuotaChanged { .. } => "quota-changed",
             Self::ServerChanged { .. } => "server-changed",
             Self::OrderRetried { .. } => "order-retried",
+            Self::MailRetried { .. } => "mail-retried",
             Self::MailDropped { .. } => "mail-dropped",
             Self::Approved => "approved",
             Self::Rejected => "rejected",

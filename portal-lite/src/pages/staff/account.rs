@@ -159,6 +159,10 @@ fn act(visit: &Visit, act: ActLine) -> Act {
             let order = order.to_string();
             language::say_with(visit.locale, "deed-order-retried", "order", &order)
         }
+        Deed::MailRetried { mail } => {
+            let mail = mail.to_string();
+            language::say_with(visit.locale, "deed-mail-retried", "mail", &mail)
+        }
         Deed::MailDropped { mail } => {
             let mail = mail.to_string();
             language::say_with(visit.locale, "deed-mail-dropped", "mail", &mail)

@@ -193,7 +193,8 @@ async fn carry_out(
             Ok(())
         }
         What::RetryMail => {
-            visit.ask(RetryMail::at(id(about)?)).await?;
+            let why = why(visit, fields)?;
+            visit.ask(RetryMail::at_with(id(about)?, why)).await?;
             Ok(())
         }
         What::DropMail => {
@@ -206,7 +207,8 @@ async fn carry_out(
             lost_factor::decide(visit, what, about, fields, reason).await
         }
         What::RetryMails => {
-            visit.ask(RetryMails::ask()).await?;
+            let why = why(visit, fields)?;
+            visit.ask(RetryMails::with(why)).await?;
             Ok(())
         }
     }
@@ -325,13 +327,16 @@ async fn on_host(visit: &Visit, what: OnHost, about: &str, fields: &Fields) -> R
             visit.ask(UncordonHost::at_with(host.name, why)).await?;
         }
         OnHost::Release => {
-            visit.ask(ReleaseHost::at(host.name)).await?;
+            let why = why(visit, fields)?;
+            visit.ask(ReleaseHost::at_with(host.name, why)).await?;
         }
         OnHost::AcceptCapacity => {
-            visit.ask(AcceptCapacity::at(host.name)).await?;
+            let why = why(visit, fields)?;
+            visit.ask(AcceptCapacity::at_with(host.name, why)).await?;
         }
         OnHost::Revoke => {
-            visit.ask(RevokeHost::at(host.name)).await?;
+            let why = why(visit, fields)?;
+            visit.ask(RevokeHost::at_with(host.name, why)).await?;
         }
         // One that was revoked may have the name of another one.
         OnHost::Lose => {

@@ -379,7 +379,7 @@ pub const RETRY_MAIL: StaffDeed = StaffDeed {
     code: "retry",
     title: "staff-retry-mail",
     lead: "staff-retry-mail-lead",
-    form: &[],
+    form: &[REASON],
     who: RetryMail::ROW.who,
     loss: Loss::None,
 };
@@ -399,7 +399,7 @@ pub const RETRY_MAILS: StaffDeed = StaffDeed {
     code: "retry",
     title: "staff-retry-mails",
     lead: "staff-retry-mails-lead",
-    form: &[],
+    form: &[REASON],
     who: RetryMails::ROW.who,
     loss: Loss::None,
 };
@@ -450,7 +450,7 @@ pub const RELEASE: StaffDeed = StaffDeed {
     code: "release",
     title: "staff-release",
     lead: "staff-release-lead",
-    form: &[],
+    form: &[REASON],
     who: ReleaseHost::ROW.who,
     loss: Loss::None,
 };
@@ -460,7 +460,7 @@ pub const ACCEPT_CAPACITY: StaffDeed = StaffDeed {
     code: "accept-capacity",
     title: "staff-accept-capacity",
     lead: "staff-accept-capacity-lead",
-    form: &[],
+    form: &[REASON],
     who: AcceptCapacity::ROW.who,
     loss: Loss::None,
 };
@@ -470,7 +470,7 @@ pub const REVOKE: StaffDeed = StaffDeed {
     code: "revoke",
     title: "staff-revoke",
     lead: "staff-revoke-lead",
-    form: &[TYPED_HOST],
+    form: &[TYPED_HOST, REASON],
     who: RevokeHost::ROW.who,
     loss: Loss::Some,
 };
