@@ -5,6 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use axum::{
     Json, Router,
+    body::{Body, Bytes},
     extract::{
         FromRequest, FromRequestParts, Query, RawPathParams, Request, State,
         rejection::JsonRejection,
@@ -15,8 +16,9 @@ use axum::{
 };
 use innkeeper_wire::{
     api::Scope,
-    endpoints::{Ask, Endpoint, Method, Who},
+    endpoints::{Ask, Endpoint, Method, Who, operators},
     error::{Problem, ProblemCode},
+    operator::reason::ReasonError,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -24,6 +26,7 @@ use serde::{
 };
 
 use super::error::Refused;
+use crate::kernel::{Error, field};
 
 /// An extractor that lets in some and refuses all others.
 pub(crate) trait Admits {
@@ -138,12 +141,40 @@ where
         .map_err(IntoResponse::into_response)?;
     let body = match E::ROW.body {
         None => nothing(),
-        Some(_) => match Json::from_request(Request::from_parts(parts, body), state).await {
-            Ok(Json(Members(body))) => body,
-            Err(rejection) => return Err(refuse_body(&rejection).into_response()),
-        },
+        Some(_) => read_body::<S, E>(parts, body, state)
+            .await
+            .map_err(IntoResponse::into_response)?,
     };
     Ok((who, Ask { path, query, body }))
+}
+
+/// The body. An operator's reason is checked while it is read, where serde knows of no field: it is refused as other fields
+/// are all the same.
+async fn read_body<S, E>(parts: Parts, body: Body, state: &S) -> Result<E::Body, Refused>
+where
+    S: Send + Sync,
+    E: Endpoint,
+{
+    let request = Request::from_parts(parts.clone(), body);
+    let bytes = Bytes::from_request(request, state).await;
+    let bytes = bytes.map_err(|rejection| {
+        Refused::because(body_code(rejection.status()), rejection.body_text())
+    })?;
+    let request = Request::from_parts(parts, Body::from(bytes.clone()));
+    let rejection = match Json::from_request(request, state).await {
+        Ok(Json(Members(body))) => return Ok(body),
+        Err(rejection) => rejection,
+    };
+    match (&rejection, ReasonError::in_request(&bytes)) {
+        (JsonRejection::JsonDataError(_), Some(fault)) if E::ROW.base == operators::BASE => {
+            let error = field("/reason", fault.code(), &fault.to_string());
+            Err(Error::Invalid(vec![error]).into())
+        }
+        _ => Err(Refused::because(
+            body_code(rejection.status()),
+            rejection.body_text(),
+        )),
+    }
 }
 
 /// A body as an object. By itself serde would take an array for the members of a struct in their order, which no document
@@ -201,11 +232,11 @@ fn nothing<T: DeserializeOwned>() -> T {
     serde_json::from_str("null").expect("the table makes it `Nothing`")
 }
 
-fn refuse_body(rejection: &JsonRejection) -> Refused {
-    let code = match rejection.status() {
+/// Why a body is refused that is answered with this status.
+fn body_code(status: StatusCode) -> ProblemCode {
+    match status {
         StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ProblemCode::UnsupportedMediaType,
         _ => ProblemCode::BadRequest,
-    };
-    Refused::because(code, rejection.body_text())
+    }
 }

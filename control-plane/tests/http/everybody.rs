@@ -119,9 +119,6 @@ async fn what_an_operator_does_to_a_server_is_done_as_for_its_owner_and_written_
     ask("actions", json!({ "action": "power_off" }))
         .await
         .expect(400);
-    ask("actions", json!({ "action": "power_off", "reason": "" }))
-        .await
-        .expect(400);
     ask("actions", because("delete")).await.expect(400);
     assert_eq!(story.state().await, "running");
 

@@ -156,7 +156,7 @@ async fn the_servers_of_a_lost_host_end_and_their_owners_are_told() {
     assert_eq!(story.view(0).await["state"], "running");
     setting.clock.advance_s(16);
     let heard = story.listed().await["last_heard"].clone();
-    story.deed("lost", "").await.expect(400);
+    story.deed("lost", "").await.expect(422);
     story.deed("lost", "its board burnt").await.expect(204);
 
     let [runs, new, leaves] = [

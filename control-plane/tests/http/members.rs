@@ -235,7 +235,7 @@ async fn a_rejected_account_is_told_why_keeps_its_id_and_frees_its_address() {
     let setting = setting();
     let id = confirmed(&setting, "corp01", "corporate").await;
     let unsaid = decide(&setting, id, "reject", json!({ "reason": " " })).await;
-    assert_eq!(unsaid, 400);
+    assert_eq!(unsaid, 422);
     let body = json!({ "reason": REASON });
     assert_eq!(decide(&setting, id, "reject", body.clone()).await, 204);
     assert_eq!(account(&setting, id).state, AccountState::Rejected);

@@ -4,10 +4,11 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
+use innkeeper_wire::endpoints::operators;
 use serde_json::{Value, json};
 
 use crate::{
-    authorization::socket,
+    authorization::{ask, of_operator, socket},
     setting::{Answer, Setting, answer, room_for},
 };
 
@@ -47,6 +48,42 @@ pub(crate) fn newest_commit(setting: &Setting) -> (String, String) {
     newest
 }
 
+/// By every endpoint that asks for one, and before anything is done.
+#[tokio::test]
+async fn a_bad_reason_is_a_wrong_field() {
+    let mut asking = 0;
+    for row in operators::ALL.iter().filter(|row| row.body.is_some()) {
+        let setting = Setting::new();
+        setting.host("h1", room_for(4)).await;
+        let token = setting.customer("minji90").await;
+        let (sample, _) = of_operator(&setting, &token, row).await;
+        let mut body = sample.body;
+        if body["reason"].is_null() {
+            continue;
+        }
+        asking += 1;
+        let commits = setting.nouns.ctx.store().sequence();
+        let long = "x".repeat(201);
+        for (reason, code) in [
+            (" ", "required"),
+            (long.as_str(), "too-long"),
+            ("a\nb", "malformed"),
+        ] {
+            body["reason"] = json!(reason);
+            let refused = ask(socket(&setting), row, &sample.path, &body).await;
+            let refused = refused.expect(422);
+            let error = &refused["errors"][0];
+            assert_eq!(error["pointer"], "/reason", "{}: {refused}", row.id);
+            assert_eq!(error["code"], code, "{}: {refused}", row.id);
+        }
+        body.as_object_mut().expect("an object").remove("reason");
+        let refused = ask(socket(&setting), row, &sample.path, &body).await;
+        refused.expect(400);
+        assert_eq!(setting.nouns.ctx.store().sequence(), commits, "{}", row.id);
+    }
+    assert!(asking > 20, "{asking}");
+}
+
 #[tokio::test]
 async fn hosts_are_listed_page_by_page_with_what_an_operator_asks_for() {
     let setting = Setting::new();
@@ -81,7 +118,7 @@ async fn a_cordoned_host_gets_no_orders_until_it_is_uncordoned() {
         let path = format!("/hosts/h1/{verb}");
         operate(&setting, Method::POST, &path, json!({ "reason": reason })).await
     };
-    change("cordon", " ").await.expect(400);
+    change("cordon", " ").await.expect(422);
     change("cordon", "its disk fails").await.expect(204);
     let (actor, cause) = newest_commit(&setting);
     assert_eq!(actor, "operator");

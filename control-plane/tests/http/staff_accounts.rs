@@ -135,7 +135,7 @@ async fn support_unlocks_an_account_and_says_why() {
     assert!(view.expect(200)["locked_until"].is_string());
     let unlock =
         async |body: Value| ask_as(&setting, &staff, "unlock_account", &account, body).await;
-    unlock(json!({ "reason": " " })).await.expect(400);
+    unlock(json!({ "reason": " " })).await.expect(422);
     unlock(json!({ "reason": "Minji has called" }))
         .await
         .expect(204);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::FieldErrorCode;
+
 /// Longest reason, in characters.
 pub const REASON_LENGTH_MAX: usize = 200;
 
@@ -22,6 +24,30 @@ pub enum ReasonError {
     /// A terminal or a table would obey it.
     #[error("a reason is one line, without control characters")]
     Control,
+}
+
+impl ReasonError {
+    /// What is wrong with the field.
+    #[must_use]
+    pub const fn code(self) -> FieldErrorCode {
+        match self {
+            Self::Empty => FieldErrorCode::Required,
+            Self::TooLong => FieldErrorCode::TooLong,
+            Self::Control => FieldErrorCode::Malformed,
+        }
+    }
+
+    /// What is wrong with the reason in a request that could not be read, if that is what is wrong with it: its text is all
+    /// that is looked at.
+    #[must_use]
+    pub fn in_request(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Given {
+            reason: String,
+        }
+        let given = serde_json::from_slice::<Given>(body).ok()?;
+        Reason::try_from(given.reason).err()
+    }
 }
 
 impl Reason {
@@ -86,5 +112,21 @@ mod tests {
         assert!(reason(&"가".repeat(200)).is_ok());
         assert_eq!(reason(&"a".repeat(201)), Err(ReasonError::TooLong));
         assert!(serde_json::from_str::<Reason>("\"\"").is_err());
+    }
+
+    #[test]
+    fn a_request_tells_what_is_wrong_with_its_reason() {
+        let fault = |body: &str| ReasonError::in_request(body.as_bytes());
+        assert_eq!(fault(r#"{"reason":" "}"#), Some(ReasonError::Empty));
+        let control = r#"{"kind":"debt","reason":"a\nb"}"#;
+        assert_eq!(fault(control), Some(ReasonError::Control));
+        for other in [
+            r#"{"reason":"owes","kind":1}"#,
+            r#"{"reason":7}"#,
+            "{}",
+            "no",
+        ] {
+            assert_eq!(fault(other), None, "{other}");
+        }
     }
 }

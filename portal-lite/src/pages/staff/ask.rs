@@ -23,7 +23,7 @@ use innkeeper_wire::{
     error::{FieldErrorCode, Problem, ProblemCode},
     operator::{
         accounts::{QuotaRequest, SuspendRequest},
-        reason::{REASON_LENGTH_MAX, Reason, ReasonRequest},
+        reason::{Reason, ReasonError, ReasonRequest},
         servers::AnyServerActionRequest,
     },
 };
@@ -372,15 +372,9 @@ fn why(visit: &Visit, fields: &Fields) -> Result<ReasonRequest, Box<Response>> {
 
 /// The reason that was written, or what is wrong with it, before anybody is asked.
 fn reason_of(visit: &Visit, fields: &Fields) -> Result<Reason, Box<Response>> {
-    let text = fields.get(REASON.name).trim();
-    text.parse().map_err(|_| {
-        let code = if text.is_empty() {
-            FieldErrorCode::Required
-        } else if text.chars().count() > REASON_LENGTH_MAX {
-            FieldErrorCode::TooLong
-        } else {
-            FieldErrorCode::Malformed
-        };
-        Box::new(form::complaint(visit, fields, &[(REASON.name, code)]))
+    let reason = fields.get(REASON.name).parse();
+    reason.map_err(|error: ReasonError| {
+        let wrong = [(REASON.name, error.code())];
+        Box::new(form::complaint(visit, fields, &wrong))
     })
 }
