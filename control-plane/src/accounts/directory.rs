@@ -31,6 +31,10 @@ use crate::{
     store::{Follower, Write},
 };
 
+/// Searches of one of the staff of which a record is kept. The audit trail tells of all, for as long as it is kept.
+const SEARCHES_KEPT: usize = 100;
+/// Older ones that one commit removes.
+const SEARCHES_DROPPED: usize = 40;
 /// Acts of staff that are shown of an account.
 const ACTS_SHOWN: usize = 50;
 
@@ -89,11 +93,23 @@ impl Accounts {
         Ok(found)
     }
 
+    /// Notes a search, and removes the record of the oldest when there are enough: else they would fill the store.
     async fn note_search(&self, staff: StaffId, caller: &Caller, found: u32) -> Result<(), Error> {
         let cause = format!("looks for accounts, {}", caller.request);
         let id = ActId::new(self.ctx.ids());
+        let most = SEARCHES_KEPT + SEARCHES_DROPPED;
+        let kept = self
+            .ctx
+            .list_newest::<StaffSearch, _, ActId>(&staff, None, most)?;
+        let old = kept.iter().skip(SEARCHES_KEPT - 1);
         self.ctx
             .commit(caller.actor, &cause, |tx| {
+                for (old, _) in old.clone() {
+                    let old = (staff, *old);
+                    if tx.get::<StaffSearch>(&old)?.is_some() {
+                        tx.remove::<StaffSearch>(&old)?;
+                    }
+                }
                 let at = tx.now();
                 tx.insert(&(staff, id), &StaffSearch { at, found })
             })

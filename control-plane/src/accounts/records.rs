@@ -104,7 +104,7 @@ pub(crate) struct AccountAct {
     pub(crate) reason: Sealed<Reason>,
 }
 
-/// That somebody of the staff looked for accounts.
+/// That somebody of the staff looked for accounts. Of each, the last hundred are kept.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct StaffSearch {
     pub(crate) at: Timestamp,

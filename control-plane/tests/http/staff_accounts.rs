@@ -28,6 +28,28 @@ async fn search(setting: &Setting, staff: &str, text: &str) -> Answer {
     ask_as(setting, staff, "search_accounts", "", body).await
 }
 
+/// Each is in the audit trail; records are kept of the last ones alone.
+#[tokio::test]
+async fn searches_do_not_fill_the_store() {
+    let setting = Setting::new();
+    let staff = of_role(&setting, Role::Viewer).await;
+    let other = of_role(&setting, Role::Support).await;
+    search(&setting, &other, "minji").await.expect(200);
+    for _ in 0..103 {
+        search(&setting, &staff, "minji").await.expect(200);
+    }
+    let records = setting.nouns.ctx.store().range("staffsearch/", None, 200);
+    assert_eq!(records.expect("readable").len(), 100 + 1);
+    let me = ask_as(&setting, &staff, "staff_me", "", Value::Null).await;
+    let me = me.expect(200)["id"].as_str().expect("an id").to_owned();
+    let mine = format!("?actor={me}&limit=200");
+    let audit = ask_as(&setting, &staff, "list_audit", &mine, Value::Null).await;
+    let audit = audit.expect(200);
+    let lines = audit["data"].as_array().expect("a list").iter();
+    let searches = lines.filter(|line| line["cause"].to_string().contains("looks for accounts"));
+    assert_eq!(searches.count(), 103);
+}
+
 #[tokio::test]
 async fn staff_find_somebody_by_a_part_of_what_is_known() {
     let setting = Setting::new();
