@@ -18,7 +18,7 @@ use innkeeper_listener::Networks;
 use innkeeper_wire::{
     endpoints::Who,
     error::{Problem, ProblemCode},
-    id::RequestId,
+    id::{RequestId, StaffId},
     staff::Role,
 };
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
@@ -79,7 +79,7 @@ admitted! {
     Admin;
 }
 
-/// The session of somebody who wants to end it. Nobody has one at the socket.
+/// The session of somebody who wants to end it, which he may as often as he likes. Nobody has one at the socket.
 pub(crate) struct StaffToken(pub(crate) String);
 
 impl Admits for StaffToken {
@@ -96,7 +96,7 @@ impl FromRequestParts<AdminContext> for StaffToken {
         if context.door == Door::Socket {
             return Err(Error::NotFound.into());
         }
-        context.admit(parts, Self::WHO).await?;
+        context.staff_of(parts, Role::Viewer).await?;
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
         Ok(Self(token.to_owned()))
     }
@@ -134,14 +134,23 @@ impl AdminContext {
         }
     }
 
+    /// Somebody of the staff. A change is counted.
     async fn admit_staff(&self, parts: &Parts, needed: Role) -> Result<Caller, Refused> {
+        let staff = self.staff_of(parts, needed).await?;
+        if !parts.method.is_safe() {
+            self.nouns.staff.admit_change(staff)?;
+        }
+        caller(parts, Actor::Staff(staff))
+    }
+
+    async fn staff_of(&self, parts: &Parts, needed: Role) -> Result<StaffId, Refused> {
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
         let staff = self.nouns.staff.authenticate(token, asked(parts)?).await?;
         if !staff.role.may(needed) {
             let detail = format!("this is for the role {}", needed.as_str());
             return Err(Refused::because(ProblemCode::NotYourRole, detail));
         }
-        caller(parts, Actor::Staff(staff.id))
+        Ok(staff.id)
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum Limited {
     Session,
     /// Changes that one account asks for, of whatever kind: each may be written to the journal.
     Change,
+    /// The same of one of the staff.
+    StaffChange,
 }
 
 impl Limited {
@@ -66,7 +68,7 @@ impl Limited {
             }
             Self::Mail => (9, Duration::from_secs(3_600)),
             Self::MailFromOne => (3, Duration::from_secs(3_600)),
-            Self::Change => (300, Duration::from_secs(300)),
+            Self::Change | Self::StaffChange => (300, Duration::from_secs(300)),
         }
     }
 }

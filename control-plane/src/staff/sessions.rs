@@ -183,6 +183,13 @@ impl Staffs {
         })
     }
 
+    /// Counts a change that somebody of the staff asks for, or refuses it: a browser that goes mad, or a session that was
+    /// stolen, fills no journal. What customers do counts apart.
+    pub fn admit_change(&self, staff: StaffId) -> Result<(), Error> {
+        let limits = &self.rate_limits;
+        limits.admit_named(Limited::StaffChange, staff.to_string(), self.ctx.now())
+    }
+
     /// Ends a session.
     pub async fn sign_out(&self, token: &str) -> Result<(), Error> {
         self.ctx.forget(&session_name(token)).await

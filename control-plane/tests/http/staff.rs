@@ -388,6 +388,37 @@ async fn two_of_one_name_are_refused_and_a_link_ends_after_a_day() {
     look.await.expect(410);
 }
 
+/// One of the staff who goes on and on is refused, and nobody else: no colleague, and no customer.
+#[tokio::test]
+async fn changes_of_one_of_the_staff_have_an_end() {
+    let setting = Setting::new();
+    let token = of_role(&setting, Role::Support).await;
+    let other = of_role(&setting, Role::Admin).await;
+    let customer = setting.customer("minji90").await;
+    let unknown = "acc_0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
+    let unlock = async |token: &str| {
+        let body = json!({ "reason": "he has called" });
+        ask_as(&setting, token, "unlock_account", unknown, body).await
+    };
+    for _ in 0..300 {
+        unlock(&token).await.expect(404);
+    }
+    assert_eq!(unlock(&token).await.expect(429)["code"], "rate-limited");
+    // Looking goes on, and so does whoever else is there.
+    me(&setting, &token).await.expect(200);
+    unlock(&other).await.expect(404);
+    setting.key(&customer, 1).await;
+    setting.clock.advance_s(300);
+    unlock(&token).await.expect(404);
+    for _ in 0..299 {
+        unlock(&token).await.expect(404);
+    }
+    let row = row("staff_sign_out");
+    let visitor = at_the_portal(Some(token.as_str()));
+    let left = come(&setting, visitor, row, row.path, &json!({})).await;
+    left.expect(204);
+}
+
 /// What is wrong is never said, and five wrong ones lock: name, password or code.
 #[tokio::test]
 async fn wrong_sign_ins_are_alike_and_lock() {
