@@ -7,7 +7,12 @@ use innkeeper_control_plane::{admin::Printed, maintenance::trail::LISTED_MAX};
 use innkeeper_wire::{
     api::{ServerOrder, ServerState},
     id::{AccountId, Code, HostId, MailId, OrderId, ServerId},
-    operator::{mails::MailState, reason::Reason, servers::AllServersQuery},
+    operator::{
+        mails::{MailOrder, MailState},
+        orders::FailedOrderOrder,
+        reason::Reason,
+        servers::AllServersQuery,
+    },
     staff::Role,
     time::Timestamp,
 };
@@ -147,6 +152,9 @@ pub(crate) enum MailsCommand {
         /// Only those to the account with this id.
         #[arg(long)]
         owner: Option<AccountId>,
+        /// By `state`, those that were given up first; `oldest`, `newest`, `kind`, or the `next` try.
+        #[arg(long, value_parser = code::<MailOrder>)]
+        sort: Option<MailOrder>,
         #[command(flatten)]
         form: Form,
     },
@@ -325,7 +333,7 @@ pub(crate) enum RecoveryCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum OrderCommand {
-    /// Lists orders that failed, the last one first: whose each was, on which host, why, and as which it was placed once
+    /// Lists orders that failed, the last one first unless asked otherwise: whose each was, on which host, why, and as which it was placed once
     /// more.
     Failed {
         /// Only those of the account with this id.
@@ -334,6 +342,9 @@ pub(crate) enum OrderCommand {
         /// Only those that failed then or later, such as 2026-11-21T10:00:00Z.
         #[arg(long)]
         since: Option<Timestamp>,
+        /// By `newest`, `oldest`, name of the `server` or of the `host`, or `why` they failed.
+        #[arg(long, value_parser = code::<FailedOrderOrder>)]
+        sort: Option<FailedOrderOrder>,
         #[command(flatten)]
         form: Form,
     },

@@ -141,6 +141,7 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
                 about,
                 before,
                 limit,
+                ..Wanted::default()
             };
             judged(trail::list(&store_folder(store, file)?, &wanted)?)
         }
@@ -466,12 +467,14 @@ async fn mail(socket: &Path, command: MailsCommand) -> anyhow::Result<String> {
             state,
             kind,
             owner,
+            sort,
             form,
         } => {
             let query = MailListQuery {
                 state,
                 kind,
                 owner,
+                sort,
                 ..MailListQuery::default()
             };
             mails::list_by_command(socket, query, form.into()).await
@@ -483,10 +486,16 @@ async fn mail(socket: &Path, command: MailsCommand) -> anyhow::Result<String> {
 
 async fn order(socket: &Path, command: OrderCommand) -> anyhow::Result<String> {
     match command {
-        OrderCommand::Failed { owner, since, form } => {
+        OrderCommand::Failed {
+            owner,
+            since,
+            sort,
+            form,
+        } => {
             let query = FailedOrdersQuery {
                 owner,
                 since,
+                sort,
                 ..FailedOrdersQuery::default()
             };
             orders::failed_by_command(socket, query, form.into()).await

@@ -7,7 +7,7 @@ use innkeeper_wire::{
         Ask,
         operators::{GetServerHistory, ListAudit},
     },
-    operator::audit::{AuditLine, AuditQuery},
+    operator::audit::{AuditLine, AuditOrder, AuditQuery},
 };
 
 use super::{AdminContext, Viewer};
@@ -33,16 +33,18 @@ pub(super) async fn list(
         about,
         since,
         until,
+        sort,
     } = ask.query;
     let slice = slice::<u64>(ListQuery { limit, after })?;
+    let order = sort.unwrap_or_default();
     let wanted = Wanted {
         since,
         until,
         actor,
         about,
-        ..part(&slice)
+        ..part(&slice, order)
     };
-    page(&context, wanted).await
+    page(&context, wanted, order).await
 }
 
 pub(super) async fn of_server(
@@ -56,14 +58,19 @@ pub(super) async fn of_server(
     let wanted = Wanted {
         since: Some(server.server.created_at),
         about: Some(server.server.id.to_string()),
-        ..part(&slice)
+        ..part(&slice, AuditOrder::Newest)
     };
-    page(&context, wanted).await
+    page(&context, wanted, AuditOrder::Newest).await
 }
 
-fn part(slice: &Slice<u64>) -> Wanted {
+fn part(slice: &Slice<u64>, order: AuditOrder) -> Wanted {
+    let (before, after) = match order {
+        AuditOrder::Newest => (slice.after, None),
+        AuditOrder::Oldest => (None, slice.after),
+    };
     Wanted {
-        before: slice.after,
+        before,
+        after,
         limit: u16::try_from(slice.limit).unwrap_or(u16::MAX),
         ..Wanted::default()
     }
@@ -83,8 +90,12 @@ fn name_of(nouns: &Nouns, actor: &str) -> Result<Option<String>, Error> {
     }
 }
 
-async fn page(context: &AdminContext, wanted: Wanted) -> Result<Page<AuditLine>, Refused> {
-    let mut page = context.trail.page(wanted).await?;
+async fn page(
+    context: &AdminContext,
+    wanted: Wanted,
+    order: AuditOrder,
+) -> Result<Page<AuditLine>, Refused> {
+    let mut page = context.trail.page(wanted, order).await?;
     for line in &mut page.data {
         line.actor_name = name_of(&context.nouns, &line.actor)?;
         for record in &line.wrote {

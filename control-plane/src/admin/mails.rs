@@ -10,7 +10,7 @@ use innkeeper_wire::{
     },
     id::MailId,
     operator::{
-        mails::{MailLine, MailListQuery, MailState},
+        mails::{MailLine, MailListQuery, MailOrder, MailState},
         reason::{Reason, ReasonRequest},
     },
 };
@@ -65,6 +65,20 @@ fn is_wanted(mail: &MailLine, query: &MailListQuery) -> bool {
         && query.owner.is_none_or(|owner| mail.account == Some(owner))
 }
 
+/// Puts mails into an order.
+fn sort(mails: &mut [MailLine], order: MailOrder) {
+    mails.sort_by_key(|mail| (mail.queued_at, mail.id));
+    let is_given_up = |mail: &MailLine| mail.state == MailState::GivenUp;
+    match order {
+        MailOrder::State => mails.sort_by_key(|mail| !is_given_up(mail)),
+        MailOrder::Oldest => {}
+        MailOrder::Newest => mails.reverse(),
+        MailOrder::Kind => mails.sort_by(|one, other| one.kind.cmp(&other.kind)),
+        // One that waits and has no time is tried at once.
+        MailOrder::Next => mails.sort_by_key(|mail| (is_given_up(mail), mail.next_try)),
+    }
+}
+
 pub(super) async fn list(
     context: AdminContext,
     _: Viewer,
@@ -82,7 +96,9 @@ pub(super) async fn list(
         waiting(mail, tried)
     });
     let lines = mails.given_up().into_iter().map(given_up).chain(queued);
-    let lines = lines.filter(|mail| is_wanted(mail, &query)).collect();
+    let lines = lines.filter(|mail| is_wanted(mail, &query));
+    let mut lines: Vec<_> = lines.collect();
+    sort(&mut lines, query.sort.unwrap_or_default());
     let mut page = page_behind(lines, |mail| mail.id, slice.after.as_ref(), slice.limit);
     for mail in &mut page.data {
         if let Some(account) = mail.account {
@@ -214,6 +230,42 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn mails_are_listed_in_the_order_that_is_asked_for() {
+        let mail = |number: u8, state, kind: &str, next_try: Option<i64>| {
+            let at = Timestamp::from_millis(i64::from(number));
+            MailLine {
+                id: MailId::from_uuid(uuid_v7(at, [number; 10])),
+                state,
+                kind: kind.to_owned(),
+                account: None,
+                login_id: None,
+                staff: None,
+                queued_at: at,
+                tries: 1,
+                answer: None,
+                next_try: next_try.map(Timestamp::from_millis),
+            }
+        };
+        let mut mails = [
+            mail(3, MailState::GivenUp, "welcome", None),
+            mail(1, MailState::Waiting, "welcome", Some(90)),
+            mail(2, MailState::Waiting, "key-added", Some(80)),
+            mail(4, MailState::Waiting, "server-ready", None),
+        ];
+        for (order, expected) in [
+            (MailOrder::State, [3, 1, 2, 4]),
+            (MailOrder::Oldest, [1, 2, 3, 4]),
+            (MailOrder::Newest, [4, 3, 2, 1]),
+            (MailOrder::Kind, [2, 4, 1, 3]),
+            (MailOrder::Next, [4, 2, 1, 3]),
+        ] {
+            sort(&mut mails, order);
+            let listed = mails.iter().map(|mail| mail.queued_at.as_millis());
+            assert_eq!(listed.collect::<Vec<_>>(), expected, "{order:?}");
+        }
+    }
 
     #[test]
     fn a_table_tells_what_waits_and_what_was_given_up() {

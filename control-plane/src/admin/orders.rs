@@ -31,11 +31,12 @@ pub(super) async fn failed(
         after,
         owner,
         since,
+        sort,
     } = ask.query;
     let slice = slice::<OrderId>(ListQuery { limit, after })?;
     let after = slice.after.as_ref();
     let orders = &context.nouns.orders;
-    Ok(orders.failed(owner, since, after, slice.limit)?)
+    Ok(orders.failed(owner, since, sort.unwrap_or_default(), after, slice.limit)?)
 }
 
 pub(super) async fn retry(

@@ -36,6 +36,8 @@ pub struct Wanted {
     pub about: Option<String>,
     /// Commits with smaller numbers: to go back further.
     pub before: Option<u64>,
+    /// Commits with larger numbers: to go on, where the first one comes first.
+    pub after: Option<u64>,
     /// How many.
     pub limit: u16,
 }
@@ -45,6 +47,7 @@ impl Wanted {
         self.since.is_none_or(|since| commit.at >= since)
             && self.until.is_none_or(|until| commit.at < until)
             && self.before.is_none_or(|before| sequence < before)
+            && self.after.is_none_or(|after| sequence > after)
             && self
                 .actor
                 .as_ref()

@@ -1,12 +1,12 @@
-//! The audit trail from its end backwards, a page at a time, while the service runs: file by file, so that the last commits
-//! are found without reading all that came before. Whether the chain is whole, `audit verify` says.
+//! The audit trail a page at a time, from its end backwards or from its beginning, while the service runs: file by file, so
+//! that the last commits are found without reading all that came before. Whether the chain is whole, `audit verify` says.
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use innkeeper_wire::{
     api::{Page, PageInfo},
     error::chain,
-    operator::audit::AuditLine,
+    operator::audit::{AuditLine, AuditOrder},
 };
 use tokio::sync::Semaphore;
 
@@ -37,24 +37,32 @@ impl Trail {
         }
     }
 
-    /// The last commits that are wanted, the last one first.
+    /// The commits that are wanted: the last ones, the last one first, or the first ones, the first one first.
     ///
     /// # Errors
     /// When the files can't be read.
-    pub async fn page(&self, wanted: Wanted) -> Result<Page<AuditLine>, Error> {
+    pub async fn page(&self, wanted: Wanted, order: AuditOrder) -> Result<Page<AuditLine>, Error> {
         let turn = self.turn.acquire().await;
         let _turn = turn.map_err(|_| Error::Stopped)?;
         let disk = FolderDisk::new(self.journal.clone());
-        let read = tokio::task::spawn_blocking(move || read(&disk, &wanted));
+        let read = tokio::task::spawn_blocking(move || read(&disk, &wanted, order));
         let page = read.await.map_err(|_| Error::Stopped)?;
         page.map_err(|error| Error::Storage(chain(&error)))
     }
 }
 
-fn read(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalError> {
+fn read(
+    disk: &FolderDisk,
+    wanted: &Wanted,
+    order: AuditOrder,
+) -> Result<Page<AuditLine>, JournalError> {
     let mut reads = 1;
     loop {
-        match read_once(disk, wanted) {
+        let page = match order {
+            AuditOrder::Newest => read_newest(disk, wanted),
+            AuditOrder::Oldest => read_oldest(disk, wanted),
+        };
+        match page {
             // Files are archived and batches written while this reads; what is damaged is so each time.
             Err(_) if reads < READS_MAX => reads += 1,
             page => return page,
@@ -62,7 +70,7 @@ fn read(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalEr
     }
 }
 
-fn read_once(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalError> {
+fn read_newest(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalError> {
     let files = trail_files(disk)?;
     let is_before = |file: &&TrailFile| {
         let before = wanted.before;
@@ -79,19 +87,65 @@ fn read_once(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, Jour
         looked_at += 1;
         first = Some(file.first_sequence);
     }
+    let next = first.filter(|_| files.peek().is_some());
+    Ok(page_of(found, limit, next))
+}
+
+fn read_oldest(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, JournalError> {
+    let files = trail_files(disk)?;
+    let limit = usize::from(wanted.limit);
+    // A file ends where the next one begins.
+    let is_over = |next: &&TrailFile| {
+        let after = wanted.after;
+        after.is_some_and(|after| next.first_sequence <= after.saturating_add(1))
+    };
+    let over = files.iter().skip(1).take_while(is_over).count();
+    let mut files = files.iter().skip(over).peekable();
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    while found.len() <= limit
+        && looked_at < FILES_MAX
+        && let Some(file) = files.next()
+    {
+        found.extend(oldest_of(disk, file, wanted, limit + 1 - found.len())?);
+        looked_at += 1;
+    }
+    let next = files
+        .peek()
+        .map(|file| file.first_sequence.saturating_sub(1));
+    Ok(page_of(found, limit, next))
+}
+
+/// A page of what was found, which may be one more than it holds; `next` is where it goes on when it is not.
+fn page_of(mut found: Vec<AuditLine>, limit: usize, next: Option<u64>) -> Page<AuditLine> {
     let next = if found.len() > limit {
         found.truncate(limit);
         found.last().map(|line| line.sequence)
     } else {
-        first.filter(|_| files.peek().is_some())
+        next
     };
-    Ok(Page {
+    Page {
         data: found,
         page: PageInfo {
             has_more: next.is_some(),
             next: next.map(|sequence| sequence.to_string()),
         },
-    })
+    }
+}
+
+/// Up to `most` of the first commits of a file that are wanted, the first one first.
+fn oldest_of(
+    disk: &FolderDisk,
+    file: &TrailFile,
+    wanted: &Wanted,
+    most: usize,
+) -> Result<Vec<AuditLine>, JournalError> {
+    let mut first = Vec::new();
+    file.walk(disk, |entry| {
+        if first.len() < most && wanted.includes(entry.head.sequence, &entry.commit) {
+            first.push(line(entry));
+        }
+    })?;
+    Ok(first)
 }
 
 /// Up to `most` of the last commits of a file that are wanted, the last one first.

@@ -6,7 +6,7 @@ use innkeeper_wire::{
     id::{AccountId, HostId, OrderId},
     operator::{
         accounts::Deed,
-        orders::{FailedOrder, RetriedOrder},
+        orders::{FailedOrder, FailedOrderOrder, RetriedOrder},
         reason::Reason,
     },
     time::Timestamp,
@@ -14,9 +14,12 @@ use innkeeper_wire::{
 
 use super::{Orders, placing::PLACEMENTS_MAX, records::RetryClaim, without_server};
 use crate::{
-    kernel::{Caller, Error, Tx, listing::page_behind},
+    kernel::{
+        Caller, Error, Tx,
+        listing::{natural, page_behind},
+    },
     orders::rules::{Order, Quote, progress},
-    servers::rules::{roll::Failed, server::Server},
+    servers::rules::{census::name, roll::Failed, server::Server},
 };
 
 /// The last orders that failed which are looked at for whether somebody has seen to them.
@@ -31,7 +34,7 @@ enum Standing {
 }
 
 impl Orders {
-    /// A page of the orders that failed, the last one first.
+    /// A page of the orders that failed.
     ///
     /// # Errors
     /// When they can't be read.
@@ -39,6 +42,7 @@ impl Orders {
         &self,
         owner: Option<AccountId>,
         since: Option<Timestamp>,
+        order: FailedOrderOrder,
         after: Option<&OrderId>,
         limit: usize,
     ) -> Result<Page<FailedOrder>, Error> {
@@ -47,12 +51,52 @@ impl Orders {
             owner.is_none_or(|owner| failed.account == owner)
                 && since.is_none_or(|since| failed.at >= since)
         });
+        let failed = self.in_order(failed, order)?;
         let Page { data, page } = page_behind(failed, |failed| failed.order, after, limit);
         let orders = data.into_iter().map(|failed| self.view_failed(failed));
         Ok(Page {
             data: orders.collect::<Result<_, _>>()?,
             page,
         })
+    }
+
+    /// Orders that come with the last one first, in another order.
+    fn in_order(
+        &self,
+        mut failed: Vec<Failed>,
+        order: FailedOrderOrder,
+    ) -> Result<Vec<Failed>, Error> {
+        type NameOf = fn(&Orders, &Order, &Server) -> Result<String, Error>;
+        let name_of: NameOf = match order {
+            FailedOrderOrder::Newest => return Ok(failed),
+            FailedOrderOrder::Oldest => {
+                failed.reverse();
+                return Ok(failed);
+            }
+            FailedOrderOrder::Server => |_, order, _| Ok(order.choice.name.to_string()),
+            FailedOrderOrder::Host => |orders, _, server| orders.servers.host_name(server),
+            FailedOrderOrder::Why => |_, order, server| {
+                let (_, failure) = progress(order.failed, server);
+                Ok(failure.map(name).unwrap_or_default())
+            },
+        };
+        let mut named = Vec::new();
+        for failed in failed {
+            let (order, server) = self.found(failed)?;
+            named.push((natural(&name_of(self, &order, &server)?), failed));
+        }
+        named.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(named.into_iter().map(|(_, failed)| failed).collect())
+    }
+
+    /// An order that failed, and its server.
+    fn found(&self, failed: Failed) -> Result<(Order, Server), Error> {
+        let Failed { account, order, .. } = failed;
+        let found = self.ctx.read::<Order>(&(account, order))?;
+        let found = found.ok_or(Error::NotFound)?;
+        let server = self.servers.find(account, found.server);
+        let server = server.map_err(|error| without_server(&found, error))?;
+        Ok((found, server))
     }
 
     /// The orders that failed and were not placed once more, and when they failed.
@@ -71,10 +115,7 @@ impl Orders {
 
     fn view_failed(&self, failed: Failed) -> Result<FailedOrder, Error> {
         let Failed { account, order, .. } = failed;
-        let found = self.ctx.read::<Order>(&(account, order))?;
-        let found = found.ok_or(Error::NotFound)?;
-        let server = self.servers.find(account, found.server);
-        let server = server.map_err(|error| without_server(&found, error))?;
+        let (found, server) = self.found(failed)?;
         let retried = self.ctx.read::<RetryClaim>(&order)?;
         let (_, failure) = progress(found.failed, &server);
         let plan = found.choice.plan;

@@ -193,6 +193,11 @@ async fn the_audit_trail_is_searched_by_who_and_what_and_when() {
     let rest = look(&setting, &format!("/audit?actor=operator&after={next}")).await;
     assert_eq!(each(&rest, "cause"), ["invite host h1"]);
     assert_eq!(rest["page"]["has_more"], false);
+    let oldest = look(&setting, "/audit?actor=operator&sort=oldest&limit=1").await;
+    assert_eq!(each(&oldest, "cause"), ["invite host h1"]);
+    let next = oldest["page"]["next"].as_str().expect("there is more");
+    let rest = format!("/audit?actor=operator&sort=oldest&after={next}");
+    assert_eq!(each(&look(&setting, &rest).await, "cause"), [causes[0]]);
     let host = &look(&setting, "/hosts").await["data"][0]["id"];
     let host = host.as_str().expect("an id");
     let about = look(&setting, &format!("/audit?about={host}&limit=200")).await;

@@ -14,8 +14,8 @@ use crate::{
     setting::{Answer, Setting, room_for},
 };
 
-/// Its host can't make the server.
-async fn fail(story: &Story) {
+/// What a host says that can't make the server of a story.
+fn failing(story: &Story) -> ObservedServer {
     let step = ObservedState::Creating {
         step: CreateStep::Disk,
     };
@@ -24,11 +24,15 @@ async fn fail(story: &Story) {
         detail: "input/output error".to_owned(),
         attempts: 5,
     };
-    let seen = ObservedServer {
+    ObservedServer {
         problem: Some(problem),
         ..story.seen(step, 0)
-    };
-    story.report(seen).await;
+    }
+}
+
+/// Its host can't make the server.
+async fn fail(story: &Story) {
+    story.report(failing(story)).await;
     assert_eq!(story.order_state().await, "failed");
 }
 
@@ -109,6 +113,50 @@ async fn an_order_that_failed_is_listed_with_its_reason_and_placed_once_more() {
     assert_eq!(story.records("use/").len(), 1, "charged from now on");
     // It is no order that failed.
     retry(setting, &new["order"]).await.expect(404);
+}
+
+#[tokio::test]
+async fn orders_that_failed_are_listed_in_the_order_that_is_asked_for() {
+    let story = Story::begin().await;
+    let setting = &story.setting;
+    fail_and_leave(&story).await;
+    setting.clock.advance_s(60);
+    story.report(story.seen(ObservedState::Absent, 0)).await;
+    let keys = setting.get("/me/ssh-keys", Some(&story.token)).await;
+    let key = keys.expect(200)["data"][0]["id"].clone();
+    let key = key.as_str().expect("an id");
+    let later = setting.try_order(&story.token, key, "zoo-1").await;
+    let server = later.expect(201)["server"].clone();
+    let server = server.as_str().expect("an id").parse().expect("an id");
+    let failing = ObservedServer {
+        server,
+        ..failing(&story)
+    };
+    story.report(failing).await;
+    for (query, expected) in [
+        ("", ["zoo-1", "web-1"]),
+        ("?sort=newest", ["zoo-1", "web-1"]),
+        ("?sort=oldest", ["web-1", "zoo-1"]),
+        ("?sort=server", ["web-1", "zoo-1"]),
+        // Alike in it: the last one comes first.
+        ("?sort=host", ["zoo-1", "web-1"]),
+        ("?sort=why", ["zoo-1", "web-1"]),
+    ] {
+        let listed = look(setting, &format!("/orders/failed{query}")).await;
+        assert_eq!(each(&listed, "server_name"), expected, "{query}");
+    }
+    let first = look(setting, "/orders/failed?sort=server&limit=1").await;
+    let next = first["page"]["next"].as_str().expect("there is more");
+    let rest = format!("/orders/failed?sort=server&limit=1&after={next}");
+    let rest = look(setting, &rest).await;
+    assert_eq!(each(&rest, "server_name"), ["zoo-1"]);
+    assert_eq!(rest["page"]["has_more"], false);
+    for path in ["/orders/failed", "/mails", "/audit"] {
+        let path = format!("{path}?sort=colour");
+        operate(setting, Method::GET, &path, Value::Null)
+            .await
+            .expect(400);
+    }
 }
 
 #[tokio::test]

@@ -117,13 +117,13 @@ endpoints! {
     /// What has happened to a server, the last thing first: the part of the audit trail that is about it.
     GetServerHistory = "get_server_history": Viewer Get "/servers/{server}/history", at ServerId, by ListQuery => 200 Page<AuditLine>;
 
-    /// The audit trail, the last commit first. An answer may hold less than was asked for, or nothing, and more to come.
+    /// The audit trail, the last commit first unless asked otherwise. An answer may hold less than was asked for, or nothing, and more to come.
     ListAudit = "list_audit": Viewer Get "/audit", by AuditQuery => 200 Page<AuditLine>;
 
     /// What needs a person now, the most urgent first.
     ListAttention = "list_attention": Viewer Get "/attention" => 200 Vec<Matter>;
 
-    /// Orders that failed, the last one first.
+    /// Orders that failed, the last one first unless asked otherwise.
     ListFailedOrders = "list_failed_orders": Viewer Get "/orders/failed", by FailedOrdersQuery => 200 Page<FailedOrder>;
 
     /// Places an order that failed once more, at the same price. The same answer however often it is asked for.

@@ -26,6 +26,21 @@ pub struct AuditQuery {
     /// Only those that were made before then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// In which order; `newest` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<AuditOrder>,
+}
+
+codes! {
+    /// In which order commits are listed.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum AuditOrder {
+        /// The last one first.
+        #[default]
+        Newest = "newest",
+        /// The first one first.
+        Oldest = "oldest",
+    }
 }
 
 /// A commit.

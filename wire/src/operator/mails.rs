@@ -26,6 +26,27 @@ pub struct MailListQuery {
     /// Only mails to this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<AccountId>,
+    /// In which order; `state` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<MailOrder>,
+}
+
+codes! {
+    /// In which order mails are listed. Those that are alike in it come with the oldest first.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum MailOrder {
+        /// Those that were given up first.
+        #[default]
+        State = "state",
+        /// Those that have waited for the longest time first.
+        Oldest = "oldest",
+        /// The other way round.
+        Newest = "newest",
+        /// By kind.
+        Kind = "kind",
+        /// Those that are tried next first, those that are tried no more last.
+        Next = "next",
+    }
 }
 
 codes! {

@@ -26,6 +26,27 @@ pub struct FailedOrdersQuery {
     /// Only those that failed then or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// In which order; `newest` when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<FailedOrderOrder>,
+}
+
+codes! {
+    /// In which order orders that failed are listed. Those that are alike in it come with the last one first.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum FailedOrderOrder {
+        /// The one that failed last first.
+        #[default]
+        Newest = "newest",
+        /// The one that failed first first.
+        Oldest = "oldest",
+        /// By the name of the server.
+        Server = "server",
+        /// By the name of the host.
+        Host = "host",
+        /// By why they failed.
+        Why = "why",
+    }
 }
 
 /// An order that failed.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use innkeeper_wire::api::Page;
+use innkeeper_wire::{api::Page, operator::audit::AuditOrder};
 
 use super::*;
 use crate::{
@@ -301,28 +301,34 @@ async fn each_damage_to_an_archived_store_has_its_words() {
     insta::assert_snapshot!("damages", notes.texts);
 }
 
-/// All that is wanted, page by page from the end backwards.
-async fn backwards(dir: &Path, wanted: &Wanted) -> Vec<u64> {
+/// All that is wanted, page by page.
+async fn paged(dir: &Path, wanted: &Wanted, order: AuditOrder) -> Vec<u64> {
     let trail = Trail::new(dir.join("journal"));
-    let (mut found, mut before) = (Vec::new(), None);
+    let (mut found, mut behind) = (Vec::new(), None);
     loop {
+        let (before, after) = match order {
+            AuditOrder::Newest => (behind, None),
+            AuditOrder::Oldest => (None, behind),
+        };
         let wanted = Wanted {
             before,
+            after,
             limit: 7,
             ..wanted.clone()
         };
-        let Page { data, page } = trail.page(wanted).await.expect("readable");
+        let page = trail.page(wanted, order).await;
+        let Page { data, page } = page.expect("readable");
         assert!(data.len() <= 7);
         found.extend(data.iter().map(|line| line.sequence));
         match page.next {
-            Some(next) => before = Some(next.parse().expect("a number")),
+            Some(next) => behind = Some(next.parse().expect("a number")),
             None => return found,
         }
     }
 }
 
 #[tokio::test]
-async fn pages_from_the_end_backwards_hold_each_commit_once() {
+async fn pages_of_the_trail_hold_each_commit_once() {
     let folder = tempfile::tempdir().expect("a folder");
     filled(folder.path(), None).await;
     assert!(
@@ -336,22 +342,30 @@ async fn pages_from_the_end_backwards_hold_each_commit_once() {
         Ok(())
     });
     seen.expect("a sound trail");
-    let found = backwards(folder.path(), &Wanted::default()).await;
-    let sequences: Vec<_> = all.iter().map(|(sequence, _)| *sequence).collect();
+    let found = paged(folder.path(), &Wanted::default(), AuditOrder::Newest).await;
+    let mut sequences: Vec<_> = all.iter().map(|(sequence, _)| *sequence).collect();
+    assert_eq!(found, sequences);
+    let found = paged(folder.path(), &Wanted::default(), AuditOrder::Oldest).await;
+    sequences.reverse();
     assert_eq!(found, sequences);
     let by_operators = Wanted {
         actor: Some("operator".to_owned()),
         ..Wanted::default()
     };
-    let found = backwards(folder.path(), &by_operators).await;
+    let found = paged(folder.path(), &by_operators, AuditOrder::Newest).await;
     let theirs = all.iter().filter(|(_, actor)| actor == "operator");
-    let theirs: Vec<_> = theirs.map(|(sequence, _)| *sequence).collect();
+    let mut theirs: Vec<_> = theirs.map(|(sequence, _)| *sequence).collect();
+    assert_eq!(found, theirs);
+    let found = paged(folder.path(), &by_operators, AuditOrder::Oldest).await;
+    theirs.reverse();
     assert_eq!(found, theirs);
     let of_nobody = Wanted {
         about: Some("nobody".to_owned()),
         ..Wanted::default()
     };
-    assert!(backwards(folder.path(), &of_nobody).await.is_empty());
+    for order in [AuditOrder::Newest, AuditOrder::Oldest] {
+        assert!(paged(folder.path(), &of_nobody, order).await.is_empty());
+    }
     // What is damaged is told.
     let oldest = &files(folder.path(), "audit")[0];
     let mut bytes = fs::read(oldest).expect("a file");
@@ -363,5 +377,5 @@ async fn pages_from_the_end_backwards_hold_each_commit_once() {
         limit: 7,
         ..Wanted::default()
     };
-    assert!(trail.page(wanted).await.is_err());
+    assert!(trail.page(wanted, AuditOrder::Newest).await.is_err());
 }
