@@ -51,6 +51,15 @@ impl Zone {
         self.written(pattern, at)
     }
 
+    /// The instant that is meant by day and time of day as forms send them, such as `2026-11-21T09:30`; `None` when that is no
+    /// time. Of one that comes twice, when clocks are set back, the first; one that is left out is as much later.
+    #[must_use]
+    pub fn instant(&self, local: &str) -> Option<Timestamp> {
+        let local: jiff::civil::DateTime = local.parse().ok()?;
+        let instant = local.to_zoned(self.0.clone()).ok()?;
+        Some(Timestamp::from_millis(instant.timestamp().as_millisecond()))
+    }
+
     /// The names of places whose time people live by, such as `Asia/Seoul`, in their order; and UTC.
     #[must_use]
     pub fn names() -> Vec<String> {
@@ -189,6 +198,23 @@ mod tests {
             "26 Nov 2026, 23:00 UTC",
             "26 November 2026",
         );
+    }
+
+    #[test]
+    fn a_time_of_day_is_that_of_its_zone() {
+        let seoul: Zone = "Asia/Seoul".parse().expect("a zone");
+        let at = |text: &str| seoul.instant(text).map(|at| at.to_string());
+        let expected = Some("2026-11-21T00:30:00.000Z".to_owned());
+        assert_eq!(at("2026-11-21T09:30"), expected);
+        assert_eq!(at("2026-11-21T09:30:00"), expected);
+        for wrong in ["", "09:30", "2026-11-31T09:30", "tomorrow"] {
+            assert_eq!(at(wrong), None, "{wrong}");
+        }
+        let berlin: Zone = "Europe/Berlin".parse().expect("a zone");
+        let at = |text: &str| berlin.instant(text).map(|at| at.to_string());
+        let (twice, never) = ("2026-10-25T02:30", "2026-03-29T02:30");
+        assert_eq!(at(twice), Some("2026-10-25T00:30:00.000Z".to_owned()));
+        assert_eq!(at(never), Some("2026-03-29T01:30:00.000Z".to_owned()));
     }
 
     #[test]

@@ -172,14 +172,14 @@ pub const STAFF_PAGES: &[Row] = &[
     deed!(HOSTS, "/hosts/{id}/fenced", FENCE),
     Row {
         path: "/orders",
-        query: &["owner", "after", "format"],
+        query: &["owner", "sort", "after", "format"],
         handler: || get(lists::orders),
         ..ORDERS
     },
     deed!(ORDERS, "/orders/{id}/retry", RETRY_ORDER),
     Row {
         path: "/mails",
-        query: &["state", "owner", "after", "format"],
+        query: &["state", "owner", "sort", "after", "format"],
         handler: || get(lists::mails),
         ..MAILS
     },
@@ -189,7 +189,7 @@ pub const STAFF_PAGES: &[Row] = &[
     Row {
         path: "/audit",
         place: Place::Audit,
-        query: &["q", "after", "format"],
+        query: &["q", "actor", "since", "until", "sort", "after", "format"],
         handler: || get(lists::audit),
         ..MEMBERS
     },

@@ -511,6 +511,30 @@ async fn a_list_can_be_taken_away_whole_and_harmless() {
     assert!(answer.body.contains("<main id=\"main\""));
 }
 
+/// Times are those of the visitor's zone; a colleague is one click away.
+#[tokio::test]
+async fn the_audit_trail_is_narrowed_by_who_and_when() {
+    let stub = StaffStub::for_role(Role::Viewer);
+    let mut browser = stub.browser().await;
+    let path = "/audit?actor=operator&since=2026-11-21T09%3A00&until=2026-11-22T00%3A00";
+    let page = browser.get(path).await;
+    let asked = "GET /audit?limit=50&actor=operator&since=2026-11-21T00%3A00%3A00.000Z&until=2026-11-21T15%3A00%3A00.000Z";
+    assert!(stub.was_asked(asked), "{:?}", stub.book().asked);
+    for shown in [
+        "type=\"datetime-local\" value=\"2026-11-21T09:00\"",
+        "From (Asia/Seoul)",
+        "value=\"operator\"",
+        "href=\"/audit?actor=stf_0190b5c87f1e7c3a8e0f000000000001\"",
+    ] {
+        assert!(page.body.contains(shown), "{shown}: {}", page.body);
+    }
+    assert!(values(&page.body, "href").any(|href| href == format!("{path}&format=csv")));
+    // What is no time narrows nothing, and the field shows it.
+    let page = browser.get("/audit?since=tomorrow").await;
+    assert!(stub.was_asked("GET /audit?limit=50"));
+    assert!(!page.body.contains("value=\"tomorrow\""), "{}", page.body);
+}
+
 #[tokio::test]
 async fn headings_sort_one_way_and_then_the_other() {
     let stub = StaffStub::for_role(Role::Viewer);
@@ -528,6 +552,12 @@ async fn headings_sort_one_way_and_then_the_other() {
             "/servers?sort=name",
         ),
         ("/hosts?sort=free", "ascending", "/hosts?sort=servers"),
+        ("/orders", "descending", "/orders?sort=oldest"),
+        ("/orders?sort=host", "ascending", "/orders?sort=why"),
+        ("/mails", "ascending", "/mails?sort=kind"),
+        ("/mails?sort=oldest", "ascending", "/mails?sort=newest"),
+        ("/audit?q=h1", "descending", "/audit?q=h1&sort=oldest"),
+        ("/audit?sort=oldest", "ascending", "/audit?sort=newest"),
         (
             "/accounts?sort=login-id",
             "ascending",
@@ -543,6 +573,9 @@ async fn headings_sort_one_way_and_then_the_other() {
     }
     assert!(stub.was_asked("GET /servers?limit=50&state=running&sort=name"));
     assert!(stub.was_asked("GET /accounts?sort=login-id"));
+    assert!(stub.was_asked("GET /orders/failed?limit=50&sort=host"));
+    assert!(stub.was_asked("GET /mails?limit=50&sort=oldest"));
+    assert!(stub.was_asked("GET /audit?limit=50&sort=oldest"));
 }
 
 #[tokio::test]

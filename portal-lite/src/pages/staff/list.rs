@@ -19,6 +19,7 @@ use super::{
 use crate::{
     failure::Failure,
     format::Moment,
+    language,
     page::{self, Frame},
     pages::view,
     visit::Visit,
@@ -167,6 +168,13 @@ pub struct Asked {
     #[serde(default)]
     pub(super) host: String,
     #[serde(default)]
+    pub(super) actor: String,
+    /// Day and time of day in the visitor's zone, as its field sends them; so the next.
+    #[serde(default)]
+    since: String,
+    #[serde(default)]
+    until: String,
+    #[serde(default)]
     pub(super) sort: String,
     #[serde(default)]
     pub(super) after: String,
@@ -177,12 +185,55 @@ pub struct Asked {
 impl Asked {
     /// What is searched for.
     pub(super) fn q(&self) -> Option<String> {
-        let text: String = self.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
-        (!text.is_empty()).then_some(text)
+        searched(&self.q)
+    }
+
+    /// Whose changes are wanted.
+    pub(super) fn actor(&self) -> Option<String> {
+        searched(&self.actor)
+    }
+
+    /// From when on something is wanted. What can't be read narrows nothing, and its field is empty then.
+    pub(super) fn since(&self, visit: &Visit) -> Option<Timestamp> {
+        visit.zone().instant(&self.since)
+    }
+
+    /// Until when, likewise.
+    pub(super) fn until(&self, visit: &Visit) -> Option<Timestamp> {
+        visit.zone().instant(&self.until)
+    }
+
+    /// The fields that narrow the audit trail.
+    pub(super) fn trail_filters(&self, visit: &Visit) -> Vec<Filter> {
+        let zone = visit.zone().to_string();
+        let time = |name, words, at: Option<Timestamp>, text: &str| Filter {
+            name,
+            kind: "datetime-local",
+            word: language::say_with(visit.locale, words, "zone", &zone),
+            value: at.map(|_| text.to_owned()).unwrap_or_default(),
+        };
+        vec![
+            Filter {
+                name: "actor",
+                kind: "text",
+                word: visit.say("audit-actor"),
+                value: self.actor.clone(),
+            },
+            time("since", "audit-since", self.since(visit), &self.since),
+            time("until", "audit-until", self.until(visit), &self.until),
+        ]
     }
 
     pub(super) fn after(&self) -> Option<String> {
         (!self.after.is_empty()).then(|| self.after.clone())
+    }
+
+    /// What this one has changed.
+    pub(super) fn of_actor(actor: String) -> Self {
+        Self {
+            actor,
+            ..Self::default()
+        }
     }
 
     /// The same from there on.
@@ -210,6 +261,9 @@ impl Asked {
             ("state", self.state.as_str()),
             ("owner", self.owner.as_str()),
             ("host", self.host.as_str()),
+            ("actor", self.actor.as_str()),
+            ("since", self.since.as_str()),
+            ("until", self.until.as_str()),
             ("sort", self.sort.as_str()),
             ("after", self.after.as_str()),
             ("format", self.format.as_str()),
@@ -224,6 +278,21 @@ impl Asked {
             query => format!("{path}?{query}"),
         }
     }
+}
+
+/// A text that is looked for, as far as there is one.
+fn searched(text: &str) -> Option<String> {
+    let text: String = text.trim().chars().take(SEARCH_CHARS_MAX).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// A field by which a list can be narrowed.
+pub(super) struct Filter {
+    name: &'static str,
+    /// What kind of field it is to browsers.
+    kind: &'static str,
+    word: String,
+    value: String,
 }
 
 /// A state by which a list can be narrowed.
@@ -244,6 +313,8 @@ struct List {
     /// The states by which it can be narrowed, and the one that is chosen.
     states: Vec<Choice>,
     state: String,
+    /// What else it can be narrowed by.
+    filters: Vec<Filter>,
     /// What it is narrowed by otherwise, and stays so when it is searched.
     kept: Vec<(&'static str, String)>,
     /// The same without that.
@@ -308,6 +379,7 @@ pub(super) async fn answer(
         q: (table.search == Search::ByText).then(|| asked.q.clone()),
         states: lists::states(&visit, which),
         state: asked.state.clone(),
+        filters: lists::filters(&visit, which, &asked),
         kept: kept.map(|(name, value)| (name, value.clone())).collect(),
         whole: is_of_one.then(|| table.path.to_owned()),
         columns: columns(&visit, &table, &again),

@@ -12,10 +12,10 @@ use innkeeper_wire::{
     },
     operator::{
         accounts::{ACCOUNTS_PER_PAGE, AccountOrder, AccountStanding, AccountsQuery},
-        audit::AuditQuery,
+        audit::{AuditOrder, AuditQuery},
         hosts::{HostListQuery, HostOrder, HostStatus},
-        mails::{MailListQuery, MailState},
-        orders::FailedOrdersQuery,
+        mails::{MailListQuery, MailOrder, MailState},
+        orders::{FailedOrderOrder, FailedOrdersQuery},
         servers::AllServersQuery,
     },
     staff::Role,
@@ -24,7 +24,7 @@ use innkeeper_wire::{
 use super::{
     deeds::{self, Button, StaffDeed},
     hosts,
-    list::{self, Asked, Cell, Choice, Part, Search, Table, line, plain, sorted},
+    list::{self, Asked, Cell, Choice, Filter, Part, Search, Table, line, plain, sorted},
     lost_factor,
 };
 use crate::{
@@ -135,14 +135,20 @@ const ORDERS: Table = Table {
     lead: Some("failed-orders-lead"),
     search: Search::None,
     columns: &[
-        plain("server-name"),
+        sorted("server-name", &[(FailedOrderOrder::Server.as_str(), UP)]),
         plain("act-owner"),
-        plain("act-host"),
-        plain("order-why"),
-        plain("order-failed-at"),
+        sorted("act-host", &[(FailedOrderOrder::Host.as_str(), UP)]),
+        sorted("order-why", &[(FailedOrderOrder::Why.as_str(), UP)]),
+        sorted(
+            "order-failed-at",
+            &[
+                (FailedOrderOrder::Newest.as_str(), DOWN),
+                (FailedOrderOrder::Oldest.as_str(), UP),
+            ],
+        ),
         plain("order-retried"),
     ],
-    order: "",
+    order: FailedOrderOrder::Newest.as_str(),
 };
 
 const MAILS: Table = Table {
@@ -151,14 +157,20 @@ const MAILS: Table = Table {
     lead: Some("mails-lead"),
     search: Search::None,
     columns: &[
-        plain("mail-kind"),
-        plain("list-state"),
+        sorted("mail-kind", &[(MailOrder::Kind.as_str(), UP)]),
+        sorted("list-state", &[(MailOrder::State.as_str(), UP)]),
         plain("act-owner"),
-        plain("mail-since"),
+        sorted(
+            "mail-since",
+            &[
+                (MailOrder::Oldest.as_str(), UP),
+                (MailOrder::Newest.as_str(), DOWN),
+            ],
+        ),
         plain("mail-answer"),
-        plain("mail-next"),
+        sorted("mail-next", &[(MailOrder::Next.as_str(), UP)]),
     ],
-    order: "",
+    order: MailOrder::State.as_str(),
 };
 
 const AUDIT: Table = Table {
@@ -168,12 +180,18 @@ const AUDIT: Table = Table {
     search: Search::ByText,
     columns: &[
         plain("audit-number"),
-        plain("act-at"),
+        sorted(
+            "act-at",
+            &[
+                (AuditOrder::Newest.as_str(), DOWN),
+                (AuditOrder::Oldest.as_str(), UP),
+            ],
+        ),
         plain("act-by"),
         plain("act-deed"),
         plain("staff-reason"),
     ],
-    order: "",
+    order: AuditOrder::Newest.as_str(),
 };
 
 impl Which {
@@ -274,6 +292,14 @@ pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
             .map(|state| choice(state.as_str(), mail_key(*state)))
             .collect(),
         Which::Accounts | Which::Orders | Which::LostFactors | Which::Audit => Vec::new(),
+    }
+}
+
+/// What else a list can be narrowed by.
+pub(super) fn filters(visit: &Visit, which: Which, asked: &Asked) -> Vec<Filter> {
+    match which {
+        Which::Audit => asked.trail_filters(visit),
+        _ => Vec::new(),
     }
 }
 
@@ -397,6 +423,7 @@ async fn orders_part(
         limit: Some(limit),
         after: asked.after(),
         owner: asked.owner.parse().ok(),
+        sort: code(FailedOrderOrder::ALL, &asked.sort, |order| order.as_str()),
         ..FailedOrdersQuery::default()
     };
     let found = visit.ask(ListFailedOrders::by(query)).await?;
@@ -439,6 +466,7 @@ async fn mails_part(
         after: asked.after(),
         state: code(MailState::ALL, &asked.state, |state| state.as_str()),
         owner: asked.owner.parse().ok(),
+        sort: code(MailOrder::ALL, &asked.sort, |order| order.as_str()),
         ..MailListQuery::default()
     };
     let found = visit.ask(ListMails::by(query)).await?;
@@ -468,15 +496,20 @@ async fn audit_part(visit: &Visit, asked: &Asked, limit: usize) -> Result<Part, 
     let query = AuditQuery {
         limit: Some(limit),
         after: asked.after(),
+        actor: asked.actor(),
         about: asked.q(),
-        ..AuditQuery::default()
+        since: asked.since(visit),
+        until: asked.until(visit),
+        sort: code(AuditOrder::ALL, &asked.sort, |order| order.as_str()),
     };
     let found = visit.ask(ListAudit::by(query)).await?;
     let lines = found.data.into_iter().map(|commit| {
+        let theirs = Asked::of_actor(commit.actor.clone());
+        let by = commit.actor_name.unwrap_or(commit.actor);
         let cells = vec![
             Cell::text(commit.sequence.to_string()),
             Cell::at(visit, Some(commit.at)),
-            Cell::text(commit.actor_name.unwrap_or(commit.actor)),
+            Cell::link(by, theirs.address(AUDIT.path)),
             Cell::english(Some(commit.cause)),
             Cell::text(commit.reason.unwrap_or_else(|| "–".to_owned())),
         ];
