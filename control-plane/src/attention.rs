@@ -8,6 +8,7 @@ use innkeeper_wire::{
     id::{AccountId, HostId, OrderId},
     operator::{
         attention::{Matter, MatterKind},
+        billing::FreezeView,
         hosts::{Condition, HostLine},
         mails::MailLine,
     },
@@ -39,6 +40,8 @@ pub struct Facts {
     pub offered: Vec<Offered>,
     /// When the copy was made that this store was restored from, while it is closed.
     pub closed_since: Option<Timestamp>,
+    /// Why nothing more is charged for, if it is so.
+    pub freeze: Option<FreezeView>,
     /// Hosts that prove that the journal has lost commits.
     pub accusers: usize,
     /// Hosts that no record knows and that nobody has decided about.
@@ -103,6 +106,18 @@ fn of_installation(facts: &Facts) -> Vec<Matter> {
     }
     if let Some(since) = facts.closed_since {
         matters.push(whole(MatterKind::RecoveryOpen, Some(since), None));
+    }
+    if let Some(freeze) = facts.freeze {
+        let FreezeView {
+            since,
+            shown,
+            expected,
+            ..
+        } = freeze;
+        let detail = format!("the clock showed {shown}, about {expected} was expected");
+        // By the clock that is wrong nobody can say how long that is.
+        let since = Some(since.min(expected));
+        matters.push(whole(MatterKind::BillingFrozen, since, Some(detail)));
     }
     for host in &facts.undecided {
         let host = host.to_string();
@@ -184,6 +199,7 @@ mod tests {
         id::{MailId, ServerId, uuid_v7},
         operator::{
             attention::Urgency,
+            billing::FreezeCause,
             hosts::{LeakedAddress, Promised, Quarantine},
             mails::MailState,
         },
@@ -414,5 +430,25 @@ mod tests {
         assert_eq!(found[4].subject, Some(order(2).to_string()));
         assert_eq!(found[10].subject.as_deref(), Some("s1 at lab"));
         assert!(found.iter().all(|matter| !matter.advice.is_empty()));
+    }
+
+    #[test]
+    fn a_clock_in_doubt_is_told_with_both_times() {
+        let freeze = FreezeView {
+            since: at(NOW_H - 40),
+            why: FreezeCause::StartedLate,
+            shown: at(NOW_H - 1),
+            expected: at(NOW_H - 40),
+        };
+        let facts = Facts {
+            freeze: Some(freeze),
+            ..Facts::default()
+        };
+        assert_eq!(kinds(&facts), [MatterKind::BillingFrozen]);
+        let found = matters(&facts, at(NOW_H)).remove(0);
+        assert_eq!((found.urgency, found.subject), (Urgency::Now, None));
+        let detail = found.detail.expect("both");
+        assert!(detail.contains(&freeze.shown.to_string()), "{detail}");
+        assert!(detail.contains(&freeze.expected.to_string()), "{detail}");
     }
 }

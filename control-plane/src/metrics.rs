@@ -328,6 +328,7 @@ impl Dates {
 struct Doubts {
     accusers: IntGauge,
     unrecorded: IntGauge,
+    frozen: IntGauge,
     unreadable: IntCounter,
     closed: IntGaugeVec,
 }
@@ -343,6 +344,10 @@ impl Doubts {
             unrecorded: gauge(
                 "innkeeper_hosts_unrecorded",
                 "Hosts that joined here and that no record knows; an operator must decide about each.",
+            )?,
+            frozen: gauge(
+                "innkeeper_billing_frozen",
+                "1 while the clock is in doubt and nothing more is charged for.",
             )?,
             unreadable: register(
                 registry,
@@ -375,6 +380,9 @@ impl Doubts {
             .map_or(0, |hosts| hosts.len());
         self.unrecorded
             .set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
+        // What can't be read is no reason to call it well.
+        let is_frozen = !matches!(nouns.billing.freeze(), Ok(None));
+        self.frozen.set(i64::from(is_frozen));
         let unreadable = nouns.servers.unreadable().total();
         self.unreadable
             .inc_by(unreadable.saturating_sub(self.unreadable.get()));

@@ -28,7 +28,6 @@ use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::duties::{Erasures, LapsedSignUps, LostFactors},
     admin::{self, AdminContext, Door},
     agent_api::{
         self, AgentContext,
@@ -36,40 +35,29 @@ use crate::{
         refusals::Refusals,
     },
     api::{self, context::Context},
-    authority::{Authority, CertificateRenewal},
-    billing::duties::ContractsOfBefore,
+    authority::Authority,
     blobs::{Blobs, ImportError, import_all},
     catalogue::{Catalogue, Image},
-    closing::duties::LostHosts,
     config::Config,
     continuity::witnesses::WitnessKey,
-    kernel::{
-        Error,
-        duty::{Duties, Duty, Turn},
-    },
+    kernel::{Error, duty::Duties},
     known,
     maintenance::{self, trail_pages::Trail},
     metrics::Metrics,
     nouns::{Nouns, Settings},
     ports::{self, AgentPlaces},
-    providers::mail::Mailer,
-    servers::duties::{Suspensions, UnseenServers},
-    staff::duties::StaffAlerts,
     startup::{self, Files, Sockets, say_where},
     store::{JournalError, OpenError, Options, Store},
     tasks::Tasks,
     unfit::OnlyAPerson as _,
     vault::{INSTALLATION_KEY, Vault},
     witness_key,
-    work::{
-        outbox::Outbox,
-        upkeep::{Checkpoints, ExpiredEntries},
-    },
 };
 
+mod duties;
 mod staff_door;
 
-use self::staff_door::StaffDoor;
+use self::{duties::duties, staff_door::StaffDoor};
 
 /// After a stop was asked for, everything has this long to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -174,51 +162,6 @@ async fn until_stopped(store: Store, stop: CancellationToken) {
         () = store.stopped() => {}
         () = stop.cancelled() => {}
     }
-}
-
-/// All duties: how often each has a turn, its name, what it does, and what else wakes it.
-fn duties(
-    nouns: &Nouns,
-    authority: &Authority,
-    mailer: Mailer,
-    metrics: &Metrics,
-    driver: &Duties,
-) -> Vec<Duty> {
-    let (ctx, accounts) = (&nouns.ctx, &nouns.accounts);
-    let outbox = Outbox::new(nouns.clone(), mailer, metrics.clone());
-    let sign_ups = LapsedSignUps::new(accounts.clone());
-    let renewal = CertificateRenewal(authority.clone());
-    let alerts = staff_alerts(nouns.clone(), driver.clone());
-    let minute = Duration::from_mins(1);
-    vec![
-        Duty::every(Duration::from_secs(5), "outbox", outbox).woken_by(nouns.mails.watch()),
-        Duty::every(minute, "checkpoints", Checkpoints(ctx.clone())),
-        Duty::every(minute, "expired_entries", ExpiredEntries(ctx.clone())),
-        Duty::every(minute, "lapsed_sign_ups", sign_ups),
-        Duty::every(minute, "erasures", Erasures(accounts.clone())),
-        Duty::every(
-            minute,
-            "contracts_of_before",
-            ContractsOfBefore::new(nouns.billing.clone()),
-        ),
-        Duty::every(minute, "lost_factors", LostFactors(accounts.clone())),
-        Duty::every(
-            minute,
-            "unseen_servers",
-            UnseenServers::new(nouns.servers.clone()),
-        ),
-        Duty::every(minute, "lost_hosts", LostHosts(nouns.closing.clone())),
-        Duty::every(minute, "staff_alerts", alerts),
-        Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))
-            .woken_by(accounts.watch_suspensions()),
-        Duty::every(minute, "agent_api_certificate", renewal),
-    ]
-}
-
-/// Tells the staff what needs a person, as far as that is told; what waits is looked at as operators see it.
-fn staff_alerts(nouns: Nouns, driver: Duties) -> impl Turn {
-    let staff = nouns.staff.clone();
-    StaffAlerts::new(staff, move || admin::attention::present(&nouns, &driver))
 }
 
 /// What the listeners are made of.

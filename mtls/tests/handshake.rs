@@ -37,6 +37,10 @@ impl Clock for Hand {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
     }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_millis(0))
+    }
 }
 
 fn clock(at: Timestamp) -> Arc<dyn Clock> {

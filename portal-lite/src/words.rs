@@ -274,6 +274,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::CapacityUnreachable => "problem-capacity-unreachable",
         ProblemCode::IdempotencyConflict => "problem-idempotency-conflict",
         ProblemCode::InvalidState => "problem-invalid-state",
+        ProblemCode::BillingFrozen => "problem-billing-frozen",
         ProblemCode::PriceChanged => "problem-price-changed",
         ProblemCode::QuoteExpired => "problem-quote-expired",
         ProblemCode::LinkExpired => "problem-link-expired",

@@ -141,6 +141,8 @@ problem_codes! {
     IdempotencyConflict = "idempotency-conflict", 409, "The same request is being worked on";
     /// The operation makes no sense in the thing's present state.
     InvalidState = "invalid-state", 409, "This is not possible in the present state";
+    /// The clock of the installation is in doubt: what is charged for waits until an operator has looked at it.
+    BillingFrozen = "billing-frozen", 409, "Billing is frozen";
     /// The price has changed since the quote.
     PriceChanged = "price-changed", 409, "The price has changed";
     /// The quote is too old.

@@ -9,6 +9,7 @@ use crate::id::{HostId, ServerId};
 pub mod accounts;
 pub mod attention;
 pub mod audit;
+pub mod billing;
 pub mod csv;
 pub mod hosts;
 pub mod lost_factor;

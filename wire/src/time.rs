@@ -3,6 +3,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use nix::time::{ClockId, clock_gettime};
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z. In JSON: RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -86,6 +88,10 @@ impl utoipa::ToSchema for Timestamp {}
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// How long it is since a fixed instant that nobody knows: the same one for as long as the machine is up. Nobody sets this
+    /// time, and it goes on while the machine sleeps, so a wall clock that was set can be told by it.
+    fn monotonic(&self) -> Duration;
 }
 
 /// The machine's wall clock.
@@ -103,6 +109,12 @@ impl Clock for SystemClock {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        clock_gettime(ClockId::CLOCK_BOOTTIME)
+            .expect("Linux has this clock since 2.6.39")
+            .into()
     }
 }
 

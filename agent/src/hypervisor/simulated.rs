@@ -374,6 +374,10 @@ impl Clock for Simulated {
     fn now(&self) -> Timestamp {
         self.state().now
     }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_millis(0))
+    }
 }
 
 impl Hypervisor for Simulated {

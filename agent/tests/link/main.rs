@@ -67,6 +67,10 @@ impl Clock for Hand {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
     }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_millis(0))
+    }
 }
 
 fn uuid(number: u8) -> uuid::Uuid {

@@ -57,6 +57,7 @@ fn facts(nouns: &Nouns, duties: &Duties) -> Result<Facts, Error> {
         closed_since: restored_from
             .map(|from| from.restored_at)
             .filter(|_| !is_open),
+        freeze: nouns.billing.freeze()?,
         accusers: nouns.continuity.accusers(),
         undecided: nouns.continuity.undecided_hosts()?,
     })

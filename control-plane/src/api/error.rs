@@ -94,6 +94,7 @@ impl From<Error> for Refused {
                 detailed(ProblemCode::BadRequest, why)
             }
             Error::Restoring => detailed(ProblemCode::Unavailable, RESTORING.to_owned()),
+            Error::BillingFrozen => plain(ProblemCode::BillingFrozen),
             Error::Busy | Error::Stopped => plain(ProblemCode::Unavailable),
             Error::StorageFull => plain(ProblemCode::StorageFull),
             Error::EraseRefused(why) => detailed(ProblemCode::InvalidState, why),

@@ -8,6 +8,10 @@ use crate::kernel::{
     duty::{Outcome, Turn},
 };
 
+mod clock;
+
+pub use self::clock::BillingClock;
+
 /// Contracts that one commit notes: two records each are read or written.
 const NOTED_AT_ONCE: usize = 40;
 /// Contracts that are looked at together.

@@ -6,27 +6,34 @@
 //!   `--(its account is suspended: usage closes; resumed: usage opens anew)--> open
 //! ```
 //!
+//! All of it by a clock that is in no doubt: while it is, what would open waits, and what closes does so at the last good
+//! instant (`freeze`).
+//!
 //! Everything in here is a part of other nouns' commits: what a server does, and what is charged for it, are one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use innkeeper_wire::{
     api::OutageCause,
     id::{ContractId, UsageId},
     money::Currency,
     price::Tax,
+    time::Timestamp,
     zone::Zone,
 };
 
+use self::clock::{ClockWatch, Standing};
 use crate::{
     billing::{
         records::ContractOf,
-        rules::{Contract, UsageInterval},
+        rules::{Contract, UsageInterval, freeze::Reading},
     },
     kernel::{Ctx, Error, Tx},
 };
 
+mod clock;
 pub mod duties;
+mod freeze;
 mod month;
 pub(crate) mod records;
 pub mod rules;
@@ -47,15 +54,25 @@ pub struct BillingSettings {
 pub struct Billing {
     ctx: Ctx,
     settings: Arc<BillingSettings>,
+    watch: Arc<ClockWatch>,
 }
 
 impl Billing {
-    /// The contracts of a store.
+    /// The contracts of a store. From the first commit on the clock is watched.
     #[must_use]
     pub fn new(ctx: Ctx, settings: BillingSettings) -> Self {
+        let now = Reading {
+            wall: ctx.now(),
+            monotonic: ctx.monotonic(),
+        };
+        let last_commit = ctx.store().last_commit_at_open();
+        let watch = Arc::new(ClockWatch::at_start(last_commit, now));
+        let attendant: Weak<ClockWatch> = Arc::downgrade(&watch);
+        ctx.attended_by(attendant);
         Self {
             ctx,
             settings: Arc::new(settings),
+            watch,
         }
     }
 
@@ -72,16 +89,31 @@ impl Billing {
         contract: ContractId,
         outage: Option<OutageCause>,
     ) -> Result<(), Error> {
+        match self.standing(tx)? {
+            Standing::Frozen { .. } => return self.defer(tx, contract, outage),
+            Standing::Thawing { at } => self.settle(tx, contract, at)?,
+            Standing::Good => {}
+        }
         let open = find(tx, contract)?;
-        let now = tx.now();
+        self.open_usage(tx, open, tx.now(), outage)
+    }
+
+    fn open_usage(
+        &self,
+        tx: &mut Tx<'_>,
+        open: Contract,
+        from: Timestamp,
+        outage: Option<OutageCause>,
+    ) -> Result<(), Error> {
+        let contract = open.id;
         let usage = UsageInterval {
             id: UsageId::new(self.ctx.ids()),
             contract,
-            from: now,
+            from,
             until: None,
             outages: Vec::new(),
         };
-        let usage = usage.with_outage(outage, now);
+        let usage = usage.with_outage(outage, from);
         tx.insert(&(contract, usage.id), &usage)?;
         let charged = Contract {
             open_usage: Some(usage.id),
@@ -92,8 +124,9 @@ impl Billing {
 
     /// Charges nothing for the time being: the account is suspended. [`Billing::begin_usage`] begins anew.
     pub(crate) fn end_usage(&self, tx: &mut Tx<'_>, contract: ContractId) -> Result<(), Error> {
+        let until = self.last_instant(tx, contract)?;
         let found = find(tx, contract)?;
-        close_usage(tx, &found)?;
+        close_usage(tx, &found, until)?;
         let idle = Contract {
             open_usage: None,
             ..found
@@ -108,16 +141,17 @@ impl Billing {
         contract: ContractId,
         outage: Option<OutageCause>,
     ) -> Result<(), Error> {
-        let found = tx.get::<Contract>(&contract)?;
-        let Some(usage) = found.and_then(|contract| contract.open_usage) else {
-            return Ok(());
-        };
-        let name = (contract, usage);
-        let Some(open) = tx.get::<UsageInterval>(&name)? else {
-            return Ok(());
-        };
-        let marked = open.with_outage(outage, tx.now());
-        tx.put(&name, &marked)
+        match self.standing(tx)? {
+            Standing::Frozen { since } => {
+                return self.mark_frozen_outage(tx, contract, outage, since);
+            }
+            Standing::Thawing { at } => self.settle(tx, contract, at)?,
+            Standing::Good => {}
+        }
+        match open_interval(tx, contract)? {
+            Some(open) => tx.put(&open.name(), &open.with_outage(outage, tx.now())),
+            None => Ok(()),
+        }
     }
 
     /// Closes the open usage interval and the contract; one that ended stays as it ended.
@@ -126,25 +160,33 @@ impl Billing {
         if found.ended_at.is_some() {
             return Ok(());
         }
-        close_usage(tx, &found)?;
+        let until = self.last_instant(tx, contract)?;
+        // What waited of it may have been opened by that.
+        let found = find(tx, contract)?;
+        close_usage(tx, &found, until)?;
         let ended = Contract {
             open_usage: None,
-            ended_at: Some(tx.now()),
+            ended_at: Some(until),
             ..found
         };
         tx.put(&contract, &ended)
     }
 }
 
-fn close_usage(tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
-    let Some(usage) = contract.open_usage else {
-        return Ok(());
+fn close_usage(tx: &mut Tx<'_>, contract: &Contract, until: Timestamp) -> Result<(), Error> {
+    match open_interval(tx, contract.id)? {
+        Some(open) => tx.put(&open.name(), &open.closed(until)),
+        None => Ok(()),
+    }
+}
+
+/// What is charged for now of a contract, if anything is.
+fn open_interval(tx: &mut Tx<'_>, contract: ContractId) -> Result<Option<UsageInterval>, Error> {
+    let found = tx.get::<Contract>(&contract)?;
+    let Some(usage) = found.and_then(|contract| contract.open_usage) else {
+        return Ok(None);
     };
-    let name = (contract.id, usage);
-    let Some(open) = tx.get::<UsageInterval>(&name)? else {
-        return Ok(());
-    };
-    tx.put(&name, &open.closed(tx.now()))
+    tx.get::<UsageInterval>(&(contract, usage))
 }
 
 fn find(tx: &mut Tx<'_>, contract: ContractId) -> Result<Contract, Error> {

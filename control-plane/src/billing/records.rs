@@ -4,7 +4,10 @@ use innkeeper_wire::id::{AccountId, ContractId, UsageId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    billing::rules::{Contract, UsageInterval},
+    billing::rules::{
+        Contract, UsageInterval,
+        freeze::{ClockNote, Freeze, WaitingUsage},
+    },
     kernel::record::records,
 };
 
@@ -12,6 +15,9 @@ records! {
     Contract, at "ctr/" by ContractId, version 2;
     ContractOf, at "ctrof/" by (AccountId, ContractId), version 1;
     UsageInterval, at "use/" by (ContractId, UsageId), version 2;
+    Freeze, at "billing/freeze" by (), version 1;
+    ClockNote, at "billing/clock" by (), version 1;
+    WaitingUsage, at "usewait/" by ContractId, version 1;
 }
 
 /// That a contract is an account's: contracts are found by it.

@@ -1,6 +1,8 @@
 //! What is charged for, and for which time. Nothing is charged yet; the shape is here from the first order
 //! on (design.md section 10): quote -> order -> contract -> usage interval.
 
+pub mod freeze;
+
 use innkeeper_wire::{
     api::OutageCause,
     host::{HostFaultCode, HostHealth},
@@ -104,6 +106,12 @@ pub fn cause_in(health: &HostHealth, server: ServerId) -> Option<OutageCause> {
 }
 
 impl UsageInterval {
+    /// Under which name it is stored.
+    #[must_use]
+    pub const fn name(&self) -> (ContractId, UsageId) {
+        (self.contract, self.id)
+    }
+
     /// Ended at `now`. When that lies before its start, the clock was set back in between: it is empty then,
     /// never negative.
     #[must_use]
@@ -120,6 +128,8 @@ impl UsageInterval {
     #[must_use]
     pub fn with_outage(mut self, cause: Option<OutageCause>, now: Timestamp) -> Self {
         let is_full = self.outages.len() >= OUTAGES_MAX;
+        // The clock may have been set back since the one before ended: no time is credited twice.
+        let before = self.outages.last().and_then(|last| last.until);
         if let Some(open) = self.outages.last_mut().filter(|last| last.until.is_none()) {
             if cause == Some(open.cause) {
                 return self;
@@ -133,7 +143,7 @@ impl UsageInterval {
                 last.until = None;
             }
             Some(cause) => self.outages.push(Outage {
-                from: now.max(self.from),
+                from: now.max(self.from).max(before.unwrap_or(now)),
                 until: None,
                 cause,
             }),

@@ -1,6 +1,9 @@
 //! What a noun works with: the store, the clock, new ids, and the gate.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
 use innkeeper_wire::{
     id::IdSource,
@@ -34,6 +37,16 @@ pub struct Ctx {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     gate: Gate,
+    attendant: Arc<OnceLock<Weak<dyn Attends>>>,
+}
+
+/// Looks at every commit before it is made, and may add to it.
+pub trait Attends: Send + Sync {
+    /// `tx` is decided and writes something; `monotonic` is the time by the clock that nobody sets.
+    ///
+    /// # Errors
+    /// When what it looks at can't be read: nothing is committed then.
+    fn attend(&self, tx: &mut Tx<'_>, monotonic: Duration) -> Result<(), Error>;
 }
 
 impl Ctx {
@@ -45,7 +58,13 @@ impl Ctx {
             clock,
             ids,
             gate,
+            attendant: Arc::default(),
         }
+    }
+
+    /// Has somebody look at every commit from now on. The first one who comes does; he is not kept alive by it.
+    pub fn attended_by(&self, attendant: Weak<dyn Attends>) {
+        self.attendant.set(attendant).ok();
     }
 
     /// The store itself, for measures and for what is not a record.
@@ -64,6 +83,12 @@ impl Ctx {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time by the clock that nobody sets.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     /// Where new ids come from.
@@ -85,6 +110,15 @@ impl Ctx {
         decide: impl Fn(&mut Tx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.gate.check_changes_are_taken(actor)?;
+        let decide = |tx: &mut Tx<'_>| {
+            let answer = decide(tx)?;
+            if tx.writes()
+                && let Some(attendant) = self.attendant.get().and_then(Weak::upgrade)
+            {
+                attendant.attend(tx, self.monotonic())?;
+            }
+            Ok(answer)
+        };
         for _ in 0..DECISIONS_MAX {
             let mut applied = self.store.watch();
             match commit_once(&self.store, self.now(), actor, cause, &decide).await {

@@ -157,6 +157,9 @@ pub enum Error {
     /// The store is not what it was, or is being restored: until an operator has ended that, nothing is changed.
     #[error("the installation is being restored")]
     Restoring,
+    /// The clock is in doubt: until an operator has looked at it, nothing is closed that is charged for (T41).
+    #[error("billing is frozen: the clock is in doubt")]
+    BillingFrozen,
     /// Others changed the same things again and again.
     #[error("the same records are being changed by others")]
     Busy,

@@ -10,9 +10,9 @@ use crate::{
     servers::rules::server::Server,
 };
 
-/// Servers that one commit changes. Each is up to four records (itself, its contract, its usage, what its host is told),
-/// and a commit names at most a hundred.
-const SERVERS_PER_COMMIT: usize = 20;
+/// Servers that one commit changes. Each is up to five records (itself, its contract, its usage, what of that waits for the
+/// clock, what its host is told), and a commit names at most a hundred.
+const SERVERS_PER_COMMIT: usize = 16;
 /// Accounts that one turn looks at.
 const ACCOUNTS_PER_TURN: usize = 100;
 /// Servers of an account that are read at a time.

@@ -184,6 +184,7 @@ struct Inner {
     index: index::Index,
     ephemeral: Ephemeral,
     epoch: u64,
+    last_commit: Option<Timestamp>,
     head: Arc<Mutex<Head>>,
     applied: watch::Receiver<u64>,
     upkeep: Mutex<Upkeep>,
@@ -298,6 +299,12 @@ impl Store {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.inner.epoch
+    }
+
+    /// When the last commit was made that this store was opened with, by the clock of then; none of an empty one.
+    #[must_use]
+    pub fn last_commit_at_open(&self) -> Option<Timestamp> {
+        self.inner.last_commit
     }
 
     /// Sequence of the last applied commit.

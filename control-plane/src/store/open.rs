@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
-use innkeeper_wire::error::chain;
+use innkeeper_wire::{error::chain, time::Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -141,14 +141,15 @@ pub(crate) fn connect(
         summary: *summary,
         announced: survey.announced.contains_key(&summary.anchor.head.sequence),
     });
-    let (store, writer) = pair(journal, engine, newest, room, options, lock);
+    let found = (newest, survey.last_commit);
+    let (store, writer) = pair(journal, engine, found, room, options, lock);
     Ok((store, writer, report))
 }
 
 fn pair(
     journal: Journal,
     engine: Arc<dyn Engine>,
-    newest: Option<Newest>,
+    (newest, last_commit): (Option<Newest>, Option<Timestamp>),
     room: Arc<Room>,
     options: &Options,
     lock: File,
@@ -196,6 +197,7 @@ fn pair(
             index,
             ephemeral: Ephemeral::new(engine, Arc::clone(&room)),
             epoch: head.epoch,
+            last_commit,
             head: shared_head,
             applied,
             upkeep: Mutex::new(upkeep),
@@ -297,6 +299,9 @@ struct Survey {
     announced: BTreeMap<u64, Hash>,
     /// Whether the index's applied head is a point of this chain.
     applied_is_in_chain: bool,
+    /// When the last commit was made, by the clock of then. Our own notices count only where there is nothing else: they
+    /// are made by whoever looks after the files, without a look at that clock.
+    last_commit: Option<Timestamp>,
 }
 
 impl Survey {
@@ -312,18 +317,25 @@ impl Survey {
         };
         let mut changes = HashMap::new();
         let mut announced = BTreeMap::new();
+        let (mut last_commit, mut last_notice) = (None, None);
         let mut applied_is_in_chain = bases
             .base()
             .is_some_and(|base| is_applied(&base.anchor.head));
         let visit = |entry: Entry| {
             let Commit {
+                at,
                 actor,
                 cause,
                 writes,
                 ..
             } = entry.commit;
             applied_is_in_chain |= is_applied(&entry.head);
-            if let Some(Notice::Checkpoint(sequence, hash)) = Notice::parse(&actor, &cause) {
+            let notice = Notice::parse(&actor, &cause);
+            match notice {
+                Some(_) => last_notice = Some(at),
+                None => last_commit = Some(at),
+            }
+            if let Some(Notice::Checkpoint(sequence, hash)) = notice {
                 announced.insert(sequence, hash);
             }
             for write in writes {
@@ -343,6 +355,7 @@ impl Survey {
             changes,
             announced,
             applied_is_in_chain,
+            last_commit: last_commit.or(last_notice),
         })
     }
 }

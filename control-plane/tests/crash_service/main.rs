@@ -187,6 +187,7 @@ async fn an_operator_sees_all_duties() {
         "lost_factors",
         "unseen_servers",
         "lost_hosts",
+        "billing_clock",
         "staff_alerts",
         "suspensions",
         "agent_api_certificate",

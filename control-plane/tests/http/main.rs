@@ -12,6 +12,7 @@ mod contract;
 mod document;
 mod erasure;
 mod everybody;
+mod frozen;
 mod images;
 mod listener;
 mod lost_factor;

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -56,18 +57,38 @@ pub(crate) const OTHER_PASSWORD: &str = "copper-lantern-glacier-73";
 /// What the portal proves itself with.
 pub(crate) const PORTAL_KEY: &str = "the portal's key, long enough for it";
 
+/// When every test begins.
+const BEGIN_MS: i64 = 1_790_000_000_000;
+
 /// A clock that a test moves.
-pub(crate) struct TestClock(AtomicI64);
+#[derive(Default)]
+pub(crate) struct TestClock {
+    passed_ms: AtomicI64,
+    /// What it shows beyond the true time.
+    set_ms: AtomicI64,
+}
 
 impl TestClock {
+    /// Time passes.
     pub(crate) fn advance_s(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
+        self.passed_ms.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
+    /// Somebody sets it, and no time passes.
+    pub(crate) fn jump_s(&self, seconds: i64) {
+        self.set_ms.fetch_add(seconds * 1_000, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        let passed = self.passed_ms.load(Ordering::SeqCst);
+        Timestamp::from_millis(BEGIN_MS + passed + self.set_ms.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        let passed = self.passed_ms.load(Ordering::SeqCst);
+        Duration::from_millis(passed.try_into().expect("time goes on"))
     }
 }
 
@@ -202,7 +223,7 @@ impl Setting {
         settings: Settings,
         reserve_bytes: u64,
     ) -> Self {
-        let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000)));
+        let clock = Arc::new(TestClock::default());
         let install = "example".parse().expect("a code");
         let folder = folder.into();
         let (names, of_authority) = (vec!["localhost".to_owned()], Arc::clone(&clock));

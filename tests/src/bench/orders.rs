@@ -74,6 +74,10 @@ impl Clock for Stopped {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_millis(0))
+    }
 }
 
 /// Ids as the service makes them.

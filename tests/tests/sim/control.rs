@@ -53,6 +53,8 @@ pub(crate) enum Done {
     },
     Reported(Reported),
     KeysChanged,
+    /// The duty that looks after the clock of billing had its turn.
+    ClockLookedAfter(Result<(), Error>),
     /// The operator did this.
     Operated(String, Result<(), Error>),
 }
@@ -65,6 +67,7 @@ impl Done {
             Self::Acted { result, .. } | Self::Operated(_, result) => result.as_ref().err(),
             Self::Heard { result, .. } => result.as_ref().err(),
             Self::Reported(reported) => reported.result.as_ref().err(),
+            Self::ClockLookedAfter(result) => result.as_ref().err(),
             Self::KeysChanged => None,
         }
     }
@@ -169,7 +172,7 @@ impl Control {
     /// Sets its clock by the true time.
     pub(crate) fn keep_time(&self, now: Millis) {
         let shown = BEGIN.as_millis() + now.cast_signed() + self.clock_offset;
-        self.clock.show(Timestamp::from_millis(shown));
+        self.clock.show(Timestamp::from_millis(shown), now);
     }
 
     pub(crate) fn now(&self) -> Timestamp {

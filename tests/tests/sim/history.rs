@@ -48,6 +48,8 @@ pub(crate) struct History {
     /// When the control plane's clock jumped, and whether a host's did.
     pub(crate) control_jumps: Vec<Millis>,
     pub(crate) host_jumps: bool,
+    /// Within which times nothing more was charged for, since the control plane's clock was in doubt.
+    pub(crate) freezes: Vec<(Millis, Millis)>,
     pub(crate) had_quiet_days: bool,
     /// Copies of the control plane's store, oldest first.
     pub(crate) backups: Vec<Backup>,
@@ -82,6 +84,7 @@ impl History {
             calm: false,
             control_jumps: Vec::new(),
             host_jumps: false,
+            freezes: Vec::new(),
             had_quiet_days: false,
             backups: Vec::new(),
             restores: 0,
@@ -317,7 +320,7 @@ impl History {
             Done::Heard { from, call, result } => self.heard(from, call, result),
             Done::Reported(reported) => self.reported(reported),
             Done::Operated(what, result) => self.operated(&what, &result),
-            Done::KeysChanged => {}
+            Done::KeysChanged | Done::ClockLookedAfter(_) => {}
         }
     }
 

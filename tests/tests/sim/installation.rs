@@ -7,6 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use innkeeper_control_plane::{
@@ -51,21 +52,34 @@ pub(crate) const KEYS: [&str; 2] = [
 ];
 
 /// A clock that shows what it is told to.
-pub(crate) struct SimulatedClock(AtomicI64);
+pub(crate) struct SimulatedClock {
+    shown: AtomicI64,
+    /// Milliseconds that truly passed since the history began.
+    passed: AtomicU64,
+}
 
 impl SimulatedClock {
     pub(crate) fn showing(now: Timestamp) -> Arc<Self> {
-        Arc::new(Self(now.as_millis().into()))
+        Arc::new(Self {
+            shown: now.as_millis().into(),
+            passed: 0.into(),
+        })
     }
 
-    pub(crate) fn show(&self, now: Timestamp) {
-        self.0.store(now.as_millis(), Ordering::SeqCst);
+    /// Shows `now` when so much time has passed.
+    pub(crate) fn show(&self, now: Timestamp, passed: u64) {
+        self.shown.store(now.as_millis(), Ordering::SeqCst);
+        self.passed.store(passed, Ordering::SeqCst);
     }
 }
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.shown.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.passed.load(Ordering::SeqCst))
     }
 }
 

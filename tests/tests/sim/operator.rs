@@ -53,6 +53,9 @@ pub(crate) struct Operator {
     alarmed_since: Option<Millis>,
     /// An old copy of the store was put in its place, and nobody told him.
     pub(crate) is_deceived: bool,
+    /// When he last saw that the clock was in no doubt, and since when it is.
+    clock_good_at: Millis,
+    frozen_since: Option<Millis>,
 }
 
 /// How a copy is put back.
@@ -170,6 +173,7 @@ impl History {
             return;
         };
         self.suspend_or_resume(&nouns);
+        self.look_after_clock(&nouns);
         let hosts = nouns.hosts.list().expect("readable");
         let now = self.schedule.now();
         if hosts.iter().any(|host| is_alarming(&nouns, host)) {
@@ -186,6 +190,44 @@ impl History {
             Phase::Recovering => self.end_recovery(&nouns, true),
             Phase::OpenWithout(_) => self.end_recovery(&nouns, false),
         }
+    }
+
+    /// The duty has its turn; and where billing is frozen, he sets the clock right after a while and says so.
+    fn look_after_clock(&mut self, nouns: &Nouns) {
+        let now = self.schedule.now();
+        let is_frozen = nouns.billing.freeze().expect("readable").is_some();
+        if is_clock_settled(nouns) {
+            if let Some(since) = self.operator.frozen_since.take() {
+                self.freezes.push((since, now));
+            }
+            self.operator.clock_good_at = now;
+        } else {
+            let good_at = self.operator.clock_good_at;
+            self.operator.frozen_since.get_or_insert(good_at);
+        }
+        let waited = now.saturating_sub(self.operator.clock_good_at);
+        let nouns = nouns.clone();
+        let done = if is_frozen && (self.calm || waited > ALARM) {
+            self.tally.freezes += 1;
+            self.control.clock_offset = 0;
+            self.control_jumps.push(now);
+            self.keep_time();
+            self.control.begin(async move {
+                let reason = "the clock is right again".parse().expect("a reason");
+                let result = nouns.billing.unfreeze(Actor::Operator, &reason).await;
+                Done::Operated("billing unfreeze".to_owned(), result)
+            })
+        } else {
+            self.control.begin(async move {
+                let looked = nouns.billing.look_at_clock().await;
+                let thawed = nouns.billing.thaw().await.map(drop);
+                Done::ClockLookedAfter(looked.and(thawed))
+            })
+        };
+        if let Some(done) = done {
+            self.done(done);
+        }
+        self.schedule_turn();
     }
 
     /// Hosts know more than the store, and nobody has a newer one: it goes on as it is, with a new epoch.
@@ -274,6 +316,8 @@ impl History {
         };
         let is_in_order = |host: &HostOverview| !is_alarming(nouns, host) && !is_quarantined(host);
         nouns.continuity.phase().expect("readable") == Phase::Open
+            && is_clock_settled(nouns)
+            && self.operator.frozen_since.is_none()
             && nouns
                 .hosts
                 .list()
@@ -281,6 +325,12 @@ impl History {
                 .iter()
                 .all(is_in_order)
     }
+}
+
+/// Nothing is frozen, and nothing waits for the end of a freeze.
+fn is_clock_settled(nouns: &Nouns) -> bool {
+    let status = nouns.billing.status().expect("readable");
+    status.freeze.is_none() && status.waiting == 0
 }
 
 fn is_quarantined(overview: &HostOverview) -> bool {

@@ -1,12 +1,15 @@
 //! What must hold after a history, read from the control plane's records, from its journal and from the hosts
 //! themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use innkeeper_agent::hypervisor::{DomainRun, OffReason};
 use innkeeper_control_plane::{
     addresses::rules::pools::AddressClaim,
-    billing::rules::{Contract, UsageInterval},
+    billing::rules::{Contract, UsageInterval, freeze::APART_MAX},
     hosts::rules::host::Reserved,
     nouns::Nouns,
     orders::rules::{Order, progress},
@@ -25,6 +28,7 @@ use crate::{
     audit,
     history::History,
     installation::Installation,
+    schedule::Millis,
     suspending,
     watch::{Facts, Moment},
 };
@@ -316,7 +320,11 @@ fn usage_is_what_was_observed(
         if of_it.next().is_some() {
             breaches.push(format!("{id} is charged twice"));
         }
-        if usage.map(|usage| usage.from) != server.ready_at
+        // While the clock was in doubt none was opened, and what was deleted meanwhile has none.
+        let is_even = history.freezes.is_empty();
+        if is_even && usage.map(|usage| usage.from) != server.ready_at
+            || server.ready_at.is_none() && usage.is_some()
+            || is_live && server.ready_at.is_some() && usage.is_none()
             || usage.is_some_and(|usage| usage.until.is_none() != is_live)
         {
             breaches.push(format!(
@@ -325,23 +333,61 @@ fn usage_is_what_was_observed(
             ));
         }
         let facts = history.watch.facts.get(&id).cloned().unwrap_or_default();
-        if let Some(wrong) = not_as_observed(&facts, usage, &history.control_jumps) {
+        let doubts = Doubts {
+            jumps: &history.control_jumps,
+            freezes: &history.freezes,
+        };
+        let wrong = not_as_observed(&facts, usage, &doubts);
+        if let Some(wrong) = wrong.or_else(|| longer_than_real(history, &facts, usage)) {
             breaches.push(format!("{id}: {wrong}: {usage:?}, {facts:?}"));
         }
     }
+}
+
+/// When the control plane's clock was not to be believed.
+struct Doubts<'a> {
+    jumps: &'a [Millis],
+    freezes: &'a [(Millis, Millis)],
+}
+
+impl Doubts<'_> {
+    fn were_within(&self, from: Millis, to: Millis) -> bool {
+        let mut freezes = self.freezes.iter();
+        self.jumps.iter().any(|at| (from..=to).contains(at))
+            || freezes.any(|(began, ended)| *began <= to && from <= *ended)
+    }
+}
+
+/// No clock makes usage: none is longer than the time that has truly passed since it can have begun. Of a jump that comes
+/// about while the control plane is down only one of more than a week is noticed; those of an hour are not.
+fn longer_than_real(
+    history: &History,
+    facts: &Facts,
+    usage: Option<&UsageInterval>,
+) -> Option<&'static str> {
+    let (usage, begun) = (usage?, facts.ready_begun?);
+    let until = usage.until.unwrap_or(history.control.now());
+    let real = Duration::from_millis(history.schedule.now() - begun.at);
+    let jumps = u32::try_from(history.control_jumps.len()).expect("a few");
+    let unnoticed = APART_MAX + jumps * Duration::from_hours(1);
+    (until.since(usage.from) > real + unnoticed).then_some("its usage is longer than it was there")
 }
 
 /// Compares the usage of a server with what reports and customers said.
 fn not_as_observed(
     facts: &Facts,
     usage: Option<&UsageInterval>,
-    jumps: &[u64],
+    doubts: &Doubts<'_>,
 ) -> Option<&'static str> {
+    let jumped = |from, to| doubts.were_within(from, to);
+    let end = |moment: Option<Moment>| moment.map_or(u64::MAX, |moment| moment.at);
     let Some(usage) = usage else {
         let was_ready = facts
             .ready_taken
             .is_some_and(|ready| facts.delete_begun.is_none_or(|deleted| ready.at < deleted));
-        return was_ready.then_some("it was ready and is not charged");
+        let deleted = facts.delete_acknowledged.unwrap_or(u64::MAX);
+        let is_sure = !jumped(end(facts.ready_begun), deleted);
+        return (was_ready && is_sure).then_some("it was ready and is not charged");
     };
     if usage.until.is_some_and(|until| until < usage.from) {
         return Some("its usage ends before it begins");
@@ -349,8 +395,6 @@ fn not_as_observed(
     let Some(begun) = facts.ready_begun else {
         return Some("it is charged and was never ready");
     };
-    let end = |moment: Option<Moment>| moment.map_or(u64::MAX, |moment| moment.at);
-    let jumped = |from, to| jumps.iter().any(|at| (from..=to).contains(at));
     if !jumped(begun.at, end(facts.ready_taken))
         && (usage.from < begun.clock
             || facts

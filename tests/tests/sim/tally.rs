@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     /// Requests and reports that were refused because the disk was full.
     pub(crate) without_room: u64,
     pub(crate) suspensions: u64,
+    /// Times that the operator had to say that the clock is right.
+    pub(crate) freezes: u64,
 }
 
 impl Tally {
@@ -34,6 +36,7 @@ impl Tally {
         self.host_restores += other.host_restores;
         self.without_room += other.without_room;
         self.suspensions += other.suspensions;
+        self.freezes += other.freezes;
     }
 
     /// A run in which nothing happened would show nothing.
@@ -51,6 +54,7 @@ impl Tally {
             self.host_restores,
             self.without_room,
             self.suspensions,
+            self.freezes,
         ];
         assert!(all.iter().all(|count| *count > 0), "{self:?}");
     }

@@ -2,7 +2,7 @@
 //! own, old copies that are put back. Each history draws how often.
 //!
 //! Old copies of the store and of a host are not put back in one history. Not in here yet: cloned hosts, an agent's
-//! disk that is full, hosts that join, and the duties. Those are shown by tests of their own.
+//! disk that is full, hosts that join, and most duties. Those are shown by tests of their own.
 
 use innkeeper_agent::hypervisor::{
     DomainRun, OffReason,

@@ -25,6 +25,8 @@ codes! {
         StoreBehind = "store_behind",
         /// The installation was restored and is not open.
         RecoveryOpen = "recovery_open",
+        /// The clock is in doubt, and nothing more is charged for.
+        BillingFrozen = "billing_frozen",
         /// A host that no record knows waits for a decision.
         HostUnrecorded = "host_unrecorded",
         /// A host that was declared lost asks for something: its guests may run.
@@ -68,6 +70,7 @@ impl MatterKind {
             Self::StoreBehind
             | Self::RecoveryOpen
             | Self::HostReturned
+            | Self::BillingFrozen
             | Self::HostSilent
             | Self::LibvirtAway
             | Self::HostQuarantined
@@ -91,6 +94,9 @@ impl MatterKind {
         match self {
             Self::StoreBehind => "`audit verify`, then restore the newest backup",
             Self::RecoveryOpen => "`recovery show`, then `recovery finish`",
+            Self::BillingFrozen => {
+                "find out who set the clock, set it right, then `billing unfreeze`"
+            }
             Self::HostUnrecorded => {
                 "`recovery show`, then `recovery readmit` or `recovery dismiss`"
             }

@@ -72,6 +72,7 @@ fn mended_at(role: Role, kind: MatterKind, subject: Option<&str>) -> Option<Stri
     match kind {
         MatterKind::StoreBehind
         | MatterKind::RecoveryOpen
+        | MatterKind::BillingFrozen
         | MatterKind::HostUnrecorded
         | MatterKind::DutyFailing => None,
         MatterKind::HostReturned
@@ -106,6 +107,7 @@ fn matter_key(kind: MatterKind) -> &'static str {
     match kind {
         MatterKind::StoreBehind => "matter-store-behind",
         MatterKind::RecoveryOpen => "matter-recovery-open",
+        MatterKind::BillingFrozen => "matter-billing-frozen",
         MatterKind::HostUnrecorded => "matter-host-unrecorded",
         MatterKind::HostReturned => "matter-host-returned",
         MatterKind::HostUnfenced => "matter-host-unfenced",

@@ -338,6 +338,10 @@ impl Clock for Noon {
     fn now(&self) -> Timestamp {
         fixtures::time("2026-11-21T12:00:00Z")
     }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_millis(0))
+    }
 }
 
 /// Serves the stub; its address ends with the API's base path.
