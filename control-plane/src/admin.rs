@@ -38,6 +38,7 @@ pub mod accounts;
 pub mod attention;
 mod audit;
 pub mod authority;
+pub mod billing;
 pub mod door;
 pub mod duties;
 pub mod hosts;
@@ -49,7 +50,7 @@ pub mod servers;
 pub mod staff;
 pub mod suspensions;
 
-pub(crate) use self::door::{Admin, Operator, StaffToken, StaffVisitor, Support, Viewer};
+pub(crate) use self::door::{Admin, Billing, Operator, StaffToken, StaffVisitor, Support, Viewer};
 pub use self::door::{Door, staff_router};
 
 /// Largest answer that the command line reads.
@@ -93,6 +94,8 @@ pub fn router(context: AdminContext) -> Router {
         .serve(audit::of_server)
         .serve(audit::list)
         .serve(attention::list)
+        .serve(billing::status)
+        .serve(billing::unfreeze)
         .serve(orders::failed)
         .serve(orders::retry)
         .serve(duties::list)

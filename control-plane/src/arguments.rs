@@ -19,10 +19,12 @@ use innkeeper_wire::{
 use serde::de::DeserializeOwned;
 
 mod accounts;
+mod billing;
 mod hosts;
 
 pub(crate) use self::{
     accounts::{AccountCommand, LostFactorCommand},
+    billing::BillingCommand,
     hosts::HostCommand,
 };
 
@@ -125,6 +127,11 @@ pub(crate) enum Command {
     Account {
         #[command(subcommand)]
         command: AccountCommand,
+    },
+    /// Looks after what is charged for; needs the running service.
+    Billing {
+        #[command(subcommand)]
+        command: BillingCommand,
     },
     /// Manages the hoster's staff, who come in by the staff's portal; needs the running service.
     Staff {

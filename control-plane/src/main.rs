@@ -18,7 +18,7 @@ use innkeeper_control_plane::{
         },
         ask, attention,
         authority::{status_by_command, take_by_command},
-        duties,
+        billing, duties,
         hosts::{
             accept_capacity_by_command, list_by_command,
             loss::{Fenced, fence_by_command, lose_by_command},
@@ -62,8 +62,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::arguments::{
-    AccountCommand, AuditCommand, CaCommand, Command, CommandLine, Deed, HostCommand, KeysCommand,
-    LostFactorCommand, MailsCommand, OrderCommand, RecoveryCommand, ServerCommand, StaffCommand,
+    AccountCommand, AuditCommand, BillingCommand, CaCommand, Command, CommandLine, Deed,
+    HostCommand, KeysCommand, LostFactorCommand, MailsCommand, OrderCommand, RecoveryCommand,
+    ServerCommand, StaffCommand,
 };
 
 mod arguments;
@@ -267,6 +268,15 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
         Command::Account { command } => {
             let socket = Config::load(file)?.admin_socket;
             print(&account(&socket, command).await?)
+        }
+        Command::Billing { command } => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&match command {
+                BillingCommand::Status { json } => billing::status_by_command(&socket, json).await,
+                BillingCommand::Unfreeze { reason } => {
+                    billing::unfreeze_by_command(&socket, reason).await
+                }
+            }?)
         }
         Command::Attention { form } => {
             let socket = Config::load(file)?.admin_socket;

@@ -75,6 +75,8 @@ admitted! {
     Viewer;
     /// Staff who look after customers.
     Support;
+    /// Staff who look after money.
+    Billing;
     /// Administrators.
     Admin;
 }
@@ -107,6 +109,7 @@ fn role_for(who: Who) -> Option<Role> {
     match who {
         Who::Viewer => Some(Role::Viewer),
         Who::Support => Some(Role::Support),
+        Who::Billing => Some(Role::Billing),
         Who::Admin => Some(Role::Admin),
         Who::Anybody
         | Who::Customer

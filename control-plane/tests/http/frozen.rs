@@ -260,3 +260,39 @@ async fn a_quiet_installation_is_not_taken_for_one_whose_clock_is_wrong() {
     look(&setting).await;
     assert_eq!(setting.nouns.ctx.store().sequence(), before + 1);
 }
+
+#[tokio::test]
+async fn it_is_an_alarm_until_somebody_says_why_the_clock_is_right() {
+    let setting = Setting::new();
+    let get = async |path: &str| {
+        let answer = operator(&setting, Method::GET, path, json!({})).await;
+        answer.expect(200)
+    };
+    let is_alarming = async || {
+        let matters = get("/attention").await;
+        let mut matters = matters.as_array().expect("a list").iter();
+        matters.any(|matter| matter["kind"] == "billing_frozen")
+    };
+    assert!(!is_alarming().await);
+    setting.clock.jump_s(YEAR);
+    look(&setting).await;
+    assert!(is_alarming().await);
+    let status = get("/billing").await;
+    assert_eq!(status["freeze"]["why"], "clock_set");
+    assert_eq!(second(&status["freeze"]["shown"]), YEAR);
+    assert_eq!(second(&status["freeze"]["expected"]), 0);
+    assert_eq!(second(&status["clock"]), YEAR);
+    setting.clock.jump_s(-YEAR);
+    let unfreeze = async || {
+        let body = json!({ "reason": "the time server is another one" });
+        operator(&setting, Method::POST, "/billing/unfreeze", body).await
+    };
+    unfreeze().await.expect(204);
+    assert!(!is_alarming().await);
+    assert_eq!(unfreeze().await.expect(409)["code"], "invalid-state");
+    assert!(get("/billing").await["freeze"].is_null());
+    let trail = get("/audit?limit=1").await;
+    let (actor, cause) = (&trail["data"][0]["actor"], &trail["data"][0]["cause"]);
+    assert_eq!(actor, "operator");
+    assert_eq!(cause, "billing goes on: the time server is another one");
+}

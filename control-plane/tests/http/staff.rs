@@ -305,6 +305,7 @@ async fn each_role_gets_at_what_is_its_own_by_the_staffs_door() {
             }
             Who::Viewer => Role::Viewer,
             Who::Support => Role::Support,
+            Who::Billing => Role::Billing,
             Who::Admin => Role::Admin,
             other => panic!("{}: {other:?} does not come in by this door", row.id),
         };

@@ -128,6 +128,7 @@ pub const STAFF_PAGES: &[Row] = &[
         handler: || get(lists::lost_factors),
         ..ATTENTION
     },
+    deed!(ATTENTION, "/billing/unfreeze", UNFREEZE),
     deed!(ATTENTION, "/lost-factors/{id}/confirm", CONFIRM_FACTOR),
     deed!(ATTENTION, "/lost-factors/{id}/reject", REJECT_FACTOR),
     Row {

@@ -200,6 +200,7 @@ fn deeds() -> Vec<Deed> {
         let path = format!("/hosts/{HOST}/{code}");
         deeds.push(deed(path, &[named, CALLED], &why));
     }
+    deeds.push(deed("/billing/unfreeze".to_owned(), &[CALLED], &why));
     deeds.extend(decisions());
     deeds
 }
@@ -219,7 +220,11 @@ async fn each_deed_is_asked_of_the_api_with_its_reason() {
     let deeds = deeds();
     let has_form = |row: &&Row| row.path.contains('{') && row.form.is_some();
     let rows = STAFF_PAGES.iter().filter(has_form).count();
-    assert_eq!(deeds.len(), rows + 1, "and all mails at once");
+    assert_eq!(
+        deeds.len(),
+        rows + 2,
+        "and all mails at once, and the clock"
+    );
     for deed in deeds {
         let Deed {
             path,
@@ -622,5 +627,15 @@ async fn what_needs_a_person_leads_to_where_it_is_mended() {
                 "{role:?}: {href}"
             );
         }
+    }
+    for (role, may) in [
+        (Role::Support, false),
+        (Role::Billing, true),
+        (Role::Admin, true),
+    ] {
+        let stub = StaffStub::for_role(role);
+        let page = stub.browser().await.get("/attention").await;
+        let leads = values(&page.body, "href").any(|href| href == "/billing/unfreeze");
+        assert_eq!(leads, may, "{role:?}");
     }
 }

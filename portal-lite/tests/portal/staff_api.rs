@@ -143,6 +143,15 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
                 "id": "stf_0190b5c87f1e7c3a8e0f000000000001", "name": "jihye", "role": book.role,
             }),
         ),
+        ["billing"] => json(
+            200,
+            &value!({
+                "clock": "2026-11-21T12:00:00.000Z", "waiting": 2, "freeze": {
+                    "since": "2026-11-21T11:00:00.000Z", "why": "clock_set",
+                    "shown": "2027-11-21T11:00:00.000Z", "expected": "2026-11-21T11:00:20.000Z",
+                },
+            }),
+        ),
         ["attention"] => json(200, &matters()),
         ["lost-factors"] => json(
             200,

@@ -70,6 +70,8 @@ pub enum Who {
     Viewer,
     /// Staff who look after customers, administrators, or an operator.
     Support,
+    /// Staff who look after money, administrators, or an operator.
+    Billing,
     /// Administrators among the staff, or an operator.
     Admin,
 }

@@ -14,6 +14,7 @@ use crate::{
         },
         attention::Matter,
         audit::{AuditLine, AuditQuery},
+        billing::BillingStatus,
         hosts::{HostLine, HostListQuery},
         lost_factor::{LostFactorDecision, LostFactorLine},
         mails::{MailLine, MailListQuery},
@@ -122,6 +123,12 @@ endpoints! {
 
     /// What needs a person now, the most urgent first.
     ListAttention = "list_attention": Viewer Get "/attention" => 200 Vec<Matter>;
+
+    /// Whether usage is counted, or waits since the clock is in doubt.
+    GetBilling = "get_billing": Viewer Get "/billing" => 200 BillingStatus;
+
+    /// Believes the clock again: what waited counts from now on.
+    UnfreezeBilling = "unfreeze_billing": Billing Post "/billing/unfreeze", with ReasonRequest => 204;
 
     /// Orders that failed, the last one first unless asked otherwise.
     ListFailedOrders = "list_failed_orders": Viewer Get "/orders/failed", by FailedOrdersQuery => 200 Page<FailedOrder>;

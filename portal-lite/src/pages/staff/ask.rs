@@ -17,7 +17,8 @@ use innkeeper_wire::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
             ConfirmFencing, CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe,
             LoseHost, MailConfirmation, RejectAccount, ReleaseHost, ResumeAccount, RetryMail,
-            RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost, UnlockAccount,
+            RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost, UnfreezeBilling,
+            UnlockAccount,
         },
     },
     error::{FieldErrorCode, Problem, ProblemCode},
@@ -206,6 +207,11 @@ async fn carry_out(
             let reason = reason_of(visit, fields)?;
             lost_factor::decide(visit, what, about, fields, reason).await
         }
+        What::UnfreezeBilling => {
+            let why = why(visit, fields)?;
+            visit.ask(UnfreezeBilling::with(why)).await?;
+            Ok(())
+        }
         What::RetryMails => {
             let why = why(visit, fields)?;
             visit.ask(RetryMails::with(why)).await?;
@@ -357,6 +363,7 @@ fn after(what: What, about: &str) -> (String, Notice) {
         What::Account(_) => (format!("/accounts/{about}"), Notice::StaffActed),
         What::Server(_) => (format!("/servers/{about}"), Notice::ActionAccepted),
         What::Host(_) => (format!("/hosts/{about}"), Notice::StaffDone),
+        What::UnfreezeBilling => ("/attention".to_owned(), Notice::StaffDone),
         What::RetryOrder => ("/orders".to_owned(), Notice::StaffDone),
         What::LostFactor(_) => (lost_factor::TABLE.path.to_owned(), Notice::StaffDone),
         What::RetryMail | What::DropMail | What::RetryMails => {

@@ -72,7 +72,6 @@ fn mended_at(role: Role, kind: MatterKind, subject: Option<&str>) -> Option<Stri
     match kind {
         MatterKind::StoreBehind
         | MatterKind::RecoveryOpen
-        | MatterKind::BillingFrozen
         | MatterKind::HostUnrecorded
         | MatterKind::DutyFailing => None,
         MatterKind::HostReturned
@@ -85,6 +84,9 @@ fn mended_at(role: Role, kind: MatterKind, subject: Option<&str>) -> Option<Stri
         | MatterKind::CapacityDoubted
         | MatterKind::Leak => subject.map(|host| format!("/hosts/{host}")),
         MatterKind::NoRoom => Some("/hosts".to_owned()),
+        MatterKind::BillingFrozen => deeds::UNFREEZE
+            .is_for(role)
+            .then(|| "/billing/unfreeze".to_owned()),
         MatterKind::OrderFailed if deeds::RETRY_ORDER.is_for(role) => {
             subject.map(|order| format!("/orders/{order}/retry"))
         }

@@ -9,7 +9,7 @@ use innkeeper_wire::{
             ConfirmFencing, ConfirmLostFactor, CordonHost, DeleteAnyServer, DropMail, EraseAccount,
             LoseHost, MailConfirmation, RejectAccount, RejectLostFactor, ReleaseHost,
             ResumeAccount, RetryMail, RetryMails, RetryOrder, RevokeHost, SuspendAccount,
-            UncordonHost, UnlockAccount,
+            UncordonHost, UnfreezeBilling, UnlockAccount,
         },
     },
     staff::Role,
@@ -66,6 +66,8 @@ pub enum What {
     DropMail,
     /// All mails that wait are tried at once.
     RetryMails,
+    /// The clock is believed again, and what is charged for goes on.
+    UnfreezeBilling,
     /// It is decided whether somebody has lost his second factor.
     LostFactor(OnFactor),
 }
@@ -128,6 +130,7 @@ impl StaffDeed {
         match self.who {
             Who::Viewer => role.may(Role::Viewer),
             Who::Support => role.may(Role::Support),
+            Who::Billing => role.may(Role::Billing),
             Who::Admin => role.may(Role::Admin),
             _ => false,
         }
@@ -424,6 +427,17 @@ pub const REJECT_FACTOR: StaffDeed = StaffDeed {
     ..CONFIRM_FACTOR
 };
 
+/// Has what is charged for go on, once the clock is right.
+pub const UNFREEZE: StaffDeed = StaffDeed {
+    what: What::UnfreezeBilling,
+    code: "unfreeze",
+    title: "staff-unfreeze",
+    lead: "staff-unfreeze-lead",
+    form: &[REASON],
+    who: UnfreezeBilling::ROW.who,
+    loss: Loss::Some,
+};
+
 /// Gives a host no new servers.
 pub const CORDON: StaffDeed = StaffDeed {
     what: What::Host(OnHost::Cordon),
@@ -519,5 +533,7 @@ mod tests {
             assert_eq!(may, [viewer, support, admin], "{}", deed.title);
             assert_eq!(deed.is_for(Role::Billing), viewer, "{}", deed.title);
         }
+        let may = Role::ALL.iter().filter(|role| UNFREEZE.is_for(**role));
+        assert!(may.eq(&[Role::Billing, Role::Admin]));
     }
 }

@@ -3,7 +3,7 @@
 use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
-        operators::{GetAccount, GetAnyServer, GetStranded, PlanErasure},
+        operators::{GetAccount, GetAnyServer, GetBilling, GetStranded, PlanErasure},
     },
     host::HostCapacity,
     id::{AccountId, MailId, OrderId},
@@ -15,7 +15,14 @@ use super::{
     hosts::host_of,
     lost_factor,
 };
-use crate::{failure::Failure, fields::Fields, language, pages::id, visit::Visit, words};
+use crate::{
+    failure::Failure,
+    fields::Fields,
+    language,
+    pages::{id, view},
+    visit::Visit,
+    words,
+};
 
 /// What something is done to.
 pub(super) struct Subject {
@@ -57,8 +64,27 @@ pub(super) async fn subject(
             Ok(of_list("/mails", "nav-mails", mail.to_string()))
         }
         What::LostFactor(_) => lost_factor::subject(visit, about).await,
+        What::UnfreezeBilling => clock(visit).await,
         What::RetryMails => Ok(of_list("/mails", "nav-mails", String::new())),
     }
+}
+
+/// The clock that is in doubt.
+async fn clock(visit: &Visit) -> Result<Subject, Failure> {
+    let status = visit.ask(GetBilling::ask()).await?;
+    let freeze = status.freeze.ok_or(Failure::NotFound)?;
+    let name = visit.say("billing-clock");
+    let moment = |at| view::moment(visit, at).exact;
+    let facts = vec![
+        (visit.say("billing-clock-now"), moment(status.clock)),
+        (visit.say("billing-clock-shown"), moment(freeze.shown)),
+        (visit.say("billing-clock-expected"), moment(freeze.expected)),
+        (visit.say("billing-frozen-since"), moment(freeze.since)),
+    ];
+    Ok(Subject {
+        facts,
+        ..of_list("/attention", "nav-attention", name)
+    })
 }
 
 /// Something that has no page of its own.
