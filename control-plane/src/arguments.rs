@@ -48,6 +48,9 @@ pub(crate) enum Command {
         /// Writes the log as JSON lines.
         #[arg(long)]
         json_log: bool,
+        /// Takes a configuration of which something is for demonstrations alone. Never with customers.
+        #[arg(long)]
+        demonstration: bool,
     },
     /// Checks everything that the service needs: the configuration, files, ports, mail, names, the clock, and what
     /// contradicts the store in use. Changes nothing. Ends with 0 if the service may start, 1 if not.

@@ -20,6 +20,7 @@ use serde::Deserialize;
 pub use self::mail::{Mail, MailEncryption};
 use self::{
     company::{CompanyConfig, TextFiles},
+    demonstration::Demonstration,
     mail::check_mail,
     members::MembersConfig,
     pools::PoolConfig,
@@ -30,6 +31,7 @@ use crate::{catalogue::Site, hosts::rules::placement::Overcommit};
 
 mod amounts;
 pub mod company;
+mod demonstration;
 mod mail;
 pub mod members;
 mod pools;
@@ -66,6 +68,9 @@ pub struct Config {
     /// How much more may be promised than there is.
     #[serde(default = "default_overcommit")]
     pub overcommit: Overcommit,
+    /// Nothing, in earnest.
+    #[serde(default)]
+    pub(crate) demonstration: Demonstration,
     /// The tax on what is sold.
     pub tax: Option<TaxConfig>,
     /// Data centres, at least one.

@@ -108,8 +108,12 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        Command::Serve { json_log } => {
-            Ok(serve(file, if json_log { Lines::Json } else { Lines::Text }).await)
+        Command::Serve {
+            json_log,
+            demonstration,
+        } => {
+            let lines = if json_log { Lines::Json } else { Lines::Text };
+            Ok(serve(file, lines, demonstration).await)
         }
         Command::Doctor { json } => {
             let findings = doctor::examine(file, &SystemClock).await;
@@ -151,9 +155,15 @@ async fn run(arguments: CommandLine) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs the service; what ends it goes into the log, with its priority.
-async fn serve(config: &Path, lines: Lines) -> ExitCode {
+async fn serve(config: &Path, lines: Lines, demonstration: bool) -> ExitCode {
     journal::start(lines);
-    let serving = async { service::serve(Config::load(config)?, stop_on_signal()?).await };
+    let serving = async {
+        let config = Config::load(config)?;
+        if !demonstration {
+            config.check_is_in_earnest()?;
+        }
+        service::serve(config, stop_on_signal()?).await
+    };
     match serving.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

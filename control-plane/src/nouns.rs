@@ -75,6 +75,8 @@ pub struct Settings {
     pub tombstone_days: u32,
     /// How long an address that a guest had rests before somebody else gets it (T43).
     pub address_rest: Duration,
+    /// By how much the clock of billing is ahead of the machine's: nothing, but in a demonstration.
+    pub billing_ahead: Duration,
     /// Most servers of a new account.
     pub server_quota: u32,
     /// Most sign-ups in an hour, from everywhere together.
@@ -236,6 +238,7 @@ fn billing_settings(settings: &Settings) -> BillingSettings {
         time_zone: settings.time_zone.clone(),
         currency: settings.currency,
         tax: settings.catalogue.tax.clone(),
+        ahead: settings.billing_ahead,
     }
 }
 

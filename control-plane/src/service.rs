@@ -295,6 +295,7 @@ fn settings(
         api_url: installation.api_url.clone(),
         tombstone_days: installation.tombstone_days,
         address_rest: installation.address_rest(),
+        billing_ahead: config.billing_ahead(),
         server_quota: installation.server_quota,
         sign_ups_per_hour: installation.sign_ups_per_hour,
         witness_key,

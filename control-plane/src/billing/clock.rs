@@ -33,6 +33,21 @@ pub(super) enum Standing {
     },
 }
 
+impl Standing {
+    /// The same by a clock that is ahead.
+    pub(super) fn ahead_by(self, ahead: Duration) -> Self {
+        match self {
+            Self::Good => Self::Good,
+            Self::Frozen { since } => Self::Frozen {
+                since: since.after(ahead),
+            },
+            Self::Thawing { at } => Self::Thawing {
+                at: at.after(ahead),
+            },
+        }
+    }
+}
+
 /// What is known of both clocks in this process.
 pub(super) struct ClockWatch(Mutex<Known>);
 

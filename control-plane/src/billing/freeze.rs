@@ -135,8 +135,10 @@ impl Billing {
         }
     }
 
+    /// Whether instants may be counted with, told by the clock of billing.
     pub(super) fn standing(&self, tx: &mut Tx<'_>) -> Result<Standing, Error> {
-        self.watch.standing(tx, self.ctx.monotonic())
+        let standing = self.watch.standing(tx, self.ctx.monotonic())?;
+        Ok(standing.ahead_by(self.settings.ahead))
     }
 
     /// The instant at which what a contract is charged for ends: now, or the last one that is known to be good. What of it
@@ -147,10 +149,10 @@ impl Billing {
         contract: ContractId,
     ) -> Result<Timestamp, Error> {
         match self.standing(tx)? {
-            Standing::Good => Ok(tx.now()),
+            Standing::Good => Ok(self.now(tx)),
             Standing::Thawing { at } => {
                 self.settle(tx, contract, at)?;
-                Ok(tx.now())
+                Ok(self.now(tx))
             }
             Standing::Frozen { since } => {
                 if tx.get::<WaitingUsage>(&contract)?.is_some() {

@@ -11,7 +11,10 @@
 //!
 //! Everything in here is a part of other nouns' commits: what a server does, and what is charged for it, are one.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use innkeeper_wire::{
     api::OutageCause,
@@ -47,6 +50,8 @@ pub struct BillingSettings {
     pub currency: Currency,
     /// The tax on all of it, if customers are told of one.
     pub tax: Option<Tax>,
+    /// By how much its clock is ahead of the machine's: nothing, but in a demonstration.
+    pub ahead: Duration,
 }
 
 /// The contracts of an installation.
@@ -76,6 +81,17 @@ impl Billing {
         }
     }
 
+    /// The present instant by the clock of billing, in which usage and periods are told, and nothing else is.
+    #[must_use]
+    pub fn now(&self, tx: &Tx<'_>) -> Timestamp {
+        self.instant(tx.now())
+    }
+
+    /// An instant of the machine's clock by that of billing.
+    fn instant(&self, at: Timestamp) -> Timestamp {
+        at.after(self.settings.ahead)
+    }
+
     /// Begins a contract, which charges nothing yet.
     pub(crate) fn open_contract(&self, tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
         tx.insert(&(contract.account, contract.id), &ContractOf {})?;
@@ -95,7 +111,8 @@ impl Billing {
             Standing::Good => {}
         }
         let open = find(tx, contract)?;
-        self.open_usage(tx, open, tx.now(), outage)
+        let now = self.now(tx);
+        self.open_usage(tx, open, now, outage)
     }
 
     fn open_usage(
@@ -148,8 +165,9 @@ impl Billing {
             Standing::Thawing { at } => self.settle(tx, contract, at)?,
             Standing::Good => {}
         }
+        let now = self.now(tx);
         match open_interval(tx, contract)? {
-            Some(open) => tx.put(&open.name(), &open.with_outage(outage, tx.now())),
+            Some(open) => tx.put(&open.name(), &open.with_outage(outage, now)),
             None => Ok(()),
         }
     }

@@ -1,15 +1,19 @@
 //! The clock is set while servers are used (T41): what is charged then, what waits, and who is told.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use innkeeper_control_plane::{
     billing::duties::BillingClock,
     kernel::{Actor, duty::Turn as _},
+    nouns::Settings,
 };
 use innkeeper_wire::host::{HostFault, HostFaultCode, ObservedState};
 use serde_json::{Value, json};
 
 use crate::{
     members::operator,
+    offer::settings,
     servers::Story,
     setting::{Setting, room_for, why},
 };
@@ -295,4 +299,24 @@ async fn it_is_an_alarm_until_somebody_says_why_the_clock_is_right() {
     let (actor, cause) = (&trail["data"][0]["actor"], &trail["data"][0]["cause"]);
     assert_eq!(actor, "operator");
     assert_eq!(cause, "billing goes on: the time server is another one");
+}
+
+/// A demonstration's clock: what is charged for is told by it, and nothing else is.
+#[tokio::test]
+async fn the_clock_of_billing_can_be_ahead_and_is_that_of_usage_alone() {
+    let ahead = Duration::from_hours(30 * 24);
+    let story = Story::begin_with(Settings {
+        billing_ahead: ahead,
+        ..settings()
+    })
+    .await;
+    let setting = &story.setting;
+    story.report(story.seen(RUNNING, 1)).await;
+    let from = now(setting) + 30 * 24 * HOUR;
+    assert_eq!(second(&story.records("srv/")[0]["ready_at"]), now(setting));
+    setting.clock.advance_s(60);
+    setting.clock.jump_s(YEAR);
+    delete(&story).await;
+    assert_eq!(usage(&story), [(from, Some(from))]);
+    assert_eq!(second(&story.records("ctr/")[0]["ended_at"]), from);
 }

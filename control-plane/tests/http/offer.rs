@@ -99,6 +99,7 @@ pub(crate) fn settings() -> Settings {
         api_url: None,
         tombstone_days: 7,
         address_rest: std::time::Duration::from_secs(3_600),
+        billing_ahead: std::time::Duration::ZERO,
         server_quota: 20,
         sign_ups_per_hour: 1_000,
         witness_key: WitnessKey::new([3; 32]),

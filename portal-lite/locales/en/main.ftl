@@ -1108,6 +1108,7 @@ cut-observed = Cut, as its host says
 matter-factor-waits = A customer has lost the second factor
 advice-store-behind = Verify the audit trail by command (audit verify), then restore the newest backup.
 advice-recovery-open = By command: recovery show, then recovery finish.
+advice-billing-frozen = Find out who set the clock, set it right, then let billing go on.
 advice-host-unrecorded = By command: recovery show, then recovery readmit or recovery dismiss.
 advice-host-returned = Switch the machine off: it runs guests whose addresses are not theirs any more.
 advice-host-unfenced = Make sure that the machine is off or cut from the network, then confirm it.

@@ -1030,6 +1030,7 @@ cut-observed = 차단됨(호스트 확인)
 matter-factor-waits = 2단계 인증 해제를 요청한 고객이 있습니다
 advice-store-behind = 명령으로 감사 기록을 검증(audit verify)한 뒤 가장 최근 백업을 복원하십시오.
 advice-recovery-open = 명령으로 recovery show를 확인한 뒤 recovery finish를 실행하십시오.
+advice-billing-frozen = 시계를 변경한 원인을 찾아 바로잡은 뒤 과금을 재개하십시오.
 advice-host-unrecorded = 명령으로 recovery show를 확인한 뒤 recovery readmit 또는 recovery dismiss를 실행하십시오.
 advice-host-returned = 장비를 끄십시오. 이미 다른 서버의 것이 된 IP 주소로 서버가 실행되고 있습니다.
 advice-host-unfenced = 장비가 꺼졌거나 네트워크에서 분리되었는지 확인한 뒤 확인 처리하십시오.

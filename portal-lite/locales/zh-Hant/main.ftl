@@ -1030,6 +1030,7 @@ cut-observed = 已切斷（實體機已回報）
 matter-factor-waits = 有客戶要求停用兩步驟驗證
 advice-store-behind = 以指令驗證稽核紀錄（audit verify），再還原最新的備份。
 advice-recovery-open = 以指令查看 recovery show，再執行 recovery finish。
+advice-billing-frozen = 查明時鐘被更改的原因並校正，再恢復計費。
 advice-host-unrecorded = 以指令查看 recovery show，再執行 recovery readmit 或 recovery dismiss。
 advice-host-returned = 請關閉這台機器，其上的主機仍在使用已不屬於它們的 IP 位址。
 advice-host-unfenced = 確認機器已關閉或已與網路隔絕，再進行確認。

@@ -61,6 +61,9 @@ pub struct Options {
     /// Further disk images to sell, each as CODE=FILE.
     #[arg(long = "image-file", value_name = "CODE=FILE", value_parser = image_file)]
     pub image_files: Vec<ImageFile>,
+    /// Days by which the clock of billing is ahead of the machine's.
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub billing_days: u32,
     /// Code of the image that is ordered.
     #[arg(long, default_value = TINY)]
     pub image: String,
@@ -362,7 +365,9 @@ fn start_control_plane(
         &run.world(),
         options.programs.join("innkeeper-control-plane"),
     );
-    command.arg("serve").arg("--config").arg(config);
+    command
+        .args(["serve", "--demonstration", "--config"])
+        .arg(config);
     Program::start("control-plane", command, run.folder())
 }
 
@@ -386,6 +391,7 @@ fn control_plane_config(run: &Run, options: &Options, offer: Offer, ports: &Port
         .map(|image| image_entry(&image.code, &image.file))
         .collect();
     let (portal, staff_portal) = (ports.portal_url(), ports.staff_portal_url());
+    let billing_days = options.billing_days;
     format!(
         r#"
 data_dir = "{folder}/control-plane"
@@ -410,6 +416,9 @@ privacy_file = {{ en = "{folder}/privacy.txt", ko = "{folder}/privacy.ko.txt", z
 password_length_min = 15
 server_quota = {server_quota}
 tombstone_days = 7
+
+[demonstration]
+billing_days = {billing_days}
 
 [members]
 personal_data_version = "2026-11"

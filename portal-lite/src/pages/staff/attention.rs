@@ -134,6 +134,7 @@ fn advice_key(kind: MatterKind) -> &'static str {
     match kind {
         MatterKind::StoreBehind => "advice-store-behind",
         MatterKind::RecoveryOpen => "advice-recovery-open",
+        MatterKind::BillingFrozen => "advice-billing-frozen",
         MatterKind::HostUnrecorded => "advice-host-unrecorded",
         MatterKind::HostReturned => "advice-host-returned",
         MatterKind::HostUnfenced => "advice-host-unfenced",
