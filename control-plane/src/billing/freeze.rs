@@ -128,6 +128,13 @@ impl Billing {
         }
     }
 
+    /// Until when usage can be told: the present instant by the clock of billing, or the last one that is known to be good.
+    pub(super) fn present(&self) -> Result<Timestamp, Error> {
+        let freeze = self.freeze()?;
+        let at = freeze.map_or_else(|| self.ctx.now(), |freeze| freeze.since);
+        Ok(self.instant(at))
+    }
+
     pub(super) fn reading(&self) -> Reading {
         Reading {
             wall: self.ctx.now(),

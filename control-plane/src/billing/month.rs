@@ -30,7 +30,7 @@ impl Billing {
     /// What one's own servers cost in this month.
     pub fn month_so_far(&self, caller: &Caller) -> Result<MonthSoFar, Error> {
         let account = caller.account()?;
-        let now = self.instant(self.ctx.now());
+        let now = self.present()?;
         let zone = &self.settings.time_zone;
         let month = zone.month_of(now);
         let whole = zone.span_of(month);

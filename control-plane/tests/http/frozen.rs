@@ -15,7 +15,7 @@ use crate::{
     members::operator,
     offer::settings,
     servers::Story,
-    setting::{Setting, room_for, why},
+    setting::{PASSWORD, Setting, room_for, why},
 };
 
 const RUNNING: ObservedState = ObservedState::Running { ready: true };
@@ -223,6 +223,24 @@ async fn an_outage_meanwhile_lasts_from_the_last_good_instant_to_the_end() {
     assert_eq!(second(&outages[0]["from"]), good);
     assert_eq!(second(&outages[0]["until"]), ends);
     assert_eq!(usage(&story), [(good, None)], "it goes on");
+}
+
+#[tokio::test]
+async fn what_a_month_costs_so_far_is_told_up_to_the_last_good_instant() {
+    let story = Story::begin().await;
+    let setting = &story.setting;
+    story.report(story.seen(RUNNING, 1)).await;
+    let from = now(setting);
+    setting.clock.advance_s(2 * HOUR);
+    look(setting).await;
+    setting.clock.jump_s(YEAR);
+    look(setting).await;
+    let signed_in = setting.sign_in_from("198.51.100.1", "minji90", PASSWORD, None);
+    let session = signed_in.await.expect(201);
+    let told = setting.get("/billing/current", session["token"].as_str());
+    let told = told.await.expect(200);
+    assert_eq!(second(&told["as_of"]), from + 2 * HOUR);
+    assert_eq!(told["lines"][0]["used_s"], 2 * HOUR);
 }
 
 #[tokio::test]
