@@ -275,45 +275,42 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
                 "{to} has {keys} keys: {written} written, {removed} destroyed\n"
             ))
         }
-        Command::Account { command } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&account(&socket, command).await?)
-        }
-        Command::Billing { command } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&match command {
-                BillingCommand::Status { json } => billing::status_by_command(&socket, json).await,
-                BillingCommand::Unfreeze { reason } => {
-                    billing::unfreeze_by_command(&socket, reason).await
-                }
-            }?)
-        }
-        Command::Attention { form } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&attention::list_by_command(&socket, form.into()).await?)
-        }
-        Command::Duties { form } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&duties::list_by_command(&socket, form.into()).await?)
-        }
-        Command::Mails { command } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&mail(&socket, command).await?)
-        }
-        Command::Order { command } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&order(&socket, command).await?)
-        }
-        Command::Server { command } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&server(&socket, command).await?)
-        }
-        Command::Staff { command } => {
-            let socket = Config::load(file)?.admin_socket;
-            print(&staff_command(&socket, command).await?)
-        }
         Command::Host { command } => host(&Config::load(file)?, command).await,
         Command::Ca { command } => print(&ca(&Config::load(file)?, command).await?),
+        asked => {
+            let socket = Config::load(file)?.admin_socket;
+            print(&ask_service(&socket, asked).await?)
+        }
+    }
+}
+
+/// What the running service alone is asked for; gives what is to be printed.
+async fn ask_service(socket: &Path, command: Command) -> anyhow::Result<String> {
+    match command {
+        Command::Account { command } => account(socket, command).await,
+        Command::Billing { command } => match command {
+            BillingCommand::Status { json } => billing::status_by_command(socket, json).await,
+            BillingCommand::Unfreeze { reason } => {
+                billing::unfreeze_by_command(socket, reason).await
+            }
+        },
+        Command::Attention { form } => attention::list_by_command(socket, form.into()).await,
+        Command::Duties { form } => duties::list_by_command(socket, form.into()).await,
+        Command::Mails { command } => mail(socket, command).await,
+        Command::Order { command } => order(socket, command).await,
+        Command::Server { command } => server(socket, command).await,
+        Command::Staff { command } => staff_command(socket, command).await,
+        Command::CheckStore { .. }
+        | Command::Audit { .. }
+        | Command::Doctor { .. }
+        | Command::Serve { .. }
+        | Command::Backup { .. }
+        | Command::Restore { .. }
+        | Command::Recovery { .. }
+        | Command::Openapi
+        | Command::Keys { .. }
+        | Command::Host { .. }
+        | Command::Ca { .. } => unreachable!("`run_plain` keeps these"),
     }
 }
 

@@ -348,9 +348,9 @@ async fn a_cut_network_stays_cut_without_the_control_plane() {
     let store = Store::new(folder.path());
     store.write_accepted(&accepted).expect("written");
     let is_as_told = |report: &Report| {
-        let seen = report.servers.iter();
-        let told = seen.map(|seen| seen.network_cut == (seen.server == cut.server));
-        all(report, 2, is_running) && told.fold(true, |all, is_so| all && is_so)
+        let mut seen = report.servers.iter();
+        let as_told = seen.all(|seen| seen.network_cut == (seen.server == cut.server));
+        all(report, 2, is_running) && as_told
     };
     let desired = || Arc::new(store.read_accepted().expect("read").desired());
     let mut agent = Agent::start_in(folder, Arc::new(new_host()), desired());

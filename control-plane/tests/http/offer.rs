@@ -12,6 +12,7 @@ use innkeeper_wire::{
     api::Locale,
     company::{Company, LegalText},
     digest::Digest,
+    id::Code,
     money::{Currency, HourlyRate, Money},
     price::{Shown, Tax, TaxName, TaxRate},
     size::Bytes,
@@ -33,7 +34,7 @@ pub(crate) fn terms() -> LegalTexts {
 
 /// Its settings.
 pub(crate) fn settings() -> Settings {
-    let lab: innkeeper_wire::id::Code = "lab".parse().expect("a code");
+    let lab: Code = "lab".parse().expect("a code");
     let pool = |network| Pool::parse(lab.clone(), network).expect("a network");
     Settings {
         installation: "Example Cloud".to_owned(),
@@ -50,39 +51,7 @@ pub(crate) fn settings() -> Settings {
         staff_portal_url: Some("https://ops.cloud.example".to_owned()),
         time_zone: "Asia/Seoul".parse().expect("a zone"),
         currency: Currency::Krw,
-        catalogue: Catalogue {
-            sites: vec![Site {
-                code: lab.clone(),
-                name: "Laboratory".to_owned(),
-            }],
-            plans: vec![Plan {
-                code: "s1".parse().expect("a code"),
-                name: "S1".to_owned(),
-                vcpus: 1,
-                memory: Bytes::gib(1),
-                disk: Bytes::gib(10),
-                hourly: HourlyRate {
-                    micro_minor_per_hour: 9_000_000,
-                    currency: Currency::Krw,
-                },
-                monthly_cap: Money {
-                    amount: 6_000,
-                    currency: Currency::Krw,
-                },
-            }],
-            images: vec![Image {
-                code: "tiny".parse().expect("a code"),
-                name: "Tiny".to_owned(),
-                login_user: "root".to_owned(),
-                base: BaseImage {
-                    digest: Digest::of(b"tiny"),
-                    format: ImageFormat::Raw,
-                    file_size: Bytes::mib(64),
-                    virtual_size: Bytes::mib(64),
-                },
-            }],
-            tax: Some(vat(100_000)),
-        },
+        catalogue: catalogue(&lab),
         pools: vec![pool("203.0.113.128/25"), pool("2001:db8:1::/64")],
         overcommit: Overcommit {
             cpu_percent: 400,
@@ -103,6 +72,43 @@ pub(crate) fn settings() -> Settings {
         server_quota: 20,
         sign_ups_per_hour: 1_000,
         witness_key: WitnessKey::new([3; 32]),
+    }
+}
+
+/// What it sells, at its one data centre.
+fn catalogue(lab: &Code) -> Catalogue {
+    Catalogue {
+        sites: vec![Site {
+            code: lab.clone(),
+            name: "Laboratory".to_owned(),
+        }],
+        plans: vec![Plan {
+            code: "s1".parse().expect("a code"),
+            name: "S1".to_owned(),
+            vcpus: 1,
+            memory: Bytes::gib(1),
+            disk: Bytes::gib(10),
+            hourly: HourlyRate {
+                micro_minor_per_hour: 9_000_000,
+                currency: Currency::Krw,
+            },
+            monthly_cap: Money {
+                amount: 6_000,
+                currency: Currency::Krw,
+            },
+        }],
+        images: vec![Image {
+            code: "tiny".parse().expect("a code"),
+            name: "Tiny".to_owned(),
+            login_user: "root".to_owned(),
+            base: BaseImage {
+                digest: Digest::of(b"tiny"),
+                format: ImageFormat::Raw,
+                file_size: Bytes::mib(64),
+                virtual_size: Bytes::mib(64),
+            },
+        }],
+        tax: Some(vat(100_000)),
     }
 }
 
