@@ -185,7 +185,6 @@ async fn an_operator_sees_all_duties() {
         "lapsed_sign_ups",
         "erasures",
         "contracts_of_before",
-        "contracts_of_before",
         "lost_factors",
         "unseen_servers",
         "lost_hosts",
