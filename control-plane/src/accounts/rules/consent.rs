@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use innkeeper_wire::{
     digest::Digest,
-    error::FieldError,
+    error::{FieldError, FieldErrorCode},
     member::{ConsentRequest, ConsentText, Consents, GivenConsent, SignUpTexts},
     time::Timestamp,
 };
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use innkeeper_wire::member::ConsentDocument;
 
 use super::sign_up::check_consent;
-use crate::kernel::sealed::Sealed;
+use crate::kernel::{field, sealed::Sealed};
 
 /// That somebody agreed to a text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,6 +95,9 @@ pub fn consents(given: &[Consent], texts: SignUpTexts) -> Consents {
     }
 }
 
+/// Longest version that a request names.
+const VERSION_CHARS_MAX: usize = 64;
+
 /// The texts that are agreed to by a request, which must name all that are asked for, in their present versions.
 pub fn check_given<'a>(
     asked: &'a Consents,
@@ -116,10 +119,17 @@ pub fn check_given<'a>(
     ];
     let (mut agreed, mut errors) = (Vec::new(), Vec::new());
     for (document, pointer, text, accepted) in rows {
+        let accepted = accepted.as_deref().unwrap_or_default();
+        // Also of what is not asked for: no version is as long.
+        if accepted.chars().count() > VERSION_CHARS_MAX {
+            let detail = "a version has at most 64 characters";
+            errors.push(field(pointer, FieldErrorCode::TooLong, detail));
+            continue;
+        }
         let Some(text) = text else {
             continue;
         };
-        match check_consent(pointer, accepted.as_deref().unwrap_or_default(), text) {
+        match check_consent(pointer, accepted, text) {
             None => agreed.push((document, text)),
             Some(error) => errors.push(error),
         }
@@ -133,8 +143,6 @@ pub fn check_given<'a>(
 
 #[cfg(test)]
 mod tests {
-    use innkeeper_wire::error::FieldErrorCode;
-
     use super::*;
 
     fn text(version: &str) -> ConsentText {
@@ -209,6 +217,8 @@ mod tests {
         let outdated = refused(&request("2", "a"));
         assert_eq!(outdated, [personal_data(FieldErrorCode::Outdated)]);
         assert_eq!(refused(&request("", "")).len(), 2);
+        let long = refused(&request("2", &"b".repeat(65)));
+        assert_eq!(long, [personal_data(FieldErrorCode::TooLong)]);
         let both = request("2", "b");
         let agreed = check_given(&asked, &both).expect("both");
         let documents: Vec<_> = agreed.iter().map(|(document, _)| *document).collect();
