@@ -44,6 +44,7 @@ pub mod duties;
 pub mod hosts;
 pub mod lost_factor;
 pub mod mails;
+pub mod money;
 pub mod orders;
 pub mod recovery;
 pub mod servers;
@@ -75,7 +76,7 @@ pub struct AdminContext {
 
 /// The service's side.
 pub fn router(context: AdminContext) -> Router {
-    Router::new()
+    money::served()
         .serve(invite)
         .serve(hosts::list)
         .serve(hosts::stranded)

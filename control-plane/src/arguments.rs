@@ -19,12 +19,11 @@ use innkeeper_wire::{
 use serde::de::DeserializeOwned;
 
 mod accounts;
-mod billing;
+pub(crate) mod billing;
 mod hosts;
 
 pub(crate) use self::{
     accounts::{AccountCommand, LostFactorCommand},
-    billing::BillingCommand,
     hosts::HostCommand,
 };
 
@@ -131,10 +130,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
-    /// Looks after what is charged for; needs the running service.
+    /// Looks after money: the clock that it is counted by, months, invoices, payments; needs the running service.
     Billing {
         #[command(subcommand)]
-        command: BillingCommand,
+        command: billing::BillingCommand,
     },
     /// Manages the hoster's staff, who come in by the staff's portal; needs the running service.
     Staff {

@@ -38,6 +38,8 @@ mod pools;
 pub mod prices;
 pub mod staff;
 
+pub use self::amounts::exact_amount;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

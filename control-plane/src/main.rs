@@ -18,7 +18,7 @@ use innkeeper_control_plane::{
         },
         ask, attention,
         authority::{status_by_command, take_by_command},
-        billing, duties,
+        duties,
         hosts::{
             accept_capacity_by_command, list_by_command,
             loss::{Fenced, fence_by_command, lose_by_command},
@@ -62,9 +62,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::arguments::{
-    AccountCommand, AuditCommand, BillingCommand, CaCommand, Command, CommandLine, Deed,
-    HostCommand, KeysCommand, LostFactorCommand, MailsCommand, OrderCommand, RecoveryCommand,
-    ServerCommand, StaffCommand,
+    AccountCommand, AuditCommand, CaCommand, Command, CommandLine, Deed, HostCommand, KeysCommand,
+    LostFactorCommand, MailsCommand, OrderCommand, RecoveryCommand, ServerCommand, StaffCommand,
 };
 
 mod arguments;
@@ -288,12 +287,7 @@ async fn run_plain(command: Command, file: &Path) -> anyhow::Result<()> {
 async fn ask_service(socket: &Path, command: Command) -> anyhow::Result<String> {
     match command {
         Command::Account { command } => account(socket, command).await,
-        Command::Billing { command } => match command {
-            BillingCommand::Status { json } => billing::status_by_command(socket, json).await,
-            BillingCommand::Unfreeze { reason } => {
-                billing::unfreeze_by_command(socket, reason).await
-            }
-        },
+        Command::Billing { command } => arguments::billing::run(socket, command).await,
         Command::Attention { form } => attention::list_by_command(socket, form.into()).await,
         Command::Duties { form } => duties::list_by_command(socket, form.into()).await,
         Command::Mails { command } => mail(socket, command).await,

@@ -25,6 +25,11 @@ use crate::{
     vault::Vault,
 };
 
+/// How long after its end a month is closed by itself: until then late reports of hosts count, and an operator can look.
+const CLOSE_AFTER: Duration = Duration::from_hours(3 * 24);
+/// How long after its issue an invoice is to be paid.
+const PAYMENT_TERM: Duration = Duration::from_hours(14 * 24);
+
 /// All types of records that there are, by noun.
 pub const RECORDS: &[(&str, &[Kind])] = &[
     ("accounts", accounts::records::RECORDS),
@@ -148,7 +153,7 @@ impl Nouns {
             account_settings(&settings),
         );
         let staff = Staffs::new(ctx.clone(), vault, mails.clone(), staff_settings(&settings));
-        let billing = Billing::new(ctx.clone(), billing_settings(&settings));
+        let billing = billing(&ctx, &accounts, &mails, &settings);
         let hosts = Hosts::new(
             ctx.clone(),
             addresses.clone(),
@@ -233,13 +238,17 @@ fn account_settings(settings: &Settings) -> AccountSettings {
     }
 }
 
-fn billing_settings(settings: &Settings) -> BillingSettings {
-    BillingSettings {
+fn billing(ctx: &Ctx, accounts: &Accounts, mails: &Mails, settings: &Settings) -> Billing {
+    let settings = BillingSettings {
         time_zone: settings.time_zone.clone(),
         currency: settings.currency,
         tax: settings.catalogue.tax.clone(),
         ahead: settings.billing_ahead,
-    }
+        company: settings.company.clone(),
+        close_after: CLOSE_AFTER,
+        payment_term: PAYMENT_TERM,
+    };
+    Billing::new(ctx.clone(), accounts.clone(), mails.clone(), settings)
 }
 
 fn staff_settings(settings: &Settings) -> StaffSettings {

@@ -20,8 +20,8 @@ use crate::{
     front::{self, Front},
     guard, headers, host, page,
     pages::{
-        account, approval, billing, keys, landing, lost_factor, new_server, orders, recovery,
-        server, servers, sign_in, sign_in_code, sign_up, texts,
+        account, approval, billing, invoices, keys, landing, lost_factor, new_server, orders,
+        recovery, server, servers, sign_in, sign_in_code, sign_up, texts,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -289,6 +289,20 @@ pub const PAGES: &[Row] = &[
         path: "/billing",
         place: Place::Billing,
         handler: || get(billing::show),
+        ..MEMBERS
+    },
+    Row {
+        path: "/billing/invoices",
+        place: Place::Billing,
+        query: &["after"],
+        handler: || get(invoices::show),
+        ..MEMBERS
+    },
+    Row {
+        path: "/billing/invoices/{id}",
+        place: Place::Billing,
+        query: &["format"],
+        handler: || get(invoices::show_one),
         ..MEMBERS
     },
     Row {

@@ -8,6 +8,7 @@ use innkeeper_wire::{
     },
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
+    invoice::InvoiceState,
     member::{ConsentDocument, MemberKind},
     money::Currency,
 };
@@ -178,6 +179,16 @@ pub const fn server_problem(problem: ServerProblemCode) -> &'static str {
         ServerProblemCode::NotAnswering => "trouble-not-answering",
         ServerProblemCode::NotReachable => "trouble-not-reachable",
         ServerProblemCode::RebootFailed => "trouble-reboot-failed",
+    }
+}
+
+/// How an invoice stands.
+#[must_use]
+pub const fn invoice_state(state: InvoiceState) -> &'static str {
+    match state {
+        InvoiceState::Open => "invoice-state-open",
+        InvoiceState::Overdue => "invoice-state-overdue",
+        InvoiceState::Paid => "invoice-state-paid",
     }
 }
 

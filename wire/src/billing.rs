@@ -33,7 +33,7 @@ pub struct UsageLine {
     pub from: Timestamp,
     /// The instant behind the last use in the month.
     pub until: Timestamp,
-    /// Whether it goes on being charged for.
+    /// Whether it was charged for beyond that, or is still.
     pub is_open: bool,
     /// How long it was there to be used, seconds.
     pub used_s: u64,

@@ -41,6 +41,18 @@ impl Digest {
 
 travels_as_text!(Digest);
 
+impl utoipa::PartialSchema for Digest {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^sha256:[0-9a-f]{64}$"))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Digest {}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256:{}", self.hex())

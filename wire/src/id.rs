@@ -139,6 +139,12 @@ ids! {
     ServerId = "srv",
     /// A span of time in which a contract was used.
     UsageId = "use",
+    /// An invoice.
+    InvoiceId = "inv",
+    /// An entry of the ledger.
+    EntryId = "led",
+    /// A payment.
+    PaymentId = "pay",
     /// A hypervisor.
     HostId = "hst",
     /// A mail waiting in the outbox.

@@ -21,6 +21,7 @@ mod golden;
 pub mod host;
 pub mod id;
 pub mod image;
+pub mod invoice;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod locale;

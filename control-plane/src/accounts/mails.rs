@@ -131,6 +131,7 @@ impl Accounts {
             | MailContent::CreateFailed { .. }
             | MailContent::ServerDeleted { .. }
             | MailContent::ServerLost { .. }
+            | MailContent::InvoiceIssued { .. }
             | MailContent::NewSignIn { .. }
             | MailContent::SignInLocked { .. }
             | MailContent::PasswordChanged { .. }

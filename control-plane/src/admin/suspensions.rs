@@ -83,7 +83,7 @@ pub async fn resume_by_command(socket: &Path, who: &str, reason: Reason) -> anyh
 }
 
 /// The account that is called so: by its id, else by the ID to sign in with.
-async fn account_meant(socket: &Path, who: &str) -> anyhow::Result<AccountId> {
+pub(super) async fn account_meant(socket: &Path, who: &str) -> anyhow::Result<AccountId> {
     if let Ok(account) = who.parse() {
         return Ok(account);
     }

@@ -1,11 +1,16 @@
-//! What is charged.
+//! What is charged, and invoices.
 
 use innkeeper_wire::{
+    api::Page,
     billing::MonthSoFar,
-    endpoints::{Ask, rest::GetMonthSoFar},
+    endpoints::{
+        Ask,
+        rest::{GetInvoice, GetMonthSoFar, ListInvoices},
+    },
+    invoice::{Invoice, InvoiceSummary},
 };
 
-use super::{auth::Customer, context::Context, error::Refused};
+use super::{auth::Customer, context::Context, error::Refused, slice::slice};
 
 pub(super) async fn month_so_far(
     context: Context,
@@ -13,4 +18,22 @@ pub(super) async fn month_so_far(
     _: Ask<GetMonthSoFar>,
 ) -> Result<MonthSoFar, Refused> {
     Ok(context.nouns.billing.month_so_far(&caller)?)
+}
+
+pub(super) async fn list(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<ListInvoices>,
+) -> Result<Page<InvoiceSummary>, Refused> {
+    let slice = slice(ask.query)?;
+    let billing = &context.nouns.billing;
+    Ok(billing.invoices(&caller, slice.after.as_ref(), slice.limit)?)
+}
+
+pub(super) async fn get(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<GetInvoice>,
+) -> Result<Invoice, Refused> {
+    Ok(context.nouns.billing.own_invoice(&caller, ask.path)?)
 }

@@ -94,6 +94,8 @@ fn endpoints() -> Router<Context> {
         .serve(servers::act)
         .serve(servers::delete)
         .serve(billing::month_so_far)
+        .serve(billing::list)
+        .serve(billing::get)
 }
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.

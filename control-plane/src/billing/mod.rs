@@ -1,4 +1,6 @@
-//! What is charged for: the contract of each server, and the intervals in which it was used.
+//! What is charged for: the contract of each server, and the intervals in which it was used. What that costs: the month so
+//! far (`month`), an invoice for each month (`close`, `invoices`), payments (`payments`) and the ledger of both
+//! (`rules::ledger`).
 //!
 //! ```text
 //! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
@@ -18,6 +20,7 @@ use std::{
 
 use innkeeper_wire::{
     api::OutageCause,
+    company::Company,
     id::{ContractId, UsageId},
     money::Currency,
     price::Tax,
@@ -27,17 +30,25 @@ use innkeeper_wire::{
 
 use self::clock::{ClockWatch, Standing};
 use crate::{
+    accounts::Accounts,
     billing::{
         records::ContractOf,
         rules::{Contract, UsageInterval, freeze::Reading},
     },
     kernel::{Ctx, Error, Tx},
+    mails::Mails,
 };
 
+mod audit;
+mod before;
 mod clock;
+mod close;
 pub mod duties;
 mod freeze;
+mod invoices;
+mod mails;
 mod month;
+mod payments;
 pub(crate) mod records;
 pub mod rules;
 
@@ -52,12 +63,20 @@ pub struct BillingSettings {
     pub tax: Option<Tax>,
     /// By how much its clock is ahead of the machine's: nothing, but in a demonstration.
     pub ahead: Duration,
+    /// Who issues invoices.
+    pub company: Company,
+    /// How long after its end a month is closed by itself.
+    pub close_after: Duration,
+    /// How long after its issue an invoice is to be paid.
+    pub payment_term: Duration,
 }
 
 /// The contracts of an installation.
 #[derive(Clone)]
 pub struct Billing {
     ctx: Ctx,
+    accounts: Accounts,
+    mails: Mails,
     settings: Arc<BillingSettings>,
     watch: Arc<ClockWatch>,
 }
@@ -65,7 +84,7 @@ pub struct Billing {
 impl Billing {
     /// The contracts of a store. From the first commit on the clock is watched.
     #[must_use]
-    pub fn new(ctx: Ctx, settings: BillingSettings) -> Self {
+    pub fn new(ctx: Ctx, accounts: Accounts, mails: Mails, settings: BillingSettings) -> Self {
         let now = Reading {
             wall: ctx.now(),
             monotonic: ctx.monotonic(),
@@ -76,6 +95,8 @@ impl Billing {
         ctx.attended_by(attendant);
         Self {
             ctx,
+            accounts,
+            mails,
             settings: Arc::new(settings),
             watch,
         }

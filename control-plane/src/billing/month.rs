@@ -54,7 +54,11 @@ impl Billing {
     }
 
     /// A line for each contract that was used in a span, and their sum.
-    fn lines_of(&self, used: &[Used], span: Span) -> Result<(Vec<UsageLine>, Totals), Error> {
+    pub(super) fn lines_of(
+        &self,
+        used: &[Used],
+        span: Span,
+    ) -> Result<(Vec<UsageLine>, Totals), Error> {
         let lines = used.iter().filter_map(|used| line(used, span).transpose());
         let lines: Vec<_> = lines.collect::<Result<_, _>>().map_err(unpayable)?;
         let nets = lines.iter().map(|line| line.net);
@@ -102,6 +106,11 @@ fn line(used: &Used, span: Span) -> Result<Option<UsageLine>, MoneyError> {
         monthly_cap: contract.monthly_cap,
     };
     let rated = rating::rate(tariff, &used.intervals, span)?;
+    // By the intervals alone: an invoice says the same of a month whenever that is closed.
+    let goes_on = |usage: &UsageInterval| {
+        usage.from < span.until && usage.until.is_none_or(|end| end > span.until)
+    };
+    let is_open = used.intervals.iter().any(goes_on);
     let sold = contract.sold.clone();
     let Sold { name, plan, site } = sold.unwrap_or_default();
     Ok(rated.map(|rated| UsageLine {
@@ -112,7 +121,7 @@ fn line(used: &Used, span: Span) -> Result<Option<UsageLine>, MoneyError> {
         site,
         from: rated.from,
         until: rated.until,
-        is_open: contract.open_usage.is_some(),
+        is_open,
         used_s: rated.used_s,
         credited_s: rated.credited_s,
         charged_s: rated.charged_s,

@@ -1,12 +1,20 @@
-//! What of contracts and usage is stored.
+//! What of contracts, usage, invoices and the ledger is stored.
 
-use innkeeper_wire::id::{AccountId, ContractId, UsageId};
+use innkeeper_wire::{
+    id::{AccountId, ContractId, EntryId, InvoiceId, PaymentId, UsageId},
+    money::Money,
+    month::Month,
+    operator::reason::Reason,
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     billing::rules::{
         Contract, UsageInterval,
         freeze::{ClockNote, Freeze, WaitingUsage},
+        invoice::{Invoice, InvoiceDue, InvoiceLines},
+        ledger::{Balance, Entry},
     },
     kernel::record::records,
 };
@@ -18,8 +26,69 @@ records! {
     Freeze, at "billing/freeze" by (), version 1;
     ClockNote, at "billing/clock" by (), version 1;
     WaitingUsage, at "usewait/" by ContractId, version 1;
+    Period, at "month/" by Month, version 1;
+    BilledMonth, at "billed/" by (AccountId, Month), version 1;
+    InvoiceSeries, at "invoicenumber/" by u64, version 1;
+    Invoice, at "invoice/" by (AccountId, InvoiceId), version 1;
+    InvoiceLines, at "invoicelines/" by (InvoiceId, u64), version 1;
+    InvoiceDue, at "invoicedue/" by (AccountId, InvoiceId), version 1;
+    Entry, at "ledger/" by (AccountId, EntryId), version 1;
+    Balance, at "balance/" by AccountId, version 1;
+    Payment, at "payment/" by (AccountId, PaymentId), version 1;
+    // By the digest of the reference.
+    PaymentReference, at "payref/" by String, version 1;
 }
 
 /// That a contract is an account's: contracts are found by it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct ContractOf {}
+
+/// A month that is billed. Its ends are computed once, when it is noted: neither another time zone nor other rules of
+/// summer time move them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Period {
+    /// Its first instant.
+    pub(crate) from: Timestamp,
+    /// The instant behind it, and the first of the next one.
+    pub(crate) until: Timestamp,
+    /// When all its invoices were issued.
+    pub(crate) closed_at: Option<Timestamp>,
+}
+
+/// That a month of an account was billed: it is billed once.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct BilledMonth {
+    /// By which invoice; none when there was nothing to pay.
+    pub(crate) invoice: Option<InvoiceId>,
+}
+
+/// The last number of a series of invoices. The series of an epoch has its number.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct InvoiceSeries {
+    /// From 1 on.
+    pub(crate) last: u64,
+}
+
+/// Money that came in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Payment {
+    /// How much.
+    pub(crate) amount: Money,
+    /// What names the transfer at the bank.
+    pub(crate) reference: String,
+    /// When it was recorded.
+    pub(crate) recorded_at: Timestamp,
+    /// Who recorded it.
+    pub(crate) by: String,
+    /// Why.
+    pub(crate) reason: Reason,
+    /// What of each invoice it has paid, minor units.
+    pub(crate) paid: Vec<(InvoiceId, i64)>,
+}
+
+/// That a transfer is recorded.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct PaymentReference {
+    /// As which payment.
+    pub(crate) payment: PaymentId,
+}

@@ -13,6 +13,9 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+pub mod invoice;
+pub mod ledger;
+pub mod letters;
 pub mod rating;
 pub mod totals;
 

@@ -11,8 +11,11 @@ pub(super) fn hourly(text: &str, currency: Currency) -> Result<HourlyRate, &'sta
     })
 }
 
-/// An amount in the smallest unit.
-pub(super) fn amount(text: &str, currency: Currency) -> Result<Money, &'static str> {
+/// An amount in the smallest unit, of a number such as 12000 or 4.99.
+///
+/// # Errors
+/// It is no such number, or has more decimals than the currency.
+pub fn exact_amount(text: &str, currency: Currency) -> Result<Money, &'static str> {
     let amount = decimal(text, currency.decimals())?;
     Ok(Money {
         amount: i64::try_from(amount).map_err(|_| "is too large")?,
@@ -54,11 +57,13 @@ mod tests {
             710_000
         );
         assert_eq!(
-            amount("4.99", Currency::Eur).expect("an amount").amount,
+            exact_amount("4.99", Currency::Eur)
+                .expect("an amount")
+                .amount,
             499
         );
-        assert!(amount("4.999", Currency::Eur).is_err());
-        assert!(amount("0.5", Currency::Krw).is_err());
+        assert!(exact_amount("4.999", Currency::Eur).is_err());
+        assert!(exact_amount("0.5", Currency::Krw).is_err());
         for bad in ["", ".5", "-1", "1e3", "1,5", "99999999999999999999"] {
             assert!(hourly(bad, Currency::Krw).is_err(), "{bad}");
         }

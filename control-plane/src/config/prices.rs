@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     Config, ConfigError,
-    amounts::{amount, decimal, hourly},
+    amounts::{decimal, exact_amount, hourly},
     value,
 };
 use crate::catalogue::Plan;
@@ -103,7 +103,7 @@ impl Config {
                 disk: Bytes::mib(plan.disk_mib),
                 hourly: hourly(&plan.hourly, self.installation.currency)
                     .map_err(|why| value(key("hourly"), why))?,
-                monthly_cap: amount(&plan.monthly_cap, self.installation.currency)
+                monthly_cap: exact_amount(&plan.monthly_cap, self.installation.currency)
                     .map_err(|why| value(key("monthly_cap"), why))?,
             };
             let prices = plan.prices(tax.as_ref());

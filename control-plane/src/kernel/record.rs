@@ -6,8 +6,12 @@
 
 use std::{fmt, net::IpAddr};
 
-use innkeeper_wire::id::{
-    AccountId, ActId, ContractId, HostId, MailId, OrderId, QuoteId, ServerId, StaffId, UsageId,
+use innkeeper_wire::{
+    id::{
+        AccountId, ActId, ContractId, EntryId, HostId, InvoiceId, MailId, OrderId, PaymentId,
+        QuoteId, ServerId, StaffId, UsageId,
+    },
+    month::Month,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -74,8 +78,8 @@ macro_rules! plain_names {
 }
 
 plain_names!(
-    AccountId, ActId, ContractId, HostId, MailId, OrderId, QuoteId, ServerId, StaffId, UsageId,
-    IpAddr, String, u64,
+    AccountId, ActId, ContractId, EntryId, HostId, InvoiceId, MailId, Month, OrderId, PaymentId,
+    QuoteId, ServerId, StaffId, UsageId, IpAddr, String, u64,
 );
 
 /// Of a type of which there is one record.

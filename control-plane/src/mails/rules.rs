@@ -8,7 +8,7 @@
 use innkeeper_wire::{
     api::{Locale, Scope},
     company::Company,
-    id::{AccountId, MailId, ServerId, SshKeyId, StaffId},
+    id::{AccountId, InvoiceId, MailId, ServerId, SshKeyId, StaffId},
     operator::attention::MatterKind,
     time::Timestamp,
     zone::{Minute, Zone},
@@ -79,6 +79,11 @@ pub enum MailContent {
     ServerLost {
         /// Which.
         server: ServerId,
+    },
+    /// An invoice was issued.
+    InvoiceIssued {
+        /// Which.
+        invoice: InvoiceId,
     },
     /// An SSH key was added.
     KeyAdded {
@@ -284,6 +289,7 @@ mail_kinds! {
     CreateFailed = "create-failed",
     ServerDeleted = "server-deleted",
     ServerLost = "server-lost",
+    InvoiceIssued = "invoice-issued",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",
     SignInLocked = "sign-in-locked",

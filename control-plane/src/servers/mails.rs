@@ -44,7 +44,8 @@ impl Servers {
             MailContent::ServerLost { server } => {
                 find(server)?.map(|server| letters::lost(sheet, &reader, &server, at))
             }
-            MailContent::StaffAlert { .. }
+            MailContent::InvoiceIssued { .. }
+            | MailContent::StaffAlert { .. }
             | MailContent::LostFactorAsked { .. }
             | MailContent::LostFactorOff
             | MailContent::LostFactorKept { .. }

@@ -6,7 +6,7 @@ use crate::{
     accounts::duties::{Erasures, LapsedSignUps, LostFactors},
     admin,
     authority::{Authority, CertificateRenewal},
-    billing::duties::{BillingClock, ContractsOfBefore},
+    billing::duties::{BillingClock, ContractsOfBefore, MonthCloses},
     closing::duties::LostHosts,
     kernel::duty::{Duties, Duty, Turn},
     metrics::Metrics,
@@ -57,6 +57,7 @@ pub(super) fn duties(
             "billing_clock",
             BillingClock::new(nouns.billing.clone()),
         ),
+        Duty::every(minute, "month_closes", MonthCloses(nouns.billing.clone())),
         Duty::every(minute, "staff_alerts", alerts),
         Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))
             .woken_by(accounts.watch_suspensions()),

@@ -189,6 +189,7 @@ async fn an_operator_sees_all_duties() {
         "unseen_servers",
         "lost_hosts",
         "billing_clock",
+        "month_closes",
         "staff_alerts",
         "suspensions",
         "agent_api_certificate",

@@ -22,7 +22,7 @@ use innkeeper_wire::{
 use serde_json::{Value, json};
 
 use crate::{
-    lost_factor, second_factor,
+    billing, lost_factor, second_factor,
     setting::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
         why,
@@ -113,6 +113,10 @@ impl Owner {
         } = self;
         match id {
             "list_tokens" | "consents" => ("", json!({})),
+            "get_invoice" => {
+                billing::issue(setting, &self.token).await;
+                (billing::INVOICE, json!({}))
+            }
             "make_token" => ("", json!({ "name": "t", "scopes": ["read"], "days": 1 })),
             "end_token" | "enable_token" => (api_token.as_str(), json!({})),
             "list_sessions" | "end_other_sessions" => ("", json!({})),
@@ -188,7 +192,7 @@ impl Owner {
         let (parameter, body) = match row.id {
             "installation" | "terms" | "privacy_policy" | "sign_up_texts" | "catalog" | "me"
             | "second_factor" | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out"
-            | "month_so_far" => ("", json!({})),
+            | "month_so_far" | "list_invoices" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
             "confirm_email" | "look_at_confirmation" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;
@@ -488,6 +492,18 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
             (account, body, 204)
         }
         "list_pending_accounts" => ("", nothing, 200),
+        "list_periods" | "audit_money" => ("", nothing, 200),
+        "list_account_invoices" => (account, nothing, 200),
+        // Nothing was ever charged.
+        "close_month" => {
+            let body = json!({ "dry_run": false, "reason": "it is over" });
+            ("2026-09", body, 404)
+        }
+        "record_payment" => {
+            let amount = json!({ "amount": 5, "currency": "KRW" });
+            let body = json!({ "amount": amount, "reference": "KB 1", "reason": "seen" });
+            (account, body, 404)
+        }
         "list_lost_factors" => ("", nothing, 200),
         // It has lost nothing.
         "confirm_lost_factor" | "reject_lost_factor" => {

@@ -2,16 +2,26 @@
 
 use axum::http::Method;
 use innkeeper_control_plane::{
-    billing::duties::ContractsOfBefore,
+    billing::duties::{ContractsOfBefore, MonthCloses},
     kernel::duty::{Outcome, Turn as _},
+    mails::rules::MailKind,
+    store::{Commit, Key, Write},
 };
 use innkeeper_wire::{
     api::Scope,
+    digest::Digest,
     host::{HostFaultCode, ObservedState},
 };
 use serde_json::{Value, json};
+use tokio::join;
 
-use crate::{reach::report_under, servers::Story, setting::PASSWORD, tokens};
+use crate::{
+    members::operator,
+    reach::report_under,
+    servers::Story,
+    setting::{Answer, PASSWORD, Setting},
+    tokens,
+};
 
 const RUNNING: ObservedState = ObservedState::Running { ready: true };
 const HOUR: i64 = 3_600;
@@ -23,6 +33,40 @@ async fn own(story: &Story, path: &str) -> Value {
     let session = signed_in.await.expect(201);
     let token = session["token"].as_str().expect("a token");
     setting.get(path, Some(token)).await.expect(200)
+}
+
+/// The invoice that [`issue`] makes.
+pub(crate) const INVOICE: &str = "inv_01900000000070018000000000000001";
+
+/// An invoice of whoever is signed in, without a line, as it would be stored.
+pub(crate) async fn issue(setting: &Setting, token: &str) {
+    let me = setting.get("/me", Some(token)).await.expect(200);
+    let account = me["id"].as_str().expect("an id");
+    let nothing = json!({ "amount": 0, "currency": "KRW" });
+    let invoice = json!({
+        "id": INVOICE, "number": { "series": 1, "number": 1 }, "account": account, "month": "2026-08",
+        "time_zone": "Asia/Seoul", "from": "2026-07-31T15:00:00Z", "until": "2026-08-31T15:00:00Z",
+        "issued_at": "2026-09-03T15:00:00Z", "due_at": "2026-09-17T15:00:00Z", "supplier": {}, "lines": 0,
+        "lines_digest": Digest::of(b"[]"), "totals": { "net": nothing, "taxes": [], "total": nothing },
+    });
+    let put = |prefix: &str, value: Value| {
+        let key = Key::new(format!("{prefix}/{account}/{INVOICE}")).expect("a key");
+        let mut bytes = vec![1];
+        bytes.extend(serde_json::to_vec(&value).expect("plain values"));
+        Write::Put(key, bytes)
+    };
+    let commit = Commit {
+        at: setting.nouns.ctx.now(),
+        actor: "test".to_owned(),
+        cause: "an invoice".to_owned(),
+        guards: vec![],
+        writes: vec![
+            put("invoice", invoice),
+            put("invoicedue", json!({ "open": 0 })),
+        ],
+    };
+    let store = setting.nouns.ctx.store();
+    store.commit(commit).await.expect("committed");
 }
 
 async fn month(story: &Story) -> Value {
@@ -160,4 +204,158 @@ async fn contracts_of_before_are_noted_once() {
         month(&story).await["lines"].as_array().map(Vec::len),
         Some(1)
     );
+}
+
+/// Asked of an operator's socket.
+async fn asked(story: &Story, method: Method, path: &str, body: Value) -> Answer {
+    operator(&story.setting, method, path, body).await
+}
+
+async fn close(story: &Story, month: &str, is_dry_run: bool) -> Answer {
+    let body = json!({ "dry_run": is_dry_run, "reason": "the month is over" });
+    let path = format!("/billing/months/{month}/close");
+    asked(story, Method::POST, &path, body).await
+}
+
+async fn audit(story: &Story) -> Value {
+    let audit = asked(story, Method::GET, "/billing/audit", json!({})).await;
+    let audit = audit.expect(200);
+    assert_eq!(audit["breaches"], json!([]));
+    audit
+}
+
+async fn invoices(story: &Story) -> Vec<Value> {
+    let page = own(story, "/invoices").await;
+    page["data"].as_array().expect("a list").clone()
+}
+
+async fn account(story: &Story) -> String {
+    let me = own(story, "/me").await;
+    me["id"].as_str().expect("an id").to_owned()
+}
+
+async fn pay(story: &Story, amount: i64, reference: &str) -> Answer {
+    let path = format!("/accounts/{}/payments", account(story).await);
+    let body = json!({
+        "amount": { "amount": amount, "currency": "KRW" },
+        "reference": reference,
+        "reason": "seen at the bank",
+    });
+    asked(story, Method::POST, &path, body).await
+}
+
+/// A server of 9 won an hour that was ready on the 21st of September in Seoul, 23:13:20; it is the fourth of October.
+async fn used_over_a_month() -> Story {
+    let story = Story::begin().await;
+    story.report(story.seen(RUNNING, 1)).await;
+    story.setting.clock.advance_s(780_400 + 3 * 24 * HOUR);
+    story
+}
+
+#[tokio::test]
+async fn a_month_is_closed_once_and_its_invoice_never_changes() {
+    let story = used_over_a_month().await;
+    close(&story, "2026-10", false).await.expect(400);
+    let counted = close(&story, "2026-09", true).await.expect(200);
+    assert_eq!(
+        (&counted["invoices"], &counted["is_closed"]),
+        (&json!(1), &json!(false))
+    );
+    assert_eq!(invoices(&story).await.len(), 0, "it was only counted");
+    let closed = close(&story, "2026-09", false).await.expect(200);
+    assert_eq!(closed["is_closed"], json!(true));
+    assert_eq!(closed["net"]["amount"], json!(1_951));
+    let listed = invoices(&story).await;
+    assert_eq!(listed.len(), 1);
+    let path = format!("/invoices/{}", listed[0]["id"].as_str().expect("an id"));
+    let first = own(&story, &path).await;
+    assert_eq!(first["lines"][0]["charged_s"], json!(780_400));
+    assert_eq!(first["number"], json!("1-000001"));
+    assert_eq!(
+        (&first["month"], &first["state"]),
+        (&json!("2026-09"), &json!("open"))
+    );
+    audit(&story).await;
+    // Again, by the duty, and two at a time.
+    let again = close(&story, "2026-09", false).await.expect(200);
+    assert_eq!(
+        (&again["invoices"], &again["total"]),
+        (&closed["invoices"], &closed["total"])
+    );
+    let mut duty = MonthCloses(story.setting.nouns.billing.clone());
+    assert_eq!(duty.turn().await, Outcome::done(0));
+    let same = own(&story, &path).await;
+    assert_eq!(same, first);
+    // October closes by itself, and has the rest of the use alone.
+    story.setting.clock.advance_s(31 * 24 * HOUR);
+    let twice = join!(
+        close(&story, "2026-10", false),
+        close(&story, "2026-10", false)
+    );
+    assert_eq!(twice.0.expect(200)["total"], twice.1.expect(200)["total"]);
+    let all = invoices(&story).await;
+    assert_eq!(all.len(), 2);
+    assert_eq!(
+        (&all[0]["number"], &all[1]["number"]),
+        (&json!("1-000002"), &json!("1-000001"))
+    );
+    assert_eq!(audit(&story).await["invoices"], json!(2));
+    let mails = story.setting.mails(MailKind::InvoiceIssued).await;
+    assert_eq!(mails.len(), 2);
+}
+
+#[tokio::test]
+async fn a_month_closes_by_itself_after_its_grace() {
+    let story = used_over_a_month().await;
+    let mut duty = MonthCloses(story.setting.nouns.billing.clone());
+    story.setting.clock.advance_s(-60);
+    assert_eq!(duty.turn().await, Outcome::done(0));
+    story.setting.clock.advance_s(60);
+    assert_eq!(duty.turn().await, Outcome::done(1));
+    assert_eq!(invoices(&story).await.len(), 1);
+    let months = asked(&story, Method::GET, "/billing/months", json!({}))
+        .await
+        .expect(200);
+    let closed: Vec<_> = months
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|month| month["closed_at"].is_string())
+        .collect();
+    assert_eq!(closed, [false, true]);
+}
+
+#[tokio::test]
+async fn payments_pay_the_oldest_and_the_rest_pays_what_comes() {
+    let story = used_over_a_month().await;
+    close(&story, "2026-09", false).await.expect(200);
+    let total = invoices(&story).await[0]["total"]["amount"]
+        .as_i64()
+        .expect("a number");
+    assert_eq!(pay(&story, 0, "KB 0").await.fields()[0].0, "/amount/amount");
+    assert_eq!(pay(&story, 5, " ").await.fields()[0].0, "/reference");
+    let part = pay(&story, 50, "KB 1").await.expect(200);
+    assert_eq!(part["credit"]["amount"], json!(0));
+    let again = pay(&story, 50, "KB 1").await;
+    assert_eq!(
+        again.fields(),
+        [("/reference".to_owned(), "taken".to_owned())]
+    );
+    assert_eq!(
+        invoices(&story).await[0]["open"]["amount"],
+        json!(total - 50)
+    );
+    story.setting.clock.advance_s(15 * 24 * HOUR);
+    assert_eq!(invoices(&story).await[0]["state"], json!("overdue"));
+    let rest = pay(&story, 10_000, "KB 2").await.expect(200);
+    assert_eq!(rest["credit"]["amount"], json!(10_000 - (total - 50)));
+    assert_eq!(invoices(&story).await[0]["state"], json!("paid"));
+    audit(&story).await;
+    // What was paid ahead pays October when it is issued.
+    story.setting.clock.advance_s(20 * 24 * HOUR);
+    close(&story, "2026-10", false).await.expect(200);
+    let all = invoices(&story).await;
+    assert_eq!(all[0]["state"], json!("paid"), "{}", all[0]);
+    let books = audit(&story).await;
+    assert_eq!(books["entries"], json!(4));
 }

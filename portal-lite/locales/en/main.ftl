@@ -1142,3 +1142,20 @@ billing-credited = { $time } not charged: the host was at fault
 billing-first-hour = The first hour is charged whole.
 billing-net = Sum before tax
 billing-total = Total
+
+## Invoices
+nav-invoices = Invoices
+invoices-none = There are no invoices yet
+invoices-none-text = The first one is issued when the month is over in which your first server was ready.
+invoice-number = Number
+invoice-title = Invoice { $number }
+invoice-month = Month
+invoice-issued = Issued
+invoice-due = To be paid until
+invoice-open = Not paid yet
+invoice-supplier = Issued by
+invoice-account = Account
+invoice-digest = Digest of the lines, taken when the invoice was issued:
+invoice-state-open = To be paid
+invoice-state-overdue = Overdue
+invoice-state-paid = Paid

@@ -1064,3 +1064,20 @@ billing-credited = { $time } 제외: 당사 호스트 장애
 billing-first-hour = 첫 1시간은 전액 과금됩니다.
 billing-net = 공급가액
 billing-total = 합계
+
+## Invoices
+nav-invoices = 청구서
+invoices-none = 아직 청구서가 없습니다
+invoices-none-text = 첫 서버가 준비된 달이 끝나면 첫 청구서가 발행됩니다.
+invoice-number = 청구서 번호
+invoice-title = 청구서 { $number }
+invoice-month = 이용 월
+invoice-issued = 발행일
+invoice-due = 납부 기한
+invoice-open = 미납 금액
+invoice-supplier = 공급자
+invoice-account = 계정
+invoice-digest = 발행 시 기록된 내역의 다이제스트:
+invoice-state-open = 납부 대기
+invoice-state-overdue = 연체
+invoice-state-paid = 납부 완료

@@ -1064,3 +1064,20 @@ billing-credited = { $time } 不計費：本公司主機故障
 billing-first-hour = 首小時按整小時計費。
 billing-net = 未稅合計
 billing-total = 總計
+
+## Invoices
+nav-invoices = 帳單
+invoices-none = 尚無帳單
+invoices-none-text = 首台主機可使用的當月結束後，會開立第一張帳單。
+invoice-number = 帳單編號
+invoice-title = 帳單 { $number }
+invoice-month = 月份
+invoice-issued = 開立日期
+invoice-due = 繳款期限
+invoice-open = 未繳金額
+invoice-supplier = 開立者
+invoice-account = 帳戶
+invoice-digest = 開立時記錄的明細雜湊值：
+invoice-state-open = 待繳款
+invoice-state-overdue = 逾期
+invoice-state-paid = 已繳款

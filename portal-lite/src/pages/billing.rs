@@ -74,7 +74,7 @@ pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
 }
 
 /// A line.
-fn line(visit: &Visit, line: &UsageLine) -> LineView {
+pub(super) fn line(visit: &Visit, line: &UsageLine) -> LineView {
     let server = line.server.to_string();
     let plan = line.plan.as_ref().map(|plan| view::plan_name(visit, plan));
     let site = line.site.as_ref().map(|site| view::site_name(visit, site));
@@ -112,7 +112,7 @@ fn remarks(visit: &Visit, line: &UsageLine) -> Vec<String> {
 }
 
 /// A sum.
-fn totals(visit: &Visit, totals: &Totals) -> TotalsView {
+pub(super) fn totals(visit: &Visit, totals: &Totals) -> TotalsView {
     let taxes = totals.taxes.iter().map(|tax| {
         let name = tax.name.in_language(visit.locale);
         let rate = format::percent(tax.rate);

@@ -4,6 +4,7 @@ pub mod account;
 pub mod approval;
 pub mod billing;
 pub mod failure;
+pub mod invoices;
 pub mod keys;
 pub mod landing;
 pub mod live;

@@ -64,6 +64,7 @@ impl Who {
                 book.tokens.clear();
                 book.orders.clear();
                 book.month.lines.clear();
+                book.invoices.clear();
                 browser.signed_in()
             }
             Self::Member => {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use innkeeper_wire::{
     api::{OutageCause, Server, ServerAction, ServerState},
     host::{CreateStep, PauseReason, ServerProblemCode},
+    invoice::Invoice,
     money::{Currency, HourlyRate, Money},
 };
 
@@ -27,6 +28,8 @@ fn main_part(html: &str) -> &str {
     let end = html.find("</main>").expect("its end");
     &html[start..end]
 }
+
+const INVOICE: &str = "/billing/invoices/inv_0190b5c87f1e7c3a8e0f000000000001";
 
 #[tokio::test]
 async fn pages_read_as_agreed() {
@@ -59,6 +62,8 @@ async fn pages_read_as_agreed() {
         ("keys", "/keys"),
         ("order", "/orders/ord_0190b5c87f1e7c3a8e0f000000000001"),
         ("billing", "/billing"),
+        ("invoices", "/billing/invoices"),
+        ("invoice", INVOICE),
     ] {
         golden.push((name, member.get(path).await.stable()));
     }
@@ -528,4 +533,23 @@ async fn the_first_page_is_light() {
         bytes += file.body.len();
     }
     assert!(bytes <= 100_000, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn an_invoice_is_saved_as_a_file() {
+    let stub = Stub::new();
+    let mut member = Browser::new(&stub).await.signed_in();
+    let file = member.get(&format!("{INVOICE}?format=csv")).await;
+    let mut lines = file.body.lines();
+    let head = lines.next().expect("a head");
+    assert!(
+        head.contains("net_minor") && head.contains("charged_s"),
+        "{head}"
+    );
+    assert_eq!(lines.count(), 3);
+    let name = file.headers["content-disposition"].to_str().expect("text");
+    assert_eq!(name, "attachment; filename=\"invoice-1-000003.csv\"");
+    let file = member.get(&format!("{INVOICE}?format=json")).await;
+    let invoice: Invoice = serde_json::from_str(&file.body).expect("an invoice");
+    assert_eq!(invoice, fixtures::invoice());
 }

@@ -5,6 +5,11 @@ use crate::{
     api::{Catalogue, Installation, ListQuery, Page},
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId, MailId, OrderId, ServerId},
+    invoice::{
+        CloseReport, CloseRequest, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
+        PeriodLine,
+    },
+    month::Month,
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
         ReleaseRequest, Step, StepRequest, StrandedAnswer, View,
@@ -174,6 +179,24 @@ endpoints! {
 
     /// Ends the suspension of an account. Its owner is told.
     ResumeAccount = "resume_account": Support Post "/accounts/{account}/resume", at AccountId, with ReasonRequest => 204;
+
+    /// The months that are billed, the newest first.
+    ListPeriods = "list_periods": Viewer Get "/billing/months" => 200 Vec<PeriodLine>;
+
+    /// Closes a month, or counts what that would issue. The same answer however often it is asked for.
+    CloseMonth = "close_month": Billing Post "/billing/months/{month}/close", at Month, with CloseRequest
+        => 200 CloseReport;
+
+    /// The newest invoices of an account.
+    ListAccountInvoices = "list_account_invoices": Viewer Get "/accounts/{account}/invoices", at AccountId
+        => 200 Vec<InvoiceSummary>;
+
+    /// Records money that came in for an account.
+    RecordPayment = "record_payment": Billing Post "/accounts/{account}/payments", at AccountId, with PaymentRequest
+        => 200 PaymentAnswer;
+
+    /// Whether the books agree with each other.
+    AuditMoney = "audit_money": Viewer Get "/billing/audit" => 200 MoneyAudit;
 
     /// The accounts that wait to be approved, the first sign-up first.
     ListPendingAccounts = "list_pending_accounts": Viewer Get "/accounts/pending" => 200 Vec<PendingAccount>;

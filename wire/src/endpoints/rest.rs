@@ -15,7 +15,8 @@ use crate::{
     },
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
-    id::{OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
+    id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
+    invoice::{Invoice, InvoiceSummary},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
@@ -220,4 +221,11 @@ endpoints! {
 
     /// What this month costs so far, server by server, with a forecast for its end.
     GetMonthSoFar = "month_so_far": Customer Get "/billing/current", in "billing", scope Billing => 200 MonthSoFar;
+
+    /// One's own invoices, newest first.
+    ListInvoices = "list_invoices": Customer Get "/invoices", in "billing", scope Billing, by ListQuery
+        => 200 Page<InvoiceSummary>;
+
+    /// One's own invoice with all its lines.
+    GetInvoice = "get_invoice": Customer Get "/invoices/{id}", in "billing", scope Billing, at InvoiceId => 200 Invoice;
 }

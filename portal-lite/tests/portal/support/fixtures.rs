@@ -11,7 +11,9 @@ use innkeeper_wire::{
     },
     billing::{MonthSoFar, TaxTotal, Totals, UsageLine},
     company::{Company, LegalText},
+    digest::Digest,
     host::{CreateStep, PauseReason, ServerProblemCode},
+    invoice::{Invoice, InvoiceState, InvoiceSummary},
     member::{ConsentDocument, ConsentText, Consents, GivenConsent, MemberKind, SignUpTexts},
     money::{Currency, HourlyRate, Money},
     price::{Prices, Shown, Tariff, Tax, TaxName, TaxRate},
@@ -433,6 +435,41 @@ pub(crate) fn month_so_far() -> MonthSoFar {
         ],
         so_far: totals(37_000, 3_700),
         forecast: totals(63_000, 6_300),
+    }
+}
+
+/// One of each state, newest first.
+pub(crate) fn invoice_summaries() -> Vec<InvoiceSummary> {
+    let states = [
+        (3, "2026-10", InvoiceState::Open, 40_700),
+        (2, "2026-09", InvoiceState::Overdue, 10_000),
+        (1, "2026-08", InvoiceState::Paid, 0),
+    ];
+    let summary = |(number, month, state, open): (u32, &str, _, _)| InvoiceSummary {
+        id: id("inv", number),
+        number: format!("1-{number:06}"),
+        account: id("acc", 1),
+        month: from(month),
+        issued_at: time("2026-11-04T00:00:00+09:00"),
+        due_at: time("2026-11-18T00:00:00+09:00"),
+        total: won(40_700),
+        open: won(open),
+        state,
+    };
+    states.into_iter().map(summary).collect()
+}
+
+pub(crate) fn invoice() -> Invoice {
+    let month = month_so_far();
+    Invoice {
+        summary: invoice_summaries().swap_remove(0),
+        time_zone: month.time_zone,
+        from: time("2026-10-01T00:00:00+09:00"),
+        until: month.from,
+        supplier: installation().company,
+        lines: month.lines,
+        totals: month.so_far,
+        lines_digest: Digest::of(b"lines"),
     }
 }
 

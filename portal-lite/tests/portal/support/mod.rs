@@ -27,6 +27,7 @@ use innkeeper_wire::{
     api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
     billing::MonthSoFar,
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
+    invoice::InvoiceSummary,
     member::{Consents, MemberKind},
     time::{Clock, Timestamp},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Book {
     pub(crate) tokens: Vec<ApiToken>,
     pub(crate) orders: Vec<Order>,
     pub(crate) month: MonthSoFar,
+    pub(crate) invoices: Vec<InvoiceSummary>,
     pub(crate) quote: Quote,
     pub(crate) second_factor: SecondFactor,
     /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
@@ -83,6 +85,7 @@ impl Stub {
             tokens: fixtures::tokens(),
             orders: fixtures::orders(),
             month: fixtures::month_so_far(),
+            invoices: fixtures::invoice_summaries(),
             quote: fixtures::quote(),
             second_factor: fixtures::second_factor(),
             refusals: HashMap::new(),
@@ -261,6 +264,8 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
             one(book.orders.iter().find(|order| order.id.to_string() == *id))
         }
         ("GET", ["billing", "current"]) => json(200, &book.month),
+        ("GET", ["invoices"]) => json(200, &all(&book.invoices)),
+        ("GET", ["invoices", _]) => json(200, &fixtures::invoice()),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),
         ("POST", ["servers", id, "actions"]) => one(find(&book, id)),
@@ -446,6 +451,7 @@ pub(crate) fn address(row: &Row) -> String {
         ("/account/tokens/", "tok_0190b5c87f1e7c3a8e0f000000000001"),
         ("/account/sessions/", "ses_0190b5c87f1e7c3a8e0f000000000002"),
         ("/orders/", "ord_0190b5c87f1e7c3a8e0f000000000001"),
+        ("/billing/invoices/", "inv_0190b5c87f1e7c3a8e0f000000000001"),
     ];
     let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
     let path = row.path.replace("{id}", id.map_or("", |(_, id)| id));

@@ -1,0 +1,182 @@
+//! Whether the books agree with each other: the invariants of domain-model C5 that can be read off the records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use innkeeper_wire::{
+    id::{AccountId, InvoiceId},
+    invoice::{BalanceLine, MoneyAudit},
+    money::Money,
+};
+
+use super::{
+    Billing,
+    records::{BilledMonth, InvoiceSeries},
+    rules::{
+        invoice::{Invoice, InvoiceDue, digest_of},
+        ledger::{Balance, Entry, LedgerAccount},
+    },
+};
+use crate::kernel::Error;
+
+/// Breaches that are told; of more, only how many there are.
+const TOLD_MAX: usize = 100;
+
+/// What is found.
+#[derive(Default)]
+struct Found {
+    breaches: Vec<String>,
+    balances: BTreeMap<AccountId, Balance>,
+    sums: BTreeMap<LedgerAccount, i128>,
+    entries: u64,
+    invoices: u64,
+}
+
+impl Billing {
+    /// Reads all books and compares them.
+    pub fn audit(&self) -> Result<MoneyAudit, Error> {
+        let mut found = Found::default();
+        self.audit_ledger(&mut found)?;
+        self.audit_invoices(&mut found)?;
+        let Found {
+            mut breaches,
+            sums,
+            entries,
+            invoices,
+            ..
+        } = found;
+        let all = breaches.len();
+        breaches.truncate(TOLD_MAX);
+        if all > TOLD_MAX {
+            breaches.push(format!("and {} more", all - TOLD_MAX));
+        }
+        let trial = sums.into_iter().map(|(account, sum)| {
+            Ok(BalanceLine {
+                account: account.to_string(),
+                balance: Money {
+                    amount: i64::try_from(sum)
+                        .map_err(|_| Error::Storage(format!("{account} does not fit")))?,
+                    currency: self.settings.currency,
+                },
+            })
+        });
+        Ok(MoneyAudit {
+            entries,
+            invoices,
+            trial_balance: trial.collect::<Result<_, Error>>()?,
+            breaches,
+        })
+    }
+
+    /// C5.1: entries sum to zero, and what is stored of each account is the sum of its entries.
+    fn audit_ledger(&self, found: &mut Found) -> Result<(), Error> {
+        let currency = self.settings.currency;
+        self.ctx.for_each::<Entry>(|(account, id), entry| {
+            let entry = entry.value;
+            found.entries += 1;
+            for posting in &entry.postings {
+                *found.sums.entry(posting.account).or_default() += i128::from(posting.amount);
+            }
+            let nothing = Balance::nothing(entry.currency);
+            let sum = found.balances.entry(*account).or_insert(nothing);
+            match sum.summed(&entry) {
+                Ok(next) => *sum = next,
+                Err(error) => found.breaches.push(format!("{id} of {account}: {error}")),
+            }
+        })?;
+        let total: i128 = found.sums.values().sum();
+        if total != 0 {
+            found.breaches.push(format!("the trial balance is {total}"));
+        }
+        let mut stored = BTreeSet::new();
+        self.ctx.for_each::<Balance>(|account, balance| {
+            stored.insert(*account);
+            let nothing = Balance::nothing(currency);
+            let sum = found.balances.get(account).copied().unwrap_or(nothing);
+            if sum != balance.value {
+                let balance = balance.value;
+                let breach = format!("{account} has {balance:?} and entries of {sum:?}");
+                found.breaches.push(breach);
+            }
+        })?;
+        for account in found.balances.keys() {
+            if !stored.contains(account) {
+                let breach = format!("{account} has entries and no balance");
+                found.breaches.push(breach);
+            }
+        }
+        Ok(())
+    }
+
+    /// C5.2, C5.3, C5.5: an invoice is the sum of its lines, as it was issued; numbers have no gap; a month is billed once;
+    /// and what is open of all invoices of an account is what it owes.
+    fn audit_invoices(&self, found: &mut Found) -> Result<(), Error> {
+        let mut all: Vec<Invoice> = Vec::new();
+        self.ctx
+            .for_each::<Invoice>(|_, invoice| all.push(invoice.value))?;
+        let mut open: BTreeMap<AccountId, i64> = BTreeMap::new();
+        let mut numbers: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for invoice in &all {
+            found.invoices += 1;
+            let Invoice { id, account, .. } = *invoice;
+            numbers
+                .entry(invoice.number.series)
+                .or_default()
+                .insert(invoice.number.number);
+            if let Some(breach) = self.breach_of(invoice)? {
+                found.breaches.push(format!("{id} of {account}: {breach}"));
+            }
+            let due = self.ctx.read::<InvoiceDue>(&(account, id))?;
+            *open.entry(account).or_default() += due.map_or(0, |due| due.open);
+        }
+        for (account, balance) in &found.balances {
+            let left = open.get(account).copied().unwrap_or(0);
+            if left != balance.receivable {
+                let owes = balance.receivable;
+                let breach = format!("{account} owes {owes}, and its invoices leave {left}");
+                found.breaches.push(breach);
+            }
+        }
+        let mut series = BTreeMap::new();
+        self.ctx.for_each::<InvoiceSeries>(|name, last| {
+            series.insert(*name, last.value.last);
+        })?;
+        for (name, numbers) in numbers {
+            let last = series.get(&name).copied().unwrap_or(0);
+            if !numbers.iter().copied().eq(1..=last) {
+                let breach = format!("series {name} has not all numbers up to {last}");
+                found.breaches.push(breach);
+            }
+        }
+        Ok(())
+    }
+
+    fn breach_of(&self, invoice: &Invoice) -> Result<Option<String>, Error> {
+        let Invoice {
+            id,
+            account,
+            month,
+            totals,
+            ..
+        } = invoice;
+        let lines = self.invoice_of(*account, *id)?.lines;
+        let digest = digest_of(&lines).map_err(|error| Error::Storage(error.to_string()))?;
+        let net: i128 = lines.iter().map(|line| i128::from(line.net.amount)).sum();
+        let taxes = totals.taxes.iter();
+        let taxes: i128 = taxes.map(|tax| i128::from(tax.tax.amount)).sum();
+        let total = i128::from(totals.total.amount);
+        let billed = self.ctx.read::<BilledMonth>(&(*account, *month))?;
+        let is_billed_by = |other: InvoiceId| other == *id;
+        Ok(if digest != invoice.lines_digest {
+            Some("its lines are not those that were issued".to_owned())
+        } else if net != i128::from(totals.net.amount) || net + taxes != total {
+            Some("it is not the sum of its lines and taxes".to_owned())
+        } else if !billed
+            .and_then(|billed| billed.invoice)
+            .is_some_and(is_billed_by)
+        {
+            Some(format!("{month} was billed by another one"))
+        } else {
+            None
+        })
+    }
+}

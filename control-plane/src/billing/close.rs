@@ -1,0 +1,397 @@
+//! Closing a month: one frozen invoice for each account that was charged something, then the month itself.
+//!
+//! ```text
+//! open --(it is over, and so is the grace; or an operator)--> closed
+//! ```
+//!
+//! Each account is a commit of its own, in which its month is claimed: a close that was cut off goes on where it was, and
+//! two at a time issue each invoice once. Only what lay before the month's end is charged, so that it does not matter when
+//! the close comes to an account.
+
+use innkeeper_wire::{
+    billing::{Totals, UsageLine},
+    id::{AccountId, ContractId, EntryId, InvoiceId},
+    invoice::{CloseReport, PeriodLine},
+    money::Money,
+    month::{Month, Span},
+    operator::reason::Reason,
+    time::Timestamp,
+};
+
+use uuid::Uuid;
+
+use super::{
+    Billing,
+    records::{BilledMonth, ContractOf, InvoiceSeries, Period},
+    rules::{
+        UsageInterval,
+        invoice::{self, Invoice, InvoiceDue, InvoiceLines, LINES_PER_RECORD, Number},
+        ledger::{self, Balance, Cause, Entry},
+    },
+};
+use crate::{
+    kernel::{Actor, Caller, Error, Tx},
+    mails::rules::MailContent,
+};
+
+/// Records of lines that the commit of an invoice writes itself; what is longer is written before it.
+const PARTS_IN_COMMIT: usize = 4;
+
+/// What an account owes for a month.
+struct Bill {
+    account: AccountId,
+    lines: Vec<UsageLine>,
+    totals: Totals,
+}
+
+impl Billing {
+    /// The months that there are, newest first.
+    pub fn periods(&self) -> Result<Vec<PeriodLine>, Error> {
+        let mut lines = Vec::new();
+        self.ctx.for_each::<Period>(|month, period| {
+            let Period {
+                from,
+                until,
+                closed_at,
+            } = period.value;
+            lines.push(PeriodLine {
+                month: *month,
+                from,
+                until,
+                closed_at,
+            });
+        })?;
+        lines.reverse();
+        Ok(lines)
+    }
+
+    /// Notes the months up to the present one with their ends, which are computed once. The first is that in which a
+    /// contract was first charged.
+    pub(super) async fn open_periods(&self) -> Result<usize, Error> {
+        let zone = &self.settings.time_zone;
+        let mut opened = 0;
+        loop {
+            let last = self.periods()?.first().cloned();
+            let next = match last {
+                Some(last) if last.until > self.present()? => return Ok(opened),
+                Some(last) => (last.month.next(), last.until),
+                None => {
+                    let Some(first) = self.first_use()? else {
+                        return Ok(opened);
+                    };
+                    let month = zone.month_of(first);
+                    (month, zone.begin_of(month))
+                }
+            };
+            let (month, from) = next;
+            let until = zone.begin_of(month.next()).max(from);
+            let decide = |tx: &mut Tx<'_>| {
+                if tx.get::<Period>(&month)?.is_none() {
+                    let period = Period {
+                        from,
+                        until,
+                        closed_at: None,
+                    };
+                    tx.put(&month, &period)?;
+                }
+                Ok(())
+            };
+            let cause = format!("the month {month} begins");
+            self.ctx.commit(Actor::System, &cause, decide).await?;
+            opened += 1;
+        }
+    }
+
+    fn first_use(&self) -> Result<Option<Timestamp>, Error> {
+        let mut first: Option<Timestamp> = None;
+        self.ctx.for_each::<UsageInterval>(|_, usage| {
+            let from = usage.value.from;
+            first = Some(first.map_or(from, |first| first.min(from)));
+        })?;
+        Ok(first)
+    }
+
+    /// Closes a month for an operator, or counts what that would issue.
+    pub async fn close(
+        &self,
+        caller: &Caller,
+        month: Month,
+        is_dry_run: bool,
+        reason: &Reason,
+    ) -> Result<CloseReport, Error> {
+        self.open_periods().await?;
+        let period = self.ctx.read::<Period>(&month)?.ok_or(Error::NotFound)?;
+        if !is_dry_run {
+            self.check_books_are_open()?;
+            if period.until > self.present()? {
+                return Err(Error::OperatorRefused("the month is not over".to_owned()));
+            }
+            let is_before = |line: &&PeriodLine| line.month < month && line.closed_at.is_none();
+            if let Some(before) = self.periods()?.iter().rfind(is_before) {
+                let why = format!("{} is to be closed before it", before.month);
+                return Err(Error::OperatorRefused(why));
+            }
+        }
+        let why = Some(reason);
+        self.close_period(caller.actor, month, &period, is_dry_run, why)
+            .await
+    }
+
+    /// Closes the months whose grace is over, the oldest first. Gives how many: none while the clock is in doubt, or the store,
+    /// which is an alarm of its own.
+    pub(super) async fn close_what_is_due(&self) -> Result<usize, Error> {
+        if self.freeze()?.is_some() || self.check_books_are_open().is_err() {
+            return Ok(0);
+        }
+        self.open_periods().await?;
+        let mut closed = 0;
+        for line in self.periods()?.into_iter().rev() {
+            let is_due = self.present()? >= line.until.after(self.settings.close_after);
+            if line.closed_at.is_none() && is_due {
+                let period = Period {
+                    from: line.from,
+                    until: line.until,
+                    closed_at: None,
+                };
+                self.close_period(Actor::System, line.month, &period, false, None)
+                    .await?;
+                closed += 1;
+            }
+        }
+        Ok(closed)
+    }
+
+    /// Nothing is billed while what is stored may not be what happened.
+    fn check_books_are_open(&self) -> Result<(), Error> {
+        if self.ctx.gate().ask()?.takes_changes()? {
+            Ok(())
+        } else {
+            Err(Error::Restoring)
+        }
+    }
+
+    async fn close_period(
+        &self,
+        actor: Actor,
+        month: Month,
+        period: &Period,
+        is_dry_run: bool,
+        reason: Option<&Reason>,
+    ) -> Result<CloseReport, Error> {
+        let nothing = Money {
+            amount: 0,
+            currency: self.settings.currency,
+        };
+        let mut report = CloseReport {
+            month,
+            is_closed: period.closed_at.is_some(),
+            accounts: 0,
+            invoices: 0,
+            net: nothing,
+            total: nothing,
+        };
+        let span = Span {
+            from: period.from,
+            until: period.until,
+        };
+        let mut after: Option<(AccountId, ContractId)> = None;
+        while let Some(account) = self.account_after(after.as_ref())? {
+            let totals = self
+                .close_account(actor, account, month, span, is_dry_run)
+                .await?;
+            report.accounts += 1;
+            if let Some(totals) = totals {
+                report.invoices += 1;
+                report.net = sum(report.net, totals.net)?;
+                report.total = sum(report.total, totals.total)?;
+            }
+            after = Some((account, ContractId::from_uuid(Uuid::max())));
+        }
+        if !is_dry_run && !report.is_closed {
+            let decide = |tx: &mut Tx<'_>| {
+                self.check_not_frozen(tx)?;
+                let period = tx.get::<Period>(&month)?.ok_or(Error::NotFound)?;
+                let closed = Period {
+                    closed_at: Some(period.closed_at.unwrap_or(self.now(tx))),
+                    ..period
+                };
+                tx.put(&month, &closed)
+            };
+            let why = reason.map_or("its grace is over", Reason::as_str);
+            let cause = format!("close {month}: {why}");
+            self.ctx.commit(actor, &cause, decide).await?;
+            report.is_closed = true;
+        }
+        Ok(report)
+    }
+
+    /// The account of the next contract behind this name.
+    fn account_after(
+        &self,
+        after: Option<&(AccountId, ContractId)>,
+    ) -> Result<Option<AccountId>, Error> {
+        let next = self.ctx.list_all::<ContractOf>(after, 1)?;
+        Ok(next.first().map(|((account, _), _)| *account))
+    }
+
+    /// What an account is charged for a month; issued, unless it is only counted. Nothing when there is nothing.
+    async fn close_account(
+        &self,
+        actor: Actor,
+        account: AccountId,
+        month: Month,
+        span: Span,
+        is_dry_run: bool,
+    ) -> Result<Option<Totals>, Error> {
+        if let Some(billed) = self.ctx.read::<BilledMonth>(&(account, month))? {
+            let Some(id) = billed.invoice else {
+                return Ok(None);
+            };
+            let invoice = self.ctx.read::<Invoice>(&(account, id))?;
+            return Ok(invoice.map(|invoice| invoice.totals));
+        }
+        let used = self.used_in(account, span)?;
+        let (lines, totals) = self.lines_of(&used, span)?;
+        let bill = Bill {
+            account,
+            lines,
+            totals,
+        };
+        let is_something = bill.totals.total.amount != 0;
+        if is_dry_run {
+            return Ok(is_something.then_some(bill.totals));
+        }
+        if !is_something {
+            let decide = |tx: &mut Tx<'_>| {
+                self.check_not_frozen(tx)?;
+                claim(tx, account, month, None).map(drop)
+            };
+            let cause = format!("nothing to bill {account} for {month}");
+            self.ctx.commit(actor, &cause, decide).await?;
+            return Ok(None);
+        }
+        self.issue(actor, &bill, month, span).await?;
+        Ok(Some(bill.totals))
+    }
+
+    /// Issues an invoice, in one commit with all that follows from it.
+    async fn issue(
+        &self,
+        actor: Actor,
+        bill: &Bill,
+        month: Month,
+        span: Span,
+    ) -> Result<(), Error> {
+        let id = invoice::id_of(bill.account, month, span);
+        let digest = invoice::digest_of(&bill.lines);
+        let digest = digest.map_err(|error| Error::Storage(error.to_string()))?;
+        let parts: Vec<_> = (0..).zip(bill.lines.chunks(LINES_PER_RECORD)).collect();
+        let write = |tx: &mut Tx<'_>, parts: &[(u64, &[UsageLine])]| {
+            for (number, lines) in parts {
+                let name = (id, *number);
+                let lines = InvoiceLines {
+                    lines: lines.to_vec(),
+                };
+                // Of a close that was cut off; it has written the same.
+                tx.get::<InvoiceLines>(&name)?;
+                tx.put(&name, &lines)?;
+            }
+            Ok(())
+        };
+        let (ahead, own) = parts.split_at(parts.len().saturating_sub(PARTS_IN_COMMIT));
+        for part in ahead.chunks(PARTS_IN_COMMIT) {
+            let cause = format!("lines of {id}");
+            let decide = |tx: &mut Tx<'_>| write(tx, part);
+            self.ctx.commit(actor, &cause, decide).await?;
+        }
+        let decide = |tx: &mut Tx<'_>| {
+            self.check_not_frozen(tx)?;
+            if !claim(tx, bill.account, month, Some(id))? {
+                return Ok(());
+            }
+            write(tx, own)?;
+            let issued_at = self.now(tx);
+            let invoice = Invoice {
+                id,
+                number: self.next_number(tx)?,
+                account: bill.account,
+                month,
+                time_zone: self.settings.time_zone.clone(),
+                from: span.from,
+                until: span.until,
+                issued_at,
+                due_at: issued_at.after(self.settings.payment_term),
+                supplier: self.settings.company.clone(),
+                lines: bill.lines.len(),
+                lines_digest: digest,
+                totals: bill.totals.clone(),
+            };
+            self.post_invoice(tx, &invoice)?;
+            let name = (invoice.account, id);
+            tx.insert(&name, &invoice)?;
+            let content = MailContent::InvoiceIssued { invoice: id };
+            self.mails.queue(tx, bill.account, content)
+        };
+        let cause = format!("issue {id}");
+        self.ctx.commit(actor, &cause, decide).await
+    }
+
+    fn next_number(&self, tx: &mut Tx<'_>) -> Result<Number, Error> {
+        let series = self.ctx.store().epoch();
+        let last = tx.get::<InvoiceSeries>(&series)?;
+        let number = last.map_or(0, |series| series.last) + 1;
+        tx.put(&series, &InvoiceSeries { last: number })?;
+        Ok(Number { series, number })
+    }
+
+    /// Posts what an invoice is about, and pays it from what was paid ahead.
+    fn post_invoice(&self, tx: &mut Tx<'_>, invoice: &Invoice) -> Result<(), Error> {
+        let balance = tx.get::<Balance>(&invoice.account)?;
+        let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
+        let (postings, paid) = ledger::of_invoice(&invoice.totals, balance.credit);
+        let entry = Entry {
+            id: EntryId::from_uuid(invoice.id.uuid()),
+            at: invoice.issued_at,
+            cause: Cause::Invoice(invoice.id),
+            currency: invoice.totals.total.currency,
+            postings,
+        };
+        self.post(tx, invoice.account, balance, &entry)?;
+        let open = invoice.totals.total.amount - paid.amount;
+        tx.insert(&(invoice.account, invoice.id), &InvoiceDue { open })
+    }
+
+    /// Writes an entry, and the balance behind it.
+    pub(super) fn post(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        balance: Balance,
+        entry: &Entry,
+    ) -> Result<(), Error> {
+        let next = balance.after(entry);
+        let next = next.map_err(|error| Error::Storage(format!("{}: {error}", entry.id)))?;
+        tx.insert(&(account, entry.id), entry)?;
+        tx.put(&account, &next)
+    }
+}
+
+/// Claims a month of an account for this invoice. Whether it was not claimed before.
+fn claim(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    month: Month,
+    invoice: Option<InvoiceId>,
+) -> Result<bool, Error> {
+    let name = (account, month);
+    if tx.get::<BilledMonth>(&name)?.is_some() {
+        return Ok(false);
+    }
+    tx.put(&name, &BilledMonth { invoice })?;
+    Ok(true)
+}
+
+fn sum(one: Money, other: Money) -> Result<Money, Error> {
+    let sum = one.checked_add(other);
+    sum.map_err(|error| Error::Storage(error.to_string()))
+}

@@ -1,0 +1,127 @@
+//! Payments by bank transfer, which an operator records; they pay what is open, the oldest first, and the rest pays what
+//! comes.
+
+use innkeeper_wire::{
+    error::FieldErrorCode,
+    id::{AccountId, EntryId, InvoiceId, PaymentId},
+    invoice::{PaidPart, PaymentAnswer, PaymentRequest},
+    money::Money,
+};
+
+use super::{
+    Billing,
+    records::{Payment, PaymentReference},
+    rules::{
+        invoice::InvoiceDue,
+        ledger::{self, Balance, Cause, Entry},
+    },
+};
+use crate::kernel::{Caller, Error, Tx, field, secret};
+
+/// Most characters of a reference.
+const REFERENCE_CHARS_MAX: usize = 64;
+/// Open invoices that one payment pays; of more, the rest is credit until the next payment.
+const INVOICES_PAID_MAX: usize = 30;
+
+impl Billing {
+    /// Records money that came in. The same reference a second time is refused and changes nothing: what a bank's list names
+    /// once is one payment.
+    pub async fn record_payment(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        request: &PaymentRequest,
+    ) -> Result<PaymentAnswer, Error> {
+        let reference = self.check_payment(request)?;
+        let name = secret::hash(&reference);
+        let open = self.open_invoices(account)?;
+        let id = PaymentId::new(self.ctx.ids());
+        let cause = format!("payment {id}: {}", request.reason.as_str());
+        let decide = |tx: &mut Tx<'_>| {
+            let balance = tx.get::<Balance>(&account)?.ok_or(Error::NotFound)?;
+            if tx.get::<PaymentReference>(&name)?.is_some() {
+                let detail = "a payment with this reference is recorded already";
+                let taken = field("/reference", FieldErrorCode::Taken, detail);
+                return Err(Error::Invalid(vec![taken]));
+            }
+            let mut owed = Vec::new();
+            for invoice in &open {
+                let due = tx.get::<InvoiceDue>(&(account, *invoice))?;
+                owed.push((*invoice, due.map_or(0, |due| due.open)));
+            }
+            let applied = ledger::of_payment(request.amount.amount, &owed);
+            for (invoice, part) in &applied.invoices {
+                let was = owed.iter().find(|(id, _)| id == invoice);
+                let open = was.map_or(0, |(_, open)| open - part);
+                tx.put(&(account, *invoice), &InvoiceDue { open })?;
+            }
+            let entry = Entry {
+                id: EntryId::from_uuid(id.uuid()),
+                at: self.now(tx),
+                cause: Cause::Payment(id),
+                currency: request.amount.currency,
+                postings: applied.postings,
+            };
+            self.post(tx, account, balance, &entry)?;
+            tx.put(&name, &PaymentReference { payment: id })?;
+            let payment = Payment {
+                amount: request.amount,
+                reference: reference.clone(),
+                recorded_at: self.now(tx),
+                by: caller.actor.to_string(),
+                reason: request.reason.clone(),
+                paid: applied.invoices.clone(),
+            };
+            tx.insert(&(account, id), &payment)?;
+            let of = |amount| Money {
+                amount,
+                ..request.amount
+            };
+            let paid = applied.invoices.iter().map(|(invoice, amount)| PaidPart {
+                invoice: *invoice,
+                amount: of(*amount),
+            });
+            Ok(PaymentAnswer {
+                payment: id,
+                paid: paid.collect(),
+                credit: of(applied.rest),
+            })
+        };
+        self.ctx.commit(caller.actor, &cause, decide).await
+    }
+
+    /// What names the transfer, if the request makes sense.
+    fn check_payment(&self, request: &PaymentRequest) -> Result<String, Error> {
+        let mut errors = Vec::new();
+        if request.amount.amount <= 0 {
+            let detail = "an amount is above zero";
+            errors.push(field("/amount/amount", FieldErrorCode::Wrong, detail));
+        }
+        if request.amount.currency != self.settings.currency {
+            let detail = format!("accounts are in {}", self.settings.currency);
+            errors.push(field("/amount/currency", FieldErrorCode::Unknown, &detail));
+        }
+        let reference = request.reference.trim();
+        if reference.is_empty() {
+            let detail = "say what names the transfer at the bank";
+            errors.push(field("/reference", FieldErrorCode::Required, detail));
+        } else if reference.chars().count() > REFERENCE_CHARS_MAX
+            || reference.contains(char::is_control)
+        {
+            let detail = "a reference is one line of at most 64 characters";
+            errors.push(field("/reference", FieldErrorCode::Malformed, detail));
+        }
+        if errors.is_empty() {
+            Ok(reference.to_owned())
+        } else {
+            Err(Error::Invalid(errors))
+        }
+    }
+
+    /// Those invoices of an account that are not paid, the oldest first.
+    fn open_invoices(&self, account: AccountId) -> Result<Vec<InvoiceId>, Error> {
+        let dues: Vec<(InvoiceId, InvoiceDue)> = self.ctx.list(&account, usize::MAX)?;
+        let open = dues.into_iter().filter(|(_, due)| due.open > 0);
+        Ok(open.map(|(id, _)| id).take(INVOICES_PAID_MAX).collect())
+    }
+}

@@ -1,0 +1,246 @@
+//! Invoices: a list, each as a page and as files.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+    },
+    response::{IntoResponse as _, Response},
+};
+use innkeeper_wire::{
+    api::ListQuery,
+    endpoints::{
+        Endpoint as _,
+        rest::{GetInvoice, ListInvoices},
+    },
+    invoice::{Invoice, InvoiceState, InvoiceSummary},
+    money::Money,
+    operator::csv::csv,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    billing::{self, LineView, TotalsView},
+    id,
+    view::{Badge, Shape},
+};
+use crate::{
+    failure::Failure,
+    format,
+    page::{self, Frame},
+    visit::{Member, Visit},
+    words,
+};
+
+/// Entries of a page.
+const ENTRIES: usize = 25;
+
+/// An invoice in the list, and above its page.
+pub struct InvoiceView {
+    id: String,
+    number: String,
+    month: String,
+    issued: String,
+    due: String,
+    total: String,
+    open: String,
+    is_open: bool,
+    badge: Badge,
+}
+
+#[derive(Template)]
+#[template(path = "invoices.html")]
+struct Invoices {
+    frame: Frame,
+    invoices: Vec<InvoiceView>,
+    next: Option<String>,
+    is_first: bool,
+}
+
+#[derive(Template)]
+#[template(path = "invoice.html")]
+struct InvoicePage {
+    frame: Frame,
+    invoice: InvoiceView,
+    /// Who issued it: what it says of itself, line by line.
+    supplier: Vec<String>,
+    account: String,
+    lines: Vec<LineView>,
+    totals: TotalsView,
+    digest: String,
+}
+
+/// Where in the list.
+#[derive(Deserialize)]
+pub struct Position {
+    #[serde(default)]
+    after: String,
+}
+
+/// As what an invoice is wanted.
+#[derive(Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    format: String,
+}
+
+/// A line in a file: amounts in minor units, which no spreadsheet rounds.
+#[derive(Serialize)]
+struct CsvLine<'a> {
+    invoice: &'a str,
+    month: String,
+    server: String,
+    name: String,
+    plan: String,
+    site: String,
+    from: String,
+    until: String,
+    used_s: u64,
+    credited_s: u64,
+    charged_s: u64,
+    micro_minor_per_hour: u64,
+    net_minor: i64,
+    currency: &'static str,
+}
+
+/// `GET /billing/invoices`
+pub async fn show(
+    Member(visit): Member,
+    Query(position): Query<Position>,
+) -> Result<Response, Failure> {
+    let after = Some(position.after).filter(|after| !after.is_empty());
+    let is_first = after.is_none();
+    let query = ListQuery {
+        limit: Some(ENTRIES),
+        after,
+    };
+    let found = visit.ask(ListInvoices::by(query)).await?;
+    let page = Invoices {
+        frame: page::frame(&visit),
+        invoices: found
+            .data
+            .iter()
+            .map(|each| summary(&visit, each))
+            .collect(),
+        next: found.page.next.map(|next| {
+            let query = serde_urlencoded::to_string([("after", next)]).expect("texts only");
+            format!("/billing/invoices?{query}")
+        }),
+        is_first,
+    };
+    page::render(&visit, StatusCode::OK, &page)
+}
+
+/// `GET /billing/invoices/{id}`
+pub async fn show_one(
+    Member(visit): Member,
+    Path(invoice): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Failure> {
+    let invoice = visit.ask(GetInvoice::at(id(&invoice)?)).await?;
+    let name = format!("invoice-{}", invoice.summary.number);
+    match wanted.format.as_str() {
+        "csv" => {
+            let text = csv(&csv_lines(&invoice)).expect("structures of named fields");
+            return Ok(file(
+                &format!("{name}.csv"),
+                "text/csv; charset=utf-8",
+                text,
+            ));
+        }
+        "json" => {
+            let text = serde_json::to_string_pretty(&invoice).expect("plain values");
+            return Ok(file(&format!("{name}.json"), "application/json", text));
+        }
+        _ => {}
+    }
+    let page = InvoicePage {
+        frame: page::frame(&visit),
+        supplier: supplier(&visit, &invoice),
+        account: invoice.summary.account.to_string(),
+        lines: invoice
+            .lines
+            .iter()
+            .map(|each| billing::line(&visit, each))
+            .collect(),
+        totals: billing::totals(&visit, &invoice.totals),
+        digest: invoice.lines_digest.to_string(),
+        invoice: summary(&visit, &invoice.summary),
+    };
+    page::render(&visit, StatusCode::OK, &page)
+}
+
+fn file(name: &str, media: &'static str, text: String) -> Response {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(media)),
+        (CONTENT_DISPOSITION, disposition.expect("digits and dashes")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, text).into_response()
+}
+
+fn csv_lines(invoice: &Invoice) -> Vec<CsvLine<'_>> {
+    let text = |part: Option<String>| part.unwrap_or_default();
+    let lines = invoice.lines.iter().map(|line| CsvLine {
+        invoice: &invoice.summary.number,
+        month: invoice.summary.month.to_string(),
+        server: line.server.to_string(),
+        name: text(line.name.as_ref().map(ToString::to_string)),
+        plan: text(line.plan.as_ref().map(ToString::to_string)),
+        site: text(line.site.as_ref().map(ToString::to_string)),
+        from: line.from.to_string(),
+        until: line.until.to_string(),
+        used_s: line.used_s,
+        credited_s: line.credited_s,
+        charged_s: line.charged_s,
+        micro_minor_per_hour: line.hourly.micro_minor_per_hour,
+        net_minor: line.net.amount,
+        currency: line.net.currency.code(),
+    });
+    lines.collect()
+}
+
+fn supplier(visit: &Visit, invoice: &Invoice) -> Vec<String> {
+    let company = &invoice.supplier;
+    let number = company.registration_number.as_ref();
+    let number = number.map(|number| format!("{} {number}", visit.say("company-registration")));
+    let plain = [
+        &company.name,
+        &company.representative,
+        &company.address,
+        &company.telephone,
+    ];
+    let plain = plain.into_iter().flatten().cloned();
+    plain.chain(number).collect()
+}
+
+fn summary(visit: &Visit, invoice: &InvoiceSummary) -> InvoiceView {
+    let say = |money: Money| format::money(visit.locale, money);
+    let day = |at| visit.zone().day(visit.locale, at);
+    InvoiceView {
+        id: invoice.id.to_string(),
+        number: invoice.number.clone(),
+        month: invoice.month.to_string(),
+        issued: day(invoice.issued_at),
+        due: day(invoice.due_at),
+        total: say(invoice.total),
+        open: say(invoice.open),
+        is_open: invoice.open.amount > 0,
+        badge: badge(visit, invoice.state),
+    }
+}
+
+fn badge(visit: &Visit, state: InvoiceState) -> Badge {
+    Badge {
+        code: state.as_str(),
+        word: visit.say(words::invoice_state(state)),
+        shape: match state {
+            InvoiceState::Paid => Shape::Well,
+            InvoiceState::Open => Shape::Moving,
+            InvoiceState::Overdue => Shape::Trouble,
+        },
+    }
+}
