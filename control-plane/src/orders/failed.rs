@@ -154,6 +154,7 @@ impl Orders {
         let failed = self.servers.order_that_failed(order)?;
         let failed = failed.ok_or(Error::NotFound)?;
         let cause = format!("retry {order}, {}", caller.request);
+        let _alone = self.retrying.lock().await;
         for _ in 0..PLACEMENTS_MAX {
             let mut tx = Tx::new(self.ctx.store(), self.ctx.now());
             let quote = match self.look_up_retry(&mut tx, failed)? {

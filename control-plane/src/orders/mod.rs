@@ -10,6 +10,7 @@ use innkeeper_wire::{
     price::{Prices, Tax},
     vm::Opening,
 };
+use tokio::sync::Mutex;
 
 use self::availability::Available;
 use crate::{
@@ -51,6 +52,8 @@ pub struct Orders {
     servers: Servers,
     settings: Arc<OrderSettings>,
     available: Arc<Available>,
+    /// Held by a retry: one that waits for another finds what came of that, in place of the room that it has taken.
+    retrying: Arc<Mutex<()>>,
 }
 
 impl Orders {
@@ -74,6 +77,7 @@ impl Orders {
             servers,
             settings: Arc::new(settings),
             available: Arc::default(),
+            retrying: Arc::default(),
         }
     }
 
