@@ -171,6 +171,7 @@ pub const STAFF_PAGES: &[Row] = &[
     deed!(HOSTS, "/hosts/{id}/revoke", REVOKE),
     deed!(HOSTS, "/hosts/{id}/lost", LOSE),
     deed!(HOSTS, "/hosts/{id}/fenced", FENCE),
+    deed!(HOSTS, "/hosts/{id}/replace", REPLACE),
     Row {
         path: "/orders",
         query: &["owner", "sort", "after", "format"],

@@ -222,8 +222,8 @@ async fn each_deed_is_asked_of_the_api_with_its_reason() {
     let rows = STAFF_PAGES.iter().filter(has_form).count();
     assert_eq!(
         deeds.len(),
-        rows + 2,
-        "and all mails at once, and the clock"
+        rows + 1,
+        "and all mails at once, and the clock, but not what shows a command"
     );
     for deed in deeds {
         let Deed {
@@ -453,6 +453,14 @@ async fn revoking_a_host_says_what_it_leaves_alone() {
     browser.get("/hosts/invite").await;
     let page = browser.post("/hosts/invite", &invited).await;
     assert!(page.body.contains("innkeeper-agent join --token once"));
+    let path = format!("/hosts/{HOST}/replace");
+    let asked = browser.get(&path).await;
+    assert!(asked.body.contains(&format!("action=\"{path}\"")));
+    let page = browser.post(&path, &[CALLED]).await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("innkeeper-agent join --token again"));
+    let line = format!("POST {path}");
+    assert!(stub.changes().iter().any(|(asked, _)| *asked == line));
 }
 
 /// The lines of a file.

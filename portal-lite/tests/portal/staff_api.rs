@@ -213,6 +213,12 @@ fn done(path: &str) -> Response {
                 "join_command": "innkeeper-agent join --token once",
             }),
         ),
+        ["hosts", _, "replace"] => json(
+            200,
+            &value!({
+                "join_command": "innkeeper-agent join --token again",
+            }),
+        ),
         ["hosts", _, "accept-capacity"] => json(200, &capacity()),
         ["accounts", "erasure-plan"] => json(
             200,

@@ -16,9 +16,9 @@ use innkeeper_wire::{
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
             ConfirmFencing, CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe,
-            LoseHost, MailConfirmation, RejectAccount, ReleaseHost, ResumeAccount, RetryMail,
-            RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost, UnfreezeBilling,
-            UnlockAccount,
+            LoseHost, MailConfirmation, RejectAccount, ReleaseHost, ReplaceHost, ResumeAccount,
+            RetryMail, RetryMails, RetryOrder, RevokeHost, SuspendAccount, UncordonHost,
+            UnfreezeBilling, UnlockAccount,
         },
     },
     error::{FieldErrorCode, Problem, ProblemCode},
@@ -32,7 +32,7 @@ use innkeeper_wire::{
 use super::{
     REASON,
     deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What},
-    hosts::host_of,
+    hosts::{host_of, shown_once},
     lost_factor,
     subject::{Subject, subject},
 };
@@ -61,6 +61,14 @@ struct Ask {
     loses: bool,
     /// Where the form is sent: the page's own address.
     address: String,
+}
+
+/// How it goes on when something is done.
+enum Done {
+    /// At another page, which says that it is done.
+    GoOn,
+    /// With what is shown this once.
+    Shown(Box<Response>),
 }
 
 /// Why something was not done.
@@ -136,7 +144,8 @@ async fn act(
 ) -> Result<Response, Failure> {
     check_role(visit, deed).await?;
     match carry_out(visit, deed, about, fields).await {
-        Ok(()) => {
+        Ok(Done::Shown(page)) => Ok(*page),
+        Ok(Done::GoOn) => {
             let (to, notice) = after(deed.what, about);
             Ok(page::redirect_with(visit, &to, notice))
         }
@@ -180,44 +189,41 @@ async fn carry_out(
     deed: &StaffDeed,
     about: &str,
     fields: &Fields,
-) -> Result<(), Undone> {
+) -> Result<Done, Undone> {
     if deed.asks_for(&TYPED) {
         check_typed(visit, deed, about, fields).await?;
     }
     match deed.what {
-        What::Account(what) => on_account(visit, what, about, fields).await,
-        What::Server(action) => on_server(visit, action, about, fields).await,
-        What::Host(what) => on_host(visit, what, about, fields).await,
+        What::Account(what) => on_account(visit, what, about, fields).await?,
+        What::Server(action) => on_server(visit, action, about, fields).await?,
+        What::Host(OnHost::Replace) => return replace(visit, about, fields).await,
+        What::Host(what) => on_host(visit, what, about, fields).await?,
         What::RetryOrder => {
             let why = why(visit, fields)?;
             visit.ask(RetryOrder::at_with(id(about)?, why)).await?;
-            Ok(())
         }
         What::RetryMail => {
             let why = why(visit, fields)?;
             visit.ask(RetryMail::at_with(id(about)?, why)).await?;
-            Ok(())
         }
         What::DropMail => {
             let why = why(visit, fields)?;
             visit.ask(DropMail::at_with(id(about)?, why)).await?;
-            Ok(())
         }
         What::LostFactor(what) => {
             let reason = reason_of(visit, fields)?;
-            lost_factor::decide(visit, what, about, fields, reason).await
+            lost_factor::decide(visit, what, about, fields, reason).await?;
         }
         What::UnfreezeBilling => {
             let why = why(visit, fields)?;
             visit.ask(UnfreezeBilling::with(why)).await?;
-            Ok(())
         }
         What::RetryMails => {
             let why = why(visit, fields)?;
             visit.ask(RetryMails::with(why)).await?;
-            Ok(())
         }
     }
+    Ok(Done::GoOn)
 }
 
 async fn check_typed(
@@ -353,8 +359,18 @@ async fn on_host(visit: &Visit, what: OnHost, about: &str, fields: &Fields) -> R
             let (id, why) = (host.id.to_string(), why(visit, fields)?);
             visit.ask(ConfirmFencing::at_with(id, why)).await?;
         }
+        OnHost::Replace => unreachable!("it has an answer of its own"),
     }
     Ok(())
+}
+
+/// Answered at once with the command that lets the machine join, since that is shown once.
+async fn replace(visit: &Visit, about: &str, fields: &Fields) -> Result<Done, Undone> {
+    let host = host_of(visit, about).await?;
+    let (id, why) = (host.id.to_string(), why(visit, fields)?);
+    let invited = visit.ask(ReplaceHost::at_with(id, why)).await?;
+    let page = shown_once(visit, host.name, invited.join_command)?;
+    Ok(Done::Shown(Box::new(page)))
 }
 
 /// Where one goes on when something is done, and what is said there.

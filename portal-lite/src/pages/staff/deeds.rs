@@ -7,7 +7,7 @@ use innkeeper_wire::{
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
             ConfirmFencing, ConfirmLostFactor, CordonHost, DeleteAnyServer, DropMail, EraseAccount,
-            LoseHost, MailConfirmation, RejectAccount, RejectLostFactor, ReleaseHost,
+            LoseHost, MailConfirmation, RejectAccount, RejectLostFactor, ReleaseHost, ReplaceHost,
             ResumeAccount, RetryMail, RetryMails, RetryOrder, RevokeHost, SuspendAccount,
             UncordonHost, UnfreezeBilling, UnlockAccount,
         },
@@ -121,6 +121,8 @@ pub enum OnHost {
     Lose,
     /// It will never use its servers' addresses again.
     Fence,
+    /// A machine takes its place.
+    Replace,
 }
 
 impl StaffDeed {
@@ -508,6 +510,16 @@ pub const FENCE: StaffDeed = StaffDeed {
     who: ConfirmFencing::ROW.who,
     loss: Loss::Some,
 };
+/// Has a machine take the place of a host.
+pub const REPLACE: StaffDeed = StaffDeed {
+    what: What::Host(OnHost::Replace),
+    code: "replace",
+    title: "staff-replace",
+    lead: "staff-replace-lead",
+    form: &[REASON],
+    who: ReplaceHost::ROW.who,
+    loss: Loss::None,
+};
 
 #[cfg(test)]
 mod tests {
@@ -527,6 +539,7 @@ mod tests {
             (&REVOKE, false, false, true),
             (&LOSE, false, false, true),
             (&FENCE, false, false, true),
+            (&REPLACE, false, false, true),
         ] {
             let roles = [Role::Viewer, Role::Support, Role::Admin];
             let may = roles.map(|role| deed.is_for(role));

@@ -241,6 +241,9 @@ fn possible(host: &HostLine) -> Vec<&'static StaffDeed> {
     if host.claims_more.is_some() {
         possible.push(&deeds::ACCEPT_CAPACITY);
     }
+    if matches!(status, HostStatus::Silent | HostStatus::Quarantined) {
+        possible.push(&deeds::REPLACE);
+    }
     possible.push(&deeds::REVOKE);
     if status == HostStatus::Silent {
         possible.push(&deeds::LOSE);
@@ -301,12 +304,21 @@ pub async fn invite(Member(visit): Member, fields: Fields) -> Result<Response, F
         }
         Err(error) => return form::refused(&visit, INVITE, &fields, error),
     };
+    shown_once(&visit, name, invited.join_command)
+}
+
+/// The page of a command that lets a machine join: nobody can look at it again.
+pub(super) fn shown_once(
+    visit: &Visit,
+    name: String,
+    command: String,
+) -> Result<Response, Failure> {
     let view = Invited {
-        frame: page::frame(&visit),
+        frame: page::frame(visit),
         name,
-        command: invited.join_command,
+        command,
     };
-    page::render(&visit, StatusCode::OK, &view)
+    page::render(visit, StatusCode::OK, &view)
 }
 
 /// The name of the words of how a host is.
