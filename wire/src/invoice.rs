@@ -1,7 +1,7 @@
 //! Invoices and payments, as they are told.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     billing::{Totals, UsageLine},
@@ -26,6 +26,21 @@ codes! {
         /// It is paid.
         Paid = "paid",
     }
+}
+
+/// Which part of the list of invoices.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct InvoiceListQuery {
+    /// Entries of one answer, 1 to 200; 25 when not given.
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `page.next` of the previous answer.
+    #[param(max_length = 64, pattern = "^inv_[0-9a-f]{32}$")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// An invoice in a list.

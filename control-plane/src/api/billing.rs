@@ -1,13 +1,13 @@
 //! What is charged, and invoices.
 
 use innkeeper_wire::{
-    api::Page,
+    api::{ListQuery, Page},
     billing::MonthSoFar,
     endpoints::{
         Ask,
         rest::{GetInvoice, GetMonthSoFar, ListInvoices},
     },
-    invoice::{Invoice, InvoiceSummary},
+    invoice::{Invoice, InvoiceListQuery, InvoiceSummary},
 };
 
 use super::{auth::Customer, context::Context, error::Refused, slice::slice};
@@ -25,7 +25,8 @@ pub(super) async fn list(
     Customer(caller): Customer,
     ask: Ask<ListInvoices>,
 ) -> Result<Page<InvoiceSummary>, Refused> {
-    let slice = slice(ask.query)?;
+    let InvoiceListQuery { limit, after } = ask.query;
+    let slice = slice(ListQuery { limit, after })?;
     let billing = &context.nouns.billing;
     Ok(billing.invoices(&caller, slice.after.as_ref(), slice.limit)?)
 }

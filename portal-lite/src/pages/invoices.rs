@@ -10,12 +10,11 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use innkeeper_wire::{
-    api::ListQuery,
     endpoints::{
         Endpoint as _,
         rest::{GetInvoice, ListInvoices},
     },
-    invoice::{Invoice, InvoiceState, InvoiceSummary},
+    invoice::{Invoice, InvoiceListQuery, InvoiceState, InvoiceSummary},
     money::Money,
     operator::csv::csv,
 };
@@ -112,7 +111,7 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let after = Some(position.after).filter(|after| !after.is_empty());
     let is_first = after.is_none();
-    let query = ListQuery {
+    let query = InvoiceListQuery {
         limit: Some(ENTRIES),
         after,
     };

@@ -16,7 +16,7 @@ use crate::{
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
-    invoice::{Invoice, InvoiceSummary},
+    invoice::{Invoice, InvoiceListQuery, InvoiceSummary},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
@@ -223,7 +223,7 @@ endpoints! {
     GetMonthSoFar = "month_so_far": Customer Get "/billing/current", in "billing", scope Billing => 200 MonthSoFar;
 
     /// One's own invoices, newest first.
-    ListInvoices = "list_invoices": Customer Get "/invoices", in "billing", scope Billing, by ListQuery
+    ListInvoices = "list_invoices": Customer Get "/invoices", in "billing", scope Billing, by InvoiceListQuery
         => 200 Page<InvoiceSummary>;
 
     /// One's own invoice with all its lines.
