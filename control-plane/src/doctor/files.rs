@@ -1,13 +1,14 @@
 //! Files that the service reads: there, right, and readable by its user; and whose the data folder is.
 
 use std::{
+    ffi::CString,
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use innkeeper_wire::error::chain;
-use nix::unistd::{User, geteuid};
+use nix::unistd::{User, geteuid, getgrouplist};
 
 use super::Finding;
 use crate::{
@@ -178,15 +179,18 @@ fn data_folder(folder: &Path, reader: Option<&Reader>) -> Finding {
 #[derive(Debug)]
 struct Reader {
     user: u32,
-    group: u32,
+    /// Its own, and those that it is a member of: the staff's key is for one of them.
+    groups: Vec<u32>,
 }
 
 impl Reader {
     fn find() -> Option<Self> {
         let user = User::from_name(owner::USER).ok().flatten()?;
+        let name = CString::new(owner::USER).ok()?;
+        let groups = getgrouplist(&name, user.gid).ok()?;
         geteuid().is_root().then_some(Self {
             user: user.uid.as_raw(),
-            group: user.gid.as_raw(),
+            groups: groups.iter().map(|group| group.as_raw()).collect(),
         })
     }
 
@@ -209,7 +213,7 @@ impl Reader {
     fn may(&self, owner: u32, group: u32, mode: u32, wanted: u32) -> bool {
         let shift = if owner == self.user {
             6
-        } else if group == self.group {
+        } else if self.groups.contains(&group) {
             3
         } else {
             0
@@ -226,9 +230,10 @@ mod tests {
     fn a_user_reads_what_owner_group_or_everybody_may() {
         let reader = Reader {
             user: 990,
-            group: 991,
+            groups: vec![991, 992],
         };
         assert!(reader.may(0, 991, 0o640, 4));
+        assert!(reader.may(0, 992, 0o640, 4), "as a member of that group");
         assert!(!reader.may(0, 0, 0o640, 4));
         assert!(reader.may(0, 0, 0o644, 4));
         assert!(reader.may(990, 0, 0o400, 4));
@@ -254,7 +259,7 @@ mod tests {
         open(&file, 0o644);
         let nobody = Reader {
             user: 65_533,
-            group: 65_533,
+            groups: vec![65_533],
         };
         assert_eq!(nobody.stopped_at(&file), None);
         open(&file, 0o600);
