@@ -146,7 +146,8 @@ impl Answers for Openness {
         if giving.is_allowed(site, self.ctx.now()) {
             return Ok(());
         }
-        tracing::warn!(%site, "no address is given away: a host may use it that was not compared; see `recovery show`");
+        // Also said to whoever only looks at what can be had; that a person is needed is a matter of its own.
+        tracing::info!(%site, "no address is given away: a host may use it that was not compared; see `recovery show`");
         Err(Error::Restoring)
     }
 }
