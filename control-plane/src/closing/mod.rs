@@ -54,7 +54,7 @@ impl Closing {
         host: HostId,
         reason: &Reason,
     ) -> Result<Ended, Error> {
-        self.check_is_sure()?;
+        self.ctx.gate().check_is_sound()?;
         self.hosts.declare_lost(by, host, reason).await?;
         self.end_servers().await
     }
@@ -69,7 +69,7 @@ impl Closing {
         host: HostId,
         reason: &Reason,
     ) -> Result<Ended, Error> {
-        self.check_is_sure()?;
+        self.ctx.gate().check_is_sound()?;
         self.hosts.confirm_fencing(by, host, reason).await?;
         self.end_servers().await
     }
@@ -80,7 +80,7 @@ impl Closing {
     /// When hosts can't be read.
     pub async fn end_servers(&self) -> Result<Ended, Error> {
         let mut ended = Ended::default();
-        if self.check_is_sure().is_err() {
+        if self.ctx.gate().check_is_sound().is_err() {
             return Ok(ended);
         }
         for (host, loss) in self.hosts.lost()? {
@@ -92,13 +92,5 @@ impl Closing {
             }
         }
         Ok(ended)
-    }
-
-    /// Nothing is ended for good by a journal that has lost commits, or that a restore has not been finished for.
-    fn check_is_sure(&self) -> Result<(), Error> {
-        match self.ctx.gate().ask()?.takes_changes()? {
-            true => Ok(()),
-            false => Err(Error::Restoring),
-        }
     }
 }

@@ -69,23 +69,25 @@ impl Gate {
         self.0.get().and_then(Weak::upgrade).ok_or(Error::Restoring)
     }
 
+    /// That the store is sound and open, as [`Answers::takes_changes`]: what is for good needs it, whoever asks for it.
+    ///
+    /// # Errors
+    /// [`Error::Restoring`] when it is not.
+    pub fn check_is_sound(&self) -> Result<(), Error> {
+        if self.ask()?.takes_changes()? {
+            Ok(())
+        } else {
+            Err(Error::Restoring)
+        }
+    }
+
     /// Customers change nothing while a host proves that the journal has lost commits, and after a restore until
     /// an operator has opened the installation again: what they would change is not what they made.
     pub fn check_changes_are_taken(&self, actor: Actor) -> Result<(), Error> {
         match actor {
-            Actor::Visitor | Actor::Account(_) | Actor::Token(..)
-                if !self.ask()?.takes_changes()? =>
-            {
-                Err(Error::Restoring)
-            }
+            Actor::Visitor | Actor::Account(_) | Actor::Token(..) => self.check_is_sound(),
             // Hosts and duties go on with what is settled, and an operator has to mend it, perhaps with the staff's help.
-            Actor::Visitor
-            | Actor::Account(_)
-            | Actor::Token(..)
-            | Actor::Host(_)
-            | Actor::Staff(_)
-            | Actor::Operator
-            | Actor::System => Ok(()),
+            Actor::Host(_) | Actor::Staff(_) | Actor::Operator | Actor::System => Ok(()),
         }
     }
 
