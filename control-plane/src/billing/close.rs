@@ -17,7 +17,6 @@ use innkeeper_wire::{
     operator::reason::Reason,
     time::Timestamp,
 };
-
 use uuid::Uuid;
 
 use super::{
@@ -119,41 +118,39 @@ impl Billing {
         is_dry_run: bool,
         reason: &Reason,
     ) -> Result<CloseReport, Error> {
-        self.open_periods().await?;
-        let period = self.ctx.read::<Period>(&month)?.ok_or(Error::NotFound)?;
         if !is_dry_run {
-            self.check_books_are_open()?;
+            self.ctx.gate().check_is_sound()?;
+            self.open_periods().await?;
+        }
+        let periods = self.periods()?;
+        let period = periods.iter().find(|period| period.month == month);
+        let period = period.ok_or(Error::NotFound)?;
+        if !is_dry_run {
             if period.until > self.present()? {
                 return Err(Error::OperatorRefused("the month is not over".to_owned()));
             }
             let is_before = |line: &&PeriodLine| line.month < month && line.closed_at.is_none();
-            if let Some(before) = self.periods()?.iter().rfind(is_before) {
+            if let Some(before) = periods.iter().rfind(is_before) {
                 let why = format!("{} is to be closed before it", before.month);
                 return Err(Error::OperatorRefused(why));
             }
         }
-        let why = Some(reason);
-        self.close_period(caller.actor, month, &period, is_dry_run, why)
+        self.close_period(caller.actor, period, is_dry_run, reason.as_str())
             .await
     }
 
     /// Closes the months whose grace is over, the oldest first. Gives how many: none while the clock is in doubt, or the store,
     /// which is an alarm of its own.
     pub(super) async fn close_what_is_due(&self) -> Result<usize, Error> {
-        if self.freeze()?.is_some() || self.check_books_are_open().is_err() {
+        if self.freeze()?.is_some() || self.ctx.gate().check_is_sound().is_err() {
             return Ok(0);
         }
         self.open_periods().await?;
         let mut closed = 0;
-        for line in self.periods()?.into_iter().rev() {
-            let is_due = self.present()? >= line.until.after(self.settings.close_after);
-            if line.closed_at.is_none() && is_due {
-                let period = Period {
-                    from: line.from,
-                    until: line.until,
-                    closed_at: None,
-                };
-                self.close_period(Actor::System, line.month, &period, false, None)
+        for period in self.periods()?.into_iter().rev() {
+            let is_due = self.present()? >= period.until.after(self.settings.close_after);
+            if period.closed_at.is_none() && is_due {
+                self.close_period(Actor::System, &period, false, "its grace is over")
                     .await?;
                 closed += 1;
             }
@@ -161,23 +158,14 @@ impl Billing {
         Ok(closed)
     }
 
-    /// Nothing is billed while what is stored may not be what happened.
-    fn check_books_are_open(&self) -> Result<(), Error> {
-        if self.ctx.gate().ask()?.takes_changes()? {
-            Ok(())
-        } else {
-            Err(Error::Restoring)
-        }
-    }
-
     async fn close_period(
         &self,
         actor: Actor,
-        month: Month,
-        period: &Period,
+        period: &PeriodLine,
         is_dry_run: bool,
-        reason: Option<&Reason>,
+        why: &str,
     ) -> Result<CloseReport, Error> {
+        let month = period.month;
         let nothing = Money {
             amount: 0,
             currency: self.settings.currency,
@@ -217,7 +205,6 @@ impl Billing {
                 };
                 tx.put(&month, &closed)
             };
-            let why = reason.map_or("its grace is over", Reason::as_str);
             let cause = format!("close {month}: {why}");
             self.ctx.commit(actor, &cause, decide).await?;
             report.is_closed = true;
@@ -288,13 +275,12 @@ impl Billing {
         let parts: Vec<_> = (0..).zip(bill.lines.chunks(LINES_PER_RECORD)).collect();
         let write = |tx: &mut Tx<'_>, parts: &[(u64, &[UsageLine])]| {
             for (number, lines) in parts {
-                let name = (id, *number);
-                let lines = InvoiceLines {
-                    lines: lines.to_vec(),
-                };
-                // Of a close that was cut off; it has written the same.
-                tx.get::<InvoiceLines>(&name)?;
-                tx.put(&name, &lines)?;
+                let name = (digest.hex(), *number);
+                // Of a close that was cut off: under this digest there are no others.
+                if tx.get::<InvoiceLines>(&name)?.is_none() {
+                    let lines = lines.to_vec();
+                    tx.put(&name, &InvoiceLines { lines })?;
+                }
             }
             Ok(())
         };

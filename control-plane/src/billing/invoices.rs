@@ -57,8 +57,9 @@ impl Billing {
         let invoice = self.ctx.read::<Invoice>(&(account, id))?;
         let invoice = invoice.ok_or(Error::NotFound)?;
         let mut lines = Vec::with_capacity(invoice.lines);
+        let digest = invoice.lines_digest.hex();
         for part in (0..).take(invoice.lines.div_ceil(LINES_PER_RECORD)) {
-            let found = self.ctx.read::<InvoiceLines>(&(id, part))?;
+            let found = self.ctx.read::<InvoiceLines>(&(digest.clone(), part))?;
             let missing = || Error::Storage(format!("part {part} of {id} is missing"));
             lines.extend(found.ok_or_else(missing)?.lines);
         }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::kernel::{Caller, Error};
 
-/// Contracts, and intervals of one contract, that are read at a time.
+/// Contracts that are read at a time.
 const READ_AT_ONCE: usize = 1_000;
 
 /// A contract with all its use.

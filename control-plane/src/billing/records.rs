@@ -30,7 +30,8 @@ records! {
     BilledMonth, at "billed/" by (AccountId, Month), version 1;
     InvoiceSeries, at "invoicenumber/" by u64, version 1;
     Invoice, at "invoice/" by (AccountId, InvoiceId), version 1;
-    InvoiceLines, at "invoicelines/" by (InvoiceId, u64), version 1;
+    // By the digest of all lines of the invoice, and the part: other lines never take their place.
+    InvoiceLines, at "invoicelines/" by (String, u64), version 1;
     InvoiceDue, at "invoicedue/" by (AccountId, InvoiceId), version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;

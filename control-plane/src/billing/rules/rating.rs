@@ -58,7 +58,7 @@ pub fn rate(
     else {
         return Ok(None);
     };
-    let charged_s = charged_seconds(behind) - charged_seconds(before).min(charged_seconds(behind));
+    let charged_s = charged_seconds(behind).saturating_sub(charged_seconds(before));
     let net = tariff.charge(charged_s)?;
     Ok(Some(Rated {
         from,
