@@ -119,6 +119,12 @@ impl Accounts {
         Ok(suspension.as_ref().map(Suspension::suspended))
     }
 
+    /// Clause: that there is such an account.
+    pub(crate) fn check_is_there(&self, tx: &mut Tx<'_>, id: AccountId) -> Result<(), Error> {
+        let account = tx.get::<Account>(&id)?;
+        account.map(drop).ok_or(Error::NotFound)
+    }
+
     /// Clause: that an account is not suspended.
     pub(crate) fn check_not_suspended(&self, tx: &mut Tx<'_>, id: AccountId) -> Result<(), Error> {
         match self.suspended(tx, id)? {

@@ -18,6 +18,8 @@ use super::{
 };
 use crate::kernel::{Caller, Error, Tx, field, secret};
 
+/// Largest amount, in minor units: a thousand of them together are far from what fits.
+const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 /// Most characters of a reference.
 const REFERENCE_CHARS_MAX: usize = 64;
 /// Open invoices that one payment pays; of more, the rest is credit until the next payment.
@@ -38,7 +40,9 @@ impl Billing {
         let id = PaymentId::new(self.ctx.ids());
         let cause = format!("payment {id}: {}", request.reason.as_str());
         let decide = |tx: &mut Tx<'_>| {
-            let balance = tx.get::<Balance>(&account)?.ok_or(Error::NotFound)?;
+            self.accounts.check_is_there(tx, account)?;
+            let balance = tx.get::<Balance>(&account)?;
+            let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
             if tx.get::<PaymentReference>(&name)?.is_some() {
                 let detail = "a payment with this reference is recorded already";
                 let taken = field("/reference", FieldErrorCode::Taken, detail);
@@ -93,8 +97,8 @@ impl Billing {
     /// What names the transfer, if the request makes sense.
     fn check_payment(&self, request: &PaymentRequest) -> Result<String, Error> {
         let mut errors = Vec::new();
-        if request.amount.amount <= 0 {
-            let detail = "an amount is above zero";
+        if !(1..=AMOUNT_MAX).contains(&request.amount.amount) {
+            let detail = "an amount is above zero, and not as large as no transfer is";
             errors.push(field("/amount/amount", FieldErrorCode::Wrong, detail));
         }
         if request.amount.currency != self.settings.currency {

@@ -494,7 +494,7 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         "list_pending_accounts" => ("", nothing, 200),
         "list_periods" | "audit_money" => ("", nothing, 200),
         "list_account_invoices" => (account, nothing, 200),
-        // Nothing was ever charged.
+        // Nothing was ever charged: there is no month.
         "close_month" => {
             let body = json!({ "dry_run": false, "reason": "it is over" });
             ("2026-09", body, 404)
@@ -502,7 +502,7 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         "record_payment" => {
             let amount = json!({ "amount": 5, "currency": "KRW" });
             let body = json!({ "amount": amount, "reference": "KB 1", "reason": "seen" });
-            (account, body, 404)
+            (account, body, 200)
         }
         "list_lost_factors" => ("", nothing, 200),
         // It has lost nothing.

@@ -255,6 +255,11 @@ async fn used_over_a_month() -> Story {
 #[tokio::test]
 async fn a_month_is_closed_once_and_its_invoice_never_changes() {
     let story = used_over_a_month().await;
+    close(&story, "2026-09", true).await.expect(404);
+    assert!(
+        story.records("month/").is_empty(),
+        "counting writes nothing"
+    );
     close(&story, "2026-10", false).await.expect(400);
     let counted = close(&story, "2026-09", true).await.expect(200);
     assert_eq!(
@@ -332,6 +337,10 @@ async fn payments_pay_the_oldest_and_the_rest_pays_what_comes() {
     let total = invoices(&story).await[0]["total"]["amount"]
         .as_i64()
         .expect("a number");
+    assert_eq!(
+        pay(&story, i64::MAX, "KB 0").await.fields()[0].0,
+        "/amount/amount"
+    );
     assert_eq!(pay(&story, 0, "KB 0").await.fields()[0].0, "/amount/amount");
     assert_eq!(pay(&story, 5, " ").await.fields()[0].0, "/reference");
     let part = pay(&story, 50, "KB 1").await.expect(200);
@@ -358,4 +367,21 @@ async fn payments_pay_the_oldest_and_the_rest_pays_what_comes() {
     assert_eq!(all[0]["state"], json!("paid"), "{}", all[0]);
     let books = audit(&story).await;
     assert_eq!(books["entries"], json!(4));
+}
+
+/// Whoever pays before anything was issued has it as credit.
+#[tokio::test]
+async fn what_is_paid_before_the_first_invoice_pays_that() {
+    let story = used_over_a_month().await;
+    let paid = pay(&story, 2_000, "KB 1").await.expect(200);
+    assert_eq!(paid["credit"]["amount"], json!(2_000));
+    close(&story, "2026-09", false).await.expect(200);
+    let invoice = &invoices(&story).await[0];
+    let amount = |name: &str| invoice[name]["amount"].as_i64().expect("a number");
+    assert_eq!(amount("total") - amount("open"), 2_000);
+    audit(&story).await;
+    let nobody = "/accounts/acc_0190b5c87f1e7c3a8e0f5b6d2c4a9e11/payments";
+    let amount = json!({ "amount": 5, "currency": "KRW" });
+    let body = json!({ "amount": amount, "reference": "KB 2", "reason": "seen" });
+    asked(&story, Method::POST, nobody, body).await.expect(404);
 }
