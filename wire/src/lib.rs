@@ -1,8 +1,8 @@
 //! Types that cross a process boundary: portal - REST API, agent - control plane.
 //!
 //! Owns their names, shapes, limits and text forms. Does no I/O: no async, no sockets, no files. The
-//! one thing of the outside world in here is the wall clock ([`time::SystemClock`]), so that no other
-//! crate reads it; and, behind the feature `journal`, how the programs write their logs. What tests need of it is behind
+//! only things of the outside world in here are the clocks ([`time::SystemClock`]), so that no other
+//! crate reads them; and, behind the feature `journal`, how the programs write their logs. What tests need of it is behind
 //! the feature `samples`.
 
 #![forbid(unsafe_code)]

@@ -21,8 +21,9 @@ use innkeeper_wire::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Position,
     billing::{self, LineView, TotalsView},
-    id,
+    id, page_behind,
     view::{Badge, Shape},
 };
 use crate::{
@@ -71,13 +72,6 @@ struct InvoicePage {
     digest: String,
 }
 
-/// Where in the list.
-#[derive(Deserialize)]
-pub struct Position {
-    #[serde(default)]
-    after: String,
-}
-
 /// As what an invoice is wanted.
 #[derive(Deserialize)]
 pub struct Wanted {
@@ -109,7 +103,7 @@ pub async fn show(
     Member(visit): Member,
     Query(position): Query<Position>,
 ) -> Result<Response, Failure> {
-    let after = Some(position.after).filter(|after| !after.is_empty());
+    let after = position.after();
     let is_first = after.is_none();
     let query = InvoiceListQuery {
         limit: Some(ENTRIES),
@@ -123,10 +117,10 @@ pub async fn show(
             .iter()
             .map(|each| summary(&visit, each))
             .collect(),
-        next: found.page.next.map(|next| {
-            let query = serde_urlencoded::to_string([("after", next)]).expect("texts only");
-            format!("/billing/invoices?{query}")
-        }),
+        next: found
+            .page
+            .next
+            .map(|next| page_behind("/billing/invoices", &next)),
         is_first,
     };
     page::render(&visit, StatusCode::OK, &page)

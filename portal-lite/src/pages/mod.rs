@@ -24,6 +24,7 @@ pub mod view;
 
 use axum::Extension;
 use innkeeper_wire::id::Code;
+use serde::Deserialize;
 use std::{str::FromStr, sync::Arc};
 
 use crate::{
@@ -38,6 +39,26 @@ pub type Anyone = Extension<Arc<Visit>>;
 /// An id from a path or a form. One that can't be is as good as one that is not there.
 fn id<T: FromStr>(text: &str) -> Result<T, Failure> {
     text.parse().map_err(|_| Failure::NotFound)
+}
+
+/// Where in a list that is told page by page.
+#[derive(Deserialize)]
+pub struct Position {
+    #[serde(default)]
+    after: String,
+}
+
+impl Position {
+    /// Behind which entry, unless it is the first page.
+    fn after(self) -> Option<String> {
+        Some(self.after).filter(|after| !after.is_empty())
+    }
+}
+
+/// The address of the page behind this one.
+fn page_behind(path: &str, after: &str) -> String {
+    let query = serde_urlencoded::to_string([("after", after)]).expect("texts only");
+    format!("{path}?{query}")
 }
 
 /// The order form with a plan chosen.

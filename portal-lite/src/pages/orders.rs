@@ -13,10 +13,9 @@ use innkeeper_wire::{
         rest::{GetOrder, ListOrders},
     },
 };
-use serde::Deserialize;
 
 use super::{
-    id,
+    Position, id, page_behind,
     view::{self, OrderView},
 };
 use crate::{
@@ -44,19 +43,12 @@ struct OrderPage {
     order: OrderView,
 }
 
-/// Where in the list.
-#[derive(Deserialize)]
-pub struct Position {
-    #[serde(default)]
-    after: String,
-}
-
 /// `GET /orders`
 pub async fn show(
     Member(visit): Member,
     Query(position): Query<Position>,
 ) -> Result<Response, Failure> {
-    let after = Some(position.after).filter(|after| !after.is_empty());
+    let after = position.after();
     let is_first = after.is_none();
     let query = ListQuery {
         limit: Some(ENTRIES),
@@ -70,10 +62,7 @@ pub async fn show(
             .iter()
             .map(|order| view::order(&visit, order))
             .collect(),
-        next: orders.page.next.map(|next| {
-            let query = serde_urlencoded::to_string([("after", next)]).expect("texts only");
-            format!("/orders?{query}")
-        }),
+        next: orders.page.next.map(|next| page_behind("/orders", &next)),
         is_first,
     };
     page::render(&visit, StatusCode::OK, &view)

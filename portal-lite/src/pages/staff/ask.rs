@@ -196,8 +196,7 @@ async fn carry_out(
     match deed.what {
         What::Account(what) => on_account(visit, what, about, fields).await?,
         What::Server(action) => on_server(visit, action, about, fields).await?,
-        What::Host(OnHost::Replace) => return replace(visit, about, fields).await,
-        What::Host(what) => on_host(visit, what, about, fields).await?,
+        What::Host(what) => return on_host(visit, what, about, fields).await,
         What::RetryOrder => {
             let why = why(visit, fields)?;
             visit.ask(RetryOrder::at_with(id(about)?, why)).await?;
@@ -327,7 +326,12 @@ async fn on_server(
     Ok(())
 }
 
-async fn on_host(visit: &Visit, what: OnHost, about: &str, fields: &Fields) -> Result<(), Undone> {
+async fn on_host(
+    visit: &Visit,
+    what: OnHost,
+    about: &str,
+    fields: &Fields,
+) -> Result<Done, Undone> {
     let host = host_of(visit, about).await?;
     match what {
         OnHost::Cordon => {
@@ -359,18 +363,15 @@ async fn on_host(visit: &Visit, what: OnHost, about: &str, fields: &Fields) -> R
             let (id, why) = (host.id.to_string(), why(visit, fields)?);
             visit.ask(ConfirmFencing::at_with(id, why)).await?;
         }
-        OnHost::Replace => unreachable!("it has an answer of its own"),
+        // Answered at once with the command that lets the machine join, since that is shown once.
+        OnHost::Replace => {
+            let (id, why) = (host.id.to_string(), why(visit, fields)?);
+            let invited = visit.ask(ReplaceHost::at_with(id, why)).await?;
+            let page = shown_once(visit, host.name, invited.join_command)?;
+            return Ok(Done::Shown(Box::new(page)));
+        }
     }
-    Ok(())
-}
-
-/// Answered at once with the command that lets the machine join, since that is shown once.
-async fn replace(visit: &Visit, about: &str, fields: &Fields) -> Result<Done, Undone> {
-    let host = host_of(visit, about).await?;
-    let (id, why) = (host.id.to_string(), why(visit, fields)?);
-    let invited = visit.ask(ReplaceHost::at_with(id, why)).await?;
-    let page = shown_once(visit, host.name, invited.join_command)?;
-    Ok(Done::Shown(Box::new(page)))
+    Ok(Done::GoOn)
 }
 
 /// Where one goes on when something is done, and what is said there.
