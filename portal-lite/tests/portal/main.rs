@@ -14,6 +14,7 @@ mod serving;
 mod sign_ups;
 mod staff;
 mod staff_api;
+mod staff_deeds;
 mod style;
 mod support;
 mod suspended;

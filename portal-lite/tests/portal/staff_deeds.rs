@@ -1,0 +1,246 @@
+//! What staff do by the pages that ask before: what each deed asks of the API, for whom it is, and what is refused.
+
+use innkeeper_portal_lite::{routes::staff::STAFF_PAGES, sitemap::Row};
+use innkeeper_wire::{
+    error::{Problem, ProblemCode},
+    staff::Role,
+};
+use serde_json::{Value, json};
+
+use crate::staff_api::{ACCOUNT, HOST, MAIL, ORDER, SERVER, StaffStub};
+
+/// What is typed into a form.
+type Typed = Vec<(&'static str, &'static str)>;
+
+/// A deed: its page, what is typed there, and what is asked of the API by that.
+struct Deed {
+    path: String,
+    typed: Typed,
+    line: String,
+    body: Value,
+}
+
+pub(crate) const CALLED: (&str, &str) = ("reason", "he has called");
+
+/// One whose page is called as the endpoint.
+fn deed(path: String, typed: &[(&'static str, &'static str)], body: &Value) -> Deed {
+    Deed {
+        line: format!("POST {path}"),
+        path,
+        typed: typed.to_vec(),
+        body: body.clone(),
+    }
+}
+
+/// All of the table.
+fn deeds() -> Vec<Deed> {
+    let why = json!({ "reason": CALLED.1 });
+    let account = |code: &str| format!("/accounts/{ACCOUNT}/{code}");
+    let codes = [
+        "unlock",
+        "approve",
+        "reject",
+        "mail-confirmation",
+        "confirm-email",
+    ];
+    let mut deeds: Vec<_> = codes
+        .into_iter()
+        .map(|code| deed(account(code), &[CALLED], &why))
+        .collect();
+    let quota = json!({ "server_quota": 30, "reason": CALLED.1 });
+    let typed = [("confirm_name", "mina1"), CALLED];
+    deeds.extend([
+        deed(account("quota"), &[("servers", "30"), CALLED], &quota),
+        deed(account("erase"), &typed, &why),
+        deed(account("resume"), &[CALLED], &why),
+    ]);
+    for kind in ["debt", "abuse"] {
+        let asked = json!({ "kind": kind, "reason": CALLED.1 });
+        deeds.push(Deed {
+            line: format!("POST /accounts/{ACCOUNT}/suspend"),
+            ..deed(account(&format!("suspend-for-{kind}")), &[CALLED], &asked)
+        });
+    }
+    for (code, action) in [
+        ("start", "start"),
+        ("shutdown", "shutdown"),
+        ("reboot", "reboot"),
+        ("power-off", "power_off"),
+    ] {
+        let asked = json!({ "action": action, "reason": CALLED.1 });
+        deeds.push(Deed {
+            line: format!("POST /servers/{SERVER}/actions"),
+            ..deed(format!("/servers/{SERVER}/{code}"), &[CALLED], &asked)
+        });
+    }
+    let typed = [("confirm_name", " web-1 "), CALLED];
+    deeds.extend([
+        deed(format!("/servers/{SERVER}/delete"), &typed, &why),
+        deed(format!("/orders/{ORDER}/retry"), &[CALLED], &why),
+        deed(format!("/mails/{MAIL}/retry"), &[CALLED], &why),
+        deed(format!("/mails/{MAIL}/drop"), &[CALLED], &why),
+        deed("/mails/retry".to_owned(), &[CALLED], &why),
+    ]);
+    let named = ("confirm_name", "host-1");
+    for (code, typed, body) in [
+        ("cordon", vec![CALLED], &why),
+        ("uncordon", vec![CALLED], &why),
+        ("release", vec![CALLED], &why),
+        ("accept-capacity", vec![CALLED], &why),
+        ("revoke", vec![named, CALLED], &why),
+    ] {
+        deeds.push(Deed {
+            line: format!("POST /hosts/host-1/{code}"),
+            ..deed(format!("/hosts/{HOST}/{code}"), &typed, body)
+        });
+    }
+    for code in ["lost", "fenced"] {
+        let path = format!("/hosts/{HOST}/{code}");
+        deeds.push(deed(path, &[named, CALLED], &why));
+    }
+    deeds.push(deed("/billing/unfreeze".to_owned(), &[CALLED], &why));
+    deeds.extend(decisions());
+    deeds
+}
+
+/// What is decided about a lost second factor; the form carries when the request was made that is shown.
+fn decisions() -> [Deed; 2] {
+    let shown = ("requested_at", "2026-11-21T11:00:00.000Z");
+    let body = json!({ "requested_at": shown.1, "reason": CALLED.1 });
+    ["confirm", "reject"].map(|code| {
+        let path = format!("/lost-factors/{ACCOUNT}/{code}");
+        deed(path, &[shown, CALLED], &body)
+    })
+}
+
+#[tokio::test]
+async fn each_deed_is_asked_of_the_api_with_its_reason() {
+    let deeds = deeds();
+    let has_form = |row: &&Row| row.path.contains('{') && row.form.is_some();
+    let rows = STAFF_PAGES.iter().filter(has_form).count();
+    assert_eq!(
+        deeds.len(),
+        rows + 1,
+        "and all mails at once, and the clock, but not what shows a command"
+    );
+    for deed in deeds {
+        let Deed {
+            path,
+            typed,
+            line,
+            body,
+        } = deed;
+        let stub = StaffStub::for_role(Role::Admin);
+        let mut browser = stub.browser().await;
+        let page = browser.get(&path).await;
+        let action = format!("action=\"{path}\"");
+        assert!(page.body.contains(&action), "{path}: {}", page.body);
+        let answer = browser.post(&path, &typed).await;
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+        assert_eq!(stub.changes(), [(line, body)], "{path}");
+        let page = browser.get(answer.header("location")).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains("class=\"notice\""), "{path}: it is said");
+    }
+}
+
+/// Also when the button is not there: the form may have been open when the role was changed.
+#[tokio::test]
+async fn what_is_for_another_role_ends_at_a_designed_page() {
+    for Deed { path, typed, .. } in deeds() {
+        let stub = StaffStub::for_role(Role::Viewer);
+        let mut browser = stub.browser().await;
+        browser.get("/attention").await;
+        for answer in [browser.get(&path).await, browser.post(&path, &typed).await] {
+            assert_eq!(answer.status, 403, "{path}");
+            assert!(
+                answer.body.contains("This is for staff with another role."),
+                "{path}"
+            );
+        }
+        assert_eq!(stub.changes(), vec![], "{path}");
+    }
+    let stub = StaffStub::for_role(Role::Support);
+    let mut browser = stub.browser().await;
+    assert_eq!(browser.get("/hosts/invite").await.status, 403);
+    // The role was taken away between the two questions.
+    let refused = format!("POST /accounts/{ACCOUNT}/unlock");
+    let problem = Problem::new(ProblemCode::NotYourRole);
+    stub.book().refusals.insert(refused, problem);
+    let path = format!("/accounts/{ACCOUNT}/unlock");
+    browser.get(&path).await;
+    let answer = browser.post(&path, &[("reason", "he has called")]).await;
+    assert_eq!(answer.status, 403);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_any_more_is_said_on_the_form() {
+    for code in [ProblemCode::InvalidState, ProblemCode::BadRequest] {
+        let stub = StaffStub::for_role(Role::Admin);
+        let line = "POST /hosts/host-1/release".to_owned();
+        stub.book().refusals.insert(line, Problem::new(code));
+        let mut browser = stub.browser().await;
+        let path = format!("/hosts/{HOST}/release");
+        browser.get(&path).await;
+        let page = browser.post(&path, &[CALLED]).await;
+        assert_eq!(page.status, 200);
+        assert!(
+            page.body.contains("not possible in the present state"),
+            "{}",
+            page.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_done_without_a_reason_or_under_a_wrong_name() {
+    let stub = StaffStub::for_role(Role::Admin);
+    let mut browser = stub.browser().await;
+    let delete = format!("/servers/{SERVER}/delete");
+    let quota = format!("/accounts/{ACCOUNT}/quota");
+    let long = "x".repeat(201);
+    let reason: Vec<(&str, &str)> = vec![("reason", "he has called")];
+    for (path, fields, said) in [
+        (format!("/servers/{SERVER}/start"), vec![], "Say why."),
+        (
+            format!("/servers/{SERVER}/start"),
+            vec![("reason", long.as_str())],
+            "at most 200 characters",
+        ),
+        (
+            delete.clone(),
+            reason.clone(),
+            "Enter the server&#39;s name.",
+        ),
+        (
+            delete,
+            vec![("confirm_name", "web-2"), ("reason", "x")],
+            "This is not the server&#39;s name.",
+        ),
+        (
+            format!("/hosts/{HOST}/revoke"),
+            vec![("confirm_name", "host-2")],
+            "This is not the host&#39;s name.",
+        ),
+        (quota.clone(), reason, "Enter how many servers"),
+        (
+            quota,
+            vec![("servers", "many"), ("reason", "x")],
+            "Enter a whole number",
+        ),
+        (
+            "/hosts/invite".to_owned(),
+            vec![("name", "a b"), ("site", "seoul-1")],
+            "letters, digits, hyphens",
+        ),
+    ] {
+        browser.get(&path).await;
+        let page = browser.post(&path, &fields).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains(said), "{path}: {}", page.body);
+        for (_, typed) in fields {
+            assert!(page.body.contains(typed), "{path}: what was typed stays");
+        }
+    }
+    assert_eq!(stub.changes(), vec![]);
+}
