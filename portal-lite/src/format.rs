@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use innkeeper_wire::{
     api::Locale,
-    money::{Currency, HourlyRate, Money},
+    money::{HourlyRate, Money},
     price::TaxRate,
     time::Timestamp,
     zone::Zone,
@@ -43,18 +43,14 @@ impl Moment {
 #[must_use]
 pub fn money(locale: Locale, money: Money) -> String {
     let sign = if money.amount < 0 { "-" } else { "" };
-    let minor = u128::from(money.amount.unsigned_abs());
-    let digits = decimal(minor, money.currency.decimals(), money.currency);
-    let said = language::say_amount(locale, words::money(money.currency), &digits);
+    let said = language::say_amount(locale, words::money(money.currency), &money.digits());
     format!("{sign}{said}")
 }
 
 /// A price an hour, with as many decimals as it has.
 #[must_use]
 pub fn rate(locale: Locale, rate: HourlyRate) -> String {
-    let micro = u128::from(rate.micro_minor_per_hour);
-    let digits = decimal(micro, rate.currency.decimals() + 6, rate.currency);
-    language::say_amount(locale, words::money(rate.currency), &digits)
+    language::say_amount(locale, words::money(rate.currency), &rate.digits())
 }
 
 /// A rate of tax in percent, with as many decimals as it has.
@@ -72,35 +68,6 @@ pub fn percent(rate: TaxRate) -> String {
 pub fn counted(seconds: u64) -> String {
     let (hours, rest) = (seconds / 3_600, seconds % 3_600);
     format!("{hours}:{:02}:{:02}", rest / 60, rest % 60)
-}
-
-/// `value` / 10^`scale`, thousands grouped, without zeros at the end beyond the currency's own decimals.
-fn decimal(value: u128, scale: u32, currency: Currency) -> String {
-    let unit = 10_u128.pow(scale);
-    let whole = (value / unit).to_string();
-    let mut grouped = String::with_capacity(whole.len() + whole.len() / 3);
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let width = usize::try_from(scale).expect("a handful of decimals");
-    let kept = usize::try_from(currency.decimals()).expect("a handful of decimals");
-    let mut fraction = format!("{:0width$}", value % unit);
-    // Nobody in Taiwan writes cents that are none.
-    let is_whole = value.is_multiple_of(unit);
-    if scale == 0 || is_whole && currency == Currency::Twd {
-        fraction.clear();
-    }
-    while fraction.len() > kept && fraction.ends_with('0') {
-        fraction.pop();
-    }
-    if !fraction.is_empty() {
-        grouped.push('.');
-        grouped.push_str(&fraction);
-    }
-    grouped
 }
 
 /// An instant seen from `now`.
@@ -135,6 +102,8 @@ fn relative(locale: Locale, at: Timestamp, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use innkeeper_wire::money::Currency;
+
     use super::*;
 
     #[test]

@@ -99,6 +99,13 @@ pub enum MoneyError {
 }
 
 impl Money {
+    /// Its digits without the sign: major units, thousands grouped. Exact.
+    #[must_use]
+    pub fn digits(self) -> String {
+        let minor = u128::from(self.amount.unsigned_abs());
+        decimal(minor, self.currency.decimals(), self.currency)
+    }
+
     /// The sum, if both are of one currency and it fits.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
@@ -115,6 +122,14 @@ impl Money {
     }
 }
 
+/// As it reads in every language: the digits, and the code of the currency.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.amount < 0 { "-" } else { "" };
+        write!(f, "{sign}{} {}", self.digits(), self.currency)
+    }
+}
+
 /// A price an hour, in millionths of a minor unit (1 won an hour = 1 000 000).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +141,13 @@ pub struct HourlyRate {
 }
 
 impl HourlyRate {
+    /// Its digits: major units, thousands grouped, with as many decimals as it has.
+    #[must_use]
+    pub fn digits(self) -> String {
+        let micro = u128::from(self.micro_minor_per_hour);
+        decimal(micro, self.currency.decimals() + 6, self.currency)
+    }
+
     /// What `seconds` cost at this rate, rounded once.
     pub fn for_seconds(self, seconds: u64) -> Result<Money, MoneyError> {
         let micro = u128::from(self.micro_minor_per_hour)
@@ -142,6 +164,35 @@ impl HourlyRate {
             currency: self.currency,
         })
     }
+}
+
+/// `value` / 10^`scale`, thousands grouped, without zeros at the end beyond the currency's own decimals.
+fn decimal(value: u128, scale: u32, currency: Currency) -> String {
+    let unit = 10_u128.pow(scale);
+    let whole = (value / unit).to_string();
+    let mut grouped = String::with_capacity(whole.len() + whole.len() / 3);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let width = usize::try_from(scale).expect("a handful of decimals");
+    let kept = usize::try_from(currency.decimals()).expect("a handful of decimals");
+    let mut fraction = format!("{:0width$}", value % unit);
+    // Nobody in Taiwan writes cents that are none.
+    let is_whole = value.is_multiple_of(unit);
+    if scale == 0 || is_whole && currency == Currency::Twd {
+        fraction.clear();
+    }
+    while fraction.len() > kept && fraction.ends_with('0') {
+        fraction.pop();
+    }
+    if !fraction.is_empty() {
+        grouped.push('.');
+        grouped.push_str(&fraction);
+    }
+    grouped
 }
 
 #[cfg(test)]
@@ -173,6 +224,18 @@ mod tests {
             rate(u64::MAX).for_seconds(u64::MAX),
             Err(MoneyError::Overflow)
         );
+    }
+
+    #[test]
+    fn amounts_read_alike_in_all_languages() {
+        for (amount, currency, expected) in [
+            (1_234_567, Currency::Krw, "1,234,567 KRW"),
+            (0, Currency::Krw, "0 KRW"),
+            (-105, Currency::Eur, "-1.05 EUR"),
+            (123_456_789, Currency::Twd, "1,234,567.89 TWD"),
+        ] {
+            assert_eq!(Money { amount, currency }.to_string(), expected);
+        }
     }
 
     #[test]

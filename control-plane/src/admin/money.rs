@@ -120,9 +120,8 @@ pub async fn close_by_command(
         ..
     } = report;
     let what = if is_dry_run { "would have" } else { "has" };
-    let (net, sum, currency) = (net.amount, total.amount, total.currency);
     Ok(format!(
-        "{month} {what} {invoices} invoices of {accounts} accounts: {net} before tax, {sum} in all ({currency}, minor units)\n"
+        "{month} {what} {invoices} invoices of {accounts} accounts: {net} before tax, {total} in all\n"
     ))
 }
 
@@ -143,10 +142,9 @@ pub async fn invoices_by_command(socket: &Path, who: &str) -> anyhow::Result<Str
         } = invoice;
         writeln!(
             text,
-            "{number}  {month}  {:>12} {}  open {:>12}  due {due_at}  {}  {id}",
-            total.amount,
-            total.currency,
-            open.amount,
+            "{number}  {month}  {:>18}  open {:>18}  due {due_at}  {}  {id}",
+            total.to_string(),
+            open.to_string(),
             state.as_str(),
         )?;
     }
@@ -163,10 +161,10 @@ pub async fn pay_by_command(
     let answer = ask(socket, RecordPayment::at_with(account, request)).await?;
     let mut text = format!("{} is recorded\n", answer.payment);
     for part in &answer.paid {
-        writeln!(text, "pays {} of {}", part.amount.amount, part.invoice)?;
+        writeln!(text, "pays {} of {}", part.amount, part.invoice)?;
     }
     if answer.credit.amount > 0 {
-        writeln!(text, "{} pay what comes", answer.credit.amount)?;
+        writeln!(text, "{} pay what comes", answer.credit)?;
     }
     Ok(text)
 }
@@ -179,11 +177,11 @@ pub async fn audit_by_command(socket: &Path) -> anyhow::Result<String> {
     let audit = ask(socket, AuditMoney::ask()).await?;
     let mut text = String::new();
     for line in &audit.trial_balance {
-        let balance = line.balance;
         writeln!(
             text,
-            "{:<14} {:>16} {}",
-            line.account, balance.amount, balance.currency
+            "{:<14} {:>22}",
+            line.account,
+            line.balance.to_string()
         )?;
     }
     writeln!(

@@ -1,7 +1,5 @@
 //! What mails about money say.
 
-use innkeeper_wire::money::Money;
-
 use super::invoice::Invoice;
 use crate::mails::rules::{Letter, Reader, Stationery};
 
@@ -9,7 +7,7 @@ use crate::mails::rules::{Letter, Reader, Stationery};
 #[must_use]
 pub fn issued(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Letter {
     let Invoice { number, month, .. } = invoice;
-    let total = amount(invoice.totals.total);
+    let total = invoice.totals.total;
     let due = reader.zone.day(reader.locale, invoice.due_at);
     let link = sheet.link(reader, &format!("billing/invoices/{}", invoice.id), "");
     let subject = reader.say(
@@ -38,48 +36,4 @@ pub fn issued(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Letter 
         ],
     );
     sheet.letter(reader, &subject, &text)
-}
-
-/// An amount as mails have it in every language: grouped, with the code of its currency.
-fn amount(money: Money) -> String {
-    let decimals = money.currency.decimals();
-    let unit = 10_u64.pow(decimals);
-    let minor = money.amount.unsigned_abs();
-    let digits = (minor / unit).to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let sign = if money.amount < 0 { "-" } else { "" };
-    let code = money.currency;
-    match decimals {
-        0 => format!("{sign}{grouped} {code}"),
-        _ => format!("{sign}{grouped}.{:02} {code}", minor % unit),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use innkeeper_wire::money::Currency;
-
-    use super::*;
-
-    #[test]
-    fn amounts_read_alike_in_all_languages() {
-        for (minor, currency, expected) in [
-            (1_234_567, Currency::Krw, "1,234,567 KRW"),
-            (0, Currency::Krw, "0 KRW"),
-            (-1_05, Currency::Eur, "-1.05 EUR"),
-            (123_456_789, Currency::Twd, "1,234,567.89 TWD"),
-        ] {
-            let money = Money {
-                amount: minor,
-                currency,
-            };
-            assert_eq!(amount(money), expected);
-        }
-    }
 }
