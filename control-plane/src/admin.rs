@@ -292,7 +292,9 @@ where
     if !status.is_success() {
         let problem = serde_json::from_slice::<Problem>(&bytes);
         let text = problem.map_or(format!("status {status}"), |problem| {
-            problem.detail.unwrap_or(problem.title)
+            let fields = problem.errors.iter();
+            let fields = fields.map(|field| format!("\n{}: {}", field.pointer, field.detail));
+            problem.detail.unwrap_or(problem.title) + &fields.collect::<String>()
         });
         bail!("refused: {text}");
     }

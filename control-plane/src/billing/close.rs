@@ -124,7 +124,8 @@ impl Billing {
         }
         let periods = self.periods()?;
         let period = periods.iter().find(|period| period.month == month);
-        let period = period.ok_or(Error::NotFound)?;
+        let unknown = || format!("{month} is not billed: `billing months` lists those that are");
+        let period = period.ok_or_else(|| Error::OperatorRefused(unknown()))?;
         if !is_dry_run {
             if period.until > self.present()? {
                 return Err(Error::OperatorRefused("the month is not over".to_owned()));

@@ -497,7 +497,7 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         // Nothing was ever charged: there is no month.
         "close_month" => {
             let body = json!({ "dry_run": false, "reason": "it is over" });
-            ("2026-09", body, 404)
+            ("2026-09", body, 400)
         }
         "record_payment" => {
             let amount = json!({ "amount": 5, "currency": "KRW" });

@@ -255,7 +255,7 @@ async fn used_over_a_month() -> Story {
 #[tokio::test]
 async fn a_month_is_closed_once_and_its_invoice_never_changes() {
     let story = used_over_a_month().await;
-    close(&story, "2026-09", true).await.expect(404);
+    close(&story, "2026-09", true).await.expect(400);
     assert!(
         story.records("month/").is_empty(),
         "counting writes nothing"

@@ -23,8 +23,10 @@ pub struct LineView {
     pub server: String,
     /// Its name, or its id where the name was not kept.
     pub name: String,
-    /// Plan and data centre.
-    pub sold: Vec<String>,
+    /// Its plan, where that was kept.
+    pub plan: Option<String>,
+    /// Its data centre, likewise.
+    pub site: Option<String>,
     /// How long it was used.
     pub used: String,
     /// Price an hour.
@@ -82,7 +84,8 @@ pub(super) fn line(visit: &Visit, line: &UsageLine) -> LineView {
     LineView {
         name: name.unwrap_or_else(|| server.clone()),
         server,
-        sold: plan.into_iter().chain(site).collect(),
+        plan,
+        site,
         used: format::counted(line.used_s),
         hourly: format::rate(visit.locale, line.hourly),
         remarks: remarks(visit, line),
