@@ -3,8 +3,8 @@
 
 logs=$target/test-logs
 network_packages="nftables iproute2 procps"
-# Judges of what we write: disks and metrics.
-packages_unit="qemu-utils prometheus"
+# Judges of what we write: disks, metrics and documents, and the fonts of these.
+packages_unit="qemu-utils prometheus fonts-noto-cjk poppler-utils"
 # What generated requests for the REST API are made with.
 packages_http="python3-venv"
 # What cloud-init's converter needs; cloud-init itself is never installed.

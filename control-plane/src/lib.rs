@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod nouns;
 pub mod orders;
 mod owner;
+pub mod pdf;
 pub mod ports;
 pub mod providers;
 mod secret_file;

@@ -56,11 +56,7 @@ pub fn rate(locale: Locale, rate: HourlyRate) -> String {
 /// A rate of tax in percent, with as many decimals as it has.
 #[must_use]
 pub fn percent(rate: TaxRate) -> String {
-    let millionths = u32::from(rate);
-    let fraction = format!("{:04}", millionths % 10_000);
-    let fraction = fraction.trim_end_matches('0');
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{}{point}{fraction}%", millionths / 10_000)
+    rate.to_string()
 }
 
 /// A time as it is counted, in hours, minutes and seconds: `743:59:07`.

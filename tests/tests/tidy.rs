@@ -42,6 +42,7 @@ const LAYERS: [&[&str]; 19] = [
         "owner",
         "tasks",
         "attention",
+        "pdf",
     ],
     &["kernel", "secret_file"],
     &["mails", "addresses", "credentials"],
@@ -160,7 +161,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
 ];
 
 /// Text that may stand below these places only, and why.
-const ONE_PLACE: [(&str, &[&str], &str); 10] = [
+const ONE_PLACE: [(&str, &[&str], &str); 11] = [
     (
         "chacha20poly1305::",
         &["control-plane/src/vault", "portal-lite/src/kept.rs"],
@@ -170,6 +171,11 @@ const ONE_PLACE: [(&str, &[&str], &str); 10] = [
         "sled::",
         &["control-plane/src/store"],
         "the store is the only module that knows sled",
+    ),
+    (
+        "krilla::",
+        &["control-plane/src/pdf"],
+        "documents are rendered in one place",
     ),
     (
         "virt::",

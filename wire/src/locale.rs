@@ -15,3 +15,15 @@ codes! {
         ZhHant = "zh-Hant",
     }
 }
+
+impl Locale {
+    /// One of three texts: in English, Korean, Chinese.
+    #[must_use]
+    pub fn say<T>(self, en: T, ko: T, zh: T) -> T {
+        match self {
+            Self::En => en,
+            Self::Ko => ko,
+            Self::ZhHant => zh,
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! A charge is rounded to whole minor units once, and so is the tax on it (domain-model C2.2, C2.3). An invoice sums
 //! charges first and takes the tax of the sum, by the same two functions: [`Tariff::charge`] and [`Price::of`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -44,6 +46,16 @@ impl TryFrom<u32> for TaxRate {
             return Err(RateTooHigh);
         }
         Ok(Self(millionths))
+    }
+}
+
+/// In percent, with as many decimals as it has: `8.875%`.
+impl fmt::Display for TaxRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fraction = format!("{:04}", self.0 % 10_000);
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        write!(f, "{}{point}{fraction}%", self.0 / 10_000)
     }
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub mod invoice;
 pub mod ledger;
 pub mod letters;
+pub mod paper;
 pub mod rating;
 pub mod totals;
 

@@ -350,11 +350,7 @@ impl Reader {
     /// One of three texts: in English, Korean, Chinese.
     #[must_use]
     pub fn say<T>(&self, en: T, ko: T, zh: T) -> T {
-        match self.locale {
-            Locale::En => en,
-            Locale::Ko => ko,
-            Locale::ZhHant => zh,
-        }
+        self.locale.say(en, ko, zh)
     }
 }
 
@@ -373,6 +369,44 @@ pub struct Stationery {
     pub time_zone: Zone,
 }
 
+/// What a company says of itself, line by line, its name first.
+#[must_use]
+pub fn about_company(company: &Company, locale: Locale) -> Vec<String> {
+    let Company {
+        name,
+        representative,
+        registration_number,
+        mail_order_number,
+        address,
+        telephone,
+    } = company;
+    let mut lines: Vec<_> = name.iter().cloned().collect();
+    for (value, what) in [
+        (
+            representative,
+            locale.say("Representative", "대표", "代表人"),
+        ),
+        (
+            registration_number,
+            locale.say("Business registration number", "사업자등록번호", "統一編號"),
+        ),
+        (
+            mail_order_number,
+            locale.say(
+                "Mail-order business number",
+                "통신판매업 신고번호",
+                "通信販賣業申報編號",
+            ),
+        ),
+        (address, locale.say("Address", "주소", "地址")),
+        (telephone, locale.say("Telephone", "전화", "電話")),
+    ] {
+        let colon = locale.say(": ", ": ", "：");
+        lines.extend(value.as_ref().map(|value| format!("{what}{colon}{value}")));
+    }
+    lines
+}
+
 impl Stationery {
     /// A page of the portal by its path without the slash before it, in the reader's language; `query` begins with `&` or is empty.
     #[must_use]
@@ -388,38 +422,7 @@ impl Stationery {
             self.installation.clone(),
             format!("{questions}{}", self.support_email),
         ];
-        let Company {
-            name,
-            representative,
-            registration_number,
-            mail_order_number,
-            address,
-            telephone,
-        } = &self.company;
-        lines.extend(name.clone());
-        for (value, what) in [
-            (
-                representative,
-                reader.say("Representative", "대표", "代表人"),
-            ),
-            (
-                registration_number,
-                reader.say("Business registration number", "사업자등록번호", "統一編號"),
-            ),
-            (
-                mail_order_number,
-                reader.say(
-                    "Mail-order business number",
-                    "통신판매업 신고번호",
-                    "通信販賣業申報編號",
-                ),
-            ),
-            (address, reader.say("Address", "주소", "地址")),
-            (telephone, reader.say("Telephone", "전화", "電話")),
-        ] {
-            let colon = reader.say(": ", ": ", "：");
-            lines.extend(value.as_ref().map(|value| format!("{what}{colon}{value}")));
-        }
+        lines.extend(about_company(&self.company, reader.locale));
         lines.join("\n")
     }
 
