@@ -29,7 +29,6 @@ use self::{
 };
 use crate::{catalogue::Site, hosts::rules::placement::Overcommit};
 
-mod amounts;
 pub mod company;
 mod demonstration;
 mod mail;
@@ -37,8 +36,6 @@ pub mod members;
 mod pools;
 pub mod prices;
 pub mod staff;
-
-pub use self::amounts::exact_amount;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]

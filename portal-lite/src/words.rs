@@ -8,7 +8,7 @@ use innkeeper_wire::{
     },
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
-    invoice::InvoiceState,
+    invoice::{InvoiceState, StatementKind},
     member::{ConsentDocument, MemberKind},
     money::Currency,
 };
@@ -189,6 +189,19 @@ pub const fn invoice_state(state: InvoiceState) -> &'static str {
         InvoiceState::Open => "invoice-state-open",
         InvoiceState::Overdue => "invoice-state-overdue",
         InvoiceState::Paid => "invoice-state-paid",
+        InvoiceState::Credited => "invoice-state-credited",
+        InvoiceState::WrittenOff => "invoice-state-written-off",
+    }
+}
+
+/// An entry of a statement.
+#[must_use]
+pub const fn statement_kind(kind: StatementKind) -> &'static str {
+    match kind {
+        StatementKind::Invoice => "statement-invoice",
+        StatementKind::Payment => "statement-payment",
+        StatementKind::CreditNote => "statement-credit-note",
+        StatementKind::WriteOff => "statement-write-off",
     }
 }
 

@@ -145,6 +145,8 @@ ids! {
     EntryId = "led",
     /// A payment.
     PaymentId = "pay",
+    /// A credit note.
+    CreditNoteId = "crn",
     /// A hypervisor.
     HostId = "hst",
     /// A mail waiting in the outbox.

@@ -1,5 +1,7 @@
 //! Invoices and payments, as they are told.
 
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -7,7 +9,7 @@ use crate::{
     billing::{Totals, UsageLine},
     company::Company,
     digest::Digest,
-    id::{AccountId, InvoiceId, PaymentId},
+    id::{AccountId, CreditNoteId, InvoiceId, PaymentId},
     money::Money,
     month::Month,
     operator::reason::Reason,
@@ -25,6 +27,10 @@ codes! {
         Overdue = "overdue",
         /// It is paid.
         Paid = "paid",
+        /// A credit note has taken all of it back.
+        Credited = "credited",
+        /// The hoster has given up what was open of it.
+        WrittenOff = "written-off",
     }
 }
 
@@ -63,11 +69,13 @@ pub struct InvoiceSummary {
     pub total: Money,
     /// What of that is not paid.
     pub open: Money,
+    /// What of that credit notes have taken back.
+    pub credited: Money,
     /// How it stands.
     pub state: InvoiceState,
 }
 
-/// An invoice. All but `open` and `state` is as it was issued, and never changes.
+/// An invoice. All but `open`, `credited`, `state` and `credit_notes` is as it was issued, and never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Invoice {
     /// What a list says of it.
@@ -87,16 +95,173 @@ pub struct Invoice {
     pub totals: Totals,
     /// The digest of the lines, taken when it was issued.
     pub lines_digest: Digest,
+    /// What was taken back of it since, oldest first.
+    pub credit_notes: Vec<CreditNote>,
 }
 
-/// Closes a month: an invoice for each account that was charged something.
+/// The number of an invoice, by which people and bank transfers name it: a series, and without a gap within that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InvoiceNumber {
+    /// The series: each restore of the installation begins another one.
+    pub series: u64,
+    /// From 1 on.
+    pub number: u64,
+}
+
+/// Why a text is no number of an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an invoice has a number such as 1-000042")]
+pub struct ParseInvoiceNumberError;
+
+impl fmt::Display for InvoiceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:06}", self.series, self.number)
+    }
+}
+
+impl FromStr for InvoiceNumber {
+    type Err = ParseInvoiceNumberError;
+
+    fn from_str(text: &str) -> Result<Self, ParseInvoiceNumberError> {
+        let (series, number) = text.split_once('-').ok_or(ParseInvoiceNumberError)?;
+        let read = |part: &str| {
+            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            let number = part.parse().ok().filter(|_| is_number);
+            number.ok_or(ParseInvoiceNumberError)
+        };
+        Ok(Self {
+            series: read(series)?,
+            number: read(number)?,
+        })
+    }
+}
+
+travels_as_text!(InvoiceNumber);
+
+/// What was taken back of an invoice. As it was issued, it never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreditNote {
+    /// Which.
+    pub id: CreditNoteId,
+    /// Its number: a series of its own, and without a gap within that.
+    #[schema(example = "C1-000007")]
+    pub number: String,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// The lines of the invoice that it takes back something of; all that was left of each when there are none.
+    pub lines: Vec<CreditLine>,
+    /// What it takes back, with the taxes.
+    pub totals: Totals,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is taken back of a line of an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreditLine {
+    /// Which line, from 1 on.
+    pub line: usize,
+    /// How much before tax, minor units; above zero, and not more than is left of the line.
+    pub net: i64,
+}
+
+/// Takes back something of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CloseRequest {
-    /// Whether it is only counted what would be issued.
-    pub dry_run: bool,
-    /// Why now; kept with what was done.
+pub struct CreditRequest {
+    /// Of which lines; all that is left of the invoice when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<CreditLine>,
+    /// Why; the customer reads it.
     pub reason: Reason,
+}
+
+/// Which invoices of all accounts are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllInvoicesQuery {
+    /// Entries of one answer, 1 to 200; 25 when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `page.next` of the previous answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Only those that stand so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<InvoiceState>,
+    /// Only those of this month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month: Option<Month>,
+    /// Only those of this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountId>,
+}
+
+/// An invoice as operators see it in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceLine {
+    /// The invoice.
+    #[serde(flatten)]
+    pub invoice: InvoiceSummary,
+    /// The ID that its owner signs in with; absent when the account is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_id: Option<String>,
+}
+
+/// An invoice as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnyInvoice {
+    /// The invoice.
+    #[serde(flatten)]
+    pub invoice: Invoice,
+    /// The ID that its owner signs in with; absent when the account is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_id: Option<String>,
+}
+
+/// What an account was charged and has paid, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Statement {
+    /// What is owed.
+    pub owed: Money,
+    /// What was paid ahead, and pays what comes.
+    pub credit: Money,
+    /// The newest entries; at most 1,000.
+    pub entries: Vec<StatementLine>,
+}
+
+/// An entry of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatementLine {
+    /// When it was written.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: StatementKind,
+    /// What names it: the number of the invoice or of the credit note, or the reference of the payment.
+    pub name: String,
+    /// The invoice that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceId>,
+    /// By how much it changes what is owed: above zero what was charged, below it what was paid or taken back.
+    pub amount: Money,
+    /// What is owed behind it; below zero what was paid ahead.
+    pub balance: Money,
+}
+
+codes! {
+    /// What an entry of a statement is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    pub enum StatementKind {
+        /// An invoice was issued.
+        Invoice = "invoice",
+        /// A payment came in.
+        Payment = "payment",
+        /// A credit note was issued.
+        CreditNote = "credit-note",
+        /// What was open of an invoice was given up.
+        WriteOff = "write-off",
+    }
 }
 
 /// What a close has issued, or would.
@@ -125,6 +290,8 @@ pub struct PeriodLine {
     pub from: Timestamp,
     /// The instant behind it.
     pub until: Timestamp,
+    /// Whether it is over by the clock of billing.
+    pub is_over: bool,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
 }
@@ -181,4 +348,33 @@ pub struct MoneyAudit {
     pub trial_balance: Vec<BalanceLine>,
     /// What does not agree; nothing when all is well.
     pub breaches: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_invoices_are_read_as_they_are_written() {
+        let number = InvoiceNumber {
+            series: 2,
+            number: 42,
+        };
+        assert_eq!(number.to_string(), "2-000042");
+        assert_eq!("2-000042".parse(), Ok(number));
+        assert_eq!("2-42".parse(), Ok(number));
+        for text in [
+            "",
+            "2",
+            "2-",
+            "-42",
+            "2-+42",
+            "2-4 2",
+            "a-1",
+            "1-99999999999999999999",
+        ] {
+            let read = text.parse::<InvoiceNumber>();
+            assert_eq!(read, Err(ParseInvoiceNumberError), "{text:?}");
+        }
+    }
 }

@@ -98,7 +98,57 @@ pub enum MoneyError {
     Overflow,
 }
 
+/// Why a text is no amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    /// It is no number.
+    #[error("is not a decimal number such as 18.5")]
+    Malformed,
+    /// The currency has fewer decimals.
+    #[error("has too many decimals")]
+    TooFine,
+    /// It does not fit.
+    #[error("is too large")]
+    TooLarge,
+}
+
+/// A decimal number as an integer of `scale` decimals; exact or refused. Commas stand between groups of three digits.
+///
+/// # Errors
+/// It is no such number, or has more decimals.
+pub fn exact(text: &str, scale: u32) -> Result<u64, AmountError> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let is_grouped = groups.clone().next().is_some();
+    let is_first = digits(first) && !first.is_empty() && (first.len() <= 3 || !is_grouped);
+    if !is_first || !groups.all(|group| group.len() == 3 && digits(group)) || !digits(fraction) {
+        return Err(AmountError::Malformed);
+    }
+    let missing = usize::try_from(scale)
+        .ok()
+        .and_then(|scale| scale.checked_sub(fraction.len()));
+    let missing = missing.ok_or(AmountError::TooFine)?;
+    let padded = format!(
+        "{}{fraction}{}",
+        whole.replace(',', ""),
+        "0".repeat(missing)
+    );
+    padded.parse().map_err(|_| AmountError::TooLarge)
+}
+
 impl Money {
+    /// An amount in major units as people write it, such as `12000`, `12,000` or `4.99`: above or at zero, exact.
+    ///
+    /// # Errors
+    /// It is no such number, or has more decimals than the currency.
+    pub fn of_text(text: &str, currency: Currency) -> Result<Self, AmountError> {
+        let amount = exact(text, currency.decimals())?;
+        let amount = i64::try_from(amount).map_err(|_| AmountError::TooLarge)?;
+        Ok(Self { amount, currency })
+    }
+
     /// Its digits without the sign: major units, thousands grouped. Exact.
     #[must_use]
     pub fn digits(self) -> String {
@@ -141,6 +191,18 @@ pub struct HourlyRate {
 }
 
 impl HourlyRate {
+    /// A price an hour in major units, such as `18.5`: exact, to a millionth of the minor unit.
+    ///
+    /// # Errors
+    /// It is no such number, or has more decimals.
+    pub fn of_text(text: &str, currency: Currency) -> Result<Self, AmountError> {
+        let micro_minor_per_hour = exact(text, currency.decimals() + 6)?;
+        Ok(Self {
+            micro_minor_per_hour,
+            currency,
+        })
+    }
+
     /// Its digits: major units, thousands grouped, with as many decimals as it has.
     #[must_use]
     pub fn digits(self) -> String {
@@ -224,6 +286,32 @@ mod tests {
             rate(u64::MAX).for_seconds(u64::MAX),
             Err(MoneyError::Overflow)
         );
+    }
+
+    #[test]
+    fn amounts_are_read_as_people_write_them_and_exactly() {
+        let euro = |text| Money::of_text(text, Currency::Eur).map(|money| money.amount);
+        let won = |text| Money::of_text(text, Currency::Krw).map(|money| money.amount);
+        assert_eq!(won("12000"), Ok(12_000));
+        assert_eq!(won("1,234,567"), Ok(1_234_567));
+        assert_eq!(
+            (euro("4.99"), euro("4.9"), euro("4")),
+            (Ok(499), Ok(490), Ok(400))
+        );
+        for text in [
+            "", " 1", "-1", "1,23", "1234,567", ",123", "1,", ".5", "1e3", "1,234,56",
+        ] {
+            assert_eq!(won(text), Err(AmountError::Malformed), "{text:?}");
+        }
+        let hourly = |text, currency| {
+            let rate = HourlyRate::of_text(text, currency);
+            rate.map(|rate| rate.micro_minor_per_hour)
+        };
+        assert_eq!(hourly("18.5", Currency::Krw), Ok(18_500_000));
+        assert_eq!(hourly("0.0071", Currency::Eur), Ok(710_000));
+        assert_eq!(won("0.5"), Err(AmountError::TooFine));
+        assert_eq!(euro("4.999"), Err(AmountError::TooFine));
+        assert_eq!(won("9,999,999,999,999,999,999"), Err(AmountError::TooLarge));
     }
 
     #[test]

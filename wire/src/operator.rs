@@ -40,6 +40,7 @@ paged!(
     hosts::HostListQuery,
     mails::MailListQuery,
     orders::FailedOrdersQuery,
+    crate::invoice::AllInvoicesQuery,
     servers::AllServersQuery,
 );
 

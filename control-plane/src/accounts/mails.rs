@@ -132,6 +132,7 @@ impl Accounts {
             | MailContent::ServerDeleted { .. }
             | MailContent::ServerLost { .. }
             | MailContent::InvoiceIssued { .. }
+            | MailContent::CreditNoteIssued { .. }
             | MailContent::NewSignIn { .. }
             | MailContent::SignInLocked { .. }
             | MailContent::PasswordChanged { .. }

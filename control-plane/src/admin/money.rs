@@ -6,27 +6,40 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::ensure;
 use axum::Router;
 use innkeeper_wire::{
+    api::{ListQuery, Page},
+    billing::Totals,
     endpoints::{
-        Ask, Endpoint as _,
-        operators::{AuditMoney, CloseMonth, ListAccountInvoices, ListPeriods, RecordPayment},
+        Ask, Endpoint as _, Nothing,
+        operators::{
+            AuditMoney, CloseMonth, CountMonth, CreditInvoice, GetAccountStatement, GetAnyInvoice,
+            ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment, WriteOffInvoice,
+        },
     },
     invoice::{
-        CloseReport, CloseRequest, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
-        PeriodLine,
+        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
+        InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
+        Statement,
     },
     month::Month,
+    operator::reason::{Reason, ReasonRequest},
 };
 
-use super::{AdminContext, Billing, Viewer, ask, suspensions::account_meant};
-use crate::api::{error::Refused, mount::Mount as _};
+use super::{AdminContext, Billing, Printed, Viewer, all, ask, suspensions::account_meant};
+use crate::api::{error::Refused, mount::Mount as _, slice::slice};
 
 /// The endpoints.
 pub(super) fn served() -> Router<AdminContext> {
     Router::new()
         .serve(months)
+        .serve(count)
         .serve(close)
         .serve(invoices)
         .serve(pay)
+        .serve(statement)
+        .serve(all_invoices)
+        .serve(any_invoice)
+        .serve(credit)
+        .serve(write_off)
         .serve(audit)
 }
 
@@ -49,13 +62,18 @@ async fn close(
     let Ask {
         path: month, body, ..
     } = ask;
-    let CloseRequest { dry_run, reason } = body;
     let billing = &context.nouns.billing;
-    let report = billing.close(&caller, month, dry_run, &reason).await?;
-    if !dry_run {
-        tracing::info!(%month, invoices = report.invoices, actor = %caller.actor, "a month was closed");
-    }
+    let report = billing.close(&caller, month, &body.reason).await?;
+    tracing::info!(%month, invoices = report.invoices, actor = %caller.actor, "a month was closed");
     Ok(report)
+}
+
+async fn count(
+    context: AdminContext,
+    Viewer(caller): Viewer,
+    ask: Ask<CountMonth>,
+) -> Result<CloseReport, Refused> {
+    Ok(context.nouns.billing.count(&caller, ask.path).await?)
 }
 
 async fn invoices(
@@ -77,6 +95,57 @@ async fn pay(
     let answer = billing.record_payment(&caller, path, &body).await?;
     tracing::info!(account.id = %path, payment = %answer.payment, actor = %caller.actor, "a payment was recorded");
     Ok(answer)
+}
+
+async fn statement(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<GetAccountStatement>,
+) -> Result<Statement, Refused> {
+    Ok(context.nouns.billing.statement_of(ask.path)?)
+}
+
+async fn all_invoices(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<ListAllInvoices>,
+) -> Result<Page<InvoiceLine>, Refused> {
+    let query = ask.query;
+    let (limit, after) = (query.limit, query.after.clone());
+    let slice = slice::<InvoiceNumber>(ListQuery { limit, after })?;
+    let billing = &context.nouns.billing;
+    Ok(billing.all_invoices(&query, slice.after, slice.limit)?)
+}
+
+async fn any_invoice(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<GetAnyInvoice>,
+) -> Result<AnyInvoice, Refused> {
+    Ok(context.nouns.billing.any_invoice(ask.path)?)
+}
+
+async fn credit(
+    context: AdminContext,
+    Billing(caller): Billing,
+    ask: Ask<CreditInvoice>,
+) -> Result<CreditNote, Refused> {
+    let Ask { path, body, .. } = ask;
+    let note = context.nouns.billing.credit(&caller, path, &body).await?;
+    tracing::info!(invoice = %path, note = note.number, actor = %caller.actor, "a credit note was issued");
+    Ok(note)
+}
+
+async fn write_off(
+    context: AdminContext,
+    Billing(caller): Billing,
+    ask: Ask<WriteOffInvoice>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let billing = &context.nouns.billing;
+    billing.write_off(&caller, path, &body.reason).await?;
+    tracing::info!(invoice = %path, actor = %caller.actor, "an invoice was written off");
+    Ok(Nothing)
 }
 
 async fn audit(
@@ -104,14 +173,24 @@ pub async fn months_by_command(socket: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// `billing close`.
+/// `billing close`; without a reason it is counted what that would issue.
 pub async fn close_by_command(
     socket: &Path,
     month: Month,
-    request: CloseRequest,
+    reason: Option<Reason>,
 ) -> anyhow::Result<String> {
-    let is_dry_run = request.dry_run;
-    let report = ask(socket, CloseMonth::at_with(month, request)).await?;
+    let what = if reason.is_none() {
+        "would have"
+    } else {
+        "has"
+    };
+    let report = match reason {
+        None => ask(socket, CountMonth::at(month)).await?,
+        Some(reason) => {
+            let request = ReasonRequest { reason };
+            ask(socket, CloseMonth::at_with(month, request)).await?
+        }
+    };
     let CloseReport {
         accounts,
         invoices,
@@ -119,7 +198,6 @@ pub async fn close_by_command(
         total,
         ..
     } = report;
-    let what = if is_dry_run { "would have" } else { "has" };
     Ok(format!(
         "{month} {what} {invoices} invoices of {accounts} accounts: {net} before tax, {total} in all\n"
     ))
@@ -167,6 +245,83 @@ pub async fn pay_by_command(
         writeln!(text, "{} pay what comes", answer.credit)?;
     }
     Ok(text)
+}
+
+/// `billing statement`.
+pub async fn statement_by_command(socket: &Path, who: &str) -> anyhow::Result<String> {
+    let account = account_meant(socket, who).await?;
+    let statement = ask(socket, GetAccountStatement::at(account)).await?;
+    let mut text = String::new();
+    for line in &statement.entries {
+        writeln!(
+            text,
+            "{}  {:<11}  {:<24}  {:>18}  {:>18}",
+            line.at,
+            line.kind.as_str(),
+            line.name,
+            line.amount.to_string(),
+            line.balance.to_string(),
+        )?;
+    }
+    let Statement { owed, credit, .. } = statement;
+    writeln!(text, "owed {owed}, credit {credit}")?;
+    Ok(text)
+}
+
+/// `billing list`.
+pub async fn list_by_command(
+    socket: &Path,
+    query: AllInvoicesQuery,
+    printed: Printed,
+) -> anyhow::Result<String> {
+    let invoices = all::<ListAllInvoices, _>(socket, query).await?;
+    printed.list(&invoices, |invoices| {
+        let mut text = String::new();
+        for line in invoices {
+            let InvoiceSummary {
+                number,
+                month,
+                total,
+                open,
+                state,
+                due_at,
+                ..
+            } = &line.invoice;
+            let owner = line.login_id.as_deref().unwrap_or("(erased)");
+            let (total, open, state) = (total.to_string(), open.to_string(), state.as_str());
+            writeln!(
+                text,
+                "{number}  {month}  {owner:<16}  {total:>18}  open {open:>18}  due {due_at}  {state}"
+            )
+            .expect("text takes anything");
+        }
+        text
+    })
+}
+
+/// `billing credit`.
+pub async fn credit_by_command(
+    socket: &Path,
+    number: InvoiceNumber,
+    request: CreditRequest,
+) -> anyhow::Result<String> {
+    let note = ask(socket, CreditInvoice::at_with(number, request)).await?;
+    let Totals { net, total, .. } = note.totals;
+    Ok(format!(
+        "{} is issued: {net} before tax, {total} in all; its owner is told\n",
+        note.number
+    ))
+}
+
+/// `billing write-off`.
+pub async fn write_off_by_command(
+    socket: &Path,
+    number: InvoiceNumber,
+    reason: Reason,
+) -> anyhow::Result<String> {
+    let request = ReasonRequest { reason };
+    ask(socket, WriteOffInvoice::at_with(number, request)).await?;
+    Ok(format!("what was open of {number} is given up\n"))
 }
 
 /// `billing audit`.

@@ -5,9 +5,9 @@ use innkeeper_wire::{
     billing::MonthSoFar,
     endpoints::{
         Ask,
-        rest::{GetInvoice, GetMonthSoFar, ListInvoices},
+        rest::{GetInvoice, GetMonthSoFar, GetStatement, ListInvoices},
     },
-    invoice::{Invoice, InvoiceListQuery, InvoiceSummary},
+    invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Statement},
 };
 
 use super::{auth::Customer, context::Context, error::Refused, slice::slice};
@@ -37,4 +37,12 @@ pub(super) async fn get(
     ask: Ask<GetInvoice>,
 ) -> Result<Invoice, Refused> {
     Ok(context.nouns.billing.own_invoice(&caller, ask.path)?)
+}
+
+pub(super) async fn statement(
+    context: Context,
+    Customer(caller): Customer,
+    _: Ask<GetStatement>,
+) -> Result<Statement, Refused> {
+    Ok(context.nouns.billing.statement(&caller)?)
 }

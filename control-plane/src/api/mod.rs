@@ -96,6 +96,7 @@ fn endpoints() -> Router<Context> {
         .serve(billing::month_so_far)
         .serve(billing::list)
         .serve(billing::get)
+        .serve(billing::statement)
 }
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.

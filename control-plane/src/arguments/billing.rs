@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use clap::Subcommand;
-use innkeeper_control_plane::{
-    admin::{billing, money},
-    config::exact_amount,
-};
+use innkeeper_control_plane::admin::{billing, money};
 use innkeeper_wire::{
-    invoice::{CloseRequest, PaymentRequest},
-    money::Currency,
+    invoice::{
+        AllInvoicesQuery, CreditLine, CreditRequest, InvoiceNumber, InvoiceState, PaymentRequest,
+    },
+    money::{Currency, Money},
     month::Month,
     operator::reason::Reason,
 };
+
+use super::{Form, code};
 
 #[derive(Subcommand)]
 pub(crate) enum BillingCommand {
@@ -37,11 +39,11 @@ pub(crate) enum BillingCommand {
         /// Such as 2026-11.
         month: Month,
         /// Counts what would be issued, and changes nothing.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "reason")]
         dry_run: bool,
         /// Why now: for whoever looks at it later.
-        #[arg(long)]
-        reason: Reason,
+        #[arg(long, required_unless_present = "dry_run")]
+        reason: Option<Reason>,
     },
     /// Lists the newest invoices of an account.
     Invoices {
@@ -65,6 +67,44 @@ pub(crate) enum BillingCommand {
         #[arg(long)]
         reason: Reason,
     },
+    /// Prints what an account was charged and has paid, the newest first.
+    Statement {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
+    },
+    /// Lists everybody's invoices, the one that was issued last first.
+    List {
+        /// Only those that stand so: open, overdue, paid, credited or written-off.
+        #[arg(long, value_parser = code::<InvoiceState>)]
+        state: Option<InvoiceState>,
+        /// Only those of this month, such as 2026-11.
+        #[arg(long)]
+        month: Option<Month>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Takes back something of an invoice by a credit note, or all that is left of it. Its owner is told.
+    Credit {
+        /// Its number, such as 1-000042.
+        invoice: InvoiceNumber,
+        /// Of a line, from 1 on, this much before tax, such as 2=1500; as often as wanted. All that is left without it.
+        #[arg(long)]
+        line: Vec<String>,
+        /// In which currency the amounts are.
+        #[arg(long, default_value = "KRW")]
+        currency: Currency,
+        /// Why; the customer reads it.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Gives up what is open of an invoice: it is owed no more, and counts as a loss.
+    WriteOff {
+        /// Its number, such as 1-000042.
+        invoice: InvoiceNumber,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
     /// Reads all books and says whether they agree with each other. Ends with 1 if they do not.
     Audit,
 }
@@ -77,9 +117,9 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
         BillingCommand::Months => money::months_by_command(socket).await,
         BillingCommand::Close {
             month,
-            dry_run,
+            dry_run: _,
             reason,
-        } => money::close_by_command(socket, month, CloseRequest { dry_run, reason }).await,
+        } => money::close_by_command(socket, month, reason).await,
         BillingCommand::Invoices { who } => money::invoices_by_command(socket, &who).await,
         BillingCommand::Payment {
             who,
@@ -88,7 +128,7 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             reference,
             reason,
         } => {
-            let amount = exact_amount(&amount, currency);
+            let amount = Money::of_text(&amount, currency);
             let amount = amount.map_err(|why| anyhow::anyhow!("--amount {why}"))?;
             let request = PaymentRequest {
                 amount,
@@ -97,6 +137,45 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             };
             money::pay_by_command(socket, &who, request).await
         }
+        BillingCommand::Statement { who } => money::statement_by_command(socket, &who).await,
+        BillingCommand::List { state, month, form } => {
+            let query = AllInvoicesQuery {
+                state,
+                month,
+                ..AllInvoicesQuery::default()
+            };
+            money::list_by_command(socket, query, form.into()).await
+        }
+        BillingCommand::Credit {
+            invoice,
+            line,
+            currency,
+            reason,
+        } => {
+            let lines = line.iter().map(|text| credit_line(text, currency));
+            let lines = lines.collect::<anyhow::Result<_>>()?;
+            let request = CreditRequest { lines, reason };
+            money::credit_by_command(socket, invoice, request).await
+        }
+        BillingCommand::WriteOff { invoice, reason } => {
+            money::write_off_by_command(socket, invoice, reason).await
+        }
         BillingCommand::Audit => money::audit_by_command(socket).await,
     }
+}
+
+/// Such as `2=1500`.
+fn credit_line(text: &str, currency: Currency) -> anyhow::Result<CreditLine> {
+    let (line, net) = text
+        .split_once('=')
+        .context("--line is a number of a line and an amount, such as 2=1500")?;
+    let line = line
+        .parse()
+        .context("--line begins with the number of a line")?;
+    let net = Money::of_text(net, currency);
+    let net = net.map_err(|why| anyhow::anyhow!("--line {text}: the amount {why}"))?;
+    Ok(CreditLine {
+        line,
+        net: net.amount,
+    })
 }

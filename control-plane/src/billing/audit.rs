@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_wire::{
-    id::{AccountId, InvoiceId},
-    invoice::{BalanceLine, MoneyAudit},
+    billing::Totals,
+    id::{AccountId, CreditNoteId, InvoiceId},
+    invoice::{BalanceLine, InvoiceNumber, MoneyAudit},
     money::Money,
 };
 
 use super::{
     Billing,
-    records::{BilledMonth, InvoiceSeries},
+    records::{BilledMonth, InvoiceSeries, NumberedInvoice},
     rules::{
-        invoice::{Invoice, InvoiceDue, digest_of},
+        invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, digest_of},
         ledger::{Balance, Entry, LedgerAccount},
     },
 };
@@ -126,6 +127,9 @@ impl Billing {
                 found.breaches.push(format!("{id} of {account}: {breach}"));
             }
             let due = self.ctx.read::<InvoiceDue>(&(account, id))?;
+            if let Some(breach) = self.breach_of_credits(invoice, due)? {
+                found.breaches.push(format!("{id} of {account}: {breach}"));
+            }
             *open.entry(account).or_default() += due.map_or(0, |due| due.open);
         }
         for (account, balance) in &found.balances {
@@ -142,12 +146,62 @@ impl Billing {
         })?;
         for (name, numbers) in numbers {
             let last = series.get(&name).copied().unwrap_or(0);
+            let is_found = |number: &u64| {
+                let number = InvoiceNumber {
+                    series: name,
+                    number: *number,
+                };
+                self.ctx.read::<NumberedInvoice>(&number)
+            };
+            for number in &numbers {
+                if is_found(number)?.is_none() {
+                    let breach = format!("nobody finds invoice {name}-{number:06} by its number");
+                    found.breaches.push(breach);
+                }
+            }
             if !numbers.iter().copied().eq(1..=last) {
                 let breach = format!("series {name} has not all numbers up to {last}");
                 found.breaches.push(breach);
             }
         }
         Ok(())
+    }
+
+    /// C5.6: what credit notes take back is what is known of it, and not more than the invoice, before tax and of each tax.
+    fn breach_of_credits(
+        &self,
+        invoice: &Invoice,
+        due: Option<InvoiceDue>,
+    ) -> Result<Option<String>, Error> {
+        let notes: Vec<(CreditNoteId, CreditNote)> = self.ctx.list(&invoice.id, usize::MAX)?;
+        let sum = |part: fn(&Totals) -> i64| -> i128 {
+            let notes = notes.iter();
+            notes.map(|(_, note)| i128::from(part(&note.totals))).sum()
+        };
+        let tax = |totals: &Totals| totals.taxes.iter().map(|tax| tax.tax.amount).sum();
+        let net = sum(|totals| totals.net.amount);
+        let total = sum(|totals| totals.total.amount);
+        let credits = self
+            .ctx
+            .read::<InvoiceCredits>(&(invoice.account, invoice.id))?;
+        let known = credits.map_or(0, |credits| credits.net);
+        let Totals {
+            net: whole_net,
+            total: whole,
+            ..
+        } = &invoice.totals;
+        let is_known =
+            net == i128::from(known) && total == i128::from(due.map_or(0, |due| due.credited));
+        let is_within = net <= i128::from(whole_net.amount)
+            && sum(tax) <= i128::from(tax(&invoice.totals))
+            && total <= i128::from(whole.amount);
+        Ok(if !is_known {
+            Some("its credit notes are not what is known of them".to_owned())
+        } else if !is_within {
+            Some("more was credited than it is about".to_owned())
+        } else {
+            None
+        })
     }
 
     fn breach_of(&self, invoice: &Invoice) -> Result<Option<String>, Error> {
@@ -158,7 +212,7 @@ impl Billing {
             totals,
             ..
         } = invoice;
-        let lines = self.invoice_of(*account, *id)?.lines;
+        let lines = self.lines_of_invoice(invoice)?;
         let digest = digest_of(&lines).map_err(|error| Error::Storage(error.to_string()))?;
         let net: i128 = lines.iter().map(|line| i128::from(line.net.amount)).sum();
         let taxes = totals.taxes.iter();

@@ -11,7 +11,7 @@
 use innkeeper_wire::{
     billing::{Totals, UsageLine},
     id::{AccountId, ContractId, EntryId, InvoiceId},
-    invoice::{CloseReport, PeriodLine},
+    invoice::{CloseReport, InvoiceNumber, PeriodLine},
     money::Money,
     month::{Month, Span},
     operator::reason::Reason,
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     Billing,
-    records::{BilledMonth, ContractOf, InvoiceSeries, Period},
+    records::{BilledMonth, ContractOf, InvoiceSeries, NumberedInvoice, Period},
     rules::{
         UsageInterval,
         invoice::{self, Invoice, InvoiceDue, InvoiceLines, LINES_PER_RECORD, Number},
@@ -46,6 +46,7 @@ struct Bill {
 impl Billing {
     /// The months that there are, newest first.
     pub fn periods(&self) -> Result<Vec<PeriodLine>, Error> {
+        let now = self.present()?;
         let mut lines = Vec::new();
         self.ctx.for_each::<Period>(|month, period| {
             let Period {
@@ -57,6 +58,7 @@ impl Billing {
                 month: *month,
                 from,
                 until,
+                is_over: until <= now,
                 closed_at,
             });
         })?;
@@ -72,7 +74,7 @@ impl Billing {
         loop {
             let last = self.periods()?.first().cloned();
             let next = match last {
-                Some(last) if last.until > self.present()? => return Ok(opened),
+                Some(last) if !last.is_over => return Ok(opened),
                 Some(last) => (last.month.next(), last.until),
                 None => {
                     let Some(first) = self.first_use()? else {
@@ -110,33 +112,34 @@ impl Billing {
         Ok(first)
     }
 
-    /// Closes a month for an operator, or counts what that would issue.
+    /// Counts what closing a month would issue, or has, and changes nothing.
+    pub async fn count(&self, caller: &Caller, month: Month) -> Result<CloseReport, Error> {
+        let periods = self.periods()?;
+        let period = period_of(&periods, month)?;
+        self.close_period(caller.actor, period, true, "counted")
+            .await
+    }
+
+    /// Closes a month for an operator.
     pub async fn close(
         &self,
         caller: &Caller,
         month: Month,
-        is_dry_run: bool,
         reason: &Reason,
     ) -> Result<CloseReport, Error> {
-        if !is_dry_run {
-            self.ctx.gate().check_is_sound()?;
-            self.open_periods().await?;
-        }
+        self.ctx.gate().check_is_sound()?;
+        self.open_periods().await?;
         let periods = self.periods()?;
-        let period = periods.iter().find(|period| period.month == month);
-        let unknown = || format!("{month} is not billed: `billing months` lists those that are");
-        let period = period.ok_or_else(|| Error::OperatorRefused(unknown()))?;
-        if !is_dry_run {
-            if period.until > self.present()? {
-                return Err(Error::OperatorRefused("the month is not over".to_owned()));
-            }
-            let is_before = |line: &&PeriodLine| line.month < month && line.closed_at.is_none();
-            if let Some(before) = periods.iter().rfind(is_before) {
-                let why = format!("{} is to be closed before it", before.month);
-                return Err(Error::OperatorRefused(why));
-            }
+        let period = period_of(&periods, month)?;
+        if !period.is_over {
+            return Err(Error::OperatorRefused("the month is not over".to_owned()));
         }
-        self.close_period(caller.actor, period, is_dry_run, reason.as_str())
+        let is_before = |line: &&PeriodLine| line.month < month && line.closed_at.is_none();
+        if let Some(before) = periods.iter().rfind(is_before) {
+            let why = format!("{} is to be closed before it", before.month);
+            return Err(Error::OperatorRefused(why));
+        }
+        self.close_period(caller.actor, period, false, reason.as_str())
             .await
     }
 
@@ -316,6 +319,11 @@ impl Billing {
             self.post_invoice(tx, &invoice)?;
             let name = (invoice.account, id);
             tx.insert(&name, &invoice)?;
+            let numbered = NumberedInvoice {
+                account: invoice.account,
+                invoice: id,
+            };
+            tx.insert(&InvoiceNumber::from(invoice.number), &numbered)?;
             let content = MailContent::InvoiceIssued { invoice: id };
             self.mails.queue(tx, bill.account, content)
         };
@@ -345,7 +353,7 @@ impl Billing {
         };
         self.post(tx, invoice.account, balance, &entry)?;
         let open = invoice.totals.total.amount - paid.amount;
-        tx.insert(&(invoice.account, invoice.id), &InvoiceDue { open })
+        tx.insert(&(invoice.account, invoice.id), &InvoiceDue::of(open))
     }
 
     /// Writes an entry, and the balance behind it.
@@ -361,6 +369,12 @@ impl Billing {
         tx.insert(&(account, entry.id), entry)?;
         tx.put(&account, &next)
     }
+}
+
+fn period_of(periods: &[PeriodLine], month: Month) -> Result<&PeriodLine, Error> {
+    let period = periods.iter().find(|period| period.month == month);
+    let unknown = || format!("{month} is not billed: `billing months` lists those that are");
+    period.ok_or_else(|| Error::OperatorRefused(unknown()))
 }
 
 /// Claims a month of an account for this invoice. Whether it was not claimed before.

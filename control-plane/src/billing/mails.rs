@@ -4,7 +4,10 @@ use innkeeper_wire::id::AccountId;
 
 use super::{
     Billing,
-    rules::{invoice::Invoice, letters},
+    rules::{
+        invoice::{CreditNote, Invoice},
+        letters,
+    },
 };
 use crate::{
     kernel::Error,
@@ -24,15 +27,22 @@ impl Billing {
         account: AccountId,
         mail: &OutgoingMail,
     ) -> Result<Option<ReadyMail>, Error> {
-        let MailContent::InvoiceIssued { invoice } = mail.content else {
-            return Ok(None);
-        };
         let Some(reader) = self.accounts.reader_of(account)? else {
             return Ok(None);
         };
-        let invoice = self.ctx.read::<Invoice>(&(account, invoice))?;
         let sheet = self.mails.stationery();
-        let letter = invoice.map(|invoice| letters::issued(sheet, &reader, &invoice));
+        let find = |invoice| self.ctx.read::<Invoice>(&(account, invoice));
+        let letter = match mail.content {
+            MailContent::InvoiceIssued { invoice } => {
+                find(invoice)?.map(|invoice| letters::issued(sheet, &reader, &invoice))
+            }
+            MailContent::CreditNoteIssued { invoice, note } => {
+                let note = self.ctx.read::<CreditNote>(&(invoice, note))?;
+                let both = find(invoice)?.zip(note);
+                both.map(|(invoice, note)| letters::credited(sheet, &reader, &invoice, &note))
+            }
+            _ => None,
+        };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))
     }

@@ -1,6 +1,6 @@
 //! What is charged for: the contract of each server, and the intervals in which it was used. What that costs: the month so
-//! far (`month`), an invoice for each month (`close`, `invoices`), payments (`payments`) and the ledger of both
-//! (`rules::ledger`).
+//! far (`month`), an invoice for each month (`close`, `invoices`), what is taken back of it (`credit_notes`), payments
+//! (`payments`) and the ledger of all (`rules::ledger`, `statement`).
 //!
 //! ```text
 //! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
@@ -43,6 +43,7 @@ mod audit;
 mod before;
 mod clock;
 mod close;
+mod credit_notes;
 pub mod duties;
 mod freeze;
 mod invoices;
@@ -51,6 +52,7 @@ mod month;
 mod payments;
 pub(crate) mod records;
 pub mod rules;
+mod statement;
 
 /// What an operator decides about billing.
 #[derive(Debug, Clone)]

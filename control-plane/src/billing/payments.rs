@@ -51,13 +51,15 @@ impl Billing {
             let mut owed = Vec::new();
             for invoice in &open {
                 let due = tx.get::<InvoiceDue>(&(account, *invoice))?;
-                owed.push((*invoice, due.map_or(0, |due| due.open)));
+                owed.push((*invoice, due.unwrap_or(InvoiceDue::of(0))));
             }
-            let applied = ledger::of_payment(request.amount.amount, &owed);
+            let open: Vec<_> = owed.iter().map(|(id, due)| (*id, due.open)).collect();
+            let applied = ledger::of_payment(request.amount.amount, &open);
             for (invoice, part) in &applied.invoices {
                 let was = owed.iter().find(|(id, _)| id == invoice);
-                let open = was.map_or(0, |(_, open)| open - part);
-                tx.put(&(account, *invoice), &InvoiceDue { open })?;
+                let was = was.map_or(InvoiceDue::of(*part), |(_, due)| *due);
+                let open = was.open - part;
+                tx.put(&(account, *invoice), &InvoiceDue { open, ..was })?;
             }
             let entry = Entry {
                 id: EntryId::from_uuid(id.uuid()),

@@ -1,7 +1,10 @@
 //! What of contracts, usage, invoices and the ledger is stored.
 
+use std::fmt::Write as _;
+
 use innkeeper_wire::{
-    id::{AccountId, ContractId, EntryId, InvoiceId, PaymentId, UsageId},
+    id::{AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, PaymentId, UsageId},
+    invoice::InvoiceNumber,
     money::Money,
     month::Month,
     operator::reason::Reason,
@@ -13,10 +16,10 @@ use crate::{
     billing::rules::{
         Contract, UsageInterval,
         freeze::{ClockNote, Freeze, WaitingUsage},
-        invoice::{Invoice, InvoiceDue, InvoiceLines},
+        invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, InvoiceLines},
         ledger::{Balance, Entry},
     },
-    kernel::record::records,
+    kernel::record::{Name, records},
 };
 
 records! {
@@ -33,6 +36,10 @@ records! {
     // By the digest of all lines of the invoice, and the part: other lines never take their place.
     InvoiceLines, at "invoicelines/" by (String, u64), version 1;
     InvoiceDue, at "invoicedue/" by (AccountId, InvoiceId), version 1;
+    NumberedInvoice, at "numbered/" by InvoiceNumber, version 1;
+    InvoiceCredits, at "credited/" by (AccountId, InvoiceId), version 1;
+    CreditNote, at "creditnote/" by (InvoiceId, CreditNoteId), version 1;
+    CreditNoteSeries, at "creditnumber/" by u64, version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;
     Payment, at "payment/" by (AccountId, PaymentId), version 1;
@@ -66,6 +73,34 @@ pub(crate) struct BilledMonth {
 /// The last number of a series of invoices. The series of an epoch has its number.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct InvoiceSeries {
+    /// From 1 on.
+    pub(crate) last: u64,
+}
+
+/// Whose invoice has a number: so invoices are found by it, and listed in the order in which they were issued.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct NumberedInvoice {
+    /// Whose.
+    pub(crate) account: AccountId,
+    /// Which.
+    pub(crate) invoice: InvoiceId,
+}
+
+/// Sorts as it counts.
+impl Name for InvoiceNumber {
+    fn write(&self, to: &mut String) {
+        let Self { series, number } = self;
+        write!(to, "{series:08}-{number:012}").expect("a text takes all");
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// The last number of a series of credit notes. The series of an epoch has its number.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct CreditNoteSeries {
     /// From 1 on.
     pub(crate) last: u64,
 }

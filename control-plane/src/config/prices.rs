@@ -2,16 +2,13 @@
 
 use innkeeper_wire::{
     id::Code,
+    money::{self, HourlyRate, Money},
     price::{Shown, Tax, TaxName, TaxRate},
     size::Bytes,
 };
 use serde::Deserialize;
 
-use super::{
-    Config, ConfigError,
-    amounts::{decimal, exact_amount, hourly},
-    value,
-};
+use super::{Config, ConfigError, value};
 use crate::catalogue::Plan;
 
 /// Longest name of a tax.
@@ -55,7 +52,7 @@ pub struct TaxConfig {
 impl TaxConfig {
     /// The tax, exactly.
     pub fn tax(&self) -> Result<Tax, ConfigError> {
-        let millionths = decimal(&self.percent, 4).map_err(|why| value("tax.percent", why))?;
+        let millionths = money::exact(&self.percent, 4).map_err(|why| value("tax.percent", why))?;
         let rate = u32::try_from(millionths).ok();
         let rate = rate.and_then(|rate| TaxRate::try_from(rate).ok());
         let rate = rate.ok_or_else(|| value("tax.percent", "must be from 0 to 100"))?;
@@ -101,9 +98,9 @@ impl Config {
                 vcpus: plan.vcpus,
                 memory: Bytes::mib(plan.memory_mib),
                 disk: Bytes::mib(plan.disk_mib),
-                hourly: hourly(&plan.hourly, self.installation.currency)
+                hourly: HourlyRate::of_text(&plan.hourly, self.installation.currency)
                     .map_err(|why| value(key("hourly"), why))?,
-                monthly_cap: exact_amount(&plan.monthly_cap, self.installation.currency)
+                monthly_cap: Money::of_text(&plan.monthly_cap, self.installation.currency)
                     .map_err(|why| value(key("monthly_cap"), why))?,
             };
             let prices = plan.prices(tax.as_ref());

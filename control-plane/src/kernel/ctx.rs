@@ -199,6 +199,18 @@ impl Ctx {
         list_all(&self.store, after, limit)
     }
 
+    /// The same from the last name backwards, starting before `before`.
+    pub fn list_all_newest<T: Record>(
+        &self,
+        before: Option<&T::Key>,
+        limit: usize,
+    ) -> Result<Vec<Entry<T>>, Error> {
+        let before = before.map(key::<T>).transpose()?;
+        let prefix = T::KIND.prefix;
+        let entries = self.store.range_reverse(prefix, before.as_ref(), limit)?;
+        entries.iter().map(entry).collect()
+    }
+
     /// Reads all records of a type, one page after the other.
     pub fn for_each<T: Record>(
         &self,
@@ -215,13 +227,14 @@ fn list_all<T: Record>(
 ) -> Result<Vec<Entry<T>>, Error> {
     let after = after.map(key::<T>).transpose()?;
     let entries = store.range(T::KIND.prefix, after.as_ref(), limit)?;
-    let entry = |(key, record): &(Key, crate::store::Record)| {
-        Ok((
-            name::<T::Key>(T::KIND.prefix, key)?,
-            versioned(key, record)?,
-        ))
-    };
     entries.iter().map(entry).collect()
+}
+
+fn entry<T: Record>((key, record): &(Key, crate::store::Record)) -> Result<Entry<T>, Error> {
+    Ok((
+        name::<T::Key>(T::KIND.prefix, key)?,
+        versioned(key, record)?,
+    ))
 }
 
 /// Reads all records of a type from a store that no noun works with yet.

@@ -8,8 +8,8 @@ use std::{fmt, net::IpAddr};
 
 use innkeeper_wire::{
     id::{
-        AccountId, ActId, ContractId, EntryId, HostId, InvoiceId, MailId, OrderId, PaymentId,
-        QuoteId, ServerId, StaffId, UsageId,
+        AccountId, ActId, ContractId, CreditNoteId, EntryId, HostId, InvoiceId, MailId, OrderId,
+        PaymentId, QuoteId, ServerId, StaffId, UsageId,
     },
     month::Month,
 };
@@ -78,8 +78,24 @@ macro_rules! plain_names {
 }
 
 plain_names!(
-    AccountId, ActId, ContractId, EntryId, HostId, InvoiceId, MailId, Month, OrderId, PaymentId,
-    QuoteId, ServerId, StaffId, UsageId, IpAddr, String, u64,
+    AccountId,
+    ActId,
+    ContractId,
+    CreditNoteId,
+    EntryId,
+    HostId,
+    InvoiceId,
+    MailId,
+    Month,
+    OrderId,
+    PaymentId,
+    QuoteId,
+    ServerId,
+    StaffId,
+    UsageId,
+    IpAddr,
+    String,
+    u64,
 );
 
 /// Of a type of which there is one record.

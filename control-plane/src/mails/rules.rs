@@ -8,7 +8,7 @@
 use innkeeper_wire::{
     api::{Locale, Scope},
     company::Company,
-    id::{AccountId, InvoiceId, MailId, ServerId, SshKeyId, StaffId},
+    id::{AccountId, CreditNoteId, InvoiceId, MailId, ServerId, SshKeyId, StaffId},
     operator::attention::MatterKind,
     time::Timestamp,
     zone::{Minute, Zone},
@@ -84,6 +84,13 @@ pub enum MailContent {
     InvoiceIssued {
         /// Which.
         invoice: InvoiceId,
+    },
+    /// Something of an invoice was taken back.
+    CreditNoteIssued {
+        /// Of which.
+        invoice: InvoiceId,
+        /// By which credit note.
+        note: CreditNoteId,
     },
     /// An SSH key was added.
     KeyAdded {
@@ -290,6 +297,7 @@ mail_kinds! {
     ServerDeleted = "server-deleted",
     ServerLost = "server-lost",
     InvoiceIssued = "invoice-issued",
+    CreditNoteIssued = "credit-note-issued",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",
     SignInLocked = "sign-in-locked",

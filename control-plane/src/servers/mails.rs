@@ -45,6 +45,7 @@ impl Servers {
                 find(server)?.map(|server| letters::lost(sheet, &reader, &server, at))
             }
             MailContent::InvoiceIssued { .. }
+            | MailContent::CreditNoteIssued { .. }
             | MailContent::StaffAlert { .. }
             | MailContent::LostFactorAsked { .. }
             | MailContent::LostFactorOff

@@ -192,7 +192,9 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::CreateFailed { .. }
         | MailContent::ServerDeleted { .. }
         | MailContent::ServerLost { .. } => nouns.servers.compose(account, mail),
-        MailContent::InvoiceIssued { .. } => nouns.billing.compose(account, mail),
+        MailContent::InvoiceIssued { .. } | MailContent::CreditNoteIssued { .. } => {
+            nouns.billing.compose(account, mail)
+        }
         MailContent::StaffAlert { .. } => Ok(None),
     }
 }

@@ -112,7 +112,7 @@ impl Owner {
             session, api_token, ..
         } = self;
         match id {
-            "list_tokens" | "consents" => ("", json!({})),
+            "list_tokens" | "consents" | "get_statement" => ("", json!({})),
             "get_invoice" => {
                 billing::issue(setting, &self.token).await;
                 (billing::INVOICE, json!({}))
@@ -493,10 +493,16 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         }
         "list_pending_accounts" => ("", nothing, 200),
         "list_periods" | "audit_money" => ("", nothing, 200),
-        "list_account_invoices" => (account, nothing, 200),
+        "list_account_invoices" | "get_account_statement" => (account, nothing, 200),
+        "list_all_invoices" => ("", nothing, 200),
+        "get_any_invoice" => ("1-000001", nothing, 200),
+        // There is nothing in it to take back, and nothing to give up.
+        "credit_invoice" => ("1-000001", why, 422),
+        "write_off_invoice" => ("1-000001", why, 409),
         // Nothing was ever charged: there is no month.
+        "count_month" => ("2026-09", nothing, 400),
         "close_month" => {
-            let body = json!({ "dry_run": false, "reason": "it is over" });
+            let body = json!({ "reason": "it is over" });
             ("2026-09", body, 400)
         }
         "record_payment" => {
@@ -538,6 +544,9 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
     } else {
         String::new()
     };
+    if row.path.contains("{number}") {
+        billing::issue(setting, token).await;
+    }
     let mails = setting.nouns.mails.queued(1).expect("the outbox");
     let mail = mails[0].id.to_string();
     let (parameter, body, status) = match row.id {

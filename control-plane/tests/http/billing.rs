@@ -49,11 +49,14 @@ pub(crate) async fn issue(setting: &Setting, token: &str) {
         "issued_at": "2026-09-03T15:00:00Z", "due_at": "2026-09-17T15:00:00Z", "supplier": {}, "lines": 0,
         "lines_digest": Digest::of(b"[]"), "totals": { "net": nothing, "taxes": [], "total": nothing },
     });
+    let record = |value: &Value| {
+        let mut bytes = vec![1];
+        bytes.extend(serde_json::to_vec(value).expect("plain values"));
+        bytes
+    };
     let put = |prefix: &str, value: Value| {
         let key = Key::new(format!("{prefix}/{account}/{INVOICE}")).expect("a key");
-        let mut bytes = vec![1];
-        bytes.extend(serde_json::to_vec(&value).expect("plain values"));
-        Write::Put(key, bytes)
+        Write::Put(key, record(&value))
     };
     let commit = Commit {
         at: setting.nouns.ctx.now(),
@@ -61,6 +64,10 @@ pub(crate) async fn issue(setting: &Setting, token: &str) {
         cause: "an invoice".to_owned(),
         guards: vec![],
         writes: vec![
+            Write::Put(
+                Key::new("numbered/00000001-000000000001").expect("a key"),
+                record(&json!({ "account": account, "invoice": INVOICE })),
+            ),
             put("invoice", invoice),
             put("invoicedue", json!({ "open": 0 })),
         ],
@@ -211,10 +218,15 @@ async fn asked(story: &Story, method: Method, path: &str, body: Value) -> Answer
     operator(&story.setting, method, path, body).await
 }
 
-async fn close(story: &Story, month: &str, is_dry_run: bool) -> Answer {
-    let body = json!({ "dry_run": is_dry_run, "reason": "the month is over" });
+async fn close(story: &Story, month: &str) -> Answer {
+    let body = json!({ "reason": "the month is over" });
     let path = format!("/billing/months/{month}/close");
     asked(story, Method::POST, &path, body).await
+}
+
+async fn count(story: &Story, month: &str) -> Answer {
+    let path = format!("/billing/months/{month}");
+    asked(story, Method::GET, &path, json!({})).await
 }
 
 async fn audit(story: &Story) -> Value {
@@ -255,19 +267,19 @@ async fn used_over_a_month() -> Story {
 #[tokio::test]
 async fn a_month_is_closed_once_and_its_invoice_never_changes() {
     let story = used_over_a_month().await;
-    close(&story, "2026-09", true).await.expect(400);
+    count(&story, "2026-09").await.expect(400);
     assert!(
         story.records("month/").is_empty(),
         "counting writes nothing"
     );
-    close(&story, "2026-10", false).await.expect(400);
-    let counted = close(&story, "2026-09", true).await.expect(200);
+    close(&story, "2026-10").await.expect(400);
+    let counted = count(&story, "2026-09").await.expect(200);
     assert_eq!(
         (&counted["invoices"], &counted["is_closed"]),
         (&json!(1), &json!(false))
     );
     assert_eq!(invoices(&story).await.len(), 0, "it was only counted");
-    let closed = close(&story, "2026-09", false).await.expect(200);
+    let closed = close(&story, "2026-09").await.expect(200);
     assert_eq!(closed["is_closed"], json!(true));
     assert_eq!(closed["net"]["amount"], json!(1_951));
     let listed = invoices(&story).await;
@@ -282,7 +294,7 @@ async fn a_month_is_closed_once_and_its_invoice_never_changes() {
     );
     audit(&story).await;
     // Again, by the duty, and two at a time.
-    let again = close(&story, "2026-09", false).await.expect(200);
+    let again = close(&story, "2026-09").await.expect(200);
     assert_eq!(
         (&again["invoices"], &again["total"]),
         (&closed["invoices"], &closed["total"])
@@ -293,10 +305,7 @@ async fn a_month_is_closed_once_and_its_invoice_never_changes() {
     assert_eq!(same, first);
     // October closes by itself, and has the rest of the use alone.
     story.setting.clock.advance_s(31 * 24 * HOUR);
-    let twice = join!(
-        close(&story, "2026-10", false),
-        close(&story, "2026-10", false)
-    );
+    let twice = join!(close(&story, "2026-10"), close(&story, "2026-10"));
     assert_eq!(twice.0.expect(200)["total"], twice.1.expect(200)["total"]);
     let all = invoices(&story).await;
     assert_eq!(all.len(), 2);
@@ -333,7 +342,7 @@ async fn a_month_closes_by_itself_after_its_grace() {
 #[tokio::test]
 async fn payments_pay_the_oldest_and_the_rest_pays_what_comes() {
     let story = used_over_a_month().await;
-    close(&story, "2026-09", false).await.expect(200);
+    close(&story, "2026-09").await.expect(200);
     let total = invoices(&story).await[0]["total"]["amount"]
         .as_i64()
         .expect("a number");
@@ -362,7 +371,7 @@ async fn payments_pay_the_oldest_and_the_rest_pays_what_comes() {
     audit(&story).await;
     // What was paid ahead pays October when it is issued.
     story.setting.clock.advance_s(20 * 24 * HOUR);
-    close(&story, "2026-10", false).await.expect(200);
+    close(&story, "2026-10").await.expect(200);
     let all = invoices(&story).await;
     assert_eq!(all[0]["state"], json!("paid"), "{}", all[0]);
     let books = audit(&story).await;
@@ -375,7 +384,7 @@ async fn what_is_paid_before_the_first_invoice_pays_that() {
     let story = used_over_a_month().await;
     let paid = pay(&story, 2_000, "KB 1").await.expect(200);
     assert_eq!(paid["credit"]["amount"], json!(2_000));
-    close(&story, "2026-09", false).await.expect(200);
+    close(&story, "2026-09").await.expect(200);
     let invoice = &invoices(&story).await[0];
     let amount = |name: &str| invoice[name]["amount"].as_i64().expect("a number");
     assert_eq!(amount("total") - amount("open"), 2_000);
@@ -384,4 +393,165 @@ async fn what_is_paid_before_the_first_invoice_pays_that() {
     let amount = json!({ "amount": 5, "currency": "KRW" });
     let body = json!({ "amount": amount, "reference": "KB 2", "reason": "seen" });
     asked(&story, Method::POST, nobody, body).await.expect(404);
+}
+
+async fn credit(story: &Story, number: &str, lines: Value) -> Answer {
+    let path = format!("/invoices/{number}/credit-notes");
+    let body = json!({ "lines": lines, "reason": "the host was slow" });
+    asked(story, Method::POST, &path, body).await
+}
+
+/// Kind, name and amount of each entry, and what is owed behind it.
+fn entries(statement: &Value) -> Vec<(String, String, i64, i64)> {
+    let entries = statement["entries"].as_array().expect("a list").iter();
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let amount = |value: &Value| value["amount"].as_i64().expect("a number");
+    entries
+        .map(|line| {
+            (
+                text(&line["kind"]),
+                text(&line["name"]),
+                amount(&line["amount"]),
+                amount(&line["balance"]),
+            )
+        })
+        .collect()
+}
+
+/// 1,951 won before tax, 2,146 in all.
+#[tokio::test]
+async fn what_is_credited_is_owed_no_more_and_what_was_paid_of_it_is_credit() {
+    let story = used_over_a_month().await;
+    close(&story, "2026-09").await.expect(200);
+    for (lines, pointer) in [
+        (json!([{ "line": 2, "net": 1 }]), "/lines/0/line"),
+        (json!([{ "line": 1, "net": 1_952 }]), "/lines/0/net"),
+        (json!([{ "line": 1, "net": 0 }]), "/lines/0/net"),
+    ] {
+        let refused = credit(&story, "1-000001", lines).await;
+        assert_eq!(refused.fields()[0].0, pointer);
+    }
+    credit(&story, "1-000002", json!([])).await.expect(404);
+    let part = credit(&story, "1-000001", json!([{ "line": 1, "net": 951 }])).await;
+    let part = part.expect(201);
+    assert_eq!(
+        (&part["number"], &part["totals"]["total"]["amount"]),
+        (&json!("C1-000001"), &json!(1_046))
+    );
+    let invoice = &invoices(&story).await[0];
+    assert_eq!(
+        (&invoice["open"]["amount"], &invoice["credited"]["amount"]),
+        (&json!(1_100), &json!(1_046))
+    );
+    story.setting.clock.advance_s(HOUR);
+    pay(&story, 1_100, "KB 1").await.expect(200);
+    assert_eq!(invoices(&story).await[0]["state"], json!("paid"));
+    // What is left is taken back as well: it was paid.
+    story.setting.clock.advance_s(HOUR);
+    let (one, other) = join!(
+        credit(&story, "1-000001", json!([])),
+        credit(&story, "1-000001", json!([]))
+    );
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 422], "two at a time take back once");
+    let invoice = &invoices(&story).await[0];
+    assert_eq!(invoice["state"], json!("credited"));
+    let statement = own(&story, "/billing/statement").await;
+    let entry = |kind: &str, name: &str, amount, balance| {
+        (kind.to_owned(), name.to_owned(), amount, balance)
+    };
+    assert_eq!(
+        entries(&statement),
+        [
+            entry("credit-note", "C1-000002", -1_100, -1_100),
+            entry("payment", "KB 1", -1_100, 0),
+            entry("credit-note", "C1-000001", -1_046, 1_100),
+            entry("invoice", "1-000001", 2_146, 2_146),
+        ]
+    );
+    assert_eq!(statement["credit"]["amount"], json!(1_100));
+    audit(&story).await;
+    let path = format!("/invoices/{}", invoice["id"].as_str().expect("an id"));
+    let notes = own(&story, &path).await["credit_notes"].clone();
+    assert_eq!(notes.as_array().map(Vec::len), Some(2));
+    assert_eq!(notes[0]["reason"], json!("the host was slow"));
+    let mails = story.setting.mails(MailKind::CreditNoteIssued).await;
+    assert_eq!(mails.len(), 2);
+    assert!(mails[0].letter.subject.contains("C1-000001"));
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_owed_no_more_and_never_becomes_credit() {
+    let story = used_over_a_month().await;
+    close(&story, "2026-09").await.expect(200);
+    pay(&story, 146, "KB 1").await.expect(200);
+    let path = "/invoices/1-000001/write-off";
+    let why = json!({ "reason": "gone abroad" });
+    asked(&story, Method::POST, path, why.clone())
+        .await
+        .expect(204);
+    asked(&story, Method::POST, path, why).await.expect(409);
+    let invoice = &invoices(&story).await[0];
+    assert_eq!(
+        (&invoice["state"], &invoice["open"]["amount"]),
+        (&json!("written-off"), &json!(0))
+    );
+    credit(&story, "1-000001", json!([])).await.expect(201);
+    let statement = own(&story, "/billing/statement").await;
+    assert_eq!(statement["credit"]["amount"], json!(146));
+    let books = audit(&story).await;
+    let left = |name: &str| {
+        let lines = books["trial_balance"].as_array().expect("a list");
+        let line = lines.iter().find(|line| line["account"] == json!(name));
+        line.map(|line| line["balance"]["amount"].clone())
+    };
+    assert_eq!(left("write-off"), Some(json!(0)));
+    assert_eq!(left("revenue"), Some(json!(0)));
+}
+
+#[tokio::test]
+async fn operators_find_invoices_by_number_month_state_and_owner() {
+    let story = used_over_a_month().await;
+    close(&story, "2026-09").await.expect(200);
+    story.setting.clock.advance_s(31 * 24 * HOUR);
+    close(&story, "2026-10").await.expect(200);
+    let owner = account(&story).await;
+    let numbers = async |query: &str| {
+        let found = asked(
+            &story,
+            Method::GET,
+            &format!("/invoices?{query}"),
+            json!({}),
+        )
+        .await;
+        let found = found.expect(200);
+        let lines = found["data"].as_array().expect("a list").iter();
+        let numbers = lines.map(|line| line["number"].as_str().expect("a number").to_owned());
+        (numbers.collect::<Vec<_>>(), found["page"]["next"].clone())
+    };
+    let all = ["1-000002".to_owned(), "1-000001".to_owned()];
+    assert_eq!(numbers("").await, (all.to_vec(), Value::Null));
+    let (first, next) = numbers("limit=1").await;
+    assert_eq!((first, &next), (all[..1].to_vec(), &json!("1-000002")));
+    let second = numbers("limit=1&after=1-000002").await;
+    assert_eq!(second.0, all[1..]);
+    assert_eq!(numbers("month=2026-09").await.0, all[1..]);
+    assert_eq!(numbers("state=overdue").await.0, all[1..]);
+    assert_eq!(numbers("state=paid").await.0, Vec::<String>::new());
+    assert_eq!(numbers(&format!("owner={owner}")).await.0, all);
+    let other = "acc_0190b5c87f1e7c3a8e0f5b6d2c4a9e11";
+    assert_eq!(
+        numbers(&format!("owner={other}")).await.0,
+        Vec::<String>::new()
+    );
+    let one = asked(&story, Method::GET, "/invoices/1-2", json!({})).await;
+    let one = one.expect(200);
+    assert_eq!(
+        (&one["month"], &one["login_id"]),
+        (&json!("2026-10"), &json!("minji90"))
+    );
+    asked(&story, Method::GET, "/invoices/1-3", json!({}))
+        .await
+        .expect(404);
 }

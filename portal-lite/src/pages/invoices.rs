@@ -14,7 +14,7 @@ use innkeeper_wire::{
         Endpoint as _,
         rest::{GetInvoice, ListInvoices},
     },
-    invoice::{Invoice, InvoiceListQuery, InvoiceState, InvoiceSummary},
+    invoice::{CreditNote, Invoice, InvoiceListQuery, InvoiceState, InvoiceSummary},
     money::Money,
     operator::csv::csv,
 };
@@ -24,11 +24,12 @@ use super::{
     Position,
     billing::{self, LineView, TotalsView},
     id, page_behind,
-    view::{Badge, Shape},
+    view::{self, Badge, Shape},
 };
 use crate::{
     failure::Failure,
-    format,
+    format::{self, Moment},
+    language,
     page::{self, Frame},
     visit::{Member, Visit},
     words,
@@ -39,15 +40,28 @@ const ENTRIES: usize = 25;
 
 /// An invoice in the list, and above its page.
 pub struct InvoiceView {
-    id: String,
-    number: String,
-    month: String,
-    issued: String,
-    due: String,
-    total: String,
-    open: String,
-    is_open: bool,
-    badge: Badge,
+    pub(super) id: String,
+    pub(super) number: String,
+    pub(super) month: String,
+    pub(super) issued: String,
+    pub(super) due: String,
+    pub(super) total: String,
+    pub(super) open: String,
+    pub(super) is_open: bool,
+    pub(super) credited: String,
+    pub(super) is_credited: bool,
+    pub(super) badge: Badge,
+}
+
+/// What was taken back of an invoice.
+pub struct CreditNoteView {
+    pub(super) number: String,
+    pub(super) at: Moment,
+    /// The lines that it takes something back of.
+    pub(super) lines: Vec<String>,
+    pub(super) reason: String,
+    pub(super) net: String,
+    pub(super) total: String,
 }
 
 #[derive(Template)]
@@ -69,6 +83,7 @@ struct InvoicePage {
     account: String,
     lines: Vec<LineView>,
     totals: TotalsView,
+    notes: Vec<CreditNoteView>,
     digest: String,
 }
 
@@ -159,6 +174,7 @@ pub async fn show_one(
             .map(|each| billing::line(&visit, each))
             .collect(),
         totals: billing::totals(&visit, &invoice.totals),
+        notes: credit_notes(&visit, &invoice.credit_notes),
         digest: invoice.lines_digest.to_string(),
         invoice: summary(&visit, &invoice.summary),
     };
@@ -210,7 +226,7 @@ fn supplier(visit: &Visit, invoice: &Invoice) -> Vec<String> {
     plain.chain(number).collect()
 }
 
-fn summary(visit: &Visit, invoice: &InvoiceSummary) -> InvoiceView {
+pub(super) fn summary(visit: &Visit, invoice: &InvoiceSummary) -> InvoiceView {
     let say = |money: Money| format::money(visit.locale, money);
     let day = |at| visit.zone().day(visit.locale, at);
     InvoiceView {
@@ -222,8 +238,36 @@ fn summary(visit: &Visit, invoice: &InvoiceSummary) -> InvoiceView {
         total: say(invoice.total),
         open: say(invoice.open),
         is_open: invoice.open.amount > 0,
+        credited: say(invoice.credited),
+        is_credited: invoice.credited.amount > 0,
         badge: badge(visit, invoice.state),
     }
+}
+
+/// What was taken back of an invoice, as it is shown.
+pub(super) fn credit_notes(visit: &Visit, notes: &[CreditNote]) -> Vec<CreditNoteView> {
+    let say = |money: Money| format::money(visit.locale, money);
+    let notes = notes.iter().map(|note| CreditNoteView {
+        number: note.number.clone(),
+        at: view::moment(visit, note.issued_at),
+        lines: note
+            .lines
+            .iter()
+            .map(|credit| {
+                let amount = say(Money {
+                    amount: credit.net,
+                    ..note.totals.net
+                });
+                let line = credit.line.to_string();
+                let line = language::say_with(visit.locale, "credit-note-line", "line", &line);
+                format!("{line}: {amount}")
+            })
+            .collect(),
+        reason: note.reason.clone(),
+        net: say(note.totals.net),
+        total: say(note.totals.total),
+    });
+    notes.collect()
 }
 
 fn badge(visit: &Visit, state: InvoiceState) -> Badge {
@@ -234,6 +278,7 @@ fn badge(visit: &Visit, state: InvoiceState) -> Badge {
             InvoiceState::Paid => Shape::Well,
             InvoiceState::Open => Shape::Moving,
             InvoiceState::Overdue => Shape::Trouble,
+            InvoiceState::Credited | InvoiceState::WrittenOff => Shape::Rest,
         },
     }
 }

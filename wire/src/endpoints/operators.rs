@@ -6,8 +6,9 @@ use crate::{
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId, MailId, OrderId, ServerId},
     invoice::{
-        CloseReport, CloseRequest, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
-        PeriodLine,
+        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
+        InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
+        Statement,
     },
     month::Month,
     operator::{
@@ -183,8 +184,11 @@ endpoints! {
     /// The months that are billed, the newest first.
     ListPeriods = "list_periods": Viewer Get "/billing/months" => 200 Vec<PeriodLine>;
 
-    /// Closes a month, or counts what that would issue. The same answer however often it is asked for.
-    CloseMonth = "close_month": Billing Post "/billing/months/{month}/close", at Month, with CloseRequest
+    /// What closing a month would issue, or has.
+    CountMonth = "count_month": Viewer Get "/billing/months/{month}", at Month => 200 CloseReport;
+
+    /// Closes a month: an invoice for each account that was charged something. The same answer however often it is asked for.
+    CloseMonth = "close_month": Billing Post "/billing/months/{month}/close", at Month, with ReasonRequest
         => 200 CloseReport;
 
     /// The newest invoices of an account.
@@ -194,6 +198,23 @@ endpoints! {
     /// Records money that came in for an account.
     RecordPayment = "record_payment": Billing Post "/accounts/{account}/payments", at AccountId, with PaymentRequest
         => 200 PaymentAnswer;
+
+    /// What an account was charged and has paid.
+    GetAccountStatement = "get_account_statement": Viewer Get "/accounts/{account}/statement", at AccountId => 200 Statement;
+
+    /// Everybody's invoices, the one that was issued last first. An answer may hold less than was asked for, or nothing, and more to come.
+    ListAllInvoices = "list_all_invoices": Viewer Get "/invoices", by AllInvoicesQuery => 200 Page<InvoiceLine>;
+
+    /// Somebody's invoice with all its lines.
+    GetAnyInvoice = "get_any_invoice": Viewer Get "/invoices/{number}", at InvoiceNumber => 200 AnyInvoice;
+
+    /// Takes back something of an invoice, or all of it. Its owner is told.
+    CreditInvoice = "credit_invoice": Billing Post "/invoices/{number}/credit-notes", at InvoiceNumber, with CreditRequest
+        => 201 CreditNote;
+
+    /// Gives up what is open of an invoice.
+    WriteOffInvoice = "write_off_invoice": Billing Post "/invoices/{number}/write-off", at InvoiceNumber, with ReasonRequest
+        => 204;
 
     /// Whether the books agree with each other.
     AuditMoney = "audit_money": Viewer Get "/billing/audit" => 200 MoneyAudit;

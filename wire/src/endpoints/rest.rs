@@ -16,7 +16,7 @@ use crate::{
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
-    invoice::{Invoice, InvoiceListQuery, InvoiceSummary},
+    invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Statement},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
@@ -228,4 +228,7 @@ endpoints! {
 
     /// One's own invoice with all its lines.
     GetInvoice = "get_invoice": Customer Get "/invoices/{id}", in "billing", scope Billing, at InvoiceId => 200 Invoice;
+
+    /// What one was charged and has paid, newest first.
+    GetStatement = "get_statement": Customer Get "/billing/statement", in "billing", scope Billing => 200 Statement;
 }

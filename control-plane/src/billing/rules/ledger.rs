@@ -4,18 +4,22 @@
 //! ```text
 //! invoice issued: receivable +total, revenue -net, tax -tax;  credit of before: credit +part, receivable -part
 //! payment:        bank +amount, receivable -what it pays, credit -the rest
+//! credit note:    revenue +net, tax +tax, receivable -what is open of it, write-off -what was given up, credit -the rest
+//! write-off:      write-off +what is open, receivable -the same
 //! ```
 
 use std::fmt;
 
 use innkeeper_wire::{
     billing::Totals,
-    id::{EntryId, InvoiceId, PaymentId},
+    id::{CreditNoteId, EntryId, InvoiceId, PaymentId},
     money::{Currency, Money, MoneyError},
     price::TaxRate,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+use super::invoice::InvoiceDue;
 
 /// An account of the ledger. Those of a customer have a stored balance; what belongs to the hoster is summed when asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +35,8 @@ pub enum LedgerAccount {
     Tax(TaxRate),
     /// Money that has come in.
     Bank,
+    /// What was owed, and was given up.
+    WriteOff,
 }
 
 impl fmt::Display for LedgerAccount {
@@ -41,6 +47,7 @@ impl fmt::Display for LedgerAccount {
             Self::Revenue => f.write_str("revenue"),
             Self::Tax(rate) => write!(f, "tax {}", u32::from(*rate)),
             Self::Bank => f.write_str("bank"),
+            Self::WriteOff => f.write_str("write-off"),
         }
     }
 }
@@ -62,6 +69,15 @@ pub enum Cause {
     Invoice(InvoiceId),
     /// A payment was recorded.
     Payment(PaymentId),
+    /// A credit note was issued.
+    CreditNote {
+        /// Which.
+        note: CreditNoteId,
+        /// Of which invoice.
+        invoice: InvoiceId,
+    },
+    /// What was open of an invoice was given up.
+    WriteOff(InvoiceId),
 }
 
 /// An entry of a customer's ledger.
@@ -157,7 +173,10 @@ impl Balance {
                     next.credit = raised.ok_or(MoneyError::Overflow)?;
                     continue;
                 }
-                LedgerAccount::Revenue | LedgerAccount::Tax(_) | LedgerAccount::Bank => continue,
+                LedgerAccount::Revenue
+                | LedgerAccount::Tax(_)
+                | LedgerAccount::Bank
+                | LedgerAccount::WriteOff => continue,
             };
             let moved = balance.checked_add(posting.amount);
             *balance = moved.ok_or(MoneyError::Overflow)?;
@@ -223,6 +242,56 @@ pub fn of_payment(amount: i64, open: &[(InvoiceId, i64)]) -> Applied {
     }
 }
 
+/// The postings of a credit note, and how its invoice stands behind it: what is open is owed no more, what was given up was
+/// never owed, and what was paid is the customer's credit.
+#[must_use]
+pub fn of_credit_note(totals: &Totals, due: InvoiceDue) -> (Vec<Posting>, InvoiceDue) {
+    let total = totals.total.amount;
+    let off_open = total.min(due.open);
+    let off_written = (total - off_open).min(due.written_off);
+    let mut postings = vec![posting(LedgerAccount::Revenue, totals.net.amount)];
+    let taxes = totals.taxes.iter();
+    postings.extend(taxes.map(|tax| posting(LedgerAccount::Tax(tax.rate), tax.tax.amount)));
+    postings.push(posting(LedgerAccount::Receivable, -off_open));
+    postings.push(posting(LedgerAccount::WriteOff, -off_written));
+    let rest = total - off_open - off_written;
+    postings.push(posting(LedgerAccount::Credit, -rest));
+    postings.retain(|posting| posting.amount != 0);
+    let due = InvoiceDue {
+        open: due.open - off_open,
+        written_off: due.written_off - off_written,
+        credited: due.credited + total,
+    };
+    (postings, due)
+}
+
+/// The postings of giving up what is open of an invoice, and how it stands behind that.
+#[must_use]
+pub fn of_write_off(due: InvoiceDue) -> (Vec<Posting>, InvoiceDue) {
+    let postings = vec![
+        posting(LedgerAccount::WriteOff, due.open),
+        posting(LedgerAccount::Receivable, -due.open),
+    ];
+    let given_up = InvoiceDue {
+        open: 0,
+        written_off: due.written_off + due.open,
+        ..due
+    };
+    (postings, given_up)
+}
+
+/// By how much an entry changes what a customer owes: below zero when he owes less, or is owed more.
+#[must_use]
+pub fn owed_by(entry: &Entry) -> i64 {
+    let theirs = entry.postings.iter().filter(|posting| {
+        matches!(
+            posting.account,
+            LedgerAccount::Receivable | LedgerAccount::Credit
+        )
+    });
+    theirs.map(|posting| posting.amount).sum()
+}
+
 fn posting(account: LedgerAccount, amount: i64) -> Posting {
     Posting { account, amount }
 }
@@ -237,6 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::billing::rules::totals;
 
     const WON: Currency = Currency::Krw;
 
@@ -251,7 +321,7 @@ mod tests {
         uuid_v7(Timestamp::from_millis(1), [number; 10])
     }
 
-    fn totals(net: i64) -> Totals {
+    fn totals_of(net: i64) -> Totals {
         let rate = TaxRate::try_from(100_000).expect("a rate");
         let price = Price::of(won(net), rate).expect("it fits");
         let name = || "VAT".to_owned();
@@ -283,7 +353,7 @@ mod tests {
 
     #[test]
     fn an_invoice_is_owed_and_paid_oldest_first() {
-        let (postings, paid) = of_invoice(&totals(1_000), 0);
+        let (postings, paid) = of_invoice(&totals_of(1_000), 0);
         assert_eq!((postings.len(), paid), (3, won(0)));
         let owes = Balance::nothing(WON).after(&entry(postings));
         let owes = owes.expect("it is balanced");
@@ -297,7 +367,7 @@ mod tests {
             .expect("it is balanced");
         assert_eq!((ahead.receivable, ahead.credit, ahead.entries), (0, 200, 2));
         // The next invoice takes what was paid ahead.
-        let (postings, paid) = of_invoice(&totals(100), ahead.credit);
+        let (postings, paid) = of_invoice(&totals_of(100), ahead.credit);
         assert_eq!(paid, won(110));
         let left = ahead.after(&entry(postings)).expect("it is balanced");
         assert_eq!((left.receivable, left.credit), (0, 90));
@@ -329,37 +399,106 @@ mod tests {
         assert_eq!(nothing.after(&euro), Err(LedgerError::Money(mixed)));
     }
 
+    /// Something that happens to an account's books; numbers choose invoices.
+    #[derive(Debug, Clone)]
+    enum Happens {
+        Issued(i64),
+        Paid(i64),
+        Credited(usize, i64),
+        GivenUp(usize),
+    }
+
+    fn happens() -> impl Strategy<Value = Happens> {
+        prop_oneof![
+            (0i64..1_000_000).prop_map(Happens::Issued),
+            (0i64..1_000_000).prop_map(Happens::Paid),
+            (any::<usize>(), 1i64..1_000_000)
+                .prop_map(|(which, net)| Happens::Credited(which, net)),
+            any::<usize>().prop_map(Happens::GivenUp),
+        ]
+    }
+
+    /// An invoice with what is left of it to be credited, before tax.
+    struct Issued {
+        id: InvoiceId,
+        totals: Totals,
+        due: InvoiceDue,
+        credited_net: i64,
+    }
+
+    fn issue(books: &mut Vec<Issued>, balance: Balance, number: usize, net: i64) -> Vec<Posting> {
+        let totals = totals_of(net);
+        let (postings, paid) = of_invoice(&totals, balance.credit);
+        let number = u8::try_from(number).expect("few");
+        let due = InvoiceDue::of(totals.total.amount - paid.amount);
+        books.push(Issued {
+            id: InvoiceId::from_uuid(id(number)),
+            totals,
+            due,
+            credited_net: 0,
+        });
+        postings
+    }
+
+    fn pay(books: &mut [Issued], amount: i64) -> Vec<Posting> {
+        let open: Vec<_> = books.iter().map(|book| (book.id, book.due.open)).collect();
+        let applied = of_payment(amount, &open);
+        for (invoice, part) in &applied.invoices {
+            let book = books.iter_mut().find(|book| book.id == *invoice);
+            book.expect("it is open").due.open -= part;
+        }
+        applied.postings
+    }
+
+    fn credit(book: &mut Issued, net: i64) -> Option<Vec<Posting>> {
+        let net = net.min(book.totals.net.amount - book.credited_net);
+        let note = totals::part_of(&book.totals, book.credited_net, net).expect("it fits");
+        book.credited_net += net;
+        let (postings, due) = of_credit_note(&note, book.due);
+        book.due = due;
+        (net > 0).then_some(postings)
+    }
+
     proptest! {
-        /// C5.1 and C5.6: whatever is issued and paid in whatever order, entries balance, nothing is below zero, and what is
-        /// owed is what the invoices leave open.
+        /// C5.1, C5.6: whatever is issued, paid, credited and given up in whatever order, entries balance, nothing is below
+        /// zero, what is owed is what the invoices leave open, and no more is credited than was invoiced.
         #[test]
         fn the_ledger_is_what_the_invoices_leave_open(
-            deeds in proptest::collection::vec((any::<bool>(), 0i64..1_000_000), 1..40),
+            deeds in proptest::collection::vec(happens(), 1..60),
         ) {
             let mut balance = Balance::nothing(WON);
-            let mut open: Vec<(InvoiceId, i64)> = Vec::new();
-            let (mut issued, mut received) = (0, 0);
-            for (number, (is_invoice, amount)) in deeds.into_iter().enumerate() {
-                let postings = if is_invoice {
-                    let totals = totals(amount);
-                    let (postings, paid) = of_invoice(&totals, balance.credit);
-                    issued += totals.total.amount;
-                    let number = u8::try_from(number).expect("few");
-                    open.push((InvoiceId::from_uuid(id(number)), totals.total.amount - paid.amount));
-                    postings
-                } else {
-                    received += amount;
-                    let applied = of_payment(amount, &open);
-                    for (invoice, part) in &applied.invoices {
-                        let due = open.iter_mut().find(|(id, _)| id == invoice).expect("it is open");
-                        due.1 -= part;
+            let mut books: Vec<Issued> = Vec::new();
+            let mut change = 0;
+            for (number, deed) in deeds.into_iter().enumerate() {
+                let count = books.len().max(1);
+                let postings = match deed {
+                    Happens::Issued(net) => Some(issue(&mut books, balance, number, net)),
+                    Happens::Paid(amount) => Some(pay(&mut books, amount)),
+                    Happens::Credited(which, net) => {
+                        books.get_mut(which % count).and_then(|book| credit(book, net))
                     }
-                    applied.postings
+                    Happens::GivenUp(which) => books.get_mut(which % count).map(|book| {
+                        let (postings, due) = of_write_off(book.due);
+                        book.due = due;
+                        postings
+                    }),
                 };
-                balance = balance.after(&entry(postings)).expect("it is balanced");
-                let left: i64 = open.iter().map(|(_, due)| due).sum();
+                let Some(postings) = postings else { continue };
+                let entry = entry(postings);
+                change += owed_by(&entry);
+                balance = balance.after(&entry).expect("it is balanced");
+                let left: i64 = books.iter().map(|book| book.due.open).sum();
                 prop_assert_eq!(balance.receivable, left);
-                prop_assert_eq!(balance.receivable - balance.credit, issued - received);
+                prop_assert_eq!(balance.receivable - balance.credit, change);
+                for book in &books {
+                    let InvoiceDue { open, written_off, credited } = book.due;
+                    prop_assert!(open >= 0 && written_off >= 0);
+                    prop_assert!(credited <= book.totals.total.amount);
+                    let is_all = book.credited_net == book.totals.net.amount;
+                    if is_all {
+                        prop_assert_eq!((credited, open, written_off), (book.totals.total.amount, 0, 0));
+                    }
+                }
             }
         }
     }

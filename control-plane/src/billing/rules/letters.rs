@@ -1,6 +1,6 @@
 //! What mails about money say.
 
-use super::invoice::Invoice;
+use super::invoice::{CreditNote, Invoice};
 use crate::mails::rules::{Letter, Reader, Stationery};
 
 /// An invoice was issued.
@@ -33,6 +33,50 @@ pub fn issued(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Letter 
             format!("金額：{total}\n繳款期限：{due}"),
             format!("查看帳單明細：\n{link}"),
             format!("以銀行轉帳繳款時，請註明帳單編號 {number}。"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// Something of an invoice was taken back.
+#[must_use]
+pub fn credited(
+    sheet: &Stationery,
+    reader: &Reader,
+    invoice: &Invoice,
+    note: &CreditNote,
+) -> Letter {
+    let Invoice { number, month, .. } = invoice;
+    let (credit, total) = (note.name(), note.totals.total);
+    let why = note.reason.as_str();
+    let link = sheet.link(reader, &format!("billing/invoices/{}", invoice.id), "");
+    let subject = reader.say(
+        format!("Credit note {credit}: {total}"),
+        format!("대변표 {credit}: {total}"),
+        format!("折讓單 {credit}：{total}"),
+    );
+    let text = reader.say(
+        [
+            format!("We have issued credit note {credit} for your invoice {number} ({month})."),
+            format!("Amount: {total}\nReason: {why}"),
+            "What you have not paid yet of that you need not pay; what you have paid is your credit, \
+             and pays what comes."
+                .to_owned(),
+            format!("The invoice with its credit notes:\n{link}"),
+        ],
+        [
+            format!("청구서 {number}({month})에 대한 대변표 {credit}이(가) 발행되었습니다."),
+            format!("금액: {total}\n사유: {why}"),
+            "아직 납부하지 않은 금액은 납부하지 않으셔도 되며, 이미 납부하신 금액은 크레딧으로 \
+             적립되어 다음 청구에 사용됩니다."
+                .to_owned(),
+            format!("청구서와 대변표 보기:\n{link}"),
+        ],
+        [
+            format!("您的帳單 {number}（{month}）已開立折讓單 {credit}。"),
+            format!("金額：{total}\n原因：{why}"),
+            "尚未繳付的部分無須再繳；已繳付的部分將轉為帳戶餘額，用於抵扣之後的帳單。".to_owned(),
+            format!("查看帳單與折讓單：\n{link}"),
         ],
     );
     sheet.letter(reader, &subject, &text)

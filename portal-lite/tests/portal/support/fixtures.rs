@@ -13,7 +13,10 @@ use innkeeper_wire::{
     company::{Company, LegalText},
     digest::Digest,
     host::{CreateStep, PauseReason, ServerProblemCode},
-    invoice::{Invoice, InvoiceState, InvoiceSummary},
+    invoice::{
+        CreditLine, CreditNote, Invoice, InvoiceState, InvoiceSummary, Statement, StatementKind,
+        StatementLine,
+    },
     member::{ConsentDocument, ConsentText, Consents, GivenConsent, MemberKind, SignUpTexts},
     money::{Currency, HourlyRate, Money},
     price::{Prices, Shown, Tariff, Tax, TaxName, TaxRate},
@@ -412,16 +415,6 @@ pub(crate) fn month_so_far() -> MonthSoFar {
     };
     let mut unnamed = line(3, 3_000_000, 0, 3_000_000, 21_000);
     (unnamed.name, unnamed.plan, unnamed.site) = (None, None, None);
-    let totals = |net, tax| Totals {
-        net: won(net),
-        taxes: vec![TaxTotal {
-            rate: TaxRate::try_from(100_000).expect("a rate"),
-            name: vat().name,
-            net: won(net),
-            tax: won(tax),
-        }],
-        total: won(net + tax),
-    };
     MonthSoFar {
         month: from("2026-11"),
         time_zone: from("Asia/Seoul"),
@@ -435,6 +428,20 @@ pub(crate) fn month_so_far() -> MonthSoFar {
         ],
         so_far: totals(37_000, 3_700),
         forecast: totals(63_000, 6_300),
+    }
+}
+
+/// A sum with its tax.
+fn totals(net: i64, tax: i64) -> Totals {
+    Totals {
+        net: won(net),
+        taxes: vec![TaxTotal {
+            rate: TaxRate::try_from(100_000).expect("a rate"),
+            name: vat().name,
+            net: won(net),
+            tax: won(tax),
+        }],
+        total: won(net + tax),
     }
 }
 
@@ -454,6 +461,7 @@ pub(crate) fn invoice_summaries() -> Vec<InvoiceSummary> {
         due_at: time("2026-11-18T00:00:00+09:00"),
         total: won(40_700),
         open: won(open),
+        credited: won(if number == 3 { 1_100 } else { 0 }),
         state,
     };
     states.into_iter().map(summary).collect()
@@ -470,6 +478,46 @@ pub(crate) fn invoice() -> Invoice {
         lines: month.lines,
         totals: month.so_far,
         lines_digest: Digest::of(b"lines"),
+        credit_notes: vec![CreditNote {
+            id: id("crn", 1),
+            number: "C1-000001".to_owned(),
+            issued_at: time("2026-11-05T00:00:00+09:00"),
+            lines: vec![CreditLine {
+                line: 1,
+                net: 1_000,
+            }],
+            totals: totals(1_000, 100),
+            reason: "The host was slow.".to_owned(),
+        }],
+    }
+}
+
+/// One entry of each kind, newest first.
+pub(crate) fn statement() -> Statement {
+    let invoice = Some(id("inv", 3));
+    let line = |kind, name: &str, invoice, amount, balance| StatementLine {
+        at: time("2026-11-05T00:00:00+09:00"),
+        kind,
+        name: name.to_owned(),
+        invoice,
+        amount: won(amount),
+        balance: won(balance),
+    };
+    Statement {
+        owed: won(38_600),
+        credit: won(0),
+        entries: vec![
+            line(StatementKind::WriteOff, "1-000003", invoice, -1_000, 38_600),
+            line(
+                StatementKind::CreditNote,
+                "C1-000001",
+                invoice,
+                -1_100,
+                39_600,
+            ),
+            line(StatementKind::Invoice, "1-000003", invoice, 40_700, 40_700),
+            line(StatementKind::Payment, "<b>KB 1</b>", None, -40_700, 0),
+        ],
     }
 }
 
