@@ -21,7 +21,7 @@ use crate::{
     guard, headers, host, page,
     pages::{
         account, approval, billing, invoices, keys, landing, lost_factor, new_server, orders,
-        recovery, server, servers, sign_in, sign_in_code, sign_up, texts,
+        recovery, server, servers, sign_in, sign_in_code, sign_up, statement, texts,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -289,6 +289,12 @@ pub const PAGES: &[Row] = &[
         path: "/billing",
         place: Place::Billing,
         handler: || get(billing::show),
+        ..MEMBERS
+    },
+    Row {
+        path: "/billing/statement",
+        place: Place::Billing,
+        handler: || get(statement::show),
         ..MEMBERS
     },
     Row {

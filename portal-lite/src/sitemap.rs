@@ -30,6 +30,8 @@ pub enum Place {
     Hosts,
     /// Mails to customers, for staff.
     Mails,
+    /// Months and everybody's invoices, for staff.
+    Money,
     /// The audit trail, for staff.
     Audit,
 }
@@ -101,6 +103,7 @@ const STAFF_NAVIGATION: &[Entry] = &[
     (Place::Servers, "/servers", "nav-servers"),
     (Place::Hosts, "/hosts", "nav-hosts"),
     (Place::Orders, "/orders", "nav-failed-orders"),
+    (Place::Money, "/invoices", "nav-invoices"),
     (Place::Mails, "/mails", "nav-mails"),
     (Place::Audit, "/audit", "nav-audit"),
 ];

@@ -19,6 +19,7 @@ pub mod sign_in;
 pub mod sign_in_code;
 pub mod sign_up;
 pub mod staff;
+pub mod statement;
 pub mod texts;
 pub mod view;
 

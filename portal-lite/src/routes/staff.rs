@@ -7,7 +7,9 @@ use crate::{
     pages::{
         sign_in as of_customers,
         staff::{
-            account, accounts, ask, attention, deeds, enrol, home, hosts, lists, server, sign_in,
+            account, accounts, ask, attention, deeds, enrol, home, hosts, lists,
+            money::{self, acts},
+            server, sign_in,
         },
     },
     sitemap::{Kind, Place, Row},
@@ -33,6 +35,10 @@ const ORDERS: Row = Row {
     place: Place::Orders,
     ..MEMBERS
 };
+const MONEY: Row = Row {
+    place: Place::Money,
+    ..MEMBERS
+};
 const MAILS: Row = Row {
     place: Place::Mails,
     ..MEMBERS
@@ -40,11 +46,11 @@ const MAILS: Row = Row {
 
 /// The page of something that staff can do; its path ends with the code of the deed.
 macro_rules! deed {
-    ($row:ident, $path:literal, $deed:ident) => {
+    ($row:ident, $path:literal, $deed:expr) => {
         Row {
             path: $path,
-            form: Some(deeds::$deed.form),
-            handler: || ask::pages(&deeds::$deed),
+            form: Some($deed.form),
+            handler: || ask::pages(&$deed),
             ..$row
         }
     };
@@ -95,28 +101,32 @@ pub const STAFF_PAGES: &[Row] = &[
         handler: || get(account::show),
         ..ACCOUNTS
     },
-    deed!(ACCOUNTS, "/accounts/{id}/unlock", UNLOCK),
-    deed!(ACCOUNTS, "/accounts/{id}/quota", QUOTA),
-    deed!(ACCOUNTS, "/accounts/{id}/approve", APPROVE),
-    deed!(ACCOUNTS, "/accounts/{id}/reject", REJECT),
+    deed!(ACCOUNTS, "/accounts/{id}/unlock", deeds::UNLOCK),
+    deed!(ACCOUNTS, "/accounts/{id}/quota", deeds::QUOTA),
+    deed!(ACCOUNTS, "/accounts/{id}/approve", deeds::APPROVE),
+    deed!(ACCOUNTS, "/accounts/{id}/reject", deeds::REJECT),
     deed!(
         ACCOUNTS,
         "/accounts/{id}/mail-confirmation",
-        MAIL_CONFIRMATION
+        deeds::MAIL_CONFIRMATION
     ),
-    deed!(ACCOUNTS, "/accounts/{id}/confirm-email", CONFIRM_EMAIL),
+    deed!(
+        ACCOUNTS,
+        "/accounts/{id}/confirm-email",
+        deeds::CONFIRM_EMAIL
+    ),
     deed!(
         ACCOUNTS,
         "/accounts/{id}/suspend-for-debt",
-        SUSPEND_FOR_DEBT
+        deeds::SUSPEND_FOR_DEBT
     ),
     deed!(
         ACCOUNTS,
         "/accounts/{id}/suspend-for-abuse",
-        SUSPEND_FOR_ABUSE
+        deeds::SUSPEND_FOR_ABUSE
     ),
-    deed!(ACCOUNTS, "/accounts/{id}/resume", RESUME),
-    deed!(ACCOUNTS, "/accounts/{id}/erase", ERASE),
+    deed!(ACCOUNTS, "/accounts/{id}/resume", deeds::RESUME),
+    deed!(ACCOUNTS, "/accounts/{id}/erase", deeds::ERASE),
     Row {
         path: "/attention",
         handler: || get(attention::show),
@@ -128,9 +138,13 @@ pub const STAFF_PAGES: &[Row] = &[
         handler: || get(lists::lost_factors),
         ..ATTENTION
     },
-    deed!(ATTENTION, "/billing/unfreeze", UNFREEZE),
-    deed!(ATTENTION, "/lost-factors/{id}/confirm", CONFIRM_FACTOR),
-    deed!(ATTENTION, "/lost-factors/{id}/reject", REJECT_FACTOR),
+    deed!(ATTENTION, "/billing/unfreeze", deeds::UNFREEZE),
+    deed!(
+        ATTENTION,
+        "/lost-factors/{id}/confirm",
+        deeds::CONFIRM_FACTOR
+    ),
+    deed!(ATTENTION, "/lost-factors/{id}/reject", deeds::REJECT_FACTOR),
     Row {
         path: "/servers",
         query: &["q", "state", "owner", "host", "sort", "after", "format"],
@@ -142,11 +156,11 @@ pub const STAFF_PAGES: &[Row] = &[
         handler: || get(server::show),
         ..SERVERS
     },
-    deed!(SERVERS, "/servers/{id}/start", START),
-    deed!(SERVERS, "/servers/{id}/shutdown", SHUTDOWN),
-    deed!(SERVERS, "/servers/{id}/reboot", REBOOT),
-    deed!(SERVERS, "/servers/{id}/power-off", POWER_OFF),
-    deed!(SERVERS, "/servers/{id}/delete", DELETE),
+    deed!(SERVERS, "/servers/{id}/start", deeds::START),
+    deed!(SERVERS, "/servers/{id}/shutdown", deeds::SHUTDOWN),
+    deed!(SERVERS, "/servers/{id}/reboot", deeds::REBOOT),
+    deed!(SERVERS, "/servers/{id}/power-off", deeds::POWER_OFF),
+    deed!(SERVERS, "/servers/{id}/delete", deeds::DELETE),
     Row {
         path: "/hosts",
         query: &["q", "state", "sort", "after", "format"],
@@ -164,30 +178,56 @@ pub const STAFF_PAGES: &[Row] = &[
         handler: || get(hosts::show),
         ..HOSTS
     },
-    deed!(HOSTS, "/hosts/{id}/cordon", CORDON),
-    deed!(HOSTS, "/hosts/{id}/uncordon", UNCORDON),
-    deed!(HOSTS, "/hosts/{id}/release", RELEASE),
-    deed!(HOSTS, "/hosts/{id}/accept-capacity", ACCEPT_CAPACITY),
-    deed!(HOSTS, "/hosts/{id}/revoke", REVOKE),
-    deed!(HOSTS, "/hosts/{id}/lost", LOSE),
-    deed!(HOSTS, "/hosts/{id}/fenced", FENCE),
-    deed!(HOSTS, "/hosts/{id}/replace", REPLACE),
+    deed!(HOSTS, "/hosts/{id}/cordon", deeds::CORDON),
+    deed!(HOSTS, "/hosts/{id}/uncordon", deeds::UNCORDON),
+    deed!(HOSTS, "/hosts/{id}/release", deeds::RELEASE),
+    deed!(HOSTS, "/hosts/{id}/accept-capacity", deeds::ACCEPT_CAPACITY),
+    deed!(HOSTS, "/hosts/{id}/revoke", deeds::REVOKE),
+    deed!(HOSTS, "/hosts/{id}/lost", deeds::LOSE),
+    deed!(HOSTS, "/hosts/{id}/fenced", deeds::FENCE),
+    deed!(HOSTS, "/hosts/{id}/replace", deeds::REPLACE),
     Row {
         path: "/orders",
         query: &["owner", "sort", "after", "format"],
         handler: || get(lists::orders),
         ..ORDERS
     },
-    deed!(ORDERS, "/orders/{id}/retry", RETRY_ORDER),
+    deed!(ORDERS, "/orders/{id}/retry", deeds::RETRY_ORDER),
+    Row {
+        path: "/invoices",
+        query: &["state", "month", "owner", "after", "format"],
+        handler: || get(money::invoices),
+        ..MONEY
+    },
+    Row {
+        path: "/invoices/{id}",
+        handler: || get(money::invoice),
+        ..MONEY
+    },
+    deed!(MONEY, "/invoices/{id}/credit", acts::CREDIT),
+    deed!(MONEY, "/invoices/{id}/write-off", acts::WRITE_OFF),
+    Row {
+        path: "/months",
+        query: &["format"],
+        handler: || get(money::months),
+        ..MONEY
+    },
+    deed!(MONEY, "/months/{id}/close", acts::CLOSE),
+    Row {
+        path: "/accounts/{id}/statement",
+        handler: || get(money::statement),
+        ..ACCOUNTS
+    },
+    deed!(ACCOUNTS, "/accounts/{id}/payment", acts::PAY),
     Row {
         path: "/mails",
         query: &["state", "owner", "sort", "after", "format"],
         handler: || get(lists::mails),
         ..MAILS
     },
-    deed!(MAILS, "/mails/retry", RETRY_MAILS),
-    deed!(MAILS, "/mails/{id}/retry", RETRY_MAIL),
-    deed!(MAILS, "/mails/{id}/drop", DROP_MAIL),
+    deed!(MAILS, "/mails/retry", deeds::RETRY_MAILS),
+    deed!(MAILS, "/mails/{id}/retry", deeds::RETRY_MAIL),
+    deed!(MAILS, "/mails/{id}/drop", deeds::DROP_MAIL),
     Row {
         path: "/audit",
         place: Place::Audit,

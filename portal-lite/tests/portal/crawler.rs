@@ -65,6 +65,7 @@ impl Who {
                 book.orders.clear();
                 book.month.lines.clear();
                 book.invoices.clear();
+                book.statement.entries.clear();
                 browser.signed_in()
             }
             Self::Member => {

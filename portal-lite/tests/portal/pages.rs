@@ -62,6 +62,7 @@ async fn pages_read_as_agreed() {
         ("keys", "/keys"),
         ("order", "/orders/ord_0190b5c87f1e7c3a8e0f000000000001"),
         ("billing", "/billing"),
+        ("statement", "/billing/statement"),
         ("invoices", "/billing/invoices"),
         ("invoice", INVOICE),
     ] {

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    staff_api::{ACCOUNT, HOST, MAIL, ORDER, SERVER, StaffStub},
+    staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, SERVER, StaffStub},
     staff_deeds::CALLED,
     support::{Answer, Browser},
     texts,
@@ -31,6 +31,8 @@ fn address(row: &Row) -> String {
         ("/orders/", ORDER),
         ("/mails/", MAIL),
         ("/lost-factors/", ACCOUNT),
+        ("/invoices/", INVOICE),
+        ("/months/", MONTH),
     ];
     let id = ids.iter().find(|(start, _)| row.path.starts_with(start));
     row.path.replace("{id}", id.map_or("", |(_, id)| id))

@@ -17,6 +17,7 @@ use innkeeper_wire::{
     api::{Page, PageInfo, ServerState},
     error::{Problem, ProblemCode},
     host::{HostCapacity, HostFault, HostFaultCode, HostHealth, HostLoad},
+    invoice::{AnyInvoice, CloseReport, InvoiceLine},
     operator::{
         attention::{Matter, MatterKind},
         audit::AuditLine,
@@ -40,6 +41,8 @@ pub(crate) const ACCOUNT: &str = "acc_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const SERVER: &str = "srv_0190b5c87f1e7c3a8e0f000000000002";
 pub(crate) const HOST: &str = "hst_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const ORDER: &str = "ord_0190b5c87f1e7c3a8e0f000000000001";
+pub(crate) const INVOICE: &str = "1-000003";
+pub(crate) const MONTH: &str = "2026-10";
 pub(crate) const MAIL: &str = "mai_0190b5c87f1e7c3a8e0f000000000001";
 
 /// The stub.
@@ -143,15 +146,6 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
                 "id": "stf_0190b5c87f1e7c3a8e0f000000000001", "name": "jihye", "role": book.role,
             }),
         ),
-        ["billing"] => json(
-            200,
-            &value!({
-                "clock": "2026-11-21T12:00:00.000Z", "waiting": 2, "freeze": {
-                    "since": "2026-11-21T11:00:00.000Z", "why": "clock_set",
-                    "shown": "2027-11-21T11:00:00.000Z", "expected": "2026-11-21T11:00:20.000Z",
-                },
-            }),
-        ),
         ["attention"] => json(200, &matters()),
         ["lost-factors"] => json(
             200,
@@ -194,6 +188,49 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
             &value!({ "accounts": [account_line(book)], "total": 1 }),
         ),
         ["accounts", _] => json(200, &account(book)),
+        other => money_looked_at(other),
+    }
+}
+
+fn money_looked_at(segments: &[&str]) -> Response {
+    match segments {
+        ["billing"] => json(
+            200,
+            &value!({
+                "clock": "2026-11-21T12:00:00.000Z", "waiting": 2, "freeze": {
+                    "since": "2026-11-21T11:00:00.000Z", "why": "clock_set",
+                    "shown": "2027-11-21T11:00:00.000Z", "expected": "2026-11-21T11:00:20.000Z",
+                },
+            }),
+        ),
+        ["billing", "months"] => json(
+            200,
+            &value!([
+                {
+                    "month": "2026-11", "from": "2026-10-31T15:00:00.000Z",
+                    "until": "2026-11-30T15:00:00.000Z", "is_over": false,
+                },
+                {
+                    "month": "2026-10", "from": "2026-09-30T15:00:00.000Z",
+                    "until": "2026-10-31T15:00:00.000Z", "is_over": true,
+                },
+                {
+                    "month": "2026-09", "from": "2026-08-31T15:00:00.000Z",
+                    "until": "2026-09-30T15:00:00.000Z", "is_over": true,
+                    "closed_at": "2026-10-04T15:00:00.000Z",
+                },
+            ]),
+        ),
+        ["billing", "months", _] => json(200, &counted()),
+        ["invoices"] => json(200, &all(&[invoice_line()])),
+        ["invoices", _] => json(
+            200,
+            &AnyInvoice {
+                invoice: fixtures::invoice(),
+                login_id: Some("mina1".to_owned()),
+            },
+        ),
+        ["accounts", _, "statement"] => json(200, &fixtures::statement()),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
 }
@@ -225,6 +262,15 @@ fn done(path: &str) -> Response {
             &value!({
                 "account": ACCOUNT, "state": "active", "is_readable": true,
                 "servers": 0, "ssh_keys": 4, "mails": 1,
+            }),
+        ),
+        ["billing", "months", ..] => json(200, &counted()),
+        ["invoices", _, "credit-notes"] => json(201, &fixtures::invoice().credit_notes[0]),
+        ["accounts", _, "payments"] => json(
+            200,
+            &value!({
+                "payment": "pay_0190b5c87f1e7c3a8e0f000000000001", "paid": [],
+                "credit": { "amount": 0, "currency": "KRW" },
             }),
         ),
         ["accounts", "search"] => json(200, &value!({ "accounts": [], "total": 0 })),
@@ -356,6 +402,24 @@ pub(crate) fn host() -> HostLine {
             disk_used: Bytes::gib(300),
             disk: Bytes::gib(2_000),
         }),
+    }
+}
+
+fn counted() -> CloseReport {
+    CloseReport {
+        month: from(MONTH),
+        is_closed: false,
+        accounts: 3,
+        invoices: 2,
+        net: fixtures::invoice().totals.net,
+        total: fixtures::invoice().totals.total,
+    }
+}
+
+fn invoice_line() -> InvoiceLine {
+    InvoiceLine {
+        invoice: fixtures::invoice().summary,
+        login_id: Some("mina1".to_owned()),
     }
 }
 

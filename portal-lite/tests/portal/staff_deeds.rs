@@ -7,7 +7,7 @@ use innkeeper_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::staff_api::{ACCOUNT, HOST, MAIL, ORDER, SERVER, StaffStub};
+use crate::staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, SERVER, StaffStub};
 
 /// What is typed into a form.
 type Typed = Vec<(&'static str, &'static str)>;
@@ -100,7 +100,74 @@ fn deeds() -> Vec<Deed> {
     }
     deeds.push(deed("/billing/unfreeze".to_owned(), &[CALLED], &why));
     deeds.extend(decisions());
+    deeds.extend(about_money());
     deeds
+}
+
+/// What is done about money.
+fn about_money() -> [Deed; 4] {
+    let why = json!({ "reason": CALLED.1 });
+    let payment = json!({
+        "amount": { "amount": 12_000, "currency": "KRW" }, "reference": "KB 1", "reason": CALLED.1,
+    });
+    let paid = [("amount", "12,000"), ("reference", "KB 1"), CALLED];
+    let credit = json!({ "lines": [{ "line": 1, "net": 1_500 }], "reason": CALLED.1 });
+    let credited = [("line", "1"), ("net", "1,500"), CALLED];
+    [
+        Deed {
+            line: format!("POST /billing/months/{MONTH}/close"),
+            ..deed(format!("/months/{MONTH}/close"), &[CALLED], &why)
+        },
+        Deed {
+            line: format!("POST /accounts/{ACCOUNT}/payments"),
+            ..deed(format!("/accounts/{ACCOUNT}/payment"), &paid, &payment)
+        },
+        Deed {
+            line: format!("POST /invoices/{INVOICE}/credit-notes"),
+            ..deed(format!("/invoices/{INVOICE}/credit"), &credited, &credit)
+        },
+        deed(format!("/invoices/{INVOICE}/write-off"), &[CALLED], &why),
+    ]
+}
+
+/// Amounts and lines that make no sense are complained of beside their fields, before anything is asked.
+#[tokio::test]
+async fn what_is_no_amount_is_not_asked_of_the_api() {
+    let stub = StaffStub::for_role(Role::Billing);
+    let mut browser = stub.browser().await;
+    let payment = format!("/accounts/{ACCOUNT}/payment");
+    let credit = format!("/invoices/{INVOICE}/credit");
+    for (path, typed, field) in [
+        (
+            &payment,
+            vec![("amount", "12.5"), ("reference", "KB 1")],
+            "amount",
+        ),
+        (
+            &payment,
+            vec![("amount", ""), ("reference", "KB 1")],
+            "amount",
+        ),
+        (&credit, vec![("line", "one"), ("net", "5")], "line"),
+        (&credit, vec![("line", "1"), ("net", "")], "net"),
+        (&credit, vec![("line", ""), ("net", "5")], "line"),
+    ] {
+        let typed = [typed, vec![CALLED]].concat();
+        browser.get(path).await;
+        let answer = browser.post(path, &typed).await;
+        let error = format!("id=\"{field}-error\"");
+        assert!(
+            answer.body.contains(&error),
+            "{path} {typed:?}: {}",
+            answer.body
+        );
+    }
+    assert_eq!(stub.changes(), []);
+    // All that is left, when neither is given.
+    browser.get(&credit).await;
+    browser.post(&credit, &[CALLED]).await;
+    let all = json!({ "reason": CALLED.1 });
+    assert_eq!(stub.changes()[0].1, all);
 }
 
 /// What is decided about a lost second factor; the form carries when the request was made that is shown.

@@ -33,7 +33,7 @@ use super::{
     REASON,
     deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What},
     hosts::{host_of, shown_once},
-    lost_factor,
+    lost_factor, money,
     subject::{Subject, subject},
 };
 use crate::{
@@ -213,6 +213,10 @@ async fn carry_out(
             let reason = reason_of(visit, fields)?;
             lost_factor::decide(visit, what, about, fields, reason).await?;
         }
+        What::Money(what) => {
+            let reason = reason_of(visit, fields)?;
+            money::acts::carry_out(visit, what, about, fields, reason).await?;
+        }
         What::UnfreezeBilling => {
             let why = why(visit, fields)?;
             visit.ask(UnfreezeBilling::with(why)).await?;
@@ -380,6 +384,7 @@ fn after(what: What, about: &str) -> (String, Notice) {
         What::Account(_) => (format!("/accounts/{about}"), Notice::StaffActed),
         What::Server(_) => (format!("/servers/{about}"), Notice::ActionAccepted),
         What::Host(_) => (format!("/hosts/{about}"), Notice::StaffDone),
+        What::Money(what) => money::acts::after(what, about),
         What::UnfreezeBilling => ("/attention".to_owned(), Notice::StaffDone),
         What::RetryOrder => ("/orders".to_owned(), Notice::StaffDone),
         What::LostFactor(_) => (lost_factor::TABLE.path.to_owned(), Notice::StaffDone),

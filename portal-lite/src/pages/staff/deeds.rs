@@ -15,7 +15,7 @@ use innkeeper_wire::{
     staff::Role,
 };
 
-use super::REASON;
+use super::{REASON, money::acts::OnMoney};
 use crate::{
     form::{Field, Need},
     visit::Visit,
@@ -68,6 +68,8 @@ pub enum What {
     RetryMails,
     /// The clock is believed again, and what is charged for goes on.
     UnfreezeBilling,
+    /// Something about money.
+    Money(OnMoney),
     /// It is decided whether somebody has lost his second factor.
     LostFactor(OnFactor),
 }
@@ -194,7 +196,7 @@ pub(super) const TYPED: Field = Field {
     ..Field::TEXT
 };
 /// Why something is done, where the owner of the account is told it.
-const REASON_TOLD: Field = Field {
+pub(super) const REASON_TOLD: Field = Field {
     words: "staff-reason-told",
     ..REASON
 };

@@ -167,6 +167,9 @@ pub struct Asked {
     pub(super) owner: String,
     #[serde(default)]
     pub(super) host: String,
+    /// Such as `2026-11`. What is none narrows nothing.
+    #[serde(default)]
+    pub(super) month: String,
     #[serde(default)]
     pub(super) actor: String,
     /// Day and time of day in the visitor's zone, as its field sends them; so the next.
@@ -261,6 +264,7 @@ impl Asked {
             ("state", self.state.as_str()),
             ("owner", self.owner.as_str()),
             ("host", self.host.as_str()),
+            ("month", self.month.as_str()),
             ("actor", self.actor.as_str()),
             ("since", self.since.as_str()),
             ("until", self.until.as_str()),
@@ -288,11 +292,11 @@ fn searched(text: &str) -> Option<String> {
 
 /// A field by which a list can be narrowed.
 pub(super) struct Filter {
-    name: &'static str,
+    pub(super) name: &'static str,
     /// What kind of field it is to browsers.
-    kind: &'static str,
-    word: String,
-    value: String,
+    pub(super) kind: &'static str,
+    pub(super) word: String,
+    pub(super) value: String,
 }
 
 /// A state by which a list can be narrowed.

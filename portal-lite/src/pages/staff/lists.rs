@@ -25,7 +25,7 @@ use super::{
     deeds::{self, Button, StaffDeed},
     hosts,
     list::{self, Asked, Cell, Choice, Filter, Part, Search, Table, line, plain, sorted},
-    lost_factor,
+    lost_factor, money,
 };
 use crate::{
     failure::Failure,
@@ -44,6 +44,8 @@ pub(super) enum Which {
     Hosts,
     Orders,
     Mails,
+    Months,
+    Invoices,
     LostFactors,
     Audit,
 }
@@ -203,6 +205,8 @@ impl Which {
             Self::Hosts => HOSTS,
             Self::Orders => ORDERS,
             Self::Mails => MAILS,
+            Self::Months => money::MONTHS,
+            Self::Invoices => money::INVOICES,
             Self::LostFactors => lost_factor::TABLE,
             Self::Audit => AUDIT,
         }
@@ -267,6 +271,8 @@ pub(super) async fn part(
         Which::Hosts => hosts_part(visit, asked, limit).await,
         Which::Orders => orders_part(visit, asked, limit, role).await,
         Which::Mails => mails_part(visit, asked, limit, role).await,
+        Which::Months => money::months_part(visit, role).await,
+        Which::Invoices => money::invoices_part(visit, asked, limit).await,
         Which::LostFactors => lost_factor::part(visit, role).await,
         Which::Audit => audit_part(visit, asked, limit).await,
     }
@@ -291,7 +297,10 @@ pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
             .iter()
             .map(|state| choice(state.as_str(), mail_key(*state)))
             .collect(),
-        Which::Accounts | Which::Orders | Which::LostFactors | Which::Audit => Vec::new(),
+        Which::Invoices => money::states(visit),
+        Which::Accounts | Which::Orders | Which::Months | Which::LostFactors | Which::Audit => {
+            Vec::new()
+        }
     }
 }
 
@@ -299,6 +308,7 @@ pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
 pub(super) fn filters(visit: &Visit, which: Which, asked: &Asked) -> Vec<Filter> {
     match which {
         Which::Audit => asked.trail_filters(visit),
+        Which::Invoices => vec![money::month_filter(visit, asked)],
         _ => Vec::new(),
     }
 }
@@ -307,6 +317,8 @@ pub(super) fn filters(visit: &Visit, which: Which, asked: &Asked) -> Vec<Filter>
 pub(super) fn buttons(visit: &Visit, which: Which, role: Role) -> Vec<Button> {
     match which {
         Which::Mails => deeds::buttons(visit, role, "/mails", &[&deeds::RETRY_MAILS]),
+        Which::Months => vec![money::leads_to(visit, &money::INVOICES)],
+        Which::Invoices => vec![money::leads_to(visit, &money::MONTHS)],
         Which::Hosts if hosts::may_invite(role) => vec![Button {
             code: "invite",
             href: "/hosts/invite".to_owned(),

@@ -11,6 +11,7 @@ pub mod hosts;
 mod list;
 pub mod lists;
 mod lost_factor;
+pub mod money;
 pub mod server;
 pub mod sign_in;
 mod subject;

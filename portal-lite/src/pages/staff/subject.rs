@@ -13,7 +13,7 @@ use innkeeper_wire::{
 use super::{
     deeds::{OnAccount, OnHost, SERVERS, StaffDeed, What},
     hosts::host_of,
-    lost_factor,
+    lost_factor, money,
 };
 use crate::{
     failure::Failure,
@@ -63,6 +63,7 @@ pub(super) async fn subject(
             let mail: MailId = id(about)?;
             Ok(of_list("/mails", "nav-mails", mail.to_string()))
         }
+        What::Money(what) => money::acts::subject(visit, what, about).await,
         What::LostFactor(_) => lost_factor::subject(visit, about).await,
         What::UnfreezeBilling => clock(visit).await,
         What::RetryMails => Ok(of_list("/mails", "nav-mails", String::new())),

@@ -27,7 +27,7 @@ use innkeeper_wire::{
     api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
     billing::MonthSoFar,
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
-    invoice::InvoiceSummary,
+    invoice::{InvoiceSummary, Statement},
     member::{Consents, MemberKind},
     time::{Clock, Timestamp},
 };
@@ -51,6 +51,7 @@ pub(crate) struct Book {
     pub(crate) orders: Vec<Order>,
     pub(crate) month: MonthSoFar,
     pub(crate) invoices: Vec<InvoiceSummary>,
+    pub(crate) statement: Statement,
     pub(crate) quote: Quote,
     pub(crate) second_factor: SecondFactor,
     /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
@@ -86,6 +87,7 @@ impl Stub {
             orders: fixtures::orders(),
             month: fixtures::month_so_far(),
             invoices: fixtures::invoice_summaries(),
+            statement: fixtures::statement(),
             quote: fixtures::quote(),
             second_factor: fixtures::second_factor(),
             refusals: HashMap::new(),
@@ -264,6 +266,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
             one(book.orders.iter().find(|order| order.id.to_string() == *id))
         }
         ("GET", ["billing", "current"]) => json(200, &book.month),
+        ("GET", ["billing", "statement"]) => json(200, &book.statement),
         ("GET", ["invoices"]) => json(200, &all(&book.invoices)),
         ("GET", ["invoices", _]) => json(200, &fixtures::invoice()),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
