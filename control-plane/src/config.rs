@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 pub use self::mail::{Mail, MailEncryption};
 use self::{
+    billing::BillingConfig,
     company::{CompanyConfig, TextFiles},
     demonstration::Demonstration,
     mail::check_mail,
@@ -29,6 +30,7 @@ use self::{
 };
 use crate::{catalogue::Site, hosts::rules::placement::Overcommit};
 
+pub mod billing;
 pub mod company;
 mod demonstration;
 mod mail;
@@ -70,6 +72,9 @@ pub struct Config {
     /// Nothing, in earnest.
     #[serde(default)]
     pub(crate) demonstration: Demonstration,
+    /// When months are closed, and what becomes of invoices.
+    #[serde(default)]
+    pub billing: BillingConfig,
     /// The tax on what is sold.
     pub tax: Option<TaxConfig>,
     /// Data centres, at least one.

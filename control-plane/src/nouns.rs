@@ -9,7 +9,7 @@ use innkeeper_wire::{
 use crate::{
     accounts::{self, AccountSettings, Accounts},
     addresses::{self, Addresses, rules::pools::Pool},
-    billing::{self, Billing, BillingSettings},
+    billing::{self, Billing, BillingSettings, BillingTerms},
     catalogue::Catalogue,
     closing::Closing,
     continuity::{self, Continuity, witnesses::WitnessKey},
@@ -24,11 +24,6 @@ use crate::{
     store::Store,
     vault::Vault,
 };
-
-/// How long after its end a month is closed by itself: until then late reports of hosts count, and an operator can look.
-const CLOSE_AFTER: Duration = Duration::from_hours(3 * 24);
-/// How long after its issue an invoice is to be paid.
-const PAYMENT_TERM: Duration = Duration::from_hours(14 * 24);
 
 /// All types of records that there are, by noun.
 pub const RECORDS: &[(&str, &[Kind])] = &[
@@ -82,6 +77,10 @@ pub struct Settings {
     pub address_rest: Duration,
     /// By how much the clock of billing is ahead of the machine's: nothing, but in a demonstration.
     pub billing_ahead: Duration,
+    /// When months are closed, and until when is to be paid.
+    pub billing_terms: BillingTerms,
+    /// Where customers transfer money to, in the hoster's own words.
+    pub pay_to: Option<String>,
     /// Most servers of a new account.
     pub server_quota: u32,
     /// Most sign-ups in an hour, from everywhere together.
@@ -245,8 +244,8 @@ fn billing(ctx: &Ctx, accounts: &Accounts, mails: &Mails, settings: &Settings) -
         tax: settings.catalogue.tax.clone(),
         ahead: settings.billing_ahead,
         company: settings.company.clone(),
-        close_after: CLOSE_AFTER,
-        payment_term: PAYMENT_TERM,
+        terms: settings.billing_terms,
+        pay_to: settings.pay_to.clone(),
     };
     Billing::new(ctx.clone(), accounts.clone(), mails.clone(), settings)
 }

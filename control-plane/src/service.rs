@@ -296,6 +296,8 @@ fn settings(
         tombstone_days: installation.tombstone_days,
         address_rest: installation.address_rest(),
         billing_ahead: config.billing_ahead(),
+        billing_terms: config.billing.terms()?,
+        pay_to: config.billing.pay_to()?,
         server_quota: installation.server_quota,
         sign_ups_per_hour: installation.sign_ups_per_hour,
         witness_key,

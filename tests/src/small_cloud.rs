@@ -3,6 +3,7 @@
 
 use innkeeper_control_plane::{
     addresses::rules::pools::Pool,
+    billing::BillingTerms,
     catalogue::{Catalogue, Image, Plan, Site},
     continuity::witnesses::WitnessKey,
     hosts::rules::placement::Overcommit,
@@ -52,6 +53,8 @@ pub fn settings(networks: &[&str]) -> Settings {
         tombstone_days: 7,
         address_rest: std::time::Duration::from_secs(3_600),
         billing_ahead: std::time::Duration::ZERO,
+        billing_terms: BillingTerms::default(),
+        pay_to: None,
         server_quota: 20,
         sign_ups_per_hour: u32::MAX,
         witness_key: WitnessKey::new([3; 32]),

@@ -148,6 +148,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
         "packaging/control-plane.toml",
         &[
             "control-plane/src/config.rs",
+            "control-plane/src/config/billing.rs",
             "control-plane/src/config/company.rs",
             "control-plane/src/config/members.rs",
             "control-plane/src/config/prices.rs",

@@ -75,7 +75,8 @@ pub struct InvoiceSummary {
     pub state: InvoiceState,
 }
 
-/// An invoice. All but `open`, `credited`, `state` and `credit_notes` is as it was issued, and never changes.
+/// An invoice. All but `open`, `credited`, `state`, `pay_to` and `credit_notes` is
+/// as it was issued, and never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Invoice {
     /// What a list says of it.
@@ -95,6 +96,9 @@ pub struct Invoice {
     pub totals: Totals,
     /// The digest of the lines, taken when it was issued.
     pub lines_digest: Digest,
+    /// Where it is paid to, as the hoster says it now; absent when he does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_to: Option<String>,
     /// What was taken back of it since, oldest first.
     pub credit_notes: Vec<CreditNote>,
 }

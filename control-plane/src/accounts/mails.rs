@@ -132,6 +132,8 @@ impl Accounts {
             | MailContent::ServerDeleted { .. }
             | MailContent::ServerLost { .. }
             | MailContent::InvoiceIssued { .. }
+            | MailContent::InvoiceOverdue { .. }
+            | MailContent::SuspensionNotice { .. }
             | MailContent::CreditNoteIssued { .. }
             | MailContent::NewSignIn { .. }
             | MailContent::SignInLocked { .. }

@@ -5,6 +5,7 @@ use innkeeper_wire::{
     api::{self, SuspensionKind},
     id::AccountId,
     operator::{accounts::Deed, reason::Reason},
+    time::Timestamp,
 };
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::{
         letters,
         suspension::{Suspended, Suspension},
     },
-    kernel::{Caller, Error, Tx, record::name_in},
+    kernel::{Actor, Caller, Error, Tx, record::name_in},
     mails::{
         ReadyMail,
         rules::{MailContent, MailKind},
@@ -65,19 +66,36 @@ impl Accounts {
                 if account.state == AccountState::Suspended {
                     return Err(SUSPENDED_ALREADY);
                 }
-                let suspension = Suspension {
-                    kind,
-                    since: tx.now(),
-                    by: caller.actor.to_string(),
-                    reason: self.seal(id, reason)?,
-                };
-                let suspended = account.suspended(suspension).ok_or(NOT_IN_USE)?;
-                tx.put(&id, &suspended)?;
-                self.note_change(tx, id)?;
-                self.put_act(tx, caller, id, Deed::Suspended { cause: kind }, reason)?;
-                self.mails.queue(tx, id, MailContent::AccountSuspended)
+                let is_in_use = self.suspend_if_in_use(tx, caller.actor, id, kind, reason)?;
+                is_in_use.then_some(()).ok_or(NOT_IN_USE)
             })
             .await
+    }
+
+    /// Clause: suspends an account that is in use, and tells its owner. Whether it was in use.
+    pub(crate) fn suspend_if_in_use(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        id: AccountId,
+        kind: SuspensionKind,
+        reason: &Reason,
+    ) -> Result<bool, Error> {
+        let account = tx.get::<Account>(&id)?.ok_or(Error::NotFound)?;
+        let suspension = Suspension {
+            kind,
+            since: tx.now(),
+            by: by.to_string(),
+            reason: self.seal(id, reason)?,
+        };
+        let Some(suspended) = account.suspended(suspension) else {
+            return Ok(false);
+        };
+        tx.put(&id, &suspended)?;
+        self.note_change(tx, id)?;
+        self.put_act_of(tx, by, id, Deed::Suspended { cause: kind }, reason)?;
+        self.mails.queue(tx, id, MailContent::AccountSuspended)?;
+        Ok(true)
     }
 
     /// Ends the suspension of an account. Its owner is told by mail.
@@ -94,13 +112,42 @@ impl Accounts {
         self.ctx
             .commit(caller.actor, &cause, |tx| {
                 let account = tx.get::<Account>(&id)?.ok_or(Error::NotFound)?;
-                let resumed = account.resumed().ok_or(NOT_SUSPENDED)?;
-                tx.put(&id, &resumed)?;
-                self.note_change(tx, id)?;
-                self.put_act(tx, caller, id, Deed::Resumed, reason)?;
-                self.mails.queue(tx, id, MailContent::AccountResumed)
+                self.end_suspension(tx, caller.actor, &account, reason)
             })
             .await
+    }
+
+    /// Clause: ends the suspension that was made then, and tells the owner. Another one stays, and so does an account that is
+    /// not suspended.
+    pub(crate) fn resume_if_since(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        id: AccountId,
+        since: Timestamp,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let account = tx.get::<Account>(&id)?.ok_or(Error::NotFound)?;
+        let suspension = account.suspension.as_ref();
+        if suspension.is_none_or(|suspension| suspension.since != since) {
+            return Ok(());
+        }
+        self.end_suspension(tx, by, &account, reason)
+    }
+
+    fn end_suspension(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        account: &Account,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let id = account.id;
+        let resumed = account.clone().resumed().ok_or(NOT_SUSPENDED)?;
+        tx.put(&id, &resumed)?;
+        self.note_change(tx, id)?;
+        self.put_act_of(tx, by, id, Deed::Resumed, reason)?;
+        self.mails.queue(tx, id, MailContent::AccountResumed)
     }
 
     fn note_change(&self, tx: &mut Tx<'_>, id: AccountId) -> Result<(), Error> {

@@ -24,6 +24,7 @@ use super::{
     records::{BilledMonth, ContractOf, InvoiceSeries, NumberedInvoice, Period},
     rules::{
         UsageInterval,
+        debts::Debt,
         invoice::{self, Invoice, InvoiceDue, InvoiceLines, LINES_PER_RECORD, Number},
         ledger::{self, Balance, Cause, Entry},
     },
@@ -152,7 +153,7 @@ impl Billing {
         self.open_periods().await?;
         let mut closed = 0;
         for period in self.periods()?.into_iter().rev() {
-            let is_due = self.present()? >= period.until.after(self.settings.close_after);
+            let is_due = self.present()? >= period.until.after(self.settings.terms.close_after);
             if period.closed_at.is_none() && is_due {
                 self.close_period(Actor::System, &period, false, "its grace is over")
                     .await?;
@@ -310,7 +311,7 @@ impl Billing {
                 from: span.from,
                 until: span.until,
                 issued_at,
-                due_at: issued_at.after(self.settings.payment_term),
+                due_at: issued_at.after(self.settings.terms.payment_term),
                 supplier: self.settings.company.clone(),
                 lines: bill.lines.len(),
                 lines_digest: digest,
@@ -353,7 +354,11 @@ impl Billing {
         };
         self.post(tx, invoice.account, balance, &entry)?;
         let open = invoice.totals.total.amount - paid.amount;
-        tx.insert(&(invoice.account, invoice.id), &InvoiceDue::of(open))
+        let name = (invoice.account, invoice.id);
+        if open > 0 {
+            tx.insert(&name, &Debt::issued(invoice.due_at, invoice.issued_at))?;
+        }
+        tx.insert(&name, &InvoiceDue::of(open))
     }
 
     /// Writes an entry, and the balance behind it.

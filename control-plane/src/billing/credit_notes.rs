@@ -76,7 +76,8 @@ impl Billing {
             };
             self.post(tx, account, balance, &entry)?;
             tx.put(&name, &next)?;
-            tx.put(&name, &due)?;
+            self.settle_invoice(tx, name, due)?;
+            self.lift_if_settled(tx, caller.actor, account)?;
             tx.insert(&(invoice, id), &note)?;
             let content = MailContent::CreditNoteIssued { invoice, note: id };
             self.mails.queue(tx, account, content)?;
@@ -117,7 +118,8 @@ impl Billing {
                 postings,
             };
             self.post(tx, account, balance, &entry)?;
-            tx.put(&name, &due)
+            self.settle_invoice(tx, name, due)?;
+            self.lift_if_settled(tx, caller.actor, account)
         };
         let cause = because(&format!("write off {invoice}"), reason.as_str());
         self.ctx.commit(caller.actor, &cause, decide).await

@@ -10,6 +10,22 @@ mod clock;
 
 pub use self::clock::BillingClock;
 
+/// Reminds of invoices that are not paid, and suspends those who do not pay after that.
+pub struct Debts(pub Billing);
+
+impl Turn for Debts {
+    async fn turn(&mut self) -> Outcome {
+        match self.0.press_debts().await {
+            Ok(taken) => Outcome::done(taken),
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "nobody is reminded of what is not paid");
+                Outcome::failed(why)
+            }
+        }
+    }
+}
+
 /// Closes the months whose grace is over.
 pub struct MonthCloses(pub Billing);
 

@@ -124,6 +124,7 @@ impl Billing {
             summary: self.summary(&invoice)?,
             lines: self.lines_of_invoice(&invoice)?,
             credit_notes: self.credit_notes_of(id)?,
+            pay_to: self.pay_to().map(str::to_owned),
             time_zone: invoice.time_zone,
             from: invoice.from,
             until: invoice.until,

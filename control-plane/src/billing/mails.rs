@@ -1,11 +1,15 @@
 //! Mails about money.
 
-use innkeeper_wire::id::AccountId;
+use innkeeper_wire::{
+    id::{AccountId, InvoiceId},
+    money::Money,
+};
 
 use super::{
     Billing,
     rules::{
-        invoice::{CreditNote, Invoice},
+        debts::Debt,
+        invoice::{CreditNote, Invoice, InvoiceDue},
         letters,
     },
 };
@@ -33,8 +37,29 @@ impl Billing {
         let sheet = self.mails.stationery();
         let find = |invoice| self.ctx.read::<Invoice>(&(account, invoice));
         let letter = match mail.content {
-            MailContent::InvoiceIssued { invoice } => {
-                find(invoice)?.map(|invoice| letters::issued(sheet, &reader, &invoice))
+            MailContent::InvoiceIssued { invoice } => find(invoice)?
+                .map(|invoice| letters::issued(sheet, &reader, &invoice, self.pay_to())),
+            MailContent::InvoiceOverdue { invoice } => {
+                let open = self.owed_of(account, invoice)?;
+                let both = find(invoice)?.zip(open);
+                both.map(|(invoice, (open, _))| {
+                    letters::overdue(sheet, &reader, &invoice, open, self.pay_to())
+                })
+            }
+            MailContent::SuspensionNotice { invoice } => {
+                let open = self.owed_of(account, invoice)?;
+                let both = find(invoice)?.zip(open);
+                both.and_then(|(invoice, (open, debt))| {
+                    let sent_now = Debt {
+                        notified_at: Some(self.instant(self.ctx.now())),
+                        ..debt
+                    };
+                    let from = sent_now.suspended_from(self.settings.terms.debts)?;
+                    let pay_to = self.pay_to();
+                    Some(letters::notice(
+                        sheet, &reader, &invoice, open, from, pay_to,
+                    ))
+                })
             }
             MailContent::CreditNoteIssued { invoice, note } => {
                 let note = self.ctx.read::<CreditNote>(&(invoice, note))?;
@@ -45,5 +70,29 @@ impl Billing {
         };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))
+    }
+
+    /// What is open of an invoice, and how far that has got; nothing of one that is paid.
+    fn owed_of(
+        &self,
+        account: AccountId,
+        invoice: InvoiceId,
+    ) -> Result<Option<(Money, Debt)>, Error> {
+        let name = (account, invoice);
+        let due = self.ctx.read::<InvoiceDue>(&name)?;
+        let debt = self.ctx.read::<Debt>(&name)?;
+        let both = due.filter(|due| due.open > 0).zip(debt);
+        Ok(both.map(|(due, debt)| {
+            let open = Money {
+                amount: due.open,
+                currency: self.settings.currency,
+            };
+            (open, debt)
+        }))
+    }
+
+    /// Where money is transferred to.
+    pub(super) fn pay_to(&self) -> Option<&str> {
+        self.settings.pay_to.as_deref()
     }
 }

@@ -1,6 +1,7 @@
 //! What is charged for: the contract of each server, and the intervals in which it was used. What that costs: the month so
 //! far (`month`), an invoice for each month (`close`, `invoices`), what is taken back of it (`credit_notes`), payments
-//! (`payments`) and the ledger of all (`rules::ledger`, `statement`).
+//! (`payments`), what becomes of invoices that are not paid (`debts`), and the ledger of all (`rules::ledger`,
+//! `statement`).
 //!
 //! ```text
 //! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
@@ -33,7 +34,7 @@ use crate::{
     accounts::Accounts,
     billing::{
         records::ContractOf,
-        rules::{Contract, UsageInterval, freeze::Reading},
+        rules::{Contract, UsageInterval, debts::DebtTerms, freeze::Reading},
     },
     kernel::{Ctx, Error, Tx},
     mails::Mails,
@@ -44,6 +45,7 @@ mod before;
 mod clock;
 mod close;
 mod credit_notes;
+mod debts;
 pub mod duties;
 mod freeze;
 mod invoices;
@@ -67,10 +69,35 @@ pub struct BillingSettings {
     pub ahead: Duration,
     /// Who issues invoices.
     pub company: Company,
-    /// How long after its end a month is closed by itself.
+    /// When what is done.
+    pub terms: BillingTerms,
+    /// Where customers transfer money to, in the hoster's own words, if that was said.
+    pub pay_to: Option<String>,
+}
+
+/// When months are closed, and until when is to be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BillingTerms {
+    /// How long after its end a month is closed by itself: until then late reports of hosts count, and an operator can look.
     pub close_after: Duration,
     /// How long after its issue an invoice is to be paid.
     pub payment_term: Duration,
+    /// What is done when it is not.
+    pub debts: DebtTerms,
+}
+
+impl Default for BillingTerms {
+    fn default() -> Self {
+        let days = |days: u64| Duration::from_hours(24 * days);
+        Self {
+            close_after: days(3),
+            payment_term: days(14),
+            debts: DebtTerms {
+                notice_after: days(7),
+                suspend_after: Some(days(14)),
+            },
+        }
+    }
 }
 
 /// The contracts of an installation.

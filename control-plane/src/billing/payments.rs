@@ -59,7 +59,8 @@ impl Billing {
                 let was = owed.iter().find(|(id, _)| id == invoice);
                 let was = was.map_or(InvoiceDue::of(*part), |(_, due)| *due);
                 let open = was.open - part;
-                tx.put(&(account, *invoice), &InvoiceDue { open, ..was })?;
+                let due = InvoiceDue { open, ..was };
+                self.settle_invoice(tx, (account, *invoice), due)?;
             }
             let entry = Entry {
                 id: EntryId::from_uuid(id.uuid()),
@@ -69,6 +70,7 @@ impl Billing {
                 postings: applied.postings,
             };
             self.post(tx, account, balance, &entry)?;
+            self.lift_if_settled(tx, caller.actor, account)?;
             tx.put(&name, &PaymentReference { payment: id })?;
             let payment = Payment {
                 amount: request.amount,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     billing::rules::{
         Contract, UsageInterval,
+        debts::Debt,
         freeze::{ClockNote, Freeze, WaitingUsage},
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, InvoiceLines},
         ledger::{Balance, Entry},
@@ -40,6 +41,8 @@ records! {
     InvoiceCredits, at "credited/" by (AccountId, InvoiceId), version 1;
     CreditNote, at "creditnote/" by (InvoiceId, CreditNoteId), version 1;
     CreditNoteSeries, at "creditnumber/" by u64, version 1;
+    Debt, at "debt/" by (AccountId, InvoiceId), version 1;
+    DebtSuspension, at "debtor/" by AccountId, version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;
     Payment, at "payment/" by (AccountId, PaymentId), version 1;
@@ -96,6 +99,15 @@ impl Name for InvoiceNumber {
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
     }
+}
+
+/// That an account is suspended for an invoice that is not paid.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct DebtSuspension {
+    /// Since when: by that the suspension is known that it has made.
+    pub(crate) since: Timestamp,
+    /// For which invoice.
+    pub(crate) invoice: InvoiceId,
 }
 
 /// The last number of a series of credit notes. The series of an epoch has its number.

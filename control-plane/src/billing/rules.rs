@@ -13,6 +13,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+pub mod debts;
 pub mod invoice;
 pub mod ledger;
 pub mod letters;

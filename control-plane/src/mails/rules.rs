@@ -85,6 +85,16 @@ pub enum MailContent {
         /// Which.
         invoice: InvoiceId,
     },
+    /// An invoice was to be paid by now.
+    InvoiceOverdue {
+        /// Which.
+        invoice: InvoiceId,
+    },
+    /// The account is going to be suspended for an invoice that is not paid.
+    SuspensionNotice {
+        /// For which.
+        invoice: InvoiceId,
+    },
     /// Something of an invoice was taken back.
     CreditNoteIssued {
         /// Of which.
@@ -297,6 +307,8 @@ mail_kinds! {
     ServerDeleted = "server-deleted",
     ServerLost = "server-lost",
     InvoiceIssued = "invoice-issued",
+    InvoiceOverdue = "invoice-overdue",
+    SuspensionNotice = "suspension-notice",
     CreditNoteIssued = "credit-note-issued",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",

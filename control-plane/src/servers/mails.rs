@@ -45,6 +45,8 @@ impl Servers {
                 find(server)?.map(|server| letters::lost(sheet, &reader, &server, at))
             }
             MailContent::InvoiceIssued { .. }
+            | MailContent::InvoiceOverdue { .. }
+            | MailContent::SuspensionNotice { .. }
             | MailContent::CreditNoteIssued { .. }
             | MailContent::StaffAlert { .. }
             | MailContent::LostFactorAsked { .. }

@@ -114,7 +114,12 @@ impl Outbox {
             Ok(()) => {
                 mails.note_talk();
                 self.metrics.mail("sent");
-                mails.done(mail.id).await?;
+                match mail.content {
+                    MailContent::SuspensionNotice { .. } => {
+                        self.nouns.billing.notice_sent(mail).await?;
+                    }
+                    _ => mails.done(mail.id).await?,
+                }
                 return Ok(Step::Gone);
             }
             Err(MailError::Compose(_)) => mails.give_up(mail, why.clone()),
@@ -192,9 +197,10 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::CreateFailed { .. }
         | MailContent::ServerDeleted { .. }
         | MailContent::ServerLost { .. } => nouns.servers.compose(account, mail),
-        MailContent::InvoiceIssued { .. } | MailContent::CreditNoteIssued { .. } => {
-            nouns.billing.compose(account, mail)
-        }
+        MailContent::InvoiceIssued { .. }
+        | MailContent::InvoiceOverdue { .. }
+        | MailContent::SuspensionNotice { .. }
+        | MailContent::CreditNoteIssued { .. } => nouns.billing.compose(account, mail),
         MailContent::StaffAlert { .. } => Ok(None),
     }
 }

@@ -190,6 +190,7 @@ async fn an_operator_sees_all_duties() {
         "lost_hosts",
         "billing_clock",
         "month_closes",
+        "debts",
         "staff_alerts",
         "suspensions",
         "agent_api_certificate",

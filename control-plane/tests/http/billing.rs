@@ -214,11 +214,11 @@ async fn contracts_of_before_are_noted_once() {
 }
 
 /// Asked of an operator's socket.
-async fn asked(story: &Story, method: Method, path: &str, body: Value) -> Answer {
+pub(crate) async fn asked(story: &Story, method: Method, path: &str, body: Value) -> Answer {
     operator(&story.setting, method, path, body).await
 }
 
-async fn close(story: &Story, month: &str) -> Answer {
+pub(crate) async fn close(story: &Story, month: &str) -> Answer {
     let body = json!({ "reason": "the month is over" });
     let path = format!("/billing/months/{month}/close");
     asked(story, Method::POST, &path, body).await
@@ -229,24 +229,24 @@ async fn count(story: &Story, month: &str) -> Answer {
     asked(story, Method::GET, &path, json!({})).await
 }
 
-async fn audit(story: &Story) -> Value {
+pub(crate) async fn audit(story: &Story) -> Value {
     let audit = asked(story, Method::GET, "/billing/audit", json!({})).await;
     let audit = audit.expect(200);
     assert_eq!(audit["breaches"], json!([]));
     audit
 }
 
-async fn invoices(story: &Story) -> Vec<Value> {
+pub(crate) async fn invoices(story: &Story) -> Vec<Value> {
     let page = own(story, "/invoices").await;
     page["data"].as_array().expect("a list").clone()
 }
 
-async fn account(story: &Story) -> String {
+pub(crate) async fn account(story: &Story) -> String {
     let me = own(story, "/me").await;
     me["id"].as_str().expect("an id").to_owned()
 }
 
-async fn pay(story: &Story, amount: i64, reference: &str) -> Answer {
+pub(crate) async fn pay(story: &Story, amount: i64, reference: &str) -> Answer {
     let path = format!("/accounts/{}/payments", account(story).await);
     let body = json!({
         "amount": { "amount": amount, "currency": "KRW" },
@@ -257,7 +257,7 @@ async fn pay(story: &Story, amount: i64, reference: &str) -> Answer {
 }
 
 /// A server of 9 won an hour that was ready on the 21st of September in Seoul, 23:13:20; it is the fourth of October.
-async fn used_over_a_month() -> Story {
+pub(crate) async fn used_over_a_month() -> Story {
     let story = Story::begin().await;
     story.report(story.seen(RUNNING, 1)).await;
     story.setting.clock.advance_s(780_400 + 3 * 24 * HOUR);
@@ -395,7 +395,7 @@ async fn what_is_paid_before_the_first_invoice_pays_that() {
     asked(&story, Method::POST, nobody, body).await.expect(404);
 }
 
-async fn credit(story: &Story, number: &str, lines: Value) -> Answer {
+pub(crate) async fn credit(story: &Story, number: &str, lines: Value) -> Answer {
     let path = format!("/invoices/{number}/credit-notes");
     let body = json!({ "lines": lines, "reason": "the host was slow" });
     asked(story, Method::POST, &path, body).await

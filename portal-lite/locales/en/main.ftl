@@ -1221,3 +1221,5 @@ money-net-hint = How much of that line is taken back. The tax on it is worked ou
 money-net-required = Write how much is taken back.
 money-net-malformed = Write an amount such as 1,500, with no more decimals than the currency has.
 money-net-wrong = Write an amount that the line has.
+invoice-pay-to = Pay to
+invoice-pay-name = Name the number { $number } in your transfer.

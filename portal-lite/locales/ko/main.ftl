@@ -1143,3 +1143,5 @@ money-net-hint = 해당 항목에서 취소할 금액입니다. 세금은 자동
 money-net-required = 취소할 금액을 입력하십시오.
 money-net-malformed = 1,500과 같은 형식으로, 통화의 소수 자릿수 이내로 입력하십시오.
 money-net-wrong = 항목의 금액 이내로 입력하십시오.
+invoice-pay-to = 입금 계좌
+invoice-pay-name = 이체하실 때 청구서 번호 { $number }을(를) 적어 주십시오.

@@ -1143,3 +1143,5 @@ money-net-hint = 要折讓該項目的金額；稅額會自動計算。
 money-net-required = 請輸入要折讓的金額。
 money-net-malformed = 請輸入如 1,500 的金額，小數位數不可超過該幣別。
 money-net-wrong = 請輸入不超過該項目的金額。
+invoice-pay-to = 匯款帳戶
+invoice-pay-name = 轉帳時請註明帳單編號 { $number }。

@@ -84,6 +84,8 @@ struct InvoicePage {
     lines: Vec<LineView>,
     totals: TotalsView,
     notes: Vec<CreditNoteView>,
+    /// Where it is paid to, line by line; nothing when it is paid.
+    pay_to: Vec<String>,
     digest: String,
 }
 
@@ -175,6 +177,7 @@ pub async fn show_one(
             .collect(),
         totals: billing::totals(&visit, &invoice.totals),
         notes: credit_notes(&visit, &invoice.credit_notes),
+        pay_to: pay_to(&invoice),
         digest: invoice.lines_digest.to_string(),
         invoice: summary(&visit, &invoice.summary),
     };
@@ -210,6 +213,13 @@ fn csv_lines(invoice: &Invoice) -> Vec<CsvLine<'_>> {
         currency: line.net.currency.code(),
     });
     lines.collect()
+}
+
+fn pay_to(invoice: &Invoice) -> Vec<String> {
+    let pay_to = invoice.pay_to.as_deref();
+    let pay_to = pay_to.filter(|_| invoice.summary.open.amount > 0);
+    let lines = pay_to.unwrap_or_default().lines();
+    lines.map(str::to_owned).collect()
 }
 
 fn supplier(visit: &Visit, invoice: &Invoice) -> Vec<String> {

@@ -1,11 +1,18 @@
 //! What mails about money say.
 
-use super::invoice::{CreditNote, Invoice};
+use innkeeper_wire::{money::Money, operator::reason::Reason, time::Timestamp};
+
+use super::invoice::{CreditNote, Invoice, Number};
 use crate::mails::rules::{Letter, Reader, Stationery};
 
 /// An invoice was issued.
 #[must_use]
-pub fn issued(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Letter {
+pub fn issued(
+    sheet: &Stationery,
+    reader: &Reader,
+    invoice: &Invoice,
+    pay_to: Option<&str>,
+) -> Letter {
     let Invoice { number, month, .. } = invoice;
     let total = invoice.totals.total;
     let due = reader.zone.day(reader.locale, invoice.due_at);
@@ -20,19 +27,19 @@ pub fn issued(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Letter 
             format!("Your invoice {number} for {month} is issued."),
             format!("Amount: {total}\nTo be paid until: {due}"),
             format!("The invoice with all its lines:\n{link}"),
-            format!("When you pay by bank transfer, name the number {number}."),
+            how_to_pay(reader, *number, pay_to),
         ],
         [
             format!("{month} 이용분 청구서 {number}이(가) 발행되었습니다."),
             format!("청구 금액: {total}\n납부 기한: {due}"),
             format!("청구 내역 보기:\n{link}"),
-            format!("계좌 이체로 납부하실 때 청구서 번호 {number}을(를) 적어 주세요."),
+            how_to_pay(reader, *number, pay_to),
         ],
         [
             format!("您 {month} 的帳單 {number} 已開立。"),
             format!("金額：{total}\n繳款期限：{due}"),
             format!("查看帳單明細：\n{link}"),
-            format!("以銀行轉帳繳款時，請註明帳單編號 {number}。"),
+            how_to_pay(reader, *number, pay_to),
         ],
     );
     sheet.letter(reader, &subject, &text)
@@ -80,4 +87,134 @@ pub fn credited(
         ],
     );
     sheet.letter(reader, &subject, &text)
+}
+
+/// To where an invoice is paid, and what is to be named.
+fn how_to_pay(reader: &Reader, number: Number, pay_to: Option<&str>) -> String {
+    let names = reader.say(
+        format!("When you pay by bank transfer, name the number {number}."),
+        format!("계좌 이체로 납부하실 때 청구서 번호 {number}을(를) 적어 주세요."),
+        format!("以銀行轉帳繳款時，請註明帳單編號 {number}。"),
+    );
+    let Some(pay_to) = pay_to else {
+        return names;
+    };
+    let to = reader.say("Pay to:", "입금 계좌:", "匯款帳戶：");
+    format!("{to}\n{pay_to}\n\n{names}")
+}
+
+/// An invoice was to be paid by now.
+#[must_use]
+pub fn overdue(
+    sheet: &Stationery,
+    reader: &Reader,
+    invoice: &Invoice,
+    open: Money,
+    pay_to: Option<&str>,
+) -> Letter {
+    let Invoice { number, month, .. } = invoice;
+    let due = reader.zone.day(reader.locale, invoice.due_at);
+    let link = sheet.link(reader, &format!("billing/invoices/{}", invoice.id), "");
+    let subject = reader.say(
+        format!("Reminder: invoice {number} is overdue"),
+        format!("납부 안내: 청구서 {number}의 납부 기한이 지났습니다"),
+        format!("繳款提醒：帳單 {number} 已逾期"),
+    );
+    let pay = how_to_pay(reader, *number, pay_to);
+    let text = reader.say(
+        [
+            format!("Your invoice {number} for {month} was to be paid until {due}."),
+            format!("Not paid yet: {open}"),
+            pay.clone(),
+            format!("The invoice:\n{link}"),
+            "If your payment is on its way, you need not do anything.".to_owned(),
+        ],
+        [
+            format!("{month} 이용분 청구서 {number}의 납부 기한은 {due}까지였습니다."),
+            format!("미납 금액: {open}"),
+            pay.clone(),
+            format!("청구서 보기:\n{link}"),
+            "이미 납부하셨다면 별도로 하실 일은 없습니다.".to_owned(),
+        ],
+        [
+            format!("您 {month} 的帳單 {number} 應於 {due} 前繳付。"),
+            format!("尚未繳付：{open}"),
+            pay.clone(),
+            format!("查看帳單：\n{link}"),
+            "若您已繳款，請忽略此信。".to_owned(),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// The account is going to be suspended.
+#[must_use]
+pub fn notice(
+    sheet: &Stationery,
+    reader: &Reader,
+    invoice: &Invoice,
+    open: Money,
+    from: Timestamp,
+    pay_to: Option<&str>,
+) -> Letter {
+    let Invoice { number, month, .. } = invoice;
+    let from = reader.zone.day(reader.locale, from);
+    let link = sheet.link(reader, &format!("billing/invoices/{}", invoice.id), "");
+    let subject = reader.say(
+        format!("Your account will be suspended: invoice {number} is not paid"),
+        format!("계정 이용 정지 예고: 청구서 {number} 미납"),
+        format!("帳號停權預告：帳單 {number} 尚未繳付"),
+    );
+    let pay = how_to_pay(reader, *number, pay_to);
+    let text = reader.say(
+        [
+            format!("Your invoice {number} for {month} is still not paid: {open}."),
+            format!(
+                "If it is not paid, your account is suspended on {from}: your servers are shut down, and you \
+                 can neither order nor change anything until it is paid. Nothing is charged meanwhile."
+            ),
+            pay.clone(),
+            format!("The invoice:\n{link}"),
+        ],
+        [
+            format!("{month} 이용분 청구서 {number}이(가) 아직 납부되지 않았습니다: {open}."),
+            format!(
+                "납부되지 않으면 {from}에 계정 이용이 정지됩니다. 서버가 정지되며, 납부하실 때까지 주문과 변경을 \
+                 할 수 없습니다. 이용 정지 기간에는 요금이 청구되지 않습니다."
+            ),
+            pay.clone(),
+            format!("청구서 보기:\n{link}"),
+        ],
+        [
+            format!("您 {month} 的帳單 {number} 仍未繳付：{open}。"),
+            format!(
+                "若仍未繳付，您的帳號將於 {from} 停權：主機將會關機，繳清前無法下單或變更任何設定。停權期間不計費。"
+            ),
+            pay.clone(),
+            format!("查看帳單：\n{link}"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// Why an account is suspended, as its owner reads it.
+#[must_use]
+pub fn why_suspended(reader: &Reader, number: Number) -> Reason {
+    let text = reader.say(
+        format!("Invoice {number} is not paid."),
+        format!("청구서 {number}이(가) 납부되지 않았습니다."),
+        format!("帳單 {number} 尚未繳付。"),
+    );
+    Reason::try_from(text).expect("a short line")
+}
+
+/// Why it is resumed.
+#[must_use]
+pub fn why_resumed(reader: &Reader) -> Reason {
+    let text = reader.say(
+        "Nothing is overdue any more.",
+        "연체된 청구서가 없습니다.",
+        "已無逾期帳單。",
+    );
+    Reason::try_from(text.to_owned()).expect("a short line")
 }

@@ -478,6 +478,7 @@ pub(crate) fn invoice() -> Invoice {
         lines: month.lines,
         totals: month.so_far,
         lines_digest: Digest::of(b"lines"),
+        pay_to: Some("Harbour Bank <123-456>\nHarbour Ltd.".to_owned()),
         credit_notes: vec![CreditNote {
             id: id("crn", 1),
             number: "C1-000001".to_owned(),
