@@ -5,11 +5,11 @@
 //! was acknowledged before. The typed records above call this with keys and bytes; nothing in here knows
 //! what they mean, and nothing outside knows sled or the journal's files.
 //!
-//! Folder: `lock`, `journal/`, `index/`, and `index.damaged/` with the last index that was moved aside. In
+//! Folder: `lock`, `journal/`, `documents/`, `index/`, and `index.damaged/` with the last index that was moved aside. In
 //! `journal/`, by the twenty digits of a sequence: `.journal` segments, the two newest `.checkpoint`s, and the
 //! `.audit` trail of the commits whose segments were dropped; and `reserve`, zeros of which nobody needs a copy.
 //! A copy of `journal/` is a backup of everything
-//! that was promised; to read it, [`replay`] gives the commits that are still whole and [`replay_audit`] the
+//! that was promised, with one of `documents/`, made after it, for what records name there; to read it, [`replay`] gives the commits that are still whole and [`replay_audit`] the
 //! skeleton of every commit there ever was (within the retention), with the chain's head after each.
 
 mod anchor;
@@ -18,6 +18,7 @@ mod check;
 mod checkpoint;
 mod commit;
 mod disk;
+mod documents;
 mod engine;
 mod ephemeral;
 mod error;
@@ -62,6 +63,7 @@ pub use self::{
         VALUE_BYTES_MAX, Write,
     },
     disk::{Disk, DiskFile, FolderDisk},
+    documents::{DocumentError, Documents, is_document},
     engine::EngineError,
     ephemeral::{Entry as EphemeralEntry, Ephemeral, EphemeralError, Swept},
     error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError, UpkeepError},
@@ -73,6 +75,9 @@ pub use self::{
     upkeep::{Kept, Measures},
 };
 use self::{index::Page, upkeep::Upkeep, writer::Message};
+
+/// The folder of documents within that of a store.
+pub const DOCUMENTS: &str = "documents";
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -189,6 +194,7 @@ struct Inner {
     applied: watch::Receiver<u64>,
     upkeep: Mutex<Upkeep>,
     room: Arc<room::Room>,
+    documents: Documents,
     measures: Arc<Mutex<Measures>>,
     closing: Arc<AtomicBool>,
     stopped: CancellationToken,
@@ -287,6 +293,12 @@ impl Store {
         let mut followers = followers.unwrap_or_else(PoisonError::into_inner);
         followers.retain(|known| known.strong_count() > 0);
         followers.push(follower);
+    }
+
+    /// What is kept beside the records.
+    #[must_use]
+    pub fn documents(&self) -> &Documents {
+        &self.inner.documents
     }
 
     /// What is kept without a commit.

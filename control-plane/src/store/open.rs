@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Followers, Head, Inner, Options, Record, Store,
+    DOCUMENTS, Followers, Head, Inner, Options, Record, Store,
     anchor::{Anchor, Start, widen},
     audit::Notice,
     checkpoint::{self, Merged, Reader, Summary},
     commit::{Commit, Hash, Write},
-    disk::Disk,
+    disk::{Disk, FolderDisk},
+    documents::Documents,
     engine::{Engine, EngineError, sled::SledEngine},
     ephemeral::{self, Ephemeral},
     error::{IndexDoubt, JournalError, OpenError},
@@ -49,14 +50,32 @@ pub(crate) trait IndexHome {
     fn move_aside(&self) -> Result<(), OpenError>;
 }
 
+/// Where a store's files are.
+pub(crate) struct Disks {
+    journal: Arc<dyn Disk>,
+    documents: Arc<dyn Disk>,
+}
+
+/// All of them in one folder.
+impl<D: Disk + 'static> From<Arc<D>> for Disks {
+    fn from(disk: Arc<D>) -> Self {
+        Self {
+            journal: disk.clone(),
+            documents: disk,
+        }
+    }
+}
+
 /// Opens the store in `dir`, its journal on what `disk` makes of the journal's folder.
 pub(crate) fn open(
     dir: &Path,
     disk: impl FnOnce(PathBuf) -> Box<dyn Disk>,
     options: &Options,
 ) -> Result<(Store, OpenReport), OpenError> {
-    let journal = dir.join("journal");
-    fs::create_dir_all(&journal).map_err(io_error("create the folder", &journal))?;
+    let (journal, documents) = (dir.join("journal"), dir.join(DOCUMENTS));
+    for folder in [&journal, &documents] {
+        fs::create_dir_all(folder).map_err(io_error("create the folder", folder))?;
+    }
     let lock = lock(dir)?;
     // The names of the folders themselves must survive a power loss, or the synced files in them do not.
     for folder in [dir, dir.parent().unwrap_or(dir)] {
@@ -67,17 +86,21 @@ pub(crate) fn open(
         folder: dir.join("index"),
         damaged: dir.join("index.damaged"),
     };
-    assemble(disk(journal).into(), &home, options, lock)
+    let disks = Disks {
+        journal: disk(journal).into(),
+        documents: Arc::new(FolderDisk::new(documents)),
+    };
+    assemble(disks, &home, options, lock)
 }
 
 /// Brings journal and index together and starts the writer's thread.
 pub(crate) fn assemble(
-    disk: Arc<dyn Disk>,
+    disks: impl Into<Disks>,
     home: &dyn IndexHome,
     options: &Options,
     lock: File,
 ) -> Result<(Store, OpenReport), OpenError> {
-    let (store, writer, report) = connect(disk, home, options, lock)?;
+    let (store, writer, report) = connect(disks, home, options, lock)?;
     std::thread::Builder::new()
         .name("store-writer".to_owned())
         .spawn(move || writer.run())
@@ -87,11 +110,15 @@ pub(crate) fn assemble(
 
 /// Brings journal and index together, and makes a store with the writer that it talks to.
 pub(crate) fn connect(
-    disk: Arc<dyn Disk>,
+    disks: impl Into<Disks>,
     home: &dyn IndexHome,
     options: &Options,
     lock: File,
 ) -> Result<(Store, Writer, OpenReport), OpenError> {
+    let Disks {
+        journal: disk,
+        documents,
+    } = disks.into();
     // Before the index is opened, which may need room.
     let room = Arc::new(Room::new(Arc::clone(&disk), options.reserve_bytes));
     let found = look_at_index(home);
@@ -142,7 +169,8 @@ pub(crate) fn connect(
         announced: survey.announced.contains_key(&summary.anchor.head.sequence),
     });
     let found = (newest, survey.last_commit);
-    let (store, writer) = pair(journal, engine, found, room, options, lock);
+    let documents = Documents::within(documents, Arc::clone(&room));
+    let (store, writer) = pair(journal, engine, found, (room, documents), options, lock);
     Ok((store, writer, report))
 }
 
@@ -150,7 +178,7 @@ fn pair(
     journal: Journal,
     engine: Arc<dyn Engine>,
     (newest, last_commit): (Option<Newest>, Option<Timestamp>),
-    room: Arc<Room>,
+    (room, documents): (Arc<Room>, Documents),
     options: &Options,
     lock: File,
 ) -> (Store, Writer) {
@@ -202,6 +230,7 @@ fn pair(
             applied,
             upkeep: Mutex::new(upkeep),
             room,
+            documents,
             measures,
             closing,
             stopped,

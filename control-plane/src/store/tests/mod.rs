@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod damage;
+mod documents;
 mod full;
 mod model;
 mod power_loss;
