@@ -5,8 +5,8 @@ logs=$target/test-logs
 network_packages="nftables iproute2 procps"
 # Judges of what we write: disks, metrics and documents, and the fonts of these.
 packages_unit="qemu-utils prometheus fonts-noto-cjk poppler-utils"
-# What generated requests for the REST API are made with.
-packages_http="python3-venv"
+# What generated requests for the REST API are made with, and the fonts of documents.
+packages_http="python3-venv fonts-noto-cjk"
 # What cloud-init's converter needs; cloud-init itself is never installed.
 packages_cloud_init="python3-configobj python3-jinja2 python3-jsonpatch python3-jsonschema python3-netifaces
   python3-oauthlib python3-requests python3-yaml"
@@ -173,7 +173,7 @@ group_package() {
 # minimal_debian CODENAME: a root with systemd and what the packages depend upon, in $machine; kept until its
 # list changes.
 minimal_debian() {
-  local packages=systemd-sysv,dbus,iproute2,libvirt-daemon-system,libvirt-daemon-driver-qemu,qemu-system-x86,nftables
+  local packages=systemd-sysv,dbus,iproute2,libvirt-daemon-system,libvirt-daemon-driver-qemu,qemu-system-x86,nftables,fonts-noto-cjk
   machine=$target/machine/$(echo "$1 $packages" | sha256sum | cut -c1-16)
   [ -e "$machine" ] && return
   as_root rm -rf "$target/machine"

@@ -262,6 +262,13 @@ pub async fn ask<E>(socket: &Path, ask: Ask<E>) -> anyhow::Result<E::Answer>
 where
     E: Endpoint<Answer: DeserializeOwned>,
 {
+    let bytes = ask_raw(socket, ask).await?;
+    let json: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+    serde_json::from_slice(json).context("the service's answer can't be read")
+}
+
+/// The same, for the answer's bytes.
+async fn ask_raw<E: Endpoint>(socket: &Path, ask: Ask<E>) -> anyhow::Result<Bytes> {
     let stream = UnixStream::connect(socket).await;
     let stream = stream.with_context(|| {
         format!(
@@ -298,6 +305,5 @@ where
         });
         bail!("refused: {text}");
     }
-    let json: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-    serde_json::from_slice(json).context("the service's answer can't be read")
+    Ok(bytes)
 }

@@ -133,6 +133,10 @@ pub struct Installation {
     /// free at once.
     #[serde(default = "default_address_rest_hours")]
     pub address_rest_hours: u32,
+    /// Folder with the fonts of invoices, `NotoSansCJK-Regular.ttc` and `NotoSansCJK-Bold.ttc`; that of Debian's
+    /// `fonts-noto-cjk` when not given.
+    #[serde(default = "default_invoice_fonts")]
+    pub invoice_fonts: PathBuf,
     /// Days for which it can be proven who changed what; 0 for ever. The audit trail takes some hundred bytes a
     /// commit.
     #[serde(default = "default_audit_days")]
@@ -196,6 +200,10 @@ const fn default_overcommit() -> Overcommit {
 
 const fn default_password_length_min() -> usize {
     15
+}
+
+fn default_invoice_fonts() -> PathBuf {
+    PathBuf::from("/usr/share/fonts/opentype/noto")
 }
 
 const fn default_server_quota() -> u32 {

@@ -20,10 +20,12 @@ use crate::{
 };
 
 mod copies;
+mod documents;
 pub mod trail;
 pub mod trail_pages;
 
 pub use copies::{backup, last_backup, note_backup, restore};
+pub use documents::DocumentsFound;
 
 /// How often a file that grows while it is read is read again.
 const READS_MAX: u32 = 5;
@@ -67,11 +69,14 @@ fn check_with(
     match check(dir, scratch) {
         Ok(findings) => {
             // Records can be told only when the journal can be read to its end; else that is what is said.
-            let unknown = match findings.start {
-                Ok(_) => find_unknown(dir).context("look at the records")?,
-                Err(_) => UnknownRecords::default(),
+            let (unknown, documents) = match findings.start {
+                Ok(_) => (
+                    find_unknown(dir).context("look at the records")?,
+                    documents::look(dir).context("look at the documents")?,
+                ),
+                Err(_) => Default::default(),
             };
-            Ok(explain(&findings, &unknown))
+            Ok(explain(&findings, &unknown, &documents))
         }
         Err(error @ OpenError::Locked { .. }) => Err(error)
             .context("the service runs: stop it first, or use `audit verify`, which needs no stop"),
@@ -81,7 +86,11 @@ fn check_with(
 
 /// In plain words, with the way out for each problem.
 #[must_use]
-pub fn explain(findings: &Findings, unknown: &UnknownRecords) -> (String, Soundness) {
+pub fn explain(
+    findings: &Findings,
+    unknown: &UnknownRecords,
+    documents: &DocumentsFound,
+) -> (String, Soundness) {
     let mut text = String::new();
     let mut soundness = Soundness::Sound;
     let mut say = |line: String| {
@@ -104,7 +113,8 @@ pub fn explain(findings: &Findings, unknown: &UnknownRecords) -> (String, Soundn
             findings.chain.commits, head.sequence
         ));
     }
-    if let Some((line, found)) = explain_trail(findings) {
+    let parts = [explain_trail(findings), documents::explain(documents)];
+    for (line, found) in parts.into_iter().flatten() {
         say(line);
         soundness = soundness.max(found);
     }

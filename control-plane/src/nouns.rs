@@ -1,6 +1,6 @@
 //! All nouns of the product, built and wired: each is handed what it needs, and nothing else happens here.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use innkeeper_wire::{
     company::Company, id::IdSource, money::Currency, time::Clock, vm::Opening, zone::Zone,
@@ -81,6 +81,8 @@ pub struct Settings {
     pub billing_terms: BillingTerms,
     /// Where customers transfer money to, in the hoster's own words.
     pub pay_to: Option<String>,
+    /// Where the fonts of invoices are.
+    pub invoice_fonts: PathBuf,
     /// Most servers of a new account.
     pub server_quota: u32,
     /// Most sign-ups in an hour, from everywhere together.
@@ -246,6 +248,7 @@ fn billing(ctx: &Ctx, accounts: &Accounts, mails: &Mails, settings: &Settings) -
         company: settings.company.clone(),
         terms: settings.billing_terms,
         pay_to: settings.pay_to.clone(),
+        fonts: settings.invoice_fonts.clone(),
     };
     Billing::new(ctx.clone(), accounts.clone(), mails.clone(), settings)
 }

@@ -72,7 +72,8 @@ fn invoice(lines: Vec<Value>) -> Invoice {
         "id": "inv_01900000000070018000000000000001", "number": "1-000042",
         "account": "acc_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", "month": "2026-10",
         "issued_at": "2026-11-03T15:00:00Z", "due_at": "2026-11-17T15:00:00Z",
-        "total": won(40_700), "open": won(40_700), "state": "open", "time_zone": "Asia/Seoul",
+        "total": won(40_700), "open": won(40_700), "credited": won(0), "state": "open",
+        "time_zone": "Asia/Seoul", "pay_to": "보기은행 000-00-000000 주식회사 보기클라우드", "credit_notes": [],
         "from": "2026-09-30T15:00:00Z", "until": "2026-10-31T15:00:00Z",
         "supplier": {
             "name": "주식회사 보기클라우드 (Example Cloud Co., Ltd.)", "representative": "홍길동",

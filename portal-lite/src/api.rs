@@ -43,6 +43,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Largest answer that is read: a full page of servers is a fifth of it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Largest file that is read: an invoice of a thousand servers is a fifteenth of it.
+const FILE_BYTES_MAX: usize = 16 << 20;
 /// Header by which the portal shows that it is the portal.
 const PORTAL_KEY: &str = "x-innkeeper-portal-key";
 
@@ -135,6 +137,19 @@ impl Api {
         answer::<E>(&self.send(self.request(caller, &ask)?).await?)
     }
 
+    /// As [`Api::call`], for an answer that is a file.
+    ///
+    /// # Errors
+    /// When the API refuses, or no answer comes.
+    pub async fn fetch<E: Endpoint>(
+        &self,
+        caller: Caller<'_>,
+        ask: Ask<E>,
+    ) -> Result<Bytes, ApiError> {
+        let call = self.request(caller, &ask)?;
+        Ok(self.send_for(call, FILE_BYTES_MAX).await?.body)
+    }
+
     /// As [`Api::call`], for a page that looks by itself: the visitor's session does not count as used.
     ///
     /// # Errors
@@ -176,7 +191,7 @@ impl Api {
         let mut request = Request::builder()
             .method(E::ROW.method.as_str())
             .uri(format!("{}{}", self.base, ask.below_base()))
-            .header(ACCEPT, "application/json")
+            .header(ACCEPT, accepted::<E>())
             .header(PORTAL_KEY, &self.portal_key)
             .header("x-forwarded-for", caller.address.to_string());
         if E::ROW.body.is_some() {
@@ -191,6 +206,14 @@ impl Api {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ApiError> {
+        self.send_for(request, ANSWER_BYTES_MAX).await
+    }
+
+    async fn send_for(
+        &self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<Answer, ApiError> {
         let unreachable = |error: &dyn std::error::Error| ApiError::Unreachable(chain(error));
         let exchange = async {
             let response = self
@@ -200,7 +223,7 @@ impl Api {
                 .map_err(|e| unreachable(&e))?;
             let status = response.status();
             self.note_refusal(response.headers());
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            let body = Limited::new(response.into_body(), bytes_max)
                 .collect()
                 .await
                 .map_err(|e| unreachable(e.as_ref()))?;
@@ -226,6 +249,13 @@ impl Api {
             }),
         }
     }
+}
+
+/// What an endpoint answers with.
+fn accepted<E: Endpoint>() -> &'static str {
+    E::ROW
+        .answer
+        .map_or("application/json", |answer| answer.media_type())
 }
 
 struct Answer {

@@ -15,6 +15,7 @@ use axum::{
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hyper::body::Bytes;
 use innkeeper_listener::client_of;
 use innkeeper_wire::{
     api::{Locale, Suspension},
@@ -158,6 +159,11 @@ impl Visit {
         E: Endpoint<Answer: DeserializeOwned>,
     {
         self.portal.api.call(self.caller(), ask).await
+    }
+
+    /// Asks the API for a file.
+    pub async fn fetch<E: Endpoint>(&self, ask: Ask<E>) -> Result<Bytes, ApiError> {
+        self.portal.api.fetch(self.caller(), ask).await
     }
 
     /// The public facts, or the failure to show without them.

@@ -55,6 +55,7 @@ pub fn settings(networks: &[&str]) -> Settings {
         billing_ahead: std::time::Duration::ZERO,
         billing_terms: BillingTerms::default(),
         pay_to: None,
+        invoice_fonts: "/usr/share/fonts/opentype/noto".into(),
         server_quota: 20,
         sign_ups_per_hour: u32::MAX,
         witness_key: WitnessKey::new([3; 32]),

@@ -1,10 +1,10 @@
 //! The operator's commands about money: months, invoices, payments, and whether the books agree. The service's side, and the
 //! text that the command line prints.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, fs::File, io::Write as _, path::Path};
 
-use anyhow::ensure;
-use axum::Router;
+use anyhow::{Context as _, ensure};
+use axum::{Router, response::Response};
 use innkeeper_wire::{
     api::{ListQuery, Page},
     billing::Totals,
@@ -12,7 +12,8 @@ use innkeeper_wire::{
         Ask, Endpoint as _, Nothing,
         operators::{
             AuditMoney, CloseMonth, CountMonth, CreditInvoice, GetAccountStatement, GetAnyInvoice,
-            ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment, WriteOffInvoice,
+            GetAnyInvoicePdf, ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment,
+            WriteOffInvoice,
         },
     },
     invoice::{
@@ -24,8 +25,10 @@ use innkeeper_wire::{
     operator::reason::{Reason, ReasonRequest},
 };
 
-use super::{AdminContext, Billing, Printed, Viewer, all, ask, suspensions::account_meant};
-use crate::api::{error::Refused, mount::Mount as _, slice::slice};
+use super::{
+    AdminContext, Billing, Printed, Viewer, all, ask, ask_raw, suspensions::account_meant,
+};
+use crate::api::{error::Refused, file::invoice_pdf, mount::Mount as _, slice::slice};
 
 /// The endpoints.
 pub(super) fn served() -> Router<AdminContext> {
@@ -34,6 +37,7 @@ pub(super) fn served() -> Router<AdminContext> {
         .serve(count)
         .serve(close)
         .serve(invoices)
+        .serve_raw(pdf)
         .serve(pay)
         .serve(statement)
         .serve(all_invoices)
@@ -83,6 +87,16 @@ async fn invoices(
 ) -> Result<Vec<InvoiceSummary>, Refused> {
     let billing = &context.nouns.billing;
     Ok(billing.invoices_of(ask.path, None, INVOICES_TOLD)?.data)
+}
+
+async fn pdf(
+    context: AdminContext,
+    Billing(caller): Billing,
+    ask: Ask<GetAnyInvoicePdf>,
+) -> Result<Response, Refused> {
+    let billing = &context.nouns.billing;
+    let bytes = billing.any_invoice_pdf(&caller, ask.path).await?;
+    Ok(invoice_pdf(&ask.path.to_string(), bytes))
 }
 
 async fn pay(
@@ -227,6 +241,22 @@ pub async fn invoices_by_command(socket: &Path, who: &str) -> anyhow::Result<Str
         )?;
     }
     Ok(text)
+}
+
+/// `billing pdf`. Nothing is overwritten.
+pub async fn pdf_by_command(
+    socket: &Path,
+    number: InvoiceNumber,
+    to: &Path,
+) -> anyhow::Result<String> {
+    let bytes = ask_raw(socket, GetAnyInvoicePdf::at(number)).await?;
+    let file = File::create_new(to).and_then(|mut file| file.write_all(&bytes));
+    let shown = to.display();
+    file.with_context(|| format!("write {shown}"))?;
+    Ok(format!(
+        "{shown} is invoice {number}, {} bytes\n",
+        bytes.len()
+    ))
 }
 
 /// `billing payment`.

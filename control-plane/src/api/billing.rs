@@ -1,16 +1,17 @@
 //! What is charged, and invoices.
 
+use axum::response::Response;
 use innkeeper_wire::{
     api::{ListQuery, Page},
     billing::MonthSoFar,
     endpoints::{
         Ask,
-        rest::{GetInvoice, GetMonthSoFar, GetStatement, ListInvoices},
+        rest::{GetInvoice, GetInvoicePdf, GetMonthSoFar, GetStatement, ListInvoices},
     },
     invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Statement},
 };
 
-use super::{auth::Customer, context::Context, error::Refused, slice::slice};
+use super::{auth::Customer, context::Context, error::Refused, file::invoice_pdf, slice::slice};
 
 pub(super) async fn month_so_far(
     context: Context,
@@ -45,4 +46,14 @@ pub(super) async fn statement(
     _: Ask<GetStatement>,
 ) -> Result<Statement, Refused> {
     Ok(context.nouns.billing.statement(&caller)?)
+}
+
+pub(super) async fn get_pdf(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<GetInvoicePdf>,
+) -> Result<Response, Refused> {
+    let billing = &context.nouns.billing;
+    let bytes = billing.own_invoice_pdf(&caller, ask.path).await?;
+    Ok(invoice_pdf(&ask.path.to_string(), bytes))
 }

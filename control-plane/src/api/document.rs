@@ -129,7 +129,7 @@ fn success(row: &Row) -> Response {
     let reason = status.and_then(|status| status.canonical_reason());
     let answer = ResponseBuilder::new().description(reason.unwrap_or("An answer"));
     match row.answer {
-        Some(part) => answer.content("application/json", content(part)).build(),
+        Some(part) => answer.content(part.media_type(), content(part)).build(),
         None => answer.build(),
     }
 }

@@ -21,6 +21,12 @@ use crate::kernel::Error;
 /// Said to customers while nothing is changed.
 const RESTORING: &str = "this installation is being restored; try again later";
 
+/// Said of a site whose pools are used up.
+const NO_ADDRESS: &str = "the site has no free address";
+/// Said where a document can't be rendered.
+const NO_FONT: &str =
+    "this installation has no font for documents at the moment; its operator must install it";
+
 /// A problem on its way out.
 #[derive(Debug)]
 pub struct Refused(pub Box<Problem>);
@@ -75,11 +81,7 @@ impl From<Error> for Refused {
                 let reason = "hosts with room are not reachable";
                 no_room(ProblemCode::CapacityUnreachable, reason, &why)
             }
-            Error::NoAddress => no_room(
-                ProblemCode::CapacityUnavailable,
-                "the site has no free address",
-                "",
-            ),
+            Error::NoAddress => no_room(ProblemCode::CapacityUnavailable, NO_ADDRESS, ""),
             Error::QuoteExpired => plain(ProblemCode::QuoteExpired),
             Error::PriceChanged => plain(ProblemCode::PriceChanged),
             Error::LinkExpired => plain(ProblemCode::LinkExpired),
@@ -95,6 +97,7 @@ impl From<Error> for Refused {
             }
             Error::Restoring => detailed(ProblemCode::Unavailable, RESTORING.to_owned()),
             Error::BillingFrozen => plain(ProblemCode::BillingFrozen),
+            Error::NoFont(why) => no_font(&why),
             Error::Busy | Error::Stopped => plain(ProblemCode::Unavailable),
             Error::StorageFull => plain(ProblemCode::StorageFull),
             Error::EraseRefused(why) => detailed(ProblemCode::InvalidState, why),
@@ -120,6 +123,12 @@ fn suspended(kind: SuspensionKind) -> Problem {
 fn no_room(code: ProblemCode, reason: &str, why: &str) -> Problem {
     tracing::warn!(why, reason, "an order was refused");
     Problem::new(code)
+}
+
+/// A document that can't be rendered; the log says which font is missing where.
+fn no_font(why: &str) -> Problem {
+    tracing::error!(why, "an invoice was not rendered");
+    detailed(ProblemCode::Unavailable, NO_FONT.to_owned())
 }
 
 fn detailed(code: ProblemCode, detail: String) -> Problem {

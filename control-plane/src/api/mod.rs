@@ -23,6 +23,7 @@ pub(crate) mod catalogue;
 pub mod context;
 mod document;
 pub mod error;
+pub(crate) mod file;
 pub(crate) mod mount;
 mod orders;
 mod second_factor;
@@ -97,6 +98,7 @@ fn endpoints() -> Router<Context> {
         .serve(billing::list)
         .serve(billing::get)
         .serve(billing::statement)
+        .serve_raw(billing::get_pdf)
 }
 
 /// Whether the service can do its work; a store that has stopped ends it in a moment.

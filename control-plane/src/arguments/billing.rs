@@ -1,6 +1,6 @@
 //! What can be asked about money.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -49,6 +49,14 @@ pub(crate) enum BillingCommand {
     Invoices {
         /// The ID to sign in with, or the account's own id.
         who: String,
+    },
+    /// Writes an invoice into a file, as PDF: as its owner has it.
+    Pdf {
+        /// Its number, such as 1-000042.
+        invoice: InvoiceNumber,
+        /// The file, which must not exist yet.
+        #[arg(long)]
+        to: PathBuf,
     },
     /// Records money that came in by bank transfer. It pays the oldest open invoices; the rest pays what comes.
     Payment {
@@ -121,6 +129,7 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             reason,
         } => money::close_by_command(socket, month, reason).await,
         BillingCommand::Invoices { who } => money::invoices_by_command(socket, &who).await,
+        BillingCommand::Pdf { invoice, to } => money::pdf_by_command(socket, invoice, &to).await,
         BillingCommand::Payment {
             who,
             amount,

@@ -15,6 +15,7 @@
 //! Everything in here is a part of other nouns' commits: what a server does, and what is charged for it, are one.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -29,7 +30,10 @@ use innkeeper_wire::{
     zone::Zone,
 };
 
-use self::clock::{ClockWatch, Standing};
+use self::{
+    clock::{ClockWatch, Standing},
+    documents::Renderer,
+};
 use crate::{
     accounts::Accounts,
     billing::{
@@ -46,6 +50,7 @@ mod clock;
 mod close;
 mod credit_notes;
 mod debts;
+mod documents;
 pub mod duties;
 mod freeze;
 mod invoices;
@@ -73,6 +78,8 @@ pub struct BillingSettings {
     pub terms: BillingTerms,
     /// Where customers transfer money to, in the hoster's own words, if that was said.
     pub pay_to: Option<String>,
+    /// Where the fonts of invoices are.
+    pub fonts: PathBuf,
 }
 
 /// When months are closed, and until when is to be paid.
@@ -108,6 +115,7 @@ pub struct Billing {
     mails: Mails,
     settings: Arc<BillingSettings>,
     watch: Arc<ClockWatch>,
+    renderer: Arc<Renderer>,
 }
 
 impl Billing {
@@ -126,6 +134,7 @@ impl Billing {
             ctx,
             accounts,
             mails,
+            renderer: Arc::new(Renderer::new(&settings.fonts)),
             settings: Arc::new(settings),
             watch,
         }

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use innkeeper_wire::{
+    digest::Digest,
     id::{AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, PaymentId, UsageId},
     invoice::InvoiceNumber,
+    locale::Locale,
     money::Money,
     month::Month,
     operator::reason::Reason,
@@ -43,6 +45,7 @@ records! {
     CreditNoteSeries, at "creditnumber/" by u64, version 1;
     Debt, at "debt/" by (AccountId, InvoiceId), version 1;
     DebtSuspension, at "debtor/" by AccountId, version 1;
+    RenderedInvoice, at "invoicepdf/" by (AccountId, InvoiceId), version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;
     Payment, at "payment/" by (AccountId, PaymentId), version 1;
@@ -115,6 +118,26 @@ pub(crate) struct DebtSuspension {
 pub(crate) struct CreditNoteSeries {
     /// From 1 on.
     pub(crate) last: u64,
+}
+
+/// An invoice as it was first rendered: which document of the store it is. What it says is in the frozen data, and how is
+/// kept to explain it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RenderedInvoice {
+    /// The document.
+    pub(crate) document: Digest,
+    /// Its length, bytes.
+    pub(crate) bytes: usize,
+    /// Its media type.
+    pub(crate) media_type: String,
+    /// The form that it was rendered with.
+    pub(crate) template: u32,
+    /// The font.
+    pub(crate) font: String,
+    /// The language.
+    pub(crate) locale: Locale,
+    /// When.
+    pub(crate) rendered_at: Timestamp,
 }
 
 /// Money that came in.

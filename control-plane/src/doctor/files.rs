@@ -16,6 +16,7 @@ use crate::{
     config::{Config, ImageConfig, company::TextFiles},
     legal::{ConsentTexts, LegalTexts, MemberTexts},
     owner,
+    pdf::FontFiles,
     providers::mail::Mailer,
     startup,
 };
@@ -79,8 +80,20 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             Finding::problem("permissions", text)
         }));
     }
+    found.push(fonts(&config.installation.invoice_fonts));
     found.push(data_folder(&config.data_dir, reader.as_ref()));
     found
+}
+
+fn fonts(folder: &Path) -> Finding {
+    let check = "invoice fonts";
+    match FontFiles::in_folder(folder).load() {
+        Ok(_) => Finding::ok(check, format!("they are in {}", folder.display())),
+        Err(error) => {
+            let text = format!("no invoice can be had as PDF: {}", chain(&error));
+            Finding::warning(check, text)
+        }
+    }
 }
 
 fn judge_image(config: &Config, image: &ImageConfig) -> Finding {

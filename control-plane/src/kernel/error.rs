@@ -8,7 +8,7 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    store::{CommitError, EphemeralError, ReadError},
+    store::{CommitError, DocumentError, EphemeralError, ReadError},
     vault::VaultError,
 };
 
@@ -160,6 +160,9 @@ pub enum Error {
     /// The clock is in doubt: until an operator has looked at it, nothing is closed that is charged for (T41).
     #[error("billing is frozen: the clock is in doubt")]
     BillingFrozen,
+    /// Documents can't be rendered: a font is missing, and which.
+    #[error("no document can be rendered: {0}")]
+    NoFont(String),
     /// Others changed the same things again and again.
     #[error("the same records are being changed by others")]
     Busy,
@@ -203,6 +206,17 @@ impl From<CommitError> for Error {
             CommitError::TooLarge { .. } | CommitError::DuplicateKey { .. } => {
                 Self::Storage(chain(&error))
             }
+        }
+    }
+}
+
+impl From<DocumentError> for Error {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Full => Self::StorageFull,
+            DocumentError::Missing { .. }
+            | DocumentError::Damaged { .. }
+            | DocumentError::Io { .. } => Self::Storage(chain(&error)),
         }
     }
 }

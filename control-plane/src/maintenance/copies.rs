@@ -11,9 +11,14 @@ use anyhow::{Context as _, bail, ensure};
 use innkeeper_wire::{digest::Digest, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::READS_MAX;
+use super::{
+    READS_MAX,
+    documents::{self, DocumentsFound},
+};
 use crate::{
+    billing::{records::InvoiceSeries, rules::invoice::Number},
     continuity::{recovery::note_origin, rules::recovery::RestoredFrom},
+    kernel::ctx::for_each,
     known, owner, secret_file,
     store::{
         Findings, FolderDisk, Head, Key, Options, Store, begin_epoch, check_files, next_epoch,
@@ -53,7 +58,10 @@ pub fn backup(store: &Path, to: &Path, now: Timestamp) -> anyhow::Result<String>
         };
         // Files come and go while they are copied, and the last one grows: then another copy is right.
         match verified.and_then(whole) {
-            Ok(head) => return finish_backup(to, head, now),
+            Ok(head) => {
+                let documents = documents::copy(store, to).context("copy the documents")?;
+                return finish_backup(to, head, now, &documents);
+            }
             Err(error) if attempt == READS_MAX => return Err(error),
             Err(_) => fs::remove_dir_all(&copy).context("remove a copy that is not whole")?,
         }
@@ -61,7 +69,12 @@ pub fn backup(store: &Path, to: &Path, now: Timestamp) -> anyhow::Result<String>
     bail!("no copy was made")
 }
 
-fn finish_backup(to: &Path, head: Head, now: Timestamp) -> anyhow::Result<String> {
+fn finish_backup(
+    to: &Path,
+    head: Head,
+    now: Timestamp,
+    documents: &DocumentsFound,
+) -> anyhow::Result<String> {
     let note = BackupNote {
         made_at: now,
         epoch: head.epoch,
@@ -74,9 +87,10 @@ fn finish_backup(to: &Path, head: Head, now: Timestamp) -> anyhow::Result<String
         .and_then(|()| File::open(to)?.sync_all())
         .context("write the note")?;
     Ok(format!(
-        "{} holds {} commits, up to {head}, verified.\nIt has no keys: mirror the folder of the accounts' keys by itself, and keep host-authority.pem apart.\n",
+        "{} holds {} commits, up to {head}, verified.\n{}It has no keys: mirror the folder of the accounts' keys by itself, and keep host-authority.pem apart.\n",
         to.display(),
-        head.sequence
+        head.sequence,
+        documents::copied(documents)
     ))
 }
 
@@ -160,16 +174,8 @@ pub(super) async fn restore_with(
     let findings = check_files(&disk)?;
     let last = findings.chain.last;
     let head = whole(findings).context("what is to be restored is not sound")?;
-    let note = fs::read(from.join(BACKUP_NOTE)).ok();
-    if let Some(note) = note {
-        let note: BackupNote = serde_json::from_slice(&note).context("read the backup's note")?;
-        ensure!(
-            (note.sequence, *note.hash.as_bytes()) == (head.sequence, head.hash),
-            "the backup is not what it was: it ends at commit {}, and its note says {}",
-            head.sequence,
-            note.sequence
-        );
-    }
+    check_note(from, head)?;
+    let documents = documents::copy(from, &staging).context("copy the documents")?;
     let seconds = u64::try_from(now.as_millis() / 1_000).context("the clock is before 1970")?;
     let epoch = next_epoch(head.epoch, seconds);
     begin_epoch(&disk, epoch).context("begin the new epoch")?;
@@ -193,6 +199,7 @@ pub(super) async fn restore_with(
             .await
             .context("write down from what the store was made")?;
     }
+    let numbers = last_numbers(&opened)?;
     opened.close().await;
     // The service's user opens it, and root may have made it.
     owner::hand_over(&staging, data_dir)?;
@@ -201,7 +208,42 @@ pub(super) async fn restore_with(
         .and_then(|folder| folder.sync_all())
         .context("sync the data folder")?;
     Ok(format!(
-        "{} records as of commit {} are restored, in epoch {epoch}.\nStart the service. It is closed until `recovery finish`: hosts report, customers change nothing.\n",
-        report.records, head.sequence
+        "{} records as of commit {} are restored, in epoch {epoch}.\n{}{numbers}Start the service. It is closed until `recovery finish`: hosts report, customers change nothing.\n",
+        report.records,
+        head.sequence,
+        documents::copied(&documents)
     ))
+}
+
+/// Whether what ends so is what the note of a backup says; what is no backup has none.
+fn check_note(from: &Path, head: Head) -> anyhow::Result<()> {
+    let Ok(note) = fs::read(from.join(BACKUP_NOTE)) else {
+        return Ok(());
+    };
+    let note: BackupNote = serde_json::from_slice(&note).context("read the backup's note")?;
+    ensure!(
+        (note.sequence, *note.hash.as_bytes()) == (head.sequence, head.hash),
+        "the backup is not what it was: it ends at commit {}, and its note says {}",
+        head.sequence,
+        note.sequence
+    );
+    Ok(())
+}
+
+/// The last invoice numbers of a store, each of a series: whoever knows of a higher one, from a mail or a customer, knows what
+/// was issued afterwards. Nothing where none was issued.
+fn last_numbers(store: &Store) -> anyhow::Result<String> {
+    let mut last = Vec::new();
+    for_each::<InvoiceSeries>(store, |series, found| {
+        let number = found.value.last;
+        last.push(Number {
+            series: *series,
+            number,
+        });
+    })
+    .context("read the invoices' numbers")?;
+    let lines = last.iter().map(|number| {
+        format!("Last invoice number: {number}. Higher ones of its series were issued later.\n")
+    });
+    Ok(lines.collect())
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod archived;
+mod documents;
 
 const KEY: [u8; 32] = [3; 32];
 const HEADER_BYTES: usize = 84;

@@ -80,7 +80,7 @@ impl Documents {
     /// [`DocumentError::Full`] and [`DocumentError::Io`]; it may be kept all the same then.
     pub fn keep(&self, bytes: &[u8]) -> Result<Digest, DocumentError> {
         let digest = Digest::of(bytes);
-        let name = name_of(&digest);
+        let name = document_name(&digest);
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let is_there = match self.read(&digest) {
             Ok(_) => true,
@@ -132,7 +132,7 @@ impl Documents {
     /// # Errors
     /// [`DocumentError::Missing`], [`DocumentError::Damaged`] and [`DocumentError::Io`].
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, DocumentError> {
-        let name = name_of(digest);
+        let name = document_name(digest);
         let digest = *digest;
         match self.disk.read(&name) {
             Ok(bytes) if Digest::of(&bytes) == digest => Ok(bytes),
@@ -150,17 +150,13 @@ impl Documents {
     /// When the folder can't be listed.
     pub fn count(&self) -> io::Result<usize> {
         let names = self.disk.list()?;
-        Ok(names.iter().filter(|name| is_document(name)).count())
+        Ok(names.iter().filter(|name| name.ends_with(ENDING)).count())
     }
 }
 
-/// Whether a file of this name is a document.
+/// The name of a document's file.
 #[must_use]
-pub fn is_document(name: &str) -> bool {
-    name.ends_with(ENDING)
-}
-
-fn name_of(digest: &Digest) -> String {
+pub fn document_name(digest: &Digest) -> String {
     format!("{}{ENDING}", digest.hex())
 }
 

@@ -63,7 +63,7 @@ pub use self::{
         VALUE_BYTES_MAX, Write,
     },
     disk::{Disk, DiskFile, FolderDisk},
-    documents::{DocumentError, Documents, is_document},
+    documents::{DocumentError, Documents, document_name},
     engine::EngineError,
     ephemeral::{Entry as EphemeralEntry, Ephemeral, EphemeralError, Swept},
     error::{CommitError, IndexDoubt, JournalError, OpenError, Outcome, ReadError, UpkeepError},

@@ -19,6 +19,7 @@ fn it_says_of_each_thing_whether_the_service_may_start() {
         "ok       terms: ",
         "ok       portal's key: ",
         "ok       images: debian-12 is ",
+        "warning  invoice fonts: no invoice can be had as PDF: could not read the font /nowhere/",
         "warning  mail server: 127.0.0.1:1: ",
         "warning  example: `cloud.example` is left in ",
     ];

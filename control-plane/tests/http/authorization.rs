@@ -113,7 +113,7 @@ impl Owner {
         } = self;
         match id {
             "list_tokens" | "consents" | "get_statement" => ("", json!({})),
-            "get_invoice" => {
+            "get_invoice" | "get_invoice_pdf" => {
                 billing::issue(setting, &self.token).await;
                 (billing::INVOICE, json!({}))
             }
@@ -495,7 +495,7 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         "list_periods" | "audit_money" => ("", nothing, 200),
         "list_account_invoices" | "get_account_statement" => (account, nothing, 200),
         "list_all_invoices" => ("", nothing, 200),
-        "get_any_invoice" => ("1-000001", nothing, 200),
+        "get_any_invoice" | "get_any_invoice_pdf" => ("1-000001", nothing, 200),
         // There is nothing in it to take back, and nothing to give up.
         "credit_invoice" => ("1-000001", why, 422),
         "write_off_invoice" => ("1-000001", why, 409),

@@ -15,6 +15,7 @@ mod erasure;
 mod everybody;
 mod frozen;
 mod images;
+mod invoice_pdf;
 mod listener;
 mod lost_factor;
 mod lost_hosts;

@@ -72,6 +72,7 @@ pub(crate) fn settings() -> Settings {
         billing_ahead: std::time::Duration::ZERO,
         billing_terms: BillingTerms::default(),
         pay_to: None,
+        invoice_fonts: "/usr/share/fonts/opentype/noto".into(),
         server_quota: 20,
         sign_ups_per_hour: 1_000,
         witness_key: WitnessKey::new([3; 32]),

@@ -14,7 +14,7 @@ use std::{
 use axum::{
     Extension, Router,
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode},
+    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use http_body_util::BodyExt as _;
 use innkeeper_control_plane::{
@@ -746,7 +746,11 @@ pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
         .await
         .expect("a body")
         .to_bytes();
-    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    // A document is told by its digest.
+    let body = match headers.get(header::CONTENT_TYPE) {
+        Some(media) if media == "application/pdf" => json!(Digest::of(&bytes)),
+        _ => serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    };
     Answer {
         status,
         headers,

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{
+    body::Body,
     extract::{Path, Query},
     http::{
         HeaderValue, StatusCode,
@@ -12,7 +13,7 @@ use axum::{
 use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
-        rest::{GetInvoice, ListInvoices},
+        rest::{GetInvoice, GetInvoicePdf, ListInvoices},
     },
     invoice::{CreditNote, Invoice, InvoiceListQuery, InvoiceState, InvoiceSummary},
     money::Money,
@@ -149,9 +150,14 @@ pub async fn show_one(
     Path(invoice): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failure> {
-    let invoice = visit.ask(GetInvoice::at(id(&invoice)?)).await?;
+    let which = id(&invoice)?;
+    let invoice = visit.ask(GetInvoice::at(which)).await?;
     let name = format!("invoice-{}", invoice.summary.number);
     match wanted.format.as_str() {
+        "pdf" => {
+            let bytes = visit.fetch(GetInvoicePdf::at(which)).await?;
+            return Ok(file(&format!("{name}.pdf"), "application/pdf", bytes));
+        }
         "csv" => {
             let text = csv(&csv_lines(&invoice)).expect("structures of named fields");
             return Ok(file(
@@ -184,14 +190,14 @@ pub async fn show_one(
     page::render(&visit, StatusCode::OK, &page)
 }
 
-fn file(name: &str, media: &'static str, text: String) -> Response {
+fn file(name: &str, media: &'static str, content: impl Into<Body>) -> Response {
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(media)),
         (CONTENT_DISPOSITION, disposition.expect("digits and dashes")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    (headers, text).into_response()
+    (headers, content.into()).into_response()
 }
 
 fn csv_lines(invoice: &Invoice) -> Vec<CsvLine<'_>> {

@@ -550,6 +550,9 @@ async fn an_invoice_is_saved_as_a_file() {
     assert_eq!(lines.count(), 3);
     let name = file.headers["content-disposition"].to_str().expect("text");
     assert_eq!(name, "attachment; filename=\"invoice-1-000003.csv\"");
+    let file = member.get(&format!("{INVOICE}?format=pdf")).await;
+    assert_eq!((file.status, file.body.as_str()), (200, "%PDF-1.7"));
+    assert_eq!(file.header("content-type"), "application/pdf");
     let file = member.get(&format!("{INVOICE}?format=json")).await;
     let invoice: Invoice = serde_json::from_str(&file.body).expect("an invoice");
     assert_eq!(invoice, fixtures::invoice());

@@ -153,6 +153,15 @@ impl Part {
         }
     }
 
+    /// What it travels as.
+    #[must_use]
+    pub fn media_type(&self) -> &'static str {
+        match self.name {
+            "Pdf" => "application/pdf",
+            _ => "application/json",
+        }
+    }
+
     /// The name of its schema.
     #[must_use]
     pub fn schema_name(&self) -> String {

@@ -1,6 +1,7 @@
 //! What operators do: by their socket, which only the service's own user can open and the command line asks through, and,
 //! with the role that a row names, by the staff's door.
 
+use super::Raw;
 use crate::{
     api::{Catalogue, Installation, ListQuery, Page},
     host::{HostCapacity, Testimony},
@@ -207,6 +208,9 @@ endpoints! {
 
     /// Somebody's invoice with all its lines.
     GetAnyInvoice = "get_any_invoice": Viewer Get "/invoices/{number}", at InvoiceNumber => 200 AnyInvoice;
+
+    /// The same as PDF, as its owner has it.
+    GetAnyInvoicePdf = "get_any_invoice_pdf": Billing Get "/invoices/{number}/pdf", at InvoiceNumber => 200 Raw;
 
     /// Takes back something of an invoice, or all of it. Its owner is told.
     CreditInvoice = "credit_invoice": Billing Post "/invoices/{number}/credit-notes", at InvoiceNumber, with CreditRequest

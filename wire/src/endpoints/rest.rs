@@ -16,7 +16,7 @@ use crate::{
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
-    invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Statement},
+    invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Pdf, Statement},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
@@ -231,4 +231,7 @@ endpoints! {
 
     /// What one was charged and has paid, newest first.
     GetStatement = "get_statement": Customer Get "/billing/statement", in "billing", scope Billing => 200 Statement;
+
+    /// One's own invoice as PDF. It is rendered once, in the account's language of then, and the same bytes ever after.
+    GetInvoicePdf = "get_invoice_pdf": Customer Get "/invoices/{id}/pdf", in "billing", scope Billing, at InvoiceId => 200 Pdf;
 }

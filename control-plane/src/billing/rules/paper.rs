@@ -239,6 +239,14 @@ fn notes(invoice: &Invoice, locale: Locale, link: &str) -> Vec<String> {
         format!("{due}까지 계좌 이체로 납부하시고, 청구서 번호 {number}을(를) 적어 주세요."),
         format!("請於 {due}前以銀行轉帳繳款，並註明帳單編號 {number}。"),
     );
+    let to = invoice.pay_to.as_ref();
+    let to = to.map(|to| {
+        let colon = locale.say(": ", ": ", "：");
+        format!(
+            "{}{colon}{to}",
+            locale.say("Account", "입금 계좌", "收款帳戶")
+        )
+    });
     let open = locale.say(
         format!("What was paid ahead is set off. What is still open is told at {link}"),
         format!(
@@ -246,7 +254,7 @@ fn notes(invoice: &Invoice, locale: Locale, link: &str) -> Vec<String> {
         ),
         format!("預繳金額將予扣抵，未繳金額請見：{link}"),
     );
-    vec![pay, open]
+    [Some(pay), to, Some(open)].into_iter().flatten().collect()
 }
 
 fn counted(seconds: u64) -> String {

@@ -268,6 +268,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["billing", "current"]) => json(200, &book.month),
         ("GET", ["billing", "statement"]) => json(200, &book.statement),
         ("GET", ["invoices"]) => json(200, &all(&book.invoices)),
+        ("GET", ["invoices", _, "pdf"]) => pdf(),
         ("GET", ["invoices", _]) => json(200, &fixtures::invoice()),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),
@@ -275,6 +276,10 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("DELETE", ["servers", id]) => one(find(&book, id)),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
+}
+
+fn pdf() -> Response {
+    ([("content-type", "application/pdf")], "%PDF-1.7").into_response()
 }
 
 fn find<'a>(book: &'a Book, id: &str) -> Option<&'a Server> {
