@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod metrics;
+pub mod money;
 pub mod orders;
 pub mod portal;
 pub mod postgres;

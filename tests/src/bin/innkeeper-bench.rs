@@ -11,7 +11,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
     bench::{
-        Figure, Line, agents, metrics, orders, portal, provision, rebuild, schedule, sign_in, store,
+        Figure, Line, agents, metrics, money, orders, portal, provision, rebuild, schedule,
+        sign_in, store,
     },
     lab::{Run, enclosure::enclosed, product::Options},
 };
@@ -21,12 +22,13 @@ use innkeeper_tests::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is measured together, with the names of the figures; in this order.
-const AREAS: [(&str, &[&str]); 9] = [
+const AREAS: [(&str, &[&str]); 10] = [
     ("store", &store::NAMES),
     ("schedule", &schedule::NAMES),
     ("orders", &orders::NAMES),
     ("portal", &portal::NAMES),
     ("sign_in", &sign_in::NAMES),
+    ("money", &money::NAMES),
     ("metrics", &metrics::NAMES),
     ("rebuild", &rebuild::NAMES),
     ("agents", &agents::NAMES),
@@ -122,6 +124,7 @@ async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Resul
         "orders" => orders::figures(&scratch).await?,
         "portal" => portal::figures(&scratch).await?,
         "sign_in" => sign_in::figures(&scratch).await?,
+        "money" => return blocking(money::lines).await,
         "metrics" => {
             let wanted = |name: &str| arguments.wants(area, &[name]);
             return metrics::lines(run, &arguments.options, wanted).await;

@@ -1,0 +1,78 @@
+//! What billing costs: an invoice as PDF.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use innkeeper_control_plane::{
+    billing::rules::paper::{BillTo, sheet},
+    pdf::{FontFiles, render},
+};
+use innkeeper_wire::{invoice::Invoice, locale::Locale};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Figure, Line, median};
+
+/// Names of the figures.
+pub const NAMES: [&str; 1] = ["invoice_pdf_ms"];
+
+/// Where Debian's `fonts-noto-cjk` has them.
+const FONTS: &str = "/usr/share/fonts/opentype/noto";
+/// Servers of the invoice.
+const LINES: usize = 20;
+const ROUNDS: usize = 50;
+
+/// Measures how long it takes to render an invoice of 20 servers in Korean, once the fonts are in memory. Takes a second or two.
+///
+/// # Errors
+/// When it can't be rendered.
+pub fn lines() -> anyhow::Result<Vec<Line>> {
+    let [name] = NAMES;
+    let fonts = match FontFiles::in_folder(Path::new(FONTS)).load() {
+        Ok(fonts) => fonts,
+        Err(error) => {
+            let reason = error.to_string();
+            return Ok(vec![Line::Skipped { name, reason }]);
+        }
+    };
+    let invoice: Invoice = serde_json::from_value(invoice()).context("make an invoice")?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        let sheet = sheet(
+            &invoice,
+            &BillTo::of(&invoice),
+            Locale::Ko,
+            "https://a.example",
+        );
+        render(&fonts, &sheet).context("render an invoice")?;
+        rounds.push(begun.elapsed().as_secs_f64() * 1_000.0);
+    }
+    let value = median(rounds);
+    let unit = "ms";
+    Ok(vec![Line::Figure(Figure { name, value, unit })])
+}
+
+fn invoice() -> Value {
+    let won = |amount: i64| json!({ "amount": amount, "currency": "KRW" });
+    let line = json!({
+        "server": "srv_0190b5c87f1e7c3a8e0f000000000001",
+        "contract": "ctr_0190b5c87f1e7c3a8e0f000000000001",
+        "name": "web-1", "plan": "m", "site": "seoul-1",
+        "from": "2026-09-30T15:00:00Z", "until": "2026-10-31T15:00:00Z", "is_open": true,
+        "used_s": 500_000, "credited_s": 3_600, "charged_s": 496_400,
+        "hourly": { "micro_minor_per_hour": 32_500_000, "currency": "KRW" },
+        "monthly_cap": won(21_000), "is_capped": false, "net": won(4_482),
+    });
+    json!({
+        "id": "inv_01900000000070018000000000000001", "number": "1-000042",
+        "account": "acc_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", "month": "2026-10",
+        "issued_at": "2026-11-03T15:00:00Z", "due_at": "2026-11-17T15:00:00Z",
+        "total": won(89_640), "open": won(89_640), "credited": won(0), "state": "open",
+        "time_zone": "Asia/Seoul", "from": "2026-09-30T15:00:00Z", "until": "2026-10-31T15:00:00Z",
+        "supplier": { "name": "주식회사 보기클라우드", "address": "서울특별시 중구 보기로 1" },
+        "lines": vec![line; LINES], "credit_notes": [],
+        "totals": { "net": won(89_640), "taxes": [], "total": won(89_640) },
+        "lines_digest": format!("sha256:{}", "0".repeat(64)),
+    })
+}
