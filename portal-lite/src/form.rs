@@ -15,6 +15,7 @@ use innkeeper_wire::{
 pub use crate::fields::{Field, Kind, Need};
 use crate::{
     api::ApiError,
+    area::Area,
     failure::Failure,
     fields::{Again, Fields, Why},
     language,
@@ -33,6 +34,8 @@ pub struct Form {
     pub errors: Vec<FieldMessage>,
     /// A complaint about the whole.
     pub alert: Option<String>,
+    /// The API's own words of that, in English; staff's alone have them.
+    pub detail: Option<String>,
     /// What else is to be said of it.
     pub notice: Option<String>,
     /// The kind of problem, where a page offers a way out of one.
@@ -138,7 +141,9 @@ pub fn refused(
     ) {
         return Err(Failure::Refused(problem));
     }
-    problem.detail = None;
+    let is_for_operators =
+        visit.portal.area() == Area::Staff && problem.code == ProblemCode::InvalidState;
+    problem.detail = problem.detail.filter(|_| is_for_operators);
     for error in &mut problem.errors {
         let named = list.iter().find(|field| field.pointer == pointer(error));
         error.pointer = format!("/{}", named.map_or("", |field| field.name));
@@ -217,6 +222,7 @@ impl Form {
             fields,
             errors: Vec::new(),
             alert: None,
+            detail: None,
             notice: None,
             code: None,
         }
@@ -232,6 +238,7 @@ impl Form {
                 is_about_all.then(|| words::problem_text(visit.locale, problem))
             }),
             errors,
+            detail: problem.detail.clone(),
             code: Some(problem.code),
             ..self
         }

@@ -165,9 +165,13 @@ fn refused(
         ApiError::Refused(problem) if problem.code == ProblemCode::NotYourRole => {
             return Err(Failure::Refused(problem));
         }
-        // So the operators' API answers what makes no sense as things are: what is asked here can always be read.
+        // So the operators' API answers what makes no sense as things are, and says why: what is asked here can always be
+        // read.
         ApiError::Refused(problem) if problem.code == ProblemCode::BadRequest => {
-            ApiError::Refused(Box::new(Problem::new(ProblemCode::InvalidState)))
+            ApiError::Refused(Box::new(Problem {
+                detail: problem.detail,
+                ..Problem::new(ProblemCode::InvalidState)
+            }))
         }
         error => error,
     };
