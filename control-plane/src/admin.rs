@@ -51,7 +51,9 @@ pub mod servers;
 pub mod staff;
 pub mod suspensions;
 
-pub(crate) use self::door::{Admin, Billing, Operator, StaffToken, StaffVisitor, Support, Viewer};
+pub(crate) use self::door::{
+    Admin, Billing, Operator, ProvenAdmin, ProvenSupport, StaffToken, StaffVisitor, Support, Viewer,
+};
 pub use self::door::{Door, staff_router};
 
 /// Largest answer that the command line reads.
@@ -76,7 +78,8 @@ pub struct AdminContext {
 
 /// The service's side.
 pub fn router(context: AdminContext) -> Router {
-    money::served()
+    staff::served()
+        .merge(money::served())
         .serve(invite)
         .serve(hosts::list)
         .serve(hosts::stranded)
@@ -130,18 +133,6 @@ pub fn router(context: AdminContext) -> Router {
         .serve(recovery::dismiss)
         .serve(authority::status)
         .serve(authority::take)
-        .serve(staff::look)
-        .serve(staff::enrol)
-        .serve(staff::installation)
-        .serve(staff::catalogue)
-        .serve(staff::sign_in)
-        .serve(staff::sign_out)
-        .serve(staff::me)
-        .serve(staff::list)
-        .serve(staff::add)
-        .serve(staff::reset)
-        .serve(staff::change_role)
-        .serve(staff::disable)
         .with_state(context)
 }
 
@@ -167,7 +158,7 @@ async fn what_is_in_use(
 
 async fn invite(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     Ask { body: request, .. }: Ask<InviteHost>,
 ) -> Result<Invited, Refused> {
     let AdminContext {
@@ -186,7 +177,7 @@ async fn invite(
 
 async fn replace(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     ask: Ask<ReplaceHost>,
 ) -> Result<Invited, Refused> {
     let AdminContext {

@@ -20,7 +20,7 @@ pub enum Place {
     Orders,
     /// What is charged.
     Billing,
-    /// The account.
+    /// The account; of staff, their sessions.
     Account,
     /// What needs a person, for staff.
     Attention,
@@ -106,6 +106,7 @@ const STAFF_NAVIGATION: &[Entry] = &[
     (Place::Money, "/invoices", "nav-invoices"),
     (Place::Mails, "/mails", "nav-mails"),
     (Place::Audit, "/audit", "nav-audit"),
+    (Place::Account, "/account/sessions", "account-sessions"),
 ];
 
 const NAVIGATION: &[Entry] = &[

@@ -152,6 +152,19 @@ pub struct StaffSignInRequest {
     pub password: String,
     /// The code that the authenticator app shows.
     pub code: String,
+    /// The browser's own name, of which the list of sessions tells as much as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// Proves who uses a session, for ten minutes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaffProofRequest {
+    /// The password.
+    pub password: String,
+    /// The code that the authenticator app shows; one that was not used before.
+    pub code: String,
 }
 
 /// A session.
@@ -185,7 +198,7 @@ macro_rules! silent {
 }
 
 silent! {
-    StaffInvitation EnrolmentLook Enrolment EnrolRequest StaffSignInRequest StaffSession
+    StaffInvitation EnrolmentLook Enrolment EnrolRequest StaffSignInRequest StaffProofRequest StaffSession
 }
 
 #[cfg(test)]

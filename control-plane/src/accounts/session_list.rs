@@ -11,7 +11,8 @@ use super::{
     sessions::{By, Session, SignedIn, session_name, sessions_of},
 };
 use crate::{
-    accounts::rules::{account::Account, session::is_proved},
+    accounts::rules::account::Account,
+    credentials::rules::session::is_proved,
     kernel::{Caller, Error, field},
     store::Key,
 };

@@ -16,13 +16,15 @@ use crate::{
         account::{Account, AccountState, Person},
         api_token::is_api_token,
         second_factor::CHALLENGE_VALID,
-        session::{self, SessionPlace},
     },
     credentials::{
         Asker, Verdict,
         guesses::{Guess, Reached},
         rate_limits::Limited,
-        rules::lockout::written_network,
+        rules::{
+            lockout::written_network,
+            session::{self, SessionPlace},
+        },
     },
     kernel::{Actor, Asked, Caller, Error, sealed::Sealed, secret},
 };

@@ -21,7 +21,7 @@ use innkeeper_wire::{
     },
 };
 
-use super::{Admin, AdminContext, Printed, Support, Viewer, ask};
+use super::{Admin, AdminContext, Printed, ProvenAdmin, Support, Viewer, ask};
 use crate::{api::error::Refused, kernel::Error};
 
 pub(super) async fn list(
@@ -111,7 +111,7 @@ pub(super) async fn plan(
 
 pub(super) async fn erase(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     ask: Ask<EraseAccount>,
 ) -> Result<Nothing, Refused> {
     let Ask {

@@ -33,6 +33,7 @@ use crate::{
         mount::Admits,
     },
     kernel::{Actor, Caller, Error},
+    staff::SignedInStaff,
 };
 
 /// By which door somebody has come.
@@ -79,10 +80,18 @@ admitted! {
     Billing;
     /// Administrators.
     Admin;
+    /// Staff who look after customers, and have proved lately who they are.
+    ProvenSupport;
+    /// Administrators who have.
+    ProvenAdmin;
 }
 
-/// The session of somebody who wants to end it, which he may as often as he likes. Nobody has one at the socket.
-pub(crate) struct StaffToken(pub(crate) String);
+/// Somebody of the staff with the token of his session, who asks about his sessions, as often as he likes. Nobody has one at
+/// the socket.
+pub(crate) struct StaffToken {
+    pub(crate) caller: Caller,
+    pub(crate) token: String,
+}
 
 impl Admits for StaffToken {
     const WHO: Who = Who::Viewer;
@@ -98,32 +107,18 @@ impl FromRequestParts<AdminContext> for StaffToken {
         if context.door == Door::Socket {
             return Err(Error::NotFound.into());
         }
-        context.staff_of(parts, Role::Viewer).await?;
+        let staff = context.staff_of(parts, Role::Viewer).await?;
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
-        Ok(Self(token.to_owned()))
-    }
-}
-
-/// The role that a row is for; none when it is for no role.
-fn role_for(who: Who) -> Option<Role> {
-    match who {
-        Who::Viewer => Some(Role::Viewer),
-        Who::Support => Some(Role::Support),
-        Who::Billing => Some(Role::Billing),
-        Who::Admin => Some(Role::Admin),
-        Who::Anybody
-        | Who::Customer
-        | Who::ProvenCustomer
-        | Who::Stranger
-        | Who::Host
-        | Who::Operator
-        | Who::StaffVisitor => None,
+        Ok(Self {
+            caller: caller(parts, Actor::Staff(staff.id))?,
+            token: token.to_owned(),
+        })
     }
 }
 
 impl AdminContext {
     async fn admit(&self, parts: &Parts, who: Who) -> Result<Caller, Refused> {
-        match (self.door, who, role_for(who)) {
+        match (self.door, who, who.role()) {
             (Door::Socket, Who::StaffVisitor, _) | (Door::Staff, Who::Operator, _) => {
                 Err(Error::NotFound.into())
             }
@@ -132,28 +127,33 @@ impl AdminContext {
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 request: RequestId::new(self.nouns.ctx.ids()),
             }),
-            (Door::Staff, _, Some(role)) => self.admit_staff(parts, role).await,
+            (Door::Staff, _, Some(role)) => {
+                let staff = self.staff_of(parts, role).await?;
+                if who.wants_proof() {
+                    self.nouns.staff.check_proof(&staff)?;
+                }
+                self.admit_staff(parts, staff.id)
+            }
             (Door::Staff, ..) => caller(parts, Actor::Visitor),
         }
     }
 
     /// Somebody of the staff. A change is counted.
-    async fn admit_staff(&self, parts: &Parts, needed: Role) -> Result<Caller, Refused> {
-        let staff = self.staff_of(parts, needed).await?;
+    fn admit_staff(&self, parts: &Parts, staff: StaffId) -> Result<Caller, Refused> {
         if !parts.method.is_safe() {
             self.nouns.staff.admit_change(staff)?;
         }
         caller(parts, Actor::Staff(staff))
     }
 
-    async fn staff_of(&self, parts: &Parts, needed: Role) -> Result<StaffId, Refused> {
+    async fn staff_of(&self, parts: &Parts, needed: Role) -> Result<SignedInStaff, Refused> {
         let token = bearer(parts).ok_or(Error::Unauthenticated)?;
         let staff = self.nouns.staff.authenticate(token, asked(parts)?).await?;
         if !staff.role.may(needed) {
             let detail = format!("this is for the role {}", needed.as_str());
             return Err(Refused::because(ProblemCode::NotYourRole, detail));
         }
-        Ok(staff.id)
+        Ok(staff)
     }
 }
 

@@ -24,7 +24,7 @@ use innkeeper_wire::{
 };
 use serde::Serialize;
 
-use super::{Admin, AdminContext, Printed, Viewer, accounts::Confirmed, all, ask};
+use super::{Admin, AdminContext, Printed, ProvenAdmin, Viewer, accounts::Confirmed, all, ask};
 use crate::{
     addresses::UnlistedAddress,
     api::{error::Refused, slice::slice},
@@ -169,7 +169,7 @@ pub(super) async fn stranded(
 
 pub(super) async fn revoke(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     ask: Ask<RevokeHost>,
 ) -> Result<Nothing, Refused> {
     let host = host_named(&context.nouns, &ask.path)?;

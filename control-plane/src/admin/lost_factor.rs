@@ -14,7 +14,7 @@ use innkeeper_wire::{
     },
 };
 
-use super::{AdminContext, Printed, Support, Viewer, ask};
+use super::{AdminContext, Printed, ProvenSupport, Support, Viewer, ask};
 use crate::{
     api::error::Refused,
     kernel::{Actor, Caller},
@@ -36,7 +36,7 @@ pub(super) async fn list(
 
 pub(super) async fn confirm(
     context: AdminContext,
-    Support(caller): Support,
+    ProvenSupport(caller): ProvenSupport,
     ask: Ask<ConfirmLostFactor>,
 ) -> Result<Nothing, Refused> {
     let Caller { actor, .. } = caller;

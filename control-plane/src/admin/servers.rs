@@ -16,7 +16,7 @@ use innkeeper_wire::{
     },
 };
 
-use super::{Admin, AdminContext, Printed, Support, Viewer, accounts::Confirmed, all, ask};
+use super::{AdminContext, Printed, ProvenAdmin, Support, Viewer, accounts::Confirmed, all, ask};
 use crate::{
     api::{error::Refused, slice::slice},
     nouns::Nouns,
@@ -98,7 +98,7 @@ pub(super) async fn act(
 
 pub(super) async fn delete(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     ask: Ask<DeleteAnyServer>,
 ) -> Result<AnyServer, Refused> {
     let (servers, reason) = (&context.nouns.servers, &ask.body.reason);

@@ -2,13 +2,15 @@
 
 use std::{fmt::Write as _, path::Path};
 
+use axum::Router;
 use innkeeper_wire::{
-    api::{Catalogue, Installation},
+    api::{Catalogue, Installation, Session},
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
-            AddStaff, ChangeRole, DisableStaff, Enrol, GetCatalogue, GetInstallation, GetStaffMe,
-            ListStaff, LookAtEnrolment, ResetStaff, StaffSignIn, StaffSignOut,
+            AddStaff, ChangeRole, DisableStaff, EndOtherStaffSessions, EndStaffSession, Enrol,
+            GetCatalogue, GetInstallation, GetStaffMe, ListStaff, ListStaffSessions,
+            LookAtEnrolment, ProveStaff, ResetStaff, StaffSignIn, StaffSignOut,
         },
     },
     staff::{
@@ -19,11 +21,32 @@ use innkeeper_wire::{
 
 use super::{Admin, AdminContext, Operator, Printed, StaffToken, StaffVisitor, Viewer, ask};
 use crate::{
-    api::{catalogue, error::Refused},
+    api::{catalogue, error::Refused, mount::Mount as _},
     kernel::{Actor, Error},
 };
 
-pub(super) async fn look(
+/// What is asked about staff, and by them about themselves.
+pub(super) fn served() -> Router<AdminContext> {
+    Router::new()
+        .serve(look)
+        .serve(enrol)
+        .serve(installation)
+        .serve(catalogue)
+        .serve(sign_in)
+        .serve(sign_out)
+        .serve(sessions)
+        .serve(end_others)
+        .serve(end_session)
+        .serve(prove)
+        .serve(me)
+        .serve(list)
+        .serve(add)
+        .serve(reset)
+        .serve(change_role)
+        .serve(disable)
+}
+
+async fn look(
     context: AdminContext,
     StaffVisitor(caller): StaffVisitor,
     ask: Ask<LookAtEnrolment>,
@@ -32,7 +55,7 @@ pub(super) async fn look(
     Ok(staff.look_at_enrolment(&caller, &ask.body.token)?)
 }
 
-pub(super) async fn enrol(
+async fn enrol(
     context: AdminContext,
     StaffVisitor(caller): StaffVisitor,
     ask: Ask<Enrol>,
@@ -41,7 +64,7 @@ pub(super) async fn enrol(
     Ok(Nothing)
 }
 
-pub(super) async fn installation(
+async fn installation(
     context: AdminContext,
     _: StaffVisitor,
     _: Ask<GetInstallation>,
@@ -49,7 +72,7 @@ pub(super) async fn installation(
     Ok(catalogue::shown(&context.nouns.settings))
 }
 
-pub(super) async fn catalogue(
+async fn catalogue(
     context: AdminContext,
     _: StaffVisitor,
     _: Ask<GetCatalogue>,
@@ -57,7 +80,7 @@ pub(super) async fn catalogue(
     Ok(catalogue::offered(&context.nouns)?)
 }
 
-pub(super) async fn sign_in(
+async fn sign_in(
     context: AdminContext,
     StaffVisitor(caller): StaffVisitor,
     ask: Ask<StaffSignIn>,
@@ -65,16 +88,55 @@ pub(super) async fn sign_in(
     Ok(context.nouns.staff.sign_in(&caller, &ask.body).await?)
 }
 
-pub(super) async fn sign_out(
+async fn sign_out(
     context: AdminContext,
-    StaffToken(token): StaffToken,
+    StaffToken { token, .. }: StaffToken,
     _: Ask<StaffSignOut>,
 ) -> Result<Nothing, Refused> {
     context.nouns.staff.sign_out(&token).await?;
     Ok(Nothing)
 }
 
-pub(super) async fn me(
+async fn sessions(
+    context: AdminContext,
+    StaffToken { token, .. }: StaffToken,
+    _: Ask<ListStaffSessions>,
+) -> Result<Vec<Session>, Refused> {
+    Ok(context.nouns.staff.sessions(&token)?)
+}
+
+async fn end_others(
+    context: AdminContext,
+    StaffToken { token, .. }: StaffToken,
+    _: Ask<EndOtherStaffSessions>,
+) -> Result<Nothing, Refused> {
+    context.nouns.staff.end_other_sessions(&token).await?;
+    Ok(Nothing)
+}
+
+async fn end_session(
+    context: AdminContext,
+    StaffToken { token, .. }: StaffToken,
+    ask: Ask<EndStaffSession>,
+) -> Result<Nothing, Refused> {
+    context.nouns.staff.end_session(&token, ask.path).await?;
+    Ok(Nothing)
+}
+
+async fn prove(
+    context: AdminContext,
+    StaffToken { caller, token }: StaffToken,
+    ask: Ask<ProveStaff>,
+) -> Result<Nothing, Refused> {
+    context
+        .nouns
+        .staff
+        .prove(&caller, &token, &ask.body)
+        .await?;
+    Ok(Nothing)
+}
+
+async fn me(
     context: AdminContext,
     Viewer(caller): Viewer,
     _: Ask<GetStaffMe>,
@@ -90,7 +152,7 @@ pub(super) async fn me(
     }
 }
 
-pub(super) async fn list(
+async fn list(
     context: AdminContext,
     _: Admin,
     _: Ask<ListStaff>,
@@ -98,7 +160,7 @@ pub(super) async fn list(
     Ok(context.nouns.staff.list()?)
 }
 
-pub(super) async fn add(
+async fn add(
     context: AdminContext,
     Operator(caller): Operator,
     ask: Ask<AddStaff>,
@@ -106,7 +168,7 @@ pub(super) async fn add(
     Ok(context.nouns.staff.add(caller.actor, &ask.body).await?)
 }
 
-pub(super) async fn reset(
+async fn reset(
     context: AdminContext,
     Operator(caller): Operator,
     ask: Ask<ResetStaff>,
@@ -114,7 +176,7 @@ pub(super) async fn reset(
     Ok(context.nouns.staff.reset(caller.actor, &ask.path).await?)
 }
 
-pub(super) async fn change_role(
+async fn change_role(
     context: AdminContext,
     Operator(caller): Operator,
     ask: Ask<ChangeRole>,
@@ -125,7 +187,7 @@ pub(super) async fn change_role(
     Ok(Nothing)
 }
 
-pub(super) async fn disable(
+async fn disable(
     context: AdminContext,
     Operator(caller): Operator,
     ask: Ask<DisableStaff>,

@@ -21,7 +21,10 @@ use crate::{
         Passwords,
         guesses::Guesses,
         rate_limits::RateLimits,
-        rules::totp::{SECRET_BYTES, Secret},
+        rules::{
+            session::SessionPlace,
+            totp::{SECRET_BYTES, Secret},
+        },
     },
     kernel::{Actor, Ctx, Error, Record as _, Tx, field, sealed::Sealed, secret},
     mails::Mails,
@@ -33,6 +36,7 @@ pub mod duties;
 mod enrolment;
 pub(crate) mod records;
 pub mod rules;
+mod session_list;
 mod sessions;
 
 pub use self::sessions::SignedInStaff;
@@ -276,6 +280,10 @@ impl Ours for Email {
 
 impl Ours for Secret {
     const FIELD: &'static str = "factor 1";
+}
+
+impl Ours for SessionPlace {
+    const FIELD: &'static str = "session place 1";
 }
 
 impl Ours for rules::Credentials {

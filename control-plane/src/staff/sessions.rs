@@ -2,7 +2,7 @@
 //! one door is known at the other.
 
 use innkeeper_wire::{
-    id::StaffId,
+    id::{SessionId, StaffId},
     staff::{Role, StaffSession, StaffSignInRequest},
     time::Timestamp,
 };
@@ -14,9 +14,15 @@ use super::{
 };
 use crate::{
     credentials::{
-        Asker, Verdict, guesses::Reached, rate_limits::Limited, rules::lockout::written_network,
+        Asker, Verdict,
+        guesses::Reached,
+        rate_limits::Limited,
+        rules::{
+            lockout::written_network,
+            session::{self, SessionPlace},
+        },
     },
-    kernel::{Actor, Asked, Caller, Error, Tx, secret},
+    kernel::{Actor, Asked, Caller, Error, Tx, sealed::Sealed, secret},
 };
 
 /// How often the last use is written down: a session that idles out does so up to this much early.
@@ -24,17 +30,21 @@ const TOUCH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A session as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Session {
-    staff: StaffId,
+pub(super) struct Session {
+    pub(super) id: SessionId,
     /// [`Staff::serial`] when it began.
-    serial: u32,
-    used_at: Timestamp,
-    expires_at: Timestamp,
+    pub(super) serial: u32,
+    pub(super) place: Sealed<SessionPlace>,
+    pub(super) started_at: Timestamp,
+    /// When its user signed in, or proved again who he is.
+    pub(super) proved_at: Timestamp,
+    pub(super) used_at: Timestamp,
+    pub(super) expires_at: Timestamp,
 }
 
 impl Session {
     /// When it ends if nobody uses it any more.
-    fn ends_at(&self) -> Timestamp {
+    pub(super) fn ends_at(&self) -> Timestamp {
         self.expires_at.min(self.used_at.after(SESSION_IDLE))
     }
 }
@@ -48,6 +58,8 @@ pub struct SignedInStaff {
     pub name: String,
     /// What he is for now.
     pub role: Role,
+    /// When he proved last in this session who he is.
+    pub proved_at: Timestamp,
 }
 
 impl Staffs {
@@ -93,11 +105,12 @@ impl Staffs {
             })
             .await?;
         self.guesses.forgive(&guess).await?;
-        self.open_session(&staff, now).await
+        self.open_session(caller, &staff, request.client.as_deref())
+            .await
     }
 
     /// Uses a code up: of two who come with the same one at a moment, one is let in.
-    fn use_code(
+    pub(super) fn use_code(
         &self,
         tx: &mut Tx<'_>,
         name: &str,
@@ -116,7 +129,7 @@ impl Staffs {
     }
 
     /// Who has this name, if he can sign in now, with what he signs in with.
-    fn who_can_sign_in(
+    pub(super) fn who_can_sign_in(
         &self,
         tx: &mut Tx<'_>,
         name: &str,
@@ -135,11 +148,24 @@ impl Staffs {
         Ok(Some((staff, credentials)))
     }
 
-    async fn open_session(&self, staff: &Staff, now: Timestamp) -> Result<StaffSession, Error> {
-        let token = secret::generate()?;
+    async fn open_session(
+        &self,
+        caller: &Caller,
+        staff: &Staff,
+        client: Option<&str>,
+    ) -> Result<StaffSession, Error> {
+        let now = self.ctx.now();
+        let token = format!("{}.{}", staff.id, secret::generate()?);
+        let place = SessionPlace {
+            network: written_network(caller.address),
+            client: client.and_then(session::client),
+        };
         let session = Session {
-            staff: staff.id,
+            id: SessionId::new(self.ctx.ids()),
             serial: staff.serial,
+            place: self.seal(staff.id, &place)?,
+            started_at: now,
+            proved_at: now,
             used_at: now,
             expires_at: now.after(SESSION_LIFE),
         };
@@ -150,21 +176,21 @@ impl Staffs {
         })
     }
 
-    async fn keep(&self, token: &str, session: &Session) -> Result<(), Error> {
-        let name = session_name(token);
+    pub(super) async fn keep(&self, token: &str, session: &Session) -> Result<(), Error> {
+        let (_, name) = session_name(token)?;
         self.ctx.remember(&name, session, session.ends_at()).await
     }
 
     /// Whose token this is, if it is a live one of somebody who is active.
     pub async fn authenticate(&self, token: &str, by: Asked) -> Result<SignedInStaff, Error> {
         let now = self.ctx.now();
-        let found = self.ctx.recall::<Session>(&session_name(token))?;
-        let session = found.ok_or(Error::Unauthenticated)?.value;
-        let staff = self.ctx.read::<Staff>(&session.staff)?;
+        let (id, session) = self.session_of(token)?;
+        let staff = self.ctx.read::<Staff>(&id)?;
         let epoch = self.ctx.store().epoch();
         let is_in_use =
             |staff: &Staff| staff.credentials(epoch).is_some() && staff.serial == session.serial;
         let staff = staff.filter(is_in_use).ok_or(Error::Unauthenticated)?;
+        let proved_at = session.proved_at;
         if by == Asked::ByPerson && now.since(session.used_at) >= TOUCH_EVERY {
             let used = Session {
                 used_at: now,
@@ -180,7 +206,15 @@ impl Staffs {
             id: staff.id,
             name: staff.name,
             role: staff.role,
+            proved_at,
         })
+    }
+
+    /// Whose the session with this token is, and the session; whether he was reset or switched off since is not looked at.
+    pub(super) fn session_of(&self, token: &str) -> Result<(StaffId, Session), Error> {
+        let (staff, name) = session_name(token)?;
+        let found = self.ctx.recall::<Session>(&name)?;
+        Ok((staff, found.ok_or(Error::Unauthenticated)?.value))
     }
 
     /// Counts a change that somebody of the staff asks for, or refuses it: a browser that goes mad, or a session that was
@@ -192,10 +226,20 @@ impl Staffs {
 
     /// Ends a session.
     pub async fn sign_out(&self, token: &str) -> Result<(), Error> {
-        self.ctx.forget(&session_name(token)).await
+        let (_, name) = session_name(token)?;
+        self.ctx.forget(&name).await
     }
 }
 
-fn session_name(token: &str) -> String {
-    format!("staffses/{}", secret::hash(token))
+/// A token is `<staff>.<secret>`: whose it is, and under which name its session is kept.
+pub(super) fn session_name(token: &str) -> Result<(StaffId, String), Error> {
+    let (staff, _) = token.split_once('.').ok_or(Error::Unauthenticated)?;
+    let staff: StaffId = staff.parse().map_err(|_| Error::Unauthenticated)?;
+    let name = format!("{}{}", sessions_of(staff), secret::hash(token));
+    Ok((staff, name))
+}
+
+/// What the names of somebody's sessions begin with.
+pub(super) fn sessions_of(staff: StaffId) -> String {
+    format!("staffses/{staff}/")
 }

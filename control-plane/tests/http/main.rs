@@ -43,6 +43,7 @@ mod sign_ups;
 mod signing_in;
 mod staff;
 mod staff_accounts;
+mod staff_sessions;
 mod step_up;
 mod suspensions;
 mod texts;

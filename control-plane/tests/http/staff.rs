@@ -24,7 +24,14 @@ use crate::{
 };
 
 /// Rows that are about the session of whoever asks: operators at their socket have none.
-pub(crate) const IS_ABOUT_A_SESSION: [&str; 2] = ["staff_me", "staff_sign_out"];
+pub(crate) const IS_ABOUT_A_SESSION: [&str; 6] = [
+    "staff_me",
+    "staff_sign_out",
+    "list_staff_sessions",
+    "end_other_staff_sessions",
+    "end_staff_session",
+    "prove_staff",
+];
 
 const STAFF_PORTAL_KEY: &str = "the-secret-of-the-staffs-portal-alone";
 const HERE: &str = "127.0.0.1:50000";
@@ -157,7 +164,7 @@ async fn signed_in_with(setting: &Setting, name: &str, code: &str) -> String {
 /// Somebody of the staff, with his phone.
 pub(crate) struct Colleague {
     name: String,
-    secret: Secret,
+    pub(crate) secret: Secret,
 }
 
 impl Colleague {
@@ -236,6 +243,15 @@ pub(crate) async fn sample(setting: &Setting, id: &str, row: &Row) -> (Sample, u
                 201,
             )
         }
+        "list_staff_sessions" => ("", json!({}), 200),
+        "end_other_staff_sessions" => ("", json!({}), 204),
+        // Of nobody's, and with what is nobody's: whoever asks is there only later.
+        "end_staff_session" => ("ses_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", json!({}), 404),
+        "prove_staff" => (
+            "",
+            json!({ "password": OTHER_PASSWORD, "code": "000000" }),
+            422,
+        ),
         "staff_me" | "list_staff" | "staff_installation" | "staff_catalogue" => {
             ("", json!({}), 200)
         }
@@ -303,11 +319,9 @@ async fn each_role_gets_at_what_is_its_own_by_the_staffs_door() {
                 assert_eq!(ask(AT_THE_PORTAL).await, status, "{}", row.id);
                 continue;
             }
-            Who::Viewer => Role::Viewer,
-            Who::Support => Role::Support,
-            Who::Billing => Role::Billing,
-            Who::Admin => Role::Admin,
-            other => panic!("{}: {other:?} does not come in by this door", row.id),
+            other => other
+                .role()
+                .unwrap_or_else(|| panic!("{}: {other:?} does not come in by this door", row.id)),
         };
         for token in [None, Some("made-up"), Some(customer.as_str())] {
             let visitor = at_the_portal(token);
@@ -321,10 +335,35 @@ async fn each_role_gets_at_what_is_its_own_by_the_staffs_door() {
             assert_eq!(ask(visitor).await, 403, "{} {role:?}", row.id);
         }
         let token = of_role(&setting, needed).await;
-        let token = Some(token.as_str());
-        let visitor = at_the_portal(token);
+        let visitor = at_the_portal(Some(token.as_str()));
         assert_eq!(ask(visitor).await, status, "{}", row.id);
     }
+}
+
+/// A session that was left open for ten minutes does nothing that can't be taken back, whatever its role.
+#[tokio::test]
+async fn rows_that_want_a_proof_want_one_of_the_last_ten_minutes() {
+    let proven = operators::ALL.iter().filter(|row| row.who.wants_proof());
+    let mut count = 0;
+    for row in proven {
+        let setting = Setting::new();
+        let needed = row.who.role().expect("only staff prove anything here");
+        let token = of_role(&setting, needed).await;
+        setting.clock.advance_s(600);
+        setting.host("h1", room_for(4)).await;
+        let customer = setting.customer("minji90").await;
+        let (sample, _) = of_operator(&setting, &customer, row).await;
+        let visitor = at_the_portal(Some(token.as_str()));
+        let refused = come(&setting, visitor, row, &sample.path, &sample.body).await;
+        assert_eq!(
+            refused.expect(403)["code"],
+            "step-up-required",
+            "{}",
+            row.id
+        );
+        count += 1;
+    }
+    assert!(count > 0, "no row wants a proof");
 }
 
 #[tokio::test]

@@ -5,14 +5,20 @@ use axum::routing::get;
 use super::{ANYONE, MEMBERS, STRANGERS};
 use crate::{
     pages::{
+        account::sessions::END,
         sign_in as of_customers,
         staff::{
             account, accounts, ask, attention, deeds, enrol, home, hosts, lists,
             money::{self, acts},
-            server, sign_in,
+            proof, server, sessions, sign_in,
         },
     },
     sitemap::{Kind, Place, Row},
+};
+
+const ACCOUNT: Row = Row {
+    place: Place::Account,
+    ..MEMBERS
 };
 
 const ACCOUNTS: Row = Row {
@@ -234,5 +240,25 @@ pub const STAFF_PAGES: &[Row] = &[
         query: &["q", "actor", "since", "until", "sort", "after", "format"],
         handler: || get(lists::audit),
         ..MEMBERS
+    },
+    Row {
+        path: "/account/proof",
+        query: &["next"],
+        form: Some(proof::PROOF),
+        handler: || get(proof::show).post(proof::submit),
+        ..ACCOUNT
+    },
+    Row {
+        path: "/account/sessions",
+        form: Some(END),
+        handler: || get(sessions::show).post(sessions::end_others),
+        ..ACCOUNT
+    },
+    Row {
+        path: "/account/sessions/{id}",
+        kind: Kind::Target,
+        form: Some(END),
+        handler: || get(sessions::show_end).post(sessions::end),
+        ..ACCOUNT
     },
 ];

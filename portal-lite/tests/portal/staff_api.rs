@@ -43,6 +43,7 @@ pub(crate) const HOST: &str = "hst_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const ORDER: &str = "ord_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const INVOICE: &str = "1-000003";
 pub(crate) const MONTH: &str = "2026-10";
+pub(crate) const SESSION: &str = "ses_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const MAIL: &str = "mai_0190b5c87f1e7c3a8e0f000000000001";
 
 /// The stub.
@@ -146,6 +147,7 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
                 "id": "stf_0190b5c87f1e7c3a8e0f000000000001", "name": "jihye", "role": book.role,
             }),
         ),
+        ["sessions"] => json(200, &sessions()),
         ["attention"] => json(200, &matters()),
         ["lost-factors"] => json(
             200,
@@ -233,6 +235,17 @@ fn money_looked_at(segments: &[&str]) -> Response {
         ["accounts", _, "statement"] => json(200, &fixtures::statement()),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
+}
+
+fn sessions() -> Value {
+    value!([
+        { "id": SESSION, "is_current": false, "client": "Firefox, Windows", "network": "203.0.113.0/24",
+          "started_at": "2026-11-21T10:00:00Z", "used_at": "2026-11-21T11:00:00Z",
+          "expires_at": "2026-11-21T18:00:00Z" },
+        { "id": "ses_0190b5c87f1e7c3a8e0f000000000002", "is_current": true, "client": null,
+          "network": "127.0.0.0/24", "started_at": "2026-11-21T11:00:00Z",
+          "used_at": "2026-11-21T12:00:00Z", "expires_at": "2026-11-21T19:00:00Z" },
+    ])
 }
 
 fn done(path: &str) -> Response {

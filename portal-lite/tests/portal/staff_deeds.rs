@@ -1,13 +1,16 @@
 //! What staff do by the pages that ask before: what each deed asks of the API, for whom it is, and what is refused.
 
-use innkeeper_portal_lite::{routes::staff::STAFF_PAGES, sitemap::Row};
+use innkeeper_portal_lite::{
+    routes::staff::STAFF_PAGES,
+    sitemap::{Kind, Row},
+};
 use innkeeper_wire::{
     error::{Problem, ProblemCode},
     staff::Role,
 };
 use serde_json::{Value, json};
 
-use crate::staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, SERVER, StaffStub};
+use crate::staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, SERVER, SESSION, StaffStub};
 
 /// What is typed into a form.
 type Typed = Vec<(&'static str, &'static str)>;
@@ -183,7 +186,8 @@ fn decisions() -> [Deed; 2] {
 #[tokio::test]
 async fn each_deed_is_asked_of_the_api_with_its_reason() {
     let deeds = deeds();
-    let has_form = |row: &&Row| row.path.contains('{') && row.form.is_some();
+    let has_form =
+        |row: &&Row| row.kind == Kind::Page && row.path.contains('{') && row.form.is_some();
     let rows = STAFF_PAGES.iter().filter(has_form).count();
     assert_eq!(
         deeds.len(),
@@ -245,7 +249,12 @@ async fn what_makes_no_sense_any_more_is_said_on_the_form() {
     for code in [ProblemCode::InvalidState, ProblemCode::BadRequest] {
         let stub = StaffStub::for_role(Role::Admin);
         let line = "POST /hosts/host-1/release".to_owned();
-        stub.book().refusals.insert(line, Problem::new(code));
+        let why = Some("it has <not> been checked".to_owned());
+        let problem = Problem {
+            detail: why,
+            ..Problem::new(code)
+        };
+        stub.book().refusals.insert(line, problem);
         let mut browser = stub.browser().await;
         let path = format!("/hosts/{HOST}/release");
         browser.get(&path).await;
@@ -256,7 +265,74 @@ async fn what_makes_no_sense_any_more_is_said_on_the_form() {
             "{}",
             page.body
         );
+        let why = "<p lang=\"en\">it has &#60;not&#62; been checked</p>";
+        assert!(page.body.contains(why), "{}", page.body);
     }
+}
+
+/// What can't be taken back is done only after the question for password and code, which gives the form back.
+#[tokio::test]
+async fn a_deed_that_wants_a_proof_is_carried_through_the_question() {
+    let stub = StaffStub::for_role(Role::Admin);
+    let line = format!("POST /accounts/{ACCOUNT}/erase");
+    let path = format!("/accounts/{ACCOUNT}/erase");
+    let typed = [("confirm_name", "mina1"), CALLED];
+    let wanted = Problem::new(ProblemCode::StepUpRequired);
+    let mut browser = stub.browser().await;
+    browser.get(&path).await;
+    stub.book().refusals.insert(line, wanted);
+    let asked = browser.post_alone(&path, &typed).await;
+    let to = asked.header("location").to_owned();
+    assert!(to.starts_with("/account/proof?next=%2Faccounts%2F"), "{to}");
+    let question = browser.get(&to).await;
+    assert!(
+        question.body.contains("can&#39;t be taken back"),
+        "{}",
+        question.body
+    );
+    let next = question.hidden("next");
+    let page = browser.post(&to, &[("next", &next)]).await;
+    assert!(page.body.contains("href=\"#password\"") && page.body.contains("href=\"#code\""));
+    let proof = [
+        ("next", next.as_str()),
+        ("password", "secret"),
+        ("code", "123456"),
+    ];
+    let answer = browser.post_alone(&to, &proof).await;
+    assert_eq!(answer.header("location"), next);
+    let page = browser.get(&next).await;
+    assert!(page.body.contains("was not sent yet"), "{}", page.body);
+    assert!(page.body.contains("value=\"mina1\"") && page.body.contains(CALLED.1));
+    let proofs = (
+        "POST /sessions/current/proofs".to_owned(),
+        json!({"password": "secret", "code": "123456"}),
+    );
+    assert_eq!(stub.changes()[1..], [proofs]);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended() {
+    let stub = StaffStub::for_role(Role::Viewer);
+    let mut browser = stub.browser().await;
+    let page = browser.get("/account/sessions").await;
+    for said in [
+        "Firefox, Windows",
+        "Unknown device",
+        "This device",
+        "203.0.113.0/24",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    let one = format!("/account/sessions/{SESSION}");
+    for path in [one.as_str(), "/account/sessions"] {
+        let answer = browser.post_alone(path, &[]).await;
+        assert_eq!(answer.header("location"), "/account/sessions");
+    }
+    let ended = [
+        format!("DELETE /sessions/{SESSION}"),
+        "DELETE /sessions".to_owned(),
+    ];
+    assert_eq!(stub.changes(), ended.map(|line| (line, json!(null))));
 }
 
 #[tokio::test]

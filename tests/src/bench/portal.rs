@@ -430,6 +430,7 @@ impl Grown {
         // The next code is another.
         self.clock.0.fetch_add(30_000, Ordering::SeqCst);
         let request = StaffSignInRequest {
+            client: None,
             name: "bench".to_owned(),
             password: PASSWORD.to_owned(),
             code: secret.code(self.clock.now()),

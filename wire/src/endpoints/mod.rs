@@ -13,7 +13,7 @@ use utoipa::{
     openapi::{RefOr, path::Parameter, schema::Schema},
 };
 
-use crate::api::Scope;
+use crate::{api::Scope, staff::Role};
 
 #[macro_use]
 mod table;
@@ -74,6 +74,40 @@ pub enum Who {
     Billing,
     /// Administrators among the staff, or an operator.
     Admin,
+    /// [`Who::Support`], once they have proved within the last ten minutes who they are: by signing in, or by
+    /// [`operators::ProveStaff`]. Others are refused with `step-up-required`. Of operators the socket is the proof.
+    ProvenSupport,
+    /// The same of [`Who::Admin`].
+    ProvenAdmin,
+}
+
+impl Who {
+    /// The role among the staff that it is for; none of what is for no role.
+    #[must_use]
+    pub const fn role(self) -> Option<Role> {
+        match self {
+            Self::Viewer => Some(Role::Viewer),
+            Self::Support | Self::ProvenSupport => Some(Role::Support),
+            Self::Billing => Some(Role::Billing),
+            Self::Admin | Self::ProvenAdmin => Some(Role::Admin),
+            Self::Anybody
+            | Self::Customer
+            | Self::ProvenCustomer
+            | Self::Stranger
+            | Self::Host
+            | Self::Operator
+            | Self::StaffVisitor => None,
+        }
+    }
+
+    /// Whether who asks must have proved lately who he is.
+    #[must_use]
+    pub const fn wants_proof(self) -> bool {
+        matches!(
+            self,
+            Self::ProvenCustomer | Self::ProvenSupport | Self::ProvenAdmin
+        )
+    }
 }
 
 /// What an endpoint does not have: parameter, query, body or answer.

@@ -3,9 +3,9 @@
 
 use super::Raw;
 use crate::{
-    api::{Catalogue, Installation, ListQuery, Page},
+    api::{Catalogue, Installation, ListQuery, Page, Session},
     host::{HostCapacity, Testimony},
-    id::{AccountId, HostId, MailId, OrderId, ServerId},
+    id::{AccountId, HostId, MailId, OrderId, ServerId, SessionId},
     invoice::{
         AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
         InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
@@ -31,7 +31,7 @@ use crate::{
     },
     staff::{
         AddStaffRequest, ChangeRoleRequest, EnrolRequest, Enrolment, EnrolmentLook,
-        StaffInvitation, StaffMe, StaffMember, StaffSession, StaffSignInRequest,
+        StaffInvitation, StaffMe, StaffMember, StaffProofRequest, StaffSession, StaffSignInRequest,
     },
 };
 
@@ -56,6 +56,18 @@ endpoints! {
     /// Ends the session that asks.
     StaffSignOut = "staff_sign_out": Viewer Delete "/sessions/current" => 204;
 
+    /// The sessions of whoever asks.
+    ListStaffSessions = "list_staff_sessions": Viewer Get "/sessions" => 200 Vec<Session>;
+
+    /// Ends all of them but the one that asks.
+    EndOtherStaffSessions = "end_other_staff_sessions": Viewer Delete "/sessions" => 204;
+
+    /// Ends one of them.
+    EndStaffSession = "end_staff_session": Viewer Delete "/sessions/{id}", at SessionId => 204;
+
+    /// Proves with password and code who uses the session that asks, for ten minutes: what can't be taken back wants that.
+    ProveStaff = "prove_staff": Viewer Post "/sessions/current/proofs", with StaffProofRequest => 204;
+
     /// Who is signed in.
     GetStaffMe = "staff_me": Viewer Get "/me" => 200 StaffMe;
 
@@ -75,7 +87,7 @@ endpoints! {
     DisableStaff = "disable_staff": Operator Post "/staff/{name}/disable", at String => 204;
 
     /// Invites a host.
-    InviteHost = "invite_host": Admin Post "/hosts/invitations", with InviteRequest => 200 Invited;
+    InviteHost = "invite_host": ProvenAdmin Post "/hosts/invitations", with InviteRequest => 200 Invited;
 
     /// Hosts.
     ListHosts = "list_hosts": Viewer Get "/hosts", by HostListQuery => 200 Page<HostLine>;
@@ -84,18 +96,18 @@ endpoints! {
     GetStranded = "get_stranded": Viewer Get "/hosts/{name}/stranded", at String => 200 StrandedAnswer;
 
     /// Refuses a host from now on. Its servers go on running.
-    RevokeHost = "revoke_host": Admin Post "/hosts/{name}/revoke", at String, with ReasonRequest => 204;
+    RevokeHost = "revoke_host": ProvenAdmin Post "/hosts/{name}/revoke", at String, with ReasonRequest => 204;
 
     /// Invites a machine that takes the place of a host which is not heard of, with its servers. Those that have run are
     /// taken over with the disks that are there, and none is made anew.
-    ReplaceHost = "replace_host": Admin Post "/hosts/{name}/replace", at String, with ReasonRequest => 200 Invited;
+    ReplaceHost = "replace_host": ProvenAdmin Post "/hosts/{name}/replace", at String, with ReasonRequest => 200 Invited;
 
     /// Declares a host lost that is not heard of: its servers end, and their owners are told. Their addresses are kept
     /// until its fencing is confirmed.
-    LoseHost = "lose_host": Admin Post "/hosts/{name}/lost", at String, with ReasonRequest => 204;
+    LoseHost = "lose_host": ProvenAdmin Post "/hosts/{name}/lost", at String, with ReasonRequest => 204;
 
     /// Confirms that a lost host is off, or cut from the network, for good: its servers' addresses are given again.
-    ConfirmFencing = "confirm_fencing": Admin Post "/hosts/{name}/fenced", at String, with ReasonRequest => 204;
+    ConfirmFencing = "confirm_fencing": ProvenAdmin Post "/hosts/{name}/fenced", at String, with ReasonRequest => 204;
 
     /// Ends a host's quarantine.
     ReleaseHost = "release_host": Admin Post "/hosts/{name}/release", at String, with ReasonRequest => 204;
@@ -120,7 +132,7 @@ endpoints! {
     ActOnAnyServer = "act_on_any_server": Support Post "/servers/{server}/actions", at ServerId, with AnyServerActionRequest => 202 AnyServer;
 
     /// Deletes somebody's server. Its owner is told.
-    DeleteAnyServer = "delete_any_server": Admin Post "/servers/{server}/delete", at ServerId, with ReasonRequest => 202 AnyServer;
+    DeleteAnyServer = "delete_any_server": ProvenAdmin Post "/servers/{server}/delete", at ServerId, with ReasonRequest => 202 AnyServer;
 
     /// What has happened to a server, the last thing first: the part of the audit trail that is about it.
     GetServerHistory = "get_server_history": Viewer Get "/servers/{server}/history", at ServerId, by ListQuery => 200 Page<AuditLine>;
@@ -245,7 +257,7 @@ endpoints! {
     ListLostFactors = "list_lost_factors": Viewer Get "/lost-factors" => 200 Vec<LostFactorLine>;
 
     /// Confirms such a request. The factor is off once two of the staff have, and 72 hours have passed.
-    ConfirmLostFactor = "confirm_lost_factor": Support Post "/lost-factors/{account}/confirm", at AccountId,
+    ConfirmLostFactor = "confirm_lost_factor": ProvenSupport Post "/lost-factors/{account}/confirm", at AccountId,
         with LostFactorDecision => 204;
 
     /// Rejects such a request. The owner is told that it is over.
@@ -256,7 +268,7 @@ endpoints! {
     PlanErasure = "plan_erasure": Admin Post "/accounts/erasure-plan", with PlanRequest => 200 ErasurePlan;
 
     /// Erases an account.
-    EraseAccount = "erase_account": Admin Post "/accounts/{account}/erase", at AccountId, with ReasonRequest => 204;
+    EraseAccount = "erase_account": ProvenAdmin Post "/accounts/{account}/erase", at AccountId, with ReasonRequest => 204;
 
     /// What hosts testify of the journal.
     ListTestimonies = "list_testimonies": Operator Get "/testimonies" => 200 Vec<(HostId, Testimony)>;

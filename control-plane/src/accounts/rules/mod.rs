@@ -16,7 +16,6 @@ pub mod names;
 pub mod password_reset;
 pub mod quota;
 pub mod second_factor;
-pub mod session;
 pub mod sign_up;
 pub mod ssh_key;
 pub mod suspension;

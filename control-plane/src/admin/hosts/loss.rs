@@ -19,7 +19,7 @@ use innkeeper_wire::{
 
 use super::{agreed, names};
 use crate::{
-    admin::{Admin, AdminContext, accounts::Confirmed, ask},
+    admin::{AdminContext, ProvenAdmin, accounts::Confirmed, ask},
     api::error::Refused,
     hosts::rules::host::{Host, HostState},
     nouns::Nouns,
@@ -27,7 +27,7 @@ use crate::{
 
 pub(crate) async fn lose(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     ask: Ask<LoseHost>,
 ) -> Result<Nothing, Refused> {
     let nouns = &context.nouns;
@@ -44,7 +44,7 @@ pub(crate) async fn lose(
 
 pub(crate) async fn confirm_fencing(
     context: AdminContext,
-    Admin(caller): Admin,
+    ProvenAdmin(caller): ProvenAdmin,
     ask: Ask<ConfirmFencing>,
 ) -> Result<Nothing, Refused> {
     let nouns = &context.nouns;

@@ -37,13 +37,14 @@ struct Sessions {
     has_others: bool,
 }
 
-struct SessionView {
-    id: String,
-    is_current: bool,
-    client: Option<String>,
-    network: String,
-    started: Moment,
-    used: Moment,
+/// A session as it is listed.
+pub struct SessionView {
+    pub(in crate::pages) id: String,
+    pub(in crate::pages) is_current: bool,
+    pub(in crate::pages) client: Option<String>,
+    pub(in crate::pages) network: String,
+    pub(in crate::pages) started: Moment,
+    pub(in crate::pages) used: Moment,
 }
 
 /// `GET /account/sessions`
@@ -104,7 +105,8 @@ pub async fn end(
     Ok(page::redirect_with(&visit, "/account/sessions", notice))
 }
 
-fn view_of(visit: &Visit, session: Session) -> SessionView {
+/// How a session is listed.
+pub fn view_of(visit: &Visit, session: Session) -> SessionView {
     SessionView {
         id: session.id.to_string(),
         is_current: session.is_current,

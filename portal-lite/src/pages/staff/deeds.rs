@@ -131,13 +131,7 @@ impl StaffDeed {
     /// Whether somebody with this role may do it.
     #[must_use]
     pub fn is_for(&self, role: Role) -> bool {
-        match self.who {
-            Who::Viewer => role.may(Role::Viewer),
-            Who::Support => role.may(Role::Support),
-            Who::Billing => role.may(Role::Billing),
-            Who::Admin => role.may(Role::Admin),
-            _ => false,
-        }
+        self.who.role().is_some_and(|needed| role.may(needed))
     }
 
     /// Whether this has to be asked.

@@ -12,7 +12,9 @@ mod list;
 pub mod lists;
 mod lost_factor;
 pub mod money;
+pub mod proof;
 pub mod server;
+pub mod sessions;
 pub mod sign_in;
 mod subject;
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     Extension,
     extract::Query,
-    http::{StatusCode, header::SET_COOKIE},
+    http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::Response,
 };
 use innkeeper_wire::{
@@ -26,10 +26,23 @@ use crate::{
     form::{self, Entered, Field, Form, Kind, Need},
     notice::Notice,
     page::{self, Frame},
-    pages::{Anyone, sign_in::Next},
+    pages::{
+        Anyone,
+        sign_in::{Next, client},
+    },
     visit::{Visit, onward},
 };
 
+/// The code that the authenticator app shows.
+pub const CODE: Field = Field {
+    name: "code",
+    pointer: "code",
+    kind: Kind::Code,
+    need: Need::Obvious,
+    limit: Some(CODE_LENGTH_MAX),
+    autocomplete: "one-time-code",
+    words: "staff-code",
+};
 /// The form.
 pub const SIGN_IN: &[Field] = &[
     Field::hidden("next"),
@@ -51,15 +64,7 @@ pub const SIGN_IN: &[Field] = &[
         autocomplete: "current-password",
         words: "sign-in-password",
     },
-    Field {
-        name: "code",
-        pointer: "code",
-        kind: Kind::Code,
-        need: Need::Obvious,
-        limit: Some(CODE_LENGTH_MAX),
-        autocomplete: "one-time-code",
-        words: "staff-code",
-    },
+    CODE,
 ];
 
 #[derive(Template)]
@@ -91,7 +96,11 @@ pub async fn show(
 }
 
 /// `POST /sign-in`
-pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response, Failure> {
+pub async fn submit(
+    Extension(visit): Anyone,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, Failure> {
     let missing = form::missing(&fields, &["name", "password", "code"]);
     if !missing.is_empty() {
         return Ok(form::complaint(&visit, &fields, &missing));
@@ -100,6 +109,7 @@ pub async fn submit(Extension(visit): Anyone, fields: Fields) -> Result<Response
         name: fields.get("name").trim().to_owned(),
         password: fields.get("password").to_owned(),
         code: fields.get("code").trim().to_owned(),
+        client: client(&headers),
     };
     match visit.ask(StaffSignIn::with(request)).await {
         Ok(session) => signed_in(&visit, &fields, &session.token).await,

@@ -8,9 +8,9 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::credentials::rules::lockout::SLACK;
+use super::lockout::SLACK;
 
-/// Where a session was opened, and with what. Never stored but sealed with the account's key.
+/// Where a session was opened, and with what. Never stored but sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionPlace {
     /// The network, such as `203.0.113.0/24`.
