@@ -29,8 +29,10 @@ use crate::lab::{
 
 /// Hypervisors that the demo runs with.
 pub const HOSTS: usize = 1;
-const LOGIN: &str = "demo2026";
-const PASSWORD: &str = "seven-quiet-otters-42";
+/// The ID of the demo's customer.
+pub const LOGIN: &str = "demo2026";
+/// His password.
+pub const PASSWORD: &str = "seven-quiet-otters-42";
 const EMAIL: &str = "demo@example.net";
 /// The name of the demo's administrator.
 pub const STAFF_NAME: &str = "demoadmin";
@@ -58,10 +60,7 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
     let mut steps = Steps::shown();
     let client = begin(&mut installation, &mut steps, HOSTS).await?;
     let staff = steps
-        .step(
-            "somebody of the staff enrols",
-            enrol_staff(run, &installation),
-        )
+        .step("somebody of the staff enrols", enrol_staff(&installation))
         .await?;
     let key = Key::generate(run.folder())?;
     let ordered = async {
@@ -191,7 +190,7 @@ pub async fn prove(client: &Client) -> anyhow::Result<()> {
 
 /// Makes an administrator of the staff by the operator's command and the link that it prints; gives what his authenticator
 /// app has. The code of the present step is used by that.
-pub async fn enrol_staff(run: &Run, installation: &Installation) -> anyhow::Result<Secret> {
+pub async fn enrol_staff(installation: &Installation) -> anyhow::Result<Secret> {
     let added = [
         "staff",
         "add",
@@ -204,8 +203,7 @@ pub async fn enrol_staff(run: &Run, installation: &Installation) -> anyhow::Resu
     let printed = installation.operator(&added)?;
     let (_, token) = printed.split_once("?token=").context("a link is printed")?;
     let token = token.trim().to_owned();
-    let key = std::fs::read_to_string(run.folder().join("staff-portal.key"))?;
-    let door = Client::new(installation.ports.staff_door).as_portal(key.trim().to_owned());
+    let door = installation.staff_door()?;
     let look = EnrolmentLook {
         token: token.clone(),
     };

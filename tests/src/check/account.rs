@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, ensure};
 
-use super::Scene;
+use super::{Scene, browser::Browser};
 use crate::lab::{network::output, report::Steps};
 
 pub(super) const LOGIN: &str = "mina2026";
@@ -159,9 +159,16 @@ async fn fill_sign_up(scene: &Scene, login: &str, password: &str) -> anyhow::Res
 }
 
 pub(super) async fn fill_sign_in(scene: &Scene, password: &str) -> anyhow::Result<()> {
-    let browser = &scene.browser;
+    sign_in_as(&scene.browser, LOGIN, password).await
+}
+
+pub(super) async fn sign_in_as(
+    browser: &Browser,
+    login: &str,
+    password: &str,
+) -> anyhow::Result<()> {
     browser.open("/sign-in").await?;
-    browser.fill("login", LOGIN).await?;
+    browser.fill("login", login).await?;
     browser.fill("password", password).await?;
     browser.click("sign-in").await
 }

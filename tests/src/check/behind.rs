@@ -15,7 +15,7 @@ use super::{Scene, server::Server};
 use crate::lab::{client::Client, logs::unexpected_complaints, report::Steps};
 
 /// What programs rightly complain about, and which step provokes it.
-const COMPLAINTS_EXPECTED: [(&str, &str); 6] = [
+const COMPLAINTS_EXPECTED: [(&str, &str); 15] = [
     (
         "a page could not be made",
         "open_page: the control plane is held up",
@@ -30,6 +30,27 @@ const COMPLAINTS_EXPECTED: [(&str, &str); 6] = [
     ),
     ("libvirt does not answer", "survive: libvirt is stopped"),
     ("servers can't be measured", "survive: libvirt is stopped"),
+    (
+        "the mail server takes no mail from us",
+        "mended: the mail server is stopped",
+    ),
+    ("step=Start", "mended: a folder lies where a seed belongs"),
+    (
+        "step=RemoveSeed",
+        "mended: a folder lies where a seed belongs",
+    ),
+    (
+        "a server could not be made: its order failed",
+        "mended: a folder lies where a seed belongs",
+    ),
+    (
+        "a machine was invited to take a host's place",
+        "fleet: a host is replaced",
+    ),
+    ("a host was declared lost", "fleet: a host is lost"),
+    ("a lost host is fenced", "fleet: a host is lost"),
+    ("this host was revoked", "fleet: a host is revoked"),
+    ("reason=\"revoked\"", "fleet: a host is revoked"),
     (
         "KVM does not work",
         "the laboratory hides KVM (lab/enclosure)",

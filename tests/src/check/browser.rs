@@ -135,6 +135,31 @@ impl Browser {
         Ok(format!("{}?{query}", address.path()))
     }
 
+    /// Fails unless the page that is shown is at this path.
+    pub async fn is_at(&self, path: &str) -> anyhow::Result<()> {
+        let found = self.path().await?;
+        ensure!(found == path, "it leads to {found} and not to {path}");
+        Ok(())
+    }
+
+    /// Forgets whom the portal knows: it is somebody else's browser from then on.
+    pub async fn forget(&self) -> anyhow::Result<()> {
+        self.open("/sign-in").await?;
+        let forgotten = self.client.delete_all_cookies().await;
+        forgotten.context("delete the cookies")
+    }
+
+    /// The file that the portal answers with at `path`.
+    pub async fn file(&self, path: &str) -> anyhow::Result<String> {
+        let script = "const [path, done] = arguments;
+            fetch(path).then((answer) => answer.arrayBuffer())
+              .then((bytes) => done(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)),
+                (error) => done(String(error)));";
+        let file = self.client.execute_async(script, vec![json!(path)]).await;
+        let file = file.with_context(|| format!("fetch {path}"))?;
+        Ok(file.as_str().context("a text")?.to_owned())
+    }
+
     /// Runs a script in the page.
     pub async fn execute(&self, script: &str) -> anyhow::Result<()> {
         let ran = self.client.execute(script, Vec::new()).await;
@@ -250,6 +275,15 @@ impl Browser {
             .await
             .with_context(|| format!("find {css}"))?;
         element.text().await.with_context(|| format!("read {css}"))
+    }
+
+    /// Checks that the first element that fits says all of these; gives its text.
+    pub async fn says(&self, css: &str, parts: &[&str]) -> anyhow::Result<String> {
+        let text = self.text(css).await?;
+        for part in parts {
+            ensure!(text.contains(part), "{css} lacks `{part}`: {text}");
+        }
+        Ok(text)
     }
 
     /// An attribute of the first element that fits.

@@ -1,7 +1,10 @@
 //! Agents that die while they make a server. Done over the REST API, as a customer's script would.
 
 use anyhow::ensure;
-use innkeeper_wire::api::{Server, ServerState};
+use innkeeper_wire::{
+    api::{Server, ServerState},
+    id::SshKeyId,
+};
 
 use super::Scene;
 use crate::{
@@ -12,7 +15,11 @@ use crate::{
 /// The demo's own limit for a server holds here too, with two agents to start again in between.
 const CREATE_LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 
-pub(super) async fn creation(steps: &mut Steps, scene: &mut Scene) -> anyhow::Result<()> {
+/// Gives the customer whose script it is, and his key.
+pub(super) async fn creation(
+    steps: &mut Steps,
+    scene: &mut Scene,
+) -> anyhow::Result<(Client, SshKeyId)> {
     let (client, key) = steps
         .step("another customer's script signs up and adds a key", async {
             let client = demo::sign_up(&mut scene.installation).await?;
@@ -44,7 +51,8 @@ pub(super) async fn creation(steps: &mut Steps, scene: &mut Scene) -> anyhow::Re
     };
     steps
         .step("its deletion ends with nothing left on the host", deleted)
-        .await
+        .await?;
+    Ok((client, key))
 }
 
 async fn restart_agents(scene: &mut Scene) -> anyhow::Result<()> {

@@ -5,12 +5,19 @@ mod account;
 mod axe;
 mod behind;
 pub mod browser;
+mod consents;
+mod desk;
+mod factor;
+mod fleet;
 mod interrupted;
+mod mended;
 mod open_page;
 mod ordering;
 mod owner;
+mod people;
 mod server;
 mod staff;
+mod suspended;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +27,7 @@ use axe::Axe;
 use browser::Browser;
 
 /// Hypervisors that a check runs with: placement has a choice.
-pub const HOSTS: usize = 2;
+pub const HOSTS: usize = fleet::NUMBER;
 
 /// What every step works with.
 struct Scene {
@@ -58,14 +65,13 @@ pub async fn check(
     };
     axe::visitors(steps, &scene).await;
     account::sign_up(steps, &mut scene).await?;
+    people::sign_up(steps, &mut scene).await?;
     account::sign_in(steps, &scene).await?;
     account::add_keys(steps, &scene).await?;
-    for number in 1..=HOSTS {
-        let joined = scene.installation.add_host(number);
-        steps
-            .step(&format!("host {number} starts and joins"), joined)
-            .await?;
-    }
+    let desk = staff::enrol(steps, &scene).await?;
+    let joined = scene.installation.add_host(1);
+    steps.step("host 1 starts and joins", joined).await?;
+    fleet::invite(steps, &mut scene, &desk).await?;
     ordering::form(steps, &scene).await;
     let server = server::order(steps, &scene).await?;
     server::welcomed(steps, &mut scene, &server).await?;
@@ -76,18 +82,25 @@ pub async fn check(
     open_page::says_that_a_form_is_under_way(steps, &scene).await;
     open_page::keeps_its_reader(steps, &scene, &server).await?;
     open_page::says_that_it_is_stale(steps, &scene, &server).await?;
-    let of_staff = staff::enrol(steps, &scene).await?;
-    staff::company(steps, &mut scene).await?;
-    staff::pages(steps, &scene, &of_staff, &server).await?;
-    staff::approve(steps, &mut scene, &of_staff).await?;
+    staff::pages(steps, &scene, &desk, &server).await?;
+    people::decide(steps, &mut scene, &desk).await;
+    suspended::and_resumed(steps, &mut scene, &desk, &server).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
     server::dismissed(steps, &mut scene).await?;
     owner::pages(steps, &mut scene).await?;
     behind::nothing_left(steps, &scene, &server).await;
-    interrupted::creation(steps, &mut scene).await?;
+    factor::lost(steps, &mut scene, &desk).await?;
+    people::helped(steps, &mut scene, &desk).await;
+    people::erased(steps, &mut scene, &desk).await;
+    mended::mail(steps, &mut scene, &desk).await;
+    let (client, key) = interrupted::creation(steps, &mut scene).await?;
+    mended::order(steps, &scene, &desk, (&client, key)).await;
+    fleet::gone(steps, &mut scene, &desk).await?;
+    staff::prove(steps, &desk).await;
     behind::logs(steps, &scene).await;
+    consents::asked_again(steps, &mut scene).await?;
     steps
         .step("all programs end when asked to", scene.installation.stop())
         .await

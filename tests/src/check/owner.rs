@@ -14,9 +14,12 @@ use super::{
     Scene,
     account::{EMAIL, LOGIN, fill_sign_in},
 };
-use crate::lab::{client::Client, report::Steps, wait::until};
+use crate::lab::{client::Client, product::Installation, report::Steps, wait::until};
 
-const NEW_PASSWORD: &str = "nine-loud-herons-77";
+pub(super) const NEW_PASSWORD: &str = "nine-loud-herons-77";
+/// What the address of his mail becomes.
+pub(super) const NEW_EMAIL: &str = "mina.kim@example.com";
+const MOBILE: &str = "+821012345678";
 /// A page says what is new to those who don't see it a moment after it is there.
 const ANNOUNCE_LIMIT: Duration = Duration::from_secs(10);
 const ANNOUNCED: &str = "return document.body.lastElementChild.textContent;";
@@ -40,6 +43,18 @@ pub(super) async fn pages(steps: &mut Steps, scene: &mut Scene) -> anyhow::Resul
         .step(
             "sessions are listed, and the others end by a button",
             end_sessions(scene),
+        )
+        .await;
+    steps
+        .step(
+            "the mail address is changed by the link that is mailed to the new one; the former one is told",
+            change_email(scene),
+        )
+        .await?;
+    let _ = steps
+        .step(
+            "the mobile number is changed, and the owner told by mail",
+            change_mobile(scene),
         )
         .await;
     steps
@@ -103,7 +118,7 @@ async fn change_profile(scene: &Scene) -> anyhow::Result<()> {
             Ok(())
         })
         .await?;
-        let client = signed_in(scene).await?;
+        let client = signed_in(&scene.installation).await?;
         let me: Me = client.get("/api/v1/me").await?;
         let kept = (me.locale.as_str(), me.time_zone.to_string());
         ensure!(kept == (locale, zone.to_owned()), "kept is {kept:?}");
@@ -111,9 +126,65 @@ async fn change_profile(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn change_email(scene: &mut Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    browser.open("/account").await?;
+    browser.follow("#change-email").await?;
+    browser.fill("email", EMAIL).await?;
+    browser.click("save-email").await?;
+    // What only the owner may do wants the password first; the form is given back afterwards.
+    if browser.path().await? == "/account/proof" {
+        browser.fill("password", NEW_PASSWORD).await?;
+        browser.click("prove").await?;
+        browser.click("save-email").await?;
+    }
+    browser.is_refused("email").await?;
+    browser.fill("email", NEW_EMAIL).await?;
+    browser.click("save-email").await?;
+    browser.is_at("/account").await?;
+    let portal = scene.installation.ports.portal_url();
+    let prefix = format!("{portal}/confirm-email?lang=en&token=");
+    let mail = &mut scene.installation.mail;
+    let link = mail.link(NEW_EMAIL, &prefix).await?;
+    let client = signed_in(&scene.installation).await?;
+    let before: Me = client.get("/api/v1/me").await?;
+    browser.open(&link).await?;
+    browser.click("confirm-new-email").await?;
+    browser.is_at("/account").await?;
+    browser.picture("33-new-email").await?;
+    let after: Me = client.get("/api/v1/me").await?;
+    ensure!(
+        before.email_shown != after.email_shown,
+        "it stays {}",
+        before.email_shown
+    );
+    let mail = &mut scene.installation.mail;
+    mail.letter(EMAIL, &["Your e-mail address was changed"])
+        .await
+}
+
+async fn change_mobile(scene: &mut Scene) -> anyhow::Result<()> {
+    let browser = &scene.browser;
+    browser.open("/account").await?;
+    browser.follow("#change-mobile").await?;
+    browser.fill("mobile", "12").await?;
+    browser.click("save-mobile").await?;
+    browser.is_refused("mobile").await?;
+    browser.fill("mobile", MOBILE).await?;
+    browser.click("save-mobile").await?;
+    browser.is_at("/account").await?;
+    browser.says("main", &["+82"]).await?;
+    let client = signed_in(&scene.installation).await?;
+    let me: Me = client.get("/api/v1/me").await?;
+    ensure!(me.mobile.is_some(), "it is not kept");
+    let mail = &mut scene.installation.mail;
+    mail.letter(NEW_EMAIL, &["Your mobile number was changed"])
+        .await
+}
+
 async fn end_sessions(scene: &Scene) -> anyhow::Result<()> {
     let browser = &scene.browser;
-    let other = signed_in(scene).await?;
+    let other = signed_in(&scene.installation).await?;
     browser.open("/account/sessions").await?;
     let listed = browser.count(".key-list > li").await?;
     ensure!(listed > 1, "{listed} are listed");
@@ -216,8 +287,8 @@ async fn make_token(scene: &Scene) -> anyhow::Result<()> {
 }
 
 /// Another session of the account.
-async fn signed_in(scene: &Scene) -> anyhow::Result<Client> {
-    let mut client = scene.installation.api();
+async fn signed_in(installation: &Installation) -> anyhow::Result<Client> {
+    let mut client = installation.api();
     let request = SessionRequest {
         login: LOGIN.to_owned(),
         password: NEW_PASSWORD.to_owned(),

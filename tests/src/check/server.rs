@@ -47,7 +47,7 @@ impl Server {
         format!("/servers/{}", self.id)
     }
 
-    async fn ssh(&self, scene: &Scene, command: &str) -> anyhow::Result<String> {
+    pub(super) async fn ssh(&self, scene: &Scene, command: &str) -> anyhow::Result<String> {
         let world = scene.installation.run().world();
         scene
             .key

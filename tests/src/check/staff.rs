@@ -7,8 +7,7 @@ use anyhow::{Context, ensure};
 use innkeeper_control_plane::credentials::rules::totp::Secret;
 use innkeeper_portal_lite::{routes::staff::STAFF_PAGES, sitemap::Who};
 use innkeeper_wire::{
-    api::{Locale, SignupRequest},
-    member::{MemberKind, SignUpTexts},
+    staff::{StaffMe, StaffSession, StaffSignInRequest},
     time::{Clock as _, SystemClock},
 };
 
@@ -17,21 +16,15 @@ use super::{
     account::{EMAIL, LOGIN},
     axe::{self, Example},
     browser::Browser,
+    desk::Desk,
     server::Server,
 };
-use crate::{
-    demo::sign_up_and_confirm,
-    lab::{report::Steps, wait::until},
-};
+use crate::lab::{report::Steps, wait::until};
 
-const NAME: &str = "haru";
-const PASSWORD: &str = "eleven-calm-cranes-58";
-const STAFF_EMAIL: &str = "haru@example.net";
-const COMPANY: &str = "Hanbit Systems Ltd";
-const COMPANY_EMAIL: &str = "hana@example.net";
+pub(super) const NAME: &str = "haru";
+pub(super) const PASSWORD: &str = "eleven-calm-cranes-58";
+pub(super) const STAFF_EMAIL: &str = "haru@example.net";
 const QUOTA: &str = "12";
-/// From a sign-up to the mail about it.
-const TOLD_LIMIT: Duration = Duration::from_secs(90);
 /// From a deed to the server's other state, on a slow machine.
 const STATE_LIMIT: Duration = Duration::from_secs(120);
 /// Pages that look otherwise with another query.
@@ -42,7 +35,7 @@ const PAGES_TOO: [&str; 3] = [
 ];
 
 /// Enrols and signs in; what follows is done as this person.
-pub(super) async fn enrol(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Browser> {
+pub(super) async fn enrol(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Desk> {
     let browser = scene
         .browser
         .at(scene.installation.ports.staff_portal_url());
@@ -87,35 +80,29 @@ pub(super) async fn enrol(steps: &mut Steps, scene: &Scene) -> anyhow::Result<Br
             enrolled,
         )
         .await?;
-    let signed_in = sign_in(&browser, &secret);
+    let desk = Desk {
+        browser,
+        app: secret,
+    };
+    let signed_in = sign_in(&desk);
     steps
         .step(
             "a wrong code of staff is refused, the right one signs in",
             signed_in,
         )
         .await?;
-    Ok(browser)
+    Ok(desk)
 }
 
-async fn sign_in(browser: &Browser, secret: &Secret) -> anyhow::Result<()> {
+async fn sign_in(desk: &Desk) -> anyhow::Result<()> {
+    let browser = &desk.browser;
+    desk.sign_in_with("000000").await?;
+    browser.is_at("/sign-in").await?;
+    // The code is among what may be wrong.
+    browser.says("#error-summary", &["code is wrong"]).await?;
     // The code of this step has enrolled; one of the next step counts already.
-    let next = SystemClock.now().after(Duration::from_secs(30));
-    for (code, leads_to) in [("000000", "/sign-in"), (&*secret.code(next), "/attention")] {
-        browser.open("/sign-in").await?;
-        browser.fill("name", NAME).await?;
-        browser.fill("password", PASSWORD).await?;
-        browser.fill("code", code).await?;
-        browser.click("sign-in").await?;
-        let path = browser.path().await?;
-        ensure!(path == leads_to, "{code} leads to {path}");
-        if path == "/sign-in" {
-            let said = browser.text("#error-summary").await?;
-            ensure!(
-                said.contains("code is wrong"),
-                "the code is not among what may be wrong: {said}"
-            );
-        }
-    }
+    desk.sign_in().await?;
+    browser.is_at("/attention").await?;
     browser.picture("41-staff-attention").await
 }
 
@@ -130,31 +117,38 @@ async fn judge(scene: &Scene, browser: &Browser, path: &str) -> anyhow::Result<(
 pub(super) async fn pages(
     steps: &mut Steps,
     scene: &Scene,
-    browser: &Browser,
+    desk: &Desk,
     server: &Server,
 ) -> anyhow::Result<()> {
+    let browser = &desk.browser;
     let account = steps
         .step(
             "staff find a customer by the address of his mail",
-            find(browser),
+            find(desk),
         )
         .await?;
     let _ = steps
         .step(
             "a customer's limit of servers is raised for a reason, which is kept",
-            raise(browser, &account),
+            raise(desk, &account),
         )
         .await;
     let _ = steps
         .step(
             "staff shut a server down and start it, for a reason that its history keeps",
-            power(browser, server),
+            power(desk, server),
         )
         .await;
     let _ = steps
         .step(
             "a host is cordoned for a reason and used again; revoking says what it strands",
             cordon(browser),
+        )
+        .await;
+    let _ = steps
+        .step(
+            "staff see where they are signed in, and end the others",
+            end_sessions(scene, desk),
         )
         .await;
     let _ = steps
@@ -190,55 +184,43 @@ pub(super) async fn pages(
     Ok(())
 }
 
-async fn find(browser: &Browser) -> anyhow::Result<String> {
-    browser.open("/accounts").await?;
-    browser.fill("text", EMAIL).await?;
-    browser.click("search").await?;
+async fn find(desk: &Desk) -> anyhow::Result<String> {
+    let browser = &desk.browser;
+    let page = desk.find(EMAIL).await?;
     let address = browser.address().await?;
     ensure!(
         !address.contains("example"),
         "the address names what was searched for: {address}"
     );
     browser.picture("42-staff-found").await?;
-    let link = "#table td.first a";
-    ensure!(browser.text(link).await? == LOGIN, "somebody else is found");
-    let href = browser.attribute(link, "href").await?;
-    let account = href.rsplit('/').next().context("an account's page")?;
+    browser.says("#table td.first a", &[LOGIN]).await?;
+    let account = page.rsplit('/').next().context("an account's page")?;
     Ok(account.to_owned())
 }
 
-async fn raise(browser: &Browser, account: &str) -> anyhow::Result<()> {
-    browser.open(&format!("/accounts/{account}")).await?;
-    browser.click("ask-quota").await?;
-    browser.fill("servers", QUOTA).await?;
-    browser.click("do").await?;
+async fn raise(desk: &Desk, account: &str) -> anyhow::Result<()> {
+    let browser = &desk.browser;
+    let page = format!("/accounts/{account}");
+    let why = "asked for it on the telephone";
+    let unreasoned = desk.act(&page, "quota", &[("servers", QUOTA)]).await;
+    ensure!(unreasoned.is_err(), "no reason is asked for");
     browser.is_refused("reason").await?;
-    browser
-        .fill("reason", "asked for it on the telephone")
-        .await?;
-    browser.click("do").await?;
+    desk.answer(&[("reason", why)]).await?;
     let quota = browser.text("#quota").await?;
     ensure!(
         quota.ends_with(&format!("/ {QUOTA}")),
         "the limit is {quota}"
     );
-    let acts = browser.text("#acts").await?;
-    ensure!(
-        acts.contains("asked for it on the telephone"),
-        "the reason is not kept: {acts}"
-    );
+    browser.says("#acts", &[why]).await?;
     browser.picture("43-staff-account").await
 }
 
-async fn power(browser: &Browser, server: &Server) -> anyhow::Result<()> {
+async fn power(desk: &Desk, server: &Server) -> anyhow::Result<()> {
+    let browser = &desk.browser;
     let page = format!("/servers/{}", server.id);
     for (deed, state) in [("shutdown", "stopped"), ("start", "running")] {
-        browser.open(&page).await?;
-        browser.click(&format!("ask-{deed}")).await?;
-        browser
-            .fill("reason", &format!("{deed} as its owner asked"))
-            .await?;
-        browser.click("do").await?;
+        let why = format!("{deed} as its owner asked");
+        desk.act(&page, deed, &[("reason", &why)]).await?;
         until("the server has another state", STATE_LIMIT, async || {
             browser.reload().await?;
             let found = browser.attribute("h1 [data-state]", "data-state").await?;
@@ -247,17 +229,10 @@ async fn power(browser: &Browser, server: &Server) -> anyhow::Result<()> {
         })
         .await?;
     }
-    let history = browser.text("#history").await?;
-    for part in [
-        NAME,
-        "shutdown as its owner asked",
-        "start as its owner asked",
-    ] {
-        ensure!(
-            history.contains(part),
-            "its history lacks {part}: {history}"
-        );
-    }
+    let reasons = ["shutdown as its owner asked", "start as its owner asked"];
+    browser
+        .says("#history", &[NAME, reasons[0], reasons[1]])
+        .await?;
     browser.picture("44-staff-server").await
 }
 
@@ -287,11 +262,8 @@ async fn cordon(browser: &Browser) -> anyhow::Result<()> {
 }
 
 async fn save_csv(browser: &Browser, server: &Server) -> anyhow::Result<()> {
-    let script = "const done = arguments[arguments.length - 1];
-        fetch('/servers?format=csv').then((answer) => answer.text()).then(done, (error) => done(String(error)));";
     browser.open("/servers").await?;
-    let file = browser.answer(script).await?;
-    let file = file.as_str().context("a text")?;
+    let file = browser.file("/servers?format=csv").await?;
     ensure!(
         file.contains(&server.id.to_string()),
         "it lacks the server: {file}"
@@ -299,59 +271,55 @@ async fn save_csv(browser: &Browser, server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A company signs up, and waits.
-pub(super) async fn company(steps: &mut Steps, scene: &mut Scene) -> anyhow::Result<()> {
-    let signed_up = async {
-        let client = scene.installation.api();
-        let portal = scene.installation.ports.portal_url();
-        let texts: SignUpTexts = client.get("/api/v1/signups/texts?kind=corporate").await?;
-        let request = SignupRequest {
-            kind: MemberKind::Corporate,
-            company: Some(COMPANY.to_owned()),
-            mobile: None,
-            login_id: "hanbit2026".to_owned(),
-            name: "Yoon Hana".to_owned(),
-            email: COMPANY_EMAIL.to_owned(),
-            password: PASSWORD.to_owned(),
-            accepted_terms: texts.terms.version,
-            accepted_personal_data: texts.personal_data.map(|text| text.version),
-            locale: Locale::En,
-            plan: None,
-        };
-        let mail = &mut scene.installation.mail;
-        sign_up_and_confirm(&client, &portal, mail, &request).await
+/// With a session elsewhere, as one is that was left open.
+async fn end_sessions(scene: &Scene, desk: &Desk) -> anyhow::Result<()> {
+    let browser = &desk.browser;
+    let mut elsewhere = scene.installation.staff_door()?;
+    let request = StaffSignInRequest {
+        name: NAME.to_owned(),
+        password: PASSWORD.to_owned(),
+        code: desk.app.code(SystemClock.now()),
+        client: None,
     };
-    steps.step("a company signs up", signed_up).await
+    let session: StaffSession = elsewhere.post("/sessions", &request).await?;
+    elsewhere.sign_in(session.token);
+    let _: StaffMe = elsewhere.get("/me").await?;
+    browser.open("/attention").await?;
+    browser.follow("a[href='/account/sessions']").await?;
+    let listed = browser.count(".key-list > li").await?;
+    ensure!(listed == 2, "{listed} are listed");
+    browser
+        .says(".key-list", &["Chrome", "Unknown device"])
+        .await?;
+    browser.picture("60-staff-sessions").await?;
+    browser.click("end-sessions").await?;
+    let listed = browser.count(".key-list > li").await?;
+    ensure!(listed == 1, "{listed} are left");
+    let ended = elsewhere.get::<StaffMe>("/me").await;
+    ensure!(ended.is_err(), "the other session goes on");
+    Ok(())
 }
 
-/// Staff were told of the company by mail, see what it says of itself, and let it in; it is told as well.
-pub(super) async fn approve(
-    steps: &mut Steps,
-    scene: &mut Scene,
-    browser: &Browser,
-) -> anyhow::Result<()> {
-    let approved = async {
-        let mail = &mut scene.installation.mail;
-        // The duty that tells staff looks each minute at what waits.
-        until("staff are told", TOLD_LIMIT, async || {
-            mail.letter(STAFF_EMAIL, &["account waits"]).await
-        })
-        .await?;
-        browser.open("/accounts?state=pending-approval").await?;
-        let account = browser.attribute("#table td.first a", "href").await?;
-        browser.open(&account).await?;
-        let page = browser.text("main").await?;
-        ensure!(page.contains(COMPANY), "the company is not named: {page}");
-        browser.click("ask-approve").await?;
-        browser.fill("reason", "its papers are in order").await?;
-        browser.click("do").await?;
-        browser.picture("46-staff-approved").await?;
-        mail.letter(COMPANY_EMAIL, &["Your sign-up is approved"])
-            .await
+/// Ten minutes have not passed since the sign-in: what would be asked before a deed is asked for at its own address.
+pub(super) async fn prove(steps: &mut Steps, desk: &Desk) {
+    let proved = async {
+        let browser = &desk.browser;
+        browser.open("/account/proof?next=%2Fhosts").await?;
+        browser.fill("password", "not-the-password-1").await?;
+        browser.fill("code", "000000").await?;
+        browser.click("prove").await?;
+        browser.is_refused("password").await?;
+        browser.fill("password", PASSWORD).await?;
+        browser.fill("code", "000000").await?;
+        browser.click("prove").await?;
+        browser.is_refused("code").await?;
+        browser.picture("61-staff-proof").await?;
+        desk.prove().await?;
+        browser.is_at("/hosts").await
     };
-    let step = "staff are told of the company, and approve it for a reason; it is told by mail";
-    let _ = steps.step(step, approved).await;
-    Ok(())
+    let step =
+        "staff prove with password and code who they are, and a wrong one of either is refused";
+    let _ = steps.step(step, proved).await;
 }
 
 async fn judge_all(scene: &Scene, browser: &Browser, examples: &[Example]) -> anyhow::Result<()> {

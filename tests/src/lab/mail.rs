@@ -37,6 +37,11 @@ impl MailSink {
         Ok(Self { maildir, program })
     }
 
+    /// Ends it.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.program.stop().await.map(drop)
+    }
+
     /// Where the mails are, one a file.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
@@ -70,7 +75,7 @@ impl MailSink {
         .await
     }
 
-    /// All mails, oldest first, with soft line breaks and escapes undone.
+    /// All mails, oldest first, with folded headers, soft line breaks and escapes undone.
     pub fn mails(&self) -> anyhow::Result<Vec<String>> {
         let folder = self.folder();
         if !folder.exists() {
@@ -83,7 +88,7 @@ impl MailSink {
             .iter()
             .map(|file| {
                 let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
-                Ok(unquote(&String::from_utf8_lossy(&bytes)))
+                Ok(unquote(&unfold(&String::from_utf8_lossy(&bytes))))
             })
             .collect()
     }
@@ -94,6 +99,15 @@ fn link_in(mail: &str, prefix: &str) -> Option<String> {
     mail.split_whitespace()
         .find(|word| word.starts_with(prefix))
         .map(|word| word.trim_end_matches(['>', '.', ')']).to_owned())
+}
+
+/// Joins the lines of each header.
+fn unfold(mail: &str) -> String {
+    let mail = mail.replace("\r\n", "\n");
+    match mail.split_once("\n\n") {
+        Some((head, body)) => format!("{}\n\n{body}", head.replace("\n ", " ")),
+        None => mail,
+    }
 }
 
 /// Undoes quoted-printable, if the mail says that it is.
@@ -124,6 +138,16 @@ fn unquote(mail: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_subjects_are_read_in_one_line() {
+        let mail = "Subject: received and awaits\r\n approval\r\nTo: x\r\n\r\nOne\n two\n";
+        let read = unfold(mail);
+        assert_eq!(
+            read,
+            "Subject: received and awaits approval\nTo: x\n\nOne\n two\n"
+        );
+    }
 
     #[test]
     fn links_are_found_in_plain_and_quoted_mails() {

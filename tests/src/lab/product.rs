@@ -175,8 +175,7 @@ impl Installation {
     pub fn start_selling(run: &Run, options: &Options, offer: Offer) -> anyhow::Result<Self> {
         let world = run.world();
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let python = network::command(&world, PYTHON);
-        let mail = MailSink::start(python, run.folder(), local(MAIL_PORT))?;
+        let mail = start_mail(run)?;
         let (portal_listener, portal_port) = reserve()?;
         let (staff_portal_listener, staff_portal_port) = reserve()?;
         let (staff_door_listener, staff_door_port) = reserve()?;
@@ -238,17 +237,18 @@ impl Installation {
 
     /// Starts hypervisor `number`, invites it, lets its agent join and run.
     pub async fn add_host(&mut self, number: usize) -> anyhow::Result<()> {
+        let invitation = self.invite(&format!("h{number}"))?;
+        self.add_invited_host(number, &invitation).await
+    }
+
+    /// The same with the line that somebody has got who has invited it.
+    pub async fn add_invited_host(&mut self, number: usize, line: &str) -> anyhow::Result<()> {
         let hypervisor = Hypervisor::start(&self.run, number).await?;
         let folder = self.run.folder().join(format!("agent{number}"));
         fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
         let config = folder.join("agent.toml");
         write(&config, &agent_config(number, &folder, &hypervisor.uri()))?;
-        let invitation = self.invite(&format!("h{number}"))?;
-        let mut join = self.agent_command(number);
-        join.args(invitation.split_whitespace().skip(1))
-            .arg("--config")
-            .arg(&config);
-        output(&mut join)?;
+        self.join(number, line)?;
 
         self.hypervisors.push(hypervisor);
         let agent = self.start_agent(number)?;
@@ -264,6 +264,24 @@ impl Installation {
         self.wait_until_heard(number).await
     }
 
+    /// Has a machine take the place of host `number`, whose agent has ended: it has nothing of what that kept.
+    pub async fn replace_host(&mut self, number: usize, line: &str) -> anyhow::Result<()> {
+        let state = self.agent_state(number);
+        fs::rename(&state, state.with_extension("before")).context("move the state away")?;
+        self.join(number, line)?;
+        self.agents[number - 1] = self.start_agent(number)?;
+        self.wait_until_heard(number).await
+    }
+
+    fn join(&self, number: usize, line: &str) -> anyhow::Result<()> {
+        let config = self.run.folder().join(format!("agent{number}/agent.toml"));
+        let mut join = self.agent_command(number);
+        join.args(line.split_whitespace().skip(1))
+            .arg("--config")
+            .arg(config);
+        output(&mut join).map(drop)
+    }
+
     /// Starts the agent of hypervisor `number`, which has joined before.
     pub fn start_agent(&self, number: usize) -> anyhow::Result<Program> {
         let config = self.run.folder().join(format!("agent{number}/agent.toml"));
@@ -272,10 +290,40 @@ impl Installation {
         Program::start(&format!("agent-h{number}"), command, self.run.folder())
     }
 
+    /// Starts the control plane anew with another configuration.
+    pub async fn reconfigure(&mut self, change: impl Fn(&str) -> String) -> anyhow::Result<()> {
+        let config = self.run.folder().join("control-plane.toml");
+        let text = fs::read_to_string(&config).context("read the configuration")?;
+        let changed = change(&text);
+        ensure!(changed != text, "the configuration stays as it is");
+        self.control_plane.stop().await?;
+        write(&config, &changed)?;
+        self.control_plane = run_control_plane(&self.run, &self.options)?;
+        self.wait_until_up().await
+    }
+
+    /// Ends the mail server: mails wait from then on.
+    pub async fn stop_mail(&mut self) -> anyhow::Result<()> {
+        self.mail.stop().await
+    }
+
+    /// Starts it again; it has the mails that it had.
+    pub fn start_mail(&mut self) -> anyhow::Result<()> {
+        self.mail = start_mail(&self.run)?;
+        Ok(())
+    }
+
     /// A client of the REST API, not signed in.
     #[must_use]
     pub fn api(&self) -> Client {
         Client::new(self.ports.api)
+    }
+
+    /// A client of the staff's door, with their portal's key.
+    pub fn staff_door(&self) -> anyhow::Result<Client> {
+        let key = fs::read_to_string(self.run.folder().join("staff-portal.key"));
+        let key = key.context("read the key of the staff's portal")?;
+        Ok(Client::new(self.ports.staff_door).as_portal(key.trim().to_owned()))
     }
 
     /// Code of the image that is ordered.
@@ -298,7 +346,9 @@ impl Installation {
 
     /// Asks every program to end and waits for it, agents first.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        for agent in &mut self.agents {
+        // One that was killed has none to be asked.
+        let running = self.agents.iter_mut().filter(|agent| agent.id().is_some());
+        for agent in running {
             agent.stop().await?;
         }
         self.portal.stop().await?;
@@ -361,6 +411,12 @@ fn start_control_plane(
 ) -> anyhow::Result<Program> {
     let config = run.folder().join("control-plane.toml");
     write(&config, &control_plane_config(run, options, offer, ports))?;
+    run_control_plane(run, options)
+}
+
+/// Starts it with the configuration that lies there.
+fn run_control_plane(run: &Run, options: &Options) -> anyhow::Result<Program> {
+    let config = run.folder().join("control-plane.toml");
     let mut command = network::command(
         &run.world(),
         options.programs.join("innkeeper-control-plane"),
@@ -369,6 +425,12 @@ fn start_control_plane(
         .args(["serve", "--demonstration", "--config"])
         .arg(config);
     Program::start("control-plane", command, run.folder())
+}
+
+fn start_mail(run: &Run) -> anyhow::Result<MailSink> {
+    let python = network::command(&run.world(), PYTHON);
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, MAIL_PORT));
+    MailSink::start(python, run.folder(), listen)
 }
 
 fn start_portal(run: &Run, options: &Options, name: &str, text: &str) -> anyhow::Result<Program> {
