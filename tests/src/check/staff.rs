@@ -163,6 +163,8 @@ pub(super) async fn pages(
             ("/lost-factors/{", account.clone()),
             ("/servers/{", server.id.to_string()),
             ("/hosts/{", "h1".to_owned()),
+            ("/invoices/{", "1-000003".to_owned()),
+            ("/months/{", "2026-10".to_owned()),
             // What their pages ask before is the same of those that are not there.
             (
                 "/orders/{",
