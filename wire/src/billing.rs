@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use crate::{
     id::{Code, ContractId, ServerId},
-    money::{HourlyRate, Money},
+    money::{Currency, HourlyRate, Money, MoneyError},
     month::Month,
-    price::{TaxName, TaxRate},
+    price::{Price, Tax, TaxName, TaxRate},
     time::Timestamp,
     vm::Hostname,
     zone::Zone,
@@ -76,6 +76,43 @@ pub struct Totals {
     pub total: Money,
 }
 
+impl Totals {
+    /// The sum of these amounts before tax, and the tax on it if there is one: taken of the sum, and rounded once
+    /// (domain-model C2.3).
+    ///
+    /// # Errors
+    /// When they are not all of this currency, or do not fit.
+    pub fn of(
+        currency: Currency,
+        nets: impl IntoIterator<Item = Money>,
+        tax: Option<&Tax>,
+    ) -> Result<Self, MoneyError> {
+        let nothing = Money {
+            amount: 0,
+            currency,
+        };
+        let net = nets.into_iter().try_fold(nothing, Money::checked_add)?;
+        let Some(tax) = tax else {
+            return Ok(Self {
+                net,
+                taxes: Vec::new(),
+                total: net,
+            });
+        };
+        let price = Price::of(net, tax.rate)?;
+        Ok(Self {
+            net,
+            taxes: vec![TaxTotal {
+                rate: tax.rate,
+                name: tax.name.clone(),
+                net,
+                tax: price.tax,
+            }],
+            total: price.gross,
+        })
+    }
+}
+
 /// What this month costs so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MonthSoFar {
@@ -95,4 +132,58 @@ pub struct MonthSoFar {
     pub so_far: Totals,
     /// What the whole month will cost if what is charged for now goes on to its end, and nothing else begins.
     pub forecast: Totals,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::Shown;
+
+    const WON: Currency = Currency::Krw;
+
+    fn won(amount: i64) -> Money {
+        Money {
+            amount,
+            currency: WON,
+        }
+    }
+
+    fn tenth() -> Tax {
+        Tax {
+            rate: TaxRate::try_from(100_000).expect("a rate"),
+            name: TaxName {
+                en: "VAT".to_owned(),
+                ko: "부가세".to_owned(),
+                zh_hant: "營業稅".to_owned(),
+            },
+            shown: Shown::BeforeTax,
+        }
+    }
+
+    /// Three lines of 5 won: 0.5 won of tax each would be three, of the sum they are two.
+    #[test]
+    fn tax_is_rounded_once_on_the_sum() {
+        let totals = Totals::of(WON, [won(5); 3], Some(&tenth())).expect("it fits");
+        assert_eq!((totals.net, totals.total), (won(15), won(17)));
+        assert_eq!(totals.taxes[0].tax, won(2));
+        assert_eq!(totals.taxes[0].net, won(15));
+    }
+
+    #[test]
+    fn nothing_is_nothing_and_no_tax_is_none() {
+        let none = Totals::of(WON, [], Some(&tenth())).expect("it fits");
+        assert_eq!((none.net, none.total), (won(0), won(0)));
+        let untaxed = Totals::of(WON, [won(7)], None).expect("it fits");
+        assert_eq!((untaxed.taxes.len(), untaxed.total), (0, won(7)));
+    }
+
+    #[test]
+    fn another_currency_is_refused() {
+        let euro = Money {
+            amount: 1,
+            currency: Currency::Eur,
+        };
+        let mixed = Totals::of(WON, [won(1), euro], None);
+        assert_eq!(mixed, Err(MoneyError::MixedCurrencies(WON, Currency::Eur)));
+    }
 }

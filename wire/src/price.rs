@@ -1,7 +1,8 @@
 //! What a server costs: the one place where a time becomes money, for catalogue, quote, calculator, month and invoice.
 //!
 //! A charge is rounded to whole minor units once, and so is the tax on it (domain-model C2.2, C2.3). An invoice sums
-//! charges first and takes the tax of the sum, by the same two functions: [`Tariff::charge`] and [`Price::of`].
+//! charges first and takes the tax of the sum (`billing::Totals::of`), by the same two functions: [`Tariff::charge`] and
+//! [`Price::of`].
 
 use std::fmt;
 
@@ -198,6 +199,18 @@ pub fn price(tariff: Tariff, seconds: u64, rate: TaxRate) -> Result<Price, Money
     Price::of(net, rate)
 }
 
+/// What so many servers of this tariff cost before tax when each lives for so many hours of one calendar month. Each is
+/// charged, and rounded, by itself, as it has a line of its own on the invoice.
+pub fn estimate(tariff: Tariff, hours: u32, quantity: u32) -> Result<Money, MoneyError> {
+    let seconds = u64::from(hours) * 3_600;
+    let each = tariff.charge(seconds.max(MINIMUM_SECONDS))?;
+    let amount = each.amount.checked_mul(i64::from(quantity));
+    Ok(Money {
+        amount: amount.ok_or(MoneyError::Overflow)?,
+        ..each
+    })
+}
+
 /// Everything that is told of a plan's price.
 pub fn prices(tariff: Tariff, tax: Option<&Tax>) -> Result<Prices, MoneyError> {
     let rate = tax.map_or(TaxRate(0), |tax| tax.rate);
@@ -260,6 +273,19 @@ mod tests {
             s1.charge(1_800).expect("fits").amount,
             5,
             "the least is a matter of a server's whole life, not of each part of it"
+        );
+    }
+
+    /// Half a won an hour: three servers are three lines of one won, not one of one and a half.
+    #[test]
+    fn servers_are_estimated_one_by_one() {
+        let half = tariff(500_000, 300);
+        let cost = |hours, quantity| estimate(half, hours, quantity).expect("fits").amount;
+        assert_eq!((cost(1, 1), cost(1, 3), cost(3, 3)), (1, 3, 6));
+        assert_eq!((cost(0, 1), cost(744, 2)), (1, 600));
+        assert_eq!(
+            estimate(tariff(u64::MAX, i64::MAX), 744, u32::MAX),
+            Err(MoneyError::Overflow)
         );
     }
 

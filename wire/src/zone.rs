@@ -51,6 +51,12 @@ impl Zone {
         self.written(pattern, at)
     }
 
+    /// The day, as machines read it: `2026-11-21`.
+    #[must_use]
+    pub fn date(&self, at: Timestamp) -> String {
+        self.written("%Y-%m-%d", at)
+    }
+
     /// The instant that is meant by day and time of day as forms send them, such as `2026-11-21T09:30`; `None` when that is no
     /// time. Of one that comes twice, when clocks are set back, the first; one that is left out is as much later.
     #[must_use]
@@ -198,6 +204,7 @@ mod tests {
             "26 Nov 2026, 23:00 UTC",
             "26 November 2026",
         );
+        assert_eq!(Zone::default().date(at), "2026-11-26");
     }
 
     #[test]

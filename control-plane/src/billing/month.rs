@@ -11,7 +11,7 @@ use innkeeper_wire::{
 use super::{
     Billing,
     records::ContractOf,
-    rules::{Contract, Sold, UsageInterval, rating, totals},
+    rules::{Contract, Sold, UsageInterval, rating},
 };
 use crate::kernel::{Caller, Error};
 
@@ -62,7 +62,7 @@ impl Billing {
         let lines = used.iter().filter_map(|used| line(used, span).transpose());
         let lines: Vec<_> = lines.collect::<Result<_, _>>().map_err(unpayable)?;
         let nets = lines.iter().map(|line| line.net);
-        let totals = totals::of(self.settings.currency, nets, self.settings.tax.as_ref());
+        let totals = Totals::of(self.settings.currency, nets, self.settings.tax.as_ref());
         Ok((lines, totals.map_err(unpayable)?))
     }
 

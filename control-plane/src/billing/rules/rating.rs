@@ -113,10 +113,11 @@ fn charged_seconds(used: Use) -> u64 {
 mod tests {
     use innkeeper_wire::{
         api::OutageCause,
+        billing::Totals,
         id::{ContractId, UsageId, uuid_v7},
         money::{Currency, HourlyRate},
         month::Month,
-        price::{TaxRate, price},
+        price::{Shown, Tax, TaxName, TaxRate, estimate, price},
         zone::Zone,
     };
     use proptest::prelude::*;
@@ -292,7 +293,39 @@ mod tests {
     }
 
     proptest! {
-        /// C5.7: what the calculator says of so many hours is what the invoice says of them.
+        /// C5.7: what the calculator says of so many servers for so many hours is what the invoice of a month says in which
+        /// each of them was used for so long, whenever in the month that was; with the tax.
+        #[test]
+        fn calculator_and_invoice_say_the_same(
+            micro in 0u64..10_000_000_000,
+            cap in 0i64..10_000_000,
+            millionths in 0u32..=1_000_000,
+            choices in proptest::collection::vec((1u32..=744, 1u32..5, 0i64..2_600_000), 1..5),
+        ) {
+            let zone: Zone = "Asia/Seoul".parse().expect("a zone");
+            let month = zone.span_of("2027-01".parse::<Month>().expect("a month"));
+            let tariff = tariff(micro, cap);
+            let tax = Tax {
+                rate: TaxRate::try_from(millionths).expect("a rate"),
+                name: TaxName { en: String::new(), ko: String::new(), zh_hant: String::new() },
+                shown: Shown::BeforeTax,
+            };
+            let (mut told, mut lines) = (Vec::new(), Vec::new());
+            for (hours, quantity, begun) in choices {
+                told.push(estimate(tariff, hours, quantity).expect("fits"));
+                let length = i64::from(hours) * HOUR * 1_000;
+                let latest = month.until.as_millis() - length;
+                let mut used = usage(0, None, &[]);
+                used.from = Timestamp::from_millis((month.from.as_millis() + begun * 1_000).min(latest));
+                used.until = Some(Timestamp::from_millis(used.from.as_millis() + length));
+                let rated = rate(tariff, &[used], month).expect("fits").expect("used");
+                lines.extend((0..quantity).map(|_| rated.net));
+            }
+            let estimated = Totals::of(Currency::Krw, told, Some(&tax));
+            prop_assert_eq!(estimated, Totals::of(Currency::Krw, lines, Some(&tax)));
+        }
+
+        /// The same of a quote's price.
         #[test]
         fn quote_and_invoice_say_the_same(
             micro in 0u64..10_000_000_000,
