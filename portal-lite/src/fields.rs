@@ -56,6 +56,8 @@ pub enum Kind {
     Password,
     /// A one-time code: digits.
     Code,
+    /// One line with a whole number.
+    Number,
     /// A password to be chosen: its hint says how long it must be.
     NewPassword,
     /// Several lines.

@@ -244,6 +244,12 @@ impl Form {
         }
     }
 
+    /// The form with complaints of the portal's own.
+    #[must_use]
+    pub fn with_complaints(self, visit: &Visit, complaints: &[(&str, FieldErrorCode)]) -> Self {
+        self.with_problem(visit, &complaints_about(complaints))
+    }
+
     /// What was typed into a field.
     #[must_use]
     pub fn value(&self, field: &str) -> &str {
@@ -316,7 +322,12 @@ impl Drawn {
             Kind::Password | Kind::NewPassword => "password",
             Kind::Tick => "checkbox",
             Kind::Hidden => "hidden",
-            Kind::Text | Kind::Code | Kind::Lines(_) | Kind::Select | Kind::Group => "text",
+            Kind::Text
+            | Kind::Code
+            | Kind::Number
+            | Kind::Lines(_)
+            | Kind::Select
+            | Kind::Group => "text",
         }
     }
 
@@ -337,8 +348,8 @@ impl Drawn {
 
     /// Whether it holds digits alone: screens show keys for them.
     #[must_use]
-    pub fn is_code(&self) -> bool {
-        self.kind == Kind::Code
+    pub fn is_digits(&self) -> bool {
+        matches!(self.kind, Kind::Code | Kind::Number)
     }
 
     /// Whether what was typed may be sent back.

@@ -174,6 +174,7 @@ mod tests {
     use crate::{
         area::Area,
         form::{Kind, Need},
+        pages::calculator,
         routes::pages,
         sitemap::Row,
         words,
@@ -260,6 +261,7 @@ mod tests {
     /// Names of texts that forms may ask for by a field's prefix and a code.
     fn of_fields() -> BTreeSet<String> {
         let fields = all_pages().filter_map(|row| row.form).flatten();
+        let fields = fields.chain(calculator::CHOICE);
         let mut keys: BTreeSet<String> = BTreeSet::new();
         for words in fields.map(|field| field.words) {
             keys.extend([words.to_owned(), format!("{words}-hint")]);

@@ -14,6 +14,7 @@ pub mod assets;
 pub mod config;
 pub mod cookies;
 pub mod doctor;
+pub mod estimate;
 pub mod failure;
 pub mod fields;
 pub mod footer;

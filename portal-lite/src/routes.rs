@@ -20,8 +20,8 @@ use crate::{
     front::{self, Front},
     guard, headers, host, page,
     pages::{
-        account, approval, billing, invoices, keys, landing, lost_factor, new_server, orders,
-        recovery, server, servers, sign_in, sign_in_code, sign_up, statement, texts,
+        account, approval, billing, calculator, invoices, keys, landing, lost_factor, new_server,
+        orders, recovery, server, servers, sign_in, sign_in_code, sign_up, statement, texts,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -68,6 +68,14 @@ pub const PAGES: &[Row] = &[
         path: "/",
         kind: Kind::Found,
         handler: || get(landing::show),
+        ..ANYONE
+    },
+    Row {
+        path: "/calculator",
+        place: Place::Billing,
+        kind: Kind::Found,
+        query: calculator::QUERY,
+        handler: || get(calculator::show),
         ..ANYONE
     },
     Row {

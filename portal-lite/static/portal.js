@@ -1,4 +1,4 @@
-// What pages gain with scripts: states that follow by themselves, copy buttons, a price that follows the
+// What pages gain with scripts: states that follow by themselves, copy buttons, prices that follow the
 // choice. Every function of the portal works without this file.
 "use strict";
 
@@ -327,4 +327,20 @@ async function follow(part) {
 if (note) {
   for (const part of document.querySelectorAll("[data-live]")) follow(part);
   setInterval(tick, 5000);
+}
+
+// The calculator's estimate follows what is chosen and typed.
+const calculator = document.getElementById("calculator");
+if (calculator) {
+  const request = new XMLHttpRequest();
+  calculator.addEventListener("change", () => {
+    // Whatever was asked before is of no use any more: opening ends it.
+    request.open("GET", `/calculator?${new URLSearchParams(new FormData(calculator))}`);
+    request.responseType = "document";
+    request.send();
+  });
+  request.addEventListener("load", () => {
+    const next = request.response?.querySelector(".estimate");
+    if (next) patch(calculator.querySelector(".estimate"), next);
+  });
 }

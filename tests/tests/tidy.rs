@@ -66,7 +66,7 @@ const LAYERS: [&[&str]; 19] = [
 
 /// Likewise the portal's: what is said, who asks for what, how a page looks, the pages, what stands before them.
 const PORTAL_LAYERS: [&[&str]; 15] = [
-    &["area", "qr"],
+    &["area", "estimate", "qr"],
     &["config", "cookies", "assets", "language", "notice"],
     &["words", "api"],
     &["format", "failure"],

@@ -1226,3 +1226,50 @@ money-net-malformed = Write an amount such as 1,500, with no more decimals than 
 money-net-wrong = Write an amount that the line has.
 invoice-pay-to = Pay to
 invoice-pay-name = Name the number { $number } in your transfer.
+
+## The calculator
+nav-calculator = Price calculator
+calculator-lead = Choose a server and see what it costs a month. Put several choices on a list, to share it or to save it as a file.
+calculator-nothing = There is nothing to choose at the moment
+calculator-product = Product
+calculator-quantity = Quantity
+calculator-quantity-hint = From 1 to 999.
+calculator-quantity-malformed = Write how many servers: a whole number from 1 to 999.
+calculator-hours = Hours in the month
+calculator-hours-hint = From 1 to 744. Leave it empty for a whole month.
+calculator-hours-malformed = Write a whole number of hours from 1 to 744, or leave it empty for a whole month.
+calculator-estimate = Estimate for a month
+calculator-note = This is an estimate; the bill may differ.
+calculator-month-hint = A whole month counts as 31 days, which are 744 hours. A server costs at most its plan's price a month.
+calculator-calculate = Calculate
+calculator-add = Add to the list
+calculator-save = Change line { $line }
+calculator-cancel = Leave it as it is
+calculator-full = { $count ->
+    [one] A list has at most one line. Remove one first.
+   *[other] A list has at most { $count } lines. Remove one first.
+}
+calculator-cut = { $count ->
+    [one] A list has at most one line. What this address has beyond that is left out.
+   *[other] A list has at most { $count } lines. What this address has beyond that is left out.
+}
+calculator-unreadable = Line { $line } of this address can't be read. It is left out.
+calculator-gone = No longer offered: { $line }
+calculator-list = Your list
+calculator-none = There is nothing on your list yet.
+calculator-hours-each = Hours each
+calculator-hours-count = { $count ->
+    [one] { $count } hour
+   *[other] { $count } hours
+}
+calculator-whole-month = Whole month
+calculator-amount = A month, before tax
+calculator-order = Order this
+calculator-change = Change
+calculator-remove = Remove
+calculator-day = Prices of
+calculator-download = Save as Excel file
+calculator-clear = Empty the list
+calculator-share = Address of this list
+calculator-share-hint = The whole list is in this address. Keep it as a bookmark, or give it to others.
+calculator-sheet = Estimate

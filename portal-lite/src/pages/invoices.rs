@@ -190,7 +190,8 @@ pub async fn show_one(
     page::render(&visit, StatusCode::OK, &page)
 }
 
-fn file(name: &str, media: &'static str, content: impl Into<Body>) -> Response {
+/// A file to be saved under this name.
+pub(super) fn file(name: &str, media: &'static str, content: impl Into<Body>) -> Response {
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(media)),

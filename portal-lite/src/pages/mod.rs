@@ -3,6 +3,7 @@
 pub mod account;
 pub mod approval;
 pub mod billing;
+pub mod calculator;
 pub mod failure;
 pub mod invoices;
 pub mod keys;
@@ -18,6 +19,7 @@ pub mod servers;
 pub mod sign_in;
 pub mod sign_in_code;
 pub mod sign_up;
+mod spreadsheet;
 pub mod staff;
 pub mod statement;
 pub mod texts;

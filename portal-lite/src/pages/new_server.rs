@@ -49,7 +49,7 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(250);
 /// How often it is tried: 5 seconds' worth.
 const CONFLICT_TRIES: u32 = 20;
 
-const SITE: Field = Field {
+pub(super) const SITE: Field = Field {
     name: "site",
     pointer: "site",
     kind: Kind::Group,
@@ -63,7 +63,7 @@ const IMAGE: Field = Field {
     words: "order-image",
     ..SITE
 };
-const PLAN: Field = Field {
+pub(super) const PLAN: Field = Field {
     name: "plan",
     pointer: "plan",
     words: "order-plan",
@@ -127,16 +127,16 @@ struct NewServer {
 }
 
 /// One thing to choose.
-struct Choice {
-    code: String,
-    name: String,
-    detail: String,
-    chosen: bool,
+pub(super) struct Choice {
+    pub(super) code: String,
+    pub(super) name: String,
+    pub(super) detail: String,
+    pub(super) chosen: bool,
 }
 
-struct PlanChoice {
-    plan: PlanView,
-    chosen: bool,
+pub(super) struct PlanChoice {
+    pub(super) plan: PlanView,
+    pub(super) chosen: bool,
 }
 
 #[derive(Template)]

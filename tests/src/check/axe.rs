@@ -18,13 +18,17 @@ use crate::lab::{product::plan_for, report::Steps};
 
 const LANGUAGES: [&str; 3] = ["ko", "zh-Hant", "en"];
 /// What the rows alone do not show: pages that look otherwise with another query, and the page of what is not there.
-const VISITORS_TOO: [&str; 4] = [
+const VISITORS_TOO: [&str; 5] = [
     "/sign-in?next=/servers/new",
     "/sign-up?kind=individual",
     "/sign-up?kind=partner",
     "/no-such-page",
+    "/calculator?line=seoul-1_s1_2_100&line=seoul-1_no-such-plan_1&line=x&plan=s1&quantity=0",
 ];
-const MEMBERS_TOO: [&str; 1] = ["/servers?q=no-such-server"];
+const MEMBERS_TOO: [&str; 2] = [
+    "/servers?q=no-such-server",
+    "/calculator?line=seoul-1_s1_2_100&change=1",
+];
 
 /// What a page of the table can be opened with: how such paths begin, and what stands in place of `{id}`; or the name of a
 /// parameter of the query, and its value.

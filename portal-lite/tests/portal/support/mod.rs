@@ -24,7 +24,10 @@ use innkeeper_portal_lite::{
     sitemap::{Kind, Row, Who},
 };
 use innkeeper_wire::{
-    api::{ApiToken, Catalogue, Me, Order, Page, PageInfo, Quote, SecondFactor, Server, SshKey},
+    api::{
+        ApiToken, Catalogue, Installation, Me, Order, Page, PageInfo, Quote, SecondFactor, Server,
+        SshKey,
+    },
     billing::MonthSoFar,
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     invoice::{InvoiceSummary, Statement},
@@ -45,6 +48,7 @@ pub(crate) struct Book {
     pub(crate) me: Me,
     pub(crate) consents: Consents,
     pub(crate) catalogue: Catalogue,
+    pub(crate) installation: Installation,
     pub(crate) servers: Vec<Server>,
     pub(crate) keys: Vec<SshKey>,
     pub(crate) tokens: Vec<ApiToken>,
@@ -81,6 +85,7 @@ impl Stub {
             me: fixtures::me(),
             consents: fixtures::consents(),
             catalogue: fixtures::catalogue(),
+            installation: fixtures::installation(),
             servers: fixtures::servers(),
             keys: fixtures::keys(),
             tokens: fixtures::tokens(),
@@ -210,7 +215,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
     let (method, path) = line.split_once(' ').expect("two words");
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method, segments.as_slice()) {
-        ("GET", ["installation"]) => json(200, &fixtures::installation()),
+        ("GET", ["installation"]) => json(200, &book.installation),
         ("GET", ["catalog"]) => json(200, &book.catalogue),
         ("GET", ["terms"]) => json(200, &fixtures::terms(query)),
         ("GET", ["signups", "texts"]) => json(200, &fixtures::sign_up_texts(query)),
@@ -405,9 +410,18 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
+    /// A file in the archive that it is.
+    pub(crate) fn unpacked(&self, name: &str) -> String {
+        let archive = std::io::Cursor::new(&self.bytes);
+        let mut archive = zip::ZipArchive::new(archive).expect("an archive");
+        let file = archive.by_name(name).expect("a file of this name");
+        std::io::read_to_string(file).expect("a text")
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -468,6 +482,7 @@ pub(crate) fn address(row: &Row) -> String {
         "/confirm" | "/confirm-email" | "/reset-password" | "/cancel-lost-factor" => {
             format!("{path}?token=t")
         }
+        "/calculator" => "/calculator?line=seoul-1_s_1&line=taipei-1_m_2_100".to_owned(),
         // With all fields that there are.
         "/sign-up" => "/sign-up?kind=corporate".to_owned(),
         "/servers/new/confirm" => {
@@ -613,6 +628,7 @@ impl Browser {
             headers: parts.headers,
             // Pictures are no text.
             body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes: bytes.to_vec(),
         };
         for cookie in answer.cookies() {
             let (pair, attributes) = cookie.split_once(';').expect("attributes");
