@@ -7,12 +7,14 @@ use anyhow::{Context, ensure};
 use innkeeper_control_plane::credentials::rules::totp::Secret;
 use innkeeper_wire::{
     api::{
-        EmailConfirmationRequest, Locale, Order, OrderRequest, ProofRequest, Quote, QuoteRequest,
-        Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey,
-        SshKeyRequest,
+        EmailConfirmationRequest, Locale, Order, OrderRequest, Page, ProofRequest, Quote,
+        QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer,
+        SignupRequest, SshKey, SshKeyRequest,
     },
     id::{ServerId, SshKeyId},
+    invoice::InvoiceSummary,
     member::{MemberKind, SignUpTexts},
+    money::Money,
     staff::{EnrolRequest, Enrolment, EnrolmentLook},
     time::{Clock as _, SystemClock},
 };
@@ -41,6 +43,10 @@ pub const STAFF_PASSWORD: &str = "nine-patient-herons-17";
 const STAFF_EMAIL: &str = "ops@example.net";
 /// What the demo calls its server.
 pub const SERVER_NAME: &str = "web-1";
+/// Behind the end of each month, when it is closed by itself.
+const MONTH_DAYS: u32 = 34;
+/// From the start of the control plane to the invoice of a month that is over.
+const CLOSE_LIMIT: Duration = Duration::from_secs(120);
 /// From the order to an ssh prompt, on a slow machine under TCG.
 const READY_LIMIT: Duration = Duration::from_secs(300);
 
@@ -74,6 +80,12 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
             wait_for_ssh(run, &client, &key, ordered),
         )
         .await?;
+    steps
+        .step(
+            "four months are invoiced",
+            months(&client, &mut installation),
+        )
+        .await?;
     Steps::note(&directions(
         run,
         &installation,
@@ -83,6 +95,41 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
         steps.seconds(),
     ));
     Ok(installation)
+}
+
+/// Lets four months pass by the clock of billing: two are paid, one is overdue, one is to be paid.
+async fn months(client: &Client, installation: &mut Installation) -> anyhow::Result<()> {
+    for month in 1..=4 {
+        installation.move_billing(MONTH_DAYS).await?;
+        let invoices = until("the month is invoiced", CLOSE_LIMIT, async || {
+            let page: Page<InvoiceSummary> = client.get("/api/v1/invoices").await?;
+            ensure!(page.data.len() >= month, "{} invoices", page.data.len());
+            Ok(page.data)
+        })
+        .await?;
+        // A month that had begun before may close together with the next one.
+        let open = invoices.iter().map(|invoice| invoice.open.amount).sum();
+        if let Some(newest) = invoices.first().filter(|_| month <= 2) {
+            let owed = Money {
+                amount: open,
+                ..newest.open
+            };
+            let amount = owed.digits();
+            let reference = format!("demo transfer {}", newest.number);
+            installation.operator(&[
+                "billing",
+                "payment",
+                LOGIN,
+                "--amount",
+                &amount,
+                "--reference",
+                &reference,
+                "--reason",
+                "seen on the demo's account",
+            ])?;
+        }
+    }
+    Ok(())
 }
 
 /// Starts the installation with this many hosts, and makes the demo's account; gives a client that is signed in.

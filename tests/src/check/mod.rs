@@ -11,6 +11,7 @@ mod factor;
 mod fleet;
 mod interrupted;
 mod mended;
+mod money;
 mod open_page;
 mod ordering;
 mod owner;
@@ -85,6 +86,7 @@ pub async fn check(
     staff::pages(steps, &scene, &desk, &server).await?;
     people::decide(steps, &mut scene, &desk).await;
     suspended::and_resumed(steps, &mut scene, &desk, &server).await?;
+    money::followed(steps, &mut scene, &desk).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;

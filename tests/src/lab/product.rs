@@ -118,6 +118,7 @@ impl Default for Offer {
 pub struct Installation {
     run: Run,
     options: Options,
+    offer: Offer,
     /// Hypervisors, by number from 1; the agent of each is at the same place in `agents`.
     pub hypervisors: Vec<Hypervisor>,
     /// Agents.
@@ -211,6 +212,7 @@ impl Installation {
             )?,
             run: run.clone(),
             options: options.clone(),
+            offer,
             hypervisors: Vec::new(),
             agents: Vec::new(),
             mail,
@@ -233,6 +235,15 @@ impl Installation {
             Ok(())
         })
         .await
+    }
+
+    /// Moves the clock of billing ahead by so many days more: the control plane is started anew with that.
+    pub async fn move_billing(&mut self, days: u32) -> anyhow::Result<()> {
+        self.control_plane.stop().await?;
+        self.options.billing_days += days;
+        self.control_plane =
+            start_control_plane(&self.run, &self.options, self.offer, &self.ports)?;
+        self.wait_until_up().await
     }
 
     /// Starts hypervisor `number`, invites it, lets its agent join and run.
@@ -481,6 +492,11 @@ tombstone_days = 7
 
 [demonstration]
 billing_days = {billing_days}
+
+[billing]
+pay_to = """
+Harbour Bank 123-456789-01-234
+Innkeeper Laboratory Co., Ltd."""
 
 [members]
 personal_data_version = "2026-11"
