@@ -251,6 +251,24 @@ pub struct Statement {
     pub entries: Vec<StatementLine>,
 }
 
+/// What the last months were invoiced at, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillingSummary {
+    /// The six months before the present one; nothing was invoiced for some perhaps.
+    pub months: Vec<MonthTotal>,
+    /// Their sum by their number, rounded half away from zero.
+    pub average: Money,
+}
+
+/// What a month was invoiced at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MonthTotal {
+    /// Which.
+    pub month: Month,
+    /// With tax, less what credit notes have taken back.
+    pub total: Money,
+}
+
 /// An entry of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatementLine {

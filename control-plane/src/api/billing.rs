@@ -6,9 +6,11 @@ use innkeeper_wire::{
     billing::MonthSoFar,
     endpoints::{
         Ask,
-        rest::{GetInvoice, GetInvoicePdf, GetMonthSoFar, GetStatement, ListInvoices},
+        rest::{
+            GetBillingSummary, GetInvoice, GetInvoicePdf, GetMonthSoFar, GetStatement, ListInvoices,
+        },
     },
-    invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Statement},
+    invoice::{BillingSummary, Invoice, InvoiceListQuery, InvoiceSummary, Statement},
 };
 
 use super::{auth::Customer, context::Context, error::Refused, file::invoice_pdf, slice::slice};
@@ -56,4 +58,12 @@ pub(super) async fn get_pdf(
     let billing = &context.nouns.billing;
     let bytes = billing.own_invoice_pdf(&caller, ask.path).await?;
     Ok(invoice_pdf(&ask.path.to_string(), bytes))
+}
+
+pub(super) async fn summary(
+    context: Context,
+    Customer(caller): Customer,
+    _: Ask<GetBillingSummary>,
+) -> Result<BillingSummary, Refused> {
+    Ok(context.nouns.billing.billing_summary(&caller)?)
 }

@@ -98,6 +98,7 @@ fn endpoints() -> Router<Context> {
         .serve(billing::list)
         .serve(billing::get)
         .serve(billing::statement)
+        .serve(billing::summary)
         .serve_raw(billing::get_pdf)
 }
 

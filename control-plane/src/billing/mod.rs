@@ -60,6 +60,7 @@ mod payments;
 pub(crate) mod records;
 pub mod rules;
 mod statement;
+mod summary;
 
 /// What an operator decides about billing.
 #[derive(Debug, Clone)]

@@ -112,7 +112,7 @@ impl Owner {
             session, api_token, ..
         } = self;
         match id {
-            "list_tokens" | "consents" | "get_statement" => ("", json!({})),
+            "list_tokens" | "consents" | "get_statement" | "billing_summary" => ("", json!({})),
             "get_invoice" | "get_invoice_pdf" => {
                 billing::issue(setting, &self.token).await;
                 (billing::INVOICE, json!({}))

@@ -481,6 +481,35 @@ async fn what_is_credited_is_owed_no_more_and_what_was_paid_of_it_is_credit() {
     assert!(mails[0].letter.subject.contains("C1-000001"));
 }
 
+/// The months before this one, also those without an invoice; what was credited is taken off.
+#[tokio::test]
+async fn the_last_six_months_are_summed_up() {
+    let story = used_over_a_month().await;
+    close(&story, "2026-09").await.expect(200);
+    credit(&story, "1-000001", json!([{ "line": 1, "net": 951 }]))
+        .await
+        .expect(201);
+    let summary = own(&story, "/billing/summary").await;
+    let months: Vec<_> = summary["months"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|month| {
+            let total = month["total"]["amount"].as_i64().expect("a number");
+            (month["month"].as_str().expect("a month").to_owned(), total)
+        })
+        .collect();
+    let names: Vec<_> = months.iter().map(|(month, _)| month.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "2026-04", "2026-05", "2026-06", "2026-07", "2026-08", "2026-09"
+        ]
+    );
+    assert_eq!(months[5].1, 1_100);
+    assert_eq!(summary["average"]["amount"], json!(183));
+}
+
 #[tokio::test]
 async fn what_is_given_up_is_owed_no_more_and_never_becomes_credit() {
     let story = used_over_a_month().await;

@@ -1273,3 +1273,6 @@ calculator-clear = Empty the list
 calculator-share = Address of this list
 calculator-share-hint = The whole list is in this address. Keep it as a bookmark, or give it to others.
 calculator-sheet = Estimate
+months-title = The last six months
+months-average = Average a month
+months-table = As a table

@@ -1186,3 +1186,6 @@ calculator-clear = 목록 비우기
 calculator-share = 이 목록의 주소
 calculator-share-hint = 목록 전체가 이 주소에 들어 있습니다. 즐겨찾기에 저장하거나 다른 사람과 공유하세요.
 calculator-sheet = 추정 요금
+months-title = 최근 6개월 청구 금액
+months-average = 월평균
+months-table = 표로 보기

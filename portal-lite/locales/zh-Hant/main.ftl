@@ -1186,3 +1186,6 @@ calculator-clear = 清空清單
 calculator-share = 此清單的網址
 calculator-share-hint = 整份清單都在這個網址中。您可以加入書籤，或分享給他人。
 calculator-sheet = 預估金額
+months-title = 最近六個月的帳單金額
+months-average = 每月平均
+months-table = 以表格顯示

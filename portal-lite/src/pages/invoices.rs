@@ -13,9 +13,11 @@ use axum::{
 use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
-        rest::{GetInvoice, GetInvoicePdf, ListInvoices},
+        rest::{GetBillingSummary, GetInvoice, GetInvoicePdf, ListInvoices},
     },
-    invoice::{CreditNote, Invoice, InvoiceListQuery, InvoiceState, InvoiceSummary},
+    invoice::{
+        BillingSummary, CreditNote, Invoice, InvoiceListQuery, InvoiceState, InvoiceSummary,
+    },
     money::Money,
     operator::csv::csv,
 };
@@ -65,10 +67,29 @@ pub struct CreditNoteView {
     pub(super) total: String,
 }
 
+/// The last months as a picture, with the same as a table.
+struct Bars {
+    months: Vec<Bar>,
+    average: String,
+    /// From the top, in units of the picture.
+    average_y: i64,
+}
+
+/// A month in the picture.
+struct Bar {
+    x: usize,
+    y: i64,
+    height: i64,
+    month: String,
+    amount: String,
+}
+
 #[derive(Template)]
 #[template(path = "invoices.html")]
 struct Invoices {
     frame: Frame,
+    /// The last months, on the first page when anything was invoiced.
+    bars: Option<Bars>,
     invoices: Vec<InvoiceView>,
     next: Option<String>,
     is_first: bool,
@@ -127,9 +148,14 @@ pub async fn show(
         limit: Some(ENTRIES),
         after,
     };
-    let found = visit.ask(ListInvoices::by(query)).await?;
+    let (found, months) = tokio::try_join!(
+        visit.ask(ListInvoices::by(query)),
+        visit.ask(GetBillingSummary::ask())
+    )?;
+    let is_shown = is_first && !found.data.is_empty();
     let page = Invoices {
         frame: page::frame(&visit),
+        bars: is_shown.then(|| bars(&visit, &months)),
         invoices: found
             .data
             .iter()
@@ -188,6 +214,34 @@ pub async fn show_one(
         invoice: summary(&visit, &invoice.summary),
     };
     page::render(&visit, StatusCode::OK, &page)
+}
+
+/// Height of the tallest bar, in units of the picture.
+const BAR_HEIGHT: i64 = 120;
+/// From one bar to the next.
+const BAR_STEP: usize = 100;
+
+fn bars(visit: &Visit, summary: &BillingSummary) -> Bars {
+    let amounts = summary.months.iter().map(|month| month.total.amount);
+    let most = amounts.max().unwrap_or(0).max(1);
+    let height = |amount: i64| {
+        let share = i128::from(amount.max(0)) * i128::from(BAR_HEIGHT) / i128::from(most);
+        i64::try_from(share).unwrap_or(BAR_HEIGHT)
+    };
+    let months = summary.months.iter().enumerate();
+    Bars {
+        months: months
+            .map(|(place, month)| Bar {
+                x: place * BAR_STEP,
+                y: BAR_HEIGHT - height(month.total.amount),
+                height: height(month.total.amount),
+                month: month.month.to_string(),
+                amount: format::money(visit.locale, month.total),
+            })
+            .collect(),
+        average: format::money(visit.locale, summary.average),
+        average_y: BAR_HEIGHT - height(summary.average.amount),
+    }
 }
 
 /// A file to be saved under this name.

@@ -16,7 +16,7 @@ use crate::{
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
-    invoice::{Invoice, InvoiceListQuery, InvoiceSummary, Pdf, Statement},
+    invoice::{BillingSummary, Invoice, InvoiceListQuery, InvoiceSummary, Pdf, Statement},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
@@ -228,6 +228,9 @@ endpoints! {
 
     /// One's own invoice with all its lines.
     GetInvoice = "get_invoice": Customer Get "/invoices/{id}", in "billing", scope Billing, at InvoiceId => 200 Invoice;
+
+    /// What the six months before this one were invoiced at, and their average.
+    GetBillingSummary = "billing_summary": Customer Get "/billing/summary", in "billing", scope Billing => 200 BillingSummary;
 
     /// What one was charged and has paid, newest first.
     GetStatement = "get_statement": Customer Get "/billing/statement", in "billing", scope Billing => 200 Statement;

@@ -14,8 +14,8 @@ use innkeeper_wire::{
     digest::Digest,
     host::{CreateStep, PauseReason, ServerProblemCode},
     invoice::{
-        CreditLine, CreditNote, Invoice, InvoiceState, InvoiceSummary, Statement, StatementKind,
-        StatementLine,
+        BillingSummary, CreditLine, CreditNote, Invoice, InvoiceState, InvoiceSummary, MonthTotal,
+        Statement, StatementKind, StatementLine,
     },
     member::{ConsentDocument, ConsentText, Consents, GivenConsent, MemberKind, SignUpTexts},
     money::{Currency, HourlyRate, Money},
@@ -490,6 +490,17 @@ pub(crate) fn invoice() -> Invoice {
             totals: totals(1_000, 100),
             reason: "The host was slow.".to_owned(),
         }],
+    }
+}
+
+pub(crate) fn billing_summary() -> BillingSummary {
+    let months = (5..11).map(|month: u8| MonthTotal {
+        month: from(&format!("2026-{month:02}")),
+        total: won(if month < 8 { 0 } else { 40_700 }),
+    });
+    BillingSummary {
+        months: months.collect(),
+        average: won(20_350),
     }
 }
 

@@ -270,15 +270,23 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["orders", id]) => {
             one(book.orders.iter().find(|order| order.id.to_string() == *id))
         }
-        ("GET", ["billing", "current"]) => json(200, &book.month),
-        ("GET", ["billing", "statement"]) => json(200, &book.statement),
-        ("GET", ["invoices"]) => json(200, &all(&book.invoices)),
-        ("GET", ["invoices", _, "pdf"]) => pdf(),
-        ("GET", ["invoices", _]) => json(200, &fixtures::invoice()),
+        ("GET", ["billing" | "invoices", ..]) => money(&book, &segments),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),
         ("POST", ["servers", id, "actions"]) => one(find(&book, id)),
         ("DELETE", ["servers", id]) => one(find(&book, id)),
+        _ => refuse(&Problem::new(ProblemCode::NotFound)),
+    }
+}
+
+fn money(book: &Book, segments: &[&str]) -> Response {
+    match segments {
+        ["billing", "current"] => json(200, &book.month),
+        ["billing", "summary"] => json(200, &fixtures::billing_summary()),
+        ["billing", "statement"] => json(200, &book.statement),
+        ["invoices"] => json(200, &all(&book.invoices)),
+        ["invoices", _, "pdf"] => pdf(),
+        ["invoices", _] => json(200, &fixtures::invoice()),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
 }
