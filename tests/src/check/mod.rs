@@ -86,7 +86,6 @@ pub async fn check(
     staff::pages(steps, &scene, &desk, &server).await?;
     people::decide(steps, &mut scene, &desk).await;
     suspended::and_resumed(steps, &mut scene, &desk, &server).await?;
-    money::followed(steps, &mut scene, &desk).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;
@@ -102,6 +101,8 @@ pub async fn check(
     fleet::gone(steps, &mut scene, &desk).await?;
     staff::prove(steps, &desk).await;
     behind::logs(steps, &scene).await;
+    // What starts the control plane anew comes last: a host is not lost before it had the time to be heard.
+    money::followed(steps, &mut scene, &desk).await?;
     consents::asked_again(steps, &mut scene).await?;
     steps
         .step("all programs end when asked to", scene.installation.stop())

@@ -102,7 +102,8 @@ async fn paid(scene: &Scene, desk: &Desk, invoice: &Issued) -> anyhow::Result<()
     of_staff.click("ask-payment").await?;
     let seen = ("reason", "seen at the bank");
     let transfer = ("reference", "KB 4711");
-    desk.answer(&[transfer, ("amount", "nothing"), seen]).await?;
+    desk.answer(&[transfer, ("amount", "nothing"), seen])
+        .await?;
     of_staff.is_refused("amount").await?;
     // All that is owed, as the page proposes it.
     of_staff.open(&page).await?;
