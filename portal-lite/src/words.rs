@@ -225,6 +225,7 @@ pub const fn outage_cause(cause: OutageCause) -> &'static str {
         OutageCause::ForeignRules => "outage-foreign-rules",
         OutageCause::Uplink => "outage-uplink",
         OutageCause::HostDisk => "outage-host-disk",
+        OutageCause::HostLost => "outage-host-lost",
         OutageCause::PausedAtHost => "outage-paused-at-host",
         OutageCause::Hung => "outage-hung",
     }

@@ -2,8 +2,8 @@
 
 use innkeeper_wire::{
     error::FieldErrorCode,
-    id::{CreditNoteId, EntryId},
-    invoice::{self as told, CreditRequest, InvoiceNumber},
+    id::{AccountId, CreditNoteId, EntryId, InvoiceId},
+    invoice::{self as told, CreditLine, CreditRequest, InvoiceNumber},
     operator::reason::Reason,
 };
 
@@ -17,7 +17,7 @@ use super::{
     },
 };
 use crate::{
-    kernel::{Caller, Error, Tx, caller::because, field},
+    kernel::{Actor, Caller, Error, Tx, caller::because, field},
     mails::rules::MailContent,
 };
 
@@ -43,15 +43,29 @@ impl Billing {
             return Err(Error::Invalid(vec![wrong]));
         }
         let NumberedInvoice { account, invoice } = self.numbered(number)?;
-        let found = self.ctx.read::<Invoice>(&(account, invoice))?;
+        let name = (account, invoice);
+        let lines = request.lines.clone();
+        self.credit_invoice(caller.actor, name, lines, &request.reason)
+            .await
+    }
+
+    /// The same by whomever, of an invoice of an account.
+    pub(super) async fn credit_invoice(
+        &self,
+        by: Actor,
+        name: (AccountId, InvoiceId),
+        credited: Vec<CreditLine>,
+        reason: &Reason,
+    ) -> Result<told::CreditNote, Error> {
+        let (account, invoice) = name;
+        let found = self.ctx.read::<Invoice>(&name)?;
         let found = found.ok_or(Error::NotFound)?;
         let lines = self.lines_of_invoice(&found)?;
         let nets: Vec<i64> = lines.iter().map(|line| line.net.amount).collect();
         let id = CreditNoteId::new(self.ctx.ids());
         let decide = |tx: &mut Tx<'_>| {
-            let name = (account, invoice);
             let credits = tx.get::<InvoiceCredits>(&name)?.unwrap_or_default();
-            let (next, net) = credits.with(&nets, &request.lines).map_err(refused)?;
+            let (next, net) = credits.with(&nets, &credited).map_err(refused)?;
             let part = totals::part_of(&found.totals, credits.net, net);
             let part = part.map_err(|error| Error::Storage(error.to_string()))?;
             let due = tx.get::<InvoiceDue>(&name)?.ok_or(Error::NotFound)?;
@@ -60,10 +74,10 @@ impl Billing {
                 number: self.next_credit_number(tx)?,
                 invoice,
                 issued_at: self.now(tx),
-                lines: request.lines.clone(),
+                lines: credited.clone(),
                 totals: part,
-                reason: request.reason.clone(),
-                by: caller.actor.to_string(),
+                reason: reason.clone(),
+                by: by.to_string(),
             };
             let balance = tx.get::<Balance>(&account)?;
             let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
@@ -77,17 +91,14 @@ impl Billing {
             self.post(tx, account, balance, &entry)?;
             tx.put(&name, &next)?;
             self.settle_invoice(tx, name, due)?;
-            self.lift_if_settled(tx, caller.actor, account)?;
+            self.lift_if_settled(tx, by, account)?;
             tx.insert(&(invoice, id), &note)?;
             let content = MailContent::CreditNoteIssued { invoice, note: id };
             self.mails.queue(tx, account, content)?;
             Ok(note.told(id))
         };
-        let cause = because(
-            &format!("credit note {id} of {invoice}"),
-            request.reason.as_str(),
-        );
-        self.ctx.commit(caller.actor, &cause, decide).await
+        let cause = because(&format!("credit note {id} of {invoice}"), reason.as_str());
+        self.ctx.commit(by, &cause, decide).await
     }
 
     /// Gives up what is open of an invoice: it is owed no more, and counts as a loss.

@@ -26,16 +26,21 @@ impl Turn for Debts {
     }
 }
 
-/// Closes the months whose grace is over.
+/// Closes the months whose grace is over, and credits what was invoiced too much.
 pub struct MonthCloses(pub Billing);
 
 impl Turn for MonthCloses {
     async fn turn(&mut self) -> Outcome {
-        match self.0.close_what_is_due().await {
-            Ok(closed) => Outcome::done(closed),
+        let closed = self.0.close_what_is_due().await;
+        let credited = match closed {
+            Ok(closed) => self.0.credit_late().await.map(|credited| closed + credited),
+            Err(error) => Err(error),
+        };
+        match credited {
+            Ok(done) => Outcome::done(done),
             Err(error) => {
                 let why = chain(&error);
-                tracing::error!(why, "a month that is over can't be closed");
+                tracing::error!(why, "a month that is over can't be closed, or credited");
                 Outcome::failed(why)
             }
         }

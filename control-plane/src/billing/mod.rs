@@ -54,6 +54,7 @@ mod documents;
 pub mod duties;
 mod freeze;
 mod invoices;
+mod late_credits;
 mod mails;
 mod month;
 mod payments;

@@ -84,7 +84,8 @@ impl Billing {
         }
     }
 
-    fn used(&self, id: ContractId, span: Span) -> Result<Option<Used>, Error> {
+    /// A contract with all its use; nothing of one that ended before the span.
+    pub(super) fn used(&self, id: ContractId, span: Span) -> Result<Option<Used>, Error> {
         let contract = self.ctx.read::<Contract>(&id)?;
         let contract = contract.ok_or_else(|| Error::Storage(format!("there is no {id}")))?;
         if contract.ended_at.is_some_and(|ended| ended < span.from) {

@@ -46,6 +46,7 @@ records! {
     Debt, at "debt/" by (AccountId, InvoiceId), version 1;
     DebtSuspension, at "debtor/" by AccountId, version 1;
     RenderedInvoice, at "invoicepdf/" by (AccountId, InvoiceId), version 1;
+    LateCredit, at "latecredit/" by (AccountId, ContractId), version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;
     Payment, at "payment/" by (AccountId, PaymentId), version 1;
@@ -111,6 +112,15 @@ pub(crate) struct DebtSuspension {
     pub(crate) since: Timestamp,
     /// For which invoice.
     pub(crate) invoice: InvoiceId,
+}
+
+/// That a contract was charged for a time that turned out not to be owed, months that were invoiced by then included.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct LateCredit {
+    /// From when on nothing is owed.
+    pub(crate) from: Timestamp,
+    /// When that became known.
+    pub(crate) noted_at: Timestamp,
 }
 
 /// The last number of a series of credit notes. The series of an epoch has its number.

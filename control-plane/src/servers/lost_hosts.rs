@@ -4,6 +4,7 @@
 use innkeeper_wire::{
     id::{HostId, ServerId},
     operator::hosts::Loss,
+    time::Timestamp,
 };
 
 use super::{Servers, records::OnHost};
@@ -36,7 +37,7 @@ impl Servers {
                 return Ok(());
             };
             if let Some(next) = found.ended_with_host(tx.now()) {
-                self.end_with_host(tx, &found, &next)?;
+                self.end_with_host(tx, &found, &next, loss.heard_until)?;
             }
             if loss.fenced.is_some() {
                 tx.remove::<OnHost>(&(host, server))?;
@@ -55,9 +56,11 @@ impl Servers {
         tx: &mut Tx<'_>,
         before: &Server,
         server: &Server,
+        heard_until: Timestamp,
     ) -> Result<(), Error> {
         let Server { host, account, .. } = *server;
         if before.lifecycle == Lifecycle::Live {
+            self.billing.credit_lost(tx, server.contract, heard_until)?;
             self.billing.end_contract(tx, server.contract)?;
             self.free_name(tx, server)?;
             let id = server.id;

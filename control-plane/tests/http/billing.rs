@@ -584,3 +584,39 @@ async fn operators_find_invoices_by_number_month_state_and_owner() {
         .await
         .expect(404);
 }
+
+/// Its host was heard of last an hour after it was ready, in September, and is declared lost in October.
+#[tokio::test]
+async fn what_a_lost_host_was_charged_after_it_was_heard_last_is_credited_once() {
+    let story = Story::begin().await;
+    story.report(story.seen(RUNNING, 1)).await;
+    story.setting.clock.advance_s(2 * HOUR);
+    story.report(story.seen(RUNNING, 1)).await;
+    story
+        .setting
+        .clock
+        .advance_s(780_400 - 2 * HOUR + 3 * 24 * HOUR);
+    close(&story, "2026-09").await.expect(200);
+    pay(&story, 2_146, "KB 1").await.expect(200);
+    let lost = json!({ "reason": "its board burnt" });
+    asked(&story, Method::POST, "/hosts/h1/lost", lost)
+        .await
+        .expect(204);
+    let mut closes = MonthCloses(story.setting.nouns.billing.clone());
+    assert_eq!(closes.turn().await, Outcome::done(1));
+    assert_eq!(closes.turn().await, Outcome::done(0), "once");
+    // Two hours of September are owed: 18 won, and not 1,951.
+    let invoice = &invoices(&story).await[0];
+    assert_eq!(invoice["credited"]["amount"], json!(2_146 - 20));
+    let statement = own(&story, "/billing/statement").await;
+    assert_eq!(statement["credit"]["amount"], json!(2_146 - 20));
+    audit(&story).await;
+    // October is charged nothing, and then nothing is left to be credited.
+    assert_eq!(month(&story).await["so_far"]["total"]["amount"], json!(0));
+    story.setting.clock.advance_s(31 * 24 * HOUR);
+    closes.turn().await;
+    assert_eq!(invoices(&story).await.len(), 1);
+    closes.turn().await;
+    assert_eq!(story.records("latecredit/").len(), 0);
+    audit(&story).await;
+}

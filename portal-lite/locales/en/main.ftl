@@ -1276,3 +1276,4 @@ calculator-sheet = Estimate
 months-title = The last six months
 months-average = Average a month
 months-table = As a table
+outage-host-lost = By a fault of ours the server does not run: the machine that ran it is lost. Nothing is charged for this time.

@@ -1189,3 +1189,4 @@ calculator-sheet = 추정 요금
 months-title = 최근 6개월 청구 금액
 months-average = 월평균
 months-table = 표로 보기
+outage-host-lost = 저희 쪽 장애로 서버가 실행되지 않습니다. 서버를 실행하던 장비가 유실되었습니다. 이 시간에는 요금이 청구되지 않습니다.

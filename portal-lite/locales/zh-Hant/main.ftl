@@ -1189,3 +1189,4 @@ calculator-sheet = 預估金額
 months-title = 最近六個月的帳單金額
 months-average = 每月平均
 months-table = 以表格顯示
+outage-host-lost = 由於我方故障，主機無法執行：執行它的機器已遺失。此段時間不計費。

@@ -164,6 +164,8 @@ pub enum OutageCause {
     PausedAtHost,
     /// Its QEMU hangs.
     Hung,
+    /// It is lost for good.
+    HostLost,
 }
 
 codes! {

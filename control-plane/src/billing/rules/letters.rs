@@ -208,6 +208,17 @@ pub fn why_suspended(reader: &Reader, number: Number) -> Reason {
     Reason::try_from(text).expect("a short line")
 }
 
+/// Why something of an invoice is taken back without being asked.
+#[must_use]
+pub fn why_credited(reader: &Reader) -> Reason {
+    let text = reader.say(
+        "The host of this server was lost: nothing is charged from when it was heard of last.",
+        "서버의 호스트가 유실되었습니다. 마지막으로 확인된 이후의 요금은 청구되지 않습니다.",
+        "此主機所在的實體主機已遺失，最後一次回報之後不計費。",
+    );
+    Reason::try_from(text.to_owned()).expect("a short line")
+}
+
 /// Why it is resumed.
 #[must_use]
 pub fn why_resumed(reader: &Reader) -> Reason {
