@@ -241,8 +241,8 @@ impl Installation {
     pub async fn move_billing(&mut self, days: u32) -> anyhow::Result<()> {
         self.control_plane.stop().await?;
         self.options.billing_days += days;
-        self.control_plane =
-            start_control_plane(&self.run, &self.options, self.offer, &self.ports)?;
+        let (run, options) = (&self.run, &self.options);
+        self.control_plane = start_control_plane(run, options, self.offer, &self.ports)?;
         self.wait_until_up().await
     }
 
@@ -494,9 +494,7 @@ tombstone_days = 7
 billing_days = {billing_days}
 
 [billing]
-pay_to = """
-Harbour Bank 123-456789-01-234
-Innkeeper Laboratory Co., Ltd."""
+pay_to = "Harbour Bank 123-456789-01-234\nInnkeeper Laboratory Co., Ltd."
 
 [members]
 personal_data_version = "2026-11"
