@@ -115,7 +115,7 @@ struct InvoicePage {
 #[derive(Deserialize)]
 pub struct Wanted {
     #[serde(default)]
-    format: String,
+    pub(super) format: String,
 }
 
 /// A line in a file: amounts in minor units, which no spreadsheet rounds.

@@ -207,6 +207,7 @@ pub const STAFF_PAGES: &[Row] = &[
     },
     Row {
         path: "/invoices/{id}",
+        query: &["format"],
         handler: || get(money::invoice),
         ..MONEY
     },

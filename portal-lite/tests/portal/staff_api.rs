@@ -225,6 +225,9 @@ fn money_looked_at(segments: &[&str]) -> Response {
         ),
         ["billing", "months", _] => json(200, &counted()),
         ["invoices"] => json(200, &all(&[invoice_line()])),
+        ["invoices", _, "pdf"] => {
+            ([("content-type", "application/pdf")], "%PDF-1.7").into_response()
+        }
         ["invoices", _] => json(
             200,
             &AnyInvoice {

@@ -82,6 +82,10 @@ async fn issued(scene: &mut Scene) -> anyhow::Result<Issued> {
     let pay_to = browser.text("#pay-to").await?;
     ensure!(pay_to.contains(&invoice.number), "{pay_to}");
     browser.picture("61-invoice").await?;
+    let paper = browser
+        .file(&format!("{}?format=pdf", invoice.href))
+        .await?;
+    ensure!(paper.starts_with("%PDF-"), "it is no PDF");
     let mail = &mut scene.installation.mail;
     mail.letter(EMAIL, &[&invoice.number, "Amount:"]).await?;
     Ok(invoice)
@@ -99,6 +103,8 @@ async fn paid(scene: &Scene, desk: &Desk, invoice: &Issued) -> anyhow::Result<()
     judge(scene, of_staff, &page).await?;
     of_staff.open(&page).await?;
     of_staff.picture("62-staff-invoice").await?;
+    let paper = of_staff.file(&format!("{page}?format=pdf")).await?;
+    ensure!(paper.starts_with("%PDF-"), "it is no PDF");
     of_staff.click("ask-payment").await?;
     let seen = ("reason", "seen at the bank");
     let transfer = ("reference", "KB 4711");

@@ -10,12 +10,12 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         operators::{
-            GetAccount, GetAccountStatement, GetAnyInvoice, GetStaffMe, ListAllInvoices,
-            ListPeriods,
+            GetAccount, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, GetStaffMe,
+            ListAllInvoices, ListPeriods,
         },
     },
     id::AccountId,
-    invoice::{AllInvoicesQuery, AnyInvoice, InvoiceState, PeriodLine},
+    invoice::{AllInvoicesQuery, AnyInvoice, InvoiceNumber, InvoiceState, PeriodLine},
     staff::Role,
 };
 
@@ -31,7 +31,7 @@ use crate::{
     pages::{
         billing::{self, LineView, TotalsView},
         id,
-        invoices::{self, CreditNoteView, InvoiceView},
+        invoices::{self, CreditNoteView, InvoiceView, Wanted},
         statement::{self, StatementView},
         view,
     },
@@ -190,6 +190,8 @@ struct InvoicePage {
     totals: TotalsView,
     notes: Vec<CreditNoteView>,
     digest: String,
+    /// Whether the reader may have it as PDF.
+    has_pdf: bool,
     buttons: Vec<Button>,
 }
 
@@ -197,8 +199,14 @@ struct InvoicePage {
 pub async fn invoice(
     Member(visit): Member,
     Path(number): Path<String>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failure> {
-    let number = id(&number)?;
+    let number: InvoiceNumber = id(&number)?;
+    if wanted.format == "pdf" {
+        let bytes = visit.fetch(GetAnyInvoicePdf::at(number)).await?;
+        let name = format!("invoice-{number}.pdf");
+        return Ok(invoices::file(&name, "application/pdf", bytes));
+    }
     let (found, me) = tokio::try_join!(
         visit.ask(GetAnyInvoice::at(number)),
         visit.ask(GetStaffMe::ask())
@@ -236,6 +244,7 @@ pub async fn invoice(
         notes: invoices::credit_notes(&visit, &invoice.credit_notes),
         digest: invoice.lines_digest.to_string(),
         invoice: invoices::summary(&visit, summary),
+        has_pdf: me.role.may(Role::Billing),
         buttons,
     };
     page::render(&visit, StatusCode::OK, &page)
