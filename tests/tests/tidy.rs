@@ -382,6 +382,34 @@ fn what_decides_knows_neither_clock_nor_files_nor_chance() {
     assert!(breaches.is_empty(), "{breaches:#?}");
 }
 
+/// Amounts are whole minor units and exact fractions of them: where money is worked out, told or shown, no number floats.
+#[test]
+fn money_never_meets_a_float() {
+    let folders = ["control-plane/src/billing"];
+    let files = [
+        "wire/src/billing.rs",
+        "wire/src/invoice.rs",
+        "wire/src/money.rs",
+        "wire/src/price.rs",
+        "portal-lite/src/estimate.rs",
+        "portal-lite/src/format.rs",
+        "portal-lite/src/pages/billing.rs",
+        "portal-lite/src/pages/invoices.rs",
+        "portal-lite/src/pages/statement.rs",
+    ];
+    let folders = folders
+        .iter()
+        .flat_map(|folder| sources(&root().join(folder)));
+    let files = files.iter().map(|file| root().join(file));
+    let mut breaches = Vec::new();
+    for file in folders.chain(files) {
+        let text = read(&file);
+        let floats = ["f32", "f64"].iter().filter(|float| has_word(&text, float));
+        breaches.extend(floats.map(|float| format!("{} has `{float}`", shown(&file))));
+    }
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
 #[test]
 fn every_configuration_key_is_in_the_example_and_the_reverse() {
     for (example, sources) in CONFIGURATIONS {

@@ -1,38 +1,105 @@
-//! What billing costs: an invoice as PDF.
+//! What billing costs: rating the use of servers, and an invoice as PDF.
 
-use std::path::Path;
+use std::{hint::black_box, path::Path};
 
 use anyhow::Context as _;
 use innkeeper_control_plane::{
-    billing::rules::paper::{BillTo, sheet},
+    billing::rules::{
+        UsageInterval,
+        paper::{BillTo, sheet},
+        rating::rate,
+    },
     pdf::{FontFiles, render},
 };
-use innkeeper_wire::{invoice::Invoice, locale::Locale};
+use innkeeper_wire::{
+    id::{ContractId, UsageId, uuid_v7},
+    invoice::Invoice,
+    locale::Locale,
+    money::{Currency, HourlyRate, Money},
+    month::Span,
+    price::Tariff,
+    time::Timestamp,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Figure, Line, median};
 
 /// Names of the figures.
-pub const NAMES: [&str; 1] = ["invoice_pdf_ms"];
+pub const NAMES: [&str; 2] = ["rating_spans", "invoice_pdf_ms"];
 
 /// Where Debian's `fonts-noto-cjk` has them.
 const FONTS: &str = "/usr/share/fonts/opentype/noto";
 /// Servers of the invoice.
 const LINES: usize = 20;
 const ROUNDS: usize = 50;
+/// Contracts that are rated in a round, each with so many intervals.
+const CONTRACTS: i64 = 20_000;
+const SPANS_EACH: i64 = 5;
+const HOUR_MS: i64 = 3_600_000;
 
-/// Measures how long it takes to render an invoice of 20 servers in Korean, once the fonts are in memory. Takes a second or two.
+/// Measures how many intervals of use are rated in a second on one core, and how long it takes to render an invoice of 20
+/// servers in Korean, once the fonts are in memory. Takes some seconds.
 ///
 /// # Errors
-/// When it can't be rendered.
+/// When something can't be rated or rendered.
 pub fn lines() -> anyhow::Result<Vec<Line>> {
-    let [name] = NAMES;
+    Ok(vec![rating()?, paper()?])
+}
+
+/// Of many contracts with five intervals each, all different.
+fn rating() -> anyhow::Result<Line> {
+    let uuid = |number: i64| uuid_v7(Timestamp::from_millis(number), [1; 10]);
+    let at = Timestamp::from_millis;
+    let contracts: Vec<Vec<UsageInterval>> = (0..CONTRACTS)
+        .map(|number| {
+            let spans = (0..SPANS_EACH).map(|span| UsageInterval {
+                id: UsageId::from_uuid(uuid(span)),
+                contract: ContractId::from_uuid(uuid(number)),
+                from: at(number + span * 100 * HOUR_MS),
+                until: Some(at(number * 3 + (span * 100 + 90) * HOUR_MS)),
+                outages: Vec::new(),
+            });
+            spans.collect()
+        })
+        .collect();
+    let tariff = Tariff {
+        hourly: HourlyRate {
+            micro_minor_per_hour: 32_500_000,
+            currency: Currency::Krw,
+        },
+        monthly_cap: Money {
+            amount: 21_000,
+            currency: Currency::Krw,
+        },
+    };
+    let month = Span {
+        from: at(0),
+        until: at(744 * HOUR_MS),
+    };
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        for intervals in &contracts {
+            black_box(rate(tariff, black_box(intervals), month).context("rate a server")?);
+        }
+        let spans = u32::try_from(CONTRACTS * SPANS_EACH).context("few")?;
+        rounds.push(f64::from(spans) / begun.elapsed().as_secs_f64());
+    }
+    Ok(Line::Figure(Figure {
+        name: NAMES[0],
+        value: median(rounds),
+        unit: "per_s",
+    }))
+}
+
+fn paper() -> anyhow::Result<Line> {
+    let name = NAMES[1];
     let fonts = match FontFiles::in_folder(Path::new(FONTS)).load() {
         Ok(fonts) => fonts,
         Err(error) => {
             let reason = error.to_string();
-            return Ok(vec![Line::Skipped { name, reason }]);
+            return Ok(Line::Skipped { name, reason });
         }
     };
     let invoice: Invoice = serde_json::from_value(invoice()).context("make an invoice")?;
@@ -50,7 +117,7 @@ pub fn lines() -> anyhow::Result<Vec<Line>> {
     }
     let value = median(rounds);
     let unit = "ms";
-    Ok(vec![Line::Figure(Figure { name, value, unit })])
+    Ok(Line::Figure(Figure { name, value, unit }))
 }
 
 fn invoice() -> Value {
