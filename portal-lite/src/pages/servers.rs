@@ -8,9 +8,13 @@ use axum::{
 };
 use innkeeper_wire::{
     api::{ListQuery, Page, ProfileChange, Server, ServerListQuery, ServerOrder, ServerState},
+    billing::{MonthSoFar, Totals},
     endpoints::{
         Endpoint as _,
-        rest::{ChangeProfile, GetMe, GetSecondFactor, ListOrders, ListServers, ListSshKeys},
+        rest::{
+            ChangeProfile, GetMe, GetMonthSoFar, GetSecondFactor, ListOrders, ListServers,
+            ListSshKeys,
+        },
     },
 };
 use serde::Deserialize;
@@ -23,6 +27,7 @@ use crate::{
     failure::Failure,
     fields::Fields,
     form::{self, Entered, Field, Form},
+    format,
     notice::Notice,
     page::{self, Frame},
     visit::{Member, Visit},
@@ -40,6 +45,8 @@ struct Servers {
     frame: Frame,
     note: Note,
     list: List,
+    /// What this month costs so far, and will, where anything is charged.
+    cost: Option<(String, String)>,
     states: Vec<Badge>,
     orders: Vec<OrderChoice>,
     q: String,
@@ -173,7 +180,11 @@ async fn servers_page(
     form: Form,
 ) -> Result<Response, Failure> {
     let query = query(&narrowing);
-    let page = visit.ask(ListServers::by(query.clone())).await?;
+    let (page, month) = tokio::join!(
+        visit.ask(ListServers::by(query.clone())),
+        visit.ask(GetMonthSoFar::ask())
+    );
+    let page = page?;
     let list = list_view(visit, &query, &page);
     let onboarding = if list.servers.is_empty() && !list.is_narrowed {
         onboarding(visit).await?
@@ -185,6 +196,7 @@ async fn servers_page(
         form,
         note: live::note(visit),
         list,
+        cost: month.ok().and_then(|month| cost(visit, &month)),
         orders: ServerOrder::ALL
             .iter()
             .map(|order| OrderChoice {
@@ -202,6 +214,13 @@ async fn servers_page(
         onboarding,
     };
     page::render(visit, StatusCode::OK, &view)
+}
+
+/// What this month costs so far, and will; nothing when nothing is charged.
+fn cost(visit: &Visit, month: &MonthSoFar) -> Option<(String, String)> {
+    let say = |totals: &Totals| format::money(visit.locale, totals.total);
+    let is_charged = !month.lines.is_empty();
+    is_charged.then(|| (say(&month.so_far), say(&month.forecast)))
 }
 
 /// `GET /servers/live`
