@@ -35,7 +35,8 @@ pub const HOSTS: usize = 1;
 pub const LOGIN: &str = "demo2026";
 /// His password.
 pub const PASSWORD: &str = "seven-quiet-otters-42";
-const EMAIL: &str = "demo@example.net";
+/// Where the demo's customer gets mail.
+pub const EMAIL: &str = "demo@example.net";
 /// The name of the demo's administrator.
 pub const STAFF_NAME: &str = "demoadmin";
 /// His password.

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::{
-    Scene,
-    account::{EMAIL, LOGIN},
-    desk::Desk,
-    staff::judge,
+use super::{Scene, account::sign_in_as, desk::Desk, staff::judge};
+use crate::{
+    demo::{EMAIL, LOGIN, PASSWORD},
+    lab::{report::Steps, wait::until},
 };
-use crate::lab::{report::Steps, wait::until};
 
 /// Behind the end of any month, and its grace.
 const DAYS: u32 = 40;
@@ -60,6 +58,9 @@ struct Issued {
 async fn issued(scene: &mut Scene) -> anyhow::Result<Issued> {
     scene.installation.move_billing(DAYS).await?;
     let browser = &scene.browser;
+    browser.forget().await?;
+    sign_in_as(browser, LOGIN, PASSWORD).await?;
+    browser.is_at("/servers").await?;
     let first = "#invoices td.first a";
     until("the month is invoiced", CLOSE_LIMIT, async || {
         browser.open("/billing/invoices").await?;

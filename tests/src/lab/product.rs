@@ -118,7 +118,6 @@ impl Default for Offer {
 pub struct Installation {
     run: Run,
     options: Options,
-    offer: Offer,
     /// Hypervisors, by number from 1; the agent of each is at the same place in `agents`.
     pub hypervisors: Vec<Hypervisor>,
     /// Agents.
@@ -212,7 +211,6 @@ impl Installation {
             )?,
             run: run.clone(),
             options: options.clone(),
-            offer,
             hypervisors: Vec::new(),
             agents: Vec::new(),
             mail,
@@ -239,11 +237,11 @@ impl Installation {
 
     /// Moves the clock of billing ahead by so many days more: the control plane is started anew with that.
     pub async fn move_billing(&mut self, days: u32) -> anyhow::Result<()> {
-        self.control_plane.stop().await?;
+        let key = |days: u32| format!("billing_days = {days}\n");
+        let before = key(self.options.billing_days);
         self.options.billing_days += days;
-        let (run, options) = (&self.run, &self.options);
-        self.control_plane = start_control_plane(run, options, self.offer, &self.ports)?;
-        self.wait_until_up().await
+        let after = key(self.options.billing_days);
+        self.reconfigure(|text| text.replace(&before, &after)).await
     }
 
     /// Starts hypervisor `number`, invites it, lets its agent join and run.
