@@ -52,7 +52,8 @@ pub mod staff;
 pub mod suspensions;
 
 pub(crate) use self::door::{
-    Admin, Billing, Operator, ProvenAdmin, ProvenSupport, StaffToken, StaffVisitor, Support, Viewer,
+    Admin, Billing, Operator, ProvenAdmin, ProvenBilling, ProvenSupport, StaffToken, StaffVisitor,
+    Support, Viewer,
 };
 pub use self::door::{Door, staff_router};
 

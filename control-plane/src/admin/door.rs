@@ -82,6 +82,8 @@ admitted! {
     Admin;
     /// Staff who look after customers, and have proved lately who they are.
     ProvenSupport;
+    /// Staff who look after money, and have.
+    ProvenBilling;
     /// Administrators who have.
     ProvenAdmin;
 }

@@ -26,7 +26,8 @@ use innkeeper_wire::{
 };
 
 use super::{
-    AdminContext, Billing, Printed, Viewer, all, ask, ask_raw, suspensions::account_meant,
+    AdminContext, Billing, Printed, ProvenBilling, Viewer, all, ask, ask_raw,
+    suspensions::account_meant,
 };
 use crate::api::{error::Refused, file::invoice_pdf, mount::Mount as _, slice::slice};
 
@@ -60,7 +61,7 @@ async fn months(
 
 async fn close(
     context: AdminContext,
-    Billing(caller): Billing,
+    ProvenBilling(caller): ProvenBilling,
     ask: Ask<CloseMonth>,
 ) -> Result<CloseReport, Refused> {
     let Ask {
@@ -141,7 +142,7 @@ async fn any_invoice(
 
 async fn credit(
     context: AdminContext,
-    Billing(caller): Billing,
+    ProvenBilling(caller): ProvenBilling,
     ask: Ask<CreditInvoice>,
 ) -> Result<CreditNote, Refused> {
     let Ask { path, body, .. } = ask;
@@ -152,7 +153,7 @@ async fn credit(
 
 async fn write_off(
     context: AdminContext,
-    Billing(caller): Billing,
+    ProvenBilling(caller): ProvenBilling,
     ask: Ask<WriteOffInvoice>,
 ) -> Result<Nothing, Refused> {
     let Ask { path, body, .. } = ask;

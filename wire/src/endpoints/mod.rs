@@ -77,6 +77,8 @@ pub enum Who {
     /// [`Who::Support`], once they have proved within the last ten minutes who they are: by signing in, or by
     /// [`operators::ProveStaff`]. Others are refused with `step-up-required`. Of operators the socket is the proof.
     ProvenSupport,
+    /// The same of [`Who::Billing`].
+    ProvenBilling,
     /// The same of [`Who::Admin`].
     ProvenAdmin,
 }
@@ -88,7 +90,7 @@ impl Who {
         match self {
             Self::Viewer => Some(Role::Viewer),
             Self::Support | Self::ProvenSupport => Some(Role::Support),
-            Self::Billing => Some(Role::Billing),
+            Self::Billing | Self::ProvenBilling => Some(Role::Billing),
             Self::Admin | Self::ProvenAdmin => Some(Role::Admin),
             Self::Anybody
             | Self::Customer
@@ -105,7 +107,7 @@ impl Who {
     pub const fn wants_proof(self) -> bool {
         matches!(
             self,
-            Self::ProvenCustomer | Self::ProvenSupport | Self::ProvenAdmin
+            Self::ProvenCustomer | Self::ProvenSupport | Self::ProvenBilling | Self::ProvenAdmin
         )
     }
 }

@@ -201,7 +201,7 @@ endpoints! {
     CountMonth = "count_month": Viewer Get "/billing/months/{month}", at Month => 200 CloseReport;
 
     /// Closes a month: an invoice for each account that was charged something. The same answer however often it is asked for.
-    CloseMonth = "close_month": Billing Post "/billing/months/{month}/close", at Month, with ReasonRequest
+    CloseMonth = "close_month": ProvenBilling Post "/billing/months/{month}/close", at Month, with ReasonRequest
         => 200 CloseReport;
 
     /// The newest invoices of an account.
@@ -225,11 +225,11 @@ endpoints! {
     GetAnyInvoicePdf = "get_any_invoice_pdf": Billing Get "/invoices/{number}/pdf", at InvoiceNumber => 200 Raw;
 
     /// Takes back something of an invoice, or all of it. Its owner is told.
-    CreditInvoice = "credit_invoice": Billing Post "/invoices/{number}/credit-notes", at InvoiceNumber, with CreditRequest
+    CreditInvoice = "credit_invoice": ProvenBilling Post "/invoices/{number}/credit-notes", at InvoiceNumber, with CreditRequest
         => 201 CreditNote;
 
     /// Gives up what is open of an invoice.
-    WriteOffInvoice = "write_off_invoice": Billing Post "/invoices/{number}/write-off", at InvoiceNumber, with ReasonRequest
+    WriteOffInvoice = "write_off_invoice": ProvenBilling Post "/invoices/{number}/write-off", at InvoiceNumber, with ReasonRequest
         => 204;
 
     /// Whether the books agree with each other.
