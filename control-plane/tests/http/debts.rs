@@ -9,7 +9,8 @@ use innkeeper_control_plane::{
 use serde_json::{Value, json};
 
 use crate::{
-    billing::{asked, audit, close, credit, invoices, pay, used_over_a_month},
+    billing::{asked, audit, close, invoices, pay, used_over_a_month},
+    credits::credit,
     servers::Story,
 };
 

@@ -9,6 +9,7 @@ mod authorization;
 mod billing;
 mod consents;
 mod contract;
+mod credits;
 mod debts;
 mod document;
 mod erasure;
