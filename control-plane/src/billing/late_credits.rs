@@ -21,7 +21,7 @@ use super::{
 };
 use crate::kernel::{Actor, Error, Tx};
 
-/// Contracts that one turn looks at.
+/// Contracts that are looked at together.
 const LOOKED_AT: usize = 1_000;
 
 impl Billing {
@@ -51,11 +51,18 @@ impl Billing {
         if self.freeze()?.is_some() || self.ctx.gate().check_is_sound().is_err() {
             return Ok(0);
         }
-        let mut issued = 0;
-        for (name, late) in self.ctx.list_all::<LateCredit>(None, LOOKED_AT)? {
-            issued += self.credit_contract(name, late.value).await?;
+        let (mut issued, mut after) = (0, None);
+        loop {
+            let page = self.ctx.list_all::<LateCredit>(after.as_ref(), LOOKED_AT)?;
+            let is_last = page.len() < LOOKED_AT;
+            after = page.last().map(|(name, _)| *name);
+            for (name, late) in page {
+                issued += self.credit_contract(name, late.value).await?;
+            }
+            if is_last {
+                return Ok(issued);
+            }
         }
-        Ok(issued)
     }
 
     async fn credit_contract(
