@@ -11,9 +11,10 @@ use innkeeper_wire::{
 
 use super::{
     Billing,
-    records::{BilledMonth, InvoiceSeries, NumberedInvoice},
+    records::{BilledMonth, CreditNoteSeries, InvoiceSeries, NumberedInvoice},
     rules::{
-        invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, digest_of},
+        debts::Debt,
+        invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, Number, digest_of},
         ledger::{Balance, Entry, LedgerAccount},
     },
 };
@@ -109,20 +110,15 @@ impl Billing {
     }
 
     /// C5.2, C5.3, C5.5: an invoice is the sum of its lines, as it was issued; numbers have no gap; a month is billed once;
-    /// and what is open of all invoices of an account is what it owes.
+    /// what is open is a debt, and that of all invoices of an account is what it owes.
     fn audit_invoices(&self, found: &mut Found) -> Result<(), Error> {
         let mut all: Vec<Invoice> = Vec::new();
         self.ctx
             .for_each::<Invoice>(|_, invoice| all.push(invoice.value))?;
         let mut open: BTreeMap<AccountId, i64> = BTreeMap::new();
-        let mut numbers: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         for invoice in &all {
             found.invoices += 1;
             let Invoice { id, account, .. } = *invoice;
-            numbers
-                .entry(invoice.number.series)
-                .or_default()
-                .insert(invoice.number.number);
             if let Some(breach) = self.breach_of(invoice)? {
                 found.breaches.push(format!("{id} of {account}: {breach}"));
             }
@@ -130,7 +126,14 @@ impl Billing {
             if let Some(breach) = self.breach_of_credits(invoice, due)? {
                 found.breaches.push(format!("{id} of {account}: {breach}"));
             }
-            *open.entry(account).or_default() += due.map_or(0, |due| due.open);
+            let left = due.map_or(0, |due| due.open);
+            let is_debt = self.ctx.read::<Debt>(&(account, id))?.is_some();
+            if is_debt != (left > 0) {
+                let breach =
+                    format!("{id} of {account} leaves {left}: whether it is a debt is wrong");
+                found.breaches.push(breach);
+            }
+            *open.entry(account).or_default() += left;
         }
         for (account, balance) in &found.balances {
             let left = open.get(account).copied().unwrap_or(0);
@@ -140,30 +143,31 @@ impl Billing {
                 found.breaches.push(breach);
             }
         }
-        let mut series = BTreeMap::new();
-        self.ctx.for_each::<InvoiceSeries>(|name, last| {
-            series.insert(*name, last.value.last);
-        })?;
-        for (name, numbers) in numbers {
-            let last = series.get(&name).copied().unwrap_or(0);
-            let is_found = |number: &u64| {
-                let number = InvoiceNumber {
-                    series: name,
-                    number: *number,
-                };
-                self.ctx.read::<NumberedInvoice>(&number)
-            };
-            for number in &numbers {
-                if is_found(number)?.is_none() {
-                    let breach = format!("nobody finds invoice {name}-{number:06} by its number");
-                    found.breaches.push(breach);
-                }
-            }
-            if !numbers.iter().copied().eq(1..=last) {
-                let breach = format!("series {name} has not all numbers up to {last}");
+        self.audit_numbers(&all, found)
+    }
+
+    /// C5.3: numbers of invoices and of credit notes have no gap, and each invoice is found by its own.
+    fn audit_numbers(&self, all: &[Invoice], found: &mut Found) -> Result<(), Error> {
+        for invoice in all {
+            let number = InvoiceNumber::from(invoice.number);
+            if self.ctx.read::<NumberedInvoice>(&number)?.is_none() {
+                let breach = format!("nobody finds invoice {number} by its number");
                 found.breaches.push(breach);
             }
         }
+        let mut last = BTreeMap::new();
+        self.ctx.for_each::<InvoiceSeries>(|name, series| {
+            last.insert(*name, series.value.last);
+        })?;
+        let numbers = all.iter().map(|invoice| invoice.number);
+        found.breaches.extend(gaps("invoices", numbers, &last));
+        let (mut notes, mut last) = (Vec::new(), BTreeMap::new());
+        self.ctx
+            .for_each::<CreditNote>(|_, note| notes.push(note.value.number))?;
+        self.ctx.for_each::<CreditNoteSeries>(|name, series| {
+            last.insert(*name, series.value.last);
+        })?;
+        found.breaches.extend(gaps("credit notes", notes, &last));
         Ok(())
     }
 
@@ -232,5 +236,61 @@ impl Billing {
         } else {
             None
         })
+    }
+}
+
+/// What is wrong with the numbers of each series: they are all from 1 to the last one that was given.
+fn gaps(
+    what: &str,
+    given: impl IntoIterator<Item = Number>,
+    last: &BTreeMap<u64, u64>,
+) -> Vec<String> {
+    let mut all: BTreeMap<u64, Vec<u64>> = last.keys().map(|name| (*name, Vec::new())).collect();
+    for Number { series, number } in given {
+        all.entry(series).or_default().push(number);
+    }
+    let mut breaches = Vec::new();
+    for (name, mut numbers) in all {
+        let last = last.get(&name).copied().unwrap_or(0);
+        numbers.sort_unstable();
+        if !numbers.into_iter().eq(1..=last) {
+            breaches.push(format!(
+                "series {name} of {what} has not each number up to {last} once"
+            ));
+        }
+    }
+    breaches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_missing_or_given_twice_is_found() {
+        let numbers = |numbers: &[u64]| {
+            let numbers = numbers.iter();
+            let numbers: Vec<_> = numbers
+                .map(|number| Number {
+                    series: 1,
+                    number: *number,
+                })
+                .collect();
+            numbers
+        };
+        let last = |last| BTreeMap::from([(1, last)]);
+        for (given, until, breaches) in [
+            (&[][..], 0, 0),
+            (&[2, 1], 2, 0),
+            (&[], 1, 1),
+            (&[1, 3], 3, 1),
+            (&[1, 1, 2], 2, 1),
+            (&[1, 2], 1, 1),
+        ] {
+            let found = gaps("invoices", numbers(given), &last(until));
+            assert_eq!(found.len(), breaches, "{given:?} up to {until}: {found:?}");
+        }
+        let nobody_s = gaps("invoices", numbers(&[1]), &BTreeMap::new());
+        assert_eq!(nobody_s.len(), 1);
     }
 }
