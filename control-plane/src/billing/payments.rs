@@ -55,12 +55,11 @@ impl Billing {
             }
             let open: Vec<_> = owed.iter().map(|(id, due)| (*id, due.open)).collect();
             let applied = ledger::of_payment(request.amount.amount, &open);
-            for (invoice, part) in &applied.invoices {
-                let was = owed.iter().find(|(id, _)| id == invoice);
-                let was = was.map_or(InvoiceDue::of(*part), |(_, due)| *due);
-                let open = was.open - part;
-                let due = InvoiceDue { open, ..was };
-                self.settle_invoice(tx, (account, *invoice), due)?;
+            for (invoice, due) in &owed {
+                let paid = applied.invoices.iter().find(|(id, _)| id == invoice);
+                let Some((_, part)) = paid else { continue };
+                let open = due.open - part;
+                self.settle_invoice(tx, (account, *invoice), InvoiceDue { open, ..*due })?;
             }
             let entry = Entry {
                 id: EntryId::from_uuid(id.uuid()),

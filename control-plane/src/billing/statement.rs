@@ -85,7 +85,7 @@ impl Billing {
             }
             Cause::CreditNote { note, invoice } => {
                 let found = self.ctx.read::<CreditNote>(&(invoice, note))?;
-                let name = found.ok_or_else(missing)?.told(note).number;
+                let name = found.ok_or_else(missing)?.name();
                 (StatementKind::CreditNote, name, Some(invoice))
             }
         })
