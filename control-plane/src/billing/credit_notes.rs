@@ -44,19 +44,20 @@ impl Billing {
         }
         let NumberedInvoice { account, invoice } = self.numbered(number)?;
         let name = (account, invoice);
-        let lines = request.lines.clone();
-        self.credit_invoice(caller.actor, name, lines, &request.reason)
-            .await
+        let wanted = |_: &InvoiceCredits| Some(request.lines.clone());
+        let note = self.credit_invoice(caller.actor, name, wanted, &request.reason);
+        note.await?.ok_or(Error::NotFound)
     }
 
-    /// The same by whomever, of an invoice of an account.
+    /// The same by whomever, of an invoice of an account. `wanted` says by what was taken back before what is to be now; none
+    /// is issued when that is nothing.
     pub(super) async fn credit_invoice(
         &self,
         by: Actor,
         name: (AccountId, InvoiceId),
-        credited: Vec<CreditLine>,
+        wanted: impl Fn(&InvoiceCredits) -> Option<Vec<CreditLine>>,
         reason: &Reason,
-    ) -> Result<told::CreditNote, Error> {
+    ) -> Result<Option<told::CreditNote>, Error> {
         let (account, invoice) = name;
         let found = self.ctx.read::<Invoice>(&name)?;
         let found = found.ok_or(Error::NotFound)?;
@@ -65,6 +66,9 @@ impl Billing {
         let id = CreditNoteId::new(self.ctx.ids());
         let decide = |tx: &mut Tx<'_>| {
             let credits = tx.get::<InvoiceCredits>(&name)?.unwrap_or_default();
+            let Some(credited) = wanted(&credits) else {
+                return Ok(None);
+            };
             let (next, net) = credits.with(&nets, &credited).map_err(refused)?;
             let part = totals::part_of(&found.totals, credits.net, net);
             let part = part.map_err(|error| Error::Storage(error.to_string()))?;
@@ -74,7 +78,7 @@ impl Billing {
                 number: self.next_credit_number(tx)?,
                 invoice,
                 issued_at: self.now(tx),
-                lines: credited.clone(),
+                lines: credited,
                 totals: part,
                 reason: reason.clone(),
                 by: by.to_string(),
@@ -95,7 +99,7 @@ impl Billing {
             tx.insert(&(invoice, id), &note)?;
             let content = MailContent::CreditNoteIssued { invoice, note: id };
             self.mails.queue(tx, account, content)?;
-            Ok(note.told(id))
+            Ok(Some(note.told(id)))
         };
         let cause = because(&format!("credit note {id} of {invoice}"), reason.as_str());
         self.ctx.commit(by, &cause, decide).await

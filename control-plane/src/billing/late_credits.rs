@@ -126,17 +126,18 @@ impl Billing {
         let rated = rated.map_err(|error| Error::Storage(error.to_string()))?;
         let owed = rated.map_or(0, |rated| rated.net.amount);
         let number = place + 1;
-        let credits = self.ctx.read::<InvoiceCredits>(&name)?.unwrap_or_default();
-        let taken = credits.lines.get(&number).copied().unwrap_or(0);
-        let whole_left = found.totals.net.amount - credits.net;
-        let net = (line.net.amount - taken - owed).min(whole_left);
-        let Some(reader) = self.accounts.reader_of(account)?.filter(|_| net > 0) else {
+        let Some(reader) = self.accounts.reader_of(account)? else {
             return Ok(false);
         };
-        let lines = vec![CreditLine { line: number, net }];
+        // What staff have taken back of the line meanwhile is not taken back twice.
+        let wanted = |credits: &InvoiceCredits| {
+            let taken = credits.lines.get(&number).copied().unwrap_or(0);
+            let whole_left = found.totals.net.amount - credits.net;
+            let net = (line.net.amount - taken - owed).min(whole_left);
+            (net > 0).then(|| vec![CreditLine { line: number, net }])
+        };
         let reason = letters::why_credited(&reader);
-        self.credit_invoice(Actor::System, name, lines, &reason)
-            .await
-            .map(|_| true)
+        let note = self.credit_invoice(Actor::System, name, wanted, &reason);
+        Ok(note.await?.is_some())
     }
 }

@@ -221,6 +221,10 @@ async fn what_a_lost_host_was_charged_after_it_was_heard_last_is_credited_once()
         .advance_s(780_400 - 2 * HOUR + 3 * 24 * HOUR);
     close(&story, "2026-09").await.expect(200);
     pay(&story, 2_146, "KB 1").await.expect(200);
+    // What staff have taken back of it already is not taken back twice.
+    credit(&story, "1-000001", json!([{ "line": 1, "net": 100 }]))
+        .await
+        .expect(201);
     let lost = json!({ "reason": "its board burnt" });
     asked(&story, Method::POST, "/hosts/h1/lost", lost)
         .await
