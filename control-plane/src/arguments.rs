@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 mod accounts;
 pub(crate) mod billing;
+mod funds;
 mod hosts;
 
 pub(crate) use self::{

@@ -10,7 +10,7 @@ use innkeeper_wire::{
     host::{CreateStep, PauseReason, ServerProblemCode},
     invoice::{InvoiceState, StatementKind},
     member::{ConsentDocument, MemberKind},
-    money::Currency,
+    money::{Currency, Money},
 };
 
 use crate::language;
@@ -202,6 +202,8 @@ pub const fn statement_kind(kind: StatementKind) -> &'static str {
         StatementKind::Payment => "statement-payment",
         StatementKind::CreditNote => "statement-credit-note",
         StatementKind::WriteOff => "statement-write-off",
+        StatementKind::Refund => "statement-refund",
+        StatementKind::Overshoot => "statement-overshoot",
     }
 }
 
@@ -293,6 +295,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::AccountSuspended => "problem-account-suspended",
         ProblemCode::SignUpRejected => "problem-sign-up-rejected",
         ProblemCode::QuotaExceeded => "problem-quota-exceeded",
+        ProblemCode::PaymentRequired => "problem-payment-required",
         ProblemCode::NotFound => "problem-not-found",
         ProblemCode::MethodNotAllowed => "problem-method-not-allowed",
         ProblemCode::CapacityUnavailable => "problem-capacity-unavailable",
@@ -353,6 +356,13 @@ pub fn problem_text(locale: Locale, refused: &Problem) -> String {
         }
         ProblemCode::RateLimited | ProblemCode::Starting => {
             language::say_count(locale, key, seconds.max(1))
+        }
+        ProblemCode::PaymentRequired => {
+            let say = |missing: Money| {
+                language::say_amount(locale, money(missing.currency), &missing.digits())
+            };
+            let missing = refused.missing.map_or_else(|| "–".to_owned(), say);
+            language::say_amount(locale, key, &missing)
         }
         _ => language::say(locale, key),
     }

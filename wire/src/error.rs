@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::Money;
+
 /// An error and everything that caused it, for one line of a log. `Display` of an error of ours does not
 /// repeat its source.
 #[must_use]
@@ -44,6 +46,9 @@ pub struct Problem {
     /// For `account-locked`, `rate-limited`, `order-limit`, `starting` and some `unavailable`: seconds until another try makes sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// For `payment-required`: how much more is to be paid ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Money>,
     /// For `second-factor-required`: what the sign-in goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<String>,
@@ -109,6 +114,8 @@ problem_codes! {
     BadCredentials = "bad-credentials", 401, "The ID or the password is wrong";
     /// The password is right, and the account has a second factor: send its code with `challenge`.
     SecondFactorRequired = "second-factor-required", 401, "A code is needed to sign in";
+    /// What was paid ahead does not cover it; see `missing`.
+    PaymentRequired = "payment-required", 402, "There is not enough on the account for this";
     /// The account can't be used before its e-mail address is confirmed.
     EmailUnconfirmed = "email-unconfirmed", 403, "Confirm the e-mail address first";
     /// The password is right, and an operator has still to approve of the account (R26).
@@ -188,6 +195,7 @@ impl Problem {
             errors: Vec::new(),
             request_id: None,
             retry_after_s: None,
+            missing: None,
             challenge: None,
         }
     }

@@ -299,6 +299,10 @@ codes! {
         CreditNote = "credit-note",
         /// What was open of an invoice was given up.
         WriteOff = "write-off",
+        /// What was paid ahead was paid back.
+        Refund = "refund",
+        /// What was used beyond what was paid ahead, and is not charged.
+        Overshoot = "overshoot",
     }
 }
 

@@ -16,6 +16,7 @@ pub mod company;
 pub mod digest;
 pub mod endpoints;
 pub mod error;
+pub mod funds;
 #[cfg(test)]
 mod golden;
 pub mod host;

@@ -11,11 +11,12 @@ use innkeeper_wire::{
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
-            AuditMoney, CloseMonth, CountMonth, CreditInvoice, GetAccountStatement, GetAnyInvoice,
-            GetAnyInvoicePdf, ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment,
-            WriteOffInvoice,
+            AuditMoney, ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccountFunds,
+            GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, ListAccountInvoices,
+            ListAllInvoices, ListPeriods, RecordPayment, RefundAccount, WriteOffInvoice,
         },
     },
+    funds::{Funds, PaymentTerms, PrepaidFunds, RefundAnswer, RefundRequest, TermsRequest},
     invoice::{
         AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
         InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
@@ -41,6 +42,9 @@ pub(super) fn served() -> Router<AdminContext> {
         .serve_raw(pdf)
         .serve(pay)
         .serve(statement)
+        .serve(funds)
+        .serve(change_terms)
+        .serve(refund)
         .serve(all_invoices)
         .serve(any_invoice)
         .serve(credit)
@@ -118,6 +122,37 @@ async fn statement(
     ask: Ask<GetAccountStatement>,
 ) -> Result<Statement, Refused> {
     Ok(context.nouns.billing.statement_of(ask.path)?)
+}
+
+async fn funds(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<GetAccountFunds>,
+) -> Result<Funds, Refused> {
+    Ok(context.nouns.billing.funds_of(ask.path)?)
+}
+
+async fn change_terms(
+    context: AdminContext,
+    Billing(caller): Billing,
+    ask: Ask<ChangeTerms>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let billing = &context.nouns.billing;
+    billing.change_terms(&caller, path, &body).await?;
+    tracing::info!(account.id = %path, terms = ?body.terms, actor = %caller.actor, "the terms of an account were changed");
+    Ok(Nothing)
+}
+
+async fn refund(
+    context: AdminContext,
+    ProvenBilling(caller): ProvenBilling,
+    ask: Ask<RefundAccount>,
+) -> Result<RefundAnswer, Refused> {
+    let Ask { path, body, .. } = ask;
+    let answer = context.nouns.billing.refund(&caller, path, &body).await?;
+    tracing::info!(account.id = %path, refund = %answer.refund, actor = %caller.actor, "a refund was recorded");
+    Ok(answer)
 }
 
 async fn all_invoices(
@@ -296,6 +331,67 @@ pub async fn statement_by_command(socket: &Path, who: &str) -> anyhow::Result<St
     }
     let Statement { owed, credit, .. } = statement;
     writeln!(text, "owed {owed}, credit {credit}")?;
+    Ok(text)
+}
+
+/// `billing refund`.
+pub async fn refund_by_command(
+    socket: &Path,
+    who: &str,
+    request: RefundRequest,
+) -> anyhow::Result<String> {
+    let account = account_meant(socket, who).await?;
+    let RefundAnswer { refund, credit } =
+        ask(socket, RefundAccount::at_with(account, request)).await?;
+    Ok(format!("{refund} is recorded; {credit} are left\n"))
+}
+
+/// `billing terms`.
+pub async fn terms_by_command(
+    socket: &Path,
+    who: &str,
+    request: TermsRequest,
+) -> anyhow::Result<String> {
+    let account = account_meant(socket, who).await?;
+    ask(socket, ChangeTerms::at_with(account, request)).await?;
+    funds_by_command(socket, who).await
+}
+
+/// `billing funds`.
+pub async fn funds_by_command(socket: &Path, who: &str) -> anyhow::Result<String> {
+    let account = account_meant(socket, who).await?;
+    let funds = ask(socket, GetAccountFunds::at(account)).await?;
+    let mut text = match (funds.terms, funds.payment_days) {
+        (PaymentTerms::Prepaid, _) => "pays ahead\n".to_owned(),
+        (PaymentTerms::Postpaid { .. }, Some(days)) => {
+            format!("pays each invoice within {days} days\n")
+        }
+        (PaymentTerms::Postpaid { .. }, None) => "pays each invoice\n".to_owned(),
+    };
+    writeln!(text, "owed {}, credit {}", funds.owed, funds.credit)?;
+    let Some(prepaid) = funds.prepaid else {
+        return Ok(text);
+    };
+    let PrepaidFunds {
+        available,
+        used,
+        held,
+        holds,
+        burn_per_day,
+        lasts_until,
+        ..
+    } = prepaid;
+    writeln!(text, "available {available}: used {used}, held {held}")?;
+    for hold in holds {
+        let name = hold
+            .name
+            .map_or_else(|| hold.server.to_string(), |name| name.to_string());
+        writeln!(text, "held {} for {name} since {}", hold.amount, hold.since)?;
+    }
+    match lasts_until {
+        Some(until) => writeln!(text, "a day costs {burn_per_day}: it lasts until {until}")?,
+        None => writeln!(text, "a day costs {burn_per_day}")?,
+    }
     Ok(text)
 }
 

@@ -7,9 +7,11 @@ use innkeeper_wire::{
     endpoints::{
         Ask,
         rest::{
-            GetBillingSummary, GetInvoice, GetInvoicePdf, GetMonthSoFar, GetStatement, ListInvoices,
+            GetBillingSummary, GetFunds, GetInvoice, GetInvoicePdf, GetMonthSoFar, GetStatement,
+            ListInvoices,
         },
     },
+    funds::Funds,
     invoice::{BillingSummary, Invoice, InvoiceListQuery, InvoiceSummary, Statement},
 };
 
@@ -48,6 +50,14 @@ pub(super) async fn statement(
     _: Ask<GetStatement>,
 ) -> Result<Statement, Refused> {
     Ok(context.nouns.billing.statement(&caller)?)
+}
+
+pub(super) async fn funds(
+    context: Context,
+    Customer(caller): Customer,
+    _: Ask<GetFunds>,
+) -> Result<Funds, Refused> {
+    Ok(context.nouns.billing.funds(&caller)?)
 }
 
 pub(super) async fn get_pdf(

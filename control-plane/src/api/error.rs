@@ -14,6 +14,7 @@ use innkeeper_wire::{
     api::{ServerState, SuspensionKind},
     error::{PROBLEM_JSON, Problem, ProblemCode},
     id::RequestId,
+    money::Money,
 };
 
 use crate::kernel::Error;
@@ -70,10 +71,8 @@ impl From<Error> for Refused {
             Error::Crowded { retry_after_s } => later(ProblemCode::Unavailable, retry_after_s),
             Error::OrderLimit { retry_after_s } => later(ProblemCode::OrderLimit, retry_after_s),
             Error::Starting { retry_after_s } => later(ProblemCode::Starting, retry_after_s),
-            Error::Quota { limit } => detailed(
-                ProblemCode::QuotaExceeded,
-                format!("this account may have {limit} of these"),
-            ),
+            Error::PaymentRequired { missing } => payment_required(missing),
+            Error::Quota { limit } => quota(limit),
             Error::NoRoom(why) => {
                 no_room(ProblemCode::CapacityUnavailable, "no host has room", &why)
             }
@@ -112,6 +111,21 @@ impl From<Error> for Refused {
         };
         Self(Box::new(problem))
     }
+}
+
+fn payment_required(missing: Money) -> Problem {
+    Problem {
+        missing: Some(missing),
+        ..detailed(
+            ProblemCode::PaymentRequired,
+            format!("{missing} are missing"),
+        )
+    }
+}
+
+fn quota(limit: u32) -> Problem {
+    let detail = format!("this account may have {limit} of these");
+    detailed(ProblemCode::QuotaExceeded, detail)
 }
 
 fn suspended(kind: SuspensionKind) -> Problem {

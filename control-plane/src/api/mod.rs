@@ -99,6 +99,7 @@ fn endpoints() -> Router<Context> {
         .serve(billing::get)
         .serve(billing::statement)
         .serve(billing::summary)
+        .serve(billing::funds)
         .serve_raw(billing::get_pdf)
 }
 

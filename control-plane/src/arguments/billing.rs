@@ -14,7 +14,10 @@ use innkeeper_wire::{
     operator::reason::Reason,
 };
 
-use super::{Form, code};
+use super::{
+    Form, code,
+    funds::{self, FundsCommand},
+};
 
 #[derive(Subcommand)]
 pub(crate) enum BillingCommand {
@@ -80,6 +83,8 @@ pub(crate) enum BillingCommand {
         /// The ID to sign in with, or the account's own id.
         who: String,
     },
+    #[command(flatten)]
+    Funds(FundsCommand),
     /// Lists everybody's invoices, the one that was issued last first.
     List {
         /// Only those that stand so: open, overdue, paid, credited or written-off.
@@ -137,16 +142,15 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             reference,
             reason,
         } => {
-            let amount = Money::of_text(&amount, currency);
-            let amount = amount.map_err(|why| anyhow::anyhow!("--amount {why}"))?;
             let request = PaymentRequest {
-                amount,
+                amount: amount_of(&amount, currency)?,
                 reference,
                 reason,
             };
             money::pay_by_command(socket, &who, request).await
         }
         BillingCommand::Statement { who } => money::statement_by_command(socket, &who).await,
+        BillingCommand::Funds(command) => funds::run(socket, command).await,
         BillingCommand::List { state, month, form } => {
             let query = AllInvoicesQuery {
                 state,
@@ -171,6 +175,10 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
         }
         BillingCommand::Audit => money::audit_by_command(socket).await,
     }
+}
+
+pub(super) fn amount_of(text: &str, currency: Currency) -> anyhow::Result<Money> {
+    Money::of_text(text, currency).map_err(|why| anyhow::anyhow!("--amount {why}"))
 }
 
 /// Such as `2=1500`.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_wire::{
     billing::Totals,
+    funds::PaymentTerms,
     id::{AccountId, CreditNoteId, InvoiceId},
     invoice::{BalanceLine, InvoiceNumber, MoneyAudit},
     money::Money,
@@ -11,11 +12,13 @@ use innkeeper_wire::{
 
 use super::{
     Billing,
-    records::{BilledMonth, CreditNoteSeries, InvoiceSeries, NumberedInvoice},
+    records::{BilledMonth, CreditNoteSeries, InvoiceSeries, NumberedInvoice, Terms},
     rules::{
+        Contract,
         debts::Debt,
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, Number, digest_of},
         ledger::{Balance, Entry, LedgerAccount},
+        prepaid::Prepaid,
     },
 };
 use crate::kernel::Error;
@@ -39,6 +42,7 @@ impl Billing {
         let mut found = Found::default();
         self.audit_ledger(&mut found)?;
         self.audit_invoices(&mut found)?;
+        self.audit_prepaid(&mut found)?;
         let Found {
             mut breaches,
             sums,
@@ -144,6 +148,44 @@ impl Billing {
             }
         }
         self.audit_numbers(&all, found)
+    }
+
+    /// Who pays ahead owes nothing, and something is held only for what is not charged for yet.
+    fn audit_prepaid(&self, found: &mut Found) -> Result<(), Error> {
+        let mut all = Vec::new();
+        self.ctx
+            .for_each::<Prepaid>(|account, state| all.push((*account, state.value)))?;
+        for (account, state) in all {
+            let terms = self.ctx.read::<Terms>(&account)?;
+            if terms.is_none_or(|known| known.terms != PaymentTerms::Prepaid) {
+                let breach =
+                    format!("{account} has a balance to be looked at, and does not pay ahead");
+                found.breaches.push(breach);
+            }
+            let balance = found.balances.get(&account);
+            if let Some(owed) = balance
+                .map(|balance| balance.receivable)
+                .filter(|owed| *owed != 0)
+            {
+                found
+                    .breaches
+                    .push(format!("{account} pays ahead and owes {owed}"));
+            }
+            for name in state.holds.keys() {
+                let contract = self.ctx.read::<Contract>(name)?;
+                let waits = contract.is_some_and(|contract| {
+                    contract.account == account
+                        && contract.open_usage.is_none()
+                        && contract.ended_at.is_none()
+                });
+                if !waits {
+                    let breach =
+                        format!("{account} has something held for {name}, which does not wait");
+                    found.breaches.push(breach);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// C5.3: numbers of invoices and of credit notes have no gap, and each invoice is found by its own.

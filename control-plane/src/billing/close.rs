@@ -10,6 +10,7 @@
 
 use innkeeper_wire::{
     billing::{Totals, UsageLine},
+    funds::PaymentTerms,
     id::{AccountId, ContractId, EntryId, InvoiceId},
     invoice::{CloseReport, InvoiceNumber, PeriodLine},
     money::Money,
@@ -302,6 +303,7 @@ impl Billing {
             }
             write(tx, own)?;
             let issued_at = self.now(tx);
+            let terms = self.terms_in(tx, bill.account)?;
             let invoice = Invoice {
                 id,
                 number: self.next_number(tx)?,
@@ -311,13 +313,13 @@ impl Billing {
                 from: span.from,
                 until: span.until,
                 issued_at,
-                due_at: issued_at.after(self.settings.terms.payment_term),
+                due_at: self.due_at(terms, issued_at),
                 supplier: self.settings.company.clone(),
                 lines: bill.lines.len(),
                 lines_digest: digest,
                 totals: bill.totals.clone(),
             };
-            self.post_invoice(tx, &invoice)?;
+            self.post_invoice(tx, &invoice, terms)?;
             let name = (invoice.account, id);
             tx.insert(&name, &invoice)?;
             let numbered = NumberedInvoice {
@@ -340,10 +342,16 @@ impl Billing {
         Ok(Number { series, number })
     }
 
-    /// Posts what an invoice is about, and pays it from what was paid ahead.
-    fn post_invoice(&self, tx: &mut Tx<'_>, invoice: &Invoice) -> Result<(), Error> {
-        let balance = tx.get::<Balance>(&invoice.account)?;
-        let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
+    /// Posts what an invoice is about, and pays it from what was paid ahead. Of whoever pays ahead the rest is given up: it is
+    /// what was used until the tick that found nothing left.
+    fn post_invoice(
+        &self,
+        tx: &mut Tx<'_>,
+        invoice: &Invoice,
+        terms: PaymentTerms,
+    ) -> Result<(), Error> {
+        let account = invoice.account;
+        let balance = self.balance_in(tx, account)?;
         let (postings, paid) = ledger::of_invoice(&invoice.totals, balance.credit);
         let entry = Entry {
             id: EntryId::from_uuid(invoice.id.uuid()),
@@ -352,13 +360,25 @@ impl Billing {
             currency: invoice.totals.total.currency,
             postings,
         };
-        self.post(tx, invoice.account, balance, &entry)?;
-        let open = invoice.totals.total.amount - paid.amount;
-        let name = (invoice.account, invoice.id);
-        if open > 0 {
+        self.post(tx, account, balance, &entry)?;
+        let mut due = InvoiceDue::of(invoice.totals.total.amount - paid.amount);
+        if due.open > 0 && terms == PaymentTerms::Prepaid {
+            let postings;
+            (postings, due) = ledger::of_write_off(due);
+            let entry = Entry {
+                id: EntryId::new(self.ctx.ids()),
+                cause: Cause::WriteOff(invoice.id),
+                postings,
+                ..entry
+            };
+            let balance = self.balance_in(tx, account)?;
+            self.post(tx, account, balance, &entry)?;
+        }
+        let name = (account, invoice.id);
+        if due.open > 0 {
             tx.insert(&name, &Debt::issued(invoice.due_at, invoice.issued_at))?;
         }
-        tx.insert(&name, &InvoiceDue::of(open))
+        tx.insert(&name, &due)
     }
 
     /// Writes an entry, and the balance behind it.

@@ -96,6 +96,7 @@ impl Billing {
             tx.put(&name, &next)?;
             self.settle_invoice(tx, name, due)?;
             self.lift_if_settled(tx, by, account)?;
+            self.lift_if_funded(tx, by, account)?;
             tx.insert(&(invoice, id), &note)?;
             let content = MailContent::CreditNoteIssued { invoice, note: id };
             self.mails.queue(tx, account, content)?;

@@ -26,6 +26,22 @@ impl Turn for Debts {
     }
 }
 
+/// Looks at the balances of those who pay ahead: tells who has little left, and suspends who has nothing.
+pub struct Balances(pub Billing);
+
+impl Turn for Balances {
+    async fn turn(&mut self) -> Outcome {
+        match self.0.tick().await {
+            Ok(done) => Outcome::done(done),
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "not all balances can be looked at");
+                Outcome::failed(why)
+            }
+        }
+    }
+}
+
 /// Closes the months whose grace is over, and credits what was invoiced too much.
 pub struct MonthCloses(pub Billing);
 

@@ -17,8 +17,8 @@ use crate::{
     kernel::{Actor, Error, Tx, caller::because},
 };
 
-/// Contracts that one commit makes up for: each is up to three records.
-const CONTRACTS_PER_COMMIT: usize = 25;
+/// Contracts that one commit makes up for: each is up to three records, and one of its account.
+const CONTRACTS_PER_COMMIT: usize = 20;
 
 impl Billing {
     /// Looks at the clock, also when nobody commits anything. Gives why billing is frozen, if it is.

@@ -37,8 +37,20 @@ impl Billing {
         let sheet = self.mails.stationery();
         let find = |invoice| self.ctx.read::<Invoice>(&(account, invoice));
         let letter = match mail.content {
-            MailContent::InvoiceIssued { invoice } => find(invoice)?
-                .map(|invoice| letters::issued(sheet, &reader, &invoice, self.pay_to())),
+            MailContent::InvoiceIssued { invoice } => {
+                let due = self.ctx.read::<InvoiceDue>(&(account, invoice))?;
+                let is_paid = due.is_some_and(|due| due.open == 0);
+                let pay_to = self.pay_to();
+                find(invoice)?.map(|invoice| match is_paid {
+                    true => letters::issued_paid(sheet, &reader, &invoice),
+                    false => letters::issued(sheet, &reader, &invoice, pay_to),
+                })
+            }
+            MailContent::BalanceLow => {
+                let funds = self.funds_of(account)?;
+                let until = funds.prepaid.as_ref().and_then(|left| left.lasts_until);
+                until.map(|until| letters::balance_low(sheet, &reader, &funds, until))
+            }
             MailContent::InvoiceOverdue { invoice } => {
                 let open = self.owed_of(account, invoice)?;
                 let both = find(invoice)?.zip(open);

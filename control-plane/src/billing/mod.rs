@@ -1,7 +1,7 @@
 //! What is charged for: the contract of each server, and the intervals in which it was used. What that costs: the month so
 //! far (`month`), an invoice for each month (`close`, `invoices`), what is taken back of it (`credit_notes`), payments
-//! (`payments`), what becomes of invoices that are not paid (`debts`), and the ledger of all (`rules::ledger`,
-//! `statement`).
+//! (`payments`), how an account pays (`funds`), what becomes of invoices that are not paid (`debts`) and of balances that
+//! run out (`prepaid`), and the ledger of all (`rules::ledger`, `statement`).
 //!
 //! ```text
 //! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
@@ -53,11 +53,13 @@ mod debts;
 mod documents;
 pub mod duties;
 mod freeze;
+mod funds;
 mod invoices;
 mod late_credits;
 mod mails;
 mod month;
 mod payments;
+mod prepaid;
 pub(crate) mod records;
 pub mod rules;
 mod statement;
@@ -153,8 +155,12 @@ impl Billing {
         at.after(self.settings.ahead)
     }
 
-    /// Begins a contract, which charges nothing yet.
+    /// Begins a contract, which charges nothing yet. Of an account that pays ahead, what a day of it costs is held.
+    ///
+    /// # Errors
+    /// [`Error::PaymentRequired`] when what was paid does not cover it.
     pub(crate) fn open_contract(&self, tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
+        self.hold(tx, contract)?;
         tx.insert(&(contract.account, contract.id), &ContractOf {})?;
         tx.insert(&contract.id, contract)
     }
@@ -184,6 +190,7 @@ impl Billing {
         outage: Option<OutageCause>,
     ) -> Result<(), Error> {
         let contract = open.id;
+        self.release(tx, open.account, contract)?;
         let usage = UsageInterval {
             id: UsageId::new(self.ctx.ids()),
             contract,
@@ -243,6 +250,7 @@ impl Billing {
         // What waited of it may have been opened by that.
         let found = find(tx, contract)?;
         close_usage(tx, &found, until)?;
+        self.release(tx, found.account, contract)?;
         let ended = Contract {
             open_usage: None,
             ended_at: Some(until),

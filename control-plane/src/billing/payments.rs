@@ -1,8 +1,9 @@
 //! Payments by bank transfer, which an operator records; they pay what is open, the oldest first, and the rest pays what
-//! comes.
+//! comes: so whoever pays ahead tops up.
 
 use innkeeper_wire::{
     error::FieldErrorCode,
+    funds::{RefundAnswer, RefundRequest},
     id::{AccountId, EntryId, InvoiceId, PaymentId},
     invoice::{PaidPart, PaymentAnswer, PaymentRequest},
     money::Money,
@@ -10,13 +11,13 @@ use innkeeper_wire::{
 
 use super::{
     Billing,
-    records::{Payment, PaymentReference},
+    records::{Payment, PaymentReference, Refund},
     rules::{
         invoice::InvoiceDue,
-        ledger::{self, Balance, Cause, Entry},
+        ledger::{self, Cause, Entry},
     },
 };
-use crate::kernel::{Caller, Error, Tx, field, secret};
+use crate::kernel::{Caller, Error, Tx, caller::because, field, secret};
 
 /// Largest amount, in minor units: a thousand of them together are far from what fits.
 const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
@@ -34,20 +35,13 @@ impl Billing {
         account: AccountId,
         request: &PaymentRequest,
     ) -> Result<PaymentAnswer, Error> {
-        let reference = self.check_payment(request)?;
-        let name = secret::hash(&reference);
+        let reference = self.check_transfer(request.amount, &request.reference)?;
         let open = self.open_invoices(account)?;
         let id = PaymentId::new(self.ctx.ids());
         let cause = format!("payment {id}: {}", request.reason.as_str());
         let decide = |tx: &mut Tx<'_>| {
             self.accounts.check_is_there(tx, account)?;
-            let balance = tx.get::<Balance>(&account)?;
-            let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
-            if tx.get::<PaymentReference>(&name)?.is_some() {
-                let detail = "a payment with this reference is recorded already";
-                let taken = field("/reference", FieldErrorCode::Taken, detail);
-                return Err(Error::Invalid(vec![taken]));
-            }
+            claim_reference(tx, &reference, id)?;
             let mut owed = Vec::new();
             for invoice in &open {
                 let due = tx.get::<InvoiceDue>(&(account, *invoice))?;
@@ -61,6 +55,8 @@ impl Billing {
                 let open = due.open - part;
                 self.settle_invoice(tx, (account, *invoice), InvoiceDue { open, ..*due })?;
             }
+            self.forgive_overshoot(tx, account)?;
+            let balance = self.balance_in(tx, account)?;
             let entry = Entry {
                 id: EntryId::from_uuid(id.uuid()),
                 at: self.now(tx),
@@ -70,7 +66,7 @@ impl Billing {
             };
             self.post(tx, account, balance, &entry)?;
             self.lift_if_settled(tx, caller.actor, account)?;
-            tx.put(&name, &PaymentReference { payment: id })?;
+            self.lift_if_funded(tx, caller.actor, account)?;
             let payment = Payment {
                 amount: request.amount,
                 reference: reference.clone(),
@@ -97,18 +93,65 @@ impl Billing {
         self.ctx.commit(caller.actor, &cause, decide).await
     }
 
-    /// What names the transfer, if the request makes sense.
-    fn check_payment(&self, request: &PaymentRequest) -> Result<String, Error> {
+    /// Records money that was paid back, of what was paid ahead and is not used or held. The same reference a second time is
+    /// refused and changes nothing.
+    pub async fn refund(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        request: &RefundRequest,
+    ) -> Result<RefundAnswer, Error> {
+        let RefundRequest { amount, reason, .. } = request;
+        let reference = self.check_transfer(*amount, &request.reference)?;
+        let id = PaymentId::new(self.ctx.ids());
+        let cause = because(&format!("refund {id} of {account}"), reason.as_str());
+        let decide = |tx: &mut Tx<'_>| {
+            self.accounts.check_is_there(tx, account)?;
+            claim_reference(tx, &reference, id)?;
+            let balance = self.balance_in(tx, account)?;
+            let free = self.refundable(tx, account, balance)?;
+            if amount.amount > free {
+                let free = self.money(free);
+                let detail = format!("at most {free} can be paid back");
+                let wrong = field("/amount/amount", FieldErrorCode::Wrong, &detail);
+                return Err(Error::Invalid(vec![wrong]));
+            }
+            let entry = Entry {
+                id: EntryId::from_uuid(id.uuid()),
+                at: self.now(tx),
+                cause: Cause::Refund(id),
+                currency: amount.currency,
+                postings: ledger::of_refund(amount.amount),
+            };
+            self.post(tx, account, balance, &entry)?;
+            let refund = Refund {
+                amount: *amount,
+                reference: reference.clone(),
+                recorded_at: entry.at,
+                by: caller.actor.to_string(),
+                reason: reason.clone(),
+            };
+            tx.insert(&(account, id), &refund)?;
+            Ok(RefundAnswer {
+                refund: id,
+                credit: self.money(balance.credit - amount.amount),
+            })
+        };
+        self.ctx.commit(caller.actor, &cause, decide).await
+    }
+
+    /// What names the transfer, if it makes sense.
+    fn check_transfer(&self, amount: Money, reference: &str) -> Result<String, Error> {
         let mut errors = Vec::new();
-        if !(1..=AMOUNT_MAX).contains(&request.amount.amount) {
+        if !(1..=AMOUNT_MAX).contains(&amount.amount) {
             let detail = "an amount is above zero, and not as large as no transfer is";
             errors.push(field("/amount/amount", FieldErrorCode::Wrong, detail));
         }
-        if request.amount.currency != self.settings.currency {
+        if amount.currency != self.settings.currency {
             let detail = format!("accounts are in {}", self.settings.currency);
             errors.push(field("/amount/currency", FieldErrorCode::Unknown, &detail));
         }
-        let reference = request.reference.trim();
+        let reference = reference.trim();
         if reference.is_empty() {
             let detail = "say what names the transfer at the bank";
             errors.push(field("/reference", FieldErrorCode::Required, detail));
@@ -131,4 +174,15 @@ impl Billing {
         let open = dues.into_iter().filter(|(_, due)| due.open > 0);
         Ok(open.map(|(id, _)| id).take(INVOICES_PAID_MAX).collect())
     }
+}
+
+/// Claims what names a transfer at the bank: it is recorded once.
+fn claim_reference(tx: &mut Tx<'_>, reference: &str, payment: PaymentId) -> Result<(), Error> {
+    let name = secret::hash(reference);
+    if tx.get::<PaymentReference>(&name)?.is_some() {
+        let detail = "a payment with this reference is recorded already";
+        let taken = field("/reference", FieldErrorCode::Taken, detail);
+        return Err(Error::Invalid(vec![taken]));
+    }
+    tx.put(&name, &PaymentReference { payment })
 }

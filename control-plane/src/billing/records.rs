@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use innkeeper_wire::{
     digest::Digest,
+    funds::PaymentTerms,
     id::{AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, PaymentId, UsageId},
     invoice::InvoiceNumber,
     locale::Locale,
@@ -21,6 +22,7 @@ use crate::{
         freeze::{ClockNote, Freeze, WaitingUsage},
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, InvoiceLines},
         ledger::{Balance, Entry},
+        prepaid::Prepaid,
     },
     kernel::record::{Name, records},
 };
@@ -49,7 +51,10 @@ records! {
     LateCredit, at "latecredit/" by (AccountId, ContractId), version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;
+    Terms, at "terms/" by AccountId, version 1;
+    Prepaid, at "prepaid/" by AccountId, version 1;
     Payment, at "payment/" by (AccountId, PaymentId), version 1;
+    Refund, at "refund/" by (AccountId, PaymentId), version 1;
     // By the digest of the reference.
     PaymentReference, at "payref/" by String, version 1;
 }
@@ -150,6 +155,13 @@ pub(crate) struct RenderedInvoice {
     pub(crate) rendered_at: Timestamp,
 }
 
+/// How an account pays, where staff have said so.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    /// How.
+    pub(crate) terms: PaymentTerms,
+}
+
 /// Money that came in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Payment {
@@ -165,6 +177,21 @@ pub(crate) struct Payment {
     pub(crate) reason: Reason,
     /// What of each invoice it has paid, minor units.
     pub(crate) paid: Vec<(InvoiceId, i64)>,
+}
+
+/// Money that was paid back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Refund {
+    /// How much.
+    pub(crate) amount: Money,
+    /// What names the transfer at the bank.
+    pub(crate) reference: String,
+    /// When it was recorded.
+    pub(crate) recorded_at: Timestamp,
+    /// Who recorded it.
+    pub(crate) by: String,
+    /// Why.
+    pub(crate) reason: Reason,
 }
 
 /// That a transfer is recorded.

@@ -18,6 +18,7 @@ pub mod invoice;
 pub mod ledger;
 pub mod letters;
 pub mod paper;
+pub mod prepaid;
 pub mod rating;
 pub mod totals;
 

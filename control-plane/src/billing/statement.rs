@@ -8,7 +8,7 @@ use innkeeper_wire::{
 
 use super::{
     Billing,
-    records::Payment,
+    records::{Payment, Refund},
     rules::{
         invoice::{CreditNote, Invoice},
         ledger::{Balance, Cause, Entry, owed_by},
@@ -83,6 +83,12 @@ impl Billing {
                 let name = payment.ok_or_else(missing)?.reference;
                 (StatementKind::Payment, name, None)
             }
+            Cause::Refund(refund) => {
+                let refund = self.ctx.read::<Refund>(&(account, refund))?;
+                let name = refund.ok_or_else(missing)?.reference;
+                (StatementKind::Refund, name, None)
+            }
+            Cause::Overshoot => (StatementKind::Overshoot, String::new(), None),
             Cause::CreditNote { note, invoice } => {
                 let found = self.ctx.read::<CreditNote>(&(invoice, note))?;
                 let name = found.ok_or_else(missing)?.name();

@@ -5,6 +5,7 @@ use innkeeper_wire::{
     api::{ServerState, SuspensionKind},
     error::{FieldError, FieldErrorCode, chain},
     id::HostId,
+    money::Money,
 };
 
 use crate::{
@@ -88,6 +89,12 @@ pub enum Error {
     OrderLimit {
         /// Until the next order can be taken, in seconds.
         retry_after_s: u64,
+    },
+    /// What was paid ahead does not cover it.
+    #[error("{missing} are missing")]
+    PaymentRequired {
+        /// How much more is to be paid ahead.
+        missing: Money,
     },
     /// Not all hosts were heard of since the start, and none of those that were has room.
     #[error("hosts are still awaited; again in {retry_after_s} s")]

@@ -95,6 +95,8 @@ pub enum MailContent {
         /// For which.
         invoice: InvoiceId,
     },
+    /// What was paid ahead does not last for three days.
+    BalanceLow,
     /// Something of an invoice was taken back.
     CreditNoteIssued {
         /// Of which.
@@ -309,6 +311,7 @@ mail_kinds! {
     InvoiceIssued = "invoice-issued",
     InvoiceOverdue = "invoice-overdue",
     SuspensionNotice = "suspension-notice",
+    BalanceLow = "balance-low",
     CreditNoteIssued = "credit-note-issued",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",

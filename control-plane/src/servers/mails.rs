@@ -44,37 +44,8 @@ impl Servers {
             MailContent::ServerLost { server } => {
                 find(server)?.map(|server| letters::lost(sheet, &reader, &server, at))
             }
-            MailContent::InvoiceIssued { .. }
-            | MailContent::InvoiceOverdue { .. }
-            | MailContent::SuspensionNotice { .. }
-            | MailContent::CreditNoteIssued { .. }
-            | MailContent::StaffAlert { .. }
-            | MailContent::LostFactorAsked { .. }
-            | MailContent::LostFactorOff
-            | MailContent::LostFactorKept { .. }
-            | MailContent::ApprovalAwaited
-            | MailContent::Approved
-            | MailContent::SignUpRejected
-            | MailContent::ConfirmEmail
-            | MailContent::Welcome
-            | MailContent::KeyAdded { .. }
-            | MailContent::NewSignIn { .. }
-            | MailContent::SignInLocked { .. }
-            | MailContent::LoginIds
-            | MailContent::PasswordReset
-            | MailContent::PasswordResetAgain
-            | MailContent::PasswordChanged { .. }
-            | MailContent::ConfirmNewEmail
-            | MailContent::EmailChanged { .. }
-            | MailContent::MobileChanged { .. }
-            | MailContent::SecondFactorOn { .. }
-            | MailContent::SecondFactorOff { .. }
-            | MailContent::RecoveryCodesRenewed { .. }
-            | MailContent::RecoveryCodeUsed { .. }
-            | MailContent::TokenMade { .. }
-            | MailContent::AccountSuspended
-            | MailContent::AccountResumed
-            | MailContent::WrongCodes { .. } => None,
+            // Of another noun: `work/outbox` knows whose each kind is.
+            _ => None,
         };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))

@@ -200,6 +200,7 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         MailContent::InvoiceIssued { .. }
         | MailContent::InvoiceOverdue { .. }
         | MailContent::SuspensionNotice { .. }
+        | MailContent::BalanceLow
         | MailContent::CreditNoteIssued { .. } => nouns.billing.compose(account, mail),
         MailContent::StaffAlert { .. } => Ok(None),
     }

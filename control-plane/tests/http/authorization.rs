@@ -112,7 +112,9 @@ impl Owner {
             session, api_token, ..
         } = self;
         match id {
-            "list_tokens" | "consents" | "get_statement" | "billing_summary" => ("", json!({})),
+            "list_tokens" | "consents" | "get_statement" | "billing_summary" | "get_funds" => {
+                ("", json!({}))
+            }
             "get_invoice" | "get_invoice_pdf" => {
                 billing::issue(setting, &self.token).await;
                 (billing::INVOICE, json!({}))
@@ -493,7 +495,9 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         }
         "list_pending_accounts" => ("", nothing, 200),
         "list_periods" | "audit_money" => ("", nothing, 200),
-        "list_account_invoices" | "get_account_statement" => (account, nothing, 200),
+        "list_account_invoices" | "get_account_statement" | "get_account_funds" => {
+            (account, nothing, 200)
+        }
         "list_all_invoices" => ("", nothing, 200),
         "get_any_invoice" | "get_any_invoice_pdf" => ("1-000001", nothing, 200),
         // There is nothing in it to take back, and nothing to give up.
@@ -509,6 +513,16 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
             let amount = json!({ "amount": 5, "currency": "KRW" });
             let body = json!({ "amount": amount, "reference": "KB 1", "reason": "seen" });
             (account, body, 200)
+        }
+        // Nothing was paid ahead.
+        "refund_account" => {
+            let amount = json!({ "amount": 5, "currency": "KRW" });
+            let body = json!({ "amount": amount, "reference": "KB 2", "reason": "asked for" });
+            (account, body, 422)
+        }
+        "change_terms" => {
+            let terms = json!({ "kind": "postpaid", "payment_days": 30 });
+            (account, json!({ "terms": terms, "reason": "agreed" }), 204)
         }
         "list_lost_factors" => ("", nothing, 200),
         // It has lost nothing.

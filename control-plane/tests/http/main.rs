@@ -28,6 +28,7 @@ mod operators;
 mod orders;
 mod outbox;
 mod personal;
+mod prepaid;
 mod prices;
 mod profile;
 mod reach;

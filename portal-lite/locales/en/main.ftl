@@ -1277,3 +1277,38 @@ months-title = The last six months
 months-average = Average a month
 months-table = As a table
 outage-host-lost = By a fault of ours the server does not run: the machine that ran it is lost. Nothing is charged for this time.
+
+## Paying ahead
+terms-prepaid = Pays ahead
+terms-postpaid = Pays each invoice
+terms-days = { $count ->
+    [one] Pays each invoice within one day
+   *[other] Pays each invoice within { $count } days
+}
+prepaid-title = Balance
+prepaid-available = Available
+prepaid-available-hint = What you can order with; a day of what you order and of what runs must be there.
+prepaid-credit = Paid ahead
+prepaid-used = Used, not invoiced yet
+prepaid-burn = A day costs
+prepaid-lasts = Lasts until
+prepaid-lasts-hint = As your servers run now. When nothing is left they are shut down, and nothing is charged until you top up.
+prepaid-lasts-not = Nothing is charged at the moment
+prepaid-held = Held for servers that are being made
+top-up-title = Top up
+top-up-lead = Transfer any amount. It is here as soon as we have seen it at the bank.
+top-up-reference = Name this with your transfer
+problem-payment-required = There is not enough on your account for this: { $amount } are missing. Top up, as your billing page says, then order again. Nothing was ordered.
+statement-overshoot = Used beyond the balance, not charged
+staff-prepaid = Have it pay ahead
+staff-prepaid-lead = From now on it orders and runs from what was paid ahead, and nothing beyond that. It must owe nothing, and have paid for a day of what it uses.
+staff-postpaid = Days of payment
+staff-postpaid-lead = From now on it pays each invoice after it was issued. Those that are issued already stay as they are.
+money-days = Days
+money-days-hint = Until so many days after its issue an invoice is to be paid. Leave it empty for the usual days.
+money-days-malformed = Write a whole number of days from 1 to 366.
+money-days-wrong = Write a whole number of days from 1 to 366.
+deed-terms-changed = Changed how it pays: { $terms }
+statement-refund = Refund
+staff-refund = Pay back
+staff-refund-lead = Money that was paid back by bank transfer, of what was paid ahead and is neither used nor held.

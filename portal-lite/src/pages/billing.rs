@@ -4,11 +4,17 @@ use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use innkeeper_wire::{
     billing::{MonthSoFar, Totals, UsageLine},
-    endpoints::{Endpoint as _, rest::GetMonthSoFar},
+    endpoints::{
+        Endpoint as _,
+        rest::{GetFunds, GetMonthSoFar},
+    },
     price::MINIMUM_SECONDS,
 };
 
-use super::view;
+use super::{
+    funds::{self, FundsView},
+    view,
+};
 use crate::{
     failure::Failure,
     format::{self, Moment},
@@ -56,16 +62,19 @@ struct Page {
     lines: Vec<LineView>,
     so_far: TotalsView,
     forecast: TotalsView,
+    funds: FundsView,
 }
 
 /// `GET /billing`
 pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
-    let month = visit.ask(GetMonthSoFar::ask()).await?;
+    let (month, funds) =
+        tokio::try_join!(visit.ask(GetMonthSoFar::ask()), visit.ask(GetFunds::ask()))?;
     let MonthSoFar {
         so_far, forecast, ..
     } = &month;
     let page = Page {
         frame: page::frame(&visit),
+        funds: funds::view(&visit, funds),
         month: month.month.to_string(),
         as_of: view::moment(&visit, month.as_of),
         so_far: totals(&visit, so_far),

@@ -5,6 +5,7 @@ pub mod approval;
 pub mod billing;
 pub mod calculator;
 pub mod failure;
+pub mod funds;
 pub mod invoices;
 pub mod keys;
 pub mod landing;

@@ -12,10 +12,11 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         rest::{
-            ChangeProfile, GetMe, GetMonthSoFar, GetSecondFactor, ListOrders, ListServers,
-            ListSshKeys,
+            ChangeProfile, GetFunds, GetMe, GetMonthSoFar, GetSecondFactor, ListOrders,
+            ListServers, ListSshKeys,
         },
     },
+    funds::Funds,
 };
 use serde::Deserialize;
 
@@ -27,7 +28,7 @@ use crate::{
     failure::Failure,
     fields::Fields,
     form::{self, Entered, Field, Form},
-    format,
+    format::{self, Moment},
     notice::Notice,
     page::{self, Frame},
     visit::{Member, Visit},
@@ -47,6 +48,8 @@ struct Servers {
     list: List,
     /// What this month costs so far, and will, where anything is charged.
     cost: Option<(String, String)>,
+    /// What is available, and until when that lasts, of whoever pays ahead.
+    balance: Option<(String, Option<Moment>)>,
     states: Vec<Badge>,
     orders: Vec<OrderChoice>,
     q: String,
@@ -180,9 +183,10 @@ async fn servers_page(
     form: Form,
 ) -> Result<Response, Failure> {
     let query = query(&narrowing);
-    let (page, month) = tokio::join!(
+    let (page, month, funds) = tokio::join!(
         visit.ask(ListServers::by(query.clone())),
-        visit.ask(GetMonthSoFar::ask())
+        visit.ask(GetMonthSoFar::ask()),
+        visit.ask(GetFunds::ask())
     );
     let page = page?;
     let list = list_view(visit, &query, &page);
@@ -197,6 +201,7 @@ async fn servers_page(
         note: live::note(visit),
         list,
         cost: month.ok().and_then(|month| cost(visit, &month)),
+        balance: funds.ok().and_then(|funds| balance(visit, funds)),
         orders: ServerOrder::ALL
             .iter()
             .map(|order| OrderChoice {
@@ -221,6 +226,13 @@ fn cost(visit: &Visit, month: &MonthSoFar) -> Option<(String, String)> {
     let say = |totals: &Totals| format::money(visit.locale, totals.total);
     let is_charged = !month.lines.is_empty();
     is_charged.then(|| (say(&month.so_far), say(&month.forecast)))
+}
+
+/// What is available, and until when that lasts; nothing of who pays when it was charged.
+fn balance(visit: &Visit, funds: Funds) -> Option<(String, Option<Moment>)> {
+    let left = funds.prepaid?;
+    let lasts = left.lasts_until.map(|until| view::moment(visit, until));
+    Some((format::money(visit.locale, left.available), lasts))
 }
 
 /// `GET /servers/live`

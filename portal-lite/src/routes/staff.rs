@@ -226,6 +226,9 @@ pub const STAFF_PAGES: &[Row] = &[
         ..ACCOUNTS
     },
     deed!(ACCOUNTS, "/accounts/{id}/payment", acts::PAY),
+    deed!(ACCOUNTS, "/accounts/{id}/refund", acts::REFUND),
+    deed!(ACCOUNTS, "/accounts/{id}/prepaid", acts::PREPAID),
+    deed!(ACCOUNTS, "/accounts/{id}/postpaid", acts::POSTPAID),
     Row {
         path: "/mails",
         query: &["state", "owner", "sort", "after", "format"],

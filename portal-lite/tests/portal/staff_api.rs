@@ -236,6 +236,7 @@ fn money_looked_at(segments: &[&str]) -> Response {
             },
         ),
         ["accounts", _, "statement"] => json(200, &fixtures::statement()),
+        ["accounts", _, "funds"] => json(200, &fixtures::funds()),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
 }
@@ -286,6 +287,13 @@ fn done(path: &str) -> Response {
             200,
             &value!({
                 "payment": "pay_0190b5c87f1e7c3a8e0f000000000001", "paid": [],
+                "credit": { "amount": 0, "currency": "KRW" },
+            }),
+        ),
+        ["accounts", _, "refunds"] => json(
+            200,
+            &value!({
+                "refund": "pay_0190b5c87f1e7c3a8e0f000000000001",
                 "credit": { "amount": 0, "currency": "KRW" },
             }),
         ),

@@ -108,13 +108,16 @@ fn deeds() -> Vec<Deed> {
 }
 
 /// What is done about money.
-fn about_money() -> [Deed; 4] {
+fn about_money() -> [Deed; 7] {
     let why = json!({ "reason": CALLED.1 });
     let payment = json!({
         "amount": { "amount": 12_000, "currency": "KRW" }, "reference": "KB 1", "reason": CALLED.1,
     });
     let paid = [("amount", "12,000"), ("reference", "KB 1"), CALLED];
     let credit = json!({ "lines": [{ "line": 1, "net": 1_500 }], "reason": CALLED.1 });
+    let terms = format!("POST /accounts/{ACCOUNT}/terms");
+    let ahead = json!({ "terms": { "kind": "prepaid" }, "reason": CALLED.1 });
+    let later = json!({ "terms": { "kind": "postpaid", "payment_days": 30 }, "reason": CALLED.1 });
     let credited = [("line", "1"), ("net", "1,500"), CALLED];
     [
         Deed {
@@ -130,6 +133,22 @@ fn about_money() -> [Deed; 4] {
             ..deed(format!("/invoices/{INVOICE}/credit"), &credited, &credit)
         },
         deed(format!("/invoices/{INVOICE}/write-off"), &[CALLED], &why),
+        Deed {
+            line: format!("POST /accounts/{ACCOUNT}/refunds"),
+            ..deed(format!("/accounts/{ACCOUNT}/refund"), &paid, &payment)
+        },
+        Deed {
+            line: terms.clone(),
+            ..deed(format!("/accounts/{ACCOUNT}/prepaid"), &[CALLED], &ahead)
+        },
+        Deed {
+            line: terms,
+            ..deed(
+                format!("/accounts/{ACCOUNT}/postpaid"),
+                &[("days", "30"), CALLED],
+                &later,
+            )
+        },
     ]
 }
 

@@ -7,6 +7,7 @@ pub mod money;
 pub mod orders;
 pub mod portal;
 pub mod postgres;
+pub mod prepaid;
 pub mod provision;
 pub mod rebuild;
 pub mod schedule;

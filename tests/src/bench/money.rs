@@ -23,10 +23,10 @@ use innkeeper_wire::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Figure, Line, median};
+use super::{Figure, Line, median, prepaid};
 
 /// Names of the figures.
-pub const NAMES: [&str; 2] = ["rating_spans", "invoice_pdf_ms"];
+pub const NAMES: [&str; 3] = ["rating_spans", "invoice_pdf_ms", prepaid::NAME];
 
 /// Where Debian's `fonts-noto-cjk` has them.
 const FONTS: &str = "/usr/share/fonts/opentype/noto";

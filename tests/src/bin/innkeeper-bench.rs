@@ -11,8 +11,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
     bench::{
-        Figure, Line, agents, metrics, money, orders, portal, provision, rebuild, schedule,
-        sign_in, store,
+        Figure, Line, agents, metrics, money, orders, portal, prepaid, provision, rebuild,
+        schedule, sign_in, store,
     },
     lab::{Run, enclosure::enclosed, product::Options},
 };
@@ -124,7 +124,11 @@ async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Resul
         "orders" => orders::figures(&scratch).await?,
         "portal" => portal::figures(&scratch).await?,
         "sign_in" => sign_in::figures(&scratch).await?,
-        "money" => return blocking(money::lines).await,
+        "money" => {
+            let mut lines = blocking(money::lines).await?;
+            lines.push(prepaid::figure(&scratch).await?.into());
+            return Ok(lines);
+        }
         "metrics" => {
             let wanted = |name: &str| arguments.wants(area, &[name]);
             return metrics::lines(run, &arguments.options, wanted).await;

@@ -2,6 +2,7 @@
 //! programs, a real libvirt and a real guest, with a look behind the scenes after each step.
 
 mod account;
+mod ahead;
 mod axe;
 mod behind;
 pub mod browser;
@@ -103,6 +104,7 @@ pub async fn check(
     behind::logs(steps, &scene).await;
     // What starts the control plane anew comes last: a host is not lost before it had the time to be heard.
     money::followed(steps, &mut scene, &desk).await?;
+    ahead::paid(steps, &mut scene, &desk).await?;
     consents::asked_again(steps, &mut scene).await?;
     steps
         .step("all programs end when asked to", scene.installation.stop())

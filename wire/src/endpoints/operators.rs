@@ -4,6 +4,7 @@
 use super::Raw;
 use crate::{
     api::{Catalogue, Installation, ListQuery, Page, Session},
+    funds::{Funds, RefundAnswer, RefundRequest, TermsRequest},
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId, MailId, OrderId, ServerId, SessionId},
     invoice::{
@@ -214,6 +215,16 @@ endpoints! {
 
     /// What an account was charged and has paid.
     GetAccountStatement = "get_account_statement": Viewer Get "/accounts/{account}/statement", at AccountId => 200 Statement;
+
+    /// How an account pays, and what it has to pay with.
+    GetAccountFunds = "get_account_funds": Viewer Get "/accounts/{account}/funds", at AccountId => 200 Funds;
+
+    /// Records money that was paid back to an account's owner, of what he has paid ahead.
+    RefundAccount = "refund_account": ProvenBilling Post "/accounts/{account}/refunds", at AccountId, with RefundRequest
+        => 200 RefundAnswer;
+
+    /// Changes how an account pays.
+    ChangeTerms = "change_terms": Billing Post "/accounts/{account}/terms", at AccountId, with TermsRequest => 204;
 
     /// Everybody's invoices, the one that was issued last first. An answer may hold less than was asked for, or nothing, and more to come.
     ListAllInvoices = "list_all_invoices": Viewer Get "/invoices", by AllInvoicesQuery => 200 Page<InvoiceLine>;

@@ -15,6 +15,7 @@ use crate::{
     },
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
+    funds::Funds,
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
     invoice::{BillingSummary, Invoice, InvoiceListQuery, InvoiceSummary, Pdf, Statement},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
@@ -234,6 +235,9 @@ endpoints! {
 
     /// What one was charged and has paid, newest first.
     GetStatement = "get_statement": Customer Get "/billing/statement", in "billing", scope Billing => 200 Statement;
+
+    /// How one pays, and what there is to pay with.
+    GetFunds = "get_funds": Customer Get "/billing/funds", in "billing", scope Billing => 200 Funds;
 
     /// One's own invoice as PDF. It is rendered once, in the account's language of then, and the same bytes ever after.
     GetInvoicePdf = "get_invoice_pdf": Customer Get "/invoices/{id}/pdf", in "billing", scope Billing, at InvoiceId => 200 Pdf;

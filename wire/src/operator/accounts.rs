@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{Locale, ServerAction, Suspension, SuspensionKind},
+    funds::PaymentTerms,
     id::{AccountId, MailId, OrderId, ServerId},
     member::MemberKind,
     time::Timestamp,
@@ -214,6 +215,11 @@ pub enum Deed {
     LostFactorConfirmed,
     /// Did not believe it.
     LostFactorRejected,
+    /// Changed how it pays.
+    TermsChanged {
+        /// How from then on.
+        terms: PaymentTerms,
+    },
 }
 
 impl Deed {
@@ -236,6 +242,7 @@ impl Deed {
             Self::Resumed => "resumed",
             Self::LostFactorConfirmed => "lost-factor-confirmed",
             Self::LostFactorRejected => "lost-factor-rejected",
+            Self::TermsChanged { .. } => "terms-changed",
         }
     }
 }

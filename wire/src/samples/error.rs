@@ -1,7 +1,10 @@
 //! Samples of problem documents, as hosts get them.
 
 use super::{Sample, or_none};
-use crate::error::{FieldError, FieldErrorCode, Problem, ProblemCode};
+use crate::{
+    error::{FieldError, FieldErrorCode, Problem, ProblemCode},
+    money::{Currency, Money},
+};
 
 /// Everything set, then each kind as it is mostly sent.
 impl Sample for Problem {
@@ -28,6 +31,10 @@ fn whole() -> Vec<Problem> {
         errors: FieldError::samples(),
         request_id: Some("req_0190b5c87f1e7c3a8e0f5b6d2c4a9e11".to_owned()),
         retry_after_s: Some(30),
+        missing: Some(Money {
+            amount: 12_000,
+            currency: Currency::Krw,
+        }),
         challenge: Some("MDAwMDAwMDAwMDAwMDAwMA".to_owned()),
     };
     super::assert_whole(
@@ -41,6 +48,7 @@ fn whole() -> Vec<Problem> {
             "errors",
             "request_id",
             "retry_after_s",
+            "missing",
             "challenge",
         ],
     );

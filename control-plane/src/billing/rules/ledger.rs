@@ -6,6 +6,8 @@
 //! payment:        bank +amount, receivable -what it pays, credit -the rest
 //! credit note:    revenue +net, tax +tax, receivable -what is open of it, write-off -what was given up, credit -the rest
 //! write-off:      write-off +what is open, receivable -the same
+//! refund:         credit +amount, bank -amount
+//! overshoot:      write-off +what was used beyond what was paid ahead, credit -the same
 //! ```
 
 use std::fmt;
@@ -78,6 +80,10 @@ pub enum Cause {
     },
     /// What was open of an invoice was given up.
     WriteOff(InvoiceId),
+    /// What was paid ahead was paid back.
+    Refund(PaymentId),
+    /// What was used beyond what was paid ahead was given up.
+    Overshoot,
 }
 
 /// An entry of a customer's ledger.
@@ -280,6 +286,24 @@ pub fn of_write_off(due: InvoiceDue) -> (Vec<Posting>, InvoiceDue) {
     (postings, given_up)
 }
 
+/// The postings of paying back what was paid ahead.
+#[must_use]
+pub fn of_refund(amount: i64) -> Vec<Posting> {
+    vec![
+        posting(LedgerAccount::Credit, amount),
+        posting(LedgerAccount::Bank, -amount),
+    ]
+}
+
+/// The postings of giving up what was used beyond what was paid ahead: it pays that when it is invoiced.
+#[must_use]
+pub fn of_overshoot(amount: i64) -> Vec<Posting> {
+    vec![
+        posting(LedgerAccount::WriteOff, amount),
+        posting(LedgerAccount::Credit, -amount),
+    ]
+}
+
 /// By how much an entry changes what a customer owes: below zero when he owes less, or is owed more.
 #[must_use]
 pub fn owed_by(entry: &Entry) -> i64 {
@@ -406,6 +430,9 @@ mod tests {
         Paid(i64),
         Credited(usize, i64),
         GivenUp(usize),
+        Overshot(i64),
+        PaidBack(i64),
+        IssuedPrepaid(i64),
     }
 
     fn happens() -> impl Strategy<Value = Happens> {
@@ -415,6 +442,9 @@ mod tests {
             (any::<usize>(), 1i64..1_000_000)
                 .prop_map(|(which, net)| Happens::Credited(which, net)),
             any::<usize>().prop_map(Happens::GivenUp),
+            (1i64..1_000).prop_map(Happens::Overshot),
+            (0i64..1_000_000).prop_map(Happens::IssuedPrepaid),
+            (0i64..1_000_000).prop_map(Happens::PaidBack),
         ]
     }
 
@@ -482,6 +512,17 @@ mod tests {
                         book.due = due;
                         postings
                     }),
+                    Happens::Overshot(amount) => Some(of_overshoot(amount)),
+                    Happens::PaidBack(amount) => Some(of_refund(amount.min(balance.credit))),
+                    // Paid from the balance, and the rest given up, in one.
+                    Happens::IssuedPrepaid(net) => {
+                        let mut postings = issue(&mut books, balance, number, net);
+                        let book = books.last_mut().expect("it was issued");
+                        let (given_up, due) = of_write_off(book.due);
+                        book.due = due;
+                        postings.extend(given_up);
+                        Some(postings)
+                    }
                 };
                 let Some(postings) = postings else { continue };
                 let entry = entry(postings);

@@ -1,6 +1,6 @@
 //! What mails about money say.
 
-use innkeeper_wire::{money::Money, operator::reason::Reason, time::Timestamp};
+use innkeeper_wire::{funds::Funds, money::Money, operator::reason::Reason, time::Timestamp};
 
 use super::invoice::{CreditNote, Invoice, Number};
 use crate::mails::rules::{Letter, Reader, Stationery};
@@ -43,6 +43,99 @@ pub fn issued(
         ],
     );
     sheet.letter(reader, &subject, &text)
+}
+
+/// An invoice was issued, and is paid already.
+#[must_use]
+pub fn issued_paid(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Letter {
+    let Invoice { number, month, .. } = invoice;
+    let total = invoice.totals.total;
+    let link = sheet.link(reader, &format!("billing/invoices/{}", invoice.id), "");
+    let subject = reader.say(
+        format!("Invoice {number} for {month}: {total}, paid"),
+        format!("{month} 청구서 {number}: {total}, 결제 완료"),
+        format!("{month} 帳單 {number}：{total}，已繳清"),
+    );
+    let text = reader.say(
+        [
+            format!("Your invoice {number} for {month} is issued."),
+            format!("Amount: {total}"),
+            "It is paid from what you have paid ahead: there is nothing to do.".to_owned(),
+            format!("The invoice with all its lines:\n{link}"),
+        ],
+        [
+            format!("{month} 이용분 청구서 {number}이(가) 발행되었습니다."),
+            format!("청구 금액: {total}"),
+            "미리 충전하신 금액에서 결제되었으므로 따로 하실 일은 없습니다.".to_owned(),
+            format!("청구 내역 보기:\n{link}"),
+        ],
+        [
+            format!("您 {month} 的帳單 {number} 已開立。"),
+            format!("金額：{total}"),
+            "已由您預先儲值的餘額繳清，無須再付款。".to_owned(),
+            format!("查看帳單明細：\n{link}"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// What was paid ahead does not last for three days.
+#[must_use]
+pub fn balance_low(sheet: &Stationery, reader: &Reader, funds: &Funds, until: Timestamp) -> Letter {
+    let until = reader.zone.minute(reader.locale, until);
+    let left = funds
+        .prepaid
+        .as_ref()
+        .map_or(funds.credit, |left| left.available);
+    let link = sheet.link(reader, "billing", "");
+    let pay = how_to_top_up(reader, funds);
+    let subject = reader.say(
+        format!("Your balance lasts until {until}"),
+        format!("잔액 부족 안내: {until}까지 이용 가능"),
+        format!("餘額不足提醒：僅可使用至 {until}"),
+    );
+    let text = reader.say(
+        [
+            format!("Available: {left}. As your servers run now, that lasts until {until}."),
+            "When nothing is left, your account is suspended: your servers are shut down, and nothing is charged \
+             until you top up. With less than a day left you can order nothing."
+                .to_owned(),
+            pay.clone(),
+            format!("Your balance:\n{link}"),
+        ],
+        [
+            format!("사용 가능 금액: {left}. 현재 이용 상태로는 {until}까지 사용할 수 있습니다."),
+            "잔액이 모두 소진되면 계정 이용이 정지되어 서버가 종료되며, 충전하실 때까지 요금은 청구되지 않습니다. \
+             하루치 미만이 남으면 새로 주문하실 수 없습니다."
+                .to_owned(),
+            pay.clone(),
+            format!("잔액 보기:\n{link}"),
+        ],
+        [
+            format!("可用金額：{left}。依目前用量，可使用至 {until}。"),
+            "餘額用盡時帳號將停權，主機將會關機，儲值前不再計費。餘額不足一天時無法下單。".to_owned(),
+            pay.clone(),
+            format!("查看餘額：\n{link}"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// To where is paid ahead, and what is to be named.
+fn how_to_top_up(reader: &Reader, funds: &Funds) -> String {
+    let mut parts = Vec::new();
+    if let Some(pay_to) = &funds.pay_to {
+        let to = reader.say("Pay to:", "입금 계좌:", "匯款帳戶：");
+        parts.push(format!("{to}\n{pay_to}"));
+    }
+    if let Some(reference) = &funds.reference {
+        parts.push(reader.say(
+            format!("When you pay by bank transfer, name {reference}."),
+            format!("계좌 이체로 충전하실 때 {reference}을(를) 적어 주세요."),
+            format!("以銀行轉帳儲值時，請註明 {reference}。"),
+        ));
+    }
+    parts.join("\n\n")
 }
 
 /// Something of an invoice was taken back.
@@ -206,6 +299,28 @@ pub fn why_suspended(reader: &Reader, number: Number) -> Reason {
         format!("帳單 {number} 尚未繳付。"),
     );
     Reason::try_from(text).expect("a short line")
+}
+
+/// Why an account is suspended that pays ahead, as its owner reads it.
+#[must_use]
+pub fn why_empty(reader: &Reader) -> Reason {
+    let text = reader.say(
+        "What you have paid ahead is used up.",
+        "충전하신 잔액이 모두 소진되었습니다.",
+        "您儲值的餘額已用盡。",
+    );
+    Reason::try_from(text.to_owned()).expect("a short line")
+}
+
+/// Why it is resumed.
+#[must_use]
+pub fn why_funded(reader: &Reader) -> Reason {
+    let text = reader.say(
+        "There is something on the account again.",
+        "잔액이 다시 충전되었습니다.",
+        "帳戶餘額已恢復。",
+    );
+    Reason::try_from(text.to_owned()).expect("a short line")
 }
 
 /// Why something of an invoice is taken back without being asked.

@@ -21,7 +21,7 @@ use crate::{
     format::Moment,
     language,
     page::{self, Frame},
-    pages::{id, view},
+    pages::{funds, id, view},
     visit::{Member, Visit},
     words,
 };
@@ -154,6 +154,10 @@ fn act(visit: &Visit, act: ActLine) -> Act {
         Deed::ServerChanged { server, action } => {
             let change = format!("{}: {server}", visit.say(words::server_action(action)));
             language::say_with(visit.locale, "deed-server-changed", "change", &change)
+        }
+        Deed::TermsChanged { terms } => {
+            let terms = funds::terms(visit, terms, funds::own_days(terms));
+            language::say_with(visit.locale, "deed-terms-changed", "terms", &terms)
         }
         Deed::OrderRetried { order } => {
             let order = order.to_string();

@@ -12,6 +12,7 @@ use innkeeper_wire::{
     billing::{MonthSoFar, TaxTotal, Totals, UsageLine},
     company::{Company, LegalText},
     digest::Digest,
+    funds::{Funds, HoldLine, PaymentTerms, PrepaidFunds},
     host::{CreateStep, PauseReason, ServerProblemCode},
     invoice::{
         BillingSummary, CreditLine, CreditNote, Invoice, InvoiceState, InvoiceSummary, MonthTotal,
@@ -501,6 +502,34 @@ pub(crate) fn billing_summary() -> BillingSummary {
     BillingSummary {
         months: months.collect(),
         average: won(20_350),
+    }
+}
+
+/// Of one that pays ahead.
+pub(crate) fn funds() -> Funds {
+    let at = time("2026-11-05T00:00:00+09:00");
+    Funds {
+        terms: PaymentTerms::Prepaid,
+        payment_days: None,
+        owed: won(0),
+        credit: won(50_000),
+        prepaid: Some(PrepaidFunds {
+            available: won(31_000),
+            used: won(18_150),
+            held: won(850),
+            holds: vec![HoldLine {
+                contract: id("ctr", 1),
+                server: id("srv", 1),
+                name: Some(from("web-1")),
+                amount: won(850),
+                since: at,
+            }],
+            burn_per_day: won(2_550),
+            lasts_until: Some(time("2026-11-17T00:00:00+09:00")),
+            as_of: at,
+        }),
+        pay_to: Some("Harbour Bank <123-456>\nHarbour Ltd.".to_owned()),
+        reference: Some("mina1".to_owned()),
     }
 }
 

@@ -5,11 +5,12 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         operators::{
-            CloseMonth, CountMonth, CreditInvoice, GetAccount, GetAccountStatement, GetAnyInvoice,
-            RecordPayment, WriteOffInvoice,
+            ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccount, GetAccountStatement,
+            GetAnyInvoice, RecordPayment, RefundAccount, WriteOffInvoice,
         },
     },
     error::FieldErrorCode,
+    funds::{PaymentTerms, RefundRequest, TermsRequest},
     id::AccountId,
     invoice::{CreditLine, CreditRequest, InvoiceNumber, PaymentRequest},
     money::{AmountError, Currency, Money},
@@ -47,6 +48,12 @@ pub enum OnMoney {
     Credit,
     /// What is open of an invoice is given up.
     WriteOff,
+    /// What was paid ahead is paid back.
+    Refund,
+    /// An account pays ahead from now on.
+    Prepaid,
+    /// An account pays each invoice within so many days.
+    Postpaid,
 }
 
 /// How much came in.
@@ -77,6 +84,15 @@ const NET: Field = Field {
     name: "net",
     pointer: "net",
     words: "money-net",
+    need: Need::Optional,
+    ..Field::TEXT
+};
+
+/// Until how many days after its issue an invoice is to be paid.
+const DAYS: Field = Field {
+    name: "days",
+    pointer: "payment_days",
+    words: "money-days",
     need: Need::Optional,
     ..Field::TEXT
 };
@@ -122,6 +138,37 @@ pub const WRITE_OFF: StaffDeed = StaffDeed {
     loss: Loss::Some,
 };
 
+/// Records that what was paid ahead was paid back.
+pub const REFUND: StaffDeed = StaffDeed {
+    what: What::Money(OnMoney::Refund),
+    code: "refund",
+    title: "staff-refund",
+    lead: "staff-refund-lead",
+    form: &[AMOUNT, REFERENCE, REASON],
+    who: RefundAccount::ROW.who,
+    loss: Loss::Some,
+};
+/// Has an account pay ahead.
+pub const PREPAID: StaffDeed = StaffDeed {
+    what: What::Money(OnMoney::Prepaid),
+    code: "prepaid",
+    title: "staff-prepaid",
+    lead: "staff-prepaid-lead",
+    form: &[REASON],
+    who: ChangeTerms::ROW.who,
+    loss: Loss::None,
+};
+/// Has an account pay each invoice within so many days.
+pub const POSTPAID: StaffDeed = StaffDeed {
+    what: What::Money(OnMoney::Postpaid),
+    code: "postpaid",
+    title: "staff-postpaid",
+    lead: "staff-postpaid-lead",
+    form: &[DAYS, REASON],
+    who: ChangeTerms::ROW.who,
+    loss: Loss::None,
+};
+
 /// What it is done to.
 pub(in crate::pages::staff) async fn subject(
     visit: &Visit,
@@ -130,7 +177,9 @@ pub(in crate::pages::staff) async fn subject(
 ) -> Result<Subject, Failure> {
     match what {
         OnMoney::Close => month(visit, id(about)?).await,
-        OnMoney::Pay => account(visit, id(about)?).await,
+        OnMoney::Pay | OnMoney::Refund | OnMoney::Prepaid | OnMoney::Postpaid => {
+            account(visit, id(about)?).await
+        }
         OnMoney::Credit | OnMoney::WriteOff => invoice(visit, id(about)?).await,
     }
 }
@@ -232,6 +281,27 @@ pub(in crate::pages::staff) async fn carry_out(
             let request = CreditRequest { lines, reason };
             visit.ask(CreditInvoice::at_with(number, request)).await?;
         }
+        OnMoney::Refund => {
+            let account = id(about)?;
+            let statement = visit.ask(GetAccountStatement::at(account)).await?;
+            let request = RefundRequest {
+                amount: amount(visit, fields, &AMOUNT, statement.credit.currency)?,
+                reference: fields.get(REFERENCE.name).to_owned(),
+                reason,
+            };
+            visit.ask(RefundAccount::at_with(account, request)).await?;
+        }
+        OnMoney::Prepaid => {
+            let terms = PaymentTerms::Prepaid;
+            let request = TermsRequest { terms, reason };
+            visit.ask(ChangeTerms::at_with(id(about)?, request)).await?;
+        }
+        OnMoney::Postpaid => {
+            let payment_days = days(visit, fields)?;
+            let terms = PaymentTerms::Postpaid { payment_days };
+            let request = TermsRequest { terms, reason };
+            visit.ask(ChangeTerms::at_with(id(about)?, request)).await?;
+        }
         OnMoney::WriteOff => {
             let why = ReasonRequest { reason };
             visit.ask(WriteOffInvoice::at_with(id(about)?, why)).await?;
@@ -266,6 +336,17 @@ fn credit_lines(
     }
 }
 
+/// The days that were written, if any were.
+fn days(visit: &Visit, fields: &Fields) -> Result<Option<u32>, Box<Response>> {
+    match fields.get(DAYS.name).trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            let wrong = [(DAYS.name, FieldErrorCode::Malformed)];
+            Box::new(form::complaint(visit, fields, &wrong))
+        }),
+    }
+}
+
 /// The amount that was written, or what is wrong with it.
 fn amount(
     visit: &Visit,
@@ -288,7 +369,9 @@ fn amount(
 pub(in crate::pages::staff) fn after(what: OnMoney, about: &str) -> (String, Notice) {
     let to = match what {
         OnMoney::Close => "/months".to_owned(),
-        OnMoney::Pay => format!("/accounts/{about}/statement"),
+        OnMoney::Pay | OnMoney::Refund | OnMoney::Prepaid | OnMoney::Postpaid => {
+            format!("/accounts/{about}/statement")
+        }
         OnMoney::Credit | OnMoney::WriteOff => format!("/invoices/{about}"),
     };
     (to, Notice::StaffDone)

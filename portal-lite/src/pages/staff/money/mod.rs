@@ -10,10 +10,11 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         operators::{
-            GetAccount, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, GetStaffMe,
-            ListAllInvoices, ListPeriods,
+            GetAccount, GetAccountFunds, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf,
+            GetStaffMe, ListAllInvoices, ListPeriods,
         },
     },
+    funds::PaymentTerms,
     id::AccountId,
     invoice::{AllInvoicesQuery, AnyInvoice, InvoiceNumber, InvoiceState, PeriodLine},
     staff::Role,
@@ -30,6 +31,7 @@ use crate::{
     page::{self, Frame},
     pages::{
         billing::{self, LineView, TotalsView},
+        funds::{self, FundsView},
         id,
         invoices::{self, CreditNoteView, InvoiceView, Wanted},
         statement::{self, StatementView},
@@ -256,6 +258,7 @@ struct StatementPage {
     frame: Frame,
     owner: (String, String),
     statement: StatementView,
+    funds: FundsView,
     buttons: Vec<Button>,
 }
 
@@ -265,13 +268,21 @@ pub async fn statement(
     Path(account): Path<String>,
 ) -> Result<Response, Failure> {
     let account: AccountId = id(&account)?;
-    let (found, owner, me) = tokio::try_join!(
+    let (found, funds, owner, me) = tokio::try_join!(
         visit.ask(GetAccountStatement::at(account)),
+        visit.ask(GetAccountFunds::at(account)),
         visit.ask(GetAccount::at(account)),
         visit.ask(GetStaffMe::ask())
     )?;
     let name = owner.line.person.map(|person| person.login_id);
     let base = format!("/accounts/{account}");
+    let mut possible: Vec<&'static StaffDeed> = vec![&acts::PAY, &acts::POSTPAID];
+    if funds.terms != PaymentTerms::Prepaid {
+        possible.push(&acts::PREPAID);
+    }
+    if funds.credit.amount > 0 {
+        possible.push(&acts::REFUND);
+    }
     let page = StatementPage {
         frame: page::frame(&visit),
         owner: (
@@ -279,7 +290,8 @@ pub async fn statement(
             name.unwrap_or_else(|| account.to_string()),
         ),
         statement: statement::view(&visit, found, statement::For::Staff),
-        buttons: deeds::buttons(&visit, me.role, &base, &[&acts::PAY]),
+        buttons: deeds::buttons(&visit, me.role, &base, &possible),
+        funds: funds::view(&visit, funds),
     };
     page::render(&visit, StatusCode::OK, &page)
 }

@@ -1,0 +1,336 @@
+//! Accounts that pay ahead: what an order holds, what becomes of a balance that runs out, and what a payment lifts
+//! (`rules::prepaid`).
+
+use innkeeper_wire::{
+    api::SuspensionKind,
+    error::chain,
+    id::{AccountId, ContractId, EntryId},
+    money::Money,
+    month::{Month, Span},
+    operator::reason::Reason,
+    price::Tariff,
+    time::Timestamp,
+};
+
+use super::{
+    Billing,
+    month::Used,
+    records::BilledMonth,
+    rules::{
+        Contract,
+        ledger::{self, Balance, Cause, Entry},
+        letters,
+        prepaid::{HOLDS_MAX, Hold, Prepaid, Purse, Stage, Step, day_of},
+    },
+};
+use crate::{
+    kernel::{Actor, Error, Tx},
+    mails::rules::MailContent,
+};
+
+/// Accounts that are looked at together.
+const LOOKED_AT: usize = 1_000;
+/// How long who has as many orders under way as are counted waits for the next.
+const FULL_RETRY_S: u64 = 60;
+
+/// The months that were not invoiced yet, each up to an instant.
+pub(super) struct Unbilled {
+    now: Timestamp,
+    months: Vec<(Month, Span)>,
+}
+
+impl Billing {
+    /// The months that are not closed, up to this instant.
+    pub(super) fn unbilled(&self, now: Timestamp) -> Result<Unbilled, Error> {
+        let zone = &self.settings.time_zone;
+        let periods = self.periods()?;
+        let present = zone.month_of(now);
+        let mut months = Vec::new();
+        for period in periods.iter().rev().filter(|line| line.closed_at.is_none()) {
+            let span = Span {
+                from: period.from,
+                until: period.until.min(now),
+            };
+            if span.from < span.until {
+                months.push((period.month, span));
+            }
+        }
+        // The duty that notes months comes each minute: before its first turn in a month that is not noted, and before its
+        // very first one the month before may not be either.
+        let noted = periods.first().map(|period| period.month);
+        let mut month = noted.map_or(present.previous(), Month::next);
+        while month <= present {
+            let Span { from, until } = zone.span_of(month);
+            let until = until.min(now);
+            months.push((month, Span { from, until }));
+            month = month.next();
+        }
+        Ok(Unbilled { now, months })
+    }
+
+    /// What an account has, and what it needs. What it was used for is read as it is; whoever decides by it has read its
+    /// balance in his transaction, which every invoice changes.
+    pub(super) fn purse(
+        &self,
+        account: AccountId,
+        state: &Prepaid,
+        balance: Balance,
+        unbilled: &Unbilled,
+    ) -> Result<Purse, Error> {
+        let mut purse = Purse {
+            balance: balance.credit,
+            used: 0,
+            held: state.held(),
+            burn: 0,
+        };
+        let Some((_, first)) = unbilled.months.first() else {
+            return Ok(purse);
+        };
+        let whole = Span {
+            from: first.from,
+            until: unbilled.now,
+        };
+        let used = self.used_in(account, whole)?;
+        for (month, span) in &unbilled.months {
+            if self.ctx.read::<BilledMonth>(&(account, *month))?.is_none() {
+                let (_, totals) = self.lines_of(&used, *span)?;
+                purse.used = purse.used.saturating_add(totals.total.amount);
+            }
+        }
+        let running = used
+            .iter()
+            .filter(|used| used.contract.open_usage.is_some());
+        purse.burn = self.day_of(running.map(|Used { contract, .. }| contract))?;
+        Ok(purse)
+    }
+
+    /// What a day of these costs, with tax.
+    fn day_of<'a>(&self, contracts: impl Iterator<Item = &'a Contract>) -> Result<i64, Error> {
+        let tariffs = contracts.map(|contract| Tariff {
+            hourly: contract.hourly,
+            monthly_cap: contract.monthly_cap,
+        });
+        let day = day_of(self.settings.currency, tariffs, self.settings.tax.as_ref());
+        day.map_err(|error| Error::Storage(format!("a day does not add up: {error}")))
+    }
+
+    fn purse_in(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        state: &Prepaid,
+    ) -> Result<Purse, Error> {
+        let balance = self.balance_in(tx, account)?;
+        let unbilled = self.unbilled(self.present()?)?;
+        self.purse(account, state, balance, &unbilled)
+    }
+
+    /// The balance of an account, of whom nothing may ever have been posted.
+    pub(super) fn balance_in(&self, tx: &mut Tx<'_>, account: AccountId) -> Result<Balance, Error> {
+        let balance = tx.get::<Balance>(&account)?;
+        Ok(balance.unwrap_or_else(|| Balance::nothing(self.settings.currency)))
+    }
+
+    /// Clause: holds what a day of an order costs, of an account that pays ahead; of others nothing.
+    ///
+    /// # Errors
+    /// [`Error::PaymentRequired`] when what there is does not cover it.
+    pub(super) fn hold(&self, tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Error> {
+        let account = contract.account;
+        let Some(mut state) = tx.get::<Prepaid>(&account)? else {
+            return Ok(());
+        };
+        if state.holds.len() >= HOLDS_MAX {
+            return Err(Error::OrderLimit {
+                retry_after_s: FULL_RETRY_S,
+            });
+        }
+        let amount = self.day_of([contract].into_iter())?;
+        let missing = self.purse_in(tx, account, &state)?.missing_for(amount);
+        if missing > 0 {
+            return Err(Error::PaymentRequired {
+                missing: Money {
+                    amount: missing,
+                    currency: self.settings.currency,
+                },
+            });
+        }
+        let since = self.now(tx);
+        state.holds.insert(contract.id, Hold { amount, since });
+        tx.put(&account, &state)
+    }
+
+    /// Clause: nothing is held for a contract any more: its server is charged for from now on, or never will be.
+    pub(super) fn release(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        contract: ContractId,
+    ) -> Result<(), Error> {
+        let Some(mut state) = tx.get::<Prepaid>(&account)? else {
+            return Ok(());
+        };
+        if state.holds.remove(&contract).is_some() {
+            tx.put(&account, &state)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the balance of each account that pays ahead. Gives of how many something was done: of none while the clock
+    /// is in doubt. One that can't be looked at is in the way of nobody else.
+    ///
+    /// # Errors
+    /// The last of what went wrong.
+    pub(super) async fn tick(&self) -> Result<usize, Error> {
+        if self.freeze()?.is_some() || self.ctx.gate().check_is_sound().is_err() {
+            return Ok(0);
+        }
+        let unbilled = self.unbilled(self.present()?)?;
+        let (mut done, mut failure, mut after) = (0, None, None::<AccountId>);
+        loop {
+            let page = self.ctx.list_all::<Prepaid>(after.as_ref(), LOOKED_AT)?;
+            let is_last = page.len() < LOOKED_AT;
+            after = page.last().map(|(account, _)| *account);
+            for (account, state) in page {
+                match self.look_at(account, &state.value, &unbilled).await {
+                    Ok(is_done) => done += usize::from(is_done),
+                    Err(error) => {
+                        let why = chain(&error);
+                        tracing::error!(account.id = %account, why, "a balance can't be looked at");
+                        failure = Some(error);
+                    }
+                }
+            }
+            if is_last {
+                return failure.map_or(Ok(done), Err);
+            }
+            // Others have their turn in between.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn look_at(
+        &self,
+        account: AccountId,
+        state: &Prepaid,
+        unbilled: &Unbilled,
+    ) -> Result<bool, Error> {
+        let balance = self.ctx.read::<Balance>(&account)?;
+        let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
+        let purse = self.purse(account, state, balance, unbilled)?;
+        if purse.step(state.stage).is_none() {
+            return Ok(false);
+        }
+        let cause = format!("the balance of {account} has changed");
+        let decide = |tx: &mut Tx<'_>| self.take_step(tx, account);
+        self.ctx.commit(Actor::System, &cause, decide).await
+    }
+
+    /// Does what is to be done about a balance; whether anything was.
+    fn take_step(&self, tx: &mut Tx<'_>, account: AccountId) -> Result<bool, Error> {
+        self.check_not_frozen(tx)?;
+        let Some(mut state) = tx.get::<Prepaid>(&account)? else {
+            return Ok(false);
+        };
+        let purse = self.purse_in(tx, account, &state)?;
+        state.stage = match purse.step(state.stage) {
+            None => return Ok(false),
+            Some(Step::Rearm) => Stage::Covered,
+            Some(Step::Warn) => {
+                self.mails.queue(tx, account, MailContent::BalanceLow)?;
+                Stage::Low
+            }
+            Some(Step::Suspend) => {
+                let Some(reader) = self.accounts.reader_of(account)? else {
+                    return Ok(false);
+                };
+                let reason = letters::why_empty(&reader);
+                let (by, kind) = (Actor::System, SuspensionKind::Debt);
+                let accounts = &self.accounts;
+                if !accounts.suspend_if_in_use(tx, by, account, kind, &reason)? {
+                    return Ok(false);
+                }
+                Stage::Empty { since: tx.now() }
+            }
+        };
+        tx.put(&account, &state)?;
+        Ok(true)
+    }
+
+    /// Clause, before something is posted that an account pays with: what it used beyond what it had is given up, so that
+    /// what comes is there for what comes.
+    pub(super) fn forgive_overshoot(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+    ) -> Result<(), Error> {
+        let Some(state) = tx.get::<Prepaid>(&account)? else {
+            return Ok(());
+        };
+        let overshoot = self.purse_in(tx, account, &state)?.overshoot();
+        if overshoot == 0 {
+            return Ok(());
+        }
+        let balance = self.balance_in(tx, account)?;
+        let entry = Entry {
+            id: EntryId::new(self.ctx.ids()),
+            at: self.now(tx),
+            cause: Cause::Overshoot,
+            currency: balance.currency,
+            postings: ledger::of_overshoot(overshoot),
+        };
+        self.post(tx, account, balance, &entry)
+    }
+
+    /// What of a balance can be paid back: of who pays ahead, what is available.
+    pub(super) fn refundable(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        balance: Balance,
+    ) -> Result<i64, Error> {
+        let Some(state) = tx.get::<Prepaid>(&account)? else {
+            return Ok(balance.credit);
+        };
+        let available = self.purse_in(tx, account, &state)?.available();
+        Ok(available.clamp(0, balance.credit))
+    }
+
+    /// Clause, behind what an account pays with: ends the suspension for an empty balance once something is there. One that
+    /// staff have made is theirs.
+    pub(super) fn lift_if_funded(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        account: AccountId,
+    ) -> Result<(), Error> {
+        let Some(mut state) = tx.get::<Prepaid>(&account)? else {
+            return Ok(());
+        };
+        let Stage::Empty { since } = state.stage else {
+            return Ok(());
+        };
+        if self.purse_in(tx, account, &state)?.left() <= 0 {
+            return Ok(());
+        }
+        state.stage = Stage::Covered;
+        tx.put(&account, &state)?;
+        self.end_empty(tx, by, account, since)
+    }
+
+    /// Ends the suspension for an empty balance that was made then.
+    pub(super) fn end_empty(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        account: AccountId,
+        since: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(reader) = self.accounts.reader_of(account)? else {
+            return Ok(());
+        };
+        let reason: Reason = letters::why_funded(&reader);
+        self.accounts
+            .resume_if_since(tx, by, account, since, &reason)
+    }
+}
