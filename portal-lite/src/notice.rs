@@ -76,6 +76,8 @@ notices! {
     PasswordReset = "password-reset", "notice-password-reset";
     /// The request to switch a lost second factor off is ended.
     LostFactorCancelled = "lost-factor-cancelled", "notice-lost-factor-cancelled";
+    /// The owner of a trial has agreed to pay.
+    TrialConverted = "trial-converted", "notice-trial-converted";
     /// Something of the account was changed.
     ProfileChanged = "profile-changed", "notice-profile-changed";
     /// The account has agreed to the new version of a text.

@@ -21,7 +21,7 @@ use crate::{
     guard, headers, host, page,
     pages::{
         account, approval, billing, calculator, invoices, keys, landing, lost_factor, new_server,
-        orders, recovery, server, servers, sign_in, sign_in_code, sign_up, statement, texts,
+        orders, recovery, server, servers, sign_in, sign_in_code, sign_up, statement, texts, trial,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -297,6 +297,13 @@ pub const PAGES: &[Row] = &[
         path: "/billing",
         place: Place::Billing,
         handler: || get(billing::show),
+        ..MEMBERS
+    },
+    Row {
+        path: "/billing/trial",
+        place: Place::Billing,
+        form: Some(trial::CONVERT),
+        handler: || get(trial::show).post(trial::convert),
         ..MEMBERS
     },
     Row {

@@ -202,6 +202,8 @@ pub const fn statement_kind(kind: StatementKind) -> &'static str {
         StatementKind::Payment => "statement-payment",
         StatementKind::CreditNote => "statement-credit-note",
         StatementKind::WriteOff => "statement-write-off",
+        StatementKind::Promotion => "statement-promotion",
+        StatementKind::PromotionEnded => "statement-promotion-ended",
         StatementKind::Refund => "statement-refund",
         StatementKind::Overshoot => "statement-overshoot",
     }

@@ -11,6 +11,8 @@ use crate::{
     vm::Hostname,
 };
 
+/// Most days for which promotional credit can be granted.
+pub const PROMOTION_DAYS_MAX: u32 = 3_660;
 /// Most days of a term of payment.
 pub const PAYMENT_DAYS_MAX: u32 = 366;
 
@@ -40,6 +42,11 @@ pub struct Funds {
     pub owed: Money,
     /// What was paid ahead, and pays what comes.
     pub credit: Money,
+    /// Promotional credit, which pays before that, the one that expires first before the others.
+    pub promotions: Vec<PromotionLine>,
+    /// The trial, of an account that began with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialView>,
     /// How far that goes, of an account that pays ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepaid: Option<PrepaidFunds>,
@@ -51,10 +58,68 @@ pub struct Funds {
     pub reference: Option<String>,
 }
 
+/// Promotional credit of which something is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PromotionLine {
+    /// How much was granted.
+    pub amount: Money,
+    /// What is left.
+    pub left: Money,
+    /// When it was granted.
+    pub granted_at: Timestamp,
+    /// When it expires. What was used before then and is invoiced later it still pays.
+    pub expires_at: Timestamp,
+}
+
+/// A trial: promotional credit for thirty days, and nothing else is charged until its owner has agreed to pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrialView {
+    /// How much was granted.
+    pub amount: Money,
+    /// What can still be used.
+    pub left: Money,
+    /// When it is over.
+    pub ends_at: Timestamp,
+    /// Whether its owner has agreed to pay for what comes.
+    pub is_converted: bool,
+}
+
+/// Grants a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialRequest {
+    /// How much, above zero, in the currency of the account.
+    pub amount: Money,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Agrees to pay for what comes, from what is paid ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrialConversion {
+    /// That one agrees.
+    pub accept: bool,
+}
+
+/// Grants promotional credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromotionRequest {
+    /// How much, above zero, in the currency of the account.
+    pub amount: Money,
+    /// For how many days, from now on, 1 to 3,660.
+    pub days: u32,
+    /// What names it: an account gets one of a name.
+    pub reference: String,
+    /// Why.
+    pub reason: Reason,
+}
+
 /// How far what was paid ahead goes. All amounts are with tax.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PrepaidFunds {
-    /// What can be ordered with: what was paid ahead, less what was used and is not invoiced yet, less what is held. Below
+    /// What can be ordered with: what was paid ahead and promotional credit, less what was used and is not invoiced yet, less what is held. Below
     /// zero when more was used than was paid.
     pub available: Money,
     /// What was used and is not invoiced yet.

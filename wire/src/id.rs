@@ -147,6 +147,8 @@ ids! {
     PaymentId = "pay",
     /// A credit note.
     CreditNoteId = "crn",
+    /// Promotional credit.
+    PromotionId = "prm",
     /// A hypervisor.
     HostId = "hst",
     /// A mail waiting in the outbox.

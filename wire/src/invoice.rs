@@ -247,6 +247,8 @@ pub struct Statement {
     pub owed: Money,
     /// What was paid ahead, and pays what comes.
     pub credit: Money,
+    /// Promotional credit, which pays before that.
+    pub promotion: Money,
     /// The newest entries; at most 1,000.
     pub entries: Vec<StatementLine>,
 }
@@ -276,7 +278,8 @@ pub struct StatementLine {
     pub at: Timestamp,
     /// What it is.
     pub kind: StatementKind,
-    /// What names it: the number of the invoice or of the credit note, or the reference of the payment.
+    /// What names it: the number of the invoice or of the credit note, the reference of the transfer, or the day on which
+    /// promotional credit expires.
     pub name: String,
     /// The invoice that it is about, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -299,6 +302,10 @@ codes! {
         CreditNote = "credit-note",
         /// What was open of an invoice was given up.
         WriteOff = "write-off",
+        /// Promotional credit was granted.
+        Promotion = "promotion",
+        /// What was left of promotional credit when it expired.
+        PromotionEnded = "promotion-ended",
         /// What was paid ahead was paid back.
         Refund = "refund",
         /// What was used beyond what was paid ahead, and is not charged.

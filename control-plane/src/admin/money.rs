@@ -12,11 +12,15 @@ use innkeeper_wire::{
         Ask, Endpoint as _, Nothing,
         operators::{
             AuditMoney, ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccountFunds,
-            GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, ListAccountInvoices,
-            ListAllInvoices, ListPeriods, RecordPayment, RefundAccount, WriteOffInvoice,
+            GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, GrantPromotion, GrantTrial,
+            ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment, RefundAccount,
+            WriteOffInvoice,
         },
     },
-    funds::{Funds, PaymentTerms, PrepaidFunds, RefundAnswer, RefundRequest, TermsRequest},
+    funds::{
+        Funds, PaymentTerms, PrepaidFunds, PromotionLine, PromotionRequest, RefundAnswer,
+        RefundRequest, TermsRequest, TrialRequest, TrialView,
+    },
     invoice::{
         AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
         InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
@@ -45,6 +49,8 @@ pub(super) fn served() -> Router<AdminContext> {
         .serve(funds)
         .serve(change_terms)
         .serve(refund)
+        .serve(grant)
+        .serve(grant_trial)
         .serve(all_invoices)
         .serve(any_invoice)
         .serve(credit)
@@ -153,6 +159,30 @@ async fn refund(
     let answer = context.nouns.billing.refund(&caller, path, &body).await?;
     tracing::info!(account.id = %path, refund = %answer.refund, actor = %caller.actor, "a refund was recorded");
     Ok(answer)
+}
+
+async fn grant(
+    context: AdminContext,
+    ProvenBilling(caller): ProvenBilling,
+    ask: Ask<GrantPromotion>,
+) -> Result<PromotionLine, Refused> {
+    let Ask { path, body, .. } = ask;
+    let billing = &context.nouns.billing;
+    let granted = billing.grant_promotion(&caller, path, &body).await?;
+    tracing::info!(account.id = %path, amount = %granted.amount, actor = %caller.actor, "promotional credit was granted");
+    Ok(granted)
+}
+
+async fn grant_trial(
+    context: AdminContext,
+    ProvenBilling(caller): ProvenBilling,
+    ask: Ask<GrantTrial>,
+) -> Result<Nothing, Refused> {
+    let Ask { path, body, .. } = ask;
+    let billing = &context.nouns.billing;
+    billing.grant_trial(&caller, path, &body).await?;
+    tracing::info!(account.id = %path, amount = %body.amount, actor = %caller.actor, "a trial was granted");
+    Ok(Nothing)
 }
 
 async fn all_invoices(
@@ -329,8 +359,16 @@ pub async fn statement_by_command(socket: &Path, who: &str) -> anyhow::Result<St
             line.balance.to_string(),
         )?;
     }
-    let Statement { owed, credit, .. } = statement;
-    writeln!(text, "owed {owed}, credit {credit}")?;
+    let Statement {
+        owed,
+        credit,
+        promotion,
+        ..
+    } = statement;
+    writeln!(
+        text,
+        "owed {owed}, credit {credit}, promotional credit {promotion}"
+    )?;
     Ok(text)
 }
 
@@ -344,6 +382,31 @@ pub async fn refund_by_command(
     let RefundAnswer { refund, credit } =
         ask(socket, RefundAccount::at_with(account, request)).await?;
     Ok(format!("{refund} is recorded; {credit} are left\n"))
+}
+
+/// `billing promotion`.
+pub async fn grant_by_command(
+    socket: &Path,
+    who: &str,
+    request: PromotionRequest,
+) -> anyhow::Result<String> {
+    let account = account_meant(socket, who).await?;
+    let granted = ask(socket, GrantPromotion::at_with(account, request)).await?;
+    let PromotionLine {
+        amount, expires_at, ..
+    } = granted;
+    Ok(format!("{amount} are granted until {expires_at}\n"))
+}
+
+/// `billing trial`.
+pub async fn trial_by_command(
+    socket: &Path,
+    who: &str,
+    request: TrialRequest,
+) -> anyhow::Result<String> {
+    let account = account_meant(socket, who).await?;
+    ask(socket, GrantTrial::at_with(account, request)).await?;
+    funds_by_command(socket, who).await
 }
 
 /// `billing terms`.
@@ -369,6 +432,29 @@ pub async fn funds_by_command(socket: &Path, who: &str) -> anyhow::Result<String
         (PaymentTerms::Postpaid { .. }, None) => "pays each invoice\n".to_owned(),
     };
     writeln!(text, "owed {}, credit {}", funds.owed, funds.credit)?;
+    for PromotionLine {
+        amount,
+        left,
+        expires_at,
+        ..
+    } in &funds.promotions
+    {
+        writeln!(text, "{left} left of {amount}, granted until {expires_at}")?;
+    }
+    if let Some(trial) = &funds.trial {
+        let TrialView {
+            amount,
+            left,
+            ends_at,
+            is_converted,
+        } = trial;
+        let state = if *is_converted {
+            "converted"
+        } else {
+            "on trial"
+        };
+        writeln!(text, "{state}: {left} of {amount}, until {ends_at}")?;
+    }
     let Some(prepaid) = funds.prepaid else {
         return Ok(text);
     };

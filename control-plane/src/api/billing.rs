@@ -5,10 +5,10 @@ use innkeeper_wire::{
     api::{ListQuery, Page},
     billing::MonthSoFar,
     endpoints::{
-        Ask,
+        Ask, Nothing,
         rest::{
-            GetBillingSummary, GetFunds, GetInvoice, GetInvoicePdf, GetMonthSoFar, GetStatement,
-            ListInvoices,
+            ConvertTrial, GetBillingSummary, GetFunds, GetInvoice, GetInvoicePdf, GetMonthSoFar,
+            GetStatement, ListInvoices,
         },
     },
     funds::Funds,
@@ -58,6 +58,16 @@ pub(super) async fn funds(
     _: Ask<GetFunds>,
 ) -> Result<Funds, Refused> {
     Ok(context.nouns.billing.funds(&caller)?)
+}
+
+pub(super) async fn convert_trial(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<ConvertTrial>,
+) -> Result<Nothing, Refused> {
+    let billing = &context.nouns.billing;
+    billing.convert_trial(&caller, &ask.body).await?;
+    Ok(Nothing)
 }
 
 pub(super) async fn get_pdf(

@@ -100,6 +100,7 @@ fn endpoints() -> Router<Context> {
         .serve(billing::statement)
         .serve(billing::summary)
         .serve(billing::funds)
+        .serve(billing::convert_trial)
         .serve_raw(billing::get_pdf)
 }
 

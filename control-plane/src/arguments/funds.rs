@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Subcommand;
 use innkeeper_control_plane::admin::money;
 use innkeeper_wire::{
-    funds::{PaymentTerms, RefundRequest, TermsRequest},
+    funds::{PaymentTerms, PromotionRequest, RefundRequest, TermsRequest, TrialRequest},
     money::Currency,
     operator::reason::Reason,
 };
@@ -51,6 +51,41 @@ pub(crate) enum FundsCommand {
         #[arg(long)]
         reason: Reason,
     },
+    /// Grants promotional credit. It pays before what was paid ahead, and is gone when it expires.
+    Promotion {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
+        /// How much, such as 12000 or 4.99.
+        #[arg(long)]
+        amount: String,
+        /// In which currency.
+        #[arg(long, default_value = "KRW")]
+        currency: Currency,
+        /// For how many days, from now on.
+        #[arg(long)]
+        days: u32,
+        /// What names it: an account gets one of a name.
+        #[arg(long)]
+        reference: String,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
+    /// Grants a trial to who has never had a server: promotional credit for thirty days and one server. Nothing else is
+    /// charged until its owner has agreed to pay. Once for each account, mail address and mobile number.
+    Trial {
+        /// The ID to sign in with, or the account's own id.
+        who: String,
+        /// How much, such as 12000 or 4.99.
+        #[arg(long, default_value = "200000")]
+        amount: String,
+        /// In which currency.
+        #[arg(long, default_value = "KRW")]
+        currency: Currency,
+        /// Why: for whoever looks at it later.
+        #[arg(long)]
+        reason: Reason,
+    },
 }
 
 /// Asks it of the running service; gives what is to be printed.
@@ -83,6 +118,32 @@ pub(super) async fn run(socket: &Path, command: FundsCommand) -> anyhow::Result<
                 reason,
             };
             money::refund_by_command(socket, &who, request).await
+        }
+        FundsCommand::Promotion {
+            who,
+            amount,
+            currency,
+            days,
+            reference,
+            reason,
+        } => {
+            let request = PromotionRequest {
+                amount: amount_of(&amount, currency)?,
+                days,
+                reference,
+                reason,
+            };
+            money::grant_by_command(socket, &who, request).await
+        }
+        FundsCommand::Trial {
+            who,
+            amount,
+            currency,
+            reason,
+        } => {
+            let amount = amount_of(&amount, currency)?;
+            let request = TrialRequest { amount, reason };
+            money::trial_by_command(socket, &who, request).await
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, Number, digest_of},
         ledger::{Balance, Entry, LedgerAccount},
         prepaid::Prepaid,
+        promotion::Promotion,
     },
 };
 use crate::kernel::Error;
@@ -43,6 +44,7 @@ impl Billing {
         self.audit_ledger(&mut found)?;
         self.audit_invoices(&mut found)?;
         self.audit_prepaid(&mut found)?;
+        self.audit_promotions(&mut found)?;
         let Found {
             mut breaches,
             sums,
@@ -148,6 +150,33 @@ impl Billing {
             }
         }
         self.audit_numbers(&all, found)
+    }
+
+    /// C5.9: what is left of all promotional credit of an account is what its ledger says, and of none more than was granted.
+    fn audit_promotions(&self, found: &mut Found) -> Result<(), Error> {
+        let mut left: BTreeMap<AccountId, i64> = BTreeMap::new();
+        self.ctx.for_each::<Promotion>(|(account, id), one| {
+            let one = one.value;
+            *left.entry(*account).or_default() += one.left;
+            if one.left <= 0 || one.left > one.amount {
+                let breach = format!("{id} of {account} has {} of {} left", one.left, one.amount);
+                found.breaches.push(breach);
+            }
+        })?;
+        let accounts: BTreeSet<_> = found.balances.keys().chain(left.keys()).copied().collect();
+        for account in accounts {
+            let known = found
+                .balances
+                .get(&account)
+                .map_or(0, |balance| balance.promotion);
+            let left = left.get(&account).copied().unwrap_or(0);
+            if known != left {
+                let breach =
+                    format!("{account} has promotional credit of {known}, and {left} left of it");
+                found.breaches.push(breach);
+            }
+        }
+        Ok(())
     }
 
     /// Who pays ahead owes nothing, and something is held only for what is not charged for yet.

@@ -26,8 +26,9 @@ use super::{
     rules::{
         UsageInterval,
         debts::Debt,
-        invoice::{self, Invoice, InvoiceDue, InvoiceLines, LINES_PER_RECORD, Number},
+        invoice::{self, Invoice, InvoiceLines, LINES_PER_RECORD, Number},
         ledger::{self, Balance, Cause, Entry},
+        prepaid::Prepaid,
     },
 };
 use crate::{
@@ -263,7 +264,10 @@ impl Billing {
             self.ctx.commit(actor, &cause, decide).await?;
             return Ok(None);
         }
+        // What has expired pays for no more than was used by then.
+        self.end_promotions_of(account).await?;
         self.issue(actor, &bill, month, span).await?;
+        self.end_promotions_of(account).await?;
         Ok(Some(bill.totals))
     }
 
@@ -352,7 +356,15 @@ impl Billing {
     ) -> Result<(), Error> {
         let account = invoice.account;
         let balance = self.balance_in(tx, account)?;
-        let (postings, paid) = ledger::of_invoice(&invoice.totals, balance.credit);
+        let total = invoice.totals.total.amount;
+        let promotion = self.spend_promotions(tx, account, span_of(invoice), balance, total)?;
+        // Of a trial nothing is touched that was paid.
+        let state = tx.get::<Prepaid>(&account)?;
+        let credit = match state.as_ref().and_then(Prepaid::free_trial) {
+            Some(_) => 0,
+            None => balance.credit,
+        };
+        let (postings, mut due) = ledger::of_invoice(&invoice.totals, promotion, credit);
         let entry = Entry {
             id: EntryId::from_uuid(invoice.id.uuid()),
             at: invoice.issued_at,
@@ -361,7 +373,6 @@ impl Billing {
             postings,
         };
         self.post(tx, account, balance, &entry)?;
-        let mut due = InvoiceDue::of(invoice.totals.total.amount - paid.amount);
         if due.open > 0 && terms == PaymentTerms::Prepaid {
             let postings;
             (postings, due) = ledger::of_write_off(due);
@@ -393,6 +404,13 @@ impl Billing {
         let next = next.map_err(|error| Error::Storage(format!("{}: {error}", entry.id)))?;
         tx.insert(&(account, entry.id), entry)?;
         tx.put(&account, &next)
+    }
+}
+
+fn span_of(invoice: &Invoice) -> Span {
+    Span {
+        from: invoice.from,
+        until: invoice.until,
     }
 }
 

@@ -73,7 +73,7 @@ impl Billing {
             let part = totals::part_of(&found.totals, credits.net, net);
             let part = part.map_err(|error| Error::Storage(error.to_string()))?;
             let due = tx.get::<InvoiceDue>(&name)?.ok_or(Error::NotFound)?;
-            let (postings, due) = ledger::of_credit_note(&part, due);
+            let (postings, due) = ledger::of_credit_note(&part, due, found.totals.total.amount);
             let note = CreditNote {
                 number: self.next_credit_number(tx)?,
                 invoice,

@@ -56,6 +56,13 @@ impl Billing {
                 return Ok(());
             }
             let state = tx.get::<Prepaid>(&account)?;
+            if state
+                .as_ref()
+                .is_some_and(|state| state.free_trial().is_some())
+            {
+                let why = "it is on trial: its owner decides whether he pays";
+                return Err(Error::OperatorRefused(why.to_owned()));
+            }
             match (terms, state) {
                 (PaymentTerms::Prepaid, None) => {
                     let state = Prepaid::new();
@@ -137,7 +144,10 @@ impl Billing {
         let balance = self.ctx.read::<Balance>(&account)?;
         let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
         let state = self.ctx.read::<Prepaid>(&account)?;
-        let prepaid = state.map(|state| self.prepaid_funds(account, &state, balance));
+        let prepaid = state.as_ref();
+        let prepaid = prepaid.map(|state| self.prepaid_funds(account, state, balance));
+        let prepaid = prepaid.transpose()?;
+        let trial = state.as_ref().and_then(|state| state.trial.as_ref());
         let usual = self.settings.terms.payment_term.as_secs() / (24 * 3_600);
         Ok(Funds {
             terms,
@@ -148,7 +158,12 @@ impl Billing {
             },
             owed: self.money(balance.receivable),
             credit: self.money(balance.credit),
-            prepaid: prepaid.transpose()?,
+            promotions: self.promotion_lines(account)?,
+            trial: trial.map(|trial| {
+                let left = prepaid.as_ref().map_or(0, |left| left.available.amount);
+                self.trial_view(trial, left)
+            }),
+            prepaid,
             pay_to: self.pay_to().map(str::to_owned),
             reference: self.accounts.login_id_of(account)?,
         })

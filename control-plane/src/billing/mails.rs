@@ -11,13 +11,14 @@ use super::{
         debts::Debt,
         invoice::{CreditNote, Invoice, InvoiceDue},
         letters,
+        trial::Mark,
     },
 };
 use crate::{
     kernel::Error,
     mails::{
         ReadyMail,
-        rules::{MailContent, OutgoingMail},
+        rules::{Letter, MailContent, OutgoingMail, Reader},
     },
 };
 
@@ -45,6 +46,12 @@ impl Billing {
                     true => letters::issued_paid(sheet, &reader, &invoice),
                     false => letters::issued(sheet, &reader, &invoice, pay_to),
                 })
+            }
+            MailContent::TrialUsed { percent } => {
+                self.trial_letter(account, &reader, Mark::Used { percent })?
+            }
+            MailContent::TrialEnds { days } => {
+                self.trial_letter(account, &reader, Mark::Ends { days })?
             }
             MailContent::BalanceLow => {
                 let funds = self.funds_of(account)?;
@@ -82,6 +89,19 @@ impl Billing {
         };
         let to = reader.to;
         Ok(letter.map(|letter| ReadyMail { to, letter }))
+    }
+
+    /// What is told of a trial; nothing of one whose owner has agreed to pay.
+    fn trial_letter(
+        &self,
+        account: AccountId,
+        reader: &Reader,
+        mark: Mark,
+    ) -> Result<Option<Letter>, Error> {
+        let funds = self.funds_of(account)?;
+        let trial = funds.trial.as_ref().filter(|trial| !trial.is_converted);
+        let sheet = self.mails.stationery();
+        Ok(trial.map(|trial| letters::trial_ends(sheet, reader, trial, mark)))
     }
 
     /// What is open of an invoice, and how far that has got; nothing of one that is paid.

@@ -141,7 +141,7 @@ impl Billing {
     }
 
     /// What names the transfer, if it makes sense.
-    fn check_transfer(&self, amount: Money, reference: &str) -> Result<String, Error> {
+    pub(super) fn check_transfer(&self, amount: Money, reference: &str) -> Result<String, Error> {
         let mut errors = Vec::new();
         if !(1..=AMOUNT_MAX).contains(&amount.amount) {
             let detail = "an amount is above zero, and not as large as no transfer is";

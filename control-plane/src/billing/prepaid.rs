@@ -1,4 +1,4 @@
-//! Accounts that pay ahead: what an order holds, what becomes of a balance that runs out, and what a payment lifts
+//! Accounts that pay ahead, trials too: what an order holds, what becomes of a balance that runs out, and what a payment lifts
 //! (`rules::prepaid`).
 
 use innkeeper_wire::{
@@ -22,6 +22,7 @@ use super::{
         letters,
         prepaid::{HOLDS_MAX, Hold, Prepaid, Purse, Stage, Step, day_of},
     },
+    trials,
 };
 use crate::{
     kernel::{Actor, Error, Tx},
@@ -77,31 +78,47 @@ impl Billing {
         balance: Balance,
         unbilled: &Unbilled,
     ) -> Result<Purse, Error> {
-        let mut purse = Purse {
-            balance: balance.credit,
-            used: 0,
-            held: state.held(),
-            burn: 0,
+        let (used, burn) = self.used_until(account, unbilled)?;
+        let promotion = self.promotion_worth(account, balance, unbilled.now, used)?;
+        // Of a trial nothing is touched that was paid.
+        let paid = match state.free_trial() {
+            Some(_) => 0,
+            None => balance.credit,
         };
+        Ok(Purse {
+            balance: paid.saturating_add(promotion),
+            used,
+            held: state.held(),
+            burn,
+        })
+    }
+
+    /// What an account has used and is not invoiced yet, and what a day costs as it is now; both with tax.
+    pub(super) fn used_until(
+        &self,
+        account: AccountId,
+        unbilled: &Unbilled,
+    ) -> Result<(i64, i64), Error> {
         let Some((_, first)) = unbilled.months.first() else {
-            return Ok(purse);
+            return Ok((0, 0));
         };
         let whole = Span {
             from: first.from,
             until: unbilled.now,
         };
         let used = self.used_in(account, whole)?;
+        let mut total = 0_i64;
         for (month, span) in &unbilled.months {
             if self.ctx.read::<BilledMonth>(&(account, *month))?.is_none() {
                 let (_, totals) = self.lines_of(&used, *span)?;
-                purse.used = purse.used.saturating_add(totals.total.amount);
+                total = total.saturating_add(totals.total.amount);
             }
         }
         let running = used
             .iter()
             .filter(|used| used.contract.open_usage.is_some());
-        purse.burn = self.day_of(running.map(|Used { contract, .. }| contract))?;
-        Ok(purse)
+        let burn = self.day_of(running.map(|Used { contract, .. }| contract))?;
+        Ok((total, burn))
     }
 
     /// What a day of these costs, with tax.
@@ -145,7 +162,10 @@ impl Billing {
                 retry_after_s: FULL_RETRY_S,
             });
         }
-        let amount = self.day_of([contract].into_iter())?;
+        let amount = match state.free_trial() {
+            Some(trial) => self.cost_of_trial(contract, trial, self.now(tx))?,
+            None => self.day_of([contract].into_iter())?,
+        };
         let missing = self.purse_in(tx, account, &state)?.missing_for(amount);
         if missing > 0 {
             return Err(Error::PaymentRequired {
@@ -185,8 +205,9 @@ impl Billing {
         if self.freeze()?.is_some() || self.ctx.gate().check_is_sound().is_err() {
             return Ok(0);
         }
+        let mut done = self.end_promotions().await?;
         let unbilled = self.unbilled(self.present()?)?;
-        let (mut done, mut failure, mut after) = (0, None, None::<AccountId>);
+        let (mut failure, mut after) = (None, None::<AccountId>);
         loop {
             let page = self.ctx.list_all::<Prepaid>(after.as_ref(), LOOKED_AT)?;
             let is_last = page.len() < LOOKED_AT;
@@ -218,12 +239,19 @@ impl Billing {
         let balance = self.ctx.read::<Balance>(&account)?;
         let balance = balance.unwrap_or_else(|| Balance::nothing(self.settings.currency));
         let purse = self.purse(account, state, balance, unbilled)?;
-        if purse.step(state.stage).is_none() {
+        let tells = trials::next_mark(state, purse, unbilled.now).is_some();
+        if self.step_of_balance(state, purse).is_none() && !tells {
             return Ok(false);
         }
         let cause = format!("the balance of {account} has changed");
         let decide = |tx: &mut Tx<'_>| self.take_step(tx, account);
         self.ctx.commit(Actor::System, &cause, decide).await
+    }
+
+    /// What is to be done about a balance. Of a trial its owner is told otherwise.
+    fn step_of_balance(&self, state: &Prepaid, purse: Purse) -> Option<Step> {
+        let step = purse.step(state.stage);
+        step.filter(|step| *step == Step::Suspend || state.free_trial().is_none())
     }
 
     /// Does what is to be done about a balance; whether anything was.
@@ -233,28 +261,43 @@ impl Billing {
             return Ok(false);
         };
         let purse = self.purse_in(tx, account, &state)?;
-        state.stage = match purse.step(state.stage) {
-            None => return Ok(false),
-            Some(Step::Rearm) => Stage::Covered,
+        let is_told = self.tell_of_trial(tx, account, &mut state, purse)?;
+        let stage = match self.step_of_balance(&state, purse) {
+            None => None,
+            Some(Step::Rearm) => Some(Stage::Covered),
             Some(Step::Warn) => {
                 self.mails.queue(tx, account, MailContent::BalanceLow)?;
-                Stage::Low
+                Some(Stage::Low)
             }
-            Some(Step::Suspend) => {
-                let Some(reader) = self.accounts.reader_of(account)? else {
-                    return Ok(false);
-                };
-                let reason = letters::why_empty(&reader);
-                let (by, kind) = (Actor::System, SuspensionKind::Debt);
-                let accounts = &self.accounts;
-                if !accounts.suspend_if_in_use(tx, by, account, kind, &reason)? {
-                    return Ok(false);
-                }
-                Stage::Empty { since: tx.now() }
-            }
+            Some(Step::Suspend) => self.suspend_empty(tx, account, &state)?,
         };
+        if stage.is_none() && !is_told {
+            return Ok(false);
+        }
+        state.stage = stage.unwrap_or(state.stage);
         tx.put(&account, &state)?;
         Ok(true)
+    }
+
+    /// Suspends an account of which nothing is left, if it is in use.
+    fn suspend_empty(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        state: &Prepaid,
+    ) -> Result<Option<Stage>, Error> {
+        let Some(reader) = self.accounts.reader_of(account)? else {
+            return Ok(None);
+        };
+        let reason = match state.free_trial() {
+            Some(_) => letters::why_trial_over(&reader),
+            None => letters::why_empty(&reader),
+        };
+        let (by, kind) = (Actor::System, SuspensionKind::Debt);
+        let is_suspended = self
+            .accounts
+            .suspend_if_in_use(tx, by, account, kind, &reason)?;
+        Ok(is_suspended.then(|| Stage::Empty { since: tx.now() }))
     }
 
     /// Clause, before something is posted that an account pays with: what it used beyond what it had is given up, so that
@@ -264,10 +307,20 @@ impl Billing {
         tx: &mut Tx<'_>,
         account: AccountId,
     ) -> Result<(), Error> {
-        let Some(state) = tx.get::<Prepaid>(&account)? else {
-            return Ok(());
-        };
-        let overshoot = self.purse_in(tx, account, &state)?.overshoot();
+        match tx.get::<Prepaid>(&account)? {
+            // What was used beyond a trial is given up with its invoice, or when its owner agrees to pay.
+            Some(state) if state.free_trial().is_none() => self.post_overshoot(tx, account, &state),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn post_overshoot(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        state: &Prepaid,
+    ) -> Result<(), Error> {
+        let overshoot = self.purse_in(tx, account, state)?.overshoot();
         if overshoot == 0 {
             return Ok(());
         }
@@ -289,7 +342,8 @@ impl Billing {
         account: AccountId,
         balance: Balance,
     ) -> Result<i64, Error> {
-        let Some(state) = tx.get::<Prepaid>(&account)? else {
+        let state = tx.get::<Prepaid>(&account)?;
+        let Some(state) = state.filter(|state| state.free_trial().is_none()) else {
             return Ok(balance.credit);
         };
         let available = self.purse_in(tx, account, &state)?.available();

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use innkeeper_wire::{
     digest::Digest,
     funds::PaymentTerms,
-    id::{AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, PaymentId, UsageId},
+    id::{
+        AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, PaymentId, PromotionId, UsageId,
+    },
     invoice::InvoiceNumber,
     locale::Locale,
     money::Money,
@@ -23,6 +25,7 @@ use crate::{
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, InvoiceLines},
         ledger::{Balance, Entry},
         prepaid::Prepaid,
+        promotion::Promotion,
     },
     kernel::record::{Name, records},
 };
@@ -53,6 +56,9 @@ records! {
     Balance, at "balance/" by AccountId, version 1;
     Terms, at "terms/" by AccountId, version 1;
     Prepaid, at "prepaid/" by AccountId, version 1;
+    Promotion, at "promotion/" by (AccountId, PromotionId), version 1;
+    // By the id of the account, and by the keyed hashes of its address and its mobile number.
+    TrialClaim, at "trialof/" by String, version 1;
     Payment, at "payment/" by (AccountId, PaymentId), version 1;
     Refund, at "refund/" by (AccountId, PaymentId), version 1;
     // By the digest of the reference.
@@ -153,6 +159,13 @@ pub(crate) struct RenderedInvoice {
     pub(crate) locale: Locale,
     /// When.
     pub(crate) rendered_at: Timestamp,
+}
+
+/// That somebody has had a trial: for good, also when the account is erased.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct TrialClaim {
+    /// Under which account.
+    pub(crate) account: AccountId,
 }
 
 /// How an account pays, where staff have said so.

@@ -19,8 +19,10 @@ pub mod ledger;
 pub mod letters;
 pub mod paper;
 pub mod prepaid;
+pub mod promotion;
 pub mod rating;
 pub mod totals;
+pub mod trial;
 
 /// What an account is charged under for one server.
 #[derive(Debug, Clone, Serialize, Deserialize)]

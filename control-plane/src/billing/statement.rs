@@ -59,6 +59,7 @@ impl Billing {
         Ok(Statement {
             owed: money(balance.receivable),
             credit: money(balance.credit),
+            promotion: money(balance.promotion),
             entries: entries.collect::<Result<_, Error>>()?,
         })
     }
@@ -82,6 +83,14 @@ impl Billing {
                 let payment = self.ctx.read::<Payment>(&(account, payment))?;
                 let name = payment.ok_or_else(missing)?.reference;
                 (StatementKind::Payment, name, None)
+            }
+            Cause::PromotionGranted { expires_at, .. } => {
+                let day = self.settings.time_zone.date(expires_at);
+                (StatementKind::Promotion, day, None)
+            }
+            Cause::PromotionEnded { expires_at, .. } => {
+                let day = self.settings.time_zone.date(expires_at);
+                (StatementKind::PromotionEnded, day, None)
             }
             Cause::Refund(refund) => {
                 let refund = self.ctx.read::<Refund>(&(account, refund))?;

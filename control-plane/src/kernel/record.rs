@@ -9,7 +9,7 @@ use std::{fmt, net::IpAddr};
 use innkeeper_wire::{
     id::{
         AccountId, ActId, ContractId, CreditNoteId, EntryId, HostId, InvoiceId, MailId, OrderId,
-        PaymentId, QuoteId, ServerId, StaffId, UsageId,
+        PaymentId, PromotionId, QuoteId, ServerId, StaffId, UsageId,
     },
     month::Month,
 };
@@ -83,6 +83,7 @@ plain_names!(
     ContractId,
     CreditNoteId,
     EntryId,
+    PromotionId,
     HostId,
     InvoiceId,
     MailId,

@@ -97,6 +97,16 @@ pub enum MailContent {
     },
     /// What was paid ahead does not last for three days.
     BalanceLow,
+    /// So much of a trial is used.
+    TrialUsed {
+        /// Percent.
+        percent: u8,
+    },
+    /// So few days of a trial are left.
+    TrialEnds {
+        /// Days.
+        days: u8,
+    },
     /// Something of an invoice was taken back.
     CreditNoteIssued {
         /// Of which.
@@ -312,6 +322,8 @@ mail_kinds! {
     InvoiceOverdue = "invoice-overdue",
     SuspensionNotice = "suspension-notice",
     BalanceLow = "balance-low",
+    TrialUsed = "trial-used",
+    TrialEnds = "trial-ends",
     CreditNoteIssued = "credit-note-issued",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",

@@ -201,6 +201,8 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::InvoiceOverdue { .. }
         | MailContent::SuspensionNotice { .. }
         | MailContent::BalanceLow
+        | MailContent::TrialUsed { .. }
+        | MailContent::TrialEnds { .. }
         | MailContent::CreditNoteIssued { .. } => nouns.billing.compose(account, mail),
         MailContent::StaffAlert { .. } => Ok(None),
     }

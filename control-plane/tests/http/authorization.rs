@@ -27,7 +27,7 @@ use crate::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
         why,
     },
-    staff, tokens,
+    staff, tokens, trials,
 };
 
 /// What is asked, and how somebody hears who has nothing to do with what it is about.
@@ -118,6 +118,10 @@ impl Owner {
             "get_invoice" | "get_invoice_pdf" => {
                 billing::issue(setting, &self.token).await;
                 (billing::INVOICE, json!({}))
+            }
+            "convert_trial" => {
+                trials::on_trial(setting, &self.token).await;
+                ("", json!({ "accept": true }))
             }
             "make_token" => ("", json!({ "name": "t", "scopes": ["read"], "days": 1 })),
             "end_token" | "enable_token" => (api_token.as_str(), json!({})),
@@ -222,7 +226,10 @@ impl Owner {
             "create_quote" => 422,
             "place_order" => 404,
             // He has none of his own.
-            "confirm_second_factor" | "renew_recovery_codes" | "remove_second_factor" => 409,
+            "confirm_second_factor"
+            | "renew_recovery_codes"
+            | "remove_second_factor"
+            | "convert_trial" => 409,
             _ if row.parameter.is_some() => 404,
             _ => row.status,
         };
@@ -519,6 +526,16 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
             let amount = json!({ "amount": 5, "currency": "KRW" });
             let body = json!({ "amount": amount, "reference": "KB 2", "reason": "asked for" });
             (account, body, 422)
+        }
+        "grant_promotion" => {
+            let amount = json!({ "amount": 5, "currency": "KRW" });
+            let body =
+                json!({ "amount": amount, "days": 30, "reference": "spring", "reason": "known" });
+            (account, body, 200)
+        }
+        "grant_trial" => {
+            let amount = json!({ "amount": 5, "currency": "KRW" });
+            (account, json!({ "amount": amount, "reason": "known" }), 204)
         }
         "change_terms" => {
             let terms = json!({ "kind": "postpaid", "payment_days": 30 });

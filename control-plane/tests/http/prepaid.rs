@@ -79,7 +79,7 @@ async fn newcomer(setting: &Setting) -> (String, String, String) {
     (token, key, owner)
 }
 
-async fn top_up(setting: &Setting, owner: &str, amount: i64, reference: &str) {
+pub(crate) async fn top_up(setting: &Setting, owner: &str, amount: i64, reference: &str) {
     let path = format!("/accounts/{owner}/payments");
     let body = json!({
         "amount": { "amount": amount, "currency": "KRW" }, "reference": reference, "reason": "seen",
@@ -89,7 +89,7 @@ async fn top_up(setting: &Setting, owner: &str, amount: i64, reference: &str) {
         .expect(200);
 }
 
-async fn sound(setting: &Setting) {
+pub(crate) async fn sound(setting: &Setting) {
     let audit = operator(setting, Method::GET, "/billing/audit", json!({})).await;
     assert_eq!(audit.expect(200)["breaches"], json!([]));
 }

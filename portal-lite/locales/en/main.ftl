@@ -1312,3 +1312,45 @@ deed-terms-changed = Changed how it pays: { $terms }
 statement-refund = Refund
 staff-refund = Pay back
 staff-refund-lead = Money that was paid back by bank transfer, of what was paid ahead and is neither used nor held.
+promotions-title = Promotional credit
+promotions-until = Until { $time }
+promotions-hint = It pays before what you have paid ahead, and is gone when it expires. What you used before then it still pays.
+promotion-days = { $count ->
+    [one] for one day
+   *[other] for { $count } days
+}
+deed-promotion-granted = Granted promotional credit: { $grant }
+statement-promotion = Promotional credit
+statement-promotion-ended = Promotional credit expired
+staff-promotion = Promotional credit
+staff-promotion-lead = It pays before what was paid ahead, and is gone when it expires. The owner sees it at once.
+money-grant = Amount
+money-grant-hint = Such as 12,000.
+money-grant-required = Write how much is granted.
+money-grant-malformed = Write an amount such as 12,000, with no more decimals than the currency has.
+money-grant-wrong = Write an amount above zero.
+money-grant-too-many = The account has too many at a time. Wait until one is spent or has expired.
+money-grant-days = Days
+money-grant-days-hint = For so many days, from now on.
+money-grant-days-required = Write for how many days.
+money-grant-days-malformed = Write a whole number of days from 1 to 3,660.
+money-grant-days-wrong = Write a whole number of days from 1 to 3,660.
+money-grant-name = Name
+money-grant-name-hint = What names it, such as a campaign. An account gets one of a name.
+money-grant-name-required = Write what names it.
+money-grant-name-malformed = Write one line of at most 64 characters.
+money-grant-name-taken = The account has got one of this name already.
+
+## Trial
+trial-title = Trial
+trial-left = Left
+trial-ends = Ends
+trial-hint = When it is used up or over, your server is shut down, and nothing is charged.
+trial-convert = Go on and pay
+trial-convert-lead = Agree to pay for what you use, from what you have paid ahead. What you have used beyond your trial you do not pay.
+trial-accept = I agree that what I use from now on is paid from my balance once my trial is used up or over.
+trial-accept-required = Agree to go on.
+notice-trial-converted = You go on and pay from your balance. Top up before your trial is used up or over.
+staff-trial = Trial
+staff-trial-lead = Promotional credit for thirty days and one server. Nothing else is charged until its owner has agreed to pay. Once for each account, mail address and mobile number.
+deed-trial-granted = Granted a trial: { $amount }

@@ -1,6 +1,6 @@
 //! What an account has to pay with, as its owner and staff see it.
 
-use innkeeper_wire::funds::{Funds, PaymentTerms, PrepaidFunds};
+use innkeeper_wire::funds::{Funds, PaymentTerms, PrepaidFunds, PromotionLine};
 
 use super::view;
 use crate::{
@@ -15,10 +15,24 @@ pub struct FundsView {
     pub terms: String,
     /// How far its balance goes, of one that pays ahead.
     pub prepaid: Option<PrepaidView>,
+    /// Its trial, whose owner has not agreed to pay.
+    pub trial: Option<TrialCard>,
+    /// Promotional credit: what is left of how much, and until when.
+    pub promotions: Vec<(String, String, Moment)>,
     /// Where money is transferred to.
     pub pay_to: Option<String>,
     /// What is to be named with it.
     pub reference: Option<String>,
+}
+
+/// A trial.
+pub struct TrialCard {
+    /// What can still be used of it.
+    pub left: String,
+    /// How much it was.
+    pub amount: String,
+    /// When it is over.
+    pub ends: Moment,
 }
 
 /// How far what was paid ahead goes.
@@ -44,10 +58,29 @@ pub(super) fn view(visit: &Visit, funds: Funds) -> FundsView {
     let credit = format::money(visit.locale, funds.credit);
     FundsView {
         terms: terms(visit, funds.terms, funds.payment_days),
+        trial: funds
+            .trial
+            .filter(|trial| !trial.is_converted)
+            .map(|trial| TrialCard {
+                left: format::money(visit.locale, trial.left),
+                amount: format::money(visit.locale, trial.amount),
+                ends: view::moment(visit, trial.ends_at),
+            }),
+        promotions: funds
+            .promotions
+            .iter()
+            .map(|one| promotion(visit, one))
+            .collect(),
         prepaid: funds.prepaid.map(|left| prepaid(visit, left, credit)),
         pay_to: funds.pay_to,
         reference: funds.reference,
     }
+}
+
+fn promotion(visit: &Visit, one: &PromotionLine) -> (String, String, Moment) {
+    let say = |money| format::money(visit.locale, money);
+    let until = view::moment(visit, one.expires_at);
+    (say(one.left), say(one.amount), until)
 }
 
 /// How an account pays, in words.

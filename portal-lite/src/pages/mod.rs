@@ -24,6 +24,7 @@ mod spreadsheet;
 pub mod staff;
 pub mod statement;
 pub mod texts;
+pub mod trial;
 pub mod view;
 
 use axum::Extension;

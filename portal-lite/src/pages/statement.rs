@@ -31,6 +31,8 @@ pub struct StatementView {
     pub owed: String,
     /// What was paid ahead.
     pub credit: String,
+    /// What is left of promotional credit, if anything is.
+    pub promotion: Option<String>,
     /// Newest first.
     pub entries: Vec<EntryView>,
 }
@@ -73,11 +75,13 @@ pub(super) fn view(visit: &Visit, statement: Statement, reader: For) -> Statemen
     let Statement {
         owed,
         credit,
+        promotion,
         entries,
     } = statement;
     StatementView {
         owed: format::money(visit.locale, owed),
         credit: format::money(visit.locale, credit),
+        promotion: (promotion.amount > 0).then(|| format::money(visit.locale, promotion)),
         entries: entries
             .into_iter()
             .map(|each| entry(visit, each, reader))

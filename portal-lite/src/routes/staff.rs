@@ -227,6 +227,8 @@ pub const STAFF_PAGES: &[Row] = &[
     },
     deed!(ACCOUNTS, "/accounts/{id}/payment", acts::PAY),
     deed!(ACCOUNTS, "/accounts/{id}/refund", acts::REFUND),
+    deed!(ACCOUNTS, "/accounts/{id}/promotion", acts::PROMOTION),
+    deed!(ACCOUNTS, "/accounts/{id}/trial", acts::TRIAL),
     deed!(ACCOUNTS, "/accounts/{id}/prepaid", acts::PREPAID),
     deed!(ACCOUNTS, "/accounts/{id}/postpaid", acts::POSTPAID),
     Row {

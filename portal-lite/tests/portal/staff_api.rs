@@ -297,6 +297,7 @@ fn done(path: &str) -> Response {
                 "credit": { "amount": 0, "currency": "KRW" },
             }),
         ),
+        ["accounts", _, "promotions"] => json(200, &fixtures::funds().promotions[0]),
         ["accounts", "search"] => json(200, &value!({ "accounts": [], "total": 0 })),
         _ => StatusCode::NO_CONTENT.into_response(),
     }

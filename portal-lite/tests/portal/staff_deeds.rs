@@ -108,13 +108,18 @@ fn deeds() -> Vec<Deed> {
 }
 
 /// What is done about money.
-fn about_money() -> [Deed; 7] {
+fn about_money() -> [Deed; 9] {
     let why = json!({ "reason": CALLED.1 });
     let payment = json!({
         "amount": { "amount": 12_000, "currency": "KRW" }, "reference": "KB 1", "reason": CALLED.1,
     });
     let paid = [("amount", "12,000"), ("reference", "KB 1"), CALLED];
     let credit = json!({ "lines": [{ "line": 1, "net": 1_500 }], "reason": CALLED.1 });
+    let grant = json!({
+        "amount": { "amount": 12_000, "currency": "KRW" }, "days": 30, "reference": "KB 1",
+        "reason": CALLED.1,
+    });
+    let granted = [paid[0], ("days", "30"), paid[1], CALLED];
     let terms = format!("POST /accounts/{ACCOUNT}/terms");
     let ahead = json!({ "terms": { "kind": "prepaid" }, "reason": CALLED.1 });
     let later = json!({ "terms": { "kind": "postpaid", "payment_days": 30 }, "reason": CALLED.1 });
@@ -137,6 +142,15 @@ fn about_money() -> [Deed; 7] {
             line: format!("POST /accounts/{ACCOUNT}/refunds"),
             ..deed(format!("/accounts/{ACCOUNT}/refund"), &paid, &payment)
         },
+        Deed {
+            line: format!("POST /accounts/{ACCOUNT}/promotions"),
+            ..deed(format!("/accounts/{ACCOUNT}/promotion"), &granted, &grant)
+        },
+        deed(
+            format!("/accounts/{ACCOUNT}/trial"),
+            &[("amount", "12,000"), CALLED],
+            &json!({ "amount": { "amount": 12_000, "currency": "KRW" }, "reason": CALLED.1 }),
+        ),
         Deed {
             line: terms.clone(),
             ..deed(format!("/accounts/{ACCOUNT}/prepaid"), &[CALLED], &ahead)

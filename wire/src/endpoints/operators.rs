@@ -4,7 +4,10 @@
 use super::Raw;
 use crate::{
     api::{Catalogue, Installation, ListQuery, Page, Session},
-    funds::{Funds, RefundAnswer, RefundRequest, TermsRequest},
+    funds::{
+        Funds, PromotionLine, PromotionRequest, RefundAnswer, RefundRequest, TermsRequest,
+        TrialRequest,
+    },
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId, MailId, OrderId, ServerId, SessionId},
     invoice::{
@@ -222,6 +225,13 @@ endpoints! {
     /// Records money that was paid back to an account's owner, of what he has paid ahead.
     RefundAccount = "refund_account": ProvenBilling Post "/accounts/{account}/refunds", at AccountId, with RefundRequest
         => 200 RefundAnswer;
+
+    /// Grants promotional credit.
+    GrantPromotion = "grant_promotion": ProvenBilling Post "/accounts/{account}/promotions", at AccountId,
+        with PromotionRequest => 200 PromotionLine;
+
+    /// Grants a trial: once for each account, address and mobile number.
+    GrantTrial = "grant_trial": ProvenBilling Post "/accounts/{account}/trial", at AccountId, with TrialRequest => 204;
 
     /// Changes how an account pays.
     ChangeTerms = "change_terms": Billing Post "/accounts/{account}/terms", at AccountId, with TermsRequest => 204;

@@ -15,7 +15,7 @@ use crate::{
     },
     billing::MonthSoFar,
     company::{LegalText, LegalTextQuery},
-    funds::Funds,
+    funds::{Funds, TrialConversion},
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
     invoice::{BillingSummary, Invoice, InvoiceListQuery, InvoiceSummary, Pdf, Statement},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
@@ -238,6 +238,9 @@ endpoints! {
 
     /// How one pays, and what there is to pay with.
     GetFunds = "get_funds": Customer Get "/billing/funds", in "billing", scope Billing => 200 Funds;
+
+    /// Agrees to pay for what comes when the trial is used up or over, from what is paid ahead.
+    ConvertTrial = "convert_trial": Customer Post "/billing/trial/conversion", in "billing", with TrialConversion => 204;
 
     /// One's own invoice as PDF. It is rendered once, in the account's language of then, and the same bytes ever after.
     GetInvoicePdf = "get_invoice_pdf": Customer Get "/invoices/{id}/pdf", in "billing", scope Billing, at InvoiceId => 200 Pdf;

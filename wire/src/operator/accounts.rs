@@ -7,6 +7,7 @@ use crate::{
     funds::PaymentTerms,
     id::{AccountId, MailId, OrderId, ServerId},
     member::MemberKind,
+    money::Money,
     time::Timestamp,
 };
 
@@ -215,6 +216,18 @@ pub enum Deed {
     LostFactorConfirmed,
     /// Did not believe it.
     LostFactorRejected,
+    /// Granted it promotional credit.
+    PromotionGranted {
+        /// How much.
+        amount: Money,
+        /// For how many days.
+        days: u32,
+    },
+    /// Granted it a trial.
+    TrialGranted {
+        /// How much.
+        amount: Money,
+    },
     /// Changed how it pays.
     TermsChanged {
         /// How from then on.
@@ -242,6 +255,8 @@ impl Deed {
             Self::Resumed => "resumed",
             Self::LostFactorConfirmed => "lost-factor-confirmed",
             Self::LostFactorRejected => "lost-factor-rejected",
+            Self::PromotionGranted { .. } => "promotion-granted",
+            Self::TrialGranted { .. } => "trial-granted",
             Self::TermsChanged { .. } => "terms-changed",
         }
     }

@@ -75,6 +75,9 @@ pub struct InvoiceDue {
     /// What credit notes have taken back.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub credited: i64,
+    /// What promotional credit has paid, and no credit note has taken back.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub promotion: i64,
 }
 
 /// What credit notes have taken back of an invoice, before tax: of no line more than it is about, and of all together not
@@ -131,6 +134,7 @@ impl InvoiceDue {
             open,
             written_off: 0,
             credited: 0,
+            promotion: 0,
         }
     }
 }
@@ -188,7 +192,7 @@ impl InvoiceCredits {
     }
 }
 
-fn is_nothing(amount: &i64) -> bool {
+pub(super) fn is_nothing(amount: &i64) -> bool {
     *amount == 0
 }
 
@@ -278,6 +282,7 @@ mod tests {
                 open,
                 written_off,
                 credited,
+                promotion: 0,
             };
             state_of(due, 9, at(10), at(now))
         };

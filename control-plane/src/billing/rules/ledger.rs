@@ -2,10 +2,12 @@
 //! changed, and its postings sum to zero (domain-model C4, C5.1). A debit is positive.
 //!
 //! ```text
-//! invoice issued: receivable +total, revenue -net, tax -tax;  credit of before: credit +part, receivable -part
+//! invoice issued: receivable +total, revenue -net, tax -tax;  what there is: promotion +part, then credit +part, receivable -both
 //! payment:        bank +amount, receivable -what it pays, credit -the rest
-//! credit note:    revenue +net, tax +tax, receivable -what is open of it, write-off -what was given up, credit -the rest
+//! credit note:    revenue +net, tax +tax, receivable -what is open of it, write-off -what was given up, credit -what was paid,
+//!                 promotion expense -what promotional credit has paid: that is nobody's money, and not given back
 //! write-off:      write-off +what is open, receivable -the same
+//! promotion:      promotion expense +amount, promotion -the same;  what is left when it expires: the reverse
 //! refund:         credit +amount, bank -amount
 //! overshoot:      write-off +what was used beyond what was paid ahead, credit -the same
 //! ```
@@ -14,8 +16,8 @@ use std::fmt;
 
 use innkeeper_wire::{
     billing::Totals,
-    id::{CreditNoteId, EntryId, InvoiceId, PaymentId},
-    money::{Currency, Money, MoneyError},
+    id::{CreditNoteId, EntryId, InvoiceId, PaymentId, PromotionId},
+    money::{Currency, MoneyError},
     price::TaxRate,
     time::Timestamp,
 };
@@ -39,6 +41,10 @@ pub enum LedgerAccount {
     Bank,
     /// What was owed, and was given up.
     WriteOff,
+    /// What the customer was granted and has not spent.
+    Promotion,
+    /// What promotional credit has cost.
+    PromotionExpense,
 }
 
 impl fmt::Display for LedgerAccount {
@@ -50,6 +56,8 @@ impl fmt::Display for LedgerAccount {
             Self::Tax(rate) => write!(f, "tax {}", u32::from(*rate)),
             Self::Bank => f.write_str("bank"),
             Self::WriteOff => f.write_str("write-off"),
+            Self::Promotion => f.write_str("promotion"),
+            Self::PromotionExpense => f.write_str("promotion expense"),
         }
     }
 }
@@ -80,6 +88,20 @@ pub enum Cause {
     },
     /// What was open of an invoice was given up.
     WriteOff(InvoiceId),
+    /// Promotional credit was granted.
+    PromotionGranted {
+        /// Which.
+        promotion: PromotionId,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// What was left of it when it expired.
+    PromotionEnded {
+        /// Of which.
+        promotion: PromotionId,
+        /// When that was.
+        expires_at: Timestamp,
+    },
     /// What was paid ahead was paid back.
     Refund(PaymentId),
     /// What was used beyond what was paid ahead was given up.
@@ -110,6 +132,9 @@ pub struct Balance {
     pub receivable: i64,
     /// What was paid ahead, minor units, not below zero.
     pub credit: i64,
+    /// What was granted and is not spent, minor units, not below zero.
+    #[serde(default, skip_serializing_if = "super::invoice::is_nothing")]
+    pub promotion: i64,
     /// How many entries there are.
     pub entries: u64,
 }
@@ -136,6 +161,7 @@ impl Balance {
             currency,
             receivable: 0,
             credit: 0,
+            promotion: 0,
             entries: 0,
         }
     }
@@ -146,7 +172,7 @@ impl Balance {
     /// The entry is not balanced, is in another currency, or makes a debt or a credit negative.
     pub fn after(self, entry: &Entry) -> Result<Self, LedgerError> {
         let next = self.summed(entry)?;
-        if next.receivable < 0 || next.credit < 0 {
+        if next.receivable < 0 || next.credit < 0 || next.promotion < 0 {
             return Err(LedgerError::WrongSign);
         }
         Ok(next)
@@ -171,20 +197,26 @@ impl Balance {
         }
         let mut next = self;
         for posting in &entry.postings {
-            let balance = match posting.account {
-                LedgerAccount::Receivable => &mut next.receivable,
-                // Credits are what the hoster owes: a credit posting, which is negative, raises them.
+            // Credits are what the hoster owes: a credit posting, which is negative, raises them.
+            let (balance, moved) = match posting.account {
+                LedgerAccount::Receivable => {
+                    let owed = next.receivable.checked_add(posting.amount);
+                    (&mut next.receivable, owed)
+                }
                 LedgerAccount::Credit => {
-                    let raised = next.credit.checked_sub(posting.amount);
-                    next.credit = raised.ok_or(MoneyError::Overflow)?;
-                    continue;
+                    let left = next.credit.checked_sub(posting.amount);
+                    (&mut next.credit, left)
+                }
+                LedgerAccount::Promotion => {
+                    let left = next.promotion.checked_sub(posting.amount);
+                    (&mut next.promotion, left)
                 }
                 LedgerAccount::Revenue
                 | LedgerAccount::Tax(_)
                 | LedgerAccount::Bank
-                | LedgerAccount::WriteOff => continue,
+                | LedgerAccount::WriteOff
+                | LedgerAccount::PromotionExpense => continue,
             };
-            let moved = balance.checked_add(posting.amount);
             *balance = moved.ok_or(MoneyError::Overflow)?;
         }
         next.entries += 1;
@@ -192,24 +224,42 @@ impl Balance {
     }
 }
 
-/// The postings of an invoice, and how much of it the customer's credit pays at once.
+/// The postings of an invoice, and how it stands behind them: promotional credit pays what it can, then what was paid ahead.
 #[must_use]
-pub fn of_invoice(totals: &Totals, credit: i64) -> (Vec<Posting>, Money) {
-    let paid = totals.total.amount.min(credit).max(0);
+pub fn of_invoice(totals: &Totals, promotion: i64, credit: i64) -> (Vec<Posting>, InvoiceDue) {
+    let total = totals.total.amount;
+    let promotion = total.min(promotion).max(0);
+    let paid = (total - promotion).min(credit).max(0);
     let mut postings = vec![
         posting(LedgerAccount::Receivable, totals.total.amount),
         posting(LedgerAccount::Revenue, -totals.net.amount),
     ];
     let taxes = totals.taxes.iter();
     postings.extend(taxes.map(|tax| posting(LedgerAccount::Tax(tax.rate), -tax.tax.amount)));
+    postings.push(posting(LedgerAccount::Promotion, promotion));
     postings.push(posting(LedgerAccount::Credit, paid));
-    postings.push(posting(LedgerAccount::Receivable, -paid));
+    postings.push(posting(LedgerAccount::Receivable, -promotion - paid));
     postings.retain(|posting| posting.amount != 0);
-    let paid = Money {
-        amount: paid,
-        ..totals.total
+    let due = InvoiceDue {
+        promotion,
+        ..InvoiceDue::of(total - promotion - paid)
     };
-    (postings, paid)
+    (postings, due)
+}
+
+/// The postings of granting promotional credit.
+#[must_use]
+pub fn of_grant(amount: i64) -> Vec<Posting> {
+    vec![
+        posting(LedgerAccount::PromotionExpense, amount),
+        posting(LedgerAccount::Promotion, -amount),
+    ]
+}
+
+/// The postings of the end of what is left of it.
+#[must_use]
+pub fn of_expiry(amount: i64) -> Vec<Posting> {
+    of_grant(-amount)
 }
 
 /// What a payment pays, and what is left of it.
@@ -248,10 +298,10 @@ pub fn of_payment(amount: i64, open: &[(InvoiceId, i64)]) -> Applied {
     }
 }
 
-/// The postings of a credit note, and how its invoice stands behind it: what is open is owed no more, what was given up was
-/// never owed, and what was paid is the customer's credit.
+/// The postings of a credit note of an invoice of so much, and how that stands behind it: what is open is owed no more, what
+/// was given up was never owed, what was paid is the customer's credit, and what promotional credit has paid is nobody's.
 #[must_use]
-pub fn of_credit_note(totals: &Totals, due: InvoiceDue) -> (Vec<Posting>, InvoiceDue) {
+pub fn of_credit_note(totals: &Totals, due: InvoiceDue, whole: i64) -> (Vec<Posting>, InvoiceDue) {
     let total = totals.total.amount;
     let off_open = total.min(due.open);
     let off_written = (total - off_open).min(due.written_off);
@@ -261,12 +311,17 @@ pub fn of_credit_note(totals: &Totals, due: InvoiceDue) -> (Vec<Posting>, Invoic
     postings.push(posting(LedgerAccount::Receivable, -off_open));
     postings.push(posting(LedgerAccount::WriteOff, -off_written));
     let rest = total - off_open - off_written;
-    postings.push(posting(LedgerAccount::Credit, -rest));
+    let paid = whole - due.open - due.written_off - due.credited - due.promotion;
+    let off_paid = rest.min(paid);
+    let off_promotion = rest - off_paid;
+    postings.push(posting(LedgerAccount::Credit, -off_paid));
+    postings.push(posting(LedgerAccount::PromotionExpense, -off_promotion));
     postings.retain(|posting| posting.amount != 0);
     let due = InvoiceDue {
         open: due.open - off_open,
         written_off: due.written_off - off_written,
         credited: due.credited + total,
+        promotion: due.promotion - off_promotion,
     };
     (postings, due)
 }
@@ -310,7 +365,7 @@ pub fn owed_by(entry: &Entry) -> i64 {
     let theirs = entry.postings.iter().filter(|posting| {
         matches!(
             posting.account,
-            LedgerAccount::Receivable | LedgerAccount::Credit
+            LedgerAccount::Receivable | LedgerAccount::Credit | LedgerAccount::Promotion
         )
     });
     theirs.map(|posting| posting.amount).sum()
@@ -321,226 +376,4 @@ fn posting(account: LedgerAccount, amount: i64) -> Posting {
 }
 
 #[cfg(test)]
-mod tests {
-    use innkeeper_wire::{
-        billing::TaxTotal,
-        id::uuid_v7,
-        price::{Price, TaxName},
-    };
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::billing::rules::totals;
-
-    const WON: Currency = Currency::Krw;
-
-    fn won(amount: i64) -> Money {
-        Money {
-            amount,
-            currency: WON,
-        }
-    }
-
-    fn id(number: u8) -> uuid::Uuid {
-        uuid_v7(Timestamp::from_millis(1), [number; 10])
-    }
-
-    fn totals_of(net: i64) -> Totals {
-        let rate = TaxRate::try_from(100_000).expect("a rate");
-        let price = Price::of(won(net), rate).expect("it fits");
-        let name = || "VAT".to_owned();
-        Totals {
-            net: price.net,
-            taxes: vec![TaxTotal {
-                rate,
-                name: TaxName {
-                    en: name(),
-                    ko: name(),
-                    zh_hant: name(),
-                },
-                net: price.net,
-                tax: price.tax,
-            }],
-            total: price.gross,
-        }
-    }
-
-    fn entry(postings: Vec<Posting>) -> Entry {
-        Entry {
-            id: EntryId::from_uuid(id(1)),
-            at: Timestamp::from_millis(1),
-            cause: Cause::Payment(PaymentId::from_uuid(id(2))),
-            currency: WON,
-            postings,
-        }
-    }
-
-    #[test]
-    fn an_invoice_is_owed_and_paid_oldest_first() {
-        let (postings, paid) = of_invoice(&totals_of(1_000), 0);
-        assert_eq!((postings.len(), paid), (3, won(0)));
-        let owes = Balance::nothing(WON).after(&entry(postings));
-        let owes = owes.expect("it is balanced");
-        assert_eq!((owes.receivable, owes.credit), (1_100, 0));
-        let (first, second) = (InvoiceId::from_uuid(id(1)), InvoiceId::from_uuid(id(2)));
-        let applied = of_payment(1_300, &[(first, 500), (second, 600)]);
-        assert_eq!(applied.invoices, [(first, 500), (second, 600)]);
-        assert_eq!(applied.rest, 200);
-        let ahead = owes
-            .after(&entry(applied.postings))
-            .expect("it is balanced");
-        assert_eq!((ahead.receivable, ahead.credit, ahead.entries), (0, 200, 2));
-        // The next invoice takes what was paid ahead.
-        let (postings, paid) = of_invoice(&totals_of(100), ahead.credit);
-        assert_eq!(paid, won(110));
-        let left = ahead.after(&entry(postings)).expect("it is balanced");
-        assert_eq!((left.receivable, left.credit), (0, 90));
-        let part = of_payment(400, &[(first, 500), (second, 600)]);
-        assert_eq!((part.invoices, part.rest), (vec![(first, 400)], 0));
-    }
-
-    #[test]
-    fn what_is_not_balanced_or_not_there_is_refused() {
-        use LedgerAccount::{Bank, Credit, Receivable};
-        let nothing = Balance::nothing(WON);
-        let refused = |postings: &[(LedgerAccount, i64)]| {
-            let postings = postings
-                .iter()
-                .map(|(account, amount)| posting(*account, *amount));
-            nothing
-                .after(&entry(postings.collect()))
-                .expect_err("it is refused")
-        };
-        assert_eq!(refused(&[(Bank, 5)]), LedgerError::Unbalanced(5));
-        assert_eq!(
-            refused(&[(Bank, 5), (Receivable, -5)]),
-            LedgerError::WrongSign
-        );
-        assert_eq!(refused(&[(Credit, 5), (Bank, -5)]), LedgerError::WrongSign);
-        let mut euro = entry(vec![]);
-        euro.currency = Currency::Eur;
-        let mixed = MoneyError::MixedCurrencies(WON, Currency::Eur);
-        assert_eq!(nothing.after(&euro), Err(LedgerError::Money(mixed)));
-    }
-
-    /// Something that happens to an account's books; numbers choose invoices.
-    #[derive(Debug, Clone)]
-    enum Happens {
-        Issued(i64),
-        Paid(i64),
-        Credited(usize, i64),
-        GivenUp(usize),
-        Overshot(i64),
-        PaidBack(i64),
-        IssuedPrepaid(i64),
-    }
-
-    fn happens() -> impl Strategy<Value = Happens> {
-        prop_oneof![
-            (0i64..1_000_000).prop_map(Happens::Issued),
-            (0i64..1_000_000).prop_map(Happens::Paid),
-            (any::<usize>(), 1i64..1_000_000)
-                .prop_map(|(which, net)| Happens::Credited(which, net)),
-            any::<usize>().prop_map(Happens::GivenUp),
-            (1i64..1_000).prop_map(Happens::Overshot),
-            (0i64..1_000_000).prop_map(Happens::IssuedPrepaid),
-            (0i64..1_000_000).prop_map(Happens::PaidBack),
-        ]
-    }
-
-    /// An invoice with what is left of it to be credited, before tax.
-    struct Issued {
-        id: InvoiceId,
-        totals: Totals,
-        due: InvoiceDue,
-        credited_net: i64,
-    }
-
-    fn issue(books: &mut Vec<Issued>, balance: Balance, number: usize, net: i64) -> Vec<Posting> {
-        let totals = totals_of(net);
-        let (postings, paid) = of_invoice(&totals, balance.credit);
-        let number = u8::try_from(number).expect("few");
-        let due = InvoiceDue::of(totals.total.amount - paid.amount);
-        books.push(Issued {
-            id: InvoiceId::from_uuid(id(number)),
-            totals,
-            due,
-            credited_net: 0,
-        });
-        postings
-    }
-
-    fn pay(books: &mut [Issued], amount: i64) -> Vec<Posting> {
-        let open: Vec<_> = books.iter().map(|book| (book.id, book.due.open)).collect();
-        let applied = of_payment(amount, &open);
-        for (invoice, part) in &applied.invoices {
-            let book = books.iter_mut().find(|book| book.id == *invoice);
-            book.expect("it is open").due.open -= part;
-        }
-        applied.postings
-    }
-
-    fn credit(book: &mut Issued, net: i64) -> Option<Vec<Posting>> {
-        let net = net.min(book.totals.net.amount - book.credited_net);
-        let note = totals::part_of(&book.totals, book.credited_net, net).expect("it fits");
-        book.credited_net += net;
-        let (postings, due) = of_credit_note(&note, book.due);
-        book.due = due;
-        (net > 0).then_some(postings)
-    }
-
-    proptest! {
-        /// C5.1, C5.6: whatever is issued, paid, credited and given up in whatever order, entries balance, nothing is below
-        /// zero, what is owed is what the invoices leave open, and no more is credited than was invoiced.
-        #[test]
-        fn the_ledger_is_what_the_invoices_leave_open(
-            deeds in proptest::collection::vec(happens(), 1..60),
-        ) {
-            let mut balance = Balance::nothing(WON);
-            let mut books: Vec<Issued> = Vec::new();
-            let mut change = 0;
-            for (number, deed) in deeds.into_iter().enumerate() {
-                let count = books.len().max(1);
-                let postings = match deed {
-                    Happens::Issued(net) => Some(issue(&mut books, balance, number, net)),
-                    Happens::Paid(amount) => Some(pay(&mut books, amount)),
-                    Happens::Credited(which, net) => {
-                        books.get_mut(which % count).and_then(|book| credit(book, net))
-                    }
-                    Happens::GivenUp(which) => books.get_mut(which % count).map(|book| {
-                        let (postings, due) = of_write_off(book.due);
-                        book.due = due;
-                        postings
-                    }),
-                    Happens::Overshot(amount) => Some(of_overshoot(amount)),
-                    Happens::PaidBack(amount) => Some(of_refund(amount.min(balance.credit))),
-                    // Paid from the balance, and the rest given up, in one.
-                    Happens::IssuedPrepaid(net) => {
-                        let mut postings = issue(&mut books, balance, number, net);
-                        let book = books.last_mut().expect("it was issued");
-                        let (given_up, due) = of_write_off(book.due);
-                        book.due = due;
-                        postings.extend(given_up);
-                        Some(postings)
-                    }
-                };
-                let Some(postings) = postings else { continue };
-                let entry = entry(postings);
-                change += owed_by(&entry);
-                balance = balance.after(&entry).expect("it is balanced");
-                let left: i64 = books.iter().map(|book| book.due.open).sum();
-                prop_assert_eq!(balance.receivable, left);
-                prop_assert_eq!(balance.receivable - balance.credit, change);
-                for book in &books {
-                    let InvoiceDue { open, written_off, credited } = book.due;
-                    prop_assert!(open >= 0 && written_off >= 0);
-                    prop_assert!(credited <= book.totals.total.amount);
-                    let is_all = book.credited_net == book.totals.net.amount;
-                    if is_all {
-                        prop_assert_eq!((credited, open, written_off), (book.totals.total.amount, 0, 0));
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,16 @@
 //! What mails about money say.
 
-use innkeeper_wire::{funds::Funds, money::Money, operator::reason::Reason, time::Timestamp};
+use innkeeper_wire::{
+    funds::{Funds, TrialView},
+    money::Money,
+    operator::reason::Reason,
+    time::Timestamp,
+};
 
-use super::invoice::{CreditNote, Invoice, Number};
+use super::{
+    invoice::{CreditNote, Invoice, Number},
+    trial::Mark,
+};
 use crate::mails::rules::{Letter, Reader, Stationery};
 
 /// An invoice was issued.
@@ -60,19 +68,19 @@ pub fn issued_paid(sheet: &Stationery, reader: &Reader, invoice: &Invoice) -> Le
         [
             format!("Your invoice {number} for {month} is issued."),
             format!("Amount: {total}"),
-            "It is paid from what you have paid ahead: there is nothing to do.".to_owned(),
+            "It is settled already, from what you have paid ahead or were granted: there is nothing to do.".to_owned(),
             format!("The invoice with all its lines:\n{link}"),
         ],
         [
             format!("{month} 이용분 청구서 {number}이(가) 발행되었습니다."),
             format!("청구 금액: {total}"),
-            "미리 충전하신 금액에서 결제되었으므로 따로 하실 일은 없습니다.".to_owned(),
+            "미리 충전하신 금액이나 크레딧에서 결제되었으므로 따로 하실 일은 없습니다.".to_owned(),
             format!("청구 내역 보기:\n{link}"),
         ],
         [
             format!("您 {month} 的帳單 {number} 已開立。"),
             format!("金額：{total}"),
-            "已由您預先儲值的餘額繳清，無須再付款。".to_owned(),
+            "已由您預先儲值的餘額或優惠額度結清，無須再付款。".to_owned(),
             format!("查看帳單明細：\n{link}"),
         ],
     );
@@ -119,6 +127,59 @@ pub fn balance_low(sheet: &Stationery, reader: &Reader, funds: &Funds, until: Ti
         ],
     );
     sheet.letter(reader, &subject, &text)
+}
+
+/// So much of a trial is used, or so few days of it are left.
+#[must_use]
+pub fn trial_ends(sheet: &Stationery, reader: &Reader, trial: &TrialView, mark: Mark) -> Letter {
+    let until = reader.zone.minute(reader.locale, trial.ends_at);
+    let TrialView { amount, left, .. } = trial;
+    let link = sheet.link(reader, "billing", "");
+    let subject = match mark {
+        Mark::Used { percent } => reader.say(
+            format!("{percent} % of your trial are used"),
+            format!("무료체험 크레딧의 {percent}%를 사용하셨습니다"),
+            format!("免費試用額度已使用 {percent}%"),
+        ),
+        Mark::Ends { days } => reader.say(
+            format!("Your trial ends within {days} days"),
+            format!("무료체험이 {days}일 이내에 종료됩니다"),
+            format!("免費試用將於 {days} 天內結束"),
+        ),
+    };
+    let text = reader.say(
+        [
+            format!("Your trial lasts until {until}. Of {amount}, {left} are left."),
+            "When it is used up or over, your server is shut down, and nothing is charged. If you want to go on, agree on \
+             your billing page to pay for what comes, and top up."
+                .to_owned(),
+            link.clone(),
+        ],
+        [
+            format!("무료체험 기한은 {until}까지이며, {amount} 중 {left}이(가) 남아 있습니다."),
+            "크레딧을 모두 사용하거나 기한이 지나면 서버가 종료되며 요금은 청구되지 않습니다. 계속 이용하시려면 결제 \
+             페이지에서 유료 전환에 동의하고 충전해 주세요."
+                .to_owned(),
+            link.clone(),
+        ],
+        [
+            format!("您的免費試用至 {until} 為止，{amount} 中尚餘 {left}。"),
+            "額度用盡或到期時，主機將會關機，且不會收費。若要繼續使用，請於帳務頁面同意付費並儲值。".to_owned(),
+            link.clone(),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// Why an account is suspended whose trial is over, as its owner reads it.
+#[must_use]
+pub fn why_trial_over(reader: &Reader) -> Reason {
+    let text = reader.say(
+        "Your trial is used up or over.",
+        "무료체험 크레딧을 모두 사용하셨거나 기한이 지났습니다.",
+        "您的免費試用已用盡或到期。",
+    );
+    Reason::try_from(text.to_owned()).expect("a short line")
 }
 
 /// To where is paid ahead, and what is to be named.

@@ -18,6 +18,8 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::trial::Trial;
+
 /// What is held of an order, and what an order must leave for what there is already: the price of so long.
 pub const HELD: Duration = Duration::from_hours(24);
 /// Days of burn below which the owner is told.
@@ -36,6 +38,9 @@ pub struct Prepaid {
     pub holds: BTreeMap<ContractId, Hold>,
     /// How far its balance is down.
     pub stage: Stage,
+    /// Its trial, if it began with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 /// What is held for an order until its server is there and charged for.
@@ -93,7 +98,14 @@ impl Prepaid {
         Self {
             holds: BTreeMap::new(),
             stage: Stage::Covered,
+            trial: None,
         }
+    }
+
+    /// Its trial, of an owner who has not agreed to pay: nothing that he has paid is touched.
+    #[must_use]
+    pub fn free_trial(&self) -> Option<&Trial> {
+        self.trial.as_ref().filter(|trial| trial.is_free())
     }
 
     /// What is held of all orders.

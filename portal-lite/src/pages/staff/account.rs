@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    format::Moment,
+    format::{self, Moment},
     language,
     page::{self, Frame},
     pages::{funds, id, view},
@@ -154,6 +154,15 @@ fn act(visit: &Visit, act: ActLine) -> Act {
         Deed::ServerChanged { server, action } => {
             let change = format!("{}: {server}", visit.say(words::server_action(action)));
             language::say_with(visit.locale, "deed-server-changed", "change", &change)
+        }
+        Deed::PromotionGranted { amount, days } => {
+            let days = language::say_count(visit.locale, "promotion-days", u64::from(days));
+            let grant = format!("{}, {days}", format::money(visit.locale, amount));
+            language::say_with(visit.locale, "deed-promotion-granted", "grant", &grant)
+        }
+        Deed::TrialGranted { amount } => {
+            let amount = format::money(visit.locale, amount);
+            language::say_with(visit.locale, "deed-trial-granted", "amount", &amount)
         }
         Deed::TermsChanged { terms } => {
             let terms = funds::terms(visit, terms, funds::own_days(terms));

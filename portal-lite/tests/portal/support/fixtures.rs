@@ -12,7 +12,7 @@ use innkeeper_wire::{
     billing::{MonthSoFar, TaxTotal, Totals, UsageLine},
     company::{Company, LegalText},
     digest::Digest,
-    funds::{Funds, HoldLine, PaymentTerms, PrepaidFunds},
+    funds::{Funds, HoldLine, PaymentTerms, PrepaidFunds, PromotionLine, TrialView},
     host::{CreateStep, PauseReason, ServerProblemCode},
     invoice::{
         BillingSummary, CreditLine, CreditNote, Invoice, InvoiceState, InvoiceSummary, MonthTotal,
@@ -513,6 +513,18 @@ pub(crate) fn funds() -> Funds {
         payment_days: None,
         owed: won(0),
         credit: won(50_000),
+        promotions: vec![PromotionLine {
+            amount: won(20_000),
+            left: won(7_500),
+            granted_at: at,
+            expires_at: time("2026-12-05T00:00:00+09:00"),
+        }],
+        trial: Some(TrialView {
+            amount: won(200_000),
+            left: won(150_000),
+            ends_at: time("2026-12-05T00:00:00+09:00"),
+            is_converted: false,
+        }),
         prepaid: Some(PrepaidFunds {
             available: won(31_000),
             used: won(18_150),
@@ -547,6 +559,7 @@ pub(crate) fn statement() -> Statement {
     Statement {
         owed: won(38_600),
         credit: won(0),
+        promotion: won(7_500),
         entries: vec![
             line(StatementKind::WriteOff, "1-000003", invoice, -1_000, 38_600),
             line(

@@ -273,6 +273,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["orders", id]) => {
             one(book.orders.iter().find(|order| order.id.to_string() == *id))
         }
+        ("POST", ["billing", "trial", "conversion"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["billing" | "invoices", ..]) => money(&book, &segments),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),

@@ -6,11 +6,12 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{
             ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccount, GetAccountStatement,
-            GetAnyInvoice, RecordPayment, RefundAccount, WriteOffInvoice,
+            GetAnyInvoice, GrantPromotion, GrantTrial, RecordPayment, RefundAccount,
+            WriteOffInvoice,
         },
     },
     error::FieldErrorCode,
-    funds::{PaymentTerms, RefundRequest, TermsRequest},
+    funds::{PaymentTerms, PromotionRequest, RefundRequest, TermsRequest, TrialRequest},
     id::AccountId,
     invoice::{CreditLine, CreditRequest, InvoiceNumber, PaymentRequest},
     money::{AmountError, Currency, Money},
@@ -48,8 +49,19 @@ pub enum OnMoney {
     Credit,
     /// What is open of an invoice is given up.
     WriteOff,
+    /// Something about what an account has to pay with.
+    Funds(OnFunds),
+}
+
+/// What is done about what an account has to pay with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFunds {
     /// What was paid ahead is paid back.
     Refund,
+    /// Promotional credit is granted.
+    Promotion,
+    /// A trial is granted.
+    Trial,
     /// An account pays ahead from now on.
     Prepaid,
     /// An account pays each invoice within so many days.
@@ -88,6 +100,23 @@ const NET: Field = Field {
     ..Field::TEXT
 };
 
+/// How much is granted.
+const GRANTED: Field = Field {
+    words: "money-grant",
+    ..AMOUNT
+};
+/// For how many days.
+const GRANTED_DAYS: Field = Field {
+    name: "days",
+    pointer: "days",
+    words: "money-grant-days",
+    ..Field::TEXT
+};
+/// What names a grant.
+const GRANT_NAME: Field = Field {
+    words: "money-grant-name",
+    ..REFERENCE
+};
 /// Until how many days after its issue an invoice is to be paid.
 const DAYS: Field = Field {
     name: "days",
@@ -140,7 +169,7 @@ pub const WRITE_OFF: StaffDeed = StaffDeed {
 
 /// Records that what was paid ahead was paid back.
 pub const REFUND: StaffDeed = StaffDeed {
-    what: What::Money(OnMoney::Refund),
+    what: What::Money(OnMoney::Funds(OnFunds::Refund)),
     code: "refund",
     title: "staff-refund",
     lead: "staff-refund-lead",
@@ -148,9 +177,29 @@ pub const REFUND: StaffDeed = StaffDeed {
     who: RefundAccount::ROW.who,
     loss: Loss::Some,
 };
+/// Grants promotional credit.
+pub const PROMOTION: StaffDeed = StaffDeed {
+    what: What::Money(OnMoney::Funds(OnFunds::Promotion)),
+    code: "promotion",
+    title: "staff-promotion",
+    lead: "staff-promotion-lead",
+    form: &[GRANTED, GRANTED_DAYS, GRANT_NAME, REASON],
+    who: GrantPromotion::ROW.who,
+    loss: Loss::None,
+};
+/// Grants a trial.
+pub const TRIAL: StaffDeed = StaffDeed {
+    what: What::Money(OnMoney::Funds(OnFunds::Trial)),
+    code: "trial",
+    title: "staff-trial",
+    lead: "staff-trial-lead",
+    form: &[GRANTED, REASON],
+    who: GrantTrial::ROW.who,
+    loss: Loss::None,
+};
 /// Has an account pay ahead.
 pub const PREPAID: StaffDeed = StaffDeed {
-    what: What::Money(OnMoney::Prepaid),
+    what: What::Money(OnMoney::Funds(OnFunds::Prepaid)),
     code: "prepaid",
     title: "staff-prepaid",
     lead: "staff-prepaid-lead",
@@ -160,7 +209,7 @@ pub const PREPAID: StaffDeed = StaffDeed {
 };
 /// Has an account pay each invoice within so many days.
 pub const POSTPAID: StaffDeed = StaffDeed {
-    what: What::Money(OnMoney::Postpaid),
+    what: What::Money(OnMoney::Funds(OnFunds::Postpaid)),
     code: "postpaid",
     title: "staff-postpaid",
     lead: "staff-postpaid-lead",
@@ -177,9 +226,7 @@ pub(in crate::pages::staff) async fn subject(
 ) -> Result<Subject, Failure> {
     match what {
         OnMoney::Close => month(visit, id(about)?).await,
-        OnMoney::Pay | OnMoney::Refund | OnMoney::Prepaid | OnMoney::Postpaid => {
-            account(visit, id(about)?).await
-        }
+        OnMoney::Pay | OnMoney::Funds(_) => account(visit, id(about)?).await,
         OnMoney::Credit | OnMoney::WriteOff => invoice(visit, id(about)?).await,
     }
 }
@@ -281,8 +328,24 @@ pub(in crate::pages::staff) async fn carry_out(
             let request = CreditRequest { lines, reason };
             visit.ask(CreditInvoice::at_with(number, request)).await?;
         }
-        OnMoney::Refund => {
-            let account = id(about)?;
+        OnMoney::Funds(what) => on_funds(visit, what, id(about)?, fields, reason).await?,
+        OnMoney::WriteOff => {
+            let why = ReasonRequest { reason };
+            visit.ask(WriteOffInvoice::at_with(id(about)?, why)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn on_funds(
+    visit: &Visit,
+    what: OnFunds,
+    account: AccountId,
+    fields: &Fields,
+    reason: Reason,
+) -> Result<(), Undone> {
+    match what {
+        OnFunds::Refund => {
             let statement = visit.ask(GetAccountStatement::at(account)).await?;
             let request = RefundRequest {
                 amount: amount(visit, fields, &AMOUNT, statement.credit.currency)?,
@@ -291,20 +354,36 @@ pub(in crate::pages::staff) async fn carry_out(
             };
             visit.ask(RefundAccount::at_with(account, request)).await?;
         }
-        OnMoney::Prepaid => {
+        OnFunds::Promotion => {
+            let statement = visit.ask(GetAccountStatement::at(account)).await?;
+            let missing = form::missing(fields, &[GRANTED_DAYS.name]);
+            if !missing.is_empty() {
+                return Err(Box::new(form::complaint(visit, fields, &missing)).into());
+            }
+            let request = PromotionRequest {
+                amount: amount(visit, fields, &GRANTED, statement.credit.currency)?,
+                days: days(visit, fields)?.unwrap_or_default(),
+                reference: fields.get(GRANT_NAME.name).to_owned(),
+                reason,
+            };
+            visit.ask(GrantPromotion::at_with(account, request)).await?;
+        }
+        OnFunds::Trial => {
+            let statement = visit.ask(GetAccountStatement::at(account)).await?;
+            let amount = amount(visit, fields, &GRANTED, statement.credit.currency)?;
+            let request = TrialRequest { amount, reason };
+            visit.ask(GrantTrial::at_with(account, request)).await?;
+        }
+        OnFunds::Prepaid => {
             let terms = PaymentTerms::Prepaid;
             let request = TermsRequest { terms, reason };
-            visit.ask(ChangeTerms::at_with(id(about)?, request)).await?;
+            visit.ask(ChangeTerms::at_with(account, request)).await?;
         }
-        OnMoney::Postpaid => {
+        OnFunds::Postpaid => {
             let payment_days = days(visit, fields)?;
             let terms = PaymentTerms::Postpaid { payment_days };
             let request = TermsRequest { terms, reason };
-            visit.ask(ChangeTerms::at_with(id(about)?, request)).await?;
-        }
-        OnMoney::WriteOff => {
-            let why = ReasonRequest { reason };
-            visit.ask(WriteOffInvoice::at_with(id(about)?, why)).await?;
+            visit.ask(ChangeTerms::at_with(account, request)).await?;
         }
     }
     Ok(())
@@ -369,7 +448,7 @@ fn amount(
 pub(in crate::pages::staff) fn after(what: OnMoney, about: &str) -> (String, Notice) {
     let to = match what {
         OnMoney::Close => "/months".to_owned(),
-        OnMoney::Pay | OnMoney::Refund | OnMoney::Prepaid | OnMoney::Postpaid => {
+        OnMoney::Pay | OnMoney::Funds(_) => {
             format!("/accounts/{about}/statement")
         }
         OnMoney::Credit | OnMoney::WriteOff => format!("/invoices/{about}"),

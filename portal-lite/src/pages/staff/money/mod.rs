@@ -276,9 +276,10 @@ pub async fn statement(
     )?;
     let name = owner.line.person.map(|person| person.login_id);
     let base = format!("/accounts/{account}");
-    let mut possible: Vec<&'static StaffDeed> = vec![&acts::PAY, &acts::POSTPAID];
+    let mut possible: Vec<&'static StaffDeed> = vec![&acts::PAY, &acts::PROMOTION, &acts::POSTPAID];
     if funds.terms != PaymentTerms::Prepaid {
         possible.push(&acts::PREPAID);
+        possible.push(&acts::TRIAL);
     }
     if funds.credit.amount > 0 {
         possible.push(&acts::REFUND);
