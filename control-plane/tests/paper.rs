@@ -4,7 +4,7 @@
 use std::{fs, process::Command};
 
 use innkeeper_control_plane::{
-    billing::rules::paper::{BillTo, sheet},
+    billing::rules::paper::sheet,
     pdf::{FontFiles, Fonts, render},
 };
 use innkeeper_wire::{invoice::Invoice, locale::Locale};
@@ -113,7 +113,7 @@ fn of_each_kind() -> Invoice {
 }
 
 fn pdf(fonts: &Fonts, invoice: &Invoice, locale: Locale) -> Vec<u8> {
-    let sheet = sheet(invoice, &BillTo::of(invoice), locale, LINK);
+    let sheet = sheet(invoice, locale, LINK);
     render(fonts, &sheet).expect("rendered")
 }
 

@@ -80,6 +80,8 @@ notices! {
     TrialConverted = "trial-converted", "notice-trial-converted";
     /// Something of the account was changed.
     ProfileChanged = "profile-changed", "notice-profile-changed";
+    /// It is said to whom invoices are addressed.
+    BillingProfileSaved = "billing-profile-saved", "notice-billing-profile-saved";
     /// The account has agreed to the new version of a text.
     ConsentGiven = "consent-given", "notice-consent-given";
     /// A link is on its way to another address.

@@ -20,8 +20,9 @@ use crate::{
     front::{self, Front},
     guard, headers, host, page,
     pages::{
-        account, approval, billing, calculator, invoices, keys, landing, lost_factor, new_server,
-        orders, recovery, server, servers, sign_in, sign_in_code, sign_up, statement, texts, trial,
+        account, approval, billing, billing_profile, calculator, invoices, keys, landing,
+        lost_factor, new_server, orders, recovery, server, servers, sign_in, sign_in_code, sign_up,
+        statement, texts, trial,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -304,6 +305,14 @@ pub const PAGES: &[Row] = &[
         place: Place::Billing,
         form: Some(trial::CONVERT),
         handler: || get(trial::show).post(trial::convert),
+        ..MEMBERS
+    },
+    Row {
+        path: billing_profile::PATH,
+        place: Place::Billing,
+        query: &["kind", "next"],
+        form: Some(billing_profile::PROFILE),
+        handler: || get(billing_profile::show).post(billing_profile::save),
         ..MEMBERS
     },
     Row {

@@ -305,6 +305,7 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::IdempotencyConflict => "problem-idempotency-conflict",
         ProblemCode::InvalidState => "problem-invalid-state",
         ProblemCode::BillingFrozen => "problem-billing-frozen",
+        ProblemCode::BillingProfileRequired => "problem-billing-profile-required",
         ProblemCode::PriceChanged => "problem-price-changed",
         ProblemCode::QuoteExpired => "problem-quote-expired",
         ProblemCode::LinkExpired => "problem-link-expired",

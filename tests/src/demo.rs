@@ -11,6 +11,7 @@ use innkeeper_wire::{
         QuoteRequest, Server, ServerState, SessionAnswer, SessionRequest, SignupAnswer,
         SignupRequest, SshKey, SshKeyRequest,
     },
+    billing_profile::BillingProfile,
     id::{ServerId, SshKeyId},
     invoice::InvoiceSummary,
     member::{MemberKind, SignUpTexts},
@@ -19,14 +20,17 @@ use innkeeper_wire::{
     time::{Clock as _, SystemClock},
 };
 
-use crate::lab::{
-    Run,
-    client::Client,
-    mail::MailSink,
-    product::{Installation, SITE, plan_for},
-    report::Steps,
-    ssh::Key,
-    wait::until,
+use crate::{
+    lab::{
+        Run,
+        client::Client,
+        mail::MailSink,
+        product::{Installation, SITE, plan_for},
+        report::Steps,
+        ssh::Key,
+        wait::until,
+    },
+    small_cloud,
 };
 
 /// Hypervisors that the demo runs with.
@@ -187,6 +191,9 @@ pub async fn sign_up_with(
     };
     sign_up_and_confirm(&client, portal_url, mail, &request).await?;
     sign_in(&mut client).await?;
+    client
+        .put::<BillingProfile>("/api/v1/billing/profile", &small_cloud::profile())
+        .await?;
     Ok(client)
 }
 

@@ -11,6 +11,7 @@ use innkeeper_control_plane::{
     nouns::Settings,
 };
 use innkeeper_wire::{
+    billing_profile::{BillingDetails, PayerKind},
     company::Company,
     digest::Digest,
     id::Code,
@@ -102,4 +103,19 @@ fn catalogue() -> Catalogue {
 
 fn code(text: &str) -> Code {
     text.parse().expect("a code")
+}
+
+/// To whom the invoices of a customer of the demo, or of a bench, are addressed.
+#[must_use]
+pub fn profile() -> BillingDetails {
+    BillingDetails {
+        kind: PayerKind::Individual,
+        name: "Demo Customer".to_owned(),
+        country: "KR".to_owned(),
+        postal_code: Some("04524".to_owned()),
+        address: "1 Sejong-daero, Jung-gu, Seoul".to_owned(),
+        mobile: "+821012345678".to_owned(),
+        emails: vec!["demo@example.net".to_owned()],
+        ..BillingDetails::default()
+    }
 }

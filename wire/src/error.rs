@@ -150,6 +150,8 @@ problem_codes! {
     InvalidState = "invalid-state", 409, "This is not possible in the present state";
     /// The clock of the installation is in doubt: what is charged for waits until an operator has looked at it.
     BillingFrozen = "billing-frozen", 409, "Billing is frozen";
+    /// Nobody has said yet to whom the account's invoices are addressed: see `/billing/profile`.
+    BillingProfileRequired = "billing-profile-required", 409, "The billing profile is wanted first";
     /// The price has changed since the quote.
     PriceChanged = "price-changed", 409, "The price has changed";
     /// The quote is too old.
@@ -209,6 +211,8 @@ codes! {
         Required = "required",
         /// It has not the form it must have.
         Malformed = "malformed",
+        /// A digit of the number is wrong: its check digit does not fit to the others.
+        CheckDigit = "check-digit",
         /// It is too long.
         TooLong = "too-long",
         /// It is not the one that is kept, such as the present password.

@@ -7,10 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     billing::{Totals, UsageLine},
+    billing_profile::BillTo,
     company::Company,
     digest::Digest,
     id::{AccountId, CreditNoteId, InvoiceId, PaymentId},
-    money::Money,
+    money::{Currency, Money},
     month::Month,
     operator::reason::Reason,
     time::Timestamp,
@@ -90,6 +91,9 @@ pub struct Invoice {
     pub until: Timestamp,
     /// Who issued it.
     pub supplier: Company,
+    /// To whom it was addressed then; absent when nobody had said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill_to: Option<BillTo>,
     /// The use of each server.
     pub lines: Vec<UsageLine>,
     /// Their sum with its taxes.
@@ -343,6 +347,65 @@ pub struct PeriodLine {
     pub is_over: bool,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
+}
+
+codes! {
+    /// What the tax office is told of.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum FiscalKind {
+        /// An invoice.
+        Invoice = "invoice",
+        /// What was taken back of one; its amounts are below zero.
+        CreditNote = "credit-note",
+    }
+}
+
+/// An invoice of a business, or a credit note on one, with the tax data of both sides: from it the electronic tax invoice is made.
+/// Amounts are minor units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiscalLine {
+    /// What it is.
+    pub kind: FiscalKind,
+    /// Its number.
+    pub number: String,
+    /// The number of the invoice that it is about.
+    pub invoice: String,
+    /// The month that it is of, or was issued in.
+    pub month: Month,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// The supplier's registered name.
+    pub supplier: String,
+    /// The supplier's number.
+    pub supplier_number: String,
+    /// Who represents the supplier.
+    pub supplier_representative: String,
+    /// The supplier's address.
+    pub supplier_address: String,
+    /// The customer's account.
+    pub account: AccountId,
+    /// The customer's registered name.
+    pub customer: String,
+    /// The customer's number.
+    pub customer_number: String,
+    /// The customer's number in Korea's register of companies.
+    pub customer_corporate_number: String,
+    /// Who represents the customer.
+    pub customer_representative: String,
+    /// The customer's address in one line.
+    pub customer_address: String,
+    /// The customer's country.
+    pub customer_country: String,
+    /// Where the tax invoice goes to, with blanks between.
+    pub customer_emails: String,
+    /// Before tax.
+    pub net: i64,
+    /// All taxes.
+    pub tax: i64,
+    /// With tax.
+    pub total: i64,
+    /// The currency.
+    pub currency: Currency,
 }
 
 /// Money that came in by bank transfer.

@@ -12,7 +12,9 @@ mod text;
 
 pub mod api;
 pub mod billing;
+pub mod billing_profile;
 pub mod company;
+pub mod country;
 pub mod digest;
 pub mod endpoints;
 pub mod error;

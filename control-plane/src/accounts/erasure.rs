@@ -56,24 +56,33 @@ impl Accounts {
     pub async fn erase(&self, by: Actor, account: AccountId, reason: &Reason) -> Result<(), Error> {
         let cause = format!("erase {account}");
         self.ctx
-            .commit(by, &cause, |tx| {
-                let found = tx.get::<Account>(&account)?.ok_or(Error::NotFound)?;
-                if found.state == AccountState::Erased {
-                    return Ok(());
-                }
-                // Guarded here, as the account is by an order: of two that meet, one decides again.
-                let used = tx.get::<QuotaUse>(&account)?;
-                let erased = found.erased(used.map_or(0, |used| used.servers));
-                let erased = erased.map_err(|refusal| Error::EraseRefused(refusal.to_string()))?;
-                self.remove_claims(tx, &found)?;
-                self.remove_belongings(tx, account)?;
-                tx.put(&account, &erased)?;
-                self.put_act_of(tx, by, account, Deed::Erased, reason)?;
-                let note = Erasing { since: tx.now() };
-                tx.insert(&account, &note)
-            })
+            .commit(by, &cause, |tx| self.erase_in(tx, by, account, reason))
             .await?;
         self.finish_erasure(account).await
+    }
+
+    /// Clause: all of an erasure but its key, which is destroyed next ([`Self::finish_erasure`]).
+    pub(crate) fn erase_in(
+        &self,
+        tx: &mut Tx<'_>,
+        by: Actor,
+        account: AccountId,
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let found = tx.get::<Account>(&account)?.ok_or(Error::NotFound)?;
+        if found.state == AccountState::Erased {
+            return Ok(());
+        }
+        // Guarded here, as the account is by an order: of two that meet, one decides again.
+        let used = tx.get::<QuotaUse>(&account)?;
+        let erased = found.erased(used.map_or(0, |used| used.servers));
+        let erased = erased.map_err(|refusal| Error::EraseRefused(refusal.to_string()))?;
+        self.remove_claims(tx, &found)?;
+        self.remove_belongings(tx, account)?;
+        tx.put(&account, &erased)?;
+        self.put_act_of(tx, by, account, Deed::Erased, reason)?;
+        let note = Erasing { since: tx.now() };
+        tx.insert(&account, &note)
     }
 
     /// Finishes what a crash or a failing disk interrupted; gives how many were finished, and what went wrong
@@ -89,7 +98,7 @@ impl Accounts {
         Ok((finished, failures))
     }
 
-    pub(super) async fn finish_erasure(&self, account: AccountId) -> Result<(), Error> {
+    pub(crate) async fn finish_erasure(&self, account: AccountId) -> Result<(), Error> {
         self.destroy_key(account).await?;
         let cause = format!("{account} is erased");
         self.ctx

@@ -46,6 +46,7 @@ mod suspension;
 mod vouching;
 mod wishes;
 
+pub(crate) use self::personal::Personal;
 pub use self::sessions::{SignIn, SignedIn};
 
 /// What an operator decides about accounts.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Something of a person, and where it stands sealed: in the account's record of one kind.
-pub(super) trait Personal: Serialize + DeserializeOwned {
+pub(crate) trait Personal: Serialize + DeserializeOwned {
     /// Start of the record's key.
     const RECORD: &'static str;
     /// What of the record, and the version of its form.
@@ -94,6 +94,12 @@ impl Personal for FormerEmail {
     const FIELD: &'static str = "email 1";
 }
 
+/// Without serde's own words, which may repeat what they could not read.
+fn read<T: Personal>(record: &str, plain: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(plain)
+        .map_err(|_| Error::Storage(format!("what is sealed in {record} can't be read")))
+}
+
 /// Where the reason of an erasure belongs.
 const fn of_erasure(record: &str) -> Place<'_> {
     Place {
@@ -104,7 +110,7 @@ const fn of_erasure(record: &str) -> Place<'_> {
 
 impl Accounts {
     /// Seals a value of an account, which must have its key.
-    pub(super) fn seal<T: Personal>(
+    pub(crate) fn seal<T: Personal>(
         &self,
         account: AccountId,
         value: &T,
@@ -120,7 +126,7 @@ impl Accounts {
     }
 
     /// Opens a value of an account; [`Error::Erased`] when its key was destroyed.
-    pub(super) fn unseal<T: Personal>(
+    pub(crate) fn unseal<T: Personal>(
         &self,
         account: AccountId,
         sealed: &Sealed<T>,
@@ -131,9 +137,38 @@ impl Accounts {
             field: T::FIELD,
         };
         let plain = self.vault.unseal(account, place, sealed.bytes())?;
-        // Without serde's own words, which may repeat what they could not read.
-        serde_json::from_slice(&plain)
-            .map_err(|_| Error::Storage(format!("what is sealed in {record} can't be read")))
+        read(&record, &plain)
+    }
+
+    /// Seals a value of an account with the installation's own key: the law wants it kept when the account's is destroyed.
+    pub(crate) fn seal_kept<T: Personal>(
+        &self,
+        account: AccountId,
+        value: &T,
+    ) -> Result<Sealed<T>, Error> {
+        let plain = serde_json::to_vec(value).map(Zeroizing::new);
+        let plain = plain.map_err(|error| Error::Storage(error.to_string()))?;
+        let record = format!("{}{account}", T::RECORD);
+        let place = Place {
+            record: &record,
+            field: T::FIELD,
+        };
+        Ok(Sealed::new(self.vault.seal_ours(place, &plain)?))
+    }
+
+    /// Opens what was sealed so.
+    pub(crate) fn unseal_kept<T: Personal>(
+        &self,
+        account: AccountId,
+        sealed: &Sealed<T>,
+    ) -> Result<T, Error> {
+        let record = format!("{}{account}", T::RECORD);
+        let place = Place {
+            record: &record,
+            field: T::FIELD,
+        };
+        let plain = self.vault.unseal_ours(place, sealed.bytes())?;
+        read(&record, &plain)
     }
 
     /// Seals why something was done to an account. Why it was erased is sealed with the installation's own key: with the

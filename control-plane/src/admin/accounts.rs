@@ -119,8 +119,10 @@ pub(super) async fn erase(
         body,
         ..
     } = ask;
-    let accounts = &context.nouns.accounts;
-    accounts.erase(caller.actor, account, &body.reason).await?;
+    let billing = &context.nouns.billing;
+    billing
+        .erase_account(caller.actor, account, &body.reason)
+        .await?;
     tracing::info!(account.id = %account, "an account was erased");
     Ok(Nothing)
 }

@@ -8,13 +8,14 @@ use axum::{Router, response::Response};
 use innkeeper_wire::{
     api::{ListQuery, Page},
     billing::Totals,
+    billing_profile::BillingProfile,
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
             AuditMoney, ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccountFunds,
-            GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, GrantPromotion, GrantTrial,
-            ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment, RefundAccount,
-            WriteOffInvoice,
+            GetAccountProfile, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf,
+            GetFiscalExport, GrantPromotion, GrantTrial, ListAccountInvoices, ListAllInvoices,
+            ListPeriods, RecordPayment, RefundAccount, WriteOffInvoice,
         },
     },
     funds::{
@@ -22,12 +23,15 @@ use innkeeper_wire::{
         RefundRequest, TermsRequest, TrialRequest, TrialView,
     },
     invoice::{
-        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
-        InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
-        Statement,
+        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, FiscalLine,
+        InvoiceLine, InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
+        PeriodLine, Statement,
     },
     month::Month,
-    operator::reason::{Reason, ReasonRequest},
+    operator::{
+        csv::csv,
+        reason::{Reason, ReasonRequest},
+    },
 };
 
 use super::{
@@ -42,6 +46,8 @@ pub(super) fn served() -> Router<AdminContext> {
         .serve(months)
         .serve(count)
         .serve(close)
+        .serve(fiscal)
+        .serve(profile)
         .serve(invoices)
         .serve_raw(pdf)
         .serve(pay)
@@ -89,6 +95,22 @@ async fn count(
     ask: Ask<CountMonth>,
 ) -> Result<CloseReport, Refused> {
     Ok(context.nouns.billing.count(&caller, ask.path).await?)
+}
+
+async fn fiscal(
+    context: AdminContext,
+    _: Billing,
+    ask: Ask<GetFiscalExport>,
+) -> Result<Vec<FiscalLine>, Refused> {
+    Ok(context.nouns.billing.fiscal_export(ask.path)?)
+}
+
+async fn profile(
+    context: AdminContext,
+    _: Viewer,
+    ask: Ask<GetAccountProfile>,
+) -> Result<Option<BillingProfile>, Refused> {
+    Ok(context.nouns.billing.profile_of(ask.path)?)
 }
 
 async fn invoices(
@@ -479,6 +501,11 @@ pub async fn funds_by_command(socket: &Path, who: &str) -> anyhow::Result<String
         None => writeln!(text, "a day costs {burn_per_day}")?,
     }
     Ok(text)
+}
+
+/// `billing fiscal-export`: comma-separated values.
+pub async fn fiscal_by_command(socket: &Path, month: Month) -> anyhow::Result<String> {
+    Ok(csv(&ask(socket, GetFiscalExport::at(month)).await?)?)
 }
 
 /// `billing list`.

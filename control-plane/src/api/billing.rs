@@ -4,11 +4,12 @@ use axum::response::Response;
 use innkeeper_wire::{
     api::{ListQuery, Page},
     billing::MonthSoFar,
+    billing_profile::BillingProfile,
     endpoints::{
         Ask, Nothing,
         rest::{
-            ConvertTrial, GetBillingSummary, GetFunds, GetInvoice, GetInvoicePdf, GetMonthSoFar,
-            GetStatement, ListInvoices,
+            ConvertTrial, GetBillingProfile, GetBillingSummary, GetFunds, GetInvoice,
+            GetInvoicePdf, GetMonthSoFar, GetStatement, ListInvoices, SetBillingProfile,
         },
     },
     funds::Funds,
@@ -23,6 +24,26 @@ pub(super) async fn month_so_far(
     _: Ask<GetMonthSoFar>,
 ) -> Result<MonthSoFar, Refused> {
     Ok(context.nouns.billing.month_so_far(&caller)?)
+}
+
+pub(super) async fn profile(
+    context: Context,
+    Customer(caller): Customer,
+    _: Ask<GetBillingProfile>,
+) -> Result<BillingProfile, Refused> {
+    Ok(context.nouns.billing.profile(&caller)?)
+}
+
+pub(super) async fn set_profile(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<SetBillingProfile>,
+) -> Result<BillingProfile, Refused> {
+    Ok(context
+        .nouns
+        .billing
+        .set_profile(&caller, &ask.body)
+        .await?)
 }
 
 pub(super) async fn list(

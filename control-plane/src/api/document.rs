@@ -54,6 +54,7 @@ pub fn openapi() -> OpenApi {
         let method = match row.method {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
+            Method::Put => HttpMethod::Put,
             Method::Patch => HttpMethod::Patch,
             Method::Delete => HttpMethod::Delete,
         };

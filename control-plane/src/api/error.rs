@@ -83,6 +83,7 @@ impl From<Error> for Refused {
             Error::NoAddress => no_room(ProblemCode::CapacityUnavailable, NO_ADDRESS, ""),
             Error::QuoteExpired => plain(ProblemCode::QuoteExpired),
             Error::PriceChanged => plain(ProblemCode::PriceChanged),
+            Error::NoBillingProfile => no_profile(),
             Error::LinkExpired => plain(ProblemCode::LinkExpired),
             Error::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
             Error::InvalidState(state) => detailed(ProblemCode::InvalidState, is_now(state)),
@@ -126,6 +127,12 @@ fn payment_required(missing: Money) -> Problem {
 fn quota(limit: u32) -> Problem {
     let detail = format!("this account may have {limit} of these");
     detailed(ProblemCode::QuotaExceeded, detail)
+}
+
+/// Somebody orders before invoices can be addressed to him.
+fn no_profile() -> Problem {
+    let detail = "say first to whom invoices are addressed: PUT /api/v1/billing/profile";
+    detailed(ProblemCode::BillingProfileRequired, detail.to_owned())
 }
 
 fn suspended(kind: SuspensionKind) -> Problem {

@@ -95,6 +95,8 @@ fn endpoints() -> Router<Context> {
         .serve(servers::act)
         .serve(servers::delete)
         .serve(billing::month_so_far)
+        .serve(billing::profile)
+        .serve(billing::set_profile)
         .serve(billing::list)
         .serve(billing::get)
         .serve(billing::statement)

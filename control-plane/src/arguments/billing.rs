@@ -48,6 +48,12 @@ pub(crate) enum BillingCommand {
         #[arg(long, required_unless_present = "dry_run")]
         reason: Option<Reason>,
     },
+    /// Prints what the tax office is told of a month, as comma-separated values: the invoices of businesses that are of it, and
+    /// the credit notes on such that were issued in it, with the tax data of both sides.
+    FiscalExport {
+        /// Such as 2026-11.
+        month: Month,
+    },
     /// Lists the newest invoices of an account.
     Invoices {
         /// The ID to sign in with, or the account's own id.
@@ -133,6 +139,7 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             dry_run: _,
             reason,
         } => money::close_by_command(socket, month, reason).await,
+        BillingCommand::FiscalExport { month } => money::fiscal_by_command(socket, month).await,
         BillingCommand::Invoices { who } => money::invoices_by_command(socket, &who).await,
         BillingCommand::Pdf { invoice, to } => money::pdf_by_command(socket, invoice, &to).await,
         BillingCommand::Payment {

@@ -319,6 +319,7 @@ impl Billing {
                 issued_at,
                 due_at: self.due_at(terms, issued_at),
                 supplier: self.settings.company.clone(),
+                bill_to: self.bill_to(tx, bill.account)?,
                 lines: bill.lines.len(),
                 lines_digest: digest,
                 totals: bill.totals.clone(),
@@ -414,7 +415,7 @@ fn span_of(invoice: &Invoice) -> Span {
     }
 }
 
-fn period_of(periods: &[PeriodLine], month: Month) -> Result<&PeriodLine, Error> {
+pub(super) fn period_of(periods: &[PeriodLine], month: Month) -> Result<&PeriodLine, Error> {
     let period = periods.iter().find(|period| period.month == month);
     let unknown = || format!("{month} is not billed: `billing months` lists those that are");
     period.ok_or_else(|| Error::OperatorRefused(unknown()))

@@ -18,7 +18,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use super::{
     Billing,
     records::{NumberedInvoice, RenderedInvoice},
-    rules::paper::{self, BillTo},
+    rules::paper,
 };
 use crate::{
     kernel::{Caller, Error, Tx},
@@ -129,7 +129,7 @@ impl Billing {
             let rendered = spawn_blocking(move || {
                 let _place = place;
                 let fonts = fonts.load()?;
-                let sheet = paper::sheet(&invoice, &BillTo::of(&invoice), locale, &link);
+                let sheet = paper::sheet(&invoice, locale, &link);
                 Ok((render(&fonts, &sheet)?, fonts.version(locale)?))
             });
             rendered.await.map_err(broken)?.map_err(unrendered)

@@ -120,7 +120,10 @@ impl Billing {
     /// An invoice of an account.
     pub fn invoice_of(&self, account: AccountId, id: InvoiceId) -> Result<told::Invoice, Error> {
         let invoice = self.find_invoice(account, id)?;
+        let bill_to = invoice.bill_to.as_ref();
+        let bill_to = bill_to.map(|sealed| self.accounts.unseal_kept(account, sealed));
         Ok(told::Invoice {
+            bill_to: bill_to.transpose()?,
             summary: self.summary(&invoice)?,
             lines: self.lines_of_invoice(&invoice)?,
             credit_notes: self.credit_notes_of(id)?,

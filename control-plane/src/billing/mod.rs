@@ -1,6 +1,6 @@
 //! What is charged for: the contract of each server, and the intervals in which it was used. What that costs: the month so
 //! far (`month`), an invoice for each month (`close`, `invoices`), what is taken back of it (`credit_notes`), payments
-//! (`payments`), how an account pays (`funds`), what it is granted (`promotions`), what becomes of invoices that are not paid (`debts`) and of balances that
+//! (`payments`), to whom invoices are addressed (`profile`), how an account pays (`funds`), what it is granted (`promotions`), what becomes of invoices that are not paid (`debts`) and of balances that
 //! run out (`prepaid`), and the ledger of all (`rules::ledger`, `statement`).
 //!
 //! ```text
@@ -52,6 +52,7 @@ mod credit_notes;
 mod debts;
 mod documents;
 pub mod duties;
+mod fiscal;
 mod freeze;
 mod funds;
 mod invoices;
@@ -60,6 +61,7 @@ mod mails;
 mod month;
 mod payments;
 mod prepaid;
+mod profile;
 mod promotions;
 pub(crate) mod records;
 pub mod rules;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use innkeeper_wire::{
+    billing_profile::{BillTo, BillingDetails},
     digest::Digest,
     funds::PaymentTerms,
     id::{
@@ -27,7 +28,10 @@ use crate::{
         prepaid::Prepaid,
         promotion::Promotion,
     },
-    kernel::record::{Name, records},
+    kernel::{
+        record::{Name, records},
+        sealed::Sealed,
+    },
 };
 
 records! {
@@ -37,6 +41,10 @@ records! {
     Freeze, at "billing/freeze" by (), version 1;
     ClockNote, at "billing/clock" by (), version 1;
     WaitingUsage, at "usewait/" by ContractId, version 1;
+    BillingProfile, at "billprofile/" by AccountId, version 1;
+    // By the account, and the version of the profile.
+    ProfileVersion, at "billprofiles/" by (AccountId, u64), version 1;
+    KeptPayer, at "keptpayer/" by AccountId, version 1;
     Period, at "month/" by Month, version 1;
     BilledMonth, at "billed/" by (AccountId, Month), version 1;
     InvoiceSeries, at "invoicenumber/" by u64, version 1;
@@ -68,6 +76,29 @@ records! {
 /// That a contract is an account's: contracts are found by it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct ContractOf {}
+
+/// Which version of its billing profile an account has now.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct BillingProfile {
+    /// From 1 on.
+    pub(crate) version: u64,
+}
+
+/// A version of a billing profile. Never changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ProfileVersion {
+    /// When it was given.
+    pub(crate) at: Timestamp,
+    /// What it says; readable with the account's own key only.
+    pub(crate) details: Sealed<BillingDetails>,
+}
+
+/// To whom the invoices of an erased account are addressed that are still to be issued.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeptPayer {
+    /// As on those that were issued.
+    pub(crate) to: Sealed<BillTo>,
+}
 
 /// A month that is billed. Its ends are computed once, when it is noted: neither another time zone nor other rules of
 /// summer time move them.

@@ -19,8 +19,10 @@ pub mod ledger;
 pub mod letters;
 pub mod paper;
 pub mod prepaid;
+pub mod profile;
 pub mod promotion;
 pub mod rating;
+pub mod tax_number;
 pub mod totals;
 pub mod trial;
 

@@ -123,6 +123,9 @@ pub enum Error {
     /// The catalogue has another price by now.
     #[error("the price has changed since the quote")]
     PriceChanged,
+    /// Nobody has said yet to whom the account's invoices are addressed.
+    #[error("there is no billing profile")]
+    NoBillingProfile,
     /// A one-time link was used, replaced or has expired.
     #[error("the one-time link is not valid any more")]
     LinkExpired,

@@ -133,6 +133,7 @@ impl Orders {
         if !is_same {
             return Err(Error::PriceChanged);
         }
+        self.billing.check_profile(tx, account)?;
         Ok(Standing::Open(quote))
     }
 

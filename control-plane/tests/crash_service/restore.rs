@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
     host::Host,
-    service::{PASSWORD, Service, ask, run, write_config},
+    service::{PASSWORD, Service, ask, ask_to, run, write_config},
 };
 
 #[test]
@@ -123,6 +124,20 @@ impl Customer {
             token: Self::sign_in(api).await,
             key: String::new(),
         };
+        let bearer = format!("Bearer {}", customer.token);
+        let profile = json!({
+            "kind": "individual", "name": "Minji", "country": "KR", "address": "1 Sejong-daero, Seoul",
+            "mobile": "+821012345678", "emails": ["minji90@example.com"],
+        });
+        let authorization = [("authorization", bearer.as_str())];
+        let given = ask_to(
+            api,
+            Method::PUT,
+            "/billing/profile",
+            &authorization,
+            Some(&profile),
+        );
+        expect(200, given.await);
         let key =
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
         let body = json!({ "name": "laptop", "public_key": key });

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use crate::{
     billing, lost_factor, second_factor,
     setting::{
-        Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, public_key, room_for, signup,
-        why,
+        Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, profile, public_key, room_for,
+        signup, why,
     },
     staff, tokens, trials,
 };
@@ -112,6 +112,8 @@ impl Owner {
             session, api_token, ..
         } = self;
         match id {
+            "billing_profile" => ("", json!({})),
+            "set_billing_profile" => ("", profile()),
             "list_tokens" | "consents" | "get_statement" | "billing_summary" | "get_funds" => {
                 ("", json!({}))
             }
@@ -502,16 +504,17 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         }
         "list_pending_accounts" => ("", nothing, 200),
         "list_periods" | "audit_money" => ("", nothing, 200),
-        "list_account_invoices" | "get_account_statement" | "get_account_funds" => {
-            (account, nothing, 200)
-        }
+        "list_account_invoices"
+        | "get_account_statement"
+        | "get_account_funds"
+        | "get_account_profile" => (account, nothing, 200),
         "list_all_invoices" => ("", nothing, 200),
         "get_any_invoice" | "get_any_invoice_pdf" => ("1-000001", nothing, 200),
         // There is nothing in it to take back, and nothing to give up.
         "credit_invoice" => ("1-000001", why, 422),
         "write_off_invoice" => ("1-000001", why, 409),
         // Nothing was ever charged: there is no month.
-        "count_month" => ("2026-09", nothing, 400),
+        "count_month" | "get_fiscal_export" => ("2026-09", nothing, 400),
         "close_month" => {
             let body = json!({ "reason": "it is over" });
             ("2026-09", body, 400)

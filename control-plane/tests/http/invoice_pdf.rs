@@ -66,7 +66,7 @@ async fn an_invoice_is_rendered_once_and_stays_as_it_is() {
     assert_eq!(record["document"], first);
     assert_eq!(
         (&record["locale"], &record["template"]),
-        (&json!("ko"), &json!(1))
+        (&json!("ko"), &json!(2))
     );
     let font = record["font"].as_str().expect("text");
     assert!(font.starts_with("Noto Sans CJK KR, Version "), "{font}");

@@ -7,6 +7,7 @@ mod agents;
 mod alerts;
 mod authorization;
 mod billing;
+mod billing_profile;
 mod consents;
 mod contract;
 mod credits;

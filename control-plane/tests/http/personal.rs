@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use axum::http::Method;
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
@@ -31,6 +32,11 @@ const KEY_COMMENT: &str = "tweety@birdcage";
 const ADDRESS: &str = "198.51.100.77";
 const MOBILE: &str = "+821055501234";
 const NEW_EMAIL: &str = "canary@nest.example";
+/// What invoices say.
+const BUSINESS: &str = "펭귄상사";
+const BUSINESS_NUMBER: &str = "2208162517";
+const STREET: &str = "남극로 77";
+const TAX_EMAIL: &str = "krill@iceberg.example";
 /// An ID that nobody has, typed by somebody who thought so.
 const STRANGER: &str = "goblin9";
 
@@ -49,6 +55,10 @@ fn canaries() -> Vec<String> {
         NEW_EMAIL,
         "198.51.100.0-24",
         STRANGER,
+        BUSINESS,
+        BUSINESS_NUMBER,
+        STREET,
+        TAX_EMAIL,
     ];
     let unsealed_json = format!("\"name\":\"{NAME}\"");
     let plain = words.iter().map(|word| (*word).to_owned());
@@ -170,9 +180,28 @@ async fn live(setting: &Setting) -> AccountId {
         .await
         .expect(202);
     setting.answer_wishes().await;
+    pay(setting, token).await;
     let quote = setting.quote(token, key, "web-1").await;
     setting.order(token, &quote, "k1").await.expect(201);
     account.parse().expect("an account")
+}
+
+/// Says to whom invoices are addressed.
+async fn pay(setting: &Setting, token: &str) {
+    let profile = json!({
+        "kind": "corporate", "name": BUSINESS, "country": "KR", "address": STREET,
+        "business_number": BUSINESS_NUMBER, "contact": NAME, "mobile": MOBILE, "emails": [TAX_EMAIL],
+    });
+    setting
+        .send(
+            Method::PUT,
+            "/billing/profile",
+            Some(token),
+            &[],
+            Some(profile),
+        )
+        .await
+        .expect(200);
 }
 
 fn copy(from: &Path, to: &Path) {

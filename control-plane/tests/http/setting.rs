@@ -474,8 +474,17 @@ impl Setting {
         rest.split_whitespace().next().expect("a token").to_owned()
     }
 
-    /// A customer who signed up, confirmed and signed in; gives the session's token.
+    /// A customer who signed up, confirmed, signed in and said to whom his invoices are addressed; gives the session's token.
     pub(crate) async fn customer(&self, login_id: &str) -> String {
+        let token = self.newcomer(login_id).await;
+        let profile = Some(profile());
+        let given = self.send(Method::PUT, "/billing/profile", Some(&token), &[], profile);
+        given.await.expect(200);
+        token
+    }
+
+    /// The same, who has not said that.
+    pub(crate) async fn newcomer(&self, login_id: &str) -> String {
         self.post("/signups", None, signup(login_id))
             .await
             .expect(201);
@@ -761,6 +770,14 @@ pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
 /// A reason for what operators do.
 pub(crate) fn why() -> Reason {
     "asked for".parse().expect("a reason")
+}
+
+/// To whom the invoices of a customer are addressed.
+pub(crate) fn profile() -> Value {
+    json!({
+        "kind": "individual", "name": "김민지", "country": "KR", "postal_code": "04524",
+        "address": "서울특별시 중구 세종대로 1", "mobile": "+821012345678", "emails": ["minji@example.com"],
+    })
 }
 
 pub(crate) fn signup(login_id: &str) -> Value {

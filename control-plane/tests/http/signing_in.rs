@@ -39,8 +39,8 @@ fn counted(setting: &Setting, outcome: &str) -> u64 {
 async fn an_account_may_change_so_much_in_five_minutes_and_look_and_leave_at_any_time() {
     let setting = Setting::new();
     let (busy, other) = (
-        setting.customer("minji90").await,
-        setting.customer("jihun91").await,
+        setting.newcomer("minji90").await,
+        setting.newcomer("jihun91").await,
     );
     let add = async |token: &str| {
         let key = json!({"name": "", "public_key": "none"});

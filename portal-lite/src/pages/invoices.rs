@@ -102,6 +102,8 @@ struct InvoicePage {
     invoice: InvoiceView,
     /// Who issued it: what it says of itself, line by line.
     supplier: Vec<String>,
+    /// To whom it was addressed, line by line.
+    bill_to: Vec<String>,
     account: String,
     lines: Vec<LineView>,
     totals: TotalsView,
@@ -135,6 +137,13 @@ struct CsvLine<'a> {
     micro_minor_per_hour: u64,
     net_minor: i64,
     currency: &'static str,
+    supplier: &'a str,
+    supplier_number: &'a str,
+    bill_to: &'a str,
+    bill_to_address: String,
+    bill_to_business_number: &'a str,
+    bill_to_corporate_number: &'a str,
+    bill_to_version: Option<u64>,
 }
 
 /// `GET /billing/invoices`
@@ -201,6 +210,7 @@ pub async fn show_one(
     let page = InvoicePage {
         frame: page::frame(&visit),
         supplier: supplier(&visit, &invoice),
+        bill_to: bill_to(&visit, &invoice),
         account: invoice.summary.account.to_string(),
         lines: invoice
             .lines
@@ -257,6 +267,17 @@ pub(super) fn file(name: &str, media: &'static str, content: impl Into<Body>) ->
 
 fn csv_lines(invoice: &Invoice) -> Vec<CsvLine<'_>> {
     let text = |part: Option<String>| part.unwrap_or_default();
+    let supplier = &invoice.supplier;
+    let to = invoice.bill_to.as_ref();
+    let address = to.map(|to| {
+        let parts = [
+            Some(&to.address),
+            to.postal_code.as_ref(),
+            Some(&to.country),
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().cloned().collect();
+        parts.join(" ").replace('\n', " ")
+    });
     let lines = invoice.lines.iter().map(|line| CsvLine {
         invoice: &invoice.summary.number,
         month: invoice.summary.month.to_string(),
@@ -272,8 +293,25 @@ fn csv_lines(invoice: &Invoice) -> Vec<CsvLine<'_>> {
         micro_minor_per_hour: line.hourly.micro_minor_per_hour,
         net_minor: line.net.amount,
         currency: line.net.currency.code(),
+        supplier: supplier.name.as_deref().unwrap_or_default(),
+        supplier_number: supplier.registration_number.as_deref().unwrap_or_default(),
+        bill_to: to.map_or("", |to| &to.name),
+        bill_to_address: text(address.clone()),
+        bill_to_business_number: to
+            .and_then(|to| to.business_number.as_deref())
+            .unwrap_or_default(),
+        bill_to_corporate_number: to
+            .and_then(|to| to.corporate_number.as_deref())
+            .unwrap_or_default(),
+        bill_to_version: to.map(|to| to.version),
     });
     lines.collect()
+}
+
+/// To whom it was addressed, line by line; nothing where nobody had said so.
+pub(super) fn bill_to(visit: &Visit, invoice: &Invoice) -> Vec<String> {
+    let to = invoice.bill_to.as_ref();
+    to.map(|to| to.lines(visit.locale)).unwrap_or_default()
 }
 
 fn pay_to(invoice: &Invoice) -> Vec<String> {

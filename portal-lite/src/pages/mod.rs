@@ -3,6 +3,7 @@
 pub mod account;
 pub mod approval;
 pub mod billing;
+pub mod billing_profile;
 pub mod calculator;
 pub mod failure;
 pub mod funds;

@@ -17,7 +17,7 @@ use innkeeper_wire::{
     api::{Catalogue, Order, OrderRequest, Quote, QuoteRequest, SshKey, SshKeyRequest},
     endpoints::{
         Endpoint as _,
-        rest::{AddSshKey, CreateQuote, GetQuote, ListSshKeys},
+        rest::{AddSshKey, CreateQuote, GetBillingProfile, GetQuote, ListSshKeys},
     },
     error::ProblemCode,
     id::{QuoteId, SshKeyId, uuid_v7},
@@ -27,7 +27,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    id,
+    billing_profile, id,
     keys::{self, KEY_NAME, PUBLIC_KEY},
     offer::{self, BillView, SpecificationView},
     view::{self, PlanView},
@@ -41,7 +41,7 @@ use crate::{
     format::Moment,
     notice::Notice,
     page::{self, Frame},
-    visit::{Member, Visit, query_pairs},
+    visit::{Member, Visit, onward, query_pairs},
 };
 
 /// Pauses between tries while an order with the same key is being worked on.
@@ -145,6 +145,8 @@ struct ConfirmOrder {
     frame: Frame,
     form: Form,
     quote: QuoteView,
+    /// To whom it will be invoiced, and where that is changed.
+    bill_to: (String, String),
     idempotency_key: String,
 }
 
@@ -420,18 +422,25 @@ fn site_of(form: &Form, plans: &[PlanChoice], catalogue: &Catalogue) -> String {
 }
 
 async fn quote_page(visit: &Visit, quote: QuoteId, form: Form) -> Result<Response, Failure> {
-    let (quote, keys) = tokio::try_join!(
+    let (quote, keys, profile) = tokio::try_join!(
         visit.ask(GetQuote::at(quote)),
-        visit.ask(ListSshKeys::ask())
+        visit.ask(ListSshKeys::ask()),
+        visit.ask(GetBillingProfile::ask())
     )?;
+    let address = format!("/servers/new/confirm?quote={}", quote.id);
+    let its_profile = format!("{}{}", billing_profile::PATH, onward(&address));
+    // Asked once, before anything is ticked that would have to be ticked again.
+    if profile.version.is_none() {
+        return Ok(page::redirect(&its_profile));
+    }
     let mut view = ConfirmOrder {
         frame: page::frame(visit),
         form,
+        bill_to: (profile.details.name, its_profile),
         quote: quote_view(visit, &quote, &keys.data),
         idempotency_key: uuid_v7(visit.now, rand::random()).to_string(),
     };
     if view.is_open() {
-        let address = format!("/servers/new/confirm?quote={}", quote.id);
         view.frame = view.frame.with_form(&address);
     }
     page::render(visit, StatusCode::OK, &view)

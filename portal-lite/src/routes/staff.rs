@@ -215,7 +215,7 @@ pub const STAFF_PAGES: &[Row] = &[
     deed!(MONEY, "/invoices/{id}/write-off", acts::WRITE_OFF),
     Row {
         path: "/months",
-        query: &["format"],
+        query: &["format", "month"],
         handler: || get(money::months),
         ..MONEY
     },

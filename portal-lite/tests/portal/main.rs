@@ -1,5 +1,6 @@
 //! The portal's router against a REST API of canned answers, in this process.
 
+mod billing_profile;
 mod calculator;
 mod crawler;
 mod footer;

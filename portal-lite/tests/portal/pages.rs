@@ -63,6 +63,7 @@ async fn pages_read_as_agreed() {
         ("order", "/orders/ord_0190b5c87f1e7c3a8e0f000000000001"),
         ("billing", "/billing"),
         ("statement", "/billing/statement"),
+        ("billing_profile", "/billing/profile"),
         ("invoices", "/billing/invoices"),
         ("invoice", INVOICE),
     ] {
@@ -547,7 +548,15 @@ async fn an_invoice_is_saved_as_a_file() {
         head.contains("net_minor") && head.contains("charged_s"),
         "{head}"
     );
-    assert_eq!(lines.count(), 3);
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 3);
+    for part in [
+        "주식회사 <항구>",
+        "서울특별시 중구 세종대로 1 04524 KR",
+        "1248100998",
+    ] {
+        assert!(lines.iter().all(|line| line.contains(part)), "{part}");
+    }
     let name = file.headers["content-disposition"].to_str().expect("text");
     assert_eq!(name, "attachment; filename=\"invoice-1-000003.csv\"");
     let file = member.get(&format!("{INVOICE}?format=pdf")).await;

@@ -415,3 +415,26 @@ async fn what_needs_a_person_leads_to_where_it_is_mended() {
         assert_eq!(leads, may, "{role:?}");
     }
 }
+
+#[tokio::test]
+async fn what_the_tax_office_is_told_is_a_file_of_a_closed_month() {
+    let mut member = StaffStub::for_role(Role::Billing).browser().await;
+    let months = member.get("/months").await.body;
+    let link = "/months?format=fiscal&#38;month=2026-";
+    assert_eq!(months.matches(link).count(), 1, "of the one that is closed");
+    let file = member.get("/months?format=fiscal&month=2026-09").await;
+    let name = file.headers["content-disposition"].to_str();
+    assert_eq!(
+        name.ok(),
+        Some("attachment; filename=\"fiscal-2026-09.csv\"")
+    );
+    for part in ["1248100998", "주식회사 =항구", ",-1100"] {
+        assert!(file.body.contains(part), "{part}: {}", file.body);
+    }
+    assert_eq!(
+        member.get("/months?format=fiscal&month=x").await.status,
+        404
+    );
+    let mut viewer = StaffStub::for_role(Role::Viewer).browser().await;
+    assert!(!viewer.get("/months").await.body.contains("format=fiscal"));
+}

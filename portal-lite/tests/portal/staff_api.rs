@@ -194,6 +194,19 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
     }
 }
 
+/// What a business was credited with.
+fn fiscal_line() -> Value {
+    value!({
+        "kind": "credit-note", "number": "C1-000001", "invoice": "1-000003", "month": "2026-09",
+        "issued_at": "2026-10-04T15:00:00.000Z", "supplier": "Harbour", "supplier_number": "000-00-00000",
+        "supplier_representative": "", "supplier_address": "", "account": fixtures::me().id,
+        "customer": "주식회사 =항구", "customer_number": "1248100998", "customer_corporate_number": "",
+        "customer_representative": "", "customer_address": "", "customer_country": "KR",
+        "customer_emails": "tax@example.com", "net": -1_000, "tax": -100, "total": -1_100,
+        "currency": "KRW",
+    })
+}
+
 fn money_looked_at(segments: &[&str]) -> Response {
     match segments {
         ["billing"] => json(
@@ -224,6 +237,8 @@ fn money_looked_at(segments: &[&str]) -> Response {
             ]),
         ),
         ["billing", "months", _] => json(200, &counted()),
+        ["billing", "months", _, "fiscal"] => json(200, &[fiscal_line()]),
+        ["accounts", _, "billing-profile"] => json(200, &fixtures::billing_profile()),
         ["invoices"] => json(200, &all(&[invoice_line()])),
         ["invoices", _, "pdf"] => {
             ([("content-type", "application/pdf")], "%PDF-1.7").into_response()

@@ -4,11 +4,7 @@ use std::{hint::black_box, path::Path};
 
 use anyhow::Context as _;
 use innkeeper_control_plane::{
-    billing::rules::{
-        UsageInterval,
-        paper::{BillTo, sheet},
-        rating::rate,
-    },
+    billing::rules::{UsageInterval, paper::sheet, rating::rate},
     pdf::{FontFiles, render},
 };
 use innkeeper_wire::{
@@ -106,12 +102,7 @@ fn paper() -> anyhow::Result<Line> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let begun = Instant::now();
-        let sheet = sheet(
-            &invoice,
-            &BillTo::of(&invoice),
-            Locale::Ko,
-            "https://a.example",
-        );
+        let sheet = sheet(&invoice, Locale::Ko, "https://a.example");
         render(&fonts, &sheet).context("render an invoice")?;
         rounds.push(begun.elapsed().as_secs_f64() * 1_000.0);
     }

@@ -326,6 +326,10 @@ impl Customer {
             public_key: public_key.to_owned(),
         };
         let key = nouns.accounts.add_ssh_key(&caller, &key).await?.id;
+        nouns
+            .billing
+            .set_profile(&caller, &small_cloud::profile())
+            .await?;
         let mut client = Client::new(port);
         client.sign_in(token);
         let wish = QuoteRequest {

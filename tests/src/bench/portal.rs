@@ -55,7 +55,7 @@ use super::{
     Figure,
     orders::{self, RandomIds, Stopped},
 };
-use crate::lab::ssh::Key;
+use crate::{lab::ssh::Key, small_cloud};
 
 /// Names of the figures.
 pub const NAMES: [&str; 4] = [
@@ -318,6 +318,10 @@ impl Grown {
                 public_key: key.public_line.clone(),
             };
             let key = self.nouns.accounts.add_ssh_key(&caller, &request).await?.id;
+            self.nouns
+                .billing
+                .set_profile(&caller, &small_cloud::profile())
+                .await?;
             let is_the_one = login.as_deref() == Some(&login_of(0));
             let servers = if is_the_one {
                 SERVERS_OF_ONE

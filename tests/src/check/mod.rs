@@ -74,7 +74,7 @@ pub async fn check(
     let joined = scene.installation.add_host(1);
     steps.step("host 1 starts and joins", joined).await?;
     fleet::invite(steps, &mut scene, &desk).await?;
-    ordering::form(steps, &scene).await;
+    ordering::form(steps, &scene).await?;
     let server = server::order(steps, &scene).await?;
     server::welcomed(steps, &mut scene, &server).await?;
     server::look(steps, &scene, &server).await;

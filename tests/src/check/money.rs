@@ -9,6 +9,7 @@ use super::{Scene, account::sign_in_as, desk::Desk, staff::judge};
 use crate::{
     demo::{EMAIL, LOGIN, PASSWORD},
     lab::{report::Steps, wait::until},
+    small_cloud,
 };
 
 /// Behind the end of any month, and its grace.
@@ -82,6 +83,10 @@ async fn issued(scene: &mut Scene) -> anyhow::Result<Issued> {
     ensure!(open == total, "of {total} {open} is open");
     let pay_to = browser.text("#pay-to").await?;
     ensure!(pay_to.contains(&invoice.number), "{pay_to}");
+    let payer = small_cloud::profile();
+    browser
+        .says("#bill-to", &[&payer.name, "Seoul", "04524"])
+        .await?;
     browser.picture("61-invoice").await?;
     let paper = browser
         .file(&format!("{}?format=pdf", invoice.href))

@@ -10,6 +10,8 @@ use crate::lab::{report::Steps, wait::until};
 
 /// A plan that the form does not propose.
 const OTHER_PLAN: &str = "s2";
+/// Who pays for the demo's customer in the browser.
+pub(super) const PAYER: &str = "Harbour <Trading> Ltd.";
 /// A small phone, and a desktop window of 1280 x 800 at 200 %.
 const SMALL_WINDOWS: [(u32, u32); 2] = [(360, 640), (640, 400)];
 /// The portal knows for 15 s, and the control plane for 5, that there was no host with room for a plan.
@@ -42,8 +44,14 @@ const COVERED: &str = "
     return `${focused.outerHTML.slice(0, 120)} under ${top ? top.outerHTML.slice(0, 80) : 'nothing'}`;";
 
 /// Chooses, goes on, comes back, and tabs through the pages in small windows. Orders nothing.
-pub(super) async fn form(steps: &mut Steps, scene: &Scene) {
+pub(super) async fn form(steps: &mut Steps, scene: &Scene) -> anyhow::Result<()> {
     let browser = &scene.browser;
+    steps
+        .step(
+            "the first order asks to whom it is invoiced, says what is wrong, and goes on",
+            profile_is_asked(browser),
+        )
+        .await?;
     let _ = steps
         .step(
             "the price is that of the chosen plan, also after the browser's Back",
@@ -73,9 +81,42 @@ pub(super) async fn form(steps: &mut Steps, scene: &Scene) {
             )
             .await;
     }
+    Ok(())
 }
 
-async fn price_follows(browser: &Browser) -> anyhow::Result<()> {
+/// As a business in Korea, which has the most to say.
+async fn profile_is_asked(browser: &Browser) -> anyhow::Result<()> {
+    is_offered(browser).await?;
+    browser.fill("name", "first-1").await?;
+    browser.tick("ssh_keys").await?;
+    browser.click("continue-order").await?;
+    browser.is_at("/billing/profile").await?;
+    browser.says("main", &["asked once", "Individual"]).await?;
+    browser.picture("09-profile").await?;
+    browser.click("other-kind").await?;
+    let contact = browser.property("#contact", "value").await?;
+    ensure!(!contact.is_empty(), "nothing is filled in of the account");
+    browser.fill("name", PAYER).await?;
+    browser.fill("business_number", "124-81-00997").await?;
+    browser.select("country", "KR").await?;
+    browser
+        .fill("address", "1 Sejong-daero, Jung-gu, Seoul")
+        .await?;
+    browser.fill("mobile", "010-1234-5678").await?;
+    browser.click("save-profile").await?;
+    browser
+        .says("#error-summary", &["A digit of this number is wrong"])
+        .await?;
+    browser.picture("09-profile-wrong").await?;
+    browser.fill("business_number", "124-81-00998").await?;
+    browser.click("save-profile").await?;
+    browser.is_at("/servers/new/confirm").await?;
+    browser.says("main", &["first-1", PAYER]).await?;
+    Ok(())
+}
+
+/// Opens the order form once the other plan can be had.
+async fn is_offered(browser: &Browser) -> anyhow::Result<()> {
     let offered = format!("input[name=plan][value={OTHER_PLAN}]:enabled");
     until("the plan is offered", OFFERED_LIMIT, async || {
         browser.open("/servers/new").await?;
@@ -83,7 +124,11 @@ async fn price_follows(browser: &Browser) -> anyhow::Result<()> {
         ensure!(count == 1, "{count} of them");
         Ok(())
     })
-    .await?;
+    .await
+}
+
+async fn price_follows(browser: &Browser) -> anyhow::Result<()> {
+    is_offered(browser).await?;
     browser.choose("plan", OTHER_PLAN).await?;
     price_is_of(browser, OTHER_PLAN).await?;
     browser.fill("name", "back-1").await?;

@@ -80,6 +80,17 @@ impl Client {
         understand(path, &answer)
     }
 
+    /// Puts a JSON document and reads the answer.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let body = serde_json::to_vec(body).context("write the request")?;
+        let answer = self.send(Method::PUT, path, None, body).await?;
+        understand(path, &answer)
+    }
+
     /// Posts a JSON document under an idempotency key and reads the answer.
     pub async fn post_once<T: DeserializeOwned>(
         &self,

@@ -30,7 +30,7 @@ codes! {
         Keys = "keys",
         /// To delete servers.
         Delete = "delete",
-        /// To look at what is charged, and at invoices.
+        /// To look at what is charged, and at invoices; and to say to whom those are addressed.
         Billing = "billing",
     }
 }

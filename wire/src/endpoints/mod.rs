@@ -29,6 +29,8 @@ pub enum Method {
     Get,
     /// Makes or changes something.
     Post,
+    /// Says what something is from now on; twice is as good as once.
+    Put,
     /// Changes a part of something.
     Patch,
     /// Removes something.
@@ -42,6 +44,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }

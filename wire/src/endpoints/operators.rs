@@ -4,6 +4,7 @@
 use super::Raw;
 use crate::{
     api::{Catalogue, Installation, ListQuery, Page, Session},
+    billing_profile::BillingProfile,
     funds::{
         Funds, PromotionLine, PromotionRequest, RefundAnswer, RefundRequest, TermsRequest,
         TrialRequest,
@@ -11,9 +12,9 @@ use crate::{
     host::{HostCapacity, Testimony},
     id::{AccountId, HostId, MailId, OrderId, ServerId, SessionId},
     invoice::{
-        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
-        InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest, PeriodLine,
-        Statement,
+        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, FiscalLine,
+        InvoiceLine, InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
+        PeriodLine, Statement,
     },
     month::Month,
     operator::{
@@ -211,6 +212,14 @@ endpoints! {
     /// The newest invoices of an account.
     ListAccountInvoices = "list_account_invoices": Viewer Get "/accounts/{account}/invoices", at AccountId
         => 200 Vec<InvoiceSummary>;
+
+    /// To whom an account's invoices are addressed; nothing when nobody has said so, or the account is erased.
+    GetAccountProfile = "get_account_profile": Viewer Get "/accounts/{account}/billing-profile", at AccountId
+        => 200 Option<BillingProfile>;
+
+    /// What the tax office is told of a month: the invoices of businesses that are of it, and the credit notes on such that were
+    /// issued in it, the oldest first.
+    GetFiscalExport = "get_fiscal_export": Billing Get "/billing/months/{month}/fiscal", at Month => 200 Vec<FiscalLine>;
 
     /// Records money that came in for an account.
     RecordPayment = "record_payment": Billing Post "/accounts/{account}/payments", at AccountId, with PaymentRequest

@@ -14,6 +14,7 @@ use crate::{
         SshKeyRequest,
     },
     billing::MonthSoFar,
+    billing_profile::{BillingDetails, BillingProfile},
     company::{LegalText, LegalTextQuery},
     funds::{Funds, TrialConversion},
     id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
@@ -222,6 +223,14 @@ endpoints! {
 
     /// What this month costs so far, server by server, with a forecast for its end.
     GetMonthSoFar = "month_so_far": Customer Get "/billing/current", in "billing", scope Billing => 200 MonthSoFar;
+
+    /// To whom one's invoices are addressed; as long as nobody has said so, what is proposed of what is known of the account.
+    GetBillingProfile = "billing_profile": Customer Get "/billing/profile", in "billing", scope Billing
+        => 200 BillingProfile;
+
+    /// Says to whom one's invoices are addressed from now on. Those that were issued stay as they are.
+    SetBillingProfile = "set_billing_profile": Customer Put "/billing/profile", in "billing", scope Billing,
+        with BillingDetails => 200 BillingProfile;
 
     /// One's own invoices, newest first.
     ListInvoices = "list_invoices": Customer Get "/invoices", in "billing", scope Billing, by InvoiceListQuery

@@ -47,10 +47,10 @@ pub fn line(cells: impl Iterator<Item = String>) -> String {
     cells.join(",") + "\r\n"
 }
 
-/// A spreadsheet would take what begins so for a formula, and carry it out.
+/// A spreadsheet would take what begins so for a formula, and carry it out; but a whole number is none.
 fn escaped(cell: &str) -> String {
     let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if is_formula {
+    let cell = if is_formula && cell.parse::<i64>().is_err() {
         format!("'{cell}")
     } else {
         cell.to_owned()
@@ -74,7 +74,9 @@ mod tests {
             ("", ""),
             ("=1+1", "'=1+1"),
             ("+82 10", "'+82 10"),
-            ("-1", "'-1"),
+            ("-1", "-1"),
+            ("-1+2", "'-1+2"),
+            ("-9223372036854775809", "'-9223372036854775809"),
             ("@sum", "'@sum"),
             ("\tx", "'\tx"),
             ("\rx", "\"'\rx\""),

@@ -129,7 +129,8 @@ fn check_login_id(login_id: &str) -> Option<FieldError> {
         .then(|| field(pointer, FieldErrorCode::Reserved, "this ID is reserved"))
 }
 
-fn check_name(pointer: &str, name: &str, wanted: &str) -> Option<FieldError> {
+/// What is wrong with the name of a person or a company; `wanted` is said where it is empty.
+pub(crate) fn check_name(pointer: &str, name: &str, wanted: &str) -> Option<FieldError> {
     if name.trim().is_empty() {
         return Some(field(pointer, FieldErrorCode::Required, wanted));
     }

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, fmt};
 
 use innkeeper_wire::{
     billing::{Totals, UsageLine},
+    billing_profile::BillTo,
     company::Company,
     digest::Digest,
     id::{AccountId, InvoiceId, uuid_v7},
@@ -23,11 +24,13 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::sealed::Sealed;
+
 /// Lines that are kept in one record, so that it stays far below 64 KiB.
 pub const LINES_PER_RECORD: usize = 60;
 
 /// An invoice as it was issued, but for its lines. Never changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Invoice {
     /// Which.
     pub id: InvoiceId,
@@ -49,6 +52,10 @@ pub struct Invoice {
     pub due_at: Timestamp,
     /// Who issued it.
     pub supplier: Company,
+    /// To whom it was addressed then: sealed with the installation's own key, since it is kept as long as the invoice,
+    /// whatever becomes of the account. None where nobody had said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill_to: Option<Sealed<BillTo>>,
     /// How many lines it has.
     pub lines: usize,
     /// The digest of the lines.

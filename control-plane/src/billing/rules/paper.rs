@@ -17,28 +17,11 @@ use crate::{
 };
 
 /// Which form of this an invoice was rendered with. Raised with each change that shows.
-pub const TEMPLATE: u32 = 1;
-
-/// To whom an invoice is addressed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BillTo {
-    /// Name, address, numbers: line by line.
-    pub lines: Vec<String>,
-}
-
-impl BillTo {
-    /// An account, of which nothing more is known.
-    #[must_use]
-    pub fn of(invoice: &Invoice) -> Self {
-        Self {
-            lines: vec![invoice.summary.account.to_string()],
-        }
-    }
-}
+pub const TEMPLATE: u32 = 2;
 
 /// Fills in the sheet of an invoice; `link` is its page.
 #[must_use]
-pub fn sheet(invoice: &Invoice, to: &BillTo, locale: Locale, link: &str) -> Sheet {
+pub fn sheet(invoice: &Invoice, locale: Locale, link: &str) -> Sheet {
     let number = &invoice.summary.number;
     let title = format!("{} {number}", locale.say("Invoice", "청구서", "帳單"));
     let supplier = about_company(&invoice.supplier, locale);
@@ -49,7 +32,7 @@ pub fn sheet(invoice: &Invoice, to: &BillTo, locale: Locale, link: &str) -> Shee
     };
     let parties = [
         party(locale.say("From", "공급자", "開立人"), supplier),
-        party(locale.say("To", "고객", "客戶"), to.lines.clone()),
+        party(locale.say("To", "고객", "客戶"), customer(invoice, locale)),
     ];
     let foot = [author.as_str(), title.as_str()];
     let foot: Vec<_> = foot.into_iter().filter(|part| !part.is_empty()).collect();
@@ -74,6 +57,13 @@ pub fn sheet(invoice: &Invoice, to: &BillTo, locale: Locale, link: &str) -> Shee
         sums: sums(&invoice.totals, locale),
         notes: notes(invoice, locale, link),
     }
+}
+
+/// To whom it is addressed: as he was known when it was issued, else his account.
+fn customer(invoice: &Invoice, locale: Locale) -> Vec<String> {
+    let account = invoice.summary.account.to_string();
+    let known = invoice.bill_to.as_ref().map(|to| to.lines(locale));
+    known.unwrap_or_else(|| vec![account])
 }
 
 fn plain(name: &str, value: impl Into<String>) -> Fact {

@@ -3,9 +3,10 @@
 use askama::Template;
 use axum::{extract::Path, http::StatusCode, response::Response};
 use innkeeper_wire::{
+    billing_profile::{BillTo, BillingProfile},
     endpoints::{
         Endpoint as _,
-        operators::{GetAccount, GetStaffMe},
+        operators::{GetAccount, GetAccountProfile, GetStaffMe},
     },
     id::AccountId,
     operator::accounts::{AccountStanding, AccountView, ActLine, Deed},
@@ -40,6 +41,8 @@ struct Account {
     mobile: Option<String>,
     language: Option<&'static str>,
     server_quota: u32,
+    /// To whom invoices are addressed, line by line; nothing where nobody has said so.
+    bill_to: Vec<String>,
     has_second_factor: bool,
     locked_until: Option<Moment>,
     acts: Vec<Act>,
@@ -56,8 +59,11 @@ struct Act {
 /// `GET /accounts/{id}`
 pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<Response, Failure> {
     let id: AccountId = id(&account)?;
-    let (found, me) =
-        tokio::try_join!(visit.ask(GetAccount::at(id)), visit.ask(GetStaffMe::ask()))?;
+    let (found, profile, me) = tokio::try_join!(
+        visit.ask(GetAccount::at(id)),
+        visit.ask(GetAccountProfile::at(id)),
+        visit.ask(GetStaffMe::ask())
+    )?;
     let buttons = buttons(&visit, me.role, &found);
     let AccountView {
         line,
@@ -86,12 +92,23 @@ pub async fn show(Member(visit): Member, Path(account): Path<String>) -> Result<
         mobile,
         language: locale.map(language::own_name),
         server_quota,
+        bill_to: profile.map_or_else(Vec::new, |profile| payer(&visit, profile)),
         has_second_factor,
         locked_until: locked_until.map(|at| view::moment(&visit, at)),
         acts: acts.into_iter().map(|act| self::act(&visit, act)).collect(),
         buttons,
     };
     page::render(&visit, StatusCode::OK, &view)
+}
+
+/// As on an invoice, with the telephone numbers and addresses.
+fn payer(visit: &Visit, profile: BillingProfile) -> Vec<String> {
+    let details = profile.details;
+    let by_telephone = [Some(details.mobile.clone()), details.landline.clone()];
+    let emails = details.emails.clone();
+    let to = BillTo::of(profile.version.unwrap_or_default(), details);
+    let reached = by_telephone.into_iter().flatten().chain(emails);
+    to.lines(visit.locale).into_iter().chain(reached).collect()
 }
 
 /// What makes sense to do to an account as it is.

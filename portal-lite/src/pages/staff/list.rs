@@ -182,7 +182,7 @@ pub struct Asked {
     #[serde(default)]
     pub(super) after: String,
     #[serde(default)]
-    format: String,
+    pub(super) format: String,
 }
 
 impl Asked {

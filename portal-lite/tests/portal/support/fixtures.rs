@@ -10,6 +10,7 @@ use innkeeper_wire::{
         SignupAnswer, Site, Specification, SshKey, TokenState,
     },
     billing::{MonthSoFar, TaxTotal, Totals, UsageLine},
+    billing_profile::{BillTo, BillingDetails, BillingProfile, PayerKind},
     company::{Company, LegalText},
     digest::Digest,
     funds::{Funds, HoldLine, PaymentTerms, PrepaidFunds, PromotionLine, TrialView},
@@ -476,6 +477,7 @@ pub(crate) fn invoice() -> Invoice {
         from: time("2026-10-01T00:00:00+09:00"),
         until: month.from,
         supplier: installation().company,
+        bill_to: Some(BillTo::of(2, billing_profile().details)),
         lines: month.lines,
         totals: month.so_far,
         lines_digest: Digest::of(b"lines"),
@@ -491,6 +493,27 @@ pub(crate) fn invoice() -> Invoice {
             totals: totals(1_000, 100),
             reason: "The host was slow.".to_owned(),
         }],
+    }
+}
+
+pub(crate) fn billing_profile() -> BillingProfile {
+    BillingProfile {
+        version: Some(2),
+        changed_at: Some(time("2026-10-02T03:00:00Z")),
+        details: BillingDetails {
+            kind: PayerKind::Corporate,
+            name: "주식회사 <항구>".to_owned(),
+            country: "KR".to_owned(),
+            postal_code: Some("04524".to_owned()),
+            address: "서울특별시 중구\n세종대로 1".to_owned(),
+            business_number: Some("1248100998".to_owned()),
+            corporate_number: Some("1301110006246".to_owned()),
+            representative: Some("홍길동".to_owned()),
+            contact: Some("김민아".to_owned()),
+            mobile: "+821012345678".to_owned(),
+            landline: None,
+            emails: vec!["tax@example.com".to_owned()],
+        },
     }
 }
 

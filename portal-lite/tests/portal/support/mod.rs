@@ -29,6 +29,7 @@ use innkeeper_wire::{
         SshKey,
     },
     billing::MonthSoFar,
+    billing_profile::BillingProfile,
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     funds::Funds,
     invoice::{InvoiceSummary, Statement},
@@ -58,6 +59,7 @@ pub(crate) struct Book {
     pub(crate) invoices: Vec<InvoiceSummary>,
     pub(crate) statement: Statement,
     pub(crate) funds: Funds,
+    pub(crate) profile: BillingProfile,
     pub(crate) quote: Quote,
     pub(crate) second_factor: SecondFactor,
     /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
@@ -96,6 +98,7 @@ impl Stub {
             invoices: fixtures::invoice_summaries(),
             statement: fixtures::statement(),
             funds: fixtures::funds(),
+            profile: fixtures::billing_profile(),
             quote: fixtures::quote(),
             second_factor: fixtures::second_factor(),
             refusals: HashMap::new(),
@@ -274,6 +277,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
             one(book.orders.iter().find(|order| order.id.to_string() == *id))
         }
         ("POST", ["billing", "trial", "conversion"]) => StatusCode::NO_CONTENT.into_response(),
+        ("PUT", ["billing", "profile"]) => json(200, &book.profile),
         ("GET", ["billing" | "invoices", ..]) => money(&book, &segments),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),
@@ -285,6 +289,7 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
 
 fn money(book: &Book, segments: &[&str]) -> Response {
     match segments {
+        ["billing", "profile"] => json(200, &book.profile),
         ["billing", "current"] => json(200, &book.month),
         ["billing", "summary"] => json(200, &fixtures::billing_summary()),
         ["billing", "statement"] => json(200, &book.statement),

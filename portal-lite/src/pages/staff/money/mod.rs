@@ -11,12 +11,14 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{
             GetAccount, GetAccountFunds, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf,
-            GetStaffMe, ListAllInvoices, ListPeriods,
+            GetFiscalExport, GetStaffMe, ListAllInvoices, ListPeriods,
         },
     },
     funds::PaymentTerms,
     id::AccountId,
     invoice::{AllInvoicesQuery, AnyInvoice, InvoiceNumber, InvoiceState, PeriodLine},
+    month::Month,
+    operator::csv::csv,
     staff::Role,
 };
 
@@ -82,6 +84,9 @@ pub async fn months(
     Member(visit): Member,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
+    if asked.format == "fiscal" {
+        return fiscal(&visit, &asked.month).await;
+    }
     list::answer(visit, Which::Months, asked).await
 }
 
@@ -91,6 +96,15 @@ pub async fn invoices(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     list::answer(visit, Which::Invoices, asked).await
+}
+
+/// What the tax office is told of a month, as a file.
+async fn fiscal(visit: &Visit, month: &str) -> Result<Response, Failure> {
+    let month: Month = id(month)?;
+    let lines = visit.ask(GetFiscalExport::at(month)).await?;
+    let text = csv(&lines).expect("structures of named fields");
+    let name = format!("fiscal-{month}.csv");
+    Ok(invoices::file(&name, "text/csv; charset=utf-8", text))
 }
 
 /// The months with what can be done about each: those that are over can be closed.
@@ -117,7 +131,16 @@ pub(super) async fn months_part(visit: &Visit, role: Role) -> Result<Part, Failu
             Cell::at(visit, closed_at),
         ];
         let base = format!("/months/{month}");
-        line(month, cells).with(deeds::buttons(visit, role, &base, possible))
+        let mut buttons = deeds::buttons(visit, role, &base, possible);
+        if closed_at.is_some() && role.may(Role::Billing) {
+            buttons.push(Button {
+                code: "fiscal",
+                href: format!("/months?format=fiscal&month={month}"),
+                word: visit.say("fiscal-export"),
+                loses: false,
+            });
+        }
+        line(month, cells).with(buttons)
     });
     Ok(Part {
         lines: lines.collect(),
@@ -188,6 +211,8 @@ struct InvoicePage {
     invoice: InvoiceView,
     /// The id of its account, and what it is called.
     owner: (String, String),
+    /// To whom it was addressed, line by line.
+    bill_to: Vec<String>,
     lines: Vec<LineView>,
     totals: TotalsView,
     notes: Vec<CreditNoteView>,
@@ -237,6 +262,7 @@ pub async fn invoice(
             account.to_string(),
             login_id.unwrap_or_else(|| account.to_string()),
         ),
+        bill_to: invoices::bill_to(&visit, &invoice),
         lines: invoice
             .lines
             .iter()
