@@ -12,6 +12,8 @@ use crate::{
 };
 
 const NAME: &str = "ahead-1";
+/// From the start of the control plane, and what the portal keeps of what is offered.
+const OFFERED_LIMIT: Duration = Duration::from_secs(120);
 const PAGE_LIMIT: Duration = Duration::from_secs(20);
 /// From an order to a server that is there.
 const READY_LIMIT: Duration = Duration::from_secs(300);
@@ -71,7 +73,19 @@ async fn top_up(desk: &Desk, account: &str, amount: &str, name: &str) -> anyhow:
 
 async fn refused(scene: &Scene) -> anyhow::Result<()> {
     let browser = &scene.browser;
-    choose(scene, plan_for(scene.installation.image()), NAME).await?;
+    let plan = plan_for(scene.installation.image());
+    // The control plane was started anew a moment ago, and waits until it has heard of its hosts.
+    until("the plan is offered", OFFERED_LIMIT, async || {
+        browser.open("/servers/new").await?;
+        let offered = format!("input[name='plan'][value='{plan}']:enabled");
+        ensure!(
+            browser.count(&offered).await? == 1,
+            "no host has room for it"
+        );
+        Ok(())
+    })
+    .await?;
+    choose(scene, plan, NAME).await?;
     browser.tick("accept_cautions").await?;
     browser.click("confirm-order").await?;
     let said = browser.text("#error-summary").await?;
