@@ -5,7 +5,7 @@ use innkeeper_wire::api::Scope;
 use serde_json::{Value, json};
 
 use crate::{
-    billing::{HOUR, account, asked, close, invoices, own, used_over_a_month},
+    billing::{HOUR, RUNNING, account, asked, close, invoices, own, used_over_a_month},
     servers::Story,
     setting::{Answer, PASSWORD, Setting, profile, room_for},
     tokens,
@@ -199,6 +199,37 @@ async fn fiscal(story: &Story) {
     assert_eq!(amounts(&november[0]), (-net, -tax, -total));
     let path = "/billing/months/2025-01/fiscal";
     asked(story, Method::GET, path, json!({})).await.expect(400);
+}
+
+/// The law wants an invoice whole, whoever has left meanwhile.
+#[tokio::test]
+async fn who_is_erased_is_named_on_the_invoice_of_what_he_has_used() {
+    let story = Story::begin().await;
+    story.report(story.seen(RUNNING, 1)).await;
+    // Within what a proof is good for.
+    story.setting.clock.advance_s(300);
+    let account = account(&story).await;
+    story.delete().await;
+    let path = format!("/accounts/{account}/billing-profile");
+    let profiled = asked(&story, Method::GET, &path, json!({})).await;
+    assert_eq!(profiled.expect(200)["details"]["name"], profile()["name"]);
+    let why = json!({ "reason": "he has asked for it" });
+    let erase = format!("/accounts/{account}/erase");
+    asked(&story, Method::POST, &erase, why.clone())
+        .await
+        .expect(204);
+    asked(&story, Method::POST, &erase, why).await.expect(204);
+    let profiled = asked(&story, Method::GET, &path, json!({})).await;
+    assert_eq!(profiled.expect(200), Value::Null);
+    story.setting.clock.advance_s(20 * 24 * HOUR);
+    close(&story, "2026-09").await.expect(200);
+    let invoice = asked(&story, Method::GET, "/invoices/1-000001", json!({})).await;
+    let invoice = invoice.expect(200);
+    assert_eq!(invoice["bill_to"]["name"], profile()["name"]);
+    assert_eq!(invoice.get("login_id"), None);
+    for record in story.records("keptpayer/") {
+        assert!(!record.to_string().contains("김민지"), "sealed");
+    }
 }
 
 /// Of who owes nothing, nothing is kept.

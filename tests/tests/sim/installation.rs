@@ -154,9 +154,8 @@ impl Installation {
             let confirmed = nouns.accounts.vouch_for_email(&operator, account, &reason);
             confirmed.await.expect("it waits for that");
             let customer = caller(&nouns, Actor::Account(account));
-            let given = nouns
-                .billing
-                .set_profile(&customer, &small_cloud::profile());
+            let payer = small_cloud::profile();
+            let given = nouns.billing.set_profile(&customer, &payer);
             given.await.expect("a good profile");
             let added = nouns.accounts.add_ssh_key(&customer, &key(KEYS[0])).await;
             let key = added.expect("a good key").id;
