@@ -1,7 +1,7 @@
 //! The audit trail a page at a time, from its end backwards or from its beginning, while the service runs: file by file, so
 //! that the last commits are found without reading all that came before. Whether the chain is whole, `audit verify` says.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use innkeeper_wire::{
     api::{Page, PageInfo},
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::{READS_MAX, trail::Wanted};
 use crate::{
     kernel::Error,
-    store::{AuditEntry, FolderDisk, JournalError, Trace, TrailFile, trail_files},
+    store::{FolderDisk, JournalError, Skeleton, Trace, TrailFile, trail_files},
 };
 
 /// Files that one answer looks at. It says where to go on when that was not enough to fill it.
@@ -83,7 +83,7 @@ fn read_newest(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, Jo
         && looked_at < FILES_MAX
         && let Some(file) = files.next()
     {
-        found.extend(newest_of(disk, file, wanted, limit + 1 - found.len())?);
+        found.extend(those_of(disk, file, wanted, AuditOrder::Newest, limit + 1 - found.len())?);
         looked_at += 1;
         first = Some(file.first_sequence);
     }
@@ -106,7 +106,7 @@ fn read_oldest(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, Jo
         && looked_at < FILES_MAX
         && let Some(file) = files.next()
     {
-        found.extend(oldest_of(disk, file, wanted, limit + 1 - found.len())?);
+        found.extend(those_of(disk, file, wanted, AuditOrder::Oldest, limit + 1 - found.len())?);
         looked_at += 1;
     }
     let next = files
@@ -132,44 +132,40 @@ fn page_of(mut found: Vec<AuditLine>, limit: usize, next: Option<u64>) -> Page<A
     }
 }
 
-/// Up to `most` of the first commits of a file that are wanted, the first one first.
-fn oldest_of(
+/// Up to `most` of the commits of a file that are wanted, in this order; decodes no batch that is behind them.
+fn those_of(
     disk: &FolderDisk,
     file: &TrailFile,
     wanted: &Wanted,
+    order: AuditOrder,
     most: usize,
 ) -> Result<Vec<AuditLine>, JournalError> {
-    let mut first = Vec::new();
-    file.walk(disk, |entry| {
-        if first.len() < most && wanted.includes(entry.head.sequence, &entry.commit) {
-            first.push(line(entry));
+    let read = file.read(disk)?;
+    let mut batches: Vec<_> = read.batches().collect();
+    if order == AuditOrder::Newest {
+        batches.reverse();
+    }
+    let mut found = Vec::new();
+    for (numbers, batch) in batches {
+        let is_later = wanted.before.is_some_and(|before| numbers.start >= before);
+        let is_earlier = wanted.after.is_some_and(|after| numbers.end <= after.saturating_add(1));
+        if is_later || is_earlier || found.len() >= most {
+            continue;
         }
-    })?;
-    Ok(first)
+        let mut commits = read.commits(batch)?;
+        if order == AuditOrder::Newest {
+            commits.reverse();
+        }
+        let commits = commits.into_iter();
+        let included = commits.filter(|(number, commit)| wanted.includes(*number, commit));
+        found.extend(included.take(most - found.len()).map(line));
+    }
+    Ok(found)
 }
 
-/// Up to `most` of the last commits of a file that are wanted, the last one first.
-fn newest_of(
-    disk: &FolderDisk,
-    file: &TrailFile,
-    wanted: &Wanted,
-    most: usize,
-) -> Result<Vec<AuditLine>, JournalError> {
-    let mut last = VecDeque::new();
-    file.walk(disk, |entry| {
-        if wanted.includes(entry.head.sequence, &entry.commit) {
-            last.push_back(entry);
-            if last.len() > most {
-                last.pop_front();
-            }
-        }
-    })?;
-    Ok(last.into_iter().rev().map(line).collect())
-}
-
-fn line(entry: AuditEntry) -> AuditLine {
+fn line((sequence, commit): (u64, Skeleton)) -> AuditLine {
     let (mut wrote, mut removed) = (Vec::new(), Vec::new());
-    for trace in &entry.commit.writes {
+    for trace in &commit.writes {
         match trace {
             Trace::Put(key, _) => wrote.push(key.to_string()),
             Trace::Delete(key) => removed.push(key.to_string()),
@@ -177,10 +173,10 @@ fn line(entry: AuditEntry) -> AuditLine {
     }
     AuditLine {
         actor_name: None,
-        sequence: entry.head.sequence,
-        at: entry.commit.at,
-        actor: entry.commit.actor,
-        cause: entry.commit.cause,
+        sequence,
+        at: commit.at,
+        actor: commit.actor,
+        cause: commit.cause,
         wrote,
         removed,
         reason: None,

@@ -7,7 +7,7 @@
 //! Files older than the retention are removed. The journal says so first ([`Notice`]), so that a trail that
 //! begins later than it was allowed to is told from one that was cut.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use innkeeper_wire::time::Timestamp;
 
@@ -156,74 +156,7 @@ pub fn replay_audit<E: From<JournalError>>(
     })
 }
 
-/// A file of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrailFile {
-    kind: Kind,
-    name: String,
-    /// Number of its first commit.
-    pub first_sequence: u64,
-    /// What is written now is in no file behind it.
-    is_last: bool,
-}
-
-/// All files of the trail, oldest first: what is archived, then the journal.
-///
-/// # Errors
-/// [`JournalError`].
-pub fn trail_files(disk: &dyn Disk) -> Result<Vec<TrailFile>, JournalError> {
-    let mut files = BTreeMap::new();
-    // A segment that was just archived is there twice for a moment.
-    for kind in [Kind::Audit, Kind::Journal] {
-        for name in anchor::names(disk, kind)? {
-            if let Some(first) = kind.first_sequence(&name) {
-                files.insert(first, (kind, name));
-            }
-        }
-    }
-    let last = files.last_key_value().map(|(first, _)| *first);
-    let files = files.into_iter().map(|(first, (kind, name))| TrailFile {
-        kind,
-        name,
-        first_sequence: first,
-        is_last: last == Some(first),
-    });
-    Ok(files.collect())
-}
-
-impl TrailFile {
-    /// Gives each of its commits to `visit`, oldest first. Whether the chain leads from file to file is not looked at.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn walk(
-        &self,
-        disk: &dyn Disk,
-        mut visit: impl FnMut(AuditEntry),
-    ) -> Result<(), JournalError> {
-        let stretch = Stretch {
-            kind: self.kind,
-            names: vec![self.name.clone()],
-            start: Start::Wherever,
-            end: if self.is_last {
-                End::Growing
-            } else {
-                End::Sealed
-            },
-        };
-        let see = |head: Head, commit: Skeleton| {
-            visit(AuditEntry { head, commit });
-            Ok::<(), JournalError>(())
-        };
-        match self.kind {
-            Kind::Audit => stretch.walk(disk, decode_skeleton, see)?,
-            Kind::Journal => stretch.walk(disk, decode_as_skeleton, see)?,
-        };
-        Ok(())
-    }
-}
-
-fn decode_as_skeleton(bytes: &mut &[u8]) -> Option<(Skeleton, Hash)> {
+pub(super) fn decode_as_skeleton(bytes: &mut &[u8]) -> Option<(Skeleton, Hash)> {
     decode(bytes)
         .map(|(commit, fingerprint): (Commit, Hash)| (Skeleton::from(&commit), fingerprint))
 }

@@ -34,6 +34,7 @@ mod room;
 mod segment;
 #[cfg(any(test, feature = "simulator"))]
 pub mod simulated;
+mod trail_files;
 mod upkeep;
 mod writer;
 
@@ -56,7 +57,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    audit::{AuditEntry, AuditTrail, TrailFile, replay_audit, trail_files},
+    audit::{AuditEntry, AuditTrail, replay_audit},
     check::{ChainFound, CheckpointFound, Findings, IndexFound, StartFound, check, check_files},
     commit::{
         COMMIT_BYTES_MAX, COMMIT_KEYS_MAX, Commit, Guard, Hash, LABEL_BYTES_MAX, Skeleton, Trace,
@@ -72,6 +73,7 @@ pub use self::{
     replay::{Entry, Replayed, Tail, replay},
     report::{CheckpointDoubt, IndexFate, OpenReport, UnknownRecords},
     restore::{FIRST_EPOCH, RestoreError, begin_epoch, next_epoch},
+    trail_files::{TrailBatches, TrailFile, trail_files},
     upkeep::{Kept, Measures},
 };
 use self::{index::Page, upkeep::Upkeep, writer::Message};

@@ -193,7 +193,7 @@ pub(crate) fn replay_from<E: From<JournalError>>(
 }
 
 /// One file in memory.
-struct Segment<'a, T> {
+pub(super) struct Segment<'a, T> {
     kind: Kind,
     name: &'a str,
     bytes: &'a [u8],
@@ -202,7 +202,71 @@ struct Segment<'a, T> {
     decode: Decode<T>,
 }
 
-impl<T> Segment<'_, T> {
+impl<'a, T> Segment<'a, T> {
+    /// One that is looked at by itself, wherever it begins.
+    pub(super) fn new(
+        kind: Kind,
+        name: &'a str,
+        bytes: &'a [u8],
+        may_be_torn: bool,
+        decode: Decode<T>,
+    ) -> Self {
+        Self {
+            kind,
+            name,
+            bytes,
+            may_be_torn,
+            start: Start::Wherever,
+            decode,
+        }
+    }
+
+    /// Where its batches are, by their frames alone.
+    ///
+    /// # Errors
+    /// [`JournalError`] when its header is not sound or something else stands where a batch must.
+    pub(super) fn frames(&self) -> Result<Vec<(usize, Frame)>, JournalError> {
+        let Some((_, seed)) = self.header()? else {
+            return Ok(Vec::new());
+        };
+        let used = self.bytes.len() - trailing_zeros(self.bytes);
+        let (mut frames, mut offset) = (Vec::new(), HEADER_BYTES);
+        while offset < used {
+            let Some(frame) = Frame::decode(&self.bytes[offset..], seed) else {
+                self.judge_tail(offset, used, seed)?;
+                break;
+            };
+            let end = offset + frame.end();
+            frames.push((offset, frame));
+            offset = end;
+        }
+        Ok(frames)
+    }
+
+    /// The commits of one batch, by its checksum alone; none of the last one that is still being written.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it is damaged.
+    pub(super) fn commits(
+        &self,
+        offset: usize,
+        frame: &Frame,
+        is_last: bool,
+    ) -> Result<Vec<T>, JournalError> {
+        let Some(payload) = frame.payload(&self.bytes[offset..]) else {
+            if is_last && self.may_be_torn {
+                return Ok(Vec::new());
+            }
+            return Err(self.damaged(offset, "a batch is not valid"));
+        };
+        let mut rest = payload;
+        let decoded = (0..frame.commits).map(|_| {
+            let commit = (self.decode)(&mut rest).map(|(commit, _)| commit);
+            commit.ok_or_else(|| self.damaged(offset, "a commit cannot be decoded"))
+        });
+        decoded.collect()
+    }
+
     fn walk<E: From<JournalError>>(
         &self,
         so_far: &mut Replayed,
