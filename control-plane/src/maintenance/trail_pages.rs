@@ -83,7 +83,7 @@ fn read_newest(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, Jo
         && looked_at < FILES_MAX
         && let Some(file) = files.next()
     {
-        found.extend(those_of(disk, file, wanted, AuditOrder::Newest, limit + 1 - found.len())?);
+        found.extend(newest_of(disk, file, wanted, limit + 1 - found.len())?);
         looked_at += 1;
         first = Some(file.first_sequence);
     }
@@ -106,7 +106,7 @@ fn read_oldest(disk: &FolderDisk, wanted: &Wanted) -> Result<Page<AuditLine>, Jo
         && looked_at < FILES_MAX
         && let Some(file) = files.next()
     {
-        found.extend(those_of(disk, file, wanted, AuditOrder::Oldest, limit + 1 - found.len())?);
+        found.extend(oldest_of(disk, file, wanted, limit + 1 - found.len())?);
         looked_at += 1;
     }
     let next = files
@@ -132,33 +132,52 @@ fn page_of(mut found: Vec<AuditLine>, limit: usize, next: Option<u64>) -> Page<A
     }
 }
 
-/// Up to `most` of the commits of a file that are wanted, in this order; decodes no batch that is behind them.
-fn those_of(
+/// Up to `most` of the last commits of a file that are wanted, the last one first. Reads as much of it as that takes.
+fn newest_of(
     disk: &FolderDisk,
     file: &TrailFile,
     wanted: &Wanted,
-    order: AuditOrder,
     most: usize,
 ) -> Result<Vec<AuditLine>, JournalError> {
-    let read = file.read(disk)?;
-    let mut batches: Vec<_> = read.batches().collect();
-    if order == AuditOrder::Newest {
-        batches.reverse();
+    let (mut found, mut later) = (Vec::new(), None);
+    while let Some(piece) = file.piece_before(disk, later.as_ref())? {
+        for (numbers, batch) in piece.batches().rev() {
+            let is_later = wanted.before.is_some_and(|before| numbers.start >= before);
+            if is_later || found.len() >= most {
+                continue;
+            }
+            let commits = piece.commits(batch)?.into_iter().rev();
+            let commits = commits.filter(|(number, commit)| wanted.includes(*number, commit));
+            found.extend(commits.take(most - found.len()).map(line));
+        }
+        if found.len() >= most {
+            break;
+        }
+        later = Some(piece);
     }
+    Ok(found)
+}
+
+/// Up to `most` of the first commits of a file that are wanted, the first one first.
+fn oldest_of(
+    disk: &FolderDisk,
+    file: &TrailFile,
+    wanted: &Wanted,
+    most: usize,
+) -> Result<Vec<AuditLine>, JournalError> {
     let mut found = Vec::new();
-    for (numbers, batch) in batches {
-        let is_later = wanted.before.is_some_and(|before| numbers.start >= before);
-        let is_earlier = wanted.after.is_some_and(|after| numbers.end <= after.saturating_add(1));
-        if is_later || is_earlier || found.len() >= most {
+    let Some(whole) = file.whole(disk)? else {
+        return Ok(found);
+    };
+    for (numbers, batch) in whole.batches() {
+        let next = wanted.after.map(|after| after.saturating_add(1));
+        let is_earlier = next.is_some_and(|next| numbers.end <= next);
+        if is_earlier || found.len() >= most {
             continue;
         }
-        let mut commits = read.commits(batch)?;
-        if order == AuditOrder::Newest {
-            commits.reverse();
-        }
-        let commits = commits.into_iter();
-        let included = commits.filter(|(number, commit)| wanted.includes(*number, commit));
-        found.extend(included.take(most - found.len()).map(line));
+        let commits = whole.commits(batch)?.into_iter();
+        let commits = commits.filter(|(number, commit)| wanted.includes(*number, commit));
+        found.extend(commits.take(most - found.len()).map(line));
     }
     Ok(found)
 }

@@ -73,7 +73,7 @@ pub use self::{
     replay::{Entry, Replayed, Tail, replay},
     report::{CheckpointDoubt, IndexFate, OpenReport, UnknownRecords},
     restore::{FIRST_EPOCH, RestoreError, begin_epoch, next_epoch},
-    trail_files::{TrailBatches, TrailFile, trail_files},
+    trail_files::{TrailFile, TrailPiece, trail_files},
     upkeep::{Kept, Measures},
 };
 use self::{index::Page, upkeep::Upkeep, writer::Message};

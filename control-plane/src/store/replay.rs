@@ -144,6 +144,7 @@ impl Stretch {
             let segment = Segment {
                 kind: self.kind,
                 name,
+                base: 0,
                 bytes: &bytes,
                 may_be_torn: self.end == End::Growing && position + 1 == self.names.len(),
                 start: self.start,
@@ -192,45 +193,30 @@ pub(crate) fn replay_from<E: From<JournalError>>(
     Stretch::journal(disk, start)?.walk(disk, decode, |head, commit| visit(Entry { head, commit }))
 }
 
-/// One file in memory.
+/// One file in memory, or a piece of it.
 pub(super) struct Segment<'a, T> {
-    kind: Kind,
-    name: &'a str,
-    bytes: &'a [u8],
-    may_be_torn: bool,
-    start: Start,
-    decode: Decode<T>,
+    pub(super) kind: Kind,
+    pub(super) name: &'a str,
+    /// Where in the file `bytes` begin: 0 when they are all of it.
+    pub(super) base: u64,
+    pub(super) bytes: &'a [u8],
+    pub(super) may_be_torn: bool,
+    pub(super) start: Start,
+    pub(super) decode: Decode<T>,
 }
 
-impl<'a, T> Segment<'a, T> {
-    /// One that is looked at by itself, wherever it begins.
-    pub(super) fn new(
-        kind: Kind,
-        name: &'a str,
-        bytes: &'a [u8],
-        may_be_torn: bool,
-        decode: Decode<T>,
-    ) -> Self {
-        Self {
-            kind,
-            name,
-            bytes,
-            may_be_torn,
-            start: Start::Wherever,
-            decode,
-        }
-    }
-
-    /// Where its batches are, by their frames alone.
+impl<T> Segment<'_, T> {
+    /// Where its batches are, by their frames alone, from `first` up to `used`.
     ///
     /// # Errors
-    /// [`JournalError`] when its header is not sound or something else stands where a batch must.
-    pub(super) fn frames(&self) -> Result<Vec<(usize, Frame)>, JournalError> {
-        let Some((_, seed)) = self.header()? else {
-            return Ok(Vec::new());
-        };
-        let used = self.bytes.len() - trailing_zeros(self.bytes);
-        let (mut frames, mut offset) = (Vec::new(), HEADER_BYTES);
+    /// [`JournalError`] when something else stands where a batch must.
+    pub(super) fn frames(
+        &self,
+        seed: u32,
+        first: usize,
+        used: usize,
+    ) -> Result<Vec<(usize, Frame)>, JournalError> {
+        let (mut frames, mut offset) = (Vec::new(), first);
         while offset < used {
             let Some(frame) = Frame::decode(&self.bytes[offset..], seed) else {
                 self.judge_tail(offset, used, seed)?;
@@ -308,7 +294,7 @@ impl<'a, T> Segment<'a, T> {
     }
 
     /// The header; `None` when this is a segment that was only being begun.
-    fn header(&self) -> Result<Option<(Header, u32)>, JournalError> {
+    pub(super) fn header(&self) -> Result<Option<(Header, u32)>, JournalError> {
         match Header::decode(self.bytes, self.kind) {
             HeaderRead::Valid(header, seed) => Ok(Some((header, seed))),
             HeaderRead::Newer(found) => Err(JournalError::NewerFormat {
@@ -411,10 +397,10 @@ impl<'a, T> Segment<'a, T> {
         })
     }
 
-    fn damaged(&self, offset: usize, reason: &'static str) -> JournalError {
+    pub(super) fn damaged(&self, offset: usize, reason: &'static str) -> JournalError {
         JournalError::Damaged {
             segment: self.name.to_owned(),
-            offset: widen(offset),
+            offset: self.base + widen(offset),
             reason,
         }
     }
@@ -431,7 +417,7 @@ pub(crate) fn genesis(identity: &[u8; 16], epoch: u64) -> Head {
     }
 }
 
-fn trailing_zeros(bytes: &[u8]) -> usize {
+pub(super) fn trailing_zeros(bytes: &[u8]) -> usize {
     let zeros = [0; 4096];
     let blocks = bytes.rchunks(zeros.len());
     let whole: usize = blocks
