@@ -46,6 +46,7 @@ pub mod lost_factor;
 pub mod mails;
 pub mod money;
 pub mod orders;
+pub mod prices;
 pub mod recovery;
 pub mod servers;
 pub mod staff;
@@ -81,6 +82,7 @@ pub struct AdminContext {
 pub fn router(context: AdminContext) -> Router {
     staff::served()
         .merge(money::served())
+        .merge(prices::served())
         .serve(invite)
         .serve(hosts::list)
         .serve(hosts::stranded)

@@ -22,6 +22,7 @@ mod accounts;
 pub(crate) mod billing;
 mod funds;
 mod hosts;
+pub(crate) mod prices;
 
 pub(crate) use self::{
     accounts::{AccountCommand, LostFactorCommand},
@@ -135,6 +136,11 @@ pub(crate) enum Command {
     Billing {
         #[command(subcommand)]
         command: billing::BillingCommand,
+    },
+    /// Looks after prices: what plans cost from when on; needs the running service.
+    Prices {
+        #[command(subcommand)]
+        command: prices::PricesCommand,
     },
     /// Manages the hoster's staff, who come in by the staff's portal; needs the running service.
     Staff {

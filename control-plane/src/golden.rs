@@ -18,7 +18,7 @@ use crate::{
     kernel::record::{Kind, Rewrite},
     mails,
     nouns::RECORDS,
-    orders, servers, staff,
+    orders, prices, servers, staff,
     store::Key,
 };
 
@@ -31,6 +31,7 @@ const REWRITES: &[&[Rewrite]] = &[
     hosts::records::REWRITES,
     mails::records::REWRITES,
     orders::records::REWRITES,
+    prices::records::REWRITES,
     servers::records::REWRITES,
     staff::records::REWRITES,
 ];

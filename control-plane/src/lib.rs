@@ -38,6 +38,7 @@ pub mod orders;
 mod owner;
 pub mod pdf;
 pub mod ports;
+pub mod prices;
 pub mod providers;
 mod secret_file;
 pub mod servers;

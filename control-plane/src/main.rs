@@ -288,6 +288,7 @@ async fn ask_service(socket: &Path, command: Command) -> anyhow::Result<String> 
     match command {
         Command::Account { command } => account(socket, command).await,
         Command::Billing { command } => arguments::billing::run(socket, command).await,
+        Command::Prices { command } => arguments::prices::run(socket, command).await,
         Command::Attention { form } => attention::list_by_command(socket, form.into()).await,
         Command::Duties { form } => duties::list_by_command(socket, form.into()).await,
         Command::Mails { command } => mail(socket, command).await,

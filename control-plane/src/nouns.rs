@@ -19,6 +19,7 @@ use crate::{
     legal::{LegalTexts, MemberTexts},
     mails::{self, Mails, rules::Stationery},
     orders::{self, OrderSettings, Orders},
+    prices::{self, PriceLists},
     servers::{self, Servers},
     staff::{self, StaffSettings, Staffs},
     store::Store,
@@ -34,6 +35,7 @@ pub const RECORDS: &[(&str, &[Kind])] = &[
     ("hosts", hosts::records::RECORDS),
     ("mails", mails::records::RECORDS),
     ("orders", orders::records::RECORDS),
+    ("prices", prices::records::RECORDS),
     ("servers", servers::records::RECORDS),
     ("staff", staff::records::RECORDS),
 ];
@@ -124,6 +126,8 @@ pub struct Wired {
     pub hosts: Hosts,
     /// Customers' servers.
     pub servers: Servers,
+    /// What plans cost from when on.
+    pub prices: PriceLists,
     /// Quotes and orders.
     pub orders: Orders,
     /// Restores, witnesses, the authority's roll-over.
@@ -170,6 +174,7 @@ impl Nouns {
             mails.clone(),
             settings.tombstone_days,
         );
+        let prices = PriceLists::new(ctx.clone(), settings.catalogue.clone(), settings.currency);
         let orders = Orders::new(
             ctx.clone(),
             accounts.clone(),
@@ -177,10 +182,7 @@ impl Nouns {
             billing.clone(),
             hosts.clone(),
             servers.clone(),
-            OrderSettings {
-                catalogue: settings.catalogue.clone(),
-                openings: settings.openings.clone(),
-            },
+            order_settings(&prices, &settings),
         );
         let continuity = Continuity::new(
             ctx.clone(),
@@ -206,6 +208,7 @@ impl Nouns {
             billing,
             hosts,
             servers,
+            prices,
             orders,
             continuity,
             closing,
@@ -236,6 +239,13 @@ fn account_settings(settings: &Settings) -> AccountSettings {
         texts: settings.texts.clone(),
         server_quota: settings.server_quota,
         sign_ups_per_hour: settings.sign_ups_per_hour,
+    }
+}
+
+fn order_settings(prices: &PriceLists, settings: &Settings) -> OrderSettings {
+    OrderSettings {
+        prices: prices.clone(),
+        openings: settings.openings.clone(),
     }
 }
 

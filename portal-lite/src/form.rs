@@ -141,8 +141,11 @@ pub fn refused(
     ) {
         return Err(Failure::Refused(problem));
     }
-    let is_for_operators =
-        visit.portal.area() == Area::Staff && problem.code == ProblemCode::InvalidState;
+    let is_for_operators = visit.portal.area() == Area::Staff
+        && matches!(
+            problem.code,
+            ProblemCode::InvalidState | ProblemCode::ValidationFailed
+        );
     problem.detail = problem.detail.filter(|_| is_for_operators);
     for error in &mut problem.errors {
         let named = list.iter().find(|field| field.pointer == pointer(error));

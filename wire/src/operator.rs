@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod lost_factor;
 pub mod mails;
 pub mod orders;
+pub mod prices;
 pub mod reason;
 pub mod servers;
 

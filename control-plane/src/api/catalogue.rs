@@ -79,7 +79,7 @@ pub(super) async fn catalogue(
 
 /// What can be ordered.
 pub(crate) fn offered(nouns: &Nouns) -> Result<Catalogue, Error> {
-    let catalogue = &nouns.settings.catalogue;
+    let catalogue = nouns.prices.offer()?;
     let sites = catalogue.sites.iter();
     let plans = catalogue.plans.iter();
     let images = catalogue.images.iter();

@@ -4,7 +4,10 @@
 //! is read and stays as it is until it is written again. Keys are a prefix and a name: ids, hashes, codes and
 //! addresses, with a slash between two. `nouns::RECORDS` lists all types.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
 
 use innkeeper_wire::{
     id::{
@@ -12,6 +15,7 @@ use innkeeper_wire::{
         PaymentId, PromotionId, QuoteId, ServerId, StaffId, UsageId,
     },
     month::Month,
+    time::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -98,6 +102,17 @@ plain_names!(
     String,
     u64,
 );
+
+/// Sorts as time goes.
+impl Name for Timestamp {
+    fn write(&self, to: &mut String) {
+        write!(to, "{:015}", self.as_millis()).expect("a text takes all");
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self::from_millis)
+    }
+}
 
 /// Of a type of which there is one record.
 impl Name for () {

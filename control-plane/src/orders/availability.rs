@@ -42,7 +42,7 @@ impl Orders {
         {
             return Ok(offered.clone());
         }
-        let catalogue = self.catalogue();
+        let catalogue = self.settings.prices.configured();
         let pairs = catalogue.sites.iter().flat_map(|site| {
             let plans = catalogue.plans.iter();
             plans.map(|plan| (site.code.clone(), plan))

@@ -209,7 +209,7 @@ impl Orders {
             return refused("only an order that failed is placed once more");
         }
         let image = &order.choice.image;
-        let mut offered = self.catalogue().images.iter();
+        let mut offered = self.settings.prices.configured().images.iter();
         if !offered.any(|offered| offered.code == image.code && offered.base == image.base) {
             return refused("its image is not offered any more: its owner must order anew");
         }

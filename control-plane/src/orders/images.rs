@@ -20,7 +20,7 @@ impl Orders {
         if !self.ctx.gate().ask()?.is_open()? {
             return Ok(None);
         }
-        let offered = self.catalogue().images.iter();
+        let offered = self.settings.prices.configured().images.iter();
         let mut digests: BTreeSet<Digest> = offered.map(|image| image.base.digest).collect();
         digests.extend(self.servers.images()?);
         for (_, quote) in self.ctx.recall_all::<Quote>(QUOTES, QUOTES_MAX)? {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use innkeeper_wire::{
-    api::{self, Page},
+    api::{self, OrderListQuery, Page, PageInfo},
     id::OrderId,
     price::{Prices, Tax},
     vm::Opening,
@@ -17,11 +17,11 @@ use crate::{
     accounts::Accounts,
     addresses::{Addresses, rules::Families},
     billing::Billing,
-    catalogue::Catalogue,
     hosts::Hosts,
     kernel::{Caller, Ctx, Error},
     orders::rules::{Choice, Order, progress},
-    servers::{Servers, page, rules::server::Server},
+    prices::PriceLists,
+    servers::{Servers, rules::server::Server},
 };
 
 mod availability;
@@ -32,11 +32,14 @@ mod quotes;
 pub(crate) mod records;
 pub mod rules;
 
+/// Orders that are looked at for a page of those that are wanted.
+const LOOKED_AT: usize = 1_000;
+
 /// What an operator decides about orders.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OrderSettings {
-    /// What can be ordered.
-    pub catalogue: Catalogue,
+    /// What can be ordered, and what it costs.
+    pub prices: PriceLists,
     /// What may come in to a new server.
     pub openings: Vec<Opening>,
 }
@@ -81,39 +84,61 @@ impl Orders {
         }
     }
 
-    /// What can be ordered.
-    #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.settings.catalogue
-    }
-
     /// One's own order.
     pub fn own_order(&self, caller: &Caller, id: OrderId) -> Result<api::Order, Error> {
         let found = self.ctx.read::<Order>(&(caller.account()?, id))?;
         self.view(found.ok_or(Error::NotFound)?)
     }
 
-    /// One's own orders, newest first.
+    /// One's own orders that are wanted, newest first. A page may hold fewer than `limit`, and more may follow: only so many
+    /// orders are looked at for one.
     pub fn orders(
         &self,
         caller: &Caller,
-        after: Option<&OrderId>,
+        query: &OrderListQuery,
+        after: Option<OrderId>,
         limit: usize,
     ) -> Result<Page<api::Order>, Error> {
         let account = caller.account()?;
-        let found: Vec<(OrderId, Order)> = self.ctx.list_newest(&account, after, limit + 1)?;
-        let Page { data, page } = page(found, limit);
-        let data = data.into_iter().map(|order| self.view(order));
-        Ok(Page {
-            data: data.collect::<Result<_, _>>()?,
-            page,
-        })
+        let is_narrowed = query.state.is_some() || query.since.is_some() || query.until.is_some();
+        let most = if is_narrowed { LOOKED_AT } else { limit };
+        let found: Vec<(OrderId, Order)> =
+            self.ctx.list_newest(&account, after.as_ref(), most + 1)?;
+        let has_more_behind = found.len() > most;
+        let (mut data, mut last) = (Vec::new(), None);
+        for (id, order) in found.into_iter().take(most) {
+            if data.len() == limit {
+                return Ok(part_of(data, last));
+            }
+            last = Some(id);
+            let is_early = query.until.is_none_or(|until| order.placed_at < until);
+            let is_late = query.since.is_none_or(|since| order.placed_at >= since);
+            if !is_early || !is_late {
+                continue;
+            }
+            let view = self.view(order)?;
+            if query.state.is_none_or(|state| state == view.state) {
+                data.push(view);
+            }
+        }
+        Ok(part_of(data, last.filter(|_| has_more_behind)))
     }
 
     fn view(&self, order: Order) -> Result<api::Order, Error> {
         let server = self.servers.find(order.account, order.server);
         let server = server.map_err(|error| without_server(&order, error))?;
         view(order, &server)
+    }
+}
+
+/// Orders that were found, and behind which one the list goes on.
+fn part_of(data: Vec<api::Order>, next: Option<OrderId>) -> Page<api::Order> {
+    Page {
+        page: PageInfo {
+            next: next.map(|next| next.to_string()),
+            has_more: next.is_some(),
+        },
+        data,
     }
 }
 

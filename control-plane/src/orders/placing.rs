@@ -126,9 +126,9 @@ impl Orders {
         if tx.now() > quote.expires_at {
             return Err(Error::QuoteExpired);
         }
-        let offered = self.catalogue().plan(quote.choice.plan.code.as_str());
-        let is_same = offered == Some(&quote.choice.plan)
-            && self.catalogue().tax == quote.tax
+        let offer = self.settings.prices.offer()?;
+        let is_same = offer.plan(quote.choice.plan.code.as_str()) == Some(&quote.choice.plan)
+            && offer.tax == quote.tax
             && self.addresses.families(&quote.choice.site) == quote.addresses;
         if !is_same {
             return Err(Error::PriceChanged);

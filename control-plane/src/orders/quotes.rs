@@ -36,7 +36,8 @@ impl Orders {
             return Err(Error::StorageFull);
         }
         let keys = self.accounts.keys_of(account)?;
-        let choice = check_choice(request, self.catalogue(), &keys).map_err(Error::Invalid)?;
+        let offer = self.settings.prices.offer()?;
+        let choice = check_choice(request, &offer, &keys).map_err(Error::Invalid)?;
         self.ctx.gate().check_changes_are_taken(caller.actor)?;
         self.servers.check_name(account, &choice.name)?;
         self.check_room(&choice)?;
@@ -45,7 +46,7 @@ impl Orders {
             id: QuoteId::new(self.ctx.ids()),
             account,
             addresses: self.addresses.families(&choice.site),
-            tax: self.catalogue().tax.clone(),
+            tax: offer.tax,
             choice,
             expires_at,
         };

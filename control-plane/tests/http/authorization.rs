@@ -490,6 +490,9 @@ async fn new_server(setting: &Setting, token: &str) -> String {
     order["server"].as_str().expect("an id").to_owned()
 }
 
+/// A list of what is offered.
+const PRICES: &str = "plan,hourly,monthly_cap\ns1,9,6000\n";
+
 /// What an operator asks about accounts, of which `account` is one: the parameter, the body and the status.
 fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> {
     let (nothing, why) = (json!({}), json!({ "reason": "asked for" }));
@@ -544,6 +547,14 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
             let terms = json!({ "kind": "postpaid", "payment_days": 30 });
             (account, json!({ "terms": terms, "reason": "agreed" }), 204)
         }
+        "get_prices" => ("", nothing, 200),
+        "check_prices" => ("", json!({ "list": PRICES }), 200),
+        "import_prices" => {
+            let body = json!({ "list": PRICES, "reason": "a new year" });
+            ("", body, 201)
+        }
+        // There is none from then on.
+        "withdraw_prices" => ("2026-12-31T15:00:00.000Z", why, 404),
         "list_lost_factors" => ("", nothing, 200),
         // It has lost nothing.
         "confirm_lost_factor" | "reject_lost_factor" => {

@@ -506,6 +506,8 @@ caution-accept = I have read this and want to order.
 
 ## Orders
 
+orders-from = Placed from
+orders-until = Placed until
 orders-none = No orders yet.
 orders-none-text = What you order is listed here, with its price.
 orders-placed = Placed
@@ -1282,6 +1284,36 @@ money-net-hint = How much of that line is taken back. The tax on it is worked ou
 money-net-required = Write how much is taken back.
 money-net-malformed = Write an amount such as 1,500, with no more decimals than the currency has.
 money-net-wrong = Write an amount that the line has.
+nav-prices = Prices
+prices-lead = What is ordered from now on costs this. Servers keep the price that they were ordered at.
+prices-now = Prices now
+prices-lists = Lists of prices
+prices-no-lists = No list was imported yet: the configuration says what plans cost
+prices-lines = Prices of this list
+prices-by = Imported by
+prices-coming = Coming
+prices-in-force = In force
+prices-past = Past
+prices-import = Import prices
+prices-import-lead = Each plan that is offered has a line. Amounts are before tax. You see what would change before anything does.
+prices-list = List
+prices-list-hint = As in a CSV file: plan, price an hour, and the most that a month costs.
+prices-list-required = Write the list.
+prices-list-malformed = This list is not right. Above stands which lines, and why.
+prices-list-too-long = The list is too long.
+prices-valid-from = Valid from
+prices-valid-from-hint = Such as 2027-01-01 00:00. Leave it empty to have it valid at once.
+prices-valid-from-malformed = Write day and time, such as 2027-01-01 00:00.
+prices-valid-from-wrong = Prices begin now or later, within a year.
+prices-valid-from-taken = There is a list from that moment on. Withdraw it first.
+prices-at-once = At once
+prices-check = See what would change
+prices-check-title = What would change
+prices-then = New
+prices-same = As before
+prices-confirm = Import these prices
+staff-withdraw-prices = Withdraw the list
+staff-withdraw-prices-lead = The prices before it stay in force.
 invoice-pay-to = Pay to
 invoice-pay-name = Name the number { $number } in your transfer.
 

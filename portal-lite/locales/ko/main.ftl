@@ -479,6 +479,8 @@ caution-accept = 주의 사항을 확인하였으며 주문에 동의합니다.
 
 ## Orders
 
+orders-from = 주문일 시작
+orders-until = 주문일 끝
 orders-none = 주문 내역이 없습니다.
 orders-none-text = 주문한 내역과 금액이 여기에 표시됩니다.
 orders-placed = 주문 시각
@@ -1204,6 +1206,36 @@ money-net-hint = 해당 항목에서 취소할 금액입니다. 세금은 자동
 money-net-required = 취소할 금액을 입력하십시오.
 money-net-malformed = 1,500과 같은 형식으로, 통화의 소수 자릿수 이내로 입력하십시오.
 money-net-wrong = 항목의 금액 이내로 입력하십시오.
+nav-prices = 가격
+prices-lead = 앞으로 주문하는 서버에 적용되는 가격입니다. 이미 주문한 서버는 주문 당시의 가격을 유지합니다.
+prices-now = 현재 가격
+prices-lists = 가격표
+prices-no-lists = 아직 등록된 가격표가 없습니다. 설정 파일의 가격이 적용됩니다
+prices-lines = 이 가격표의 가격
+prices-by = 등록한 사람
+prices-coming = 적용 예정
+prices-in-force = 적용 중
+prices-past = 적용 종료
+prices-import = 가격표 등록
+prices-import-lead = 판매 중인 모든 플랜을 한 줄씩 적으세요. 금액은 세전입니다. 변경되기 전에 무엇이 바뀌는지 먼저 보여 드립니다.
+prices-list = 가격표
+prices-list-hint = CSV 파일처럼 플랜, 시간당 요금, 월 최대 요금을 적으세요.
+prices-list-required = 가격표를 입력하세요.
+prices-list-malformed = 가격표에 잘못된 곳이 있습니다. 어느 줄이 왜 잘못되었는지는 위에 있습니다.
+prices-list-too-long = 가격표가 너무 깁니다.
+prices-valid-from = 적용 시작
+prices-valid-from-hint = 예: 2027-01-01 00:00. 비워 두면 바로 적용됩니다.
+prices-valid-from-malformed = 2027-01-01 00:00처럼 날짜와 시각을 입력하세요.
+prices-valid-from-wrong = 지금부터 1년 이내의 시각이어야 합니다.
+prices-valid-from-taken = 그 시각부터 적용되는 가격표가 이미 있습니다. 먼저 철회하세요.
+prices-at-once = 바로 적용
+prices-check = 변경 내용 확인
+prices-check-title = 변경 내용
+prices-then = 새 가격
+prices-same = 변동 없음
+prices-confirm = 이 가격으로 등록
+staff-withdraw-prices = 가격표 철회
+staff-withdraw-prices-lead = 그 전의 가격이 계속 적용됩니다.
 invoice-pay-to = 입금 계좌
 invoice-pay-name = 이체하실 때 청구서 번호 { $number }을(를) 적어 주십시오.
 

@@ -479,6 +479,8 @@ caution-accept = 我已閱讀注意事項並同意訂購。
 
 ## Orders
 
+orders-from = 訂購日自
+orders-until = 訂購日至
 orders-none = 尚無訂單。
 orders-none-text = 您的訂單與價格會顯示在這裡。
 orders-placed = 訂購時間
@@ -1204,6 +1206,36 @@ money-net-hint = 要折讓該項目的金額；稅額會自動計算。
 money-net-required = 請輸入要折讓的金額。
 money-net-malformed = 請輸入如 1,500 的金額，小數位數不可超過該幣別。
 money-net-wrong = 請輸入不超過該項目的金額。
+nav-prices = 價格
+prices-lead = 之後的新訂單適用這些價格；已訂購的伺服器維持訂購時的價格。
+prices-now = 目前價格
+prices-lists = 價目表
+prices-no-lists = 尚未匯入價目表，適用設定檔中的價格
+prices-lines = 此價目表的價格
+prices-by = 匯入者
+prices-coming = 即將生效
+prices-in-force = 生效中
+prices-past = 已失效
+prices-import = 匯入價目表
+prices-import-lead = 每個販售中的方案各寫一行，金額未稅。變更前會先顯示有哪些差異。
+prices-list = 價目表
+prices-list-hint = 格式同 CSV 檔：方案、每小時價格、每月上限。
+prices-list-required = 請填寫價目表。
+prices-list-malformed = 價目表有誤，哪幾行、為什麼，請見上方說明。
+prices-list-too-long = 價目表太長。
+prices-valid-from = 生效時間
+prices-valid-from-hint = 例如 2027-01-01 00:00。留空則立即生效。
+prices-valid-from-malformed = 請填寫日期與時間，例如 2027-01-01 00:00。
+prices-valid-from-wrong = 生效時間須為現在起一年內。
+prices-valid-from-taken = 已有價目表自該時間起生效，請先撤回。
+prices-at-once = 立即生效
+prices-check = 查看變更內容
+prices-check-title = 變更內容
+prices-then = 新價格
+prices-same = 不變
+prices-confirm = 匯入這些價格
+staff-withdraw-prices = 撤回價目表
+staff-withdraw-prices-lead = 先前的價格繼續適用。
 invoice-pay-to = 匯款帳戶
 invoice-pay-name = 轉帳時請註明帳單編號 { $number }。
 

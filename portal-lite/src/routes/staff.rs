@@ -9,7 +9,7 @@ use crate::{
         sign_in as of_customers,
         staff::{
             account, accounts, ask, attention, deeds, enrol, home, hosts, lists,
-            money::{self, acts},
+            money::{self, acts, prices},
             proof, server, sessions, sign_in,
         },
     },
@@ -220,6 +220,18 @@ pub const STAFF_PAGES: &[Row] = &[
         ..MONEY
     },
     deed!(MONEY, "/months/{id}/close", acts::CLOSE),
+    Row {
+        path: "/prices",
+        handler: || get(prices::show),
+        ..MONEY
+    },
+    Row {
+        path: "/prices/import",
+        form: Some(prices::IMPORT),
+        handler: || get(prices::show_import).post(prices::import),
+        ..MONEY
+    },
+    deed!(MONEY, "/prices/{id}/withdraw", acts::WITHDRAW_PRICES),
     Row {
         path: "/accounts/{id}/statement",
         handler: || get(money::statement),

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, SERVER, SESSION, StaffStub},
+    staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, PRICES, SERVER, SESSION, StaffStub},
     staff_deeds::CALLED,
     support::{Answer, Browser},
     texts,
@@ -33,6 +33,7 @@ fn address(row: &Row) -> String {
         ("/lost-factors/", ACCOUNT),
         ("/invoices/", INVOICE),
         ("/months/", MONTH),
+        ("/prices/", PRICES),
         ("/account/sessions/", SESSION),
     ];
     let id = ids.iter().find(|(start, _)| row.path.starts_with(start));

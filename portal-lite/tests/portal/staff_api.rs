@@ -43,6 +43,7 @@ pub(crate) const HOST: &str = "hst_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const ORDER: &str = "ord_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const INVOICE: &str = "1-000003";
 pub(crate) const MONTH: &str = "2026-10";
+pub(crate) const PRICES: &str = "2026-12-31T15:00:00.000Z";
 pub(crate) const SESSION: &str = "ses_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const MAIL: &str = "mai_0190b5c87f1e7c3a8e0f000000000001";
 
@@ -84,6 +85,7 @@ impl StaffStub {
             "GET ",
             "POST /accounts/search",
             "POST /accounts/erasure-plan",
+            "POST /prices/check",
         ];
         let book = self.book();
         let asked = book.asked.iter();
@@ -239,6 +241,7 @@ fn money_looked_at(segments: &[&str]) -> Response {
         ["billing", "months", _] => json(200, &counted()),
         ["billing", "months", _, "fiscal"] => json(200, &[fiscal_line()]),
         ["accounts", _, "billing-profile"] => json(200, &fixtures::billing_profile()),
+        ["prices"] => json(200, &price_book()),
         ["invoices"] => json(200, &all(&[invoice_line()])),
         ["invoices", _, "pdf"] => {
             ([("content-type", "application/pdf")], "%PDF-1.7").into_response()
@@ -254,6 +257,32 @@ fn money_looked_at(segments: &[&str]) -> Response {
         ["accounts", _, "funds"] => json(200, &fixtures::funds()),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
+}
+
+fn price(plan: &str, won_an_hour: u64, month: i64) -> Value {
+    value!({
+        "plan": plan,
+        "hourly": { "micro_minor_per_hour": won_an_hour * 1_000_000, "currency": "KRW" },
+        "monthly_cap": { "amount": month, "currency": "KRW" },
+    })
+}
+
+fn price_book() -> Value {
+    let list = |valid_from: &str, state: &str, won: u64| {
+        value!({
+            "valid_from": valid_from, "state": state, "by": "jihye",
+            "imported_at": "2026-09-20T03:00:00.000Z", "reason": "power costs more",
+            "lines": [price("s1", won, 6_000)],
+        })
+    };
+    value!({
+        "now": [price("s1", 9, 6_000)],
+        "lists": [
+            list(PRICES, "coming", 12),
+            list("2026-09-30T15:00:00.000Z", "in_force", 9),
+            list("2026-06-30T15:00:00.000Z", "past", 8),
+        ],
+    })
 }
 
 fn sessions() -> Value {
@@ -297,6 +326,11 @@ fn done(path: &str) -> Response {
             }),
         ),
         ["billing", "months", ..] => json(200, &counted()),
+        ["prices", "check"] => json(
+            200,
+            &value!([{ "now": price("s1", 9, 6_000), "then": price("s1", 12, 6_000) }]),
+        ),
+        ["prices"] => json(201, &price_book()["lists"][0]),
         ["invoices", _, "credit-notes"] => json(201, &fixtures::invoice().credit_notes[0]),
         ["accounts", _, "payments"] => json(
             200,

@@ -5,12 +5,14 @@ use innkeeper_portal_lite::{
     sitemap::{Kind, Row},
 };
 use innkeeper_wire::{
-    error::{Problem, ProblemCode},
+    error::{FieldError, FieldErrorCode, Problem, ProblemCode},
     staff::Role,
 };
 use serde_json::{Value, json};
 
-use crate::staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, SERVER, SESSION, StaffStub};
+use crate::staff_api::{
+    ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, PRICES, SERVER, SESSION, StaffStub,
+};
 
 /// What is typed into a form.
 type Typed = Vec<(&'static str, &'static str)>;
@@ -108,7 +110,7 @@ fn deeds() -> Vec<Deed> {
 }
 
 /// What is done about money.
-fn about_money() -> [Deed; 9] {
+fn about_money() -> [Deed; 11] {
     let why = json!({ "reason": CALLED.1 });
     let payment = json!({
         "amount": { "amount": 12_000, "currency": "KRW" }, "reference": "KB 1", "reason": CALLED.1,
@@ -124,6 +126,10 @@ fn about_money() -> [Deed; 9] {
     let ahead = json!({ "terms": { "kind": "prepaid" }, "reason": CALLED.1 });
     let later = json!({ "terms": { "kind": "postpaid", "payment_days": 30 }, "reason": CALLED.1 });
     let credited = [("line", "1"), ("net", "1,500"), CALLED];
+    let list = "plan,hourly,monthly_cap\ns1,12,6000";
+    let from = ("valid_from", "2027-01-01 00:00");
+    let imported = [("list", list), from, ("seen", "1"), CALLED];
+    let import = json!({ "list": list, "valid_from": PRICES, "reason": CALLED.1 });
     [
         Deed {
             line: format!("POST /billing/months/{MONTH}/close"),
@@ -162,6 +168,11 @@ fn about_money() -> [Deed; 9] {
                 &[("days", "30"), CALLED],
                 &later,
             )
+        },
+        deed(format!("/prices/{PRICES}/withdraw"), &[CALLED], &why),
+        Deed {
+            line: "POST /prices".to_owned(),
+            ..deed("/prices/import".to_owned(), &imported, &import)
         },
     ]
 }
@@ -206,6 +217,44 @@ async fn what_is_no_amount_is_not_asked_of_the_api() {
     assert_eq!(stub.changes()[0].1, all);
 }
 
+/// A list is shown with what it would change before it is imported, and what is wrong with it is told by its lines.
+#[tokio::test]
+async fn prices_are_looked_at_before_they_change() {
+    let stub = StaffStub::for_role(Role::Billing);
+    let mut browser = stub.browser().await;
+    let page = browser.get("/prices/import").await;
+    assert!(page.body.contains("s1,9,6000"), "filled in: {}", page.body);
+    let typed = [("list", "plan,hourly,monthly_cap\ns1,12,6000"), CALLED];
+    let page = browser.post("/prices/import", &typed).await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("name=\"seen\" value=\"1\""),
+        "{}",
+        page.body
+    );
+    assert_eq!(stub.changes(), []);
+    let error = |line: &str| FieldError {
+        pointer: "/list".to_owned(),
+        code: FieldErrorCode::Malformed,
+        detail: line.to_owned(),
+        proposal: None,
+    };
+    let problem = Problem {
+        errors: vec![
+            error("line 2: has 2 values"),
+            error("line 4: s1 is there twice"),
+        ],
+        ..Problem::new(ProblemCode::ValidationFailed)
+    };
+    let check = "POST /prices/check".to_owned();
+    stub.book().refusals.insert(check, problem);
+    browser.get("/prices/import").await;
+    let page = browser.post("/prices/import", &typed).await;
+    let told = "line 2: has 2 values; line 4: s1 is there twice";
+    assert!(page.body.contains(told), "{}", page.body);
+    assert!(page.body.contains("id=\"list-error\""), "{}", page.body);
+}
+
 /// What is decided about a lost second factor; the form carries when the request was made that is shown.
 fn decisions() -> [Deed; 2] {
     let shown = ("requested_at", "2026-11-21T11:00:00.000Z");
@@ -224,8 +273,8 @@ async fn each_deed_is_asked_of_the_api_with_its_reason() {
     let rows = STAFF_PAGES.iter().filter(has_form).count();
     assert_eq!(
         deeds.len(),
-        rows + 1,
-        "and all mails at once, and the clock, but not what shows a command"
+        rows + 2,
+        "and all mails at once, the clock and prices, but not what shows a command"
     );
     for deed in deeds {
         let Deed {

@@ -31,6 +31,7 @@ use crate::{
         lost_factor::{LostFactorDecision, LostFactorLine},
         mails::{MailLine, MailListQuery},
         orders::{FailedOrder, FailedOrdersQuery, RetriedOrder},
+        prices::{CheckPricesRequest, ImportPricesRequest, PriceBook, PriceChange, PriceListView},
         reason::ReasonRequest,
         servers::{AllServersQuery, AnyServer, AnyServerActionRequest},
     },
@@ -38,6 +39,7 @@ use crate::{
         AddStaffRequest, ChangeRoleRequest, EnrolRequest, Enrolment, EnrolmentLook,
         StaffInvitation, StaffMe, StaffMember, StaffProofRequest, StaffSession, StaffSignInRequest,
     },
+    time::Timestamp,
 };
 
 endpoints! {
@@ -260,6 +262,19 @@ endpoints! {
 
     /// Gives up what is open of an invoice.
     WriteOffInvoice = "write_off_invoice": ProvenBilling Post "/invoices/{number}/write-off", at InvoiceNumber, with ReasonRequest
+        => 204;
+
+    /// What plans cost now, and the lists of prices.
+    GetPrices = "get_prices": Viewer Get "/prices" => 200 PriceBook;
+
+    /// What a list of prices would change.
+    CheckPrices = "check_prices": Billing Post "/prices/check", with CheckPricesRequest => 200 Vec<PriceChange>;
+
+    /// Takes a list of prices: what is ordered from a moment on costs that.
+    ImportPrices = "import_prices": ProvenBilling Post "/prices", with ImportPricesRequest => 201 PriceListView;
+
+    /// Takes a list back that is not in force yet.
+    WithdrawPrices = "withdraw_prices": ProvenBilling Post "/prices/{valid_from}/withdraw", at Timestamp, with ReasonRequest
         => 204;
 
     /// Whether the books agree with each other.

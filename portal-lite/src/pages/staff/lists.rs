@@ -317,8 +317,14 @@ pub(super) fn filters(visit: &Visit, which: Which, asked: &Asked) -> Vec<Filter>
 pub(super) fn buttons(visit: &Visit, which: Which, role: Role) -> Vec<Button> {
     match which {
         Which::Mails => deeds::buttons(visit, role, "/mails", &[&deeds::RETRY_MAILS]),
-        Which::Months => vec![money::leads_to(visit, &money::INVOICES)],
-        Which::Invoices => vec![money::leads_to(visit, &money::MONTHS)],
+        Which::Months => vec![
+            money::leads_to(visit, &money::INVOICES),
+            money::leads_to_prices(visit),
+        ],
+        Which::Invoices => vec![
+            money::leads_to(visit, &money::MONTHS),
+            money::leads_to_prices(visit),
+        ],
         Which::Hosts if hosts::may_invite(role) => vec![Button {
             code: "invite",
             href: "/hosts/invite".to_owned(),

@@ -7,7 +7,7 @@ use innkeeper_wire::{
         operators::{
             ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccount, GetAccountStatement,
             GetAnyInvoice, GrantPromotion, GrantTrial, RecordPayment, RefundAccount,
-            WriteOffInvoice,
+            WithdrawPrices, WriteOffInvoice,
         },
     },
     error::FieldErrorCode,
@@ -17,9 +17,10 @@ use innkeeper_wire::{
     money::{AmountError, Currency, Money},
     month::Month,
     operator::reason::{Reason, ReasonRequest},
+    time::Timestamp,
 };
 
-use super::exact;
+use super::{exact, prices};
 use crate::{
     failure::Failure,
     fields::Fields,
@@ -66,6 +67,8 @@ pub enum OnFunds {
     Prepaid,
     /// An account pays each invoice within so many days.
     Postpaid,
+    /// A list of prices that is not in force yet is taken back.
+    WithdrawPrices,
 }
 
 /// How much came in.
@@ -217,6 +220,16 @@ pub const POSTPAID: StaffDeed = StaffDeed {
     who: ChangeTerms::ROW.who,
     loss: Loss::None,
 };
+/// Takes back a list of prices that is not in force yet.
+pub const WITHDRAW_PRICES: StaffDeed = StaffDeed {
+    what: What::Money(OnMoney::WithdrawPrices),
+    code: "withdraw",
+    title: "staff-withdraw-prices",
+    lead: "staff-withdraw-prices-lead",
+    form: &[REASON],
+    who: WithdrawPrices::ROW.who,
+    loss: Loss::Some,
+};
 
 /// What it is done to.
 pub(in crate::pages::staff) async fn subject(
@@ -228,6 +241,7 @@ pub(in crate::pages::staff) async fn subject(
         OnMoney::Close => month(visit, id(about)?).await,
         OnMoney::Pay | OnMoney::Funds(_) => account(visit, id(about)?).await,
         OnMoney::Credit | OnMoney::WriteOff => invoice(visit, id(about)?).await,
+        OnMoney::WithdrawPrices => Ok(price_list(visit, id(about)?)),
     }
 }
 
@@ -297,6 +311,16 @@ async fn invoice(visit: &Visit, number: InvoiceNumber) -> Result<Subject, Failur
     })
 }
 
+fn price_list(visit: &Visit, valid_from: Timestamp) -> Subject {
+    Subject {
+        list: (prices::PATH, "nav-prices"),
+        name: exact(visit, valid_from),
+        href: prices::PATH.to_owned(),
+        facts: Vec::new(),
+        present: Fields::default(),
+    }
+}
+
 /// Does it.
 pub(in crate::pages::staff) async fn carry_out(
     visit: &Visit,
@@ -332,6 +356,10 @@ pub(in crate::pages::staff) async fn carry_out(
         OnMoney::WriteOff => {
             let why = ReasonRequest { reason };
             visit.ask(WriteOffInvoice::at_with(id(about)?, why)).await?;
+        }
+        OnMoney::WithdrawPrices => {
+            let why = ReasonRequest { reason };
+            visit.ask(WithdrawPrices::at_with(id(about)?, why)).await?;
         }
     }
     Ok(())
@@ -452,6 +480,7 @@ pub(in crate::pages::staff) fn after(what: OnMoney, about: &str) -> (String, Not
             format!("/accounts/{about}/statement")
         }
         OnMoney::Credit | OnMoney::WriteOff => format!("/invoices/{about}"),
+        OnMoney::WithdrawPrices => prices::PATH.to_owned(),
     };
     (to, Notice::StaffDone)
 }

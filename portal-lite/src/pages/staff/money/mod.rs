@@ -44,6 +44,7 @@ use crate::{
 };
 
 pub mod acts;
+pub mod prices;
 
 /// The months.
 pub(super) const MONTHS: Table = Table {
@@ -191,6 +192,16 @@ pub(super) fn month_filter(visit: &Visit, asked: &Asked) -> Filter {
         kind: "month",
         word: visit.say("invoice-month"),
         value: asked.month.clone(),
+    }
+}
+
+/// What leads from the invoices and the months to the prices.
+pub(super) fn leads_to_prices(visit: &Visit) -> Button {
+    Button {
+        code: "prices",
+        href: prices::PATH.to_owned(),
+        word: visit.say("nav-prices"),
+        loses: false,
     }
 }
 
