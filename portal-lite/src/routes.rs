@@ -284,7 +284,7 @@ pub const PAGES: &[Row] = &[
     Row {
         path: "/orders",
         place: Place::Orders,
-        query: &["after"],
+        query: &["state", "from", "until", "after", "format"],
         handler: || get(orders::show),
         ..MEMBERS
     },

@@ -550,6 +550,30 @@ pub struct Order {
     pub failed_at: Option<Timestamp>,
 }
 
+/// Which orders, and which part of their list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OrderListQuery {
+    /// Most entries of one answer, 1 to 200; 25 when not given. There may be fewer, or none, and more behind them.
+    #[param(minimum = 1, maximum = 200)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `page.next` of the previous answer.
+    #[param(max_length = 64, pattern = "^ord_[0-9a-f]{32}$")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Only those that are so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<OrderState>,
+    /// Only those that were placed then or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only those that were placed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
 codes! {
     /// How far an order is (domain-model C3.2).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! Quotes and orders.
 
 use innkeeper_wire::{
-    api::{Order, Page, Quote},
+    api::{ListQuery, Order, Page, Quote},
     endpoints::{
         Ask,
         rest::{CreateQuote, GetOrder, GetQuote, ListOrders, PlaceOrder},
@@ -45,9 +45,11 @@ pub(super) async fn list(
     Customer(caller): Customer,
     ask: Ask<ListOrders>,
 ) -> Result<Page<Order>, Refused> {
-    let slice = slice(ask.query)?;
+    let query = ask.query;
+    let (limit, after) = (query.limit, query.after.clone());
+    let slice = slice(ListQuery { limit, after })?;
     let orders = &context.nouns.orders;
-    Ok(orders.orders(&caller, slice.after.as_ref(), slice.limit)?)
+    Ok(orders.orders(&caller, &query, slice.after, slice.limit)?)
 }
 
 pub(super) async fn get(

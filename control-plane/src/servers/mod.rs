@@ -44,7 +44,6 @@ mod spec_owners;
 mod suspension;
 mod unreadable;
 
-pub(crate) use self::lists::page;
 pub use self::{
     lists::ServerFilter,
     manifest::{Offer, Stranded},

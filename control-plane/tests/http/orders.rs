@@ -1,7 +1,10 @@
 //! Quotes and orders: what is refused, what is taken, and that a double click is one order.
 
+use std::time::Duration;
+
+use axum::http::Method;
 use innkeeper_control_plane::api::{context::Context, router};
-use innkeeper_wire::{digest::Digest, host::HypervisorState};
+use innkeeper_wire::{digest::Digest, host::HypervisorState, time::Clock as _};
 use serde_json::json;
 
 use crate::{
@@ -447,4 +450,43 @@ async fn what_an_order_needs() {
             ("/ssh_keys", "required")
         ]
     );
+}
+
+/// R46: the history is narrowed by state and period, and a page that looked at nobody's order says where it goes on.
+#[tokio::test]
+async fn the_history_is_narrowed_by_state_and_period() {
+    let setting = Setting::new();
+    setting.host("h1", room_for(4)).await;
+    let (token, first) = setting.ordered_server().await;
+    let begun = setting.clock.now();
+    setting.clock.advance_s(20);
+    let key = setting.key(&token, 2).await;
+    let second = setting.try_order(&token, &key, "web-2").await.expect(201);
+    let gone = format!("/servers/{}", second["server"].as_str().expect("an id"));
+    let gone = setting
+        .send(Method::DELETE, &gone, Some(&token), &[], None)
+        .await;
+    gone.expect(202);
+    let later = begun.after(Duration::from_secs(10));
+    for (query, wanted) in [
+        (String::new(), vec![&second, &first]),
+        ("state=cancelled".to_owned(), vec![&second]),
+        ("state=provisioning".to_owned(), vec![&first]),
+        (format!("since={later}"), vec![&second]),
+        (format!("until={later}"), vec![&first]),
+        (format!("since={later}&state=provisioning"), vec![]),
+    ] {
+        let found = setting.get(&format!("/orders?{query}"), Some(&token)).await;
+        let found = found.expect(200);
+        let found = found["data"].as_array().expect("a list").iter();
+        let found: Vec<_> = found.map(|order| &order["id"]).collect();
+        let wanted: Vec<_> = wanted.iter().map(|order| &order["id"]).collect();
+        assert_eq!(found, wanted, "{query}");
+    }
+    let page = setting
+        .get("/orders?state=provisioning&limit=1", Some(&token))
+        .await;
+    assert_eq!(page.expect(200)["page"]["has_more"], false);
+    let unknown = setting.get("/orders?state=lost", Some(&token)).await;
+    unknown.expect(400);
 }

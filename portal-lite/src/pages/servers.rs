@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 use innkeeper_wire::{
-    api::{ListQuery, Page, ProfileChange, Server, ServerListQuery, ServerOrder, ServerState},
+    api::{OrderListQuery, Page, ProfileChange, Server, ServerListQuery, ServerOrder, ServerState},
     billing::{MonthSoFar, Totals},
     endpoints::{
         Endpoint as _,
@@ -160,9 +160,9 @@ pub async fn hide(Member(visit): Member, fields: Fields) -> Result<Response, Fai
 
 /// How far a customer is who has no server; nothing once he has hidden that.
 async fn onboarding(visit: &Visit) -> Result<Option<Onboarding>, Failure> {
-    let one = ListQuery {
+    let one = OrderListQuery {
         limit: Some(1),
-        after: None,
+        ..OrderListQuery::default()
     };
     let (me, keys, orders, factor) = tokio::try_join!(
         visit.ask(GetMe::ask()),

@@ -4,9 +4,9 @@ use super::Header;
 use crate::{
     api::{
         ApiToken, ApiTokenRequest, Catalogue, EmailChangeRequest, EmailConfirmationRequest,
-        EmailConfirmationView, FindIdRequest, Installation, ListQuery, LostFactor,
-        LostFactorCancellation, LostFactorRequest, Me, MobileChange, NewApiToken,
-        NewPasswordRequest, Order, OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest,
+        EmailConfirmationView, FindIdRequest, Installation, LostFactor, LostFactorCancellation,
+        LostFactorRequest, Me, MobileChange, NewApiToken, NewPasswordRequest, Order,
+        OrderListQuery, OrderRequest, Page, PasswordChangeRequest, PasswordResetRequest,
         ProfileChange, ProofRequest, Quote, QuoteRequest, RecoveryCodes, ResendRequest,
         SecondFactor, SecondFactorConfirmation, SecondFactorProof, SecondFactorRequest,
         SecondFactorSecret, SecondFactorStart, Server, ServerActionRequest, ServerListQuery,
@@ -201,7 +201,7 @@ endpoints! {
         with OrderRequest => 201 Order;
 
     /// One's own orders, newest first.
-    ListOrders = "list_orders": Customer Get "/orders", in "orders", scope Read, by ListQuery => 200 Page<Order>;
+    ListOrders = "list_orders": Customer Get "/orders", in "orders", scope Read, by OrderListQuery => 200 Page<Order>;
 
     /// One's own order.
     GetOrder = "get_order": Customer Get "/orders/{id}", in "orders", scope Read, at OrderId => 200 Order;
