@@ -60,6 +60,8 @@ impl Notice {
 }
 
 notices! {
+    /// From which amount on one is told what the month costs is changed.
+    SpendingAlertChanged = "spending", "notice-spending";
     /// The address is confirmed; sign in now.
     EmailConfirmed = "email-confirmed", "notice-email-confirmed";
     /// Signed out as asked.

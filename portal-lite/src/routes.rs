@@ -22,7 +22,7 @@ use crate::{
     pages::{
         account, approval, billing, billing_profile, calculator, invoices, keys, landing,
         lost_factor, new_server, orders, recovery, server, servers, sign_in, sign_in_code, sign_up,
-        statement, texts, trial,
+        spending, statement, texts, trial,
     },
     portal::Portal,
     sitemap::{Kind, Place, Row, Who},
@@ -313,6 +313,13 @@ pub const PAGES: &[Row] = &[
         query: &["kind", "next"],
         form: Some(billing_profile::PROFILE),
         handler: || get(billing_profile::show).post(billing_profile::save),
+        ..MEMBERS
+    },
+    Row {
+        path: "/billing/alert",
+        place: Place::Billing,
+        form: Some(spending::ALERT),
+        handler: || get(spending::show).post(spending::change),
         ..MEMBERS
     },
     Row {

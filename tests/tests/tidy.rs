@@ -45,7 +45,7 @@ const LAYERS: [&[&str]; 19] = [
         "pdf",
     ],
     &["kernel", "secret_file"],
-    &["mails", "addresses", "credentials"],
+    &["mails", "addresses", "credentials", "prices"],
     &["accounts", "staff"],
     &["billing", "hosts"],
     &["servers"],
@@ -342,6 +342,7 @@ fn records_are_written_by_nouns_and_unguarded_reads_are_few() {
         "hosts",
         "mails",
         "orders",
+        "prices",
         "servers",
         "staff",
     ];

@@ -134,6 +134,26 @@ pub struct MonthSoFar {
     pub forecast: Totals,
 }
 
+/// From which amount on the owner of an account is told what the month costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SpendingAlert {
+    /// With tax; absent when he is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Money>,
+    /// The last month in which he was told: once in each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_in: Option<Month>,
+}
+
+/// Says from which amount on one is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpendingAlertRequest {
+    /// With tax, above zero; absent when one is not to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Money>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

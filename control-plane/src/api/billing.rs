@@ -3,13 +3,14 @@
 use axum::response::Response;
 use innkeeper_wire::{
     api::{ListQuery, Page},
-    billing::MonthSoFar,
+    billing::{MonthSoFar, SpendingAlert},
     billing_profile::BillingProfile,
     endpoints::{
         Ask, Nothing,
         rest::{
             ConvertTrial, GetBillingProfile, GetBillingSummary, GetFunds, GetInvoice,
-            GetInvoicePdf, GetMonthSoFar, GetStatement, ListInvoices, SetBillingProfile,
+            GetInvoicePdf, GetMonthSoFar, GetSpendingAlert, GetStatement, ListInvoices,
+            SetBillingProfile, SetSpendingAlert,
         },
     },
     funds::Funds,
@@ -44,6 +45,23 @@ pub(super) async fn set_profile(
         .billing
         .set_profile(&caller, &ask.body)
         .await?)
+}
+
+pub(super) async fn spending_alert(
+    context: Context,
+    Customer(caller): Customer,
+    _: Ask<GetSpendingAlert>,
+) -> Result<SpendingAlert, Refused> {
+    Ok(context.nouns.billing.spending_alert(&caller)?)
+}
+
+pub(super) async fn set_spending_alert(
+    context: Context,
+    Customer(caller): Customer,
+    ask: Ask<SetSpendingAlert>,
+) -> Result<SpendingAlert, Refused> {
+    let billing = &context.nouns.billing;
+    Ok(billing.set_spending_alert(&caller, &ask.body).await?)
 }
 
 pub(super) async fn list(

@@ -97,6 +97,8 @@ fn endpoints() -> Router<Context> {
         .serve(billing::month_so_far)
         .serve(billing::profile)
         .serve(billing::set_profile)
+        .serve(billing::spending_alert)
+        .serve(billing::set_spending_alert)
         .serve(billing::list)
         .serve(billing::get)
         .serve(billing::statement)

@@ -42,6 +42,22 @@ impl Turn for Balances {
     }
 }
 
+/// Tells owners whose month costs as much as they have said.
+pub struct Spending(pub Billing);
+
+impl Turn for Spending {
+    async fn turn(&mut self) -> Outcome {
+        match self.0.tell_of_spending().await {
+            Ok(told) => Outcome::done(told),
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "nobody is told that his month costs more");
+                Outcome::failed(why)
+            }
+        }
+    }
+}
+
 /// Closes the months whose grace is over, and credits what was invoiced too much.
 pub struct MonthCloses(pub Billing);
 

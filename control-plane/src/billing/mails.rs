@@ -58,6 +58,9 @@ impl Billing {
                 let until = funds.prepaid.as_ref().and_then(|left| left.lasts_until);
                 until.map(|until| letters::balance_low(sheet, &reader, &funds, until))
             }
+            MailContent::SpendingReached { month, threshold } => {
+                Some(letters::spending(sheet, &reader, month, threshold))
+            }
             MailContent::InvoiceOverdue { invoice } => {
                 let open = self.owed_of(account, invoice)?;
                 let both = find(invoice)?.zip(open);

@@ -65,6 +65,7 @@ mod profile;
 mod promotions;
 pub(crate) mod records;
 pub mod rules;
+mod spending;
 mod statement;
 mod summary;
 mod trials;

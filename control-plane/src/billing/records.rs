@@ -28,6 +28,7 @@ use crate::{
         prepaid::Prepaid,
         promotion::Promotion,
     },
+    billing::spending::Spending,
     kernel::{
         record::{Name, records},
         sealed::Sealed,
@@ -59,6 +60,7 @@ records! {
     Debt, at "debt/" by (AccountId, InvoiceId), version 1;
     DebtSuspension, at "debtor/" by AccountId, version 1;
     RenderedInvoice, at "invoicepdf/" by (AccountId, InvoiceId), version 1;
+    Spending, at "spending/" by AccountId, version 1;
     LateCredit, at "latecredit/" by (AccountId, ContractId), version 1;
     Entry, at "ledger/" by (AccountId, EntryId), version 1;
     Balance, at "balance/" by AccountId, version 1;

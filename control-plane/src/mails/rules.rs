@@ -9,6 +9,8 @@ use innkeeper_wire::{
     api::{Locale, Scope},
     company::Company,
     id::{AccountId, CreditNoteId, InvoiceId, MailId, ServerId, SshKeyId, StaffId},
+    money::Money,
+    month::Month,
     operator::attention::MatterKind,
     time::Timestamp,
     zone::{Minute, Zone},
@@ -79,6 +81,13 @@ pub enum MailContent {
     ServerLost {
         /// Which.
         server: ServerId,
+    },
+    /// The month costs as much as the owner wanted to be told of.
+    SpendingReached {
+        /// The month.
+        month: Month,
+        /// As much, with tax.
+        threshold: Money,
     },
     /// An invoice was issued.
     InvoiceIssued {
@@ -318,6 +327,7 @@ mail_kinds! {
     CreateFailed = "create-failed",
     ServerDeleted = "server-deleted",
     ServerLost = "server-lost",
+    SpendingReached = "spending-reached",
     InvoiceIssued = "invoice-issued",
     InvoiceOverdue = "invoice-overdue",
     SuspensionNotice = "suspension-notice",

@@ -6,7 +6,7 @@ use crate::{
     accounts::duties::{Erasures, LapsedSignUps, LostFactors},
     admin,
     authority::{Authority, CertificateRenewal},
-    billing::duties::{Balances, BillingClock, ContractsOfBefore, Debts, MonthCloses},
+    billing::duties::{Balances, BillingClock, ContractsOfBefore, Debts, MonthCloses, Spending},
     closing::duties::LostHosts,
     kernel::duty::{Duties, Duty, Turn},
     metrics::Metrics,
@@ -59,6 +59,7 @@ pub(super) fn duties(
         ),
         Duty::every(minute, "month_closes", MonthCloses(nouns.billing.clone())),
         Duty::every(minute, "debts", Debts(nouns.billing.clone())),
+        Duty::every(minute * 5, "spending", Spending(nouns.billing.clone())),
         Duty::every(minute, "balances", Balances(nouns.billing.clone())),
         Duty::every(minute, "staff_alerts", alerts),
         Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))

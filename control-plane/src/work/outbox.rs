@@ -197,7 +197,8 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::CreateFailed { .. }
         | MailContent::ServerDeleted { .. }
         | MailContent::ServerLost { .. } => nouns.servers.compose(account, mail),
-        MailContent::InvoiceIssued { .. }
+        MailContent::SpendingReached { .. }
+        | MailContent::InvoiceIssued { .. }
         | MailContent::InvoiceOverdue { .. }
         | MailContent::SuspensionNotice { .. }
         | MailContent::BalanceLow

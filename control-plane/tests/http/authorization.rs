@@ -114,9 +114,8 @@ impl Owner {
         match id {
             "billing_profile" => ("", json!({})),
             "set_billing_profile" => ("", profile()),
-            "list_tokens" | "consents" | "get_statement" | "billing_summary" | "get_funds" => {
-                ("", json!({}))
-            }
+            "get_spending_alert" | "set_spending_alert" | "list_tokens" | "consents"
+            | "get_statement" | "billing_summary" | "get_funds" => ("", json!({})),
             "get_invoice" | "get_invoice_pdf" => {
                 billing::issue(setting, &self.token).await;
                 (billing::INVOICE, json!({}))
@@ -547,14 +546,6 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
             let terms = json!({ "kind": "postpaid", "payment_days": 30 });
             (account, json!({ "terms": terms, "reason": "agreed" }), 204)
         }
-        "get_prices" => ("", nothing, 200),
-        "check_prices" => ("", json!({ "list": PRICES }), 200),
-        "import_prices" => {
-            let body = json!({ "list": PRICES, "reason": "a new year" });
-            ("", body, 201)
-        }
-        // There is none from then on.
-        "withdraw_prices" => ("2026-12-31T15:00:00.000Z", why, 404),
         "list_lost_factors" => ("", nothing, 200),
         // It has lost nothing.
         "confirm_lost_factor" | "reject_lost_factor" => {
@@ -571,6 +562,26 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         "erase_account" => (account, why, 204),
         // Its address is confirmed already.
         "confirm_account_email" | "mail_confirmation" => (account, why, 409),
+        _ => return of_prices(id),
+    };
+    Some(sample)
+}
+
+/// The same about price lists.
+fn of_prices(id: &str) -> Option<(&'static str, Value, u16)> {
+    let sample = match id {
+        "get_prices" => ("", json!({}), 200),
+        "check_prices" => ("", json!({ "list": PRICES }), 200),
+        "import_prices" => {
+            let body = json!({ "list": PRICES, "reason": "a new year" });
+            ("", body, 201)
+        }
+        // There is none from then on.
+        "withdraw_prices" => (
+            "2026-12-31T15:00:00.000Z",
+            json!({ "reason": "asked for" }),
+            404,
+        ),
         _ => return None,
     };
     Some(sample)

@@ -45,6 +45,7 @@ mod setting;
 mod sign_up_histories;
 mod sign_ups;
 mod signing_in;
+mod spending;
 mod staff;
 mod staff_accounts;
 mod staff_sessions;

@@ -123,7 +123,7 @@ async fn a_list_of_prices_is_for_what_is_ordered_from_then_on() {
     setting.host("h1", room_for(4)).await;
     let (token, placed) = setting.ordered_server().await;
     let key = setting.key(&token, 2).await;
-    let soon = setting.clock.now().after(Duration::from_secs(30));
+    let soon = setting.clock.now().after(Duration::from_secs(5));
     let checked = json!({ "list": "plan,hourly,monthly_cap\ns1,12,7000\n" });
     let changes = operator(&setting, Method::POST, "/prices/check", checked).await;
     let changes = changes.expect(200);
@@ -144,7 +144,7 @@ async fn a_list_of_prices_is_for_what_is_ordered_from_then_on() {
         9_000_000,
         "what comes is not there yet"
     );
-    setting.clock.advance_s(29);
+    setting.clock.advance_s(4);
     let late = setting.quote(&token, &key, "web-3").await;
     setting.clock.advance_s(1);
     assert_eq!(told(&setting).await, 12_000_000, "from that moment on");
@@ -165,10 +165,11 @@ async fn a_list_of_prices_is_for_what_is_ordered_from_then_on() {
     )
     .await;
     refused.expect(400);
+    setting.clock.advance_s(1);
     let at_once = operator(&setting, Method::POST, "/prices", list("8", None)).await;
     assert_eq!(at_once.expect(201)["state"], "in_force");
     assert_eq!(told(&setting).await, 8_000_000);
-    let next = soon.after(Duration::from_secs(30));
+    let next = soon.after(Duration::from_secs(5));
     let coming = operator(&setting, Method::POST, "/prices", list("99", Some(next))).await;
     coming.expect(201);
     let withdrawn = format!("/prices/{next}/withdraw");
@@ -180,7 +181,7 @@ async fn a_list_of_prices_is_for_what_is_ordered_from_then_on() {
     )
     .await;
     gone.expect(204);
-    setting.clock.advance_s(30);
+    setting.clock.advance_s(5);
     assert_eq!(
         told(&setting).await,
         8_000_000,

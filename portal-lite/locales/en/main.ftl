@@ -1314,6 +1314,14 @@ prices-same = As before
 prices-confirm = Import these prices
 staff-withdraw-prices = Withdraw the list
 staff-withdraw-prices-lead = The prices before it stay in force.
+notice-spending = The spending alert is changed.
+spending-title = Spending alert
+spending-lead = A mail, once a month, as soon as your month costs as much as this. Nothing is stopped by it.
+spending-told = Last told in
+spending-threshold = Amount with tax
+spending-threshold-hint = Such as 100,000. Leave it empty to be told nothing.
+spending-threshold-malformed = Write an amount such as 100,000, with no more decimals than the currency has.
+spending-threshold-wrong = Write an amount above zero.
 invoice-pay-to = Pay to
 invoice-pay-name = Name the number { $number } in your transfer.
 

@@ -1236,6 +1236,14 @@ prices-same = 변동 없음
 prices-confirm = 이 가격으로 등록
 staff-withdraw-prices = 가격표 철회
 staff-withdraw-prices-lead = 그 전의 가격이 계속 적용됩니다.
+notice-spending = 요금 알림을 변경했습니다.
+spending-title = 요금 알림
+spending-lead = 이번 달 이용 요금이 이 금액에 도달하면 한 달에 한 번 메일로 알려 드립니다. 서버는 중지되지 않습니다.
+spending-told = 마지막 알림
+spending-threshold = 기준 금액(세금 포함)
+spending-threshold-hint = 예: 100,000. 비워 두면 알리지 않습니다.
+spending-threshold-malformed = 100,000처럼 금액을 입력하세요. 통화 단위보다 작은 소수는 쓸 수 없습니다.
+spending-threshold-wrong = 0보다 큰 금액을 입력하세요.
 invoice-pay-to = 입금 계좌
 invoice-pay-name = 이체하실 때 청구서 번호 { $number }을(를) 적어 주십시오.
 

@@ -1236,6 +1236,14 @@ prices-same = 不變
 prices-confirm = 匯入這些價格
 staff-withdraw-prices = 撤回價目表
 staff-withdraw-prices-lead = 先前的價格繼續適用。
+notice-spending = 已變更費用提醒。
+spending-title = 費用提醒
+spending-lead = 當月費用達到此金額時，每月寄一封信通知您。主機不會因此停止。
+spending-told = 上次通知
+spending-threshold = 金額（含稅）
+spending-threshold-hint = 例如 100,000。留空則不通知。
+spending-threshold-malformed = 請填寫金額，例如 100,000，小數位數不得超過該貨幣的單位。
+spending-threshold-wrong = 請填寫大於零的金額。
 invoice-pay-to = 匯款帳戶
 invoice-pay-name = 轉帳時請註明帳單編號 { $number }。
 

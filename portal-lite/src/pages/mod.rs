@@ -21,6 +21,7 @@ pub mod servers;
 pub mod sign_in;
 pub mod sign_in_code;
 pub mod sign_up;
+pub mod spending;
 mod spreadsheet;
 pub mod staff;
 pub mod statement;

@@ -13,7 +13,7 @@ use crate::{
         Session, SessionAnswer, SessionRequest, SignupAnswer, SignupRequest, SshKey, SshKeyChange,
         SshKeyRequest,
     },
-    billing::MonthSoFar,
+    billing::{MonthSoFar, SpendingAlert, SpendingAlertRequest},
     billing_profile::{BillingDetails, BillingProfile},
     company::{LegalText, LegalTextQuery},
     funds::{Funds, TrialConversion},
@@ -231,6 +231,13 @@ endpoints! {
     /// Says to whom one's invoices are addressed from now on. Those that were issued stay as they are.
     SetBillingProfile = "set_billing_profile": Customer Put "/billing/profile", in "billing", scope Billing,
         with BillingDetails => 200 BillingProfile;
+
+    /// From which amount on one is told what the month costs.
+    GetSpendingAlert = "get_spending_alert": Customer Get "/billing/alert", in "billing", scope Billing => 200 SpendingAlert;
+
+    /// Says from which amount on one is told, once a month, what the month costs; or that one is not.
+    SetSpendingAlert = "set_spending_alert": Customer Put "/billing/alert", in "billing", scope Billing,
+        with SpendingAlertRequest => 200 SpendingAlert;
 
     /// One's own invoices, newest first.
     ListInvoices = "list_invoices": Customer Get "/invoices", in "billing", scope Billing, by InvoiceListQuery

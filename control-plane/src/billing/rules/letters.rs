@@ -3,6 +3,7 @@
 use innkeeper_wire::{
     funds::{Funds, TrialView},
     money::Money,
+    month::Month,
     operator::reason::Reason,
     time::Timestamp,
 };
@@ -197,6 +198,35 @@ fn how_to_top_up(reader: &Reader, funds: &Funds) -> String {
         ));
     }
     parts.join("\n\n")
+}
+
+/// The month costs as much as its owner wanted to be told of.
+#[must_use]
+pub fn spending(sheet: &Stationery, reader: &Reader, month: Month, threshold: Money) -> Letter {
+    let link = sheet.link(reader, "billing", "");
+    let subject = reader.say(
+        format!("{month} costs more than {threshold}"),
+        format!("{month} 이용 요금이 {threshold}에 도달했습니다"),
+        format!("{month} 的費用已達 {threshold}"),
+    );
+    let text = reader.say(
+        [
+            format!("Your servers have cost {threshold} or more in {month}, the amount at which you wanted to be told."),
+            "Nothing was stopped. You are told once a month.".to_owned(),
+            format!("What this month costs so far:\n{link}"),
+        ],
+        [
+            format!("{month}의 이용 요금이 알림 기준 금액인 {threshold}에 도달했습니다."),
+            "서버는 중지되지 않습니다. 이 알림은 한 달에 한 번만 보내 드립니다.".to_owned(),
+            format!("이번 달 이용 요금 보기:\n{link}"),
+        ],
+        [
+            format!("您 {month} 的費用已達您設定的提醒金額 {threshold}。"),
+            "主機不會因此停止。此提醒每月只寄送一次。".to_owned(),
+            format!("查看本月費用：\n{link}"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
 }
 
 /// Something of an invoice was taken back.

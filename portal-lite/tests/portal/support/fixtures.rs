@@ -517,6 +517,12 @@ pub(crate) fn billing_profile() -> BillingProfile {
     }
 }
 
+pub(crate) fn spending_alert() -> serde_json::Value {
+    serde_json::json!({
+        "threshold": { "amount": 100_000, "currency": "KRW" }, "told_in": "2026-10",
+    })
+}
+
 pub(crate) fn billing_summary() -> BillingSummary {
     let months = (5..11).map(|month: u8| MonthTotal {
         month: from(&format!("2026-{month:02}")),

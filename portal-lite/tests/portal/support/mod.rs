@@ -278,7 +278,9 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         }
         ("POST", ["billing", "trial", "conversion"]) => StatusCode::NO_CONTENT.into_response(),
         ("PUT", ["billing", "profile"]) => json(200, &book.profile),
-        ("GET", ["billing" | "invoices", ..]) => money(&book, &segments),
+        ("GET", ["billing" | "invoices", ..]) | ("PUT", ["billing", "alert"]) => {
+            money(&book, &segments)
+        }
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
         ("GET", ["servers", id]) => one(find(&book, id)),
         ("POST", ["servers", id, "actions"]) => one(find(&book, id)),
@@ -291,6 +293,7 @@ fn money(book: &Book, segments: &[&str]) -> Response {
     match segments {
         ["billing", "profile"] => json(200, &book.profile),
         ["billing", "current"] => json(200, &book.month),
+        ["billing", "alert"] => json(200, &fixtures::spending_alert()),
         ["billing", "summary"] => json(200, &fixtures::billing_summary()),
         ["billing", "statement"] => json(200, &book.statement),
         ["billing", "funds"] => json(200, &book.funds),

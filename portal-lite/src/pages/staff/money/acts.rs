@@ -50,6 +50,8 @@ pub enum OnMoney {
     Credit,
     /// What is open of an invoice is given up.
     WriteOff,
+    /// A list of prices that is not in force yet is taken back.
+    WithdrawPrices,
     /// Something about what an account has to pay with.
     Funds(OnFunds),
 }
@@ -67,8 +69,6 @@ pub enum OnFunds {
     Prepaid,
     /// An account pays each invoice within so many days.
     Postpaid,
-    /// A list of prices that is not in force yet is taken back.
-    WithdrawPrices,
 }
 
 /// How much came in.
