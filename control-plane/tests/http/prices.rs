@@ -157,13 +157,8 @@ async fn a_list_of_prices_is_for_what_is_ordered_from_then_on() {
     assert_eq!(order.expect(200)["prices"], placed["prices"]);
 
     let withdrawn = format!("/prices/{soon}/withdraw");
-    let refused = operator(
-        &setting,
-        Method::POST,
-        &withdrawn,
-        json!({ "reason": "no" }),
-    )
-    .await;
+    let why = json!({ "reason": "no" });
+    let refused = operator(&setting, Method::POST, &withdrawn, why.clone()).await;
     refused.expect(400);
     setting.clock.advance_s(1);
     let at_once = operator(&setting, Method::POST, "/prices", list("8", None)).await;
@@ -173,13 +168,7 @@ async fn a_list_of_prices_is_for_what_is_ordered_from_then_on() {
     let coming = operator(&setting, Method::POST, "/prices", list("99", Some(next))).await;
     coming.expect(201);
     let withdrawn = format!("/prices/{next}/withdraw");
-    let gone = operator(
-        &setting,
-        Method::POST,
-        &withdrawn,
-        json!({ "reason": "no" }),
-    )
-    .await;
+    let gone = operator(&setting, Method::POST, &withdrawn, why).await;
     gone.expect(204);
     setting.clock.advance_s(5);
     assert_eq!(
