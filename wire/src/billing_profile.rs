@@ -37,8 +37,8 @@ pub struct BillingDetails {
     /// The person's name, or the name of the business as it is registered.
     #[schema(max_length = 100)]
     pub name: String,
-    /// The country of the address by its code of ISO 3166-1.
-    #[schema(example = "KR", min_length = 2, max_length = 2)]
+    /// The country of the address by its code of ISO 3166-1; empty in a proposal that knows of none.
+    #[schema(example = "KR", max_length = 2)]
     pub country: String,
     /// The postal code, where the country has them.
     #[schema(max_length = 16)]
