@@ -166,6 +166,7 @@ pub(super) async fn pages(
             // There are none yet; `money` judges those that there are.
             ("/invoices/{", "1-000001".to_owned()),
             ("/months/{", "2026-11".to_owned()),
+            ("/prices/{", "2027-06-30T15:00:00.000Z".to_owned()),
             // What their pages ask before is the same of those that are not there.
             (
                 "/orders/{",
