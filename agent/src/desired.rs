@@ -164,12 +164,13 @@ pub struct Accepted {
 
 impl Default for Accepted {
     fn default() -> Self {
-        let (requires, servers) = (Vec::new(), Vec::new());
+        let (requires, servers, access) = (Vec::new(), Vec::new(), Vec::new());
         let manifest = Manifest {
             epoch: 0,
             generation: 0,
             requires,
             servers,
+            access,
         };
         Self {
             manifest,
@@ -373,6 +374,7 @@ mod tests {
             generation,
             requires: Vec::new(),
             servers,
+            access: Vec::new(),
         }
     }
 

@@ -570,6 +570,7 @@ impl<H: Hypervisor> Round<H> {
             load: None,
             held: Vec::new(),
             addresses: Vec::new(),
+            access: Vec::new(),
         }
     }
 }

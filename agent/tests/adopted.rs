@@ -186,6 +186,7 @@ fn accepted() -> (Accepted, Manifest) {
         generation: 7,
         requires: vec!["server-1".to_owned(), "subnet-1".to_owned()],
         servers: [1, 2, 3, 4].map(entry).to_vec(),
+        access: vec![],
     };
     let fetched = [1, 2, 4].map(|number| (spec(number).digest(), spec(number)));
     let next = Accepted::default().next(manifest.clone(), &BTreeMap::from(fetched));

@@ -136,6 +136,7 @@ fn version(generation: u64, servers: &BTreeMap<u8, Option<ServerSpec>>) -> Versi
             generation,
             requires: vec![],
             servers: servers.iter().map(entry).collect(),
+            access: vec![],
         },
         specs: servers
             .values()

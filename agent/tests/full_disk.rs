@@ -157,6 +157,7 @@ fn accepted(generation: u64) -> Accepted {
         generation,
         requires: Vec::new(),
         servers,
+        access: Vec::new(),
     };
     Accepted::default()
         .next(manifest, &specs)

@@ -321,6 +321,7 @@ fn report(sequence: u64) -> Report {
         load: None,
         held: vec![],
         addresses: Vec::new(),
+        access: Vec::new(),
     }
 }
 

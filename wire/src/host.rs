@@ -16,10 +16,14 @@ use crate::{
     time::Timestamp,
 };
 
+mod access;
 mod health;
 mod load;
 
 pub use self::{
+    access::{
+        Access, AccessTerms, ENGINEER_NETWORKS_MAX, GRANTS_PER_HOST_MAX, LEASE_S, ObservedAccess,
+    },
     health::{FAULTS_MAX, HostFault, HostFaultCode, HostHealth},
     load::{HostLoad, permille},
 };
@@ -38,6 +42,7 @@ pub const FEATURES: &[&str] = &[
     FEATURE_SUBNET,
     FEATURE_CUT,
     FEATURE_MADE_BEFORE,
+    FEATURE_ACCESS,
 ];
 /// It makes servers, and powers and removes them.
 pub const FEATURE_SERVER: &str = "server-1";
@@ -47,6 +52,8 @@ pub const FEATURE_SUBNET: &str = "subnet-1";
 pub const FEATURE_CUT: &str = "cut-1";
 /// It makes no disk for a server whose spec says that it has one ([`crate::vm::ServerSpec::made_before`]).
 pub const FEATURE_MADE_BEFORE: &str = "made-before-1";
+/// It lets engineers in to servers as a manifest says ([`Manifest::access`]), and understands [`ReportAnswer::access`].
+pub const FEATURE_ACCESS: &str = "access-1";
 
 /// Asks to become a host: the one call that needs no client certificate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -112,6 +119,10 @@ pub struct Manifest {
     pub requires: Vec<String>,
     /// All servers of the host, by id, each once.
     pub servers: Vec<ManifestEntry>,
+    /// To which of them engineers are let in; at most [`GRANTS_PER_HOST_MAX`]. An agent must be able to do that
+    /// ([`FEATURE_ACCESS`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<Access>,
 }
 
 /// One server's line in a manifest.
@@ -224,6 +235,9 @@ pub struct Report {
     /// [`HOST_ADDRESSES_REPORTED_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpAddr>,
+    /// The grants of the accepted manifest that are in the kernel, as they were read back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<ObservedAccess>,
 }
 
 /// Most addresses of a host that a report names: those of private bridges must not keep out one of a pool.
@@ -470,6 +484,9 @@ pub struct ReportAnswer {
     pub witness: Witness,
     /// The next challenge.
     pub life: LifeAnswer,
+    /// What engineers' access depends on; only for agents that know of it ([`FEATURE_ACCESS`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessTerms>,
 }
 
 #[cfg(test)]
@@ -495,6 +512,7 @@ mod tests {
                 renew: false,
                 authorities: None,
             },
+            access: None,
         };
         let text = json!({
             "next_report_s": 5,

@@ -151,6 +151,12 @@ ids! {
     PromotionId = "prm",
     /// A hypervisor.
     HostId = "hst",
+    /// A technical-support job.
+    JobId = "job",
+    /// Something that happened to a job.
+    JobEventId = "jev",
+    /// An engineer's access to a server for a time.
+    GrantId = "grt",
     /// A mail waiting in the outbox.
     MailId = "mai",
     /// One process of an agent.

@@ -25,6 +25,8 @@ pub mod host;
 pub mod id;
 pub mod image;
 pub mod invoice;
+pub mod ip_network;
+pub mod job;
 #[cfg(feature = "journal")]
 pub mod journal;
 pub mod locale;

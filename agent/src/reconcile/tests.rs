@@ -339,6 +339,7 @@ async fn a_cut_network_stays_cut_without_the_control_plane() {
         generation: 1,
         requires: vec![FEATURE_SERVER.to_owned(), FEATURE_CUT.to_owned()],
         servers: specs.iter().map(entry).collect(),
+        access: Vec::new(),
     };
     let fetched = specs.map(|spec| (spec.digest(), spec)).into();
     let accepted = Accepted::default()

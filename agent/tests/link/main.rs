@@ -292,6 +292,7 @@ async fn on_report(
         next_report_s: 600,
         witness,
         life: script.answer(),
+        access: None,
     })
     .into_response()
 }
@@ -401,6 +402,7 @@ fn manifest(epoch: u64, generation: u64, servers: Vec<ManifestEntry>) -> Manifes
         generation,
         requires: vec!["server-1".to_owned()],
         servers,
+        access: vec![],
     }
 }
 
@@ -517,5 +519,6 @@ fn observed(sequence: u64) -> Report {
         load: None,
         held: vec![],
         addresses: Vec::new(),
+        access: Vec::new(),
     }
 }

@@ -315,6 +315,7 @@ async fn observations(
         next_report_s: REPORT_INTERVAL_S,
         witness: context.nouns.continuity.witness(),
         life,
+        access: None,
     })
 }
 

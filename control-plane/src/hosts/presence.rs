@@ -360,6 +360,7 @@ mod tests {
             load: None,
             held: vec![],
             addresses: Vec::new(),
+            access: Vec::new(),
         }
     }
 

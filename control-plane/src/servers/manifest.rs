@@ -76,6 +76,7 @@ impl Servers {
                     generation,
                     requires,
                     servers,
+                    access: Vec::new(),
                 });
             }
         }

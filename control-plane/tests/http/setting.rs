@@ -701,6 +701,7 @@ impl Setting {
             load: None,
             held: vec![],
             addresses: Vec::new(),
+            access: Vec::new(),
         }
     }
 

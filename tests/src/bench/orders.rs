@@ -266,6 +266,7 @@ pub(super) fn report(now: Timestamp) -> Report {
         load: None,
         held: vec![],
         addresses: Vec::new(),
+        access: Vec::new(),
     }
 }
 

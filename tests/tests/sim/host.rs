@@ -402,6 +402,7 @@ impl SimulatedHost {
             load: None,
             held,
             addresses: Vec::new(),
+            access: Vec::new(),
         })
     }
 

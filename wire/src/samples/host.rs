@@ -6,13 +6,13 @@ use super::{at, or_none, uuid, vm::server};
 use crate::{
     digest::Digest,
     host::{
-        CreateStep, DesiredQuery, FEATURES, HeldServer, HostCapacity, HostFault, HostFaultCode,
-        HostHealth, HostLoad, HypervisorState, Intent, JoinAnswer, JoinRequest, KeptWitness, Life,
-        LifeAnswer, Manifest, ManifestEntry, NOT_TRIED_AGAIN, Observations, ObservedServer,
-        ObservedState, PauseReason, RenewAnswer, RenewRequest, Report, ReportAnswer, ServerProblem,
-        ServerProblemCode, Testimony, Witness,
+        Access, AccessTerms, CreateStep, DesiredQuery, FEATURES, HeldServer, HostCapacity,
+        HostFault, HostFaultCode, HostHealth, HostLoad, HypervisorState, Intent, JoinAnswer,
+        JoinRequest, KeptWitness, Life, LifeAnswer, Manifest, ManifestEntry, NOT_TRIED_AGAIN,
+        Observations, ObservedAccess, ObservedServer, ObservedState, PauseReason, RenewAnswer,
+        RenewRequest, Report, ReportAnswer, ServerProblem, ServerProblemCode, Testimony, Witness,
     },
-    id::{ChallengeId, HostId, InstanceId},
+    id::{ChallengeId, GrantId, HostId, InstanceId},
     size::Bytes,
     vm::ServerSpec,
 };
@@ -60,6 +60,23 @@ samples! {
         generation: [u64::MAX, 0],
         requires: [features(), vec![]],
         servers: [ManifestEntry::samples(), vec![]],
+        access: [Access::samples(), vec![]],
+    }
+    Access {
+        grant: [GrantId::from_uuid(uuid(44))],
+        server: [server(1)],
+        port: [22],
+        until: [at(3)],
+        seconds: [4 * 3_600],
+    }
+    AccessTerms {
+        now: [at(2)],
+        engineers: [vec!["203.0.113.0/28".parse().expect("a network"), "2001:db8::/64".parse().expect("a network")], vec![]],
+    }
+    ObservedAccess {
+        grant: [GrantId::from_uuid(uuid(44))],
+        left_s: [60],
+        packets: [7, 0],
     }
     ManifestEntry {
         server: [server(1), server(2)],
@@ -98,6 +115,7 @@ samples! {
         witness: or_none([Witness::sample()]),
         held: [HeldServer::samples(), vec![]],
         addresses: [addresses(), vec![]],
+        access: [ObservedAccess::samples(), vec![]],
     }
     HostLoad {
         cpu_permille: [125],
@@ -155,6 +173,7 @@ samples! {
         next_report_s: [30],
         witness: Witness::samples(),
         life: LifeAnswer::samples(),
+        access: or_none(AccessTerms::samples()),
     }
 }
 
