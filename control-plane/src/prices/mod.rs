@@ -48,7 +48,8 @@ impl PriceLists {
         }
     }
 
-    /// What can be ordered now, with its prices.
+    /// What can be ordered now, with its prices. An order reads it without a guard: a list that is imported while the order
+    /// is decided may as well have come right after it, and what is charged is the price of its quote either way.
     ///
     /// # Errors
     /// When the lists can't be read.

@@ -137,19 +137,20 @@ pub fn parse(
         catalogue,
         currency,
     };
-    let (mut lines, mut mistakes) = file.read(text);
-    for plan in &catalogue.plans {
-        if mistakes.is_empty() && !lines.iter().any(|line| line.plan == plan.code) {
-            mistakes.push(format!("plan {} is offered and not in the list", plan.code));
-        }
+    let (lines, mut mistakes) = file.read(text);
+    // A line with a mistake names its plan as well: which ones are missing is told once all lines are right.
+    if mistakes.is_empty() {
+        let is_missing = |plan: &&Plan| !lines.iter().any(|line| line.plan == plan.code);
+        let missing = catalogue.plans.iter().filter(is_missing);
+        mistakes.extend(
+            missing.map(|plan| format!("plan {} is offered and not in the list", plan.code)),
+        );
     }
     if mistakes.is_empty() {
-        lines.shrink_to_fit();
         return Ok(lines);
     }
-    mistakes.truncate(MISTAKES_TOLD);
     let mistake = |detail: &String| field(FIELD, FieldErrorCode::Malformed, detail);
-    Err(mistakes.iter().map(mistake).collect())
+    Err(mistakes.iter().take(MISTAKES_TOLD).map(mistake).collect())
 }
 
 /// How a file of prices is read.
@@ -177,13 +178,16 @@ impl File<'_> {
             return (lines, mistakes);
         }
         for record in reader.records() {
-            let read = match &record {
-                Ok(record) => self.line(record),
-                Err(error) => Err(error.to_string()),
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    // It says where.
+                    mistakes.push(error.to_string());
+                    continue;
+                }
             };
-            let number = record.ok().and_then(|record| record.position().cloned());
-            let number = number.map_or(0, |position| position.line());
-            match read {
+            let number = record.position().map_or(0, csv::Position::line);
+            match self.line(&record) {
                 Ok(line) if named.insert(line.plan.clone()) => lines.push(line),
                 Ok(line) => mistakes.push(format!("line {number}: {} is there twice", line.plan)),
                 Err(why) => mistakes.push(format!("line {number}: {why}")),
@@ -265,6 +269,13 @@ mod tests {
             (
                 "plan;hourly;monthly_cap\n",
                 &["line 1 has to be plan,hourly,monthly_cap"],
+            ),
+            (
+                header,
+                &[
+                    "plan s1 is offered and not in the list",
+                    "plan s2 is offered and not in the list",
+                ],
             ),
             (
                 &format!("{header}s1,11,6500\n"),
