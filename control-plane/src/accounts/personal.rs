@@ -100,6 +100,25 @@ fn read<T: Personal>(record: &str, plain: &[u8]) -> Result<T, Error> {
         .map_err(|_| Error::Storage(format!("what is sealed in {record} can't be read")))
 }
 
+/// The record of an account in which such a value stands.
+fn record_of<T: Personal>(account: AccountId) -> String {
+    format!("{}{account}", T::RECORD)
+}
+
+/// Where such a value belongs.
+const fn place<T: Personal>(record: &str) -> Place<'_> {
+    Place {
+        record,
+        field: T::FIELD,
+    }
+}
+
+/// What is sealed of a value.
+fn plain<T: Personal>(value: &T) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let plain = serde_json::to_vec(value).map(Zeroizing::new);
+    plain.map_err(|error| Error::Storage(error.to_string()))
+}
+
 /// Where the reason of an erasure belongs.
 const fn of_erasure(record: &str) -> Place<'_> {
     Place {
@@ -115,14 +134,11 @@ impl Accounts {
         account: AccountId,
         value: &T,
     ) -> Result<Sealed<T>, Error> {
-        let plain = serde_json::to_vec(value).map(Zeroizing::new);
-        let plain = plain.map_err(|error| Error::Storage(error.to_string()))?;
-        let record = format!("{}{account}", T::RECORD);
-        let place = Place {
-            record: &record,
-            field: T::FIELD,
-        };
-        Ok(Sealed::new(self.vault.seal(account, place, &plain)?))
+        let record = record_of::<T>(account);
+        let sealed = self
+            .vault
+            .seal(account, place::<T>(&record), &plain(value)?)?;
+        Ok(Sealed::new(sealed))
     }
 
     /// Opens a value of an account; [`Error::Erased`] when its key was destroyed.
@@ -131,12 +147,10 @@ impl Accounts {
         account: AccountId,
         sealed: &Sealed<T>,
     ) -> Result<T, Error> {
-        let record = format!("{}{account}", T::RECORD);
-        let place = Place {
-            record: &record,
-            field: T::FIELD,
-        };
-        let plain = self.vault.unseal(account, place, sealed.bytes())?;
+        let record = record_of::<T>(account);
+        let plain = self
+            .vault
+            .unseal(account, place::<T>(&record), sealed.bytes())?;
         read(&record, &plain)
     }
 
@@ -146,14 +160,9 @@ impl Accounts {
         account: AccountId,
         value: &T,
     ) -> Result<Sealed<T>, Error> {
-        let plain = serde_json::to_vec(value).map(Zeroizing::new);
-        let plain = plain.map_err(|error| Error::Storage(error.to_string()))?;
-        let record = format!("{}{account}", T::RECORD);
-        let place = Place {
-            record: &record,
-            field: T::FIELD,
-        };
-        Ok(Sealed::new(self.vault.seal_ours(place, &plain)?))
+        let record = record_of::<T>(account);
+        let sealed = self.vault.seal_ours(place::<T>(&record), &plain(value)?)?;
+        Ok(Sealed::new(sealed))
     }
 
     /// Opens what was sealed so.
@@ -162,12 +171,10 @@ impl Accounts {
         account: AccountId,
         sealed: &Sealed<T>,
     ) -> Result<T, Error> {
-        let record = format!("{}{account}", T::RECORD);
-        let place = Place {
-            record: &record,
-            field: T::FIELD,
-        };
-        let plain = self.vault.unseal_ours(place, sealed.bytes())?;
+        let record = record_of::<T>(account);
+        let plain = self
+            .vault
+            .unseal_ours(place::<T>(&record), sealed.bytes())?;
         read(&record, &plain)
     }
 
@@ -182,7 +189,7 @@ impl Accounts {
         if *deed != Deed::Erased {
             return self.seal(account, reason);
         }
-        let record = format!("{}{account}", Reason::RECORD);
+        let record = record_of::<Reason>(account);
         let plain = Zeroizing::new(reason.as_str().as_bytes().to_vec());
         Ok(Sealed::new(
             self.vault.seal_ours(of_erasure(&record), &plain)?,
@@ -201,7 +208,7 @@ impl Accounts {
                 reason => reason.map(Some),
             };
         }
-        let record = format!("{}{account}", Reason::RECORD);
+        let record = record_of::<Reason>(account);
         let plain = self
             .vault
             .unseal_ours(of_erasure(&record), act.reason.bytes())?;
