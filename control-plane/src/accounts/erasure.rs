@@ -52,16 +52,8 @@ impl Accounts {
         })
     }
 
-    /// Erases an account for good, and notes who did it and why. One that is erased already is as good.
-    pub async fn erase(&self, by: Actor, account: AccountId, reason: &Reason) -> Result<(), Error> {
-        let cause = format!("erase {account}");
-        self.ctx
-            .commit(by, &cause, |tx| self.erase_in(tx, by, account, reason))
-            .await?;
-        self.finish_erasure(account).await
-    }
-
-    /// Clause: all of an erasure but its key, which is destroyed next ([`Self::finish_erasure`]).
+    /// Clause: all of an erasure but its key, which is destroyed next ([`Self::finish_erasure`]); notes who did it and why.
+    /// One that is erased already is as good.
     pub(crate) fn erase_in(
         &self,
         tx: &mut Tx<'_>,

@@ -119,8 +119,8 @@ impl Billing {
         sealed.transpose()
     }
 
-    /// Erases an account for good, as [`crate::accounts::Accounts::erase`] does. To whom its invoices are addressed is kept
-    /// where some are still to be issued: the law wants them whole.
+    /// Erases an account for good, and notes who did it and why. One that is erased already is as good. To whom its invoices
+    /// are addressed is kept where some are still to be issued: the law wants them whole.
     ///
     /// # Errors
     /// [`Error::EraseRefused`] while it has servers.

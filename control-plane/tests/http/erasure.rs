@@ -65,8 +65,8 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
 
     let refused = setting
         .nouns
-        .accounts
-        .erase(Actor::Operator, account, &why())
+        .billing
+        .erase_account(Actor::Operator, account, &why())
         .await
         .expect_err("a server lives");
     assert!(matches!(refused, Error::EraseRefused(_)), "{refused}");
@@ -82,8 +82,8 @@ async fn an_account_is_erased_once_its_servers_are_gone() {
     for _ in 0..2 {
         setting
             .nouns
-            .accounts
-            .erase(Actor::Operator, account, &why())
+            .billing
+            .erase_account(Actor::Operator, account, &why())
             .await
             .expect("erased, or was");
         assert!(!key_file(setting, account).exists());
@@ -145,8 +145,8 @@ async fn an_account_that_waits_for_its_mail_can_be_erased() {
         .await;
     setting
         .nouns
-        .accounts
-        .erase(Actor::Operator, account, &why())
+        .billing
+        .erase_account(Actor::Operator, account, &why())
         .await
         .expect("erased");
     setting.answer_wishes().await;
@@ -172,8 +172,8 @@ async fn a_crash_before_the_key_is_destroyed_is_finished_afterwards() {
     fs::create_dir(&file).expect("made");
     let failed = setting
         .nouns
-        .accounts
-        .erase(Actor::Operator, account, &why())
+        .billing
+        .erase_account(Actor::Operator, account, &why())
         .await
         .expect_err("the disk fails");
     assert!(matches!(failed, Error::Storage(_)), "{failed}");

@@ -168,9 +168,9 @@ async fn both_consents_are_kept_with_the_text_that_was_shown_when_and_from_where
             ),
         ]
     );
-    let accounts = &setting.nouns.accounts;
-    accounts
-        .erase(Actor::Operator, id, &why())
+    let billing = &setting.nouns.billing;
+    billing
+        .erase_account(Actor::Operator, id, &why())
         .await
         .expect("erased");
     let erased = account(&setting, id);

@@ -442,8 +442,10 @@ async fn an_erased_account_leaves_none() {
     let waits = challenge(&setting, HOME, None).await;
     let accounts = &setting.nouns.accounts;
     assert!(accounts.has_second_factor(account).expect("read"));
-    accounts
-        .erase(Actor::Operator, account, &why())
+    setting
+        .nouns
+        .billing
+        .erase_account(Actor::Operator, account, &why())
         .await
         .expect("erased");
     assert!(!accounts.has_second_factor(account).expect("read"));

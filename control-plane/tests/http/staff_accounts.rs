@@ -78,8 +78,8 @@ async fn staff_find_somebody_by_a_part_of_what_is_known() {
     let id = account.parse().expect("an id");
     setting
         .nouns
-        .accounts
-        .erase(Actor::Operator, id, &why())
+        .billing
+        .erase_account(Actor::Operator, id, &why())
         .await
         .expect("erased");
     let found = search(&setting, &staff, "minji").await.expect(200);
@@ -180,8 +180,8 @@ async fn support_unlocks_an_account_and_says_why() {
     let id = account.parse().expect("an id");
     setting
         .nouns
-        .accounts
-        .erase(Actor::Operator, id, &why())
+        .billing
+        .erase_account(Actor::Operator, id, &why())
         .await
         .expect("erased");
     let view = ask_as(&setting, &staff, "get_account", &account, json!({})).await;

@@ -243,9 +243,9 @@ async fn an_erased_account_has_none() {
     let account = me["id"].as_str().expect("an id").parse().expect("an id");
     let (_, secret) = make(&setting, &session, &[Scope::Read]).await;
     assert!(is_taken(&setting, &secret).await);
-    let accounts = &setting.nouns.accounts;
+    let billing = &setting.nouns.billing;
     let reason = why();
-    let erased = accounts.erase(Actor::Operator, account, &reason);
+    let erased = billing.erase_account(Actor::Operator, account, &reason);
     erased.await.expect("erased");
     assert!(!is_taken(&setting, &secret).await);
     let store = setting.nouns.ctx.store();
