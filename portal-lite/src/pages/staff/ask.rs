@@ -12,7 +12,7 @@ use axum::{
 use innkeeper_wire::{
     api::ServerAction,
     endpoints::{
-        Endpoint as _,
+        Endpoint as _, Who,
         operators::{
             AcceptCapacity, ActOnAnyServer, ApproveAccount, ChangeQuota, ConfirmAccountEmail,
             ConfirmFencing, CordonHost, DeleteAnyServer, DropMail, EraseAccount, GetStaffMe,
@@ -31,7 +31,7 @@ use innkeeper_wire::{
 
 use super::{
     REASON,
-    deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What},
+    deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What, is_for},
     hosts::{host_of, shown_once},
     lost_factor, money,
     subject::{Subject, subject},
@@ -120,7 +120,7 @@ async fn ask(
     about: &str,
     entered: Entered,
 ) -> Result<Response, Failure> {
-    check_role(visit, deed).await?;
+    check_role(visit, deed.who).await?;
     let subject = subject(visit, deed, about).await?;
     let address = visit.path();
     let view = Ask {
@@ -142,7 +142,7 @@ async fn act(
     about: &str,
     fields: &Fields,
 ) -> Result<Response, Failure> {
-    check_role(visit, deed).await?;
+    check_role(visit, deed.who).await?;
     match carry_out(visit, deed, about, fields).await {
         Ok(Done::Shown(page)) => Ok(*page),
         Ok(Done::GoOn) => {
@@ -178,10 +178,10 @@ fn refused(
     form::refused(visit, deed.form, fields, error)
 }
 
-/// That a deed is for the role of whoever asks: others are told so before they write anything.
-pub(super) async fn check_role(visit: &Visit, deed: &StaffDeed) -> Result<(), Failure> {
+/// That whoever asks has a role that may: others are told so before they write anything.
+pub(super) async fn check_role(visit: &Visit, who: Who) -> Result<(), Failure> {
     let me = visit.ask(GetStaffMe::ask()).await?;
-    if deed.is_for(me.role) {
+    if is_for(who, me.role) {
         return Ok(());
     }
     let problem = Problem::new(ProblemCode::NotYourRole);

@@ -131,7 +131,7 @@ impl StaffDeed {
     /// Whether somebody with this role may do it.
     #[must_use]
     pub fn is_for(&self, role: Role) -> bool {
-        self.who.role().is_some_and(|needed| role.may(needed))
+        is_for(self.who, role)
     }
 
     /// Whether this has to be asked.
@@ -139,6 +139,11 @@ impl StaffDeed {
     pub fn asks_for(&self, field: &Field) -> bool {
         self.form.iter().any(|other| other.name == field.name)
     }
+}
+
+/// Whether what is for them is for somebody with this role.
+pub(super) fn is_for(who: Who, role: Role) -> bool {
+    who.role().is_some_and(|needed| role.may(needed))
 }
 
 /// A link to the page of a deed.

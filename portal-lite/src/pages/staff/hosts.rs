@@ -8,16 +8,16 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{GetStaffMe, InviteHost, ListHosts},
     },
-    error::{FieldErrorCode, Problem, ProblemCode},
+    error::{FieldErrorCode, ProblemCode},
     host::HostLoad,
     operator::{
         InviteRequest,
         hosts::{Condition, HostLine, HostListQuery, HostStatus, Loss},
     },
-    staff::Role,
 };
 
 use super::{
+    ask::check_role,
     deeds::{self, Button, StaffDeed},
     subject::capacity,
 };
@@ -251,23 +251,9 @@ fn possible(host: &HostLine) -> Vec<&'static StaffDeed> {
     possible
 }
 
-/// Whether the page to invite a host is for this role.
-pub(super) fn may_invite(role: Role) -> bool {
-    role.may(Role::Admin)
-}
-
-async fn check_may_invite(visit: &Visit) -> Result<(), Failure> {
-    let me = visit.ask(GetStaffMe::ask()).await?;
-    if may_invite(me.role) {
-        return Ok(());
-    }
-    let problem = Problem::new(ProblemCode::NotYourRole);
-    Err(Failure::Refused(Box::new(problem)))
-}
-
 /// `GET /hosts/invite`
 pub async fn ask_invite(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
-    check_may_invite(&visit).await?;
+    check_role(&visit, InviteHost::ROW.who).await?;
     let sites = visit.facts()?.catalogue.sites.iter();
     let view = Invite {
         frame: page::frame(&visit).with_form("/hosts/invite"),
@@ -281,7 +267,7 @@ pub async fn ask_invite(Member(visit): Member, entered: Entered) -> Result<Respo
 
 /// `POST /hosts/invite`: answered at once, since what is shown is shown once.
 pub async fn invite(Member(visit): Member, fields: Fields) -> Result<Response, Failure> {
-    check_may_invite(&visit).await?;
+    check_role(&visit, InviteHost::ROW.who).await?;
     let name = fields.get("name").trim().to_owned();
     let mut wrong = form::missing(&fields, &["name", "site"]);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');

@@ -7,7 +7,8 @@ use innkeeper_wire::{
     endpoints::{
         Endpoint as _,
         operators::{
-            ListAccounts, ListAllServers, ListAudit, ListFailedOrders, ListHosts, ListMails,
+            InviteHost, ListAccounts, ListAllServers, ListAudit, ListFailedOrders, ListHosts,
+            ListMails,
         },
     },
     operator::{
@@ -25,7 +26,8 @@ use super::{
     deeds::{self, Button, StaffDeed},
     hosts,
     list::{self, Asked, Cell, Choice, Filter, Part, Search, Table, line, plain, sorted},
-    lost_factor, money,
+    lost_factor,
+    money::{self, prices},
 };
 use crate::{
     failure::Failure,
@@ -318,14 +320,14 @@ pub(super) fn buttons(visit: &Visit, which: Which, role: Role) -> Vec<Button> {
     match which {
         Which::Mails => deeds::buttons(visit, role, "/mails", &[&deeds::RETRY_MAILS]),
         Which::Months => vec![
-            money::leads_to(visit, &money::INVOICES),
-            money::leads_to_prices(visit),
+            money::leads_to(visit, money::INVOICES.path, money::INVOICES.title),
+            money::leads_to(visit, prices::PATH, prices::TITLE),
         ],
         Which::Invoices => vec![
-            money::leads_to(visit, &money::MONTHS),
-            money::leads_to_prices(visit),
+            money::leads_to(visit, money::MONTHS.path, money::MONTHS.title),
+            money::leads_to(visit, prices::PATH, prices::TITLE),
         ],
-        Which::Hosts if hosts::may_invite(role) => vec![Button {
+        Which::Hosts if deeds::is_for(InviteHost::ROW.who, role) => vec![Button {
             code: "invite",
             href: "/hosts/invite".to_owned(),
             word: visit.say("invite-title"),

@@ -313,7 +313,7 @@ async fn invoice(visit: &Visit, number: InvoiceNumber) -> Result<Subject, Failur
 
 fn price_list(visit: &Visit, valid_from: Timestamp) -> Subject {
     Subject {
-        list: (prices::PATH, "nav-prices"),
+        list: (prices::PATH, prices::TITLE),
         name: exact(visit, valid_from),
         href: prices::PATH.to_owned(),
         facts: Vec::new(),

@@ -195,22 +195,12 @@ pub(super) fn month_filter(visit: &Visit, asked: &Asked) -> Filter {
     }
 }
 
-/// What leads from the invoices and the months to the prices.
-pub(super) fn leads_to_prices(visit: &Visit) -> Button {
+/// What leads from one page about money to another.
+pub(super) fn leads_to(visit: &Visit, path: &'static str, title: &'static str) -> Button {
     Button {
-        code: "prices",
-        href: prices::PATH.to_owned(),
-        word: visit.say("nav-prices"),
-        loses: false,
-    }
-}
-
-/// What leads from the invoices to the months, and back.
-pub(super) fn leads_to(visit: &Visit, table: &Table) -> Button {
-    Button {
-        code: table.path.trim_start_matches('/'),
-        href: table.path.to_owned(),
-        word: visit.say(table.title),
+        code: path.trim_start_matches('/'),
+        href: path.to_owned(),
+        word: visit.say(title),
         loses: false,
     }
 }

@@ -8,7 +8,7 @@ use innkeeper_wire::{
         Endpoint as _,
         operators::{CheckPrices, GetPrices, GetStaffMe, ImportPrices},
     },
-    error::{FieldErrorCode, Problem, ProblemCode},
+    error::FieldErrorCode,
     operator::{
         prices::{
             CheckPricesRequest, ImportPricesRequest, PRICES_HEADER, PlanPrice, PriceBook,
@@ -31,13 +31,16 @@ use crate::{
     page::{self, Frame},
     pages::staff::{
         REASON,
+        ask::check_role,
         deeds::{self, Button},
     },
     visit::{Member, Visit},
 };
 
 /// Where it is.
-pub(super) const PATH: &str = "/prices";
+pub(in crate::pages::staff) const PATH: &str = "/prices";
+/// The name of its words.
+pub(in crate::pages::staff) const TITLE: &str = "nav-prices";
 /// Where a list is imported.
 const IMPORT_PATH: &str = "/prices/import";
 /// The list.
@@ -117,7 +120,7 @@ pub async fn show(Member(visit): Member) -> Result<Response, Failure> {
             .into_iter()
             .map(|one| list(&visit, me.role, one))
             .collect(),
-        may_import: may_import(me.role),
+        may_import: deeds::is_for(ImportPrices::ROW.who, me.role),
     };
     page::render(&visit, StatusCode::OK, &page)
 }
@@ -148,23 +151,9 @@ fn list(visit: &Visit, role: Role, list: PriceListView) -> ListView {
     }
 }
 
-fn may_import(role: Role) -> bool {
-    let needed = ImportPrices::ROW.who.role();
-    needed.is_some_and(|needed| role.may(needed))
-}
-
-async fn check_may_import(visit: &Visit) -> Result<(), Failure> {
-    let me = visit.ask(GetStaffMe::ask()).await?;
-    if may_import(me.role) {
-        return Ok(());
-    }
-    let problem = Problem::new(ProblemCode::NotYourRole);
-    Err(Failure::Refused(Box::new(problem)))
-}
-
 /// `GET /prices/import`: filled in with the prices of now, to be changed.
 pub async fn show_import(Member(visit): Member, entered: Entered) -> Result<Response, Failure> {
-    check_may_import(&visit).await?;
+    check_role(&visit, ImportPrices::ROW.who).await?;
     let book = visit.ask(GetPrices::ask()).await?;
     let lines = book.now.iter().map(|line| format!("{}\n", line.as_line()));
     let present = format!("{PRICES_HEADER}\n{}", lines.collect::<String>());
@@ -178,7 +167,7 @@ pub async fn show_import(Member(visit): Member, entered: Entered) -> Result<Resp
 
 /// `POST /prices/import`: first shows what would change, and does it when that was seen.
 pub async fn import(Member(visit): Member, fields: Fields) -> Result<Response, Failure> {
-    check_may_import(&visit).await?;
+    check_role(&visit, ImportPrices::ROW.who).await?;
     let (valid_from, reason) = match (valid_from(&visit, &fields), reason(&fields)) {
         (Ok(valid_from), Ok(reason)) => (valid_from, reason),
         (from, reason) => {
@@ -238,10 +227,9 @@ fn refused(visit: &Visit, fields: &Fields, error: ApiError) -> Result<Response, 
                 .filter(|error| error.pointer == "/list");
             let details: Vec<_> = of_list.map(|error| error.detail.clone()).collect();
             problem.detail = (!details.is_empty()).then(|| details.join("; "));
-            let mut is_told = false;
-            problem
-                .errors
-                .retain(|error| error.pointer != "/list" || !std::mem::replace(&mut is_told, true));
+            // One for each field is enough: those of a field follow each other.
+            let errors = &mut problem.errors;
+            errors.dedup_by(|later, first| later.pointer == first.pointer);
             ApiError::Refused(problem)
         }
         error => error,
