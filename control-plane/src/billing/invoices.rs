@@ -1,7 +1,7 @@
 //! Invoices as they are told, to who pays them and to operators.
 
 use innkeeper_wire::{
-    api::{Page, PageInfo},
+    api::Page,
     billing::UsageLine,
     id::{AccountId, CreditNoteId, InvoiceId},
     invoice::{
@@ -44,14 +44,8 @@ impl Billing {
         let data: Vec<_> = shown
             .map(|(_, invoice)| self.summary(&invoice))
             .collect::<Result<_, _>>()?;
-        let next = data.last().filter(|_| has_more);
-        Ok(Page {
-            page: PageInfo {
-                next: next.map(|last| last.id.to_string()),
-                has_more,
-            },
-            data,
-        })
+        let next = data.last().filter(|_| has_more).map(|last| last.id);
+        Ok(Page::part(data, next))
     }
 
     /// Everybody's invoices, the one that was issued last first. So many are looked at for one answer: it may hold less than
@@ -70,7 +64,7 @@ impl Billing {
         let mut last = None;
         for (number, numbered) in looked_at.into_iter().take(LOOKED_AT) {
             if data.len() == limit {
-                return Ok(part_of(data, last));
+                return Ok(Page::part(data, last));
             }
             last = Some(number);
             let NumberedInvoice { account, invoice } = numbered.value;
@@ -89,7 +83,7 @@ impl Billing {
                 });
             }
         }
-        Ok(part_of(data, last.filter(|_| has_more_behind)))
+        Ok(Page::part(data, last.filter(|_| has_more_behind)))
     }
 
     /// An invoice of anybody.
@@ -179,15 +173,5 @@ impl Billing {
                 self.instant(self.ctx.now()),
             ),
         })
-    }
-}
-
-fn part_of(data: Vec<InvoiceLine>, next: Option<InvoiceNumber>) -> Page<InvoiceLine> {
-    Page {
-        page: PageInfo {
-            next: next.map(|next| next.to_string()),
-            has_more: next.is_some(),
-        },
-        data,
     }
 }

@@ -1,6 +1,6 @@
 //! Lists that are put together in memory: how names are ordered, and how a list is cut into pages.
 
-use innkeeper_wire::api::{Page, PageInfo};
+use innkeeper_wire::api::Page;
 
 /// A name in parts, numbers by their value: `web-9` comes before `web-10`.
 #[must_use]
@@ -35,14 +35,9 @@ pub fn page_behind<T, N: Eq + ToString>(
         .skip(behind.map_or(0, |place| place + 1));
     let data: Vec<T> = rest.by_ref().take(limit).collect();
     let has_more = rest.next().is_some();
-    let next = data.last().map(|last| name(last).to_string());
-    Page {
-        page: PageInfo {
-            next: next.filter(|_| has_more),
-            has_more,
-        },
-        data,
-    }
+    let last = data.last().filter(|_| has_more);
+    let next = last.map(|last| name(last).to_string());
+    Page::part(data, next)
 }
 
 #[cfg(test)]

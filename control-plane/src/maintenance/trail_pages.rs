@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use innkeeper_wire::{
-    api::{Page, PageInfo},
+    api::Page,
     error::chain,
     operator::audit::{AuditLine, AuditOrder},
 };
@@ -123,13 +123,7 @@ fn page_of(mut found: Vec<AuditLine>, limit: usize, next: Option<u64>) -> Page<A
     } else {
         next
     };
-    Page {
-        data: found,
-        page: PageInfo {
-            has_more: next.is_some(),
-            next: next.map(|sequence| sequence.to_string()),
-        },
-    }
+    Page::part(found, next)
 }
 
 /// Up to `most` of the last commits of a file that are wanted, the last one first. Reads as much of it as that takes.
@@ -142,16 +136,15 @@ fn newest_of(
     let (mut found, mut later) = (Vec::new(), None);
     while let Some(piece) = file.piece_before(disk, later.as_ref())? {
         for (numbers, batch) in piece.batches().rev() {
-            let is_later = wanted.before.is_some_and(|before| numbers.start >= before);
-            if is_later || found.len() >= most {
+            if wanted.before.is_some_and(|before| numbers.start >= before) {
                 continue;
             }
             let commits = piece.commits(batch)?.into_iter().rev();
             let commits = commits.filter(|(number, commit)| wanted.includes(*number, commit));
             found.extend(commits.take(most - found.len()).map(line));
-        }
-        if found.len() >= most {
-            break;
+            if found.len() >= most {
+                return Ok(found);
+            }
         }
         later = Some(piece);
     }
@@ -171,13 +164,15 @@ fn oldest_of(
     };
     for (numbers, batch) in whole.batches() {
         let next = wanted.after.map(|after| after.saturating_add(1));
-        let is_earlier = next.is_some_and(|next| numbers.end <= next);
-        if is_earlier || found.len() >= most {
+        if next.is_some_and(|next| numbers.end <= next) {
             continue;
         }
         let commits = whole.commits(batch)?.into_iter();
         let commits = commits.filter(|(number, commit)| wanted.includes(*number, commit));
         found.extend(commits.take(most - found.len()).map(line));
+        if found.len() >= most {
+            break;
+        }
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use innkeeper_wire::{
-    api::{self, OrderListQuery, Page, PageInfo},
+    api::{self, OrderListQuery, Page},
     id::OrderId,
     price::{Prices, Tax},
     vm::Opening,
@@ -100,15 +100,18 @@ impl Orders {
         limit: usize,
     ) -> Result<Page<api::Order>, Error> {
         let account = caller.account()?;
-        let is_narrowed = query.state.is_some() || query.since.is_some() || query.until.is_some();
-        let most = if is_narrowed { LOOKED_AT } else { limit };
+        let most = if query.is_narrowed() {
+            LOOKED_AT
+        } else {
+            limit
+        };
         let found: Vec<(OrderId, Order)> =
             self.ctx.list_newest(&account, after.as_ref(), most + 1)?;
         let has_more_behind = found.len() > most;
         let (mut data, mut last) = (Vec::new(), None);
         for (id, order) in found.into_iter().take(most) {
             if data.len() == limit {
-                return Ok(part_of(data, last));
+                return Ok(Page::part(data, last));
             }
             last = Some(id);
             let is_early = query.until.is_none_or(|until| order.placed_at < until);
@@ -121,24 +124,13 @@ impl Orders {
                 data.push(view);
             }
         }
-        Ok(part_of(data, last.filter(|_| has_more_behind)))
+        Ok(Page::part(data, last.filter(|_| has_more_behind)))
     }
 
     fn view(&self, order: Order) -> Result<api::Order, Error> {
         let server = self.servers.find(order.account, order.server);
         let server = server.map_err(|error| without_server(&order, error))?;
         view(order, &server)
-    }
-}
-
-/// Orders that were found, and behind which one the list goes on.
-fn part_of(data: Vec<api::Order>, next: Option<OrderId>) -> Page<api::Order> {
-    Page {
-        page: PageInfo {
-            next: next.map(|next| next.to_string()),
-            has_more: next.is_some(),
-        },
-        data,
     }
 }
 

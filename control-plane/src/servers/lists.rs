@@ -3,7 +3,7 @@
 use std::{fmt::Display, time::Duration};
 
 use innkeeper_wire::{
-    api::{self, EndCause, Page, PageInfo, ServerOrder, ServerState},
+    api::{self, EndCause, Page, ServerOrder, ServerState},
     host::ObservedState,
     id::{AccountId, ServerId},
     time::Timestamp,
@@ -177,25 +177,16 @@ pub(crate) fn page<N: Display, T>(
     let mut entries: Vec<(N, T)> = entries.into_iter().collect();
     let has_more = entries.len() > limit;
     entries.truncate(limit);
-    let next = entries.last().map(|(name, _)| name.to_string());
-    let next = next.filter(|_| has_more);
+    let last = entries.last().filter(|_| has_more);
+    let next = last.map(|(name, _)| name.to_string());
     let data = entries.into_iter().map(|(_, value)| value).collect();
-    Page {
-        data,
-        page: PageInfo { next, has_more },
-    }
+    Page::part(data, next)
 }
 
 /// A page that used up what was looked at goes on behind it, if anything may be there.
 fn go_on_behind<T>(page: Page<T>, last_looked_at: Option<impl Display>) -> Page<T> {
     match last_looked_at {
-        Some(name) if !page.page.has_more => Page {
-            page: PageInfo {
-                next: Some(name.to_string()),
-                has_more: true,
-            },
-            ..page
-        },
+        Some(name) if !page.page.has_more => Page::part(page.data, Some(name)),
         _ => page,
     }
 }

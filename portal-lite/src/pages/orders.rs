@@ -125,7 +125,7 @@ pub async fn show(Member(visit): Member, Query(asked): Query<Asked>) -> Result<R
         return as_file(&visit, asked).await;
     }
     let query = asked.query(&visit, ENTRIES);
-    let is_narrowed = query.state.is_some() || query.since.is_some() || query.until.is_some();
+    let is_narrowed = query.is_narrowed();
     let orders = visit.ask(ListOrders::by(query)).await?;
     let states = OrderState::ALL.iter();
     let states = states.map(|state| {
