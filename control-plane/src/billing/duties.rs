@@ -43,9 +43,9 @@ impl Turn for Balances {
 }
 
 /// Tells owners whose month costs as much as they have said.
-pub struct Spending(pub Billing);
+pub struct SpendingAlerts(pub Billing);
 
-impl Turn for Spending {
+impl Turn for SpendingAlerts {
     async fn turn(&mut self) -> Outcome {
         match self.0.tell_of_spending().await {
             Ok(told) => Outcome::done(told),

@@ -29,7 +29,11 @@ pub(super) struct Used {
 impl Billing {
     /// What one's own servers cost in this month.
     pub fn month_so_far(&self, caller: &Caller) -> Result<MonthSoFar, Error> {
-        let account = caller.account()?;
+        self.month_of(caller.account()?)
+    }
+
+    /// What the servers of an account cost in this month.
+    pub(super) fn month_of(&self, account: AccountId) -> Result<MonthSoFar, Error> {
         let now = self.present()?;
         let zone = &self.settings.time_zone;
         let month = zone.month_of(now);

@@ -27,8 +27,8 @@ use crate::{
         ledger::{Balance, Entry},
         prepaid::Prepaid,
         promotion::Promotion,
+        spending::Spending,
     },
-    billing::spending::Spending,
     kernel::{
         record::{Name, records},
         sealed::Sealed,

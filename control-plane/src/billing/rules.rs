@@ -22,6 +22,7 @@ pub mod prepaid;
 pub mod profile;
 pub mod promotion;
 pub mod rating;
+pub mod spending;
 pub mod tax_number;
 pub mod totals;
 pub mod trial;

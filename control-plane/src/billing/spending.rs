@@ -2,15 +2,13 @@
 //! is stopped by it.
 
 use innkeeper_wire::{
-    billing::{SpendingAlert, SpendingAlertRequest},
+    billing::{MonthSoFar, SpendingAlert, SpendingAlertRequest},
     error::{FieldErrorCode, chain},
     id::AccountId,
     money::Money,
-    month::{Month, Span},
 };
-use serde::{Deserialize, Serialize};
 
-use super::Billing;
+use super::{Billing, rules::spending::Spending};
 use crate::{
     kernel::{Actor, Caller, Error, Tx, field},
     mails::rules::MailContent,
@@ -20,23 +18,6 @@ use crate::{
 const LOOKED_AT: usize = 1_000;
 /// Largest amount, in minor units.
 const AMOUNT_MAX: i64 = 1_000_000_000_000;
-
-/// From what on an owner wants to be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Spending {
-    /// Minor units with tax, above zero.
-    pub(crate) threshold: i64,
-    /// The last month in which he was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) told_in: Option<Month>,
-}
-
-impl Spending {
-    /// Whether he is to be told now: once a month, as soon as it costs as much.
-    fn is_due(&self, month: Month, total: i64) -> bool {
-        total >= self.threshold && self.told_in.is_none_or(|told| told < month)
-    }
-}
 
 impl Billing {
     /// From what on the owner of an account is told.
@@ -125,21 +106,13 @@ impl Billing {
     }
 
     async fn tell_if_due(&self, account: AccountId, alert: Spending) -> Result<bool, Error> {
-        let now = self.present()?;
-        let zone = &self.settings.time_zone;
-        let month = zone.month_of(now);
+        let month = self.settings.time_zone.month_of(self.present()?);
         // Who was told is not worked out any more.
         if !alert.is_due(month, i64::MAX) {
             return Ok(false);
         }
-        let whole = zone.span_of(month);
-        let used = self.used_in(account, whole)?;
-        let so_far = Span {
-            until: now.max(whole.from),
-            ..whole
-        };
-        let (_, totals) = self.lines_of(&used, so_far)?;
-        let total = totals.total;
+        let MonthSoFar { month, so_far, .. } = self.month_of(account)?;
+        let total = so_far.total;
         if !alert.is_due(month, total.amount) {
             return Ok(false);
         }
@@ -160,30 +133,5 @@ impl Billing {
             Ok(true)
         };
         self.ctx.commit(Actor::System, &cause, decide).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_told_once_a_month_from_that_amount_on() {
-        let [before, month, next] =
-            [9, 10, 11].map(|number| Month::new(2026, number).expect("a month"));
-        for (told_in, total, is_due) in [
-            (None, 99, false),
-            (None, 100, true),
-            (Some(before), 100, true),
-            (Some(month), 1_000, false),
-            // The clock was set back: what was told is not told again.
-            (Some(next), 1_000, false),
-        ] {
-            let alert = Spending {
-                threshold: 100,
-                told_in,
-            };
-            assert_eq!(alert.is_due(month, total), is_due, "{told_in:?} {total}");
-        }
     }
 }

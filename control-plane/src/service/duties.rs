@@ -6,7 +6,9 @@ use crate::{
     accounts::duties::{Erasures, LapsedSignUps, LostFactors},
     admin,
     authority::{Authority, CertificateRenewal},
-    billing::duties::{Balances, BillingClock, ContractsOfBefore, Debts, MonthCloses, Spending},
+    billing::duties::{
+        Balances, BillingClock, ContractsOfBefore, Debts, MonthCloses, SpendingAlerts,
+    },
     closing::duties::LostHosts,
     kernel::duty::{Duties, Duty, Turn},
     metrics::Metrics,
@@ -59,7 +61,11 @@ pub(super) fn duties(
         ),
         Duty::every(minute, "month_closes", MonthCloses(nouns.billing.clone())),
         Duty::every(minute, "debts", Debts(nouns.billing.clone())),
-        Duty::every(minute * 5, "spending", Spending(nouns.billing.clone())),
+        Duty::every(
+            minute * 5,
+            "spending_alerts",
+            SpendingAlerts(nouns.billing.clone()),
+        ),
         Duty::every(minute, "balances", Balances(nouns.billing.clone())),
         Duty::every(minute, "staff_alerts", alerts),
         Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))

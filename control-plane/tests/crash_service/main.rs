@@ -191,7 +191,7 @@ async fn an_operator_sees_all_duties() {
         "billing_clock",
         "month_closes",
         "debts",
-        "spending",
+        "spending_alerts",
         "balances",
         "staff_alerts",
         "suspensions",

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use innkeeper_control_plane::{
-    billing::duties::Spending,
+    billing::duties::SpendingAlerts,
     kernel::duty::{Outcome, Turn as _},
     mails::rules::MailKind,
 };
@@ -35,7 +35,7 @@ fn won(amount: i64) -> Value {
 #[tokio::test]
 async fn an_owner_is_told_once_a_month_what_it_costs() {
     let story = Story::begin().await;
-    let mut duty = Spending(story.setting.nouns.billing.clone());
+    let mut duty = SpendingAlerts(story.setting.nouns.billing.clone());
     for wrong in [won(0), won(-5), json!({ "amount": 5, "currency": "EUR" })] {
         let refused = alert_at(&story, wrong).await;
         assert_eq!(refused.fields()[0].0, "/threshold");
