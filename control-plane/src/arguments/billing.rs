@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use innkeeper_control_plane::admin::{billing, money};
 use innkeeper_wire::{
     invoice::{
@@ -71,12 +71,8 @@ pub(crate) enum BillingCommand {
     Payment {
         /// The ID to sign in with, or the account's own id.
         who: String,
-        /// How much, such as 12000 or 4.99.
-        #[arg(long)]
-        amount: String,
-        /// In which currency.
-        #[arg(long, default_value = "KRW")]
-        currency: Currency,
+        #[command(flatten)]
+        amount: Amount,
         /// What names the transfer at the bank; a second payment of the same name is refused.
         #[arg(long)]
         reference: String,
@@ -145,12 +141,11 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
         BillingCommand::Payment {
             who,
             amount,
-            currency,
             reference,
             reason,
         } => {
             let request = PaymentRequest {
-                amount: amount_of(&amount, currency)?,
+                amount: amount.money()?,
                 reference,
                 reason,
             };
@@ -181,6 +176,23 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             money::write_off_by_command(socket, invoice, reason).await
         }
         BillingCommand::Audit => money::audit_by_command(socket).await,
+    }
+}
+
+/// How much, in which currency.
+#[derive(Args)]
+pub(crate) struct Amount {
+    /// How much, such as 12000 or 4.99.
+    #[arg(long)]
+    amount: String,
+    /// In which currency.
+    #[arg(long, default_value = "KRW")]
+    currency: Currency,
+}
+
+impl Amount {
+    pub(super) fn money(&self) -> anyhow::Result<Money> {
+        amount_of(&self.amount, self.currency)
     }
 }
 

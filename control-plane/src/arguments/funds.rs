@@ -10,7 +10,7 @@ use innkeeper_wire::{
     operator::reason::Reason,
 };
 
-use super::billing::amount_of;
+use super::billing::{Amount, amount_of};
 
 #[derive(Subcommand)]
 pub(crate) enum FundsCommand {
@@ -38,12 +38,8 @@ pub(crate) enum FundsCommand {
     Refund {
         /// The ID to sign in with, or the account's own id.
         who: String,
-        /// How much, such as 12000 or 4.99.
-        #[arg(long)]
-        amount: String,
-        /// In which currency.
-        #[arg(long, default_value = "KRW")]
-        currency: Currency,
+        #[command(flatten)]
+        amount: Amount,
         /// What names the transfer at the bank; a second transfer of the same name is refused.
         #[arg(long)]
         reference: String,
@@ -55,12 +51,8 @@ pub(crate) enum FundsCommand {
     Promotion {
         /// The ID to sign in with, or the account's own id.
         who: String,
-        /// How much, such as 12000 or 4.99.
-        #[arg(long)]
-        amount: String,
-        /// In which currency.
-        #[arg(long, default_value = "KRW")]
-        currency: Currency,
+        #[command(flatten)]
+        amount: Amount,
         /// For how many days, from now on.
         #[arg(long)]
         days: u32,
@@ -108,12 +100,11 @@ pub(super) async fn run(socket: &Path, command: FundsCommand) -> anyhow::Result<
         FundsCommand::Refund {
             who,
             amount,
-            currency,
             reference,
             reason,
         } => {
             let request = RefundRequest {
-                amount: amount_of(&amount, currency)?,
+                amount: amount.money()?,
                 reference,
                 reason,
             };
@@ -122,13 +113,12 @@ pub(super) async fn run(socket: &Path, command: FundsCommand) -> anyhow::Result<
         FundsCommand::Promotion {
             who,
             amount,
-            currency,
             days,
             reference,
             reason,
         } => {
             let request = PromotionRequest {
-                amount: amount_of(&amount, currency)?,
+                amount: amount.money()?,
                 days,
                 reference,
                 reason,

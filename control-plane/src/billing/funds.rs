@@ -1,5 +1,7 @@
 //! How an account pays: the terms that staff give it, and what it is told of what it has to pay with.
 
+use std::time::Duration;
+
 use innkeeper_wire::{
     error::FieldErrorCode,
     funds::{Funds, HoldLine, PAYMENT_DAYS_MAX, PaymentTerms, PrepaidFunds, TermsRequest},
@@ -48,11 +50,7 @@ impl Billing {
         let cause = format!("change the terms of {account}, {}", caller.request);
         let decide = |tx: &mut Tx<'_>| {
             self.accounts.check_is_there(tx, account)?;
-            if tx
-                .get::<Terms>(&account)?
-                .map_or(USUAL, |known| known.terms)
-                == terms
-            {
+            if self.terms_in(tx, account)? == terms {
                 return Ok(());
             }
             let state = tx.get::<Prepaid>(&account)?;
@@ -120,16 +118,14 @@ impl Billing {
 
     /// Until when an invoice is to be paid that is issued then.
     pub(super) fn due_at(&self, terms: PaymentTerms, issued_at: Timestamp) -> Timestamp {
-        let days = |days: u32| std::time::Duration::from_hours(24 * u64::from(days));
-        match terms {
-            PaymentTerms::Postpaid { payment_days: None } => {
-                issued_at.after(self.settings.terms.payment_term)
-            }
+        let term = match terms {
+            PaymentTerms::Postpaid { payment_days: None } => self.settings.terms.payment_term,
             PaymentTerms::Postpaid {
-                payment_days: Some(own),
-            } => issued_at.after(days(own)),
-            PaymentTerms::Prepaid => issued_at,
-        }
+                payment_days: Some(days),
+            } => Duration::from_hours(24 * u64::from(days)),
+            PaymentTerms::Prepaid => Duration::ZERO,
+        };
+        issued_at.after(term)
     }
 
     /// What one has to pay with.

@@ -36,11 +36,11 @@ pub fn check(
     let address = check_address(&details.address, &mut errors);
     let business_number = check_business_number(details, &country, &mut errors);
     let corporate_number = check_corporate_number(details, &country, &mut errors);
-    let representative = check_person("/representative", details, &details.representative);
-    let representative = representative.unwrap_or_else(|error| noted(&mut errors, error));
-    let contact = check_person("/contact", details, &details.contact);
-    let contact = contact.unwrap_or_else(|error| noted(&mut errors, error));
-    if is_business && contact.is_none() && given(details.contact.as_deref()).is_none() {
+    let representative = details.representative.as_deref();
+    let representative = check_person("/representative", details, representative, &mut errors);
+    let contact = details.contact.as_deref();
+    let contact = check_person("/contact", details, contact, &mut errors);
+    if is_business && contact.is_none() {
         let detail = "say who is asked about invoices";
         errors.push(field("/contact", FieldErrorCode::Required, detail));
     }
@@ -69,11 +69,6 @@ pub fn check(
         landline,
         emails,
     })
-}
-
-fn noted(errors: &mut Vec<FieldError>, error: FieldError) -> Option<String> {
-    errors.push(error);
-    None
 }
 
 /// A text without the blanks around it; none when nothing is left.
@@ -204,18 +199,16 @@ fn of_businesses_alone(pointer: &str) -> FieldError {
 fn check_person(
     pointer: &str,
     details: &BillingDetails,
-    name: &Option<String>,
-) -> Result<Option<String>, FieldError> {
-    let Some(name) = given(name.as_deref()) else {
-        return Ok(None);
-    };
+    name: Option<&str>,
+    errors: &mut Vec<FieldError>,
+) -> Option<String> {
+    let name = given(name)?;
     if details.kind == PayerKind::Individual {
-        return Err(of_businesses_alone(pointer));
+        errors.push(of_businesses_alone(pointer));
+        return None;
     }
-    match check_name(pointer, name, "enter the name") {
-        Some(error) => Err(error),
-        None => Ok(Some(name.to_owned())),
-    }
+    errors.extend(check_name(pointer, name, "enter the name"));
+    Some(name.to_owned())
 }
 
 /// In the form of E.164. Without the country's code it is one of the address' country.
