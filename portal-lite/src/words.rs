@@ -20,6 +20,7 @@ use crate::language;
 pub const fn suspension(kind: SuspensionKind) -> &'static str {
     match kind {
         SuspensionKind::Debt => "suspension-debt",
+        SuspensionKind::Balance => "suspension-balance",
         SuspensionKind::Abuse => "suspension-abuse",
     }
 }
@@ -29,6 +30,7 @@ pub const fn suspension(kind: SuspensionKind) -> &'static str {
 pub const fn suspended(kind: SuspensionKind) -> &'static str {
     match kind {
         SuspensionKind::Debt => "suspended-debt",
+        SuspensionKind::Balance => "suspended-balance",
         SuspensionKind::Abuse => "suspended-abuse",
     }
 }

@@ -3,6 +3,7 @@
 
 use innkeeper_wire::{
     api::{self, SuspensionKind},
+    error::FieldErrorCode,
     id::AccountId,
     operator::{accounts::Deed, reason::Reason},
     time::Timestamp,
@@ -16,7 +17,7 @@ use crate::{
         letters,
         suspension::{Suspended, Suspension},
     },
-    kernel::{Actor, Caller, Error, Tx, record::name_in},
+    kernel::{Actor, Caller, Error, Tx, field, record::name_in},
     mails::{
         ReadyMail,
         rules::{MailContent, MailKind},
@@ -25,6 +26,8 @@ use crate::{
 };
 
 const SUSPENDED_ALREADY: Error = Error::OutOfTurn("the account is suspended already");
+const FOUND_BY_BILLING: &str =
+    "billing finds by itself that a balance is used up: suspend for debt or for abuse";
 const NOT_IN_USE: Error = Error::OutOfTurn("the account is not in use");
 const NOT_SUSPENDED: Error = Error::OutOfTurn("the account is not suspended");
 
@@ -51,7 +54,7 @@ impl Accounts {
     /// Suspends an account that is in use. Its owner is told why by mail.
     ///
     /// # Errors
-    /// [`Error::OutOfTurn`] of one that is not in use or suspended already.
+    /// [`Error::OutOfTurn`] of one that is not in use or suspended already, and [`Error::Invalid`] for what nobody decides.
     pub async fn suspend(
         &self,
         caller: &Caller,
@@ -59,6 +62,10 @@ impl Accounts {
         kind: SuspensionKind,
         reason: &Reason,
     ) -> Result<(), Error> {
+        if kind == SuspensionKind::Balance {
+            let wrong = field("/kind", FieldErrorCode::Wrong, FOUND_BY_BILLING);
+            return Err(Error::Invalid(vec![wrong]));
+        }
         let cause = format!("suspend {id} for {}, {}", kind.as_str(), caller.request);
         self.ctx
             .commit(caller.actor, &cause, |tx| {

@@ -25,7 +25,7 @@ fn suspend(book: &mut Book, kind: SuspensionKind) {
     for server in servers.filter(|server| server.state == ServerState::Running) {
         server.state = ServerState::Suspended;
         server.allowed_actions = match kind {
-            SuspensionKind::Debt => vec![ServerAction::Delete],
+            SuspensionKind::Debt | SuspensionKind::Balance => vec![ServerAction::Delete],
             SuspensionKind::Abuse => vec![],
         };
     }
@@ -35,6 +35,7 @@ fn suspend(book: &mut Book, kind: SuspensionKind) {
 async fn each_page_says_that_the_account_is_suspended_and_why() {
     for (kind, text) in [
         (SuspensionKind::Debt, "because something is owed"),
+        (SuspensionKind::Balance, "because your balance is used up"),
         (SuspensionKind::Abuse, "do harm to others"),
     ] {
         let mut member = suspended(kind).await;

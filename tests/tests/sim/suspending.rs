@@ -148,7 +148,7 @@ pub(crate) fn breaches(
 pub(crate) fn runs_on_debt(server: &Server, ignores: bool) -> bool {
     let debt = server
         .suspension
-        .filter(|suspension| suspension.cause.kind == SuspensionKind::Debt);
+        .filter(|suspension| suspension.cause.kind.is_for_money());
     debt.is_some_and(|debt| !(debt.is_forced && ignores))
 }
 

@@ -11,8 +11,22 @@ codes! {
     pub enum SuspensionKind {
         /// Something is owed. The servers are shut down.
         Debt = "debt",
+        /// What was paid ahead or granted for a trial is used up, or the trial is over. The servers are shut down. Staff
+        /// suspend nobody for it: it is found by itself.
+        Balance = "balance",
         /// The servers do harm to others. They run on, and their network is cut.
         Abuse = "abuse",
+    }
+}
+
+impl SuspensionKind {
+    /// Whether money lifts it. The servers are shut down then, and run on otherwise.
+    #[must_use]
+    pub const fn is_for_money(self) -> bool {
+        match self {
+            Self::Debt | Self::Balance => true,
+            Self::Abuse => false,
+        }
     }
 }
 

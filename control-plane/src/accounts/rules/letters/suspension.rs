@@ -19,51 +19,68 @@ pub fn suspended(sheet: &Stationery, reader: &Reader, suspension: &Suspension) -
         "계정 이용이 정지되었습니다",
         "您的帳號已停權",
     );
+    let what = what_is(reader, *kind, &since);
+    let end = how_it_ends(reader, *kind, support);
     let text = reader.say(
         [
-            match kind {
-                SuspensionKind::Debt => format!(
-                    "Your account is suspended since {since}, because something is owed. Your servers are shut down."
-                ),
-                SuspensionKind::Abuse => format!(
-                    "Your account is suspended since {since}, because your servers do harm to others. They run on, and their network is cut."
-                ),
-            },
+            what.clone(),
             format!("Reason:\n{reason}"),
             "Disks and addresses are kept, and nothing is charged meanwhile. You can sign in and look at everything. Ordering, powering servers and changing SSH keys are not possible."
                 .to_owned(),
-            format!("To end the suspension, or if you think that it is a mistake, write to {support}."),
+            end.clone(),
         ],
         [
-            match kind {
-                SuspensionKind::Debt => format!(
-                    "납부되지 않은 금액이 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 정지됩니다."
-                ),
-                SuspensionKind::Abuse => format!(
-                    "고객님의 서버가 다른 이용자에게 피해를 주고 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 계속 실행되지만 네트워크가 차단됩니다."
-                ),
-            },
+            what.clone(),
             format!("사유:\n{reason}"),
             "디스크와 IP 주소는 그대로 보관되며, 이용 정지 기간에는 요금이 청구되지 않습니다. 로그인하여 내용을 확인할 수는 있지만 주문, 서버 전원 조작, SSH 키 변경은 할 수 없습니다."
                 .to_owned(),
-            format!("이용 정지를 해제하려면, 또는 착오라고 생각되시면 {support}(으)로 문의해 주세요."),
+            end.clone(),
         ],
         [
-            match kind {
-                SuspensionKind::Debt => format!(
-                    "由於有款項尚未付清，您的帳號自 {since} 起停權，主機將會關機。"
-                ),
-                SuspensionKind::Abuse => format!(
-                    "由於您的主機對他人造成危害，您的帳號自 {since} 起停權。主機會繼續執行，但網路已切斷。"
-                ),
-            },
+            what,
             format!("原因：\n{reason}"),
             "硬碟與 IP 位址會保留，停權期間不會計費。您仍可登入查看，但無法訂購、操作主機電源或變更 SSH 金鑰。"
                 .to_owned(),
-            format!("若要解除停權，或您認為有誤，請聯絡 {support}。"),
+            end,
         ],
     );
     sheet.letter(reader, subject, &text)
+}
+
+/// What the account is suspended for, and what becomes of its servers.
+fn what_is(reader: &Reader, kind: SuspensionKind, since: &str) -> String {
+    match kind {
+        SuspensionKind::Debt => reader.say(
+            format!("Your account is suspended since {since}, because something is owed. Your servers are shut down."),
+            format!("납부되지 않은 금액이 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 정지됩니다."),
+            format!("由於有款項尚未付清，您的帳號自 {since} 起停權，主機將會關機。"),
+        ),
+        SuspensionKind::Balance => reader.say(
+            format!("Your account is suspended since {since}, because your balance is used up. Your servers are shut down."),
+            format!("잔액이 모두 소진되어 {since}부터 계정 이용이 정지되었습니다. 서버는 정지됩니다."),
+            format!("由於餘額已用盡，您的帳號自 {since} 起停權，主機將會關機。"),
+        ),
+        SuspensionKind::Abuse => reader.say(
+            format!("Your account is suspended since {since}, because your servers do harm to others. They run on, and their network is cut."),
+            format!("고객님의 서버가 다른 이용자에게 피해를 주고 있어 {since}부터 계정 이용이 정지되었습니다. 서버는 계속 실행되지만 네트워크가 차단됩니다."),
+            format!("由於您的主機對他人造成危害，您的帳號自 {since} 起停權。主機會繼續執行，但網路已切斷。"),
+        ),
+    }
+}
+
+fn how_it_ends(reader: &Reader, kind: SuspensionKind, support: &str) -> String {
+    match kind {
+        SuspensionKind::Balance => reader.say(
+            format!("Your billing page says how to go on. If you think that it is a mistake, write to {support}."),
+            format!("계속 이용하는 방법은 결제 페이지에서 확인해 주세요. 착오라고 생각되시면 {support}(으)로 문의해 주세요."),
+            format!("如何繼續使用請見帳務頁面。若您認為有誤，請聯絡 {support}。"),
+        ),
+        SuspensionKind::Debt | SuspensionKind::Abuse => reader.say(
+            format!("To end the suspension, or if you think that it is a mistake, write to {support}."),
+            format!("이용 정지를 해제하려면, 또는 착오라고 생각되시면 {support}(으)로 문의해 주세요."),
+            format!("若要解除停權，或您認為有誤，請聯絡 {support}。"),
+        ),
+    }
 }
 
 /// The suspension is over.

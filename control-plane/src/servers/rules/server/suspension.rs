@@ -1,7 +1,7 @@
 //! What becomes of a server while its account is suspended (design.md section 10). What its owner wants stays as he
 //! said it; what its host is told follows from that and from the suspension.
 //!
-//! - For debt it is shut down, as by its owner; one whose guest does not obey is switched off.
+//! - For debt, or an empty balance, it is shut down, as by its owner; one whose guest does not obey is switched off.
 //! - For abuse it runs on, and its network is cut.
 //! - One that is not ready yet waits as long as any other; then its order has failed, and nothing is charged.
 
@@ -45,7 +45,7 @@ pub enum Asker {
 #[must_use]
 pub const fn permits(kind: SuspensionKind, asker: Asker, action: ServerAction) -> bool {
     match (kind, asker) {
-        (SuspensionKind::Debt, Asker::Owner | Asker::Staff) => {
+        (SuspensionKind::Debt | SuspensionKind::Balance, Asker::Owner | Asker::Staff) => {
             matches!(action, ServerAction::Delete)
         }
         (SuspensionKind::Abuse, Asker::Owner) => false,
@@ -54,16 +54,16 @@ pub const fn permits(kind: SuspensionKind, asker: Asker, action: ServerAction) -
 }
 
 impl Server {
-    fn suspended_for(&self, kind: SuspensionKind) -> Option<ServerSuspension> {
+    fn suspended_for_money(&self) -> Option<ServerSuspension> {
         self.suspension
-            .filter(|suspension| suspension.cause.kind == kind)
+            .filter(|suspension| suspension.cause.kind.is_for_money())
     }
 
     /// The power that its host is told.
     #[must_use]
     pub fn told_power(&self) -> Power {
-        let target = match (self.suspended_for(SuspensionKind::Debt), self.power.target) {
-            (Some(debt), _) if debt.is_forced => PowerTarget::OffForced,
+        let target = match (self.suspended_for_money(), self.power.target) {
+            (Some(suspension), _) if suspension.is_forced => PowerTarget::OffForced,
             (Some(_), PowerTarget::On) => PowerTarget::Off,
             (Some(_) | None, wanted) => wanted,
         };
@@ -84,7 +84,8 @@ impl Server {
     /// Whether nothing shall pass to it or from it.
     #[must_use]
     pub fn is_to_be_cut(&self) -> bool {
-        self.suspended_for(SuspensionKind::Abuse).is_some()
+        self.suspension
+            .is_some_and(|suspension| !suspension.cause.kind.is_for_money())
     }
 
     /// The server once it follows its account, of which it is known now whether it is suspended. `None` when it does
@@ -98,7 +99,9 @@ impl Server {
         let mut next = self.clone();
         match (self.suspension, account) {
             // Its account was resumed and suspended again meanwhile: what it was before we touched it still counts.
-            (Some(before), Some(cause)) if before.cause.kind == cause.kind => {
+            (Some(before), Some(cause))
+                if before.cause.kind.is_for_money() == cause.kind.is_for_money() =>
+            {
                 next.suspension = Some(ServerSuspension { cause, ..before });
             }
             (_, account) => {
@@ -112,9 +115,8 @@ impl Server {
     }
 
     fn impose(&mut self, cause: Suspended) {
-        let was_up = cause.kind == SuspensionKind::Debt
-            && self.power.target == PowerTarget::On
-            && !self.lies_still();
+        let was_up =
+            cause.kind.is_for_money() && self.power.target == PowerTarget::On && !self.lies_still();
         self.suspension = Some(ServerSuspension {
             cause,
             was_up,
@@ -149,10 +151,10 @@ impl Server {
     }
 
     /// The server to be switched off, once its host has said that its guest does not shut down as it was asked to for
-    /// the sake of a debt. `None` when there is no reason.
+    /// the sake of money. `None` when there is no reason.
     #[must_use]
     pub fn insisted_on(&self) -> Option<Self> {
-        let debt = self.suspended_for(SuspensionKind::Debt)?;
+        let debt = self.suspended_for_money()?;
         let is_asked = self.observed.power_serial >= self.power.serial;
         let is_ignored = self.problem() == Some(ServerProblemCode::ShutdownIgnored)
             && !planted(Bug::LeaveDebtorRunning);

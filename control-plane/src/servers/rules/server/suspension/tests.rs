@@ -73,7 +73,7 @@ fn seen(
 fn what_a_host_is_told_in_and_after_a_suspension() {
     use ObservedState::{Creating, Stopped};
     use PowerTarget::{Off, OffForced, On};
-    use SuspensionKind::{Abuse, Debt};
+    use SuspensionKind::{Abuse, Balance, Debt};
     let step = innkeeper_wire::host::CreateStep::Disk;
     // Wanted; seen, with which serial; what for; told meanwhile; told afterwards.
     let rows = [
@@ -87,6 +87,8 @@ fn what_a_host_is_told_in_and_after_a_suspension() {
         (Off, Stopped, 5, Debt, (Off, 5), (Off, 5)),
         (Off, RUNNING, 4, Debt, (Off, 5), (Off, 5)),
         (OffForced, RUNNING, 4, Debt, (OffForced, 5), (OffForced, 5)),
+        (On, RUNNING, 5, Balance, (Off, 6), (On, 7)),
+        (On, Stopped, 5, Balance, (Off, 5), (On, 5)),
         (On, RUNNING, 5, Abuse, (On, 5), (On, 5)),
         (On, Stopped, 5, Abuse, (On, 5), (On, 5)),
         (Off, Stopped, 5, Abuse, (Off, 5), (Off, 5)),
@@ -159,11 +161,11 @@ fn a_guest_that_ignores_a_debt_is_switched_off_once() {
 /// A host acts once on each serial, so one that comes too early would start what is to be off.
 #[test]
 fn a_suspension_that_follows_another_knows_what_was_before() {
-    use SuspensionKind::{Abuse, Debt};
+    use SuspensionKind::{Abuse, Balance, Debt};
     let before = server(power(PowerTarget::On, 1), RUNNING, 1);
     let first = followed(&before, Some(cause(Debt, 50)));
     let off = seen(&first, ObservedState::Stopped, None, false);
-    let again = followed(&off, Some(cause(Debt, 90)));
+    let again = followed(&off, Some(cause(Balance, 90)));
     assert_eq!(
         again.told_power(),
         power(PowerTarget::Off, 2),
@@ -224,10 +226,12 @@ fn it_counts_as_suspended_once_its_host_has_done_its_part() {
 fn who_may_ask_what_of_a_suspended_server() {
     use Asker::{Owner, Staff};
     use ServerAction::Delete;
-    use SuspensionKind::{Abuse, Debt};
-    let rows: [(_, _, &[ServerAction]); 4] = [
+    use SuspensionKind::{Abuse, Balance, Debt};
+    let rows: [(_, _, &[ServerAction]); 6] = [
         (Debt, Owner, &[Delete]),
         (Debt, Staff, &[Delete]),
+        (Balance, Owner, &[Delete]),
+        (Balance, Staff, &[Delete]),
         (Abuse, Owner, &[]),
         (Abuse, Staff, ServerAction::ALL),
     ];
