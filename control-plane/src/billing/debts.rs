@@ -96,7 +96,7 @@ impl Billing {
             return Ok(false);
         };
         let found = self.ctx.read::<Invoice>(&name)?.ok_or(Error::NotFound)?;
-        let reason = letters::why_suspended(&reader, found.number);
+        let reason = letters::why_suspended(&reader, found.number, self.kept_until(tx));
         let by = Actor::System;
         let kind = SuspensionKind::Debt;
         if !self

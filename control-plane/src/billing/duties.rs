@@ -42,6 +42,25 @@ impl Turn for Balances {
     }
 }
 
+/// Tells owners whose servers will be deleted, since their account stays suspended for money.
+pub struct DeletionNotices(pub Billing);
+
+impl Turn for DeletionNotices {
+    async fn turn(&mut self) -> Outcome {
+        match self.0.tell_of_deletions().await {
+            Ok(told) => Outcome::done(told),
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(
+                    why,
+                    "not all owners can be told that their servers will be deleted"
+                );
+                Outcome::failed(why)
+            }
+        }
+    }
+}
+
 /// Tells owners whose month costs as much as they have said.
 pub struct SpendingAlerts(pub Billing);
 

@@ -3,6 +3,7 @@
 use innkeeper_wire::{
     id::{AccountId, InvoiceId},
     money::Money,
+    time::Timestamp,
 };
 
 use super::{
@@ -61,6 +62,9 @@ impl Billing {
             MailContent::SpendingReached { month, threshold } => {
                 Some(letters::spending(sheet, &reader, month, threshold))
             }
+            MailContent::DeletionNotice { since, days } => {
+                self.deletion_letter(account, &reader, since, days)?
+            }
             MailContent::InvoiceOverdue { invoice } => {
                 let open = self.owed_of(account, invoice)?;
                 let both = find(invoice)?.zip(open);
@@ -105,6 +109,21 @@ impl Billing {
         let trial = funds.trial.as_ref().filter(|trial| !trial.is_converted);
         let sheet = self.mails.stationery();
         Ok(trial.map(|trial| letters::trial_ends(sheet, reader, trial, mark)))
+    }
+
+    /// That servers will be deleted; nothing when they are kept.
+    fn deletion_letter(
+        &self,
+        account: AccountId,
+        reader: &Reader,
+        since: Timestamp,
+        days: u8,
+    ) -> Result<Option<Letter>, Error> {
+        let Some(from) = self.deleted_from(account, since, days)? else {
+            return Ok(None);
+        };
+        let (sheet, funds) = (self.mails.stationery(), self.funds_of(account)?);
+        Ok(Some(letters::deletion(sheet, reader, &funds, from)))
     }
 
     /// What is open of an invoice, and how far that has got; nothing of one that is paid.

@@ -1,7 +1,8 @@
 //! What is charged for: the contract of each server, and the intervals in which it was used. What that costs: the month so
 //! far (`month`), an invoice for each month (`close`, `invoices`), what is taken back of it (`credit_notes`), payments
-//! (`payments`), to whom invoices are addressed (`profile`), how an account pays (`funds`), what it is granted (`promotions`), what becomes of invoices that are not paid (`debts`) and of balances that
-//! run out (`prepaid`), and the ledger of all (`rules::ledger`, `statement`).
+//! (`payments`), to whom invoices are addressed (`profile`), how an account pays (`funds`), what it is granted (`promotions`),
+//! what becomes of invoices that are not paid (`debts`), of balances that run out (`prepaid`) and of the servers behind both
+//! (`keepings`), and the ledger of all (`rules::ledger`, `statement`).
 //!
 //! ```text
 //! contract: open --(ready for the first time: usage opens)--> open --(deleted: usage closes)--> ended
@@ -56,6 +57,7 @@ mod fiscal;
 mod freeze;
 mod funds;
 mod invoices;
+mod keepings;
 mod late_credits;
 mod mails;
 mod month;
@@ -100,6 +102,8 @@ pub struct BillingTerms {
     pub payment_term: Duration,
     /// What is done when it is not.
     pub debts: DebtTerms,
+    /// How long the servers of an account are kept that was suspended for money; for good, when nothing is said.
+    pub keep_for: Option<Duration>,
 }
 
 impl Default for BillingTerms {
@@ -112,6 +116,7 @@ impl Default for BillingTerms {
                 notice_after: days(7),
                 suspend_after: Some(days(14)),
             },
+            keep_for: Some(days(14)),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::kernel::{Caller, Error};
 
 /// Contracts that are read at a time.
-const READ_AT_ONCE: usize = 1_000;
+pub(super) const READ_AT_ONCE: usize = 1_000;
 
 /// A contract with all its use.
 pub(super) struct Used {

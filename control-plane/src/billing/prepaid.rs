@@ -290,10 +290,10 @@ impl Billing {
             return Ok(None);
         };
         let reason = match state.free_trial() {
-            Some(_) => letters::why_trial_over(&reader),
-            None => letters::why_empty(&reader),
+            Some(_) => letters::why_trial_over(&reader, self.kept_until(tx)),
+            None => letters::why_empty(&reader, self.kept_until(tx)),
         };
-        let (by, kind) = (Actor::System, SuspensionKind::Debt);
+        let (by, kind) = (Actor::System, SuspensionKind::Balance);
         let is_suspended = self
             .accounts
             .suspend_if_in_use(tx, by, account, kind, &reason)?;

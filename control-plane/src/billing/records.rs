@@ -24,6 +24,7 @@ use crate::{
         debts::Debt,
         freeze::{ClockNote, Freeze, WaitingUsage},
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, InvoiceLines},
+        keeping::Keeping,
         ledger::{Balance, Entry},
         prepaid::Prepaid,
         promotion::Promotion,
@@ -59,6 +60,7 @@ records! {
     CreditNoteSeries, at "creditnumber/" by u64, version 1;
     Debt, at "debt/" by (AccountId, InvoiceId), version 1;
     DebtSuspension, at "debtor/" by AccountId, version 1;
+    Keeping, at "keeping/" by AccountId, version 1;
     RenderedInvoice, at "invoicepdf/" by (AccountId, InvoiceId), version 1;
     Spending, at "spending/" by AccountId, version 1;
     LateCredit, at "latecredit/" by (AccountId, ContractId), version 1;

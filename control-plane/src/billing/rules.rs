@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod debts;
 pub mod invoice;
+pub mod keeping;
 pub mod ledger;
 pub mod letters;
 pub mod paper;

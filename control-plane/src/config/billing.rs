@@ -9,6 +9,8 @@ use crate::billing::{BillingTerms, rules::debts::DebtTerms};
 
 /// Most days of any term.
 const DAYS_MAX: u32 = 366;
+/// Least days for which servers are kept: their owner is told three days before they are deleted.
+const KEEP_DAYS_LEAST: u32 = 4;
 /// Most characters of what says where money is transferred to.
 const PAY_TO_CHARS_MAX: usize = 500;
 
@@ -24,6 +26,9 @@ pub struct BillingConfig {
     pub notice_days: u32,
     /// Days after which it is, more than `notice_days`; 0 for never, and no notice then.
     pub suspend_days: u32,
+    /// Days for which the servers of an account are kept that was suspended for a debt, an empty balance or the end of its
+    /// trial, 4 to 366; 0 for good.
+    pub keep_days: u32,
     /// Where customers transfer money to: bank, number and holder of the account, in a few lines.
     pub pay_to: Option<String>,
 }
@@ -35,6 +40,7 @@ impl Default for BillingConfig {
             payment_days: 14,
             notice_days: 7,
             suspend_days: 14,
+            keep_days: 14,
             pay_to: None,
         }
     }
@@ -51,6 +57,7 @@ impl BillingConfig {
             ("payment_days", self.payment_days, 1),
             ("notice_days", self.notice_days, 1),
             ("suspend_days", self.suspend_days, 0),
+            ("keep_days", self.keep_days, 0),
         ] {
             if !(least..=DAYS_MAX).contains(&days) {
                 let why = format!("must be {least} to {DAYS_MAX}");
@@ -61,6 +68,10 @@ impl BillingConfig {
             let why = "must be more than notice_days, or 0 for never";
             return Err(value("billing.suspend_days", why));
         }
+        if (1..KEEP_DAYS_LEAST).contains(&self.keep_days) {
+            let why = format!("must be {KEEP_DAYS_LEAST} or more, or 0 for good");
+            return Err(value("billing.keep_days", why));
+        }
         let days = |days: u32| Duration::from_hours(24 * u64::from(days));
         Ok(BillingTerms {
             close_after: days(self.close_days),
@@ -69,6 +80,7 @@ impl BillingConfig {
                 notice_after: days(self.notice_days),
                 suspend_after: (self.suspend_days != 0).then(|| days(self.suspend_days)),
             },
+            keep_for: (self.keep_days != 0).then(|| days(self.keep_days)),
         })
     }
 
@@ -106,14 +118,16 @@ mod tests {
             ("payment_days = 0", "billing.payment_days"),
             ("close_days = 367", "billing.close_days"),
             ("notice_days = 14", "billing.suspend_days"),
+            ("keep_days = 3", "billing.keep_days"),
         ] {
             let config: BillingConfig = toml::from_str(text).expect("it is read");
             let error = config.terms().expect_err("refused");
             assert!(error.to_string().starts_with(key), "{error}");
         }
-        let never: BillingConfig = toml::from_str("suspend_days = 0").expect("it is read");
+        let never: BillingConfig =
+            toml::from_str("suspend_days = 0\nkeep_days = 0").expect("it is read");
         let terms = never.terms().expect("it makes sense");
-        assert_eq!(terms.debts.suspend_after, None);
+        assert_eq!((terms.debts.suspend_after, terms.keep_for), (None, None));
         let blank: BillingConfig = toml::from_str("pay_to = ' '").expect("it is read");
         assert!(blank.pay_to().is_err());
     }

@@ -72,10 +72,13 @@ pub enum MailContent {
         /// Which.
         server: ServerId,
     },
-    /// Its owner has deleted a server.
+    /// A server was deleted.
     ServerDeleted {
         /// Which.
         server: ServerId,
+        /// Whether it was not by its owner or staff, but since its account stayed suspended for money.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_unpaid: bool,
     },
     /// A server was lost with its host.
     ServerLost {
@@ -103,6 +106,13 @@ pub enum MailContent {
     SuspensionNotice {
         /// For which.
         invoice: InvoiceId,
+    },
+    /// The servers of an account that stays suspended for money are going to be deleted.
+    DeletionNotice {
+        /// Since when it is suspended.
+        since: Timestamp,
+        /// In so many days.
+        days: u8,
     },
     /// What was paid ahead does not last for three days.
     BalanceLow,
@@ -331,6 +341,7 @@ mail_kinds! {
     InvoiceIssued = "invoice-issued",
     InvoiceOverdue = "invoice-overdue",
     SuspensionNotice = "suspension-notice",
+    DeletionNotice = "deletion-notice",
     BalanceLow = "balance-low",
     TrialUsed = "trial-used",
     TrialEnds = "trial-ends",

@@ -48,6 +48,32 @@ impl Turn for UnseenServers {
     }
 }
 
+/// Deletes the servers of accounts that stayed suspended for money for as long as they are kept.
+pub struct UnpaidServers(pub Servers);
+
+impl Turn for UnpaidServers {
+    async fn turn(&mut self) -> Outcome {
+        let (deleted, failures) = match self.0.delete_unpaid().await {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "it can't be read whose servers are kept no longer");
+                return Outcome::failed(why);
+            }
+        };
+        let mut outcome = Outcome {
+            backlog: failures.len(),
+            ..Outcome::done(deleted)
+        };
+        for (server, error) in failures {
+            let why = chain(&error);
+            tracing::error!(server.id = %server, why, "a server that is kept no longer can't be deleted");
+            outcome.failure = Some(format!("{server}: {why}"));
+        }
+        outcome
+    }
+}
+
 /// Has servers follow their accounts that were suspended or resumed.
 pub struct Suspensions(pub Servers);
 

@@ -10,7 +10,7 @@ use crate::{
         rules::{MailContent, OutgoingMail},
     },
     servers::rules::{
-        letters,
+        letters::{self, Why},
         server::{Lifecycle, Server},
     },
 };
@@ -39,8 +39,10 @@ impl Servers {
             MailContent::CreateFailed { server } => {
                 find(server)?.map(|server| letters::create_failed(sheet, &reader, &server, at))
             }
-            MailContent::ServerDeleted { server } => find(server)?
-                .map(|server| letters::deleted(sheet, &reader, &server, at, self.tombstone_days)),
+            MailContent::ServerDeleted { server, is_unpaid } => find(server)?.map(|server| {
+                let why = if is_unpaid { Why::Unpaid } else { Why::Asked };
+                letters::deleted(sheet, &reader, &server, at, (why, self.tombstone_days))
+            }),
             MailContent::ServerLost { server } => {
                 find(server)?.map(|server| letters::lost(sheet, &reader, &server, at))
             }

@@ -42,12 +42,16 @@ mod restore;
 pub mod rules;
 mod spec_owners;
 mod suspension;
+mod unpaid;
 mod unreadable;
 
 pub use self::{
     lists::ServerFilter,
     manifest::{Offer, Stranded},
 };
+
+/// Servers of an account that are read at a time.
+const SERVERS_READ: usize = 1_000;
 
 /// The servers of an installation.
 #[derive(Clone)]
@@ -118,6 +122,27 @@ impl Servers {
         found.ok_or(Error::NotFound)
     }
 
+    /// The servers of an account that are meant.
+    fn those_of(
+        &self,
+        account: AccountId,
+        is_meant: impl Fn(&Server) -> bool,
+    ) -> Result<Vec<ServerId>, Error> {
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let servers: Vec<(ServerId, Server)> =
+                self.ctx
+                    .list_newest(&account, before.as_ref(), SERVERS_READ)?;
+            let is_last = servers.len() < SERVERS_READ;
+            before = servers.last().map(|(id, _)| *id);
+            let meant = servers.iter().filter(|(_, server)| is_meant(server));
+            found.extend(meant.map(|(id, _)| *id));
+            if is_last {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Puts a new server on its host. Its room and what it takes beside that, the caller takes in the same commit.
     pub(crate) fn place(&self, tx: &mut Tx<'_>, server: &Server) -> Result<(), Error> {
         let account = server.account;
@@ -170,7 +195,12 @@ impl Servers {
                 self.billing.end_contract(tx, next.contract)?;
                 self.free_name(tx, &next)?;
                 if found.lifecycle == Lifecycle::Live {
-                    let content = MailContent::ServerDeleted { server: id };
+                    // We ourselves delete nothing else.
+                    let is_unpaid = caller.actor == Actor::System;
+                    let content = MailContent::ServerDeleted {
+                        server: id,
+                        is_unpaid,
+                    };
                     self.mails.queue(tx, account, content)?;
                 }
             }

@@ -7,7 +7,6 @@ use super::Servers;
 use crate::{
     accounts::rules::suspension::Suspended,
     kernel::{Actor, Error, Tx},
-    servers::rules::server::Server,
 };
 
 /// Servers that one commit changes. Each is up to five records (itself, its contract, its usage, what of that waits for the
@@ -15,8 +14,6 @@ use crate::{
 const SERVERS_PER_COMMIT: usize = 16;
 /// Accounts that one turn looks at.
 const ACCOUNTS_PER_TURN: usize = 100;
-/// Servers of an account that are read at a time.
-const SERVERS_READ: usize = 1_000;
 
 /// Whether all servers of an account follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,21 +88,7 @@ impl Servers {
         account: AccountId,
         suspended: Option<Suspended>,
     ) -> Result<Vec<ServerId>, Error> {
-        let (mut found, mut before) = (Vec::new(), None);
-        loop {
-            let servers: Vec<(ServerId, Server)> =
-                self.ctx
-                    .list_newest(&account, before.as_ref(), SERVERS_READ)?;
-            let is_last = servers.len() < SERVERS_READ;
-            before = servers.last().map(|(id, _)| *id);
-            let behind = servers
-                .iter()
-                .filter(|(_, server)| server.following(suspended).is_some());
-            found.extend(behind.map(|(id, _)| *id));
-            if is_last {
-                return Ok(found);
-            }
-        }
+        self.those_of(account, |server| server.following(suspended).is_some())
     }
 
     fn follow_one(

@@ -7,14 +7,15 @@ use crate::{
     admin,
     authority::{Authority, CertificateRenewal},
     billing::duties::{
-        Balances, BillingClock, ContractsOfBefore, Debts, MonthCloses, SpendingAlerts,
+        Balances, BillingClock, ContractsOfBefore, Debts, DeletionNotices, MonthCloses,
+        SpendingAlerts,
     },
     closing::duties::LostHosts,
     kernel::duty::{Duties, Duty, Turn},
     metrics::Metrics,
     nouns::Nouns,
     providers::mail::Mailer,
-    servers::duties::{Suspensions, UnseenServers},
+    servers::duties::{Suspensions, UnpaidServers, UnseenServers},
     staff::duties::StaffAlerts,
     work::{
         outbox::Outbox,
@@ -61,6 +62,16 @@ pub(super) fn duties(
         ),
         Duty::every(minute, "month_closes", MonthCloses(nouns.billing.clone())),
         Duty::every(minute, "debts", Debts(nouns.billing.clone())),
+        Duty::every(
+            minute * 5,
+            "deletion_notices",
+            DeletionNotices(nouns.billing.clone()),
+        ),
+        Duty::every(
+            minute * 5,
+            "unpaid_servers",
+            UnpaidServers(nouns.servers.clone()),
+        ),
         Duty::every(
             minute * 5,
             "spending_alerts",

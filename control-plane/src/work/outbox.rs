@@ -118,6 +118,9 @@ impl Outbox {
                     MailContent::SuspensionNotice { .. } => {
                         self.nouns.billing.notice_sent(mail).await?;
                     }
+                    MailContent::DeletionNotice { .. } => {
+                        self.nouns.billing.deletion_notice_sent(mail).await?;
+                    }
                     _ => mails.done(mail.id).await?,
                 }
                 return Ok(Step::Gone);
@@ -201,6 +204,7 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::InvoiceIssued { .. }
         | MailContent::InvoiceOverdue { .. }
         | MailContent::SuspensionNotice { .. }
+        | MailContent::DeletionNotice { .. }
         | MailContent::BalanceLow
         | MailContent::TrialUsed { .. }
         | MailContent::TrialEnds { .. }

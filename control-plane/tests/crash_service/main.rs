@@ -191,6 +191,8 @@ async fn an_operator_sees_all_duties() {
         "billing_clock",
         "month_closes",
         "debts",
+        "deletion_notices",
+        "unpaid_servers",
         "spending_alerts",
         "balances",
         "staff_alerts",

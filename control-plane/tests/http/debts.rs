@@ -14,7 +14,7 @@ use crate::{
     servers::Story,
 };
 
-const DAY: i64 = 24 * 3_600;
+pub(crate) const DAY: i64 = 24 * 3_600;
 
 async fn press(story: &Story) -> Outcome {
     Debts(story.setting.nouns.billing.clone()).turn().await
@@ -56,7 +56,7 @@ async fn invoiced() -> Story {
 }
 
 /// Suspended for it on the 31st.
-async fn suspended() -> Story {
+pub(crate) async fn suspended() -> Story {
     let story = invoiced().await;
     days_pass(&story, 22).await;
     take_notice(&story).await;

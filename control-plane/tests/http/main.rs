@@ -18,6 +18,7 @@ mod everybody;
 mod frozen;
 mod images;
 mod invoice_pdf;
+mod keepings;
 mod listener;
 mod lost_factor;
 mod lost_hosts;

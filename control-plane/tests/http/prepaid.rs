@@ -27,7 +27,7 @@ use crate::{
 /// A day of the one plan: 24 times 9 won, and a tenth of that.
 const DAY_COSTS: i64 = 238;
 
-async fn tick(story: &Story) -> Outcome {
+pub(crate) async fn tick(story: &Story) -> Outcome {
     Balances(story.setting.nouns.billing.clone()).turn().await
 }
 
@@ -60,7 +60,7 @@ async fn state(story: &Story) -> Value {
 }
 
 /// A server that runs since this moment, of an account that has paid so much ahead.
-async fn ahead(amount: i64) -> Story {
+pub(crate) async fn ahead(amount: i64) -> Story {
     let story = Story::begin().await;
     story.report(story.seen(RUNNING, 1)).await;
     pay(&story, amount, "KB 1").await.expect(200);

@@ -174,13 +174,29 @@ pub fn trial_ends(sheet: &Stationery, reader: &Reader, trial: &TrialView, mark: 
 
 /// Why an account is suspended whose trial is over, as its owner reads it.
 #[must_use]
-pub fn why_trial_over(reader: &Reader) -> Reason {
+pub fn why_trial_over(reader: &Reader, kept_until: Option<Timestamp>) -> Reason {
     let text = reader.say(
         "Your trial is used up or over.",
         "무료체험 크레딧을 모두 사용하셨거나 기한이 지났습니다.",
         "您的免費試用已用盡或到期。",
     );
-    Reason::try_from(text.to_owned()).expect("a short line")
+    with_end(reader, text, kept_until)
+}
+
+/// Why an account is suspended, and until when its servers are kept at least.
+fn with_end(reader: &Reader, why: &str, kept_until: Option<Timestamp>) -> Reason {
+    let text = match kept_until {
+        None => why.to_owned(),
+        Some(until) => {
+            let day = reader.zone.day(reader.locale, until);
+            reader.say(
+                format!("{why} Your servers are kept until {day} at least, and deleted then."),
+                format!("{why} 서버는 최소 {day}까지 보관되며 그 후 삭제됩니다."),
+                format!("{why}主機至少保留至 {day}，之後將刪除。"),
+            )
+        }
+    };
+    Reason::try_from(text).expect("a short line")
 }
 
 /// To where is paid ahead, and what is to be named.
@@ -381,26 +397,92 @@ pub fn notice(
     sheet.letter(reader, &subject, &text)
 }
 
+/// The servers of an account that stays suspended are going to be deleted.
+#[must_use]
+pub fn deletion(sheet: &Stationery, reader: &Reader, funds: &Funds, from: Timestamp) -> Letter {
+    let from = reader.at(from);
+    let link = sheet.link(reader, "billing", "");
+    let pay = how_to_pay_again(reader, funds);
+    let subject = reader.say(
+        format!("Your servers will be deleted on {from}"),
+        format!("서버 삭제 예고: {from}"),
+        format!("主機刪除預告：{from}"),
+    );
+    let text = reader.say(
+        [
+            "Your account is still suspended, because nothing was paid.".to_owned(),
+            format!("If that stays so, all your servers are deleted on {from}, with their disks and addresses."),
+            pay.clone(),
+            format!("What is to be paid:\n{link}"),
+        ],
+        [
+            "납부 또는 충전이 확인되지 않아 계정 이용 정지가 계속되고 있습니다.".to_owned(),
+            format!("납부되지 않으면 {from}에 모든 서버가 디스크, IP 주소와 함께 삭제됩니다."),
+            pay.clone(),
+            format!("납부할 금액 보기:\n{link}"),
+        ],
+        [
+            "由於尚未收到款項，您的帳號仍在停權中。".to_owned(),
+            format!("若仍未付款，您的所有主機將於 {from} 連同硬碟與 IP 位址一併刪除。"),
+            pay.clone(),
+            format!("查看應付款項：\n{link}"),
+        ],
+    );
+    sheet.letter(reader, &subject, &text)
+}
+
+/// What has to be done so that a suspension for money ends.
+fn how_to_pay_again(reader: &Reader, funds: &Funds) -> String {
+    let is_free_trial = funds
+        .trial
+        .as_ref()
+        .is_some_and(|trial| !trial.is_converted);
+    if is_free_trial {
+        let text = reader.say(
+            "To keep them, agree on your billing page to pay for what comes, and top up.",
+            "계속 이용하시려면 결제 페이지에서 유료 전환에 동의하고 충전해 주세요.",
+            "若要保留主機，請於帳務頁面同意付費並儲值。",
+        );
+        return text.to_owned();
+    }
+    if funds.prepaid.is_some() {
+        return how_to_top_up(reader, funds);
+    }
+    let owed = funds.owed;
+    let owes = reader.say(
+        format!("Not paid yet: {owed}"),
+        format!("미납 금액: {owed}"),
+        format!("尚未繳付：{owed}"),
+    );
+    match &funds.pay_to {
+        None => owes,
+        Some(pay_to) => {
+            let to = reader.say("Pay to:", "입금 계좌:", "匯款帳戶：");
+            format!("{owes}\n\n{to}\n{pay_to}")
+        }
+    }
+}
+
 /// Why an account is suspended, as its owner reads it.
 #[must_use]
-pub fn why_suspended(reader: &Reader, number: Number) -> Reason {
+pub fn why_suspended(reader: &Reader, number: Number, kept_until: Option<Timestamp>) -> Reason {
     let text = reader.say(
         format!("Invoice {number} is not paid."),
         format!("청구서 {number}이(가) 납부되지 않았습니다."),
         format!("帳單 {number} 尚未繳付。"),
     );
-    Reason::try_from(text).expect("a short line")
+    with_end(reader, &text, kept_until)
 }
 
 /// Why an account is suspended that pays ahead, as its owner reads it.
 #[must_use]
-pub fn why_empty(reader: &Reader) -> Reason {
+pub fn why_empty(reader: &Reader, kept_until: Option<Timestamp>) -> Reason {
     let text = reader.say(
         "What you have paid ahead is used up.",
         "충전하신 잔액이 모두 소진되었습니다.",
         "您儲值的餘額已用盡。",
     );
-    Reason::try_from(text.to_owned()).expect("a short line")
+    with_end(reader, text, kept_until)
 }
 
 /// Why it is resumed.

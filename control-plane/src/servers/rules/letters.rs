@@ -91,14 +91,23 @@ pub fn create_failed(
     sheet.letter(reader, &subject, &text)
 }
 
-/// Its owner deleted a server at `at`; its disk is kept for so many days.
+/// Why a server was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its owner, or staff, wanted it.
+    Asked,
+    /// Its account stayed suspended for money.
+    Unpaid,
+}
+
+/// A server was deleted at `at`; its disk is kept for so many days.
 #[must_use]
 pub fn deleted(
     sheet: &Stationery,
     reader: &Reader,
     server: &Server,
     at: Timestamp,
-    tombstone_days: u32,
+    (why, tombstone_days): (Why, u32),
 ) -> Letter {
     let name = &server.name;
     let kept = Duration::from_secs(u64::from(tombstone_days) * 24 * 3_600);
@@ -114,6 +123,14 @@ pub fn deleted(
         format!("서버 {name}이(가) {at}에 삭제되었습니다. 이후에는 요금이 청구되지 않습니다."),
         format!("您的主機 {name} 已於 {at} 刪除，此後不再計費。"),
     )];
+    if why == Why::Unpaid {
+        let because = reader.say(
+            "It was deleted because your account stayed suspended: nothing was paid in time.",
+            "기한 내에 납부 또는 충전이 확인되지 않아 계정 이용 정지가 계속되었으므로 삭제되었습니다.",
+            "由於未在期限內收到款項，帳號持續停權，主機因此刪除。",
+        );
+        text.push(because.to_owned());
+    }
     // One that never ran has nothing on its disk.
     if server.seen_up || server.ready_at.is_some() {
         text.push(reader.say(
@@ -121,17 +138,21 @@ pub fn deleted(
             format!("디스크는 {day}까지 보관한 뒤 모든 데이터와 함께 완전히 삭제합니다."),
             format!("硬碟保留至 {day}，之後連同所有資料一併銷毀。"),
         ));
-        text.push(reader.say(
-            format!(
-                "If you did not mean it, write to {support} before that day and name {}.",
-                server.id
+        let id = server.id;
+        text.push(match why {
+            Why::Asked => reader.say(
+                format!(
+                    "If you did not mean it, write to {support} before that day and name {id}."
+                ),
+                format!("실수로 삭제했다면 그 전에 {support}(으)로 다음 ID를 알려 주세요: {id}"),
+                format!("若為誤刪，請於該日前聯絡 {support} 並提供 {id}。"),
             ),
-            format!(
-                "실수로 삭제했다면 그 전에 {support}(으)로 다음 ID를 알려 주세요: {}",
-                server.id
+            Why::Unpaid => reader.say(
+                format!("If you want it back, write to {support} before that day and name {id}."),
+                format!("복구를 원하시면 그 전에 {support}(으)로 다음 ID를 알려 주세요: {id}"),
+                format!("若要復原，請於該日前聯絡 {support} 並提供 {id}。"),
             ),
-            format!("若為誤刪，請於該日前聯絡 {support} 並提供 {}。", server.id),
-        ));
+        });
     }
     sheet.letter(reader, &subject, &text)
 }
@@ -297,9 +318,13 @@ mod tests {
             seen_up: true,
             ..server()
         };
-        let text = preview(|reader| deleted(&stationery(), reader, &used, at(), 7));
+        let asked = (Why::Asked, 7);
+        let text = preview(|reader| deleted(&stationery(), reader, &used, at(), asked));
         insta::assert_snapshot!(text);
-        let never_ran = preview(|reader| deleted(&stationery(), reader, &server(), at(), 7));
+        let never_ran = preview(|reader| deleted(&stationery(), reader, &server(), at(), asked));
         assert!(!never_ran.contains("Its disk"), "{never_ran}");
+        let unpaid = (Why::Unpaid, 7);
+        let unpaid = preview(|reader| deleted(&stationery(), reader, &used, at(), unpaid));
+        insta::assert_snapshot!(unpaid);
     }
 }
