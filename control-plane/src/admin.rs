@@ -39,6 +39,7 @@ pub mod attention;
 mod audit;
 pub mod authority;
 pub mod billing;
+pub mod books;
 pub mod door;
 pub mod duties;
 pub mod hosts;
@@ -82,6 +83,7 @@ pub struct AdminContext {
 pub fn router(context: AdminContext) -> Router {
     staff::served()
         .merge(money::served())
+        .merge(books::served())
         .merge(prices::served())
         .serve(invite)
         .serve(hosts::list)

@@ -11,6 +11,7 @@ pub mod attention;
 pub mod audit;
 pub mod billing;
 pub mod csv;
+pub mod exports;
 pub mod hosts;
 pub mod lost_factor;
 pub mod mails;

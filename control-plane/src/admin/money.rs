@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, fs::File, io::Write as _, path::Path};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use axum::{Router, response::Response};
 use innkeeper_wire::{
     api::{ListQuery, Page},
@@ -12,10 +12,10 @@ use innkeeper_wire::{
     endpoints::{
         Ask, Endpoint as _, Nothing,
         operators::{
-            AuditMoney, ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccountFunds,
-            GetAccountProfile, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf,
-            GetFiscalExport, GrantPromotion, GrantTrial, ListAccountInvoices, ListAllInvoices,
-            ListPeriods, RecordPayment, RefundAccount, WriteOffInvoice,
+            ChangeTerms, CloseMonth, CountMonth, CreditInvoice, GetAccountFunds, GetAccountProfile,
+            GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf, GrantPromotion, GrantTrial,
+            ListAccountInvoices, ListAllInvoices, ListPeriods, RecordPayment, RefundAccount,
+            WriteOffInvoice,
         },
     },
     funds::{
@@ -23,15 +23,11 @@ use innkeeper_wire::{
         RefundRequest, TermsRequest, TrialRequest, TrialView,
     },
     invoice::{
-        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, FiscalLine,
-        InvoiceLine, InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
-        PeriodLine, Statement,
+        AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, InvoiceLine,
+        InvoiceNumber, InvoiceSummary, PaymentAnswer, PaymentRequest, PeriodLine, Statement,
     },
     month::Month,
-    operator::{
-        csv::csv,
-        reason::{Reason, ReasonRequest},
-    },
+    operator::reason::{Reason, ReasonRequest},
 };
 
 use super::{
@@ -46,7 +42,6 @@ pub(super) fn served() -> Router<AdminContext> {
         .serve(months)
         .serve(count)
         .serve(close)
-        .serve(fiscal)
         .serve(profile)
         .serve(invoices)
         .serve_raw(pdf)
@@ -61,7 +56,6 @@ pub(super) fn served() -> Router<AdminContext> {
         .serve(any_invoice)
         .serve(credit)
         .serve(write_off)
-        .serve(audit)
 }
 
 /// Invoices of an account that are told.
@@ -95,14 +89,6 @@ async fn count(
     ask: Ask<CountMonth>,
 ) -> Result<CloseReport, Refused> {
     Ok(context.nouns.billing.count(&caller, ask.path).await?)
-}
-
-async fn fiscal(
-    context: AdminContext,
-    _: Billing,
-    ask: Ask<GetFiscalExport>,
-) -> Result<Vec<FiscalLine>, Refused> {
-    Ok(context.nouns.billing.fiscal_export(ask.path)?)
 }
 
 async fn profile(
@@ -248,14 +234,6 @@ async fn write_off(
     billing.write_off(&caller, path, &body.reason).await?;
     tracing::info!(invoice = %path, actor = %caller.actor, "an invoice was written off");
     Ok(Nothing)
-}
-
-async fn audit(
-    context: AdminContext,
-    _: Viewer,
-    _: Ask<AuditMoney>,
-) -> Result<MoneyAudit, Refused> {
-    Ok(context.nouns.billing.audit()?)
 }
 
 /// `billing months`.
@@ -503,11 +481,6 @@ pub async fn funds_by_command(socket: &Path, who: &str) -> anyhow::Result<String
     Ok(text)
 }
 
-/// `billing fiscal-export`: comma-separated values.
-pub async fn fiscal_by_command(socket: &Path, month: Month) -> anyhow::Result<String> {
-    Ok(csv(&ask(socket, GetFiscalExport::at(month)).await?)?)
-}
-
 /// `billing list`.
 pub async fn list_by_command(
     socket: &Path,
@@ -562,31 +535,4 @@ pub async fn write_off_by_command(
     let request = ReasonRequest { reason };
     ask(socket, WriteOffInvoice::at_with(number, request)).await?;
     Ok(format!("what was open of {number} is given up\n"))
-}
-
-/// `billing audit`.
-///
-/// # Errors
-/// The books do not agree: with all that is known.
-pub async fn audit_by_command(socket: &Path) -> anyhow::Result<String> {
-    let audit = ask(socket, AuditMoney::ask()).await?;
-    let mut text = String::new();
-    for line in &audit.trial_balance {
-        writeln!(
-            text,
-            "{:<14} {:>22}",
-            line.account,
-            line.balance.to_string()
-        )?;
-    }
-    writeln!(
-        text,
-        "{} entries, {} invoices",
-        audit.entries, audit.invoices
-    )?;
-    for breach in &audit.breaches {
-        writeln!(text, "BREACH {breach}")?;
-    }
-    ensure!(audit.breaches.is_empty(), "the books do not agree\n{text}");
-    Ok(text)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use innkeeper_control_plane::admin::{billing, money};
+use innkeeper_control_plane::admin::{billing, books, money};
 use innkeeper_wire::{
     invoice::{
         AllInvoicesQuery, CreditLine, CreditRequest, InvoiceNumber, InvoiceState, PaymentRequest,
@@ -51,6 +51,18 @@ pub(crate) enum BillingCommand {
     /// Prints what the tax office is told of a month, as comma-separated values: the invoices of businesses that are of it, and
     /// the credit notes on such that were issued in it, with the tax data of both sides.
     FiscalExport {
+        /// Such as 2026-11.
+        month: Month,
+    },
+    /// Prints what each server was used in a month and what that costs before tax, as comma-separated values: as it was invoiced,
+    /// or as it is so far in a month that is not closed.
+    UsageExport {
+        /// Such as 2026-11.
+        month: Month,
+    },
+    /// Prints what was posted for each account in a month, as comma-separated values: sold, given up, received, and by how much
+    /// what is owed, paid ahead and granted has changed. All months together are the trial balance.
+    RevenueExport {
         /// Such as 2026-11.
         month: Month,
     },
@@ -135,7 +147,9 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
             dry_run: _,
             reason,
         } => money::close_by_command(socket, month, reason).await,
-        BillingCommand::FiscalExport { month } => money::fiscal_by_command(socket, month).await,
+        BillingCommand::FiscalExport { month } => books::fiscal_by_command(socket, month).await,
+        BillingCommand::UsageExport { month } => books::usage_by_command(socket, month).await,
+        BillingCommand::RevenueExport { month } => books::revenue_by_command(socket, month).await,
         BillingCommand::Invoices { who } => money::invoices_by_command(socket, &who).await,
         BillingCommand::Pdf { invoice, to } => money::pdf_by_command(socket, invoice, &to).await,
         BillingCommand::Payment {
@@ -175,7 +189,7 @@ pub(crate) async fn run(socket: &Path, command: BillingCommand) -> anyhow::Resul
         BillingCommand::WriteOff { invoice, reason } => {
             money::write_off_by_command(socket, invoice, reason).await
         }
-        BillingCommand::Audit => money::audit_by_command(socket).await,
+        BillingCommand::Audit => books::audit_by_command(socket).await,
     }
 }
 

@@ -220,7 +220,7 @@ impl Billing {
     }
 
     /// The account of the next contract behind this name.
-    fn account_after(
+    pub(super) fn account_after(
         &self,
         after: Option<&(AccountId, ContractId)>,
     ) -> Result<Option<AccountId>, Error> {

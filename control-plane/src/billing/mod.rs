@@ -53,6 +53,7 @@ mod credit_notes;
 mod debts;
 mod documents;
 pub mod duties;
+mod exports;
 mod fiscal;
 mod freeze;
 mod funds;

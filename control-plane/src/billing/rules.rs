@@ -27,6 +27,7 @@ pub mod spending;
 pub mod tax_number;
 pub mod totals;
 pub mod trial;
+pub mod turnover;
 
 /// What an account is charged under for one server.
 #[derive(Debug, Clone, Serialize, Deserialize)]

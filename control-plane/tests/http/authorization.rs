@@ -516,7 +516,9 @@ fn of_accounts<'a>(account: &'a str, id: &str) -> Option<(&'a str, Value, u16)> 
         "credit_invoice" => ("1-000001", why, 422),
         "write_off_invoice" => ("1-000001", why, 409),
         // Nothing was ever charged: there is no month.
-        "count_month" | "get_fiscal_export" => ("2026-09", nothing, 400),
+        "count_month" | "get_fiscal_export" | "get_usage_export" | "get_revenue_export" => {
+            ("2026-09", nothing, 400)
+        }
         "close_month" => {
             let body = json!({ "reason": "it is over" });
             ("2026-09", body, 400)

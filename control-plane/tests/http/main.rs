@@ -15,6 +15,7 @@ mod debts;
 mod document;
 mod erasure;
 mod everybody;
+mod exports;
 mod frozen;
 mod images;
 mod invoice_pdf;

@@ -9,7 +9,7 @@ use crate::{
         sign_in as of_customers,
         staff::{
             account, accounts, ask, attention, deeds, enrol, home, hosts, lists,
-            money::{self, acts, prices},
+            money::{self, acts, books, prices},
             proof, server, sessions, sign_in,
         },
     },
@@ -220,6 +220,11 @@ pub const STAFF_PAGES: &[Row] = &[
         ..MONEY
     },
     deed!(MONEY, "/months/{id}/close", acts::CLOSE),
+    Row {
+        path: "/books",
+        handler: || get(books::show),
+        ..MONEY
+    },
     Row {
         path: "/prices",
         handler: || get(prices::show),

@@ -439,3 +439,40 @@ async fn what_the_tax_office_is_told_is_a_file_of_a_closed_month() {
     let mut viewer = StaffStub::for_role(Role::Viewer).browser().await;
     assert!(!viewer.get("/months").await.body.contains("format=fiscal"));
 }
+
+#[tokio::test]
+async fn the_books_are_a_page_and_files_of_each_month() {
+    let mut member = StaffStub::for_role(Role::Billing).browser().await;
+    let page = member.get("/books").await.body;
+    let rows = page.split("<tr>").skip(2).map(|row| {
+        let cells = row.split("</td>").take(3);
+        let cells = cells.map(|cell| cell.rsplit('>').find(|text| !text.is_empty()));
+        cells.map(Option::unwrap_or_default).collect::<Vec<_>>()
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows[0][0], "Owed by customers", "{rows:?}");
+    assert!(rows[0][1].contains("400"), "{rows:?}");
+    assert_eq!(rows[2][0], "Tax 10%", "{rows:?}");
+    assert!(rows[2][2].contains("100"), "{rows:?}");
+    assert_eq!(page.matches("1,100").count(), 2, "both sides: {page}");
+    assert!(page.contains("&#60;1&#62;"), "{page}");
+    let months = member.get("/months").await.body;
+    for (format, parts) in [
+        ("usage", ["1-000001", "web-1", "7200"]),
+        ("revenue", ["mina1", "1000", "400"]),
+    ] {
+        let link = format!("/months?format={format}&#38;month=2026-");
+        assert_eq!(months.matches(&link).count(), 3, "of each month");
+        let path = format!("/months?format={format}&month=2026-09");
+        let file = member.get(&path).await;
+        let name = format!("attachment; filename=\"{format}-2026-09.csv\"");
+        let given = file.headers["content-disposition"].to_str();
+        assert_eq!(given.ok(), Some(name.as_str()));
+        for part in parts {
+            assert!(file.body.contains(part), "{part}: {}", file.body);
+        }
+    }
+    let mut viewer = StaffStub::for_role(Role::Viewer).browser().await;
+    assert!(!viewer.get("/months").await.body.contains("format=usage"));
+    assert_eq!(viewer.get("/books").await.status, 200);
+}

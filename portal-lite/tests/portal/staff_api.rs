@@ -209,6 +209,35 @@ fn fiscal_line() -> Value {
     })
 }
 
+fn usage_row() -> Value {
+    value!({
+        "month": "2026-09", "invoice": "1-000001", "account": fixtures::me().id, "login_id": "mina1",
+        "server": SERVER, "contract": "ctr_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", "name": "web-1", "plan": "s1",
+        "site": "seoul-1", "used_s": 7_200, "credited_s": 0, "charged_s": 7_200, "is_capped": false,
+        "net": 18, "currency": "KRW",
+    })
+}
+
+fn revenue_row() -> Value {
+    value!({
+        "month": "2026-09", "account": fixtures::me().id, "login_id": "mina1", "revenue": 1_000, "tax": 100,
+        "written_off": 0, "promotion_expense": 0, "received": 700, "receivable": 400, "credit": 0,
+        "promotion": 0, "currency": "KRW",
+    })
+}
+
+fn books() -> Value {
+    let line = |account: &str, amount: i64| {
+        let balance = value!({ "amount": amount, "currency": "KRW" });
+        value!({ "account": account, "balance": balance })
+    };
+    value!({
+        "entries": 2, "invoices": 1, "breaches": ["the trial balance is <1>"], "trial_balance": [
+            line("receivable", 400), line("revenue", -1_000), line("tax 100000", -100), line("bank", 700),
+        ],
+    })
+}
+
 fn money_looked_at(segments: &[&str]) -> Response {
     match segments {
         ["billing"] => json(
@@ -240,6 +269,9 @@ fn money_looked_at(segments: &[&str]) -> Response {
         ),
         ["billing", "months", _] => json(200, &counted()),
         ["billing", "months", _, "fiscal"] => json(200, &[fiscal_line()]),
+        ["billing", "months", _, "usage"] => json(200, &[usage_row()]),
+        ["billing", "months", _, "revenue"] => json(200, &[revenue_row()]),
+        ["billing", "audit"] => json(200, &books()),
         ["accounts", _, "billing-profile"] => json(200, &fixtures::billing_profile()),
         ["prices"] => json(200, &price_book()),
         ["invoices"] => json(200, &all(&[invoice_line()])),

@@ -27,6 +27,7 @@ use crate::{
         attention::Matter,
         audit::{AuditLine, AuditQuery},
         billing::BillingStatus,
+        exports::{RevenueRow, UsageRow},
         hosts::{HostLine, HostListQuery},
         lost_factor::{LostFactorDecision, LostFactorLine},
         mails::{MailLine, MailListQuery},
@@ -222,6 +223,12 @@ endpoints! {
     /// What the tax office is told of a month: the invoices of businesses that are of it, and the credit notes on such that were
     /// issued in it, the oldest first.
     GetFiscalExport = "get_fiscal_export": Billing Get "/billing/months/{month}/fiscal", at Month => 200 Vec<FiscalLine>;
+
+    /// What each server was used in a month, and what that costs: as it was invoiced, or as it is so far.
+    GetUsageExport = "get_usage_export": Billing Get "/billing/months/{month}/usage", at Month => 200 Vec<UsageRow>;
+
+    /// What was posted for each account in a month: sold, given up, received, and what that has changed.
+    GetRevenueExport = "get_revenue_export": Billing Get "/billing/months/{month}/revenue", at Month => 200 Vec<RevenueRow>;
 
     /// Records money that came in for an account.
     RecordPayment = "record_payment": Billing Post "/accounts/{account}/payments", at AccountId, with PaymentRequest

@@ -27,7 +27,7 @@ use super::{
     hosts,
     list::{self, Asked, Cell, Choice, Filter, Part, Search, Table, line, plain, sorted},
     lost_factor,
-    money::{self, prices},
+    money::{self, books, prices},
 };
 use crate::{
     failure::Failure,
@@ -322,10 +322,12 @@ pub(super) fn buttons(visit: &Visit, which: Which, role: Role) -> Vec<Button> {
         Which::Months => vec![
             money::leads_to(visit, money::INVOICES.path, money::INVOICES.title),
             money::leads_to(visit, prices::PATH, prices::TITLE),
+            money::leads_to(visit, books::PATH, books::TITLE),
         ],
         Which::Invoices => vec![
             money::leads_to(visit, money::MONTHS.path, money::MONTHS.title),
             money::leads_to(visit, prices::PATH, prices::TITLE),
+            money::leads_to(visit, books::PATH, books::TITLE),
         ],
         Which::Hosts if deeds::is_for(InviteHost::ROW.who, role) => vec![Button {
             code: "invite",

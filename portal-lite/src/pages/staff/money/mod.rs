@@ -8,10 +8,11 @@ use axum::{
 };
 use innkeeper_wire::{
     endpoints::{
-        Endpoint as _,
+        Endpoint, Nothing,
         operators::{
             GetAccount, GetAccountFunds, GetAccountStatement, GetAnyInvoice, GetAnyInvoicePdf,
-            GetFiscalExport, GetStaffMe, ListAllInvoices, ListPeriods,
+            GetFiscalExport, GetRevenueExport, GetStaffMe, GetUsageExport, ListAllInvoices,
+            ListPeriods,
         },
     },
     funds::PaymentTerms,
@@ -21,6 +22,7 @@ use innkeeper_wire::{
     operator::csv::csv,
     staff::Role,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     deeds::{self, Button, StaffDeed},
@@ -44,6 +46,7 @@ use crate::{
 };
 
 pub mod acts;
+pub mod books;
 pub mod prices;
 
 /// The months.
@@ -85,10 +88,12 @@ pub async fn months(
     Member(visit): Member,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
-    if asked.format == "fiscal" {
-        return fiscal(&visit, &asked.month).await;
+    match asked.format.as_str() {
+        "fiscal" => saved::<GetFiscalExport, _>(&visit, &asked).await,
+        "usage" => saved::<GetUsageExport, _>(&visit, &asked).await,
+        "revenue" => saved::<GetRevenueExport, _>(&visit, &asked).await,
+        _ => list::answer(visit, Which::Months, asked).await,
     }
-    list::answer(visit, Which::Months, asked).await
 }
 
 /// `GET /invoices`
@@ -99,12 +104,16 @@ pub async fn invoices(
     list::answer(visit, Which::Invoices, asked).await
 }
 
-/// What the tax office is told of a month, as a file.
-async fn fiscal(visit: &Visit, month: &str) -> Result<Response, Failure> {
-    let month: Month = id(month)?;
-    let lines = visit.ask(GetFiscalExport::at(month)).await?;
+/// What an endpoint tells of a month, as a file.
+async fn saved<E, T>(visit: &Visit, asked: &Asked) -> Result<Response, Failure>
+where
+    E: Endpoint<Path = Month, Query = Nothing, Body = Nothing, Answer = Vec<T>>,
+    T: Serialize + DeserializeOwned,
+{
+    let month: Month = id(&asked.month)?;
+    let lines = visit.ask(E::at(month)).await?;
     let text = csv(&lines).expect("structures of named fields");
-    let name = format!("fiscal-{month}.csv");
+    let name = format!("{}-{month}.csv", asked.format);
     Ok(invoices::file(&name, "text/csv; charset=utf-8", text))
 }
 
@@ -133,13 +142,18 @@ pub(super) async fn months_part(visit: &Visit, role: Role) -> Result<Part, Failu
         ];
         let base = format!("/months/{month}");
         let mut buttons = deeds::buttons(visit, role, &base, possible);
-        if closed_at.is_some() && role.may(Role::Billing) {
-            buttons.push(Button {
-                code: "fiscal",
-                href: format!("/months?format=fiscal&month={month}"),
-                word: visit.say("fiscal-export"),
-                loses: false,
-            });
+        let save = |format: &'static str, title: &str| Button {
+            code: format,
+            href: format!("/months?format={format}&month={month}"),
+            word: visit.say(title),
+            loses: false,
+        };
+        if deeds::is_for(GetUsageExport::ROW.who, role) {
+            buttons.push(save("usage", "usage-export"));
+            buttons.push(save("revenue", "revenue-export"));
+        }
+        if closed_at.is_some() && deeds::is_for(GetFiscalExport::ROW.who, role) {
+            buttons.push(save("fiscal", "fiscal-export"));
         }
         line(month, cells).with(buttons)
     });
