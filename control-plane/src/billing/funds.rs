@@ -172,7 +172,8 @@ impl Billing {
         balance: Balance,
     ) -> Result<PrepaidFunds, Error> {
         let now = self.present()?;
-        let purse = self.purse(account, state, balance, &self.unbilled(now)?)?;
+        let unbilled = self.unbilled(now)?;
+        let purse = self.purse(account, state, balance, &unbilled)?;
         let mut holds = Vec::with_capacity(state.holds.len());
         for (contract, hold) in &state.holds {
             let found = self.ctx.read::<Contract>(contract)?;
@@ -191,7 +192,7 @@ impl Billing {
             held: self.money(purse.held),
             holds,
             burn_per_day: self.money(purse.burn),
-            lasts_until: purse.lasts().map(|lasts| now.after(lasts)),
+            lasts_until: self.lasts_until(account, purse, &unbilled)?,
             as_of: now,
         })
     }

@@ -20,7 +20,9 @@ use super::{
         Contract,
         ledger::{self, Balance, Cause, Entry},
         letters,
-        prepaid::{HOLDS_MAX, Hold, Prepaid, Purse, Stage, Step, day_of},
+        prepaid::{
+            COVERED, HOLDS_MAX, Hold, LOW, Prepaid, Purse, Stage, Step, day_of, lasts_until,
+        },
     },
     trials,
 };
@@ -34,36 +36,52 @@ const LOOKED_AT: usize = 1_000;
 /// How long who has as many orders under way as are counted waits for the next.
 const FULL_RETRY_S: u64 = 60;
 
-/// The months that were not invoiced yet, each up to an instant.
+/// The months that were not invoiced yet at an instant, and those that begin until its balances would be told of as covered.
 pub(super) struct Unbilled {
     now: Timestamp,
     months: Vec<(Month, Span)>,
 }
 
+impl Unbilled {
+    /// All of it up to now.
+    fn whole(&self) -> Option<Span> {
+        let (_, first) = self.months.first()?;
+        Some(Span {
+            from: first.from,
+            until: self.now,
+        })
+    }
+
+    /// The months up to an instant, none of them behind it.
+    fn until(&self, at: Timestamp) -> impl Iterator<Item = (Month, Span)> {
+        let months = self.months.iter();
+        months
+            .filter(move |(_, span)| span.from < at)
+            .map(move |(month, span)| {
+                let until = span.until.min(at);
+                (*month, Span { until, ..*span })
+            })
+    }
+}
+
 impl Billing {
-    /// The months that are not closed, up to this instant.
+    /// The months that are not closed.
     pub(super) fn unbilled(&self, now: Timestamp) -> Result<Unbilled, Error> {
         let zone = &self.settings.time_zone;
         let periods = self.periods()?;
-        let present = zone.month_of(now);
-        let mut months = Vec::new();
-        for period in periods.iter().rev().filter(|line| line.closed_at.is_none()) {
-            let span = Span {
-                from: period.from,
-                until: period.until.min(now),
-            };
-            if span.from < span.until {
-                months.push((period.month, span));
-            }
-        }
+        let open = periods.iter().rev().filter(|line| line.closed_at.is_none());
+        let open = open.map(|line| {
+            let (from, until) = (line.from, line.until);
+            (line.month, Span { from, until })
+        });
+        let mut months: Vec<_> = open.collect();
         // The duty that notes months comes each minute: before its first turn in a month that is not noted, and before its
         // very first one the month before may not be either.
         let noted = periods.first().map(|period| period.month);
+        let present = zone.month_of(now);
         let mut month = noted.map_or(present.previous(), Month::next);
-        while month <= present {
-            let Span { from, until } = zone.span_of(month);
-            let until = until.min(now);
-            months.push((month, Span { from, until }));
+        while month <= zone.month_of(now.after(COVERED)) {
+            months.push((month, zone.span_of(month)));
             month = month.next();
         }
         Ok(Unbilled { now, months })
@@ -78,7 +96,18 @@ impl Billing {
         balance: Balance,
         unbilled: &Unbilled,
     ) -> Result<Purse, Error> {
-        let (used, burn) = self.used_until(account, unbilled)?;
+        let contracts = self.contracts_in(account, unbilled)?;
+        let until = |at| self.total_of(account, &contracts, unbilled, at);
+        let used = until(unbilled.now)?;
+        let running = contracts
+            .iter()
+            .filter(|used| used.contract.open_usage.is_some());
+        let burn = self.day_of(running.map(|Used { contract, .. }| contract))?;
+        let ahead = |time| match burn {
+            0 => Ok(0),
+            _ => until(unbilled.now.after(time)).map(|total| total.saturating_sub(used)),
+        };
+        let (soon, later) = (ahead(LOW)?, ahead(COVERED)?);
         let promotion = self.promotion_worth(account, balance, unbilled.now, used)?;
         // Of a trial nothing is touched that was paid.
         let paid = match state.free_trial() {
@@ -90,35 +119,56 @@ impl Billing {
             used,
             held: state.held(),
             burn,
+            soon,
+            later,
         })
     }
 
-    /// What an account has used and is not invoiced yet, and what a day costs as it is now; both with tax.
-    pub(super) fn used_until(
+    /// What an account has used and is not invoiced yet, with tax.
+    pub(super) fn used_until(&self, account: AccountId, unbilled: &Unbilled) -> Result<i64, Error> {
+        let contracts = self.contracts_in(account, unbilled)?;
+        self.total_of(account, &contracts, unbilled, unbilled.now)
+    }
+
+    fn contracts_in(&self, account: AccountId, unbilled: &Unbilled) -> Result<Vec<Used>, Error> {
+        let used = unbilled.whole().map(|whole| self.used_in(account, whole));
+        Ok(used.transpose()?.unwrap_or_default())
+    }
+
+    /// What of the use of these up to an instant is not invoiced, with tax: what is used now goes on until then.
+    fn total_of(
         &self,
         account: AccountId,
+        contracts: &[Used],
         unbilled: &Unbilled,
-    ) -> Result<(i64, i64), Error> {
-        let Some((_, first)) = unbilled.months.first() else {
-            return Ok((0, 0));
-        };
-        let whole = Span {
-            from: first.from,
-            until: unbilled.now,
-        };
-        let used = self.used_in(account, whole)?;
+        at: Timestamp,
+    ) -> Result<i64, Error> {
         let mut total = 0_i64;
-        for (month, span) in &unbilled.months {
-            if self.ctx.read::<BilledMonth>(&(account, *month))?.is_none() {
-                let (_, totals) = self.lines_of(&used, *span)?;
+        for (month, span) in unbilled.until(at) {
+            if self.ctx.read::<BilledMonth>(&(account, month))?.is_none() {
+                let (_, totals) = self.lines_of(contracts, span)?;
                 total = total.saturating_add(totals.total.amount);
             }
         }
-        let running = used
-            .iter()
-            .filter(|used| used.contract.open_usage.is_some());
-        let burn = self.day_of(running.map(|Used { contract, .. }| contract))?;
-        Ok((total, burn))
+        Ok(total)
+    }
+
+    /// Until when what is available lasts, as it is now; nothing when nothing is charged, or it lasts for years.
+    pub(super) fn lasts_until(
+        &self,
+        account: AccountId,
+        purse: Purse,
+        unbilled: &Unbilled,
+    ) -> Result<Option<Timestamp>, Error> {
+        if purse.burn == 0 {
+            return Ok(None);
+        }
+        let (zone, now) = (&self.settings.time_zone, unbilled.now);
+        let contracts = self.contracts_in(account, unbilled)?;
+        lasts_until(zone, now, purse.available(), |span| {
+            let (_, totals) = self.lines_of(&contracts, span)?;
+            Ok(totals.total.amount)
+        })
     }
 
     /// What a day of these costs, with tax.

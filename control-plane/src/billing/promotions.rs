@@ -241,7 +241,7 @@ impl Billing {
 
     /// What is kept of one that has expired: what was used by then and is not invoiced.
     fn kept_of(&self, (account, id): Name, one: Promotion) -> Result<i64, Error> {
-        let (used, _) = self.used_until(account, &self.unbilled(one.expires_at)?)?;
+        let used = self.used_until(account, &self.unbilled(one.expires_at)?)?;
         let open: Vec<(PromotionId, Promotion)> = self.ctx.list(&account, usize::MAX)?;
         let others = open.iter().filter(|(other, one)| *other != id && one.kept);
         let before = others.map(|(_, one)| one.left).sum();
@@ -250,7 +250,7 @@ impl Billing {
 
     /// Whether all that an account used up to an instant is invoiced.
     fn is_invoiced(&self, account: AccountId, at: Timestamp) -> Result<bool, Error> {
-        let (used, _) = self.used_until(account, &self.unbilled(at)?)?;
+        let used = self.used_until(account, &self.unbilled(at)?)?;
         Ok(used == 0)
     }
 }

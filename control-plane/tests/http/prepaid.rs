@@ -201,7 +201,7 @@ async fn of_64_orders_at_once_with_money_for_one_there_is_one() {
     sound(&setting).await;
 }
 
-/// A thousand won: told after 29 hours, suspended after 101.
+/// A thousand won: told after 30 hours, suspended after 101.
 #[tokio::test]
 async fn a_balance_that_runs_out_is_told_then_suspends_and_the_next_payment_lifts_that() {
     let story = ahead(1_000).await;
@@ -212,17 +212,17 @@ async fn a_balance_that_runs_out_is_told_then_suspends_and_the_next_payment_lift
             assert_eq!(tick(&story).await.failure, None);
         }
     };
-    hours_pass(28).await;
+    hours_pass(29).await;
     assert_eq!(told(MailKind::BalanceLow).await, 0);
     hours_pass(1).await;
     let mails = story.setting.mails(MailKind::BalanceLow).await;
     assert_eq!(mails.len(), 1);
     let body = &mails[0].letter.body;
     assert!(
-        body.contains("713 KRW") && body.contains("minji90"),
+        body.contains("703 KRW") && body.contains("minji90"),
         "{body}"
     );
-    hours_pass(70).await;
+    hours_pass(69).await;
     assert_eq!(told(MailKind::BalanceLow).await, 1, "once");
     assert_eq!(state(&story).await, json!("active"));
     // The tick comes late: what was used meanwhile is not paid by the next payment.
@@ -253,6 +253,36 @@ async fn a_balance_that_runs_out_is_told_then_suspends_and_the_next_payment_lift
     assert_eq!(tick(&story).await, Outcome::done(0));
     hours_pass(90).await;
     assert_eq!(told(MailKind::BalanceLow).await, 2);
+    audit(&story).await;
+}
+
+/// By the 28th of October the server has cost its month's price: 300 won last for thirty hours of November, and are told of
+/// three days before that, not when they are less than three days of what a day costs.
+#[tokio::test]
+async fn what_has_cost_its_months_price_is_not_told_of_before_the_next_month() {
+    // September costs 2,146, and October its price.
+    let story = ahead(2_146 + 6_600 + 300).await;
+    // To the first of October in Seoul, and on to the 28th, 20:00.
+    let september = 780_400;
+    story
+        .setting
+        .clock
+        .advance_s(september + (27 * 24 + 20) * HOUR);
+    assert_eq!(balance(&story).await, [300, 8_746, 0, DAY_COSTS]);
+    let until = own(&story, "/billing/funds").await["prepaid"]["lasts_until"].clone();
+    let until = until.as_str().expect("an instant").to_owned();
+    assert!(until.starts_with("2026-11-01T21:"), "{until}");
+    let told = async || story.setting.mails(MailKind::BalanceLow).await.len();
+    let mut waited = 0;
+    while told().await == 0 {
+        assert!(waited < 100);
+        story.setting.clock.advance_s(HOUR);
+        waited += 1;
+        assert_eq!(tick(&story).await.failure, None);
+    }
+    // 72 hours later 31 hours of November will have been used, of which 30 are covered.
+    assert_eq!(waited, 4 + 31);
+    assert_eq!(state(&story).await, json!("active"));
     audit(&story).await;
 }
 

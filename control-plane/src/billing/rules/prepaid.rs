@@ -2,7 +2,7 @@
 //! was used and is not invoiced yet, less what is held for servers that are being made; all of it with tax.
 //!
 //! ```text
-//! covered --(less than 72 h are left: mail)--> low --(96 h are)--> covered
+//! covered --(less is left than 72 h cost: mail)--> low --(as much as 96 h cost)--> covered
 //!  covered, low --(nothing is left: the account is suspended)--> empty --(a payment leaves something: resumed)--> covered
 //! ```
 //!
@@ -13,8 +13,10 @@ use std::{collections::BTreeMap, time::Duration};
 use innkeeper_wire::{
     id::ContractId,
     money::{Currency, Money, MoneyError},
+    month::Span,
     price::{Price, Tariff, Tax},
     time::Timestamp,
+    zone::Zone,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +24,10 @@ use super::trial::Trial;
 
 /// What is held of an order, and what an order must leave for what there is already: the price of so long.
 pub const HELD: Duration = Duration::from_hours(24);
-/// Days of burn below which the owner is told.
-const LOW_DAYS: i64 = 3;
-/// Days from which on he would be told again.
-const COVERED_DAYS: i64 = 4;
+/// When less is left than so long costs, the owner is told.
+pub const LOW: Duration = Duration::from_hours(72);
+/// When so much is left as so long costs, he would be told again.
+pub const COVERED: Duration = Duration::from_hours(96);
 /// Most holds of one account at a time, so that its record stays small.
 pub const HOLDS_MAX: usize = 200;
 /// What lasts longer is not told until when.
@@ -87,8 +89,12 @@ pub struct Purse {
     pub used: i64,
     /// What is held.
     pub held: i64,
-    /// What a day costs as it is now.
+    /// What a day costs as it is now, whatever of the month's price is used up.
     pub burn: i64,
+    /// What [`LOW`] from now on costs: nothing of what has cost its month's price, until the next month begins.
+    pub soon: i64,
+    /// What [`COVERED`] from now on costs, likewise.
+    pub later: i64,
 }
 
 impl Prepaid {
@@ -154,26 +160,58 @@ impl Purse {
     #[must_use]
     pub fn step(&self, stage: Stage) -> Option<Step> {
         let available = self.available();
-        let days = |days: i64| self.burn.saturating_mul(days);
         if self.burn > 0 && self.left() <= 0 {
             return Some(Step::Suspend);
         }
         match stage {
-            Stage::Covered if self.burn > 0 && available < days(LOW_DAYS) => Some(Step::Warn),
-            Stage::Low if available >= days(COVERED_DAYS) => Some(Step::Rearm),
+            Stage::Covered if self.burn > 0 && available < self.soon => Some(Step::Warn),
+            Stage::Low if available >= self.later => Some(Step::Rearm),
             Stage::Covered | Stage::Low | Stage::Empty { .. } => None,
         }
     }
+}
 
-    /// How long it lasts as it is now; nothing when nothing is charged, or it lasts for years.
-    #[must_use]
-    pub fn lasts(&self) -> Option<Duration> {
-        let available = u128::try_from(self.available().max(0)).ok()?;
-        let burn = u128::try_from(self.burn).ok().filter(|burn| *burn > 0)?;
-        let seconds = available.checked_mul(24 * 3_600)? / burn;
-        let lasts = Duration::from_secs(u64::try_from(seconds).ok()?);
-        (lasts <= LASTS_MAX).then_some(lasts)
+/// Until when so much lasts, to the second; nothing when that is years away. `cost` says what a calendar month costs from its
+/// beginning to an instant.
+///
+/// # Errors
+/// Those of `cost`.
+pub fn lasts_until<E>(
+    zone: &Zone,
+    now: Timestamp,
+    available: i64,
+    cost: impl Fn(Span) -> Result<i64, E>,
+) -> Result<Option<Timestamp>, E> {
+    if available <= 0 {
+        return Ok(Some(now));
     }
+    let (mut month, mut from, mut left) = (zone.month_of(now), now, available);
+    while from < now.after(LASTS_MAX) {
+        let whole = zone.span_of(month);
+        let until = |until| {
+            cost(Span {
+                from: whole.from,
+                until,
+            })
+        };
+        let used_up_at = left.saturating_add(if from > whole.from { until(from)? } else { 0 });
+        let month_costs = until(whole.until)?;
+        if month_costs >= used_up_at {
+            let (mut lasts, mut does_not) = (from, whole.until);
+            while does_not.since(lasts) > Duration::from_secs(1) {
+                let middle = lasts.after(does_not.since(lasts) / 2);
+                if until(middle)? >= used_up_at {
+                    does_not = middle;
+                } else {
+                    lasts = middle;
+                }
+            }
+            return Ok(Some(does_not));
+        }
+        left = used_up_at - month_costs;
+        (month, from) = (month.next(), whole.until);
+    }
+    Ok(None)
 }
 
 /// What a day of these costs together, with tax.
@@ -212,11 +250,14 @@ mod tests {
     const EMPTY: Stage = Stage::Empty { since: AT };
 
     fn purse(balance: i64, used: i64, held: i64, burn: i64) -> Purse {
+        let days = |days: i64| burn.saturating_mul(days);
         Purse {
             balance,
             used,
             held,
             burn,
+            soon: days(3),
+            later: days(4),
         }
     }
 
@@ -276,17 +317,81 @@ mod tests {
         assert_eq!(purse(-1, 0, 0, 0).step(Low), None);
     }
 
+    /// Near the end of a month all has cost the month's price: what comes costs nothing until the next one begins.
     #[test]
-    fn it_lasts_as_long_as_a_day_costs() {
-        let hours = Duration::from_hours;
-        for (purse, lasts) in [
-            (purse(10, 0, 0, 10), Some(hours(24))),
-            (purse(10, 4, 1, 10), Some(hours(12))),
-            (purse(0, 1, 0, 10), Some(hours(0))),
-            (purse(10, 0, 0, 0), None),
-            (purse(i64::MAX, 0, 0, 1), None),
+    fn what_has_cost_its_months_price_needs_nothing_to_the_months_end() {
+        use Stage::{Covered, Low};
+        use Step::{Rearm, Suspend, Warn};
+        for (available, soon, later, covered, low) in [
+            (1, 0, 0, None, Some(Rearm)),
+            (1, 0, 5, None, None),
+            (4, 5, 15, Some(Warn), None),
+            (5, 5, 15, None, None),
+            (15, 5, 15, None, Some(Rearm)),
+            // Nothing is left for what the next month costs.
+            (0, 0, 0, Some(Suspend), Some(Suspend)),
         ] {
-            assert_eq!(purse.lasts(), lasts, "{purse:?}");
+            let purse = Purse {
+                soon,
+                later,
+                ..purse(available, 0, 0, 10)
+            };
+            let steps = [Covered, Low].map(|stage| purse.step(stage));
+            assert_eq!(steps, [covered, low], "{purse:?}");
+        }
+    }
+
+    /// A won an hour in Seoul, in November of 720 hours at most 500 won: from the 21st, 20:00, on nothing.
+    #[test]
+    fn it_lasts_until_it_is_used_up_month_by_month() {
+        let zone: Zone = "Asia/Seoul".parse().expect("a zone");
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let cost = |cap: i64| {
+            move |span: Span| {
+                let hours = span.until.since(span.from).as_secs() / 3_600;
+                Ok::<_, MoneyError>(i64::try_from(hours).expect("a few").min(cap))
+            }
+        };
+        for (now, available, cap, lasts) in [
+            (
+                "2026-11-10T00:00:00Z",
+                12,
+                500,
+                Some("2026-11-10T12:00:00Z"),
+            ),
+            ("2026-11-10T00:00:00Z", 0, 500, Some("2026-11-10T00:00:00Z")),
+            (
+                "2026-11-10T00:00:00Z",
+                -5,
+                500,
+                Some("2026-11-10T00:00:00Z"),
+            ),
+            // It has cost 497 by then, and three more are left of the month's price.
+            ("2026-11-21T08:00:00Z", 3, 500, Some("2026-11-21T11:00:00Z")),
+            // The fourth is used up in December, which begins at 15:00 UTC.
+            ("2026-11-21T08:00:00Z", 4, 500, Some("2026-11-30T16:00:00Z")),
+            ("2026-11-25T00:00:00Z", 1, 500, Some("2026-11-30T16:00:00Z")),
+            // All of December, and an hour of January.
+            (
+                "2026-11-25T00:00:00Z",
+                501,
+                500,
+                Some("2026-12-31T16:00:00Z"),
+            ),
+            ("2026-11-25T00:00:00Z", i64::MAX, 500, None),
+            ("2026-11-25T00:00:00Z", 1, 0, None),
+        ] {
+            let found = lasts_until(&zone, at(now), available, cost(cap));
+            let found = found.expect("it fits");
+            // To the second.
+            let expected = lasts.map(at);
+            let is_near = match (found, expected) {
+                (Some(found), Some(expected)) => {
+                    found >= expected && found.since(expected) <= Duration::from_secs(1)
+                }
+                (found, expected) => found == expected,
+            };
+            assert!(is_near, "{now} {available} {cap}: {found:?}");
         }
     }
 
@@ -345,8 +450,7 @@ mod tests {
                 prop_assert!(now.available() >= 0);
             }
             // All are made.
-            now.burn = now.held;
-            now.held = 0;
+            now = purse(now.balance, now.used, 0, now.held);
             let mut stage = Stage::Covered;
             for _ in 0..20_000 {
                 match now.step(stage) {
