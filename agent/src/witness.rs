@@ -235,6 +235,7 @@ mod tests {
             load: None,
             held: vec![held(1), held(2)],
             addresses: Vec::new(),
+            access: Vec::new(),
         };
         for (newest, expected) in [
             (None, vec![held(1), held(2)]),

@@ -135,6 +135,7 @@ impl Host {
             health: HostHealth::default(),
             load: None,
             addresses: Vec::new(),
+            access: Vec::new(),
             held: if is_of_epoch {
                 vec![]
             } else {

@@ -301,6 +301,7 @@ mod tests {
                 strangers: vec![],
                 witness: None,
                 health: HostHealth::default(),
+                access: vec![],
                 load: None,
                 held,
                 addresses: Vec::new(),
