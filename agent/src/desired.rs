@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use innkeeper_wire::{
     digest::Digest,
-    host::{FEATURES, Intent, Manifest, SERVERS_PER_HOST_MAX},
-    id::ServerId,
+    host::{Access, FEATURES, GRANTS_PER_HOST_MAX, Intent, Manifest, SERVERS_PER_HOST_MAX},
+    id::{GrantId, ServerId},
     planted::{Bug, planted},
     vm::ServerSpec,
 };
@@ -33,6 +33,8 @@ pub struct Desired {
     pub generation: u64,
     /// What is wanted of each server of the manifest.
     pub servers: BTreeMap<ServerId, Wanted>,
+    /// To which of them engineers are let in.
+    pub access: Vec<Access>,
     /// A newer manifest that this agent can't carry out: it holds what it has.
     pub held: Option<Held>,
 }
@@ -92,6 +94,12 @@ pub enum ManifestError {
     /// One server twice.
     #[error("the manifest names {0} twice")]
     Duplicate(ServerId),
+    /// More grants than a host can have.
+    #[error("the manifest names {0} grants; {GRANTS_PER_HOST_MAX} are possible")]
+    TooManyGrants(usize),
+    /// One grant twice.
+    #[error("the manifest names {0} twice")]
+    DuplicateGrant(GrantId),
 }
 
 /// Why a spec was refused.
@@ -225,6 +233,7 @@ impl Accepted {
         {
             return Err(ManifestError::Duplicate(twice.server));
         }
+        judge_access(&offered.access)?;
         Ok(Verdict::Newer {
             missing: self.missing(offered),
         })
@@ -286,8 +295,33 @@ impl Accepted {
             servers: servers
                 .map(|entry| (entry.server, wanted(&entry.intent)))
                 .collect(),
+            access: self.manifest.access.clone(),
             held: None,
         }
+    }
+
+    /// The same while a newer manifest can't be carried out. What it withdraws is withdrawn all the same: that needs
+    /// nothing of an agent, and somebody relies on it.
+    #[must_use]
+    pub fn desired_under(&self, offered: &Manifest, held: Held) -> Desired {
+        let mut desired = self.desired();
+        let grants: BTreeSet<_> = offered.access.iter().map(|access| access.grant).collect();
+        desired
+            .access
+            .retain(|access| grants.contains(&access.grant));
+        desired.held = Some(held);
+        desired
+    }
+}
+
+fn judge_access(access: &[Access]) -> Result<(), ManifestError> {
+    if access.len() > GRANTS_PER_HOST_MAX {
+        return Err(ManifestError::TooManyGrants(access.len()));
+    }
+    let mut seen = BTreeSet::new();
+    match access.iter().find(|access| !seen.insert(access.grant)) {
+        Some(twice) => Err(ManifestError::DuplicateGrant(twice.grant)),
+        None => Ok(()),
     }
 }
 
@@ -459,6 +493,55 @@ mod tests {
             accepted().judge(&offered),
             Ok(Verdict::Newer { missing: vec![] })
         );
+    }
+
+    fn access(number: u8) -> Access {
+        Access {
+            grant: GrantId::from_uuid(uuid_v7(Timestamp::from_millis(1), [number; 10])),
+            server: server(1),
+            port: 22,
+            until: Timestamp::from_millis(3),
+            seconds: 3_600,
+        }
+    }
+
+    #[test]
+    fn a_held_manifest_withdraws_grants_and_gives_none() {
+        let mut has = accepted();
+        has.manifest.access = vec![access(1), access(2)];
+        let mut offered = manifest(2, 6, &[]);
+        offered.access = vec![access(2), access(3)];
+        let held = Held {
+            epoch: 2,
+            generation: 6,
+            missing: vec!["floppy-1".to_owned()],
+        };
+        let desired = has.desired_under(&offered, held.clone());
+        let expected = Desired {
+            access: vec![access(2)],
+            held: Some(held),
+            ..has.desired()
+        };
+        assert_eq!(desired, expected);
+    }
+
+    #[test]
+    fn grants_are_few_and_each_is_named_once() {
+        for (grants, expected) in [
+            (
+                vec![access(1), access(2)],
+                Ok(Verdict::Newer { missing: vec![] }),
+            ),
+            (
+                vec![access(1), access(2), access(1)],
+                Err(ManifestError::DuplicateGrant(access(1).grant)),
+            ),
+            (vec![access(1); 257], Err(ManifestError::TooManyGrants(257))),
+        ] {
+            let mut offered = manifest(2, 6, &[present(1)]);
+            offered.access = grants;
+            assert_eq!(accepted().judge(&offered), expected);
+        }
     }
 
     #[test]

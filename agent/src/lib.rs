@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod access;
 pub mod action;
 pub mod config;
 pub mod connection;

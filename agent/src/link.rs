@@ -29,6 +29,7 @@ use tokio::{
 use tokio_util::{io::StreamReader, sync::CancellationToken};
 
 use crate::{
+    access::Answer,
     connection::{Call, CallError, Connection},
     desired::{AcceptError, Accepted, Desired, SPEC_BYTES_MAX, Store, Verdict, parse_spec},
     identity::{Enrolment, IdentityError},
@@ -76,6 +77,8 @@ pub struct Link {
     pub desired: watch::Sender<Arc<Desired>>,
     /// The newest report.
     pub reports: watch::Receiver<Option<Arc<Report>>>,
+    /// Where what was answered to it goes, for whoever lets engineers in.
+    pub answers: watch::Sender<Option<Answer>>,
     /// Where the open connection goes, for whoever fetches images.
     pub connection: watch::Sender<Option<Connection>>,
     /// Who speaks: this process.
@@ -336,6 +339,7 @@ impl Link {
             connection,
             desired: self.desired.subscribe(),
             asked: &asked,
+            answers: &self.answers,
         };
         reporting.prove(&mut self.speaker).await?;
         self.connection.send_replace(Some(connection.clone()));
@@ -501,10 +505,7 @@ async fn accept(
         Verdict::Same => return Ok(None),
         Verdict::Hold(held) => {
             tracing::error!(missing = ?held.missing, "the control plane requires features that this agent lacks");
-            return Ok(Some(Desired {
-                held: Some(held),
-                ..accepted.desired()
-            }));
+            return Ok(Some(accepted.desired_under(&offered, held)));
         }
         Verdict::Newer { missing } => missing,
     };

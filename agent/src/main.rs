@@ -12,8 +12,9 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use innkeeper_agent::{
+    access::{self, Answer, Keeper, Seen},
     config::{Config, DEFAULT_PATH, LogFormat},
-    desired::Store,
+    desired::{Desired, Store},
     doctor::{self, Check, Verdict, judge, proposal::Proposal},
     exporter,
     guests_stop::{self, Scope},
@@ -26,6 +27,7 @@ use innkeeper_agent::{
     join::{self, Invitation},
     link::{Blobs, Link},
     metrics::{self, Metrics},
+    network::Network,
     reconcile::{Pace, Reconciler},
     reporting::Speaker,
     resolvers,
@@ -342,6 +344,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let clock = Arc::new(SystemClock);
     let (desired_sender, desired) = watch::channel(Arc::new(accepted.desired()));
     let (report_sender, reports) = watch::channel(None);
+    let (answer_sender, answers) = watch::channel(None);
     let (connection_sender, connection) = watch::channel(None);
     let host = LibvirtHost::open(host_config, Blobs::new(connection), clock.clone())
         .await
@@ -358,10 +361,12 @@ async fn run(config: Config) -> Result<(), Failure> {
         behind: metrics.behind(),
         desired: desired_sender,
         reports: reports.clone(),
+        answers: answer_sender,
         connection: connection_sender,
         speaker: Speaker::new(new_instance()),
         metrics: metrics.link.clone(),
     };
+    let (keeper, access) = keeper(host.network(), desired.clone(), answers, &metrics);
     let reconciler = Reconciler {
         hypervisor: Arc::clone(&host),
         clock,
@@ -369,11 +374,13 @@ async fn run(config: Config) -> Result<(), Failure> {
         rules: config.rules(),
         pace: Pace::default(),
         desired,
+        access,
         reports: report_sender,
         metrics: metrics.agent.clone(),
     };
 
     let mut tasks = JoinSet::new();
+    tasks.spawn(keeper.run(stop.clone()));
     tasks.spawn(watch_rules(Arc::clone(&host), stop.clone()));
     tasks.spawn(metrics::collect(
         Arc::clone(&metrics),
@@ -394,12 +401,37 @@ async fn run(config: Config) -> Result<(), Failure> {
     // The loop ends when it is told to, or when it can't go on: then the agent can't either.
     let ended = reconciling.await.context("the loop panicked");
     stop.cancel();
+    end(tasks).await;
+    Ok(ended?.context("read the agent's memory")?)
+}
+
+/// Lets tasks end that were told to.
+async fn end(mut tasks: JoinSet<()>) {
     let all = async { while tasks.join_next().await.is_some() {} };
     if timeout(SHUTDOWN_DEADLINE, all).await.is_err() {
         tracing::warn!("some tasks did not end in time");
     }
     tracing::info!("the agent ends; guests run on");
-    Ok(ended?.context("read the agent's memory")?)
+}
+
+/// Lets engineers in, and tells where it does.
+fn keeper(
+    network: Arc<Network>,
+    desired: watch::Receiver<Arc<Desired>>,
+    answers: watch::Receiver<Option<Answer>>,
+    metrics: &Metrics,
+) -> (Keeper<Network>, watch::Receiver<Seen>) {
+    let (sender, seen) = watch::channel(Seen::default());
+    let keeper = Keeper {
+        table: network,
+        clock: Arc::new(SystemClock),
+        desired,
+        answers,
+        seen: sender,
+        metrics: metrics.agent.clone(),
+        lease: access::LEASE,
+    };
+    (keeper, seen)
 }
 
 async fn watch_rules(host: Arc<LibvirtHost<Blobs>>, stop: CancellationToken) {

@@ -10,6 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     ops::Bound,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -17,10 +18,7 @@ use std::{
 use innkeeper_wire::{
     digest::Digest,
     error::chain,
-    host::{
-        FAULTS_MAX, FEATURES, HostCapacity, HostFault, HostFaultCode, HostHealth, HypervisorState,
-        ObservedServer, ObservedState, Report,
-    },
+    host::{HostCapacity, HypervisorState, ObservedServer, ObservedState, Report},
     id::ServerId,
     size::Bytes,
     time::{Clock, Timestamp},
@@ -28,11 +26,12 @@ use innkeeper_wire::{
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Seen,
     action::Action,
     desired::{Desired, Store, Wanted},
     durable::reserve::Room,
@@ -42,6 +41,8 @@ use crate::{
     plan::{Plan, Rules, View, plan},
     room::DiskFound,
 };
+
+mod report;
 
 /// Servers that are worked on at a time.
 pub const SERVERS_AT_ONCE: usize = 8;
@@ -90,6 +91,8 @@ pub struct Reconciler<H> {
     pub pace: Pace,
     /// What the control plane wants.
     pub desired: watch::Receiver<Arc<Desired>>,
+    /// Where engineers are let in.
+    pub access: watch::Receiver<Seen>,
     /// Where the newest report goes; a fresh one after every look.
     pub reports: watch::Sender<Option<Arc<Report>>>,
     /// What the loop tells of itself.
@@ -120,7 +123,7 @@ impl<H: Hypervisor> Reconciler<H> {
             },
             sequence: 0,
             reserve: None,
-            was_reachable: true,
+            unreachable: None,
             period: Duration::ZERO,
         };
         loop {
@@ -135,6 +138,8 @@ impl<H: Hypervisor> Reconciler<H> {
                         Ok(()) => Progress::Stands,
                         Err(_) => return Ok(()),
                     },
+                    // Cancel-safe: as above. Whoever tells of it lives as long as the process.
+                    Ok(()) = round.host.access.changed() => Progress::Stands,
                     // Cancel-safe: only time is lost.
                     () = sleep_until(next_look) => Progress::Stands,
                     // Cancel-safe: a cancellation stays.
@@ -176,7 +181,8 @@ struct Round<H> {
     sequence: u64,
     /// How it is with the room that is set aside for our own state; `None` when that can't be found out.
     reserve: Option<Room>,
-    was_reachable: bool,
+    /// Why nothing is known of servers.
+    unreachable: Option<String>,
     /// How long to wait before the next look, if nothing happens.
     period: Duration,
 }
@@ -215,18 +221,9 @@ impl<H: Hypervisor> Round<H> {
     async fn look(&mut self) {
         let desired = Arc::clone(&self.host.desired.borrow_and_update());
         self.keep_reserve().await;
-        let observed = timeout(
-            self.host.pace.observe_deadline,
-            self.host.hypervisor.observe(),
-        )
-        .await;
-        let observed = match observed {
-            Ok(observed) => observed,
-            Err(_) => Err(HypervisorError::Deadline("looking at the host".to_owned())),
-        };
-        match observed {
+        match self.observe().await {
             Ok(inventory) => {
-                self.set_reachable(true, "");
+                self.set_unreachable(None);
                 self.boot_id.clone_from(&inventory.boot_id);
                 self.capacity = inventory.capacity.unwrap_or(self.capacity);
                 let busy = self.jobs.keys().copied().flatten().collect();
@@ -264,16 +261,35 @@ impl<H: Hypervisor> Round<H> {
                 self.host.reports.send_replace(Some(Arc::new(report)));
             }
             Err(error) => {
-                let detail = error.to_string();
-                self.set_reachable(false, &detail);
+                self.set_unreachable(Some(error.to_string()));
                 self.period = self.host.pace.period;
-                let state = HypervisorState::Unreachable { detail };
-                let report = Report {
-                    health: self.health(HostHealth::default(), None),
-                    ..self.empty_report(&desired, state)
-                };
+                let report = self.report_unreachable(&desired);
                 self.host.metrics.looked_in_vain(&report);
-                self.host.reports.send_replace(Some(Arc::new(report)));
+            }
+        }
+    }
+
+    /// Looks at the host. While libvirt hangs, and did before, what is known without it is told meanwhile: engineers are
+    /// let in all the same.
+    async fn observe(&mut self) -> Result<Inventory, HypervisorError> {
+        let hypervisor = Arc::clone(&self.host.hypervisor);
+        let deadline = Instant::now() + self.host.pace.observe_deadline;
+        let mut observing = pin!(hypervisor.observe());
+        loop {
+            let hangs = self.unreachable.is_some();
+            tokio::select! {
+                // Cancel-safe: what has not been seen is seen by the next look.
+                observed = &mut observing => return observed,
+                // Cancel-safe, both: only time is lost.
+                () = sleep_until(deadline) => {
+                    return Err(HypervisorError::Deadline("looking at the host".to_owned()));
+                }
+                () = sleep(self.host.pace.period), if hangs => {
+                    let desired = Arc::clone(&self.host.desired.borrow());
+                    if !desired.access.is_empty() {
+                        self.report_unreachable(&desired);
+                    }
+                }
             }
         }
     }
@@ -308,29 +324,6 @@ impl<H: Hypervisor> Round<H> {
         }
     }
 
-    fn health(&self, found: HostHealth, low: Option<HostFault>) -> HostHealth {
-        let short = self.reserve.filter(|room| room.is_short());
-        let full = short.map(|room| HostFault {
-            code: HostFaultCode::DiskFull,
-            server: None,
-            detail: format!(
-                "{} KiB are free and {} KiB set aside where the agent keeps its state",
-                room.free.0 >> 10,
-                room.reserve.0 >> 10,
-            ),
-        });
-        let unserved = self.host.metrics.unserved();
-        let faults = full
-            .into_iter()
-            .chain(low)
-            .chain(found.faults)
-            .chain(unserved);
-        HostHealth {
-            faults: faults.take(FAULTS_MAX).collect(),
-            ..found
-        }
-    }
-
     fn plan(
         &mut self,
         desired: &Desired,
@@ -358,18 +351,16 @@ impl<H: Hypervisor> Round<H> {
         }
     }
 
-    fn set_reachable(&mut self, reachable: bool, detail: &str) {
-        if reachable != self.was_reachable {
-            if reachable {
-                tracing::info!("libvirt answers again");
-            } else {
-                tracing::error!(
-                    detail,
-                    "libvirt does not answer: what the guests do is not known, and nothing is done with them"
-                );
-            }
+    fn set_unreachable(&mut self, why: Option<String>) {
+        match (&self.unreachable, &why) {
+            (Some(_), None) => tracing::info!("libvirt answers again"),
+            (None, Some(detail)) => tracing::error!(
+                detail,
+                "libvirt does not answer: what the guests do is not known, and nothing is done with them"
+            ),
+            _ => {}
         }
-        self.was_reachable = reachable;
+        self.unreachable = why;
     }
 
     // ---- acting ----
@@ -544,33 +535,6 @@ impl<H: Hypervisor> Round<H> {
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the agent's memory can't be stored");
             }
-        }
-    }
-
-    // ---- reporting ----
-
-    /// The next report, without what is known of servers.
-    fn empty_report(&mut self, desired: &Desired, hypervisor: HypervisorState) -> Report {
-        self.sequence += 1;
-        Report {
-            epoch: desired.epoch,
-            generation: desired.generation,
-            boot_id: self.boot_id.clone(),
-            sequence: self.sequence,
-            started_at: self.started_at,
-            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            features: FEATURES.iter().map(ToString::to_string).collect(),
-            capacity: self.capacity,
-            hypervisor,
-            servers: Vec::new(),
-            strangers: Vec::new(),
-            // The link knows which: see `witness::testify`.
-            witness: None,
-            health: HostHealth::default(),
-            load: None,
-            held: Vec::new(),
-            addresses: Vec::new(),
-            access: Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use innkeeper_wire::{
         agents::{self, ShowLife},
     },
     error::chain,
-    host::{Life, LifeAnswer, Observations, Report, Witness},
+    host::{Life, LifeAnswer, Observations, Report, ReportAnswer, Witness},
     id::{ChallengeId, InstanceId},
     time::Clock,
 };
@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use crate::{
+    access::{self, Answer},
     connection::{Call, CallError, Connection},
     desired::{Desired, Store},
     metrics::Behind,
@@ -35,6 +36,8 @@ const REPORT_PAUSE: Duration = Duration::from_millis(50);
 const REPORT_EVERY_FIRST: Duration = Duration::from_secs(10);
 /// Bounds for what it says.
 const REPORT_EVERY: std::ops::RangeInclusive<u32> = 1..=600;
+/// The longest time between two reports while engineers are let in to a server: the answers are what keeps them in.
+const REPORT_EVERY_WITH_GRANTS: Duration = Duration::from_secs(10);
 
 /// This process as the control plane knows it.
 #[derive(Debug)]
@@ -79,6 +82,8 @@ pub(crate) struct Reporting<'a> {
     pub(crate) desired: watch::Receiver<Arc<Desired>>,
     /// What the control plane asks of our identity goes there.
     pub(crate) asked: &'a Asked,
+    /// Answers to reports, for whoever lets engineers in.
+    pub(crate) answers: &'a watch::Sender<Option<Answer>>,
 }
 
 impl Reporting<'_> {
@@ -121,14 +126,20 @@ impl Reporting<'_> {
             if let Some(newest) =
                 newest.filter(|newest| is_worth_posting(posted.as_deref(), newest, next_at))
             {
+                let asked_at = court.clock.monotonic();
                 match self
                     .post(speaker, testify(&newest, court.witnesses.newest()))
                     .await
                 {
-                    Ok(Some((next_report_s, witness))) => {
+                    Ok(Some(answer)) => {
                         let (least, most) = REPORT_EVERY.into_inner();
-                        every = Duration::from_secs(next_report_s.clamp(least, most).into());
-                        court.hear(witness).await;
+                        let next_report_s = answer.next_report_s.clamp(least, most);
+                        every = Duration::from_secs(next_report_s.into());
+                        court.hear(answer.witness).await;
+                        // One that has forgotten what it told may have forgotten that somebody withdrew a grant.
+                        if let Some(terms) = answer.access.filter(|_| court.is_current()) {
+                            self.answers.send_replace(Some(Answer { asked_at, terms }));
+                        }
                         if posted.is_none() {
                             tracing::info!("the control plane takes our reports");
                         }
@@ -140,7 +151,7 @@ impl Reporting<'_> {
                     Err(error) => return error,
                 }
                 posted = Some(newest);
-                next_at = Instant::now() + every;
+                next_at = Instant::now() + pause(every, &self.desired.borrow());
                 sleep(REPORT_PAUSE).await;
             }
             // Whoever publishes reports lives as long as the process; without him the period below remains.
@@ -153,22 +164,22 @@ impl Reporting<'_> {
         }
     }
 
-    /// Posts a report; gives when to report next, in seconds, and where the journal stands.
+    /// Posts a report.
     async fn post(
         &self,
         speaker: &mut Speaker,
         report: Report,
-    ) -> Result<Option<(u32, Witness)>, CallError> {
+    ) -> Result<Option<ReportAnswer>, CallError> {
         let ask = agents::Report::with(Observations {
             life: self.life(speaker),
             report,
         });
         let call = Call::new(ask, CALL_DEADLINE, SMALL_BYTES_MAX);
         let answer = self.connection.json(call).await?;
-        Ok(answer.map(|answer| {
-            self.take(speaker, answer.life);
-            (answer.next_report_s, answer.witness)
-        }))
+        if let Some(answer) = &answer {
+            self.take(speaker, answer.life.clone());
+        }
+        Ok(answer)
     }
 }
 
@@ -182,6 +193,11 @@ pub(crate) struct Court<'a> {
 }
 
 impl Court<'_> {
+    /// Whether the control plane knows what it told.
+    fn is_current(&self) -> bool {
+        *self.standing.borrow() == Standing::Current
+    }
+
     /// Takes in where the journal stands. Says it once when the control plane is behind, and once when that
     /// is over.
     async fn hear(&mut self, shown: Witness) {
@@ -209,8 +225,17 @@ impl Court<'_> {
     }
 }
 
+/// How long to wait for the next report, when the control plane wants one so often.
+fn pause(every: Duration, desired: &Desired) -> Duration {
+    if desired.access.is_empty() {
+        every
+    } else {
+        every.min(REPORT_EVERY_WITH_GRANTS)
+    }
+}
+
 /// A report that says something else than the one posted last, or a fresh one when it is time. How busy the host is differs
-/// each time, and is no reason to report.
+/// each time, and how long engineers are let in for, and is no reason to report.
 fn is_worth_posting(posted: Option<&Report>, newest: &Report, next_at: Instant) -> bool {
     let Some(posted) = posted else {
         return true;
@@ -218,7 +243,63 @@ fn is_worth_posting(posted: Option<&Report>, newest: &Report, next_at: Instant) 
     let same = Report {
         sequence: posted.sequence,
         load: posted.load,
+        access: posted.access.clone(),
         ..newest.clone()
-    } == *posted;
+    } == *posted
+        && !access::differ(&posted.access, &newest.access);
     newest.sequence != posted.sequence && (!same || Instant::now() >= next_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use innkeeper_wire::{host::ObservedAccess, samples::Sample};
+
+    use super::*;
+
+    #[test]
+    fn a_report_is_posted_for_what_is_new_and_when_it_is_time() {
+        let later = Instant::now() + Duration::from_secs(60);
+        let posted = Report {
+            sequence: 7,
+            access: ObservedAccess::samples()[1..].to_vec(),
+            ..Report::samples()[0].clone()
+        };
+        let seen = posted.access[0].clone();
+        assert_eq!(seen.packets, 0);
+        let with = |access: Vec<ObservedAccess>| Report {
+            sequence: 8,
+            access,
+            load: None,
+            ..posted.clone()
+        };
+        let left = |left_s, packets| ObservedAccess {
+            left_s,
+            packets,
+            ..seen.clone()
+        };
+        for (newest, next_at, expected) in [
+            (with(vec![left(60, 0)]), later, false),
+            (with(vec![left(60, 0)]), Instant::now(), true),
+            (posted.clone(), Instant::now(), false),
+            // Time passes.
+            (with(vec![left(58, 0)]), later, false),
+            (with(vec![left(58, 1)]), later, true),
+            (with(vec![]), later, true),
+        ] {
+            let access = newest.access.clone();
+            let is_worth = is_worth_posting(Some(&posted), &newest, next_at);
+            assert_eq!(is_worth, expected, "{access:?}");
+        }
+        assert!(is_worth_posting(None, &posted, later));
+    }
+
+    #[test]
+    fn reports_come_more_often_while_engineers_are_let_in() {
+        let [often, seldom] = [5, 600].map(Duration::from_secs);
+        let mut desired = Desired::default();
+        assert_eq!(pause(seldom, &desired), seldom);
+        desired.access = innkeeper_wire::host::Access::samples();
+        assert_eq!(pause(seldom, &desired), REPORT_EVERY_WITH_GRANTS);
+        assert_eq!(pause(often, &desired), often);
+    }
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use innkeeper_agent::{
+    access::Seen,
     desired::{Accepted, Desired, Store, Wanted},
     disk,
     durable::reserve::RESERVE,
@@ -308,6 +309,7 @@ impl Agent {
                 ..Pace::default()
             },
             desired: wanted,
+            access: watch::Sender::new(Seen::default()).subscribe(),
             reports: sender,
             metrics: metrics.agent.clone(),
         };
@@ -344,6 +346,7 @@ fn desired(serial: u32, target: PowerTarget) -> Desired {
         epoch: 1,
         generation: u64::from(serial),
         servers: [(spec.server, Wanted::Present(Box::new(spec)))].into(),
+        access: Vec::new(),
         held: None,
     }
 }

@@ -16,6 +16,7 @@ use std::{
 };
 
 use innkeeper_agent::{
+    access::Seen,
     action::tap_name,
     desired::{Desired, Store, Wanted},
     durable,
@@ -80,6 +81,7 @@ impl Lab {
                 ..Pace::default()
             },
             desired: wanted,
+            access: watch::Sender::new(Seen::default()).subscribe(),
             reports: sender,
             metrics: AgentMetrics::new(),
         };
@@ -108,6 +110,7 @@ impl Lab {
             epoch: 1,
             generation: self.generation,
             servers: [(self.spec.server, wanted)].into(),
+            access: Vec::new(),
             held: None,
         }));
     }

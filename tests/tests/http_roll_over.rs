@@ -268,6 +268,7 @@ impl Agent {
             accepted,
             behind: Behind::default(),
             reports: reports_receiver,
+            answers: watch::Sender::new(None),
             connection: watch::Sender::new(None),
             speaker: Speaker::new(InstanceId::new(&SystemIds)),
             metrics: LinkMetrics::new(),

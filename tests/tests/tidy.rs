@@ -85,7 +85,7 @@ const PORTAL_LAYERS: [&[&str]; 15] = [
 
 /// Modules of the agent that decide, and the modules of the agent that each may use. `desired` keeps what it
 /// decided, through `durable` alone.
-const DECIDING: [(&str, &[&str]); 13] = [
+const DECIDING: [(&str, &[&str]); 14] = [
     (
         "agent/src/plan.rs",
         &["action", "desired", "hypervisor", "memory", "plan", "power"],
@@ -102,6 +102,7 @@ const DECIDING: [(&str, &[&str]); 13] = [
         "agent/src/plan/refused.rs",
         &["desired", "hypervisor", "network"],
     ),
+    ("agent/src/access/ledger.rs", &["desired", "network"]),
     ("agent/src/network/guard.rs", &[]),
     ("agent/src/network/drift.rs", &["action"]),
     ("agent/src/network/foreign.rs", &[]),

@@ -136,8 +136,9 @@ pub async fn libvirt_guests() -> Verdict {
 pub async fn nft(bridge: &str) -> Verdict {
     let rules = rules::ruleset(&NetworkState::default(), bridge).to_string();
     let flows = rules::flows::ruleset(bridge, rules::flows::share(None));
+    let grants = rules::grants::ruleset(bridge, &rules::grants::Sources::default());
     let checked = match run("nft", &["-c", "-j", "-f", "-"], &rules).await {
-        Ok(_) => run("nft", &["-c", "-f", "-"], &flows).await,
+        Ok(_) => run("nft", &["-c", "-f", "-"], &[grants, flows].concat()).await,
         refused => refused,
     };
     match checked {

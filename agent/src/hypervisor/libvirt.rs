@@ -101,7 +101,7 @@ pub struct LibvirtHost<S> {
     accelerator: Accelerator,
     boot_id: String,
     dirs: StateDir,
-    network: Network,
+    network: Arc<Network>,
     clock: Arc<dyn Clock>,
     images: S,
     /// One download at a time: they share one wire, and two servers often want the same image.
@@ -181,7 +181,7 @@ impl<S: ImageSource> LibvirtHost<S> {
             measuring: Measuring::start(&config.libvirt_uri).map_err(OpenError::Threads)?,
             room_told: Mutex::default(),
             load: Arc::default(),
-            network: Network::new(config.network.clone()),
+            network: Arc::new(Network::new(config.network.clone())),
             boot_id: boot_id.trim().to_owned(),
             downloading: tokio::sync::Mutex::new(()),
             accelerator,
@@ -295,6 +295,12 @@ impl<S: ImageSource> LibvirtHost<S> {
             tracing::debug!(%server, error = chain(&error), "the new tap can't be set up yet");
         }
         Ok(())
+    }
+
+    /// The guests' network.
+    #[must_use]
+    pub fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
     }
 
     /// Puts back what somebody else changes of our rules, until it is dropped; [`Network::watch`].

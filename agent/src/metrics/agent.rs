@@ -34,6 +34,7 @@ pub struct AgentMetrics {
     room_disk: IntGauge,
     reserve: IntGauge,
     rules_in_place: IntGauge,
+    access_grants: IntGauge,
     repairs: IntCounter,
     refused: IntCounter,
     faults: IntGaugeVec,
@@ -111,6 +112,7 @@ impl AgentMetrics {
             room_disk: gauge("innkeeper_agent_room_disk_bytes", "Disk space that may be promised to servers, those that exist included; 0 when less is free than shall be."),
             reserve: gauge("innkeeper_agent_state_reserve_bytes", "Disk space that is set aside for the agent's own state, so that a full disk does not stop it."),
             rules_in_place: gauge("innkeeper_agent_rules_in_place", "Whether the guests' network is installed as it shall be."),
+            access_grants: gauge("innkeeper_agent_access_grants", "Grants by which engineers are let in to servers just now, as read back from the kernel."),
             repairs: counter("innkeeper_agent_repairs_total", "Times that something of the host's network was found changed by somebody else and put back."),
             refused: counter("innkeeper_agent_guest_connections_refused_total", "Packets of guests' new connections that were dropped because a guest had more, or more a second, than its share."),
             faults: IntGaugeVec::new(
@@ -143,6 +145,7 @@ impl AgentMetrics {
             &self.room_disk,
             &self.reserve,
             &self.rules_in_place,
+            &self.access_grants,
         ] {
             register(registry, gauge.clone());
         }
@@ -177,6 +180,11 @@ impl AgentMetrics {
     /// What is set aside for the agent's own state.
     pub fn set_reserve(&self, reserve: Bytes) {
         set(&self.reserve, reserve.0);
+    }
+
+    /// So many grants are in the kernel.
+    pub fn set_access_grants(&self, grants: usize) {
+        set(&self.access_grants, count(grants));
     }
 
     /// The host was looked at.

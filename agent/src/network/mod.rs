@@ -12,7 +12,8 @@
 //! Everything is replaced in one go and read back from the kernel at every look, so whatever somebody else changed
 //! shows as not installed, is put back by the next change, counted and logged ([`health`]).
 //!
-//! It never touches the host's own firewall, its other devices' addresses, or engineers' grants.
+//! It never touches the host's own firewall or its other devices' addresses. Engineers' grants are [`crate::access`]'s,
+//! which looks at them and changes them through [`Network`].
 //!
 //! `net.bridge.bridge-nf-call-iptables` is left as it is: with isolated ports nothing is forwarded by the
 //! bridge itself, and a packet that goes up to the host passes the judge once either way.
@@ -45,7 +46,10 @@ use announce::Answered;
 use drift::{Holding, PortFault, Present};
 use guard::{AddressUse, Surroundings};
 use health::{Account, RULES, fault};
-use rules::flows;
+use rules::{
+    flows,
+    grants::{self, Changes, Held},
+};
 use settings::Ipv6;
 use tables::{OwnTables, Standing};
 use watch::News;
@@ -381,6 +385,7 @@ impl Network {
             news.drain();
             let restored = self.tables.restore(&self.config.bridge).await;
             drop(one_at_a_time);
+            self.tables.touch();
             match restored {
                 Ok(Standing::Whole | Standing::Outdated) => {}
                 Ok(Standing::Changed) => {
@@ -392,6 +397,35 @@ impl Network {
                 }
             }
         }
+    }
+
+    /// What engineers' access is in the kernel; `None` without our table for it.
+    ///
+    /// # Errors
+    /// When it can't be found out.
+    pub async fn access(&self) -> Result<Option<Held>, NetworkError> {
+        let table = kernel::table(rules::GRANTS_TABLE).await?;
+        let comment = grants::comment(&self.config.bridge);
+        let ours = table.filter(|table| rules::has_comment(table, &comment));
+        Ok(ours.as_ref().map(grants::read))
+    }
+
+    /// Changes engineers' access, in one transaction. Waits for nobody: the kernel takes one transaction at a time, and
+    /// whoever makes the table anew meanwhile says so ([`Network::access_touched`]).
+    ///
+    /// # Errors
+    /// When nothing was changed.
+    pub async fn change_access(&self, changes: &Changes) -> Result<(), NetworkError> {
+        if let Some(engineers) = &changes.engineers {
+            self.tables.set_engineers(engineers);
+        }
+        kernel::nft_text(&grants::change(changes)).await
+    }
+
+    /// Waits until somebody may have changed engineers' access, or has made its table anew, without any. Whoever changes it
+    /// through [`Network::change_access`] hears of that as well.
+    pub async fn access_touched(&self) {
+        self.tables.touched().await;
     }
 
     /// Which guests have answered for their addresses, and when.

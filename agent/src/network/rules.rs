@@ -3,8 +3,8 @@
 //! Four tables, all ours:
 //! - `bridge innkeeper` ([`spoof`]): what a guest may send at all, at its tap, in front of everything else; and that
 //!   nobody gets what is for others.
-//! - `inet innkeeper_grants`: engineers' timed access. Made when it is missing and never flushed here, since its
-//!   elements are known to the kernel only.
+//! - `inet innkeeper_grants` ([`grants`]): engineers' timed access. Made when it is missing and never flushed here, since
+//!   its elements are known to the kernel only.
 //! - `inet innkeeper`: the judge. One chain, jumped to from forward, output and input, so that packets from
 //!   outside, between guests and from the host itself are judged alike: grants, parts of TCP connections, answers,
 //!   what the customer opened, nothing else.
@@ -30,16 +30,16 @@ use super::{
 use crate::action::NetworkState;
 
 pub(super) use flows::TABLE as FLOWS_TABLE;
+pub(super) use grants::TABLE as GRANTS_TABLE;
 pub(super) use read_back::{Installed, Prints, Tables, has_comment, print_kept, read};
 
 pub mod flows;
+pub mod grants;
 mod read_back;
 mod spoof;
 
 /// Those of our tables that are replaced.
 pub(super) const TABLES: [(&str, &str); 2] = [("bridge", TABLE), ("inet", TABLE)];
-/// The table of the grants, of family `inet`.
-pub(super) const GRANTS_TABLE: &str = "innkeeper_grants";
 const TABLE: &str = "innkeeper";
 
 /// Mark of packets that a grant lets through: "ik" and a number.
@@ -48,8 +48,6 @@ const MARK_GRANTED: u32 = 0x696b_0001;
 const TAPS: &str = "ik*";
 /// Comment of the rule that names a table's state.
 const STATE_COMMENT: &str = "state";
-/// Comment of the rule that says that the grants' table is whole.
-pub(super) const GRANTS_COMMENT: &str = "grants 1";
 
 /// Whether a table is one of ours.
 pub(super) fn is_ours(family: &str, table: &str) -> bool {
@@ -71,53 +69,6 @@ pub fn ruleset(state: &NetworkState, bridge: &str) -> Value {
         commands.extend(stamped(table, &digest));
     }
     json!({ "nftables": commands })
-}
-
-/// The transaction that makes the grants' table.
-#[must_use]
-pub fn grants() -> Value {
-    let mut table = Table::new("inet", GRANTS_TABLE);
-    table.base_chain("forwarded", "forward", -10);
-    for (suffix, kind, protocol) in [("4", "ipv4_addr", "ip"), ("6", "ipv6_addr", "ip6")] {
-        let (access, bastion) = (format!("access{suffix}"), format!("bastion{suffix}"));
-        // source . guest . port
-        let access_kind = json!([kind, kind, "inet_service"]);
-        table.set(&access, &access_kind, &["timeout"], Vec::new());
-        table.set(&bastion, &json!(kind), &[], Vec::new());
-        let (saddr, daddr) = (payload(protocol, "saddr"), payload(protocol, "daddr"));
-        let (sport, dport) = (payload("tcp", "sport"), payload("tcp", "dport"));
-        let grant =
-            json!({ "mangle": { "key": { "meta": { "key": "mark" } }, "value": MARK_GRANTED } });
-        table.rule(
-            "forwarded",
-            vec![
-                equal(saddr.clone(), in_set(&bastion)),
-                equal(
-                    concat([saddr.clone(), daddr.clone(), dport]),
-                    in_set(&access),
-                ),
-                grant.clone(),
-                accept(),
-            ],
-        );
-        table.rule(
-            "forwarded",
-            vec![
-                equal(daddr.clone(), in_set(&bastion)),
-                equal(
-                    concat([daddr.clone(), saddr.clone(), sport]),
-                    in_set(&access),
-                ),
-                in_state(json!("established")),
-                grant,
-                accept(),
-            ],
-        );
-        table.rule("forwarded", vec![equal(saddr, in_set(&bastion)), drop()]);
-        table.rule("forwarded", vec![equal(daddr, in_set(&bastion)), drop()]);
-    }
-    table.commented_rule("forwarded", vec![accept()], GRANTS_COMMENT);
-    json!({ "nftables": table.into_commands() })
 }
 
 /// A table's commands, with the rule at the end that names its state.

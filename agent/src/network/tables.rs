@@ -5,10 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use innkeeper_wire::{digest::Digest, id::ServerId, vm::MacAddress};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::{
     NetworkError, kernel,
-    rules::{self, Prints, Tables, flows},
+    rules::{
+        self, Prints, Tables, flows,
+        grants::{self, Sources},
+    },
 };
 use crate::action::NetworkState;
 
@@ -24,6 +28,10 @@ struct Made {
 #[derive(Debug, Default)]
 pub(super) struct OwnTables {
     made: Mutex<Option<Made>>,
+    /// Who is an engineer, once somebody has said so: a grants' table that is made anew has it from the start.
+    engineers: Mutex<Option<Sources>>,
+    /// The grants' table was made anew, without its grants, or somebody may have changed it.
+    touched: Notify,
 }
 
 /// What a look at the tables found out.
@@ -47,13 +55,17 @@ impl OwnTables {
     ) -> Result<(), NetworkError> {
         let before = self.made().take().map(|made| made.prints);
         kernel::nft(&rules::ruleset(state, bridge)).await?;
-        let (grants, flows) = tokio::try_join!(
+        let (found, flows) = tokio::try_join!(
             kernel::table(rules::GRANTS_TABLE),
             kernel::table(rules::FLOWS_TABLE)
         )?;
         let grants_before = before.as_ref().map(|prints| prints.grants);
-        if !is_kept(grants.as_ref(), rules::GRANTS_COMMENT, grants_before) {
-            kernel::nft(&rules::grants()).await?;
+        if !is_kept(found.as_ref(), &grants::comment(bridge), grants_before) {
+            let engineers = self.engineers().clone();
+            let found = || found.as_ref().map(|table| grants::read(table).engineers);
+            let engineers = engineers.or_else(found).unwrap_or_default();
+            kernel::nft_text(&grants::ruleset(bridge, &engineers)).await?;
+            self.touch();
         }
         let share = flows::share(flows::entries_max());
         let flows_before = before.as_ref().map(|prints| prints.flows);
@@ -100,6 +112,27 @@ impl OwnTables {
         let mut guests = made.as_ref()?.state.guests.iter();
         let guest = guests.find(|guest| guest.server == server)?;
         Some(guest.nic.mac)
+    }
+
+    /// Says who is an engineer from now on.
+    pub(super) fn set_engineers(&self, engineers: &Sources) {
+        *self.engineers() = Some(engineers.clone());
+    }
+
+    /// Notes that somebody may have changed the grants' table, as whoever grants does himself.
+    pub(super) fn touch(&self) {
+        self.touched.notify_one();
+    }
+
+    /// Waits until that was noted. One waits at a time.
+    pub(super) async fn touched(&self) {
+        self.touched.notified().await;
+    }
+
+    fn engineers(&self) -> MutexGuard<'_, Option<Sources>> {
+        self.engineers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn made(&self) -> MutexGuard<'_, Option<Made>> {

@@ -82,6 +82,7 @@ fn desired(servers: impl IntoIterator<Item = (ServerId, Wanted)>) -> Desired {
         epoch: 1,
         generation: 1,
         servers: servers.into_iter().collect(),
+        access: Vec::new(),
         held: None,
     }
 }

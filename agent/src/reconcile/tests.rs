@@ -2,15 +2,17 @@
 
 use innkeeper_wire::{
     host::{
-        CreateStep, FEATURE_CUT, FEATURE_SERVER, Intent, Manifest, ManifestEntry, ObservedState,
-        ServerProblemCode,
+        Access, CreateStep, FEATURE_CUT, FEATURE_SERVER, Intent, Manifest, ManifestEntry,
+        ObservedAccess, ObservedState, ServerProblemCode,
     },
     id::uuid_v7,
+    samples::Sample,
     vm::{BaseImage, ImageFormat, MacAddress, Nic, Power, PowerTarget, ServerSpec},
 };
 
 use super::*;
 use crate::{
+    access::Seen,
     desired::Accepted,
     fixtures::Log,
     hypervisor::simulated::{Fault, Libvirt, Simulated},
@@ -57,6 +59,7 @@ fn present(specs: &[ServerSpec]) -> Desired {
         epoch: 1,
         generation: 1,
         servers: specs.iter().map(wanted).collect(),
+        access: Vec::new(),
         held: None,
     }
 }
@@ -65,6 +68,7 @@ fn present(specs: &[ServerSpec]) -> Desired {
 struct Agent {
     host: Arc<Simulated>,
     desired: watch::Sender<Arc<Desired>>,
+    access: watch::Sender<Seen>,
     reports: watch::Receiver<Option<Arc<Report>>>,
     folder: tempfile::TempDir,
     loop_: tokio::task::JoinHandle<Result<(), crate::durable::Error>>,
@@ -79,6 +83,7 @@ impl Agent {
     fn start_in(folder: tempfile::TempDir, host: Arc<Simulated>, desired: Arc<Desired>) -> Self {
         let (desired, wanted) = watch::channel(desired);
         let (sender, reports) = watch::channel(None);
+        let access = watch::Sender::new(Seen::default());
         let reconciler = Reconciler {
             hypervisor: Arc::clone(&host),
             clock: host.clone(),
@@ -95,6 +100,7 @@ impl Agent {
                 action_deadline: Duration::from_millis(200),
             },
             desired: wanted,
+            access: access.subscribe(),
             reports: sender,
             metrics: AgentMetrics::new(),
         };
@@ -102,6 +108,7 @@ impl Agent {
         Self {
             host,
             desired,
+            access,
             reports,
             folder,
             loop_,
@@ -253,6 +260,43 @@ async fn while_libvirt_is_away_nothing_is_said_of_servers() {
         agent.host.set_libvirt(Libvirt::Up);
         agent.until("both running", |r| all(r, 2, is_running)).await;
     }
+}
+
+/// Engineers are let in whether libvirt answers or not, and the customer is to see it.
+#[tokio::test]
+async fn engineers_access_is_reported_whatever_libvirt_does() {
+    let host = new_host();
+    let granted = Access::samples();
+    let mut desired = present(&[spec(1)]);
+    desired.access.clone_from(&granted);
+    let mut agent = Agent::start(host, desired);
+    agent.until("running", |r| all(r, 1, is_running)).await;
+    let observed = |packets| ObservedAccess {
+        grant: granted[0].grant,
+        left_s: 40,
+        packets,
+    };
+    for (number, libvirt) in [(1, Libvirt::Up), (2, Libvirt::Down), (3, Libvirt::Hung)] {
+        agent.host.set_libvirt(libvirt);
+        if libvirt != Libvirt::Up {
+            let is_unknown = |report: &Report| report.hypervisor != HypervisorState::Reachable;
+            agent.until("unknown", is_unknown).await;
+        }
+        let seen = Seen::new(agent.host.monotonic(), vec![observed(number)]);
+        agent.access.send_replace(seen);
+        let is_told =
+            |report: &Report| report.access.first().map(|seen| seen.packets) == Some(number);
+        let report = agent.until("told", is_told).await;
+        assert!(report.access[0].left_s <= 40);
+    }
+    // Without waiting for each look to miss its deadline.
+    let began = Instant::now();
+    for _ in 0..30 {
+        agent.until("another", |_| true).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(3));
+    agent.access.send_replace(Seen::default());
+    agent.until("gone", |report| report.access.is_empty()).await;
 }
 
 #[tokio::test]

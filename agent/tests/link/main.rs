@@ -23,6 +23,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use innkeeper_agent::{
+    access::Answer,
     connection::CallError,
     desired::{Desired, Store, Wanted},
     identity::Enrolment,
@@ -40,9 +41,9 @@ use innkeeper_wire::{
     digest::Digest,
     error::{Problem, ProblemCode},
     host::{
-        DesiredQuery, HOST_HEADER, HostCapacity, HostHealth, HypervisorState, Intent, JoinAnswer,
-        JoinRequest, Life, LifeAnswer, Manifest, ManifestEntry, Observations, RenewAnswer,
-        RenewRequest, Report, ReportAnswer, Witness,
+        AccessTerms, DesiredQuery, HOST_HEADER, HostCapacity, HostHealth, HypervisorState, Intent,
+        JoinAnswer, JoinRequest, Life, LifeAnswer, Manifest, ManifestEntry, Observations,
+        RenewAnswer, RenewRequest, Report, ReportAnswer, Witness,
     },
     id::{ChallengeId, HostId, InstanceId, ServerId, uuid_v7},
     size::Bytes,
@@ -292,7 +293,10 @@ async fn on_report(
         next_report_s: 600,
         witness,
         life: script.answer(),
-        access: None,
+        access: Some(AccessTerms {
+            now: script.clock.now(),
+            engineers: Vec::new(),
+        }),
     })
     .into_response()
 }
@@ -441,6 +445,7 @@ fn any_port() -> SocketAddr {
 struct Linked {
     desired: watch::Receiver<Arc<Desired>>,
     reports: watch::Sender<Option<Arc<Report>>>,
+    answers: watch::Receiver<Option<Answer>>,
     blobs: Blobs,
     behind: Behind,
     metrics: LinkMetrics,
@@ -459,6 +464,7 @@ fn link_as(script: &Script, folder: &Path, instance: u8) -> Linked {
     let accepted = store.read_accepted().expect("readable");
     let (desired_sender, desired) = watch::channel(Arc::new(accepted.desired()));
     let (reports, reports_receiver) = watch::channel(None);
+    let answers = watch::Sender::new(None);
     let (connection, connections) = watch::channel(None);
     let stop = CancellationToken::new();
     let witnesses = store.read_witnesses().expect("readable");
@@ -473,6 +479,7 @@ fn link_as(script: &Script, folder: &Path, instance: u8) -> Linked {
         behind: behind.clone(),
         desired: desired_sender,
         reports: reports_receiver,
+        answers: answers.clone(),
         connection,
         speaker: Speaker::new(InstanceId::from_uuid(uuid(instance))),
         metrics: metrics.clone(),
@@ -481,6 +488,7 @@ fn link_as(script: &Script, folder: &Path, instance: u8) -> Linked {
     Linked {
         desired,
         reports,
+        answers: answers.subscribe(),
         blobs: Blobs::new(connections),
         behind,
         metrics,

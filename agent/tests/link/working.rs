@@ -279,6 +279,39 @@ async fn a_control_plane_that_forgot_what_it_told_is_not_followed() {
     serving.abort();
 }
 
+/// What lets engineers in is reckoned from when the report was sent, and not by who may have forgotten a withdrawal.
+#[tokio::test]
+async fn answers_reach_whoever_lets_engineers_in() {
+    let script = script();
+    let (address, _serving) = serve(Arc::clone(&script), any_port()).await;
+    let folder = joined(&script, address).await;
+    let mut linked = link(&script, folder.path());
+    let mut heard = script.reports.subscribe();
+    linked.reports.send_replace(Some(Arc::new(observed(1))));
+    let answer = until(&mut linked.answers, Option::is_some).await;
+    let told = answer.clone().expect("waited for");
+    let clock = &script.clock;
+    assert_eq!(
+        (told.asked_at, told.terms.now),
+        (clock.monotonic(), clock.now())
+    );
+    // The next two come from an old copy.
+    clock.0.fetch_add(1_000, Ordering::Relaxed);
+    *script.witness.lock().expect("no panics") = witness(1, 9);
+    for sequence in [2, 3] {
+        let mut changed = observed(sequence);
+        changed.strangers = vec![sequence.to_string()];
+        linked.reports.send_replace(Some(Arc::new(changed)));
+        let is_it = |report: &Option<Report>| {
+            let report = report.as_ref();
+            report.is_some_and(|report| report.sequence == sequence)
+        };
+        until(&mut heard, is_it).await;
+    }
+    assert!(linked.behind.is_so());
+    assert_eq!(*linked.answers.borrow(), answer);
+}
+
 /// Before it asks for anything, each process shows that it lives and what it has on disk.
 #[tokio::test]
 async fn a_process_proves_itself_before_it_asks() {

@@ -62,6 +62,10 @@ impl Host {
         self.network = Arc::new(Network::new(self.config.clone()));
     }
 
+    pub(crate) fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
+    }
+
     /// Has changed rules put back at once, by a thread of its own that lasts as long as the test.
     pub(crate) fn watch(&self) {
         let network = Arc::clone(&self.network);
@@ -77,7 +81,7 @@ impl Host {
     }
 
     /// Runs something with its network; what it spawns ends with it.
-    fn with<T: Send + 'static>(
+    pub(crate) fn with<T: Send + 'static>(
         &self,
         task: impl AsyncFnOnce(Arc<Network>) -> T + Send + 'static,
     ) -> T {
