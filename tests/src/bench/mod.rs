@@ -1,6 +1,7 @@
 //! What `./dev bench` measures: one file per area, each with its floors in the same run. Nothing in here
 //! judges: the targets stand in the project's documents.
 
+pub mod access;
 pub mod agents;
 pub mod metrics;
 pub mod money;

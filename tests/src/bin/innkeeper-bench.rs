@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
     bench::{
-        Figure, Line, agents, metrics, money, orders, portal, prepaid, provision, rebuild,
+        Figure, Line, access, agents, metrics, money, orders, portal, prepaid, provision, rebuild,
         schedule, sign_in, store,
     },
     lab::{Run, enclosure::enclosed, product::Options},
@@ -22,7 +22,7 @@ use innkeeper_tests::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is measured together, with the names of the figures; in this order.
-const AREAS: [(&str, &[&str]); 10] = [
+const AREAS: [(&str, &[&str]); 11] = [
     ("store", &store::NAMES),
     ("schedule", &schedule::NAMES),
     ("orders", &orders::NAMES),
@@ -32,6 +32,7 @@ const AREAS: [(&str, &[&str]); 10] = [
     ("metrics", &metrics::NAMES),
     ("rebuild", &rebuild::NAMES),
     ("agents", &agents::NAMES),
+    ("access", &access::NAMES),
     ("provision", &provision::NAMES),
 ];
 
@@ -135,6 +136,7 @@ async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Resul
         }
         "rebuild" => blocking(move || rebuild::figures(&scratch)).await?,
         "agents" => agents::figures(&scratch).await?,
+        "access" => access::figures().await?,
         "provision" => provision::figures(run, &arguments.options).await?,
         _ => bail!("there is no such area"),
     };
