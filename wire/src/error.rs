@@ -152,6 +152,10 @@ problem_codes! {
     BillingFrozen = "billing-frozen", 409, "Billing is frozen";
     /// Nobody has said yet to whom the account's invoices are addressed: see `/billing/profile`.
     BillingProfileRequired = "billing-profile-required", 409, "The billing profile is wanted first";
+    /// Its server's host has not just said that engineers are let in; see `detail` for what is known (R119).
+    FirewallNotActive = "firewall-not-active", 409, "Engineers are not let in to the server";
+    /// What was approved of is not what is asked for now.
+    ApprovalChanged = "approval-changed", 409, "What is to be approved of has changed";
     /// The price has changed since the quote.
     PriceChanged = "price-changed", 409, "The price has changed";
     /// The quote is too old.

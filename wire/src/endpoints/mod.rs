@@ -73,6 +73,8 @@ pub enum Who {
     Viewer,
     /// Staff who look after customers, administrators, or an operator.
     Support,
+    /// Staff who do technical-support jobs, administrators, or an operator.
+    Engineer,
     /// Staff who look after money, administrators, or an operator.
     Billing,
     /// Administrators among the staff, or an operator.
@@ -93,6 +95,7 @@ impl Who {
         match self {
             Self::Viewer => Some(Role::Viewer),
             Self::Support | Self::ProvenSupport => Some(Role::Support),
+            Self::Engineer => Some(Role::Engineer),
             Self::Billing | Self::ProvenBilling => Some(Role::Billing),
             Self::Admin | Self::ProvenAdmin => Some(Role::Admin),
             Self::Anybody

@@ -10,12 +10,13 @@ use crate::{
         TrialRequest,
     },
     host::{HostCapacity, Testimony},
-    id::{AccountId, HostId, MailId, OrderId, ServerId, SessionId},
+    id::{AccountId, HostId, JobId, MailId, OrderId, ServerId, SessionId},
     invoice::{
         AllInvoicesQuery, AnyInvoice, CloseReport, CreditNote, CreditRequest, FiscalLine,
         InvoiceLine, InvoiceNumber, InvoiceSummary, MoneyAudit, PaymentAnswer, PaymentRequest,
         PeriodLine, Statement,
     },
+    job::{AllJobsQuery, AnyJob, AnyJobLine, StaffJobAct},
     month::Month,
     operator::{
         DismissRequest, FinishRequest, InviteRequest, Invited, PlanRequest, ReadmitRequest,
@@ -286,6 +287,15 @@ endpoints! {
 
     /// Whether the books agree with each other.
     AuditMoney = "audit_money": Viewer Get "/billing/audit" => 200 MoneyAudit;
+
+    /// Technical-support jobs that are not over, the one that was received first first.
+    ListAllJobs = "list_all_jobs": Viewer Get "/jobs", by AllJobsQuery => 200 Page<AnyJobLine>;
+
+    /// A technical-support job of anybody.
+    GetAnyJob = "get_any_job": Engineer Get "/jobs/{job}", at JobId => 200 AnyJob;
+
+    /// Does something to a technical-support job, as its `can` says. What is not taking it is for its own engineer.
+    ActOnAnyJob = "act_on_any_job": Engineer Post "/jobs/{job}/acts", at JobId, with StaffJobAct => 200 AnyJob;
 
     /// The accounts that wait to be approved, the first sign-up first.
     ListPendingAccounts = "list_pending_accounts": Viewer Get "/accounts/pending" => 200 Vec<PendingAccount>;

@@ -17,8 +17,9 @@ use crate::{
     billing_profile::{BillingDetails, BillingProfile},
     company::{LegalText, LegalTextQuery},
     funds::{Funds, TrialConversion},
-    id::{InvoiceId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
+    id::{InvoiceId, JobId, OrderId, QuoteId, ServerId, SessionId, SshKeyId, TokenId},
     invoice::{BillingSummary, Invoice, InvoiceListQuery, InvoiceSummary, Pdf, Statement},
+    job::{Job, JobAct, JobConfirmation, JobLine, JobListQuery, JobOffer, JobRequest},
     member::{ConsentRequest, Consents, SignUpTexts, SignUpTextsQuery},
 };
 
@@ -220,6 +221,27 @@ endpoints! {
 
     /// Deletes a server. Charging ends now; its disk is kept aside for the days that the installation says.
     DeleteServer = "delete_server": ProvenCustomer Delete "/servers/{id}", in "servers", scope Delete, at ServerId => 202 Server;
+
+    /// Which technical-support jobs can be applied for, and when they are dealt with.
+    GetJobOffer = "job_offer": Customer Get "/jobs/offer", in "support", scope Read => 200 JobOffer;
+
+    /// Applies for a technical-support job on one of one's own servers.
+    SubmitJob = "submit_job": Customer Post "/jobs", in "support", with JobRequest => 201 Job;
+
+    /// One's own technical-support jobs, newest first.
+    ListJobs = "list_jobs": Customer Get "/jobs", in "support", scope Read, by JobListQuery => 200 Page<JobLine>;
+
+    /// One's own technical-support job with all that has happened to it.
+    GetJob = "get_job": Customer Get "/jobs/{id}", in "support", scope Read, takes UNATTENDED, at JobId => 200 Job;
+
+    /// Does something to a technical-support job, as its `can` says: comments, changes, calls it off, lets engineers in or
+    /// lets them in no more.
+    ActOnJob = "act_on_job": Customer Post "/jobs/{id}/acts", in "support", at JobId, with JobAct => 200 Job;
+
+    /// Approves of what a technical-support job's engineer is going to do, and of its fee. Refused as
+    /// `firewall-not-active` unless the server's host has just said that engineers are let in, for five minutes at the least.
+    ConfirmJob = "confirm_job": Customer Post "/jobs/{id}/confirmation", in "support", at JobId, with JobConfirmation
+        => 200 Job;
 
     /// What this month costs so far, server by server, with a forecast for its end.
     GetMonthSoFar = "month_so_far": Customer Get "/billing/current", in "billing", scope Billing => 200 MonthSoFar;
