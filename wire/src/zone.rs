@@ -40,6 +40,12 @@ impl Zone {
         }
     }
 
+    /// The time of day to the second, with its zone: for what is waited for.
+    #[must_use]
+    pub fn second(&self, at: Timestamp) -> String {
+        self.written("%H:%M:%S %Z", at)
+    }
+
     /// The day.
     #[must_use]
     pub fn day(&self, locale: Locale, at: Timestamp) -> String {
@@ -205,6 +211,7 @@ mod tests {
             "26 November 2026",
         );
         assert_eq!(Zone::default().date(at), "2026-11-26");
+        assert_eq!(Zone::default().second(at), "23:00:00 UTC");
     }
 
     #[test]
