@@ -24,8 +24,9 @@ use crate::{
     visit::{Visit, query_pairs},
 };
 
-/// Largest form that is read.
-pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Largest form that is read: a text of the longest length that a job takes, each character of which becomes nine bytes
+/// or twelve on the way, with all else that is sent.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What becomes of a form.
 enum Judgement {

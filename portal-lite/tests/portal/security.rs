@@ -172,7 +172,7 @@ async fn large_and_strange_forms_are_refused() {
     let mut member = Browser::new(&stub).await.signed_in();
     member.get("/keys").await;
     // Many at a time lie in memory, slowly.
-    let long = "x".repeat(16 * 1024);
+    let long = "x".repeat(64 * 1024);
     assert_eq!(
         member.post("/keys", &[("public_key", &long)]).await.status,
         413
