@@ -122,6 +122,22 @@ notices! {
     StaffDone = "staff-done", "notice-staff-done";
     /// The first steps of a new customer are shown no more.
     FirstStepsHidden = "first-steps-hidden", "notice-first-steps-hidden";
+    /// A technical-support job was applied for; this is it.
+    JobSubmitted = "job-submitted", "notice-job-submitted";
+    /// Something was said about a job.
+    JobCommented = "job-commented", "notice-job-commented";
+    /// The application for a job was changed.
+    JobRevised = "job-revised", "notice-job-revised";
+    /// The work of a job was approved of.
+    JobConfirmed = "job-confirmed", "notice-job-confirmed";
+    /// The engineer of a job looks at it once more.
+    JobReReview = "job-re-review", "notice-job-re-review";
+    /// A job was called off.
+    JobCancelled = "job-cancelled", "notice-job-cancelled";
+    /// Engineers are let in; the page shows when their host has said so.
+    AccessAllowed = "access-allowed", "notice-access-allowed";
+    /// They are let in no more.
+    AccessWithdrawn = "access-withdrawn", "notice-access-withdrawn";
     /// A server is being deleted.
     ServerDeleting = "server-deleting", "notice-server-deleting";
 }

@@ -1,34 +1,23 @@
-//! Every address of the portal, as a table, and the layers in front.
+//! Every address of the portal, as a table; `router` makes them answer.
 
-use std::{fmt::Write, sync::Arc};
-
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header::CACHE_CONTROL},
-    middleware::{from_fn, from_fn_with_state},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
-use tracing::error;
+use axum::routing::get;
 
 use crate::{
     area::Area,
-    assets,
     failure::Failure,
-    front::{self, Front},
-    guard, headers, host, page,
     pages::{
-        account, approval, billing, billing_profile, calculator, invoices, keys, landing,
-        lost_factor, new_server, orders, recovery, server, servers, sign_in, sign_in_code, sign_up,
-        spending, statement, texts, trial,
+        account, approval, billing, billing_profile, calculator, invoices,
+        jobs::{self, acts},
+        keys, landing, lost_factor, new_server, orders, recovery, server, servers, sign_in,
+        sign_in_code, sign_up, spending, statement, texts, trial,
     },
-    portal::Portal,
     sitemap::{Kind, Place, Row, Who},
 };
 
+mod router;
 pub mod staff;
+
+pub use router::router;
 
 /// The pages of a portal.
 #[must_use]
@@ -51,6 +40,10 @@ const MEMBERS: Row = Row {
 };
 const SERVERS: Row = Row {
     place: Place::Servers,
+    ..MEMBERS
+};
+const JOBS: Row = Row {
+    place: Place::Jobs,
     ..MEMBERS
 };
 const ANYONE: Row = Row {
@@ -343,6 +336,68 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
     Row {
+        path: jobs::PATH,
+        query: &["state", "after"],
+        handler: || get(jobs::show),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/new",
+        query: &["server", "from", "services"],
+        form: Some(jobs::application::APPLICATION),
+        handler: || get(jobs::application::show).post(jobs::application::submit),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}",
+        form: Some(jobs::one::COMMENT),
+        handler: || get(jobs::one::show).post(jobs::one::comment),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/live",
+        kind: Kind::Part,
+        handler: || get(jobs::one::live),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/revise",
+        form: Some(jobs::application::REVISION),
+        handler: || get(jobs::application::show_revision).post(jobs::application::revise),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/approval",
+        form: Some(jobs::approval::CONFIRM),
+        handler: || get(jobs::approval::show).post(jobs::approval::confirm),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/re-review",
+        form: Some(acts::RE_REVIEW.form),
+        handler: || acts::pages(&acts::RE_REVIEW),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/cancel",
+        form: Some(acts::CANCEL.form),
+        handler: || acts::pages(&acts::CANCEL),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/access",
+        form: Some(acts::ALLOW.form),
+        handler: || acts::pages(&acts::ALLOW),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}/access/withdraw",
+        kind: Kind::Target,
+        form: Some(jobs::one::WITHDRAW),
+        handler: || get(jobs::one::show_withdraw).post(jobs::one::withdraw),
+        ..JOBS
+    },
+    Row {
         path: "/account",
         place: Place::Account,
         form: Some(account::PROFILE),
@@ -453,85 +508,3 @@ pub const PAGES: &[Row] = &[
         ..MEMBERS
     },
 ];
-
-/// Whether the portal serves as it should; not whether the API does, which has a `/healthz` of its own.
-async fn health(State(portal): State<Arc<Portal>>) -> (StatusCode, &'static str) {
-    if portal.api.is_refused() {
-        let text = "the API does not take this portal's key\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, text);
-    }
-    (StatusCode::OK, "ok\n")
-}
-
-/// What search engines may look at: what has nothing to do with anybody's servers, and no form but the first.
-async fn robots(State(portal): State<Arc<Portal>>) -> String {
-    let mut text = "User-agent: *\n".to_owned();
-    if portal.area() == Area::Staff {
-        return text + "Disallow: /\n";
-    }
-    for row in PAGES {
-        let fixed = row.path.split('{').next().unwrap_or(row.path);
-        let line = match row.kind {
-            Kind::Found => format!("Allow: {fixed}$"),
-            _ => format!("Disallow: {fixed}"),
-        };
-        if !text.lines().any(|other| other == line) {
-            writeln!(text, "{line}").expect("a text takes all");
-        }
-    }
-    text
-}
-
-/// What browsers ask for when a page names no icon, as those of files do not.
-async fn icon() -> Response {
-    let mut response = page::redirect(&assets::url("logo.svg"));
-    let day = axum::http::HeaderValue::from_static("public, max-age=86400");
-    response.headers_mut().insert(CACHE_CONTROL, day);
-    response
-}
-
-/// Where password managers look for the page on which a password is changed (W3C, "A Well-Known URL for Changing
-/// Passwords").
-async fn change_password() -> Response {
-    page::redirect("/account/password")
-}
-
-/// The portal's router.
-pub fn router(portal: Arc<Portal>) -> Router {
-    let rows = pages(portal.area());
-    let mut pages = Router::new();
-    for row in rows {
-        pages = pages.route(row.path, (row.handler)());
-    }
-    let pages = pages
-        .fallback(async || Failure::NotFound)
-        .with_state(portal.clone());
-    let front = Front {
-        portal: portal.clone(),
-        rows,
-    };
-    // The layers stand before the routes, not around each: they may turn a request into another.
-    let pages = Router::new()
-        .fallback_service(pages)
-        .layer(from_fn(guard::check))
-        .layer(CatchPanicLayer::custom(|_| {
-            error!("a handler panicked");
-            Failure::Internal.into_response()
-        }))
-        .layer(from_fn_with_state(front, front::begin));
-    // Pages are not compressed: they hold secrets (form tokens) beside text that others can choose.
-    let files = Router::new()
-        .route("/static/{digest}/{name}", get(assets::serve))
-        .layer(CompressionLayer::new());
-    Router::new()
-        .route("/robots.txt", get(robots))
-        .route("/favicon.ico", get(icon))
-        .route("/.well-known/change-password", get(change_password))
-        .merge(files)
-        .merge(pages)
-        .layer(from_fn_with_state(portal.clone(), host::check))
-        // Whoever watches asks the address.
-        .route("/healthz", get(health))
-        .layer(from_fn_with_state(portal.clone(), headers::add))
-        .with_state(portal)
-}

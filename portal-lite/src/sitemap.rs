@@ -18,6 +18,8 @@ pub enum Place {
     Keys,
     /// Orders.
     Orders,
+    /// Technical-support jobs.
+    Jobs,
     /// What is charged.
     Billing,
     /// The account; of staff, their sessions.
@@ -114,6 +116,7 @@ const NAVIGATION: &[Entry] = &[
     (Place::Keys, "/keys", "nav-keys"),
     (Place::Orders, "/orders", "nav-orders"),
     (Place::Billing, "/billing", "nav-billing"),
+    (Place::Jobs, "/jobs", "nav-jobs"),
     (Place::Account, "/account", "nav-account"),
 ];
 

@@ -9,6 +9,7 @@ use innkeeper_wire::{
     error::{FieldErrorCode, Problem, ProblemCode},
     host::{CreateStep, PauseReason, ServerProblemCode},
     invoice::{InvoiceState, StatementKind},
+    job::{JobEventKind, JobOutcome, JobState},
     member::{ConsentDocument, MemberKind},
     money::{Currency, Money},
 };
@@ -112,6 +113,89 @@ pub const fn order_state(state: OrderState) -> &'static str {
         OrderState::Completed => "order-state-completed",
         OrderState::Failed => "order-state-failed",
         OrderState::Cancelled => "order-state-cancelled",
+    }
+}
+
+/// How far a technical-support job is.
+#[must_use]
+pub const fn job_state(state: JobState) -> &'static str {
+    match state {
+        JobState::HoursNotice => "job-state-hours-notice",
+        JobState::Accepted => "job-state-accepted",
+        JobState::Processing => "job-state-processing",
+        JobState::Delayed => "job-state-delayed",
+        JobState::RevisionRequested => "job-state-revision-requested",
+        JobState::ApprovalRequested => "job-state-approval-requested",
+        JobState::Working => "job-state-working",
+        JobState::Closed => "job-state-closed",
+        JobState::Cancelled => "job-state-cancelled",
+    }
+}
+
+/// What that means, in a sentence.
+#[must_use]
+pub const fn job_state_help(state: JobState) -> &'static str {
+    match state {
+        JobState::HoursNotice => "job-help-hours-notice",
+        JobState::Accepted => "job-help-accepted",
+        JobState::Processing => "job-help-processing",
+        JobState::Delayed => "job-help-delayed",
+        JobState::RevisionRequested => "job-help-revision-requested",
+        JobState::ApprovalRequested => "job-help-approval-requested",
+        JobState::Working => "job-help-working",
+        JobState::Closed => "job-help-closed",
+        JobState::Cancelled => "job-help-cancelled",
+    }
+}
+
+/// What its customer does, or waits for, next.
+#[must_use]
+pub const fn job_state_next(state: JobState) -> &'static str {
+    match state {
+        JobState::HoursNotice => "job-next-hours-notice",
+        JobState::Accepted => "job-next-accepted",
+        JobState::Processing => "job-next-processing",
+        JobState::Delayed => "job-next-delayed",
+        JobState::RevisionRequested => "job-next-revision-requested",
+        JobState::ApprovalRequested => "job-next-approval-requested",
+        JobState::Working => "job-next-working",
+        JobState::Closed => "job-next-closed",
+        JobState::Cancelled => "job-next-cancelled",
+    }
+}
+
+/// What came of a job.
+#[must_use]
+pub const fn job_outcome(outcome: JobOutcome) -> &'static str {
+    match outcome {
+        JobOutcome::Done => "job-outcome-done",
+        JobOutcome::NotDone => "job-outcome-not-done",
+    }
+}
+
+/// Something that happened to a job.
+#[must_use]
+pub const fn job_event(kind: JobEventKind) -> &'static str {
+    match kind {
+        JobEventKind::Submitted => "job-event-submitted",
+        JobEventKind::HoursBegan => "job-event-hours-began",
+        JobEventKind::Taken => "job-event-taken",
+        JobEventKind::Delayed => "job-event-delayed",
+        JobEventKind::Resumed => "job-event-resumed",
+        JobEventKind::RevisionAsked => "job-event-revision-asked",
+        JobEventKind::Revised => "job-event-revised",
+        JobEventKind::ApprovalAsked => "job-event-approval-asked",
+        JobEventKind::ReReviewAsked => "job-event-re-review-asked",
+        JobEventKind::Confirmed => "job-event-confirmed",
+        JobEventKind::Cancelled => "job-event-cancelled",
+        JobEventKind::Closed => "job-event-closed",
+        JobEventKind::Commented => "job-event-commented",
+        JobEventKind::AccessAsked => "job-event-access-asked",
+        JobEventKind::AccessAllowed => "job-event-access-allowed",
+        JobEventKind::AccessObserved => "job-event-access-observed",
+        JobEventKind::EngineerSeen => "job-event-engineer-seen",
+        JobEventKind::AccessWithdrawn => "job-event-access-withdrawn",
+        JobEventKind::AccessExpired => "job-event-access-expired",
     }
 }
 
@@ -308,6 +392,8 @@ pub const fn problem(code: ProblemCode) -> &'static str {
         ProblemCode::InvalidState => "problem-invalid-state",
         ProblemCode::BillingFrozen => "problem-billing-frozen",
         ProblemCode::BillingProfileRequired => "problem-billing-profile-required",
+        ProblemCode::FirewallNotActive => "problem-firewall-not-active",
+        ProblemCode::ApprovalChanged => "problem-approval-changed",
         ProblemCode::PriceChanged => "problem-price-changed",
         ProblemCode::QuoteExpired => "problem-quote-expired",
         ProblemCode::LinkExpired => "problem-link-expired",

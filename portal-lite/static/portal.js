@@ -181,7 +181,7 @@ function patch(present, next) {
   }
   patchAttributes(present, next);
   // The words of these tick by themselves.
-  if (present.localName === "time" && present.dataset.ago) return;
+  if (present.dataset.left || (present.localName === "time" && present.dataset.ago)) return;
   const [before, wanted] = [childrenOf(present), childrenOf(next)];
   const pairs = pair(before, wanted);
   const kept = new Set(pairs.values());
@@ -236,6 +236,16 @@ function tick() {
     else if (seconds >= 60) text = nearly.format(-Math.floor(seconds / 60), "minute");
     else if (seconds >= 10) text = nearly.format(-Math.floor(seconds / 10) * 10, "second");
     if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// How much is left of a time, to the second: beside its end, which is all that those without scripts are told.
+function countDown() {
+  for (const left of document.querySelectorAll("[data-left]")) {
+    const seconds = Math.max(0, Math.ceil((Date.parse(left.dataset.left) - Date.now() - ahead) / 1000));
+    const two = (number) => String(number % 60).padStart(2, "0");
+    const time = `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60))}:${two(seconds)}`;
+    left.textContent = left.dataset.words.replace("%time%", time);
   }
 }
 
@@ -327,20 +337,33 @@ async function follow(part) {
 if (note) {
   for (const part of document.querySelectorAll("[data-live]")) follow(part);
   setInterval(tick, 5000);
+  countDown();
+  setInterval(countDown, 1000);
 }
 
-// The calculator's estimate follows what is chosen and typed.
-const calculator = document.getElementById("calculator");
-if (calculator) {
+// An estimate follows what is chosen and typed in its form: a part of the page that is made for that.
+function followEstimate(form, selector, addressOf) {
   const request = new XMLHttpRequest();
-  calculator.addEventListener("change", () => {
+  form.addEventListener("change", (event) => {
+    const address = addressOf(new FormData(form), event.target);
+    if (!address) return;
     // Whatever was asked before is of no use any more: opening ends it.
-    request.open("GET", `/calculator?${new URLSearchParams(new FormData(calculator))}`);
+    request.open("GET", address);
     request.responseType = "document";
     request.send();
   });
   request.addEventListener("load", () => {
-    const next = request.response?.querySelector(".estimate");
-    if (next) patch(calculator.querySelector(".estimate"), next);
+    const next = request.response?.querySelector(selector);
+    if (next) patch(form.querySelector(selector), next);
+  });
+}
+const calculator = document.getElementById("calculator");
+if (calculator) followEstimate(calculator, ".estimate", (chosen) => `/calculator?${new URLSearchParams(chosen)}`);
+// What a support job costs follows its services; of all else that is typed nothing stands in an address.
+const cost = document.querySelector("[data-estimate]");
+if (cost) {
+  followEstimate(cost.closest("form"), "#estimate", (chosen, changed) => {
+    const services = chosen.getAll("services").map((service) => ["services", service]);
+    return changed.name === "services" && `${cost.dataset.estimate}?${new URLSearchParams(services)}`;
   });
 }

@@ -8,6 +8,7 @@ pub mod calculator;
 pub mod failure;
 pub mod funds;
 pub mod invoices;
+pub mod jobs;
 pub mod keys;
 pub mod landing;
 pub mod live;

@@ -12,6 +12,9 @@ use crate::{
     visit::Visit,
 };
 
+/// What is said beside a price: no tax is told of, it is in it, it comes on top.
+const NOTES: [&str; 3] = ["price-before-tax", "price-with", "price-plus"];
+
 /// The price that comes first, and what is to be known of the tax on it.
 pub struct PriceView {
     /// An hour.
@@ -60,31 +63,25 @@ pub struct SpecificationView {
 #[must_use]
 pub fn price(visit: &Visit, prices: &Prices) -> PriceView {
     let Prices { hour, month, .. } = prices;
-    let (hourly, monthly) = match shown(prices) {
+    let (hourly, monthly) = match shown(prices.tax.as_ref()) {
         Shown::WithTax => (hour.gross, month.gross),
         Shown::BeforeTax => (hour.net, month.net),
     };
     PriceView {
         hourly: format::rate(visit.locale, hourly),
         monthly: format::money(visit.locale, monthly),
-        note: note(
-            visit,
-            prices,
-            ["price-before-tax", "price-with", "price-plus"],
-        ),
+        note: note(visit, prices.tax.as_ref(), NOTES),
     }
 }
 
 /// The price that a visitor is shown first, of something that was sold at these: with the present tax.
 #[must_use]
 pub fn price_of(visit: &Visit, hourly: HourlyRate, monthly_cap: Money) -> PriceView {
-    let facts = visit.facts.as_ref();
-    let tax = facts.and_then(|facts| facts.catalogue.tax.as_ref());
     let tariff = Tariff {
         hourly,
         monthly_cap,
     };
-    match prices(tariff, tax) {
+    match prices(tariff, tax(visit)) {
         Ok(prices) => price(visit, &prices),
         // More than fits with a tax on it: no plan costs that much.
         Err(_) => PriceView {
@@ -95,17 +92,36 @@ pub fn price_of(visit: &Visit, hourly: HourlyRate, monthly_cap: Money) -> PriceV
     }
 }
 
+/// The price that a visitor is shown first, of something that is paid for once, and what is to be known of the tax on it.
+#[must_use]
+pub fn once(visit: &Visit, price: Price) -> (String, String) {
+    let tax = tax(visit);
+    let amount = match shown(tax) {
+        Shown::WithTax => price.gross,
+        Shown::BeforeTax => price.net,
+    };
+    let note = note(visit, tax, NOTES);
+    (format::money(visit.locale, amount), note)
+}
+
+/// The tax of now, where the installation tells of any.
+#[must_use]
+pub fn tax(visit: &Visit) -> Option<&Tax> {
+    let facts = visit.facts.as_ref()?;
+    facts.catalogue.tax.as_ref()
+}
+
 /// A sentence about the tax on these prices.
 #[must_use]
 pub fn tax_sentence(visit: &Visit, prices: &Prices) -> String {
     let keys = ["prices-before-tax", "prices-with", "prices-plus"];
-    note(visit, prices, keys)
+    note(visit, prices.tax.as_ref(), keys)
 }
 
 /// What it costs at the least, as the visitor is shown prices.
 #[must_use]
 pub fn minimum(visit: &Visit, prices: &Prices) -> String {
-    let least = match shown(prices) {
+    let least = match shown(prices.tax.as_ref()) {
         Shown::WithTax => prices.minimum.gross,
         Shown::BeforeTax => prices.minimum.net,
     };
@@ -163,16 +179,13 @@ pub fn specification(visit: &Visit, specification: &Specification) -> Specificat
 }
 
 /// Which price comes first: without a tax there is only the one before it.
-fn shown(prices: &Prices) -> Shown {
-    prices
-        .tax
-        .as_ref()
-        .map_or(Shown::BeforeTax, |tax| tax.shown)
+fn shown(tax: Option<&Tax>) -> Shown {
+    tax.map_or(Shown::BeforeTax, |tax| tax.shown)
 }
 
 /// One of three texts: no tax is told of, it is in the price, it comes on top.
-fn note(visit: &Visit, prices: &Prices, [untold, within, on_top]: [&str; 3]) -> String {
-    match &prices.tax {
+fn note(visit: &Visit, tax: Option<&Tax>, [untold, within, on_top]: [&str; 3]) -> String {
+    match tax {
         None => visit.say(untold),
         Some(tax) => {
             let key = match tax.shown {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// More pages than there are: a crawl that is longer goes in circles.
-const PAGES_MAX: usize = 400;
+const PAGES_MAX: usize = 600;
 
 /// Who looks.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,7 @@ impl Who {
                 book.keys.clear();
                 book.tokens.clear();
                 book.orders.clear();
+                book.jobs.clear();
                 book.month.lines.clear();
                 book.invoices.clear();
                 book.statement.entries.clear();

@@ -5,6 +5,7 @@ mod calculator;
 mod crawler;
 mod footer;
 mod forms;
+mod jobs;
 mod kept;
 mod ordering;
 mod pages;

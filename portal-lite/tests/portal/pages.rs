@@ -6,6 +6,7 @@ use innkeeper_wire::{
     api::{OutageCause, Server, ServerAction, ServerState},
     host::{CreateStep, PauseReason, ServerProblemCode},
     invoice::Invoice,
+    job::JobState,
     money::{Currency, HourlyRate, Money},
 };
 
@@ -48,6 +49,7 @@ async fn pages_read_as_agreed() {
         golden.push((name, visitor.get(path).await.stable()));
     }
     let mut member = visitor.signed_in();
+    let asked = support::jobs::job_id(JobState::ApprovalRequested);
     for (name, path) in [
         ("servers", "/servers"),
         ("new_server", "/servers/new"),
@@ -61,6 +63,10 @@ async fn pages_read_as_agreed() {
         ("server_running", &format!("{SERVER}/live")),
         ("keys", "/keys"),
         ("order", "/orders/ord_0190b5c87f1e7c3a8e0f000000000001"),
+        ("jobs", "/jobs"),
+        ("job_application", "/jobs/new?services=ssl"),
+        ("job", &format!("/jobs/{asked}")),
+        ("job_approval", &format!("/jobs/{asked}/approval")),
         ("billing", "/billing"),
         ("statement", "/billing/statement"),
         ("billing_profile", "/billing/profile"),

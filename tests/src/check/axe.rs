@@ -150,6 +150,8 @@ async fn examples(scene: &Scene, server: &Server) -> anyhow::Result<Vec<Example>
             "/billing/invoices/{",
             "inv_0190b5c87f1e7c3a8e0f5b6d2c4a9e11".to_owned(),
         ),
+        // Nor is there a job.
+        ("/jobs/{", "job_0190b5c87f1e7c3a8e0f5b6d2c4a9e11".to_owned()),
         keys,
         orders,
         ("quote", quote.1.to_owned()),

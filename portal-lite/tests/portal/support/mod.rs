@@ -2,6 +2,7 @@
 //! Shared by the tests and by `examples/preview.rs`.
 
 pub(crate) mod fixtures;
+pub(crate) mod jobs;
 
 use std::{
     collections::HashMap,
@@ -33,6 +34,7 @@ use innkeeper_wire::{
     error::{FieldError, FieldErrorCode, PROBLEM_JSON, Problem, ProblemCode},
     funds::Funds,
     invoice::{InvoiceSummary, Statement},
+    job::{Job, JobLine, JobOffer, JobState},
     member::{Consents, MemberKind},
     time::{Clock, Timestamp},
 };
@@ -61,6 +63,8 @@ pub(crate) struct Book {
     pub(crate) funds: Funds,
     pub(crate) profile: BillingProfile,
     pub(crate) quote: Quote,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) offer: JobOffer,
     pub(crate) second_factor: SecondFactor,
     /// Answers that come instead of the normal one, a queue for each `METHOD /path`.
     pub(crate) refusals: HashMap<String, Vec<Problem>>,
@@ -100,6 +104,8 @@ impl Stub {
             funds: fixtures::funds(),
             profile: fixtures::billing_profile(),
             quote: fixtures::quote(),
+            jobs: jobs::jobs(),
+            offer: jobs::offer(),
             second_factor: fixtures::second_factor(),
             refusals: HashMap::new(),
             seen: Vec::new(),
@@ -244,16 +250,16 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
             json(201, &fixtures::session(TOKEN))
         }
         ("POST", ["sessions", "lost-factor"]) => json(201, &fixtures::lost_factor()),
-        ("POST", ["lost-factor-cancellations"]) => StatusCode::NO_CONTENT.into_response(),
-        ("DELETE", ["sessions", "current"]) => StatusCode::NO_CONTENT.into_response(),
-        ("GET", ["me", "sessions"]) => json(200, &all(&fixtures::sessions())),
-        ("DELETE", ["me", "sessions", ..]) | ("POST", ["sessions", "current", "proofs"]) => {
+        ("POST", ["lost-factor-cancellations"] | ["email-changes"]) => {
             StatusCode::NO_CONTENT.into_response()
         }
+        ("GET", ["me", "sessions"]) => json(200, &all(&fixtures::sessions())),
+        ("DELETE", ["me", "sessions", ..] | ["sessions", "current"])
+        | ("POST", ["sessions", "current", "proofs"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "tokens"]) => json(200, &all(&book.tokens)),
         ("POST", ["me", "tokens"]) => json(201, &fixtures::new_token()),
         ("POST", ["me", "tokens", _, "enable"]) => json(200, &book.tokens[0]),
-        ("DELETE", ["me", "tokens", _]) => StatusCode::NO_CONTENT.into_response(),
+        ("DELETE", ["me", "tokens" | "ssh-keys", _]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "second-factor"]) => json(200, &book.second_factor),
         ("POST", ["me", "second-factor"]) => json(201, &fixtures::second_factor_secret()),
         ("POST", ["me", "second-factor", "removal"]) => StatusCode::NO_CONTENT.into_response(),
@@ -264,11 +270,9 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET" | "POST", ["me", "consents"]) => json(200, &book.consents),
         ("PATCH", ["me"]) | ("POST", ["me", "mobile"]) => json(200, &book.me),
         ("POST", ["me", "email"]) => json(202, &book.me),
-        ("POST", ["email-changes"]) => StatusCode::NO_CONTENT.into_response(),
         ("GET", ["me", "ssh-keys"]) => json(200, &all(&book.keys)),
         ("POST", ["me", "ssh-keys"]) => json(201, &fixtures::new_key()),
         ("PATCH", ["me", "ssh-keys", _]) => json(200, &fixtures::new_key()),
-        ("DELETE", ["me", "ssh-keys", _]) => StatusCode::NO_CONTENT.into_response(),
         ("POST", ["quotes"]) => json(201, &book.quote),
         ("GET", ["quotes", _]) => json(200, &book.quote),
         ("POST", ["orders"]) => json(201, &book.orders[0]),
@@ -281,10 +285,11 @@ fn normal(stub: &Stub, line: &str, query: &str) -> Response {
         ("GET", ["billing" | "invoices", ..]) | ("PUT", ["billing", "alert"]) => {
             money(&book, &segments)
         }
+        (_, ["jobs", rest @ ..]) => support(&book, method, rest, query),
         ("GET", ["servers"]) => json(200, &list(&book.servers, query)),
-        ("GET", ["servers", id]) => one(find(&book, id)),
-        ("POST", ["servers", id, "actions"]) => one(find(&book, id)),
-        ("DELETE", ["servers", id]) => one(find(&book, id)),
+        ("GET" | "DELETE", ["servers", id]) | ("POST", ["servers", id, "actions"]) => {
+            one(find(&book, id))
+        }
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
 }
@@ -302,6 +307,26 @@ fn money(book: &Book, segments: &[&str]) -> Response {
         ["invoices", _] => json(200, &fixtures::invoice()),
         _ => refuse(&Problem::new(ProblemCode::NotFound)),
     }
+}
+
+fn support(book: &Book, method: &str, segments: &[&str], query: &str) -> Response {
+    let job = |id: &str| book.jobs.iter().find(|job| job.line.id.to_string() == id);
+    match (method, segments) {
+        ("GET", []) => json(200, &all(&narrowed(book, query))),
+        ("POST", []) => json(201, &book.jobs[1]),
+        ("GET", ["offer"]) => json(200, &book.offer),
+        ("GET", [id]) | ("POST", [id, "acts" | "confirmation"]) => one(job(id)),
+        _ => refuse(&Problem::new(ProblemCode::NotFound)),
+    }
+}
+
+/// The lines of those jobs that are in the state of the query.
+fn narrowed(book: &Book, query: &str) -> Vec<JobLine> {
+    let pairs: HashMap<String, String> = serde_urlencoded::from_str(query).expect("a query");
+    let state = pairs.get("state");
+    let lines = book.jobs.iter().map(|job| job.line.clone());
+    let is_wanted = |line: &JobLine| state.is_none_or(|state| line.state.as_str() == state);
+    lines.filter(is_wanted).collect()
 }
 
 fn pdf() -> Response {
@@ -335,7 +360,8 @@ fn list(servers: &[Server], query: &str) -> Page<Server> {
         .cloned()
         .collect();
     let mut page = all(&found);
-    if found.len() > 4 && wanted("after").is_empty() {
+    // Who asks for as many as there can be gets all.
+    if found.len() > 4 && wanted("after").is_empty() && wanted("limit") != "200" {
         page.page.next = Some("cursor/1+".to_owned());
         page.page.has_more = true;
     }
@@ -488,8 +514,12 @@ impl Answer {
 
 /// An address of a page, with things of the fixtures in it.
 pub(crate) fn address(row: &Row) -> String {
+    let revised = jobs::job_id(JobState::RevisionRequested);
+    let approved = jobs::job_id(JobState::ApprovalRequested);
     let ids = [
         ("/servers/", "srv_0190b5c87f1e7c3a8e0f000000000002"),
+        ("/jobs/{id}/revise", revised.as_str()),
+        ("/jobs/", approved.as_str()),
         ("/keys/", "key_0190b5c87f1e7c3a8e0f000000000001"),
         ("/account/tokens/", "tok_0190b5c87f1e7c3a8e0f000000000001"),
         ("/account/sessions/", "ses_0190b5c87f1e7c3a8e0f000000000002"),
