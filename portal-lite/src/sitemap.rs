@@ -103,6 +103,7 @@ const STAFF_NAVIGATION: &[Entry] = &[
     (Place::Attention, "/attention", "nav-attention"),
     (Place::Accounts, "/accounts", "nav-accounts"),
     (Place::Servers, "/servers", "nav-servers"),
+    (Place::Jobs, "/jobs", "nav-jobs"),
     (Place::Hosts, "/hosts", "nav-hosts"),
     (Place::Orders, "/orders", "nav-failed-orders"),
     (Place::Money, "/invoices", "nav-invoices"),

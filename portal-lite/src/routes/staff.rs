@@ -8,7 +8,9 @@ use crate::{
         account::sessions::END,
         sign_in as of_customers,
         staff::{
-            account, accounts, ask, attention, deeds, enrol, home, hosts, lists,
+            account, accounts, ask, attention, deeds, enrol, home, hosts,
+            jobs::{self, acts as on_job},
+            lists,
             money::{self, acts, books, prices},
             proof, server, sessions, sign_in,
         },
@@ -39,6 +41,10 @@ const HOSTS: Row = Row {
 };
 const ORDERS: Row = Row {
     place: Place::Orders,
+    ..MEMBERS
+};
+const JOBS: Row = Row {
+    place: Place::Jobs,
     ..MEMBERS
 };
 const MONEY: Row = Row {
@@ -199,6 +205,27 @@ pub const STAFF_PAGES: &[Row] = &[
         ..ORDERS
     },
     deed!(ORDERS, "/orders/{id}/retry", deeds::RETRY_ORDER),
+    Row {
+        path: "/jobs",
+        query: &["state", "mine", "after", "format"],
+        handler: || get(jobs::queue),
+        ..JOBS
+    },
+    Row {
+        path: "/jobs/{id}",
+        handler: || get(jobs::show),
+        ..JOBS
+    },
+    deed!(JOBS, "/jobs/{id}/take", on_job::TAKE),
+    deed!(JOBS, "/jobs/{id}/comment", on_job::COMMENT),
+    deed!(JOBS, "/jobs/{id}/delay", on_job::DELAY),
+    deed!(JOBS, "/jobs/{id}/resume", on_job::RESUME),
+    deed!(JOBS, "/jobs/{id}/ask-revision", on_job::ASK_REVISION),
+    deed!(JOBS, "/jobs/{id}/ask-approval", on_job::ASK_APPROVAL),
+    deed!(JOBS, "/jobs/{id}/ask-access", on_job::ASK_ACCESS),
+    deed!(JOBS, "/jobs/{id}/cancel", on_job::CANCEL),
+    deed!(JOBS, "/jobs/{id}/done", on_job::DONE),
+    deed!(JOBS, "/jobs/{id}/not-done", on_job::NOT_DONE),
     Row {
         path: "/invoices",
         query: &["state", "month", "owner", "after", "format"],

@@ -18,6 +18,7 @@ mod sign_ups;
 mod staff;
 mod staff_api;
 mod staff_deeds;
+mod staff_jobs;
 mod style;
 mod support;
 mod suspended;

@@ -13,7 +13,9 @@ use innkeeper_wire::{
 };
 
 use crate::{
-    staff_api::{ACCOUNT, HOST, INVOICE, MAIL, MONTH, ORDER, PRICES, SERVER, SESSION, StaffStub},
+    staff_api::{
+        ACCOUNT, HOST, INVOICE, JOB, MAIL, MONTH, ORDER, PRICES, SERVER, SESSION, StaffStub,
+    },
     staff_deeds::CALLED,
     support::{Answer, Browser},
     texts,
@@ -30,6 +32,7 @@ fn address(row: &Row) -> String {
         ("/hosts/", HOST),
         ("/orders/", ORDER),
         ("/mails/", MAIL),
+        ("/jobs/", JOB),
         ("/lost-factors/", ACCOUNT),
         ("/invoices/", INVOICE),
         ("/months/", MONTH),
@@ -81,12 +84,16 @@ async fn each_role_can_follow_every_link_that_it_sees() {
         (
             Role::Viewer,
             vec![
-                "/start", "/unlock", "/cordon", "/retry", "/drop", "/invite", "/delete",
+                "/start", "/unlock", "/cordon", "/retry", "/drop", "/invite", "/delete", "/take",
             ],
         ),
         (
             Role::Support,
-            vec!["/cordon", "/revoke", "/invite", "/delete"],
+            vec!["/cordon", "/revoke", "/invite", "/delete", "/take"],
+        ),
+        (
+            Role::Engineer,
+            vec!["/start", "/unlock", "/cordon", "/retry"],
         ),
         (Role::Admin, vec![]),
     ] {

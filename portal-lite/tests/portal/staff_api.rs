@@ -18,6 +18,7 @@ use innkeeper_wire::{
     error::{Problem, ProblemCode},
     host::{HostCapacity, HostFault, HostFaultCode, HostHealth, HostLoad},
     invoice::{AnyInvoice, CloseReport, InvoiceLine},
+    job::AnyJob,
     operator::{
         attention::{Matter, MatterKind},
         audit::AuditLine,
@@ -34,13 +35,14 @@ use serde_json::{Value, json as value};
 use crate::support::{
     Browser, Noon, ORIGIN, TOKEN, all,
     fixtures::{self, from, id, server, time},
-    json, portal_of, refuse, serve_router,
+    jobs, json, portal_of, refuse, serve_router,
 };
 
 pub(crate) const ACCOUNT: &str = "acc_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const SERVER: &str = "srv_0190b5c87f1e7c3a8e0f000000000002";
 pub(crate) const HOST: &str = "hst_0190b5c87f1e7c3a8e0f000000000001";
 pub(crate) const ORDER: &str = "ord_0190b5c87f1e7c3a8e0f000000000001";
+pub(crate) const JOB: &str = "job_0190b5c87f1e7c3a8e0f000000000003";
 pub(crate) const INVOICE: &str = "1-000003";
 pub(crate) const MONTH: &str = "2026-10";
 pub(crate) const PRICES: &str = "2026-12-31T15:00:00.000Z";
@@ -56,6 +58,7 @@ pub(crate) struct Book {
     /// How far the account is.
     pub(crate) standing: &'static str,
     pub(crate) host: HostLine,
+    pub(crate) job: AnyJob,
     /// `METHOD /path?query` and body of what was asked, in order.
     pub(crate) asked: Vec<(String, Value)>,
     /// Answers that come instead of the normal one, for each `METHOD /path`.
@@ -68,6 +71,7 @@ impl StaffStub {
             role,
             standing: "active",
             host: host(),
+            job: jobs::any_job(),
             asked: Vec::new(),
             refusals: HashMap::new(),
         })))
@@ -133,7 +137,7 @@ async fn answer(State(stub): State<Arc<StaffStub>>, request: Request) -> Respons
     if parts.method == "GET" {
         looked_at(&book, &path, query)
     } else {
-        done(&path)
+        done(&book, &path)
     }
 }
 
@@ -186,6 +190,8 @@ fn looked_at(book: &Book, path: &str, query: &str) -> Response {
             }),
         ),
         ["orders", "failed"] => json(200, &all(&[failed_order()])),
+        ["jobs"] => json(200, &jobs::queue()),
+        ["jobs", _] => json(200, &book.job),
         ["mails"] => json(200, &all(&[mail()])),
         ["accounts"] => json(
             200,
@@ -328,7 +334,7 @@ fn sessions() -> Value {
     ])
 }
 
-fn done(path: &str) -> Response {
+fn done(book: &Book, path: &str) -> Response {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
         ["sessions"] => json(
@@ -337,6 +343,7 @@ fn done(path: &str) -> Response {
         ),
         ["servers", ..] => json(202, &any_server(2, "web-1", ServerState::Running)),
         ["orders", ..] => json(200, &value!({ "order": ORDER, "server": SERVER })),
+        ["jobs", _, "acts"] => json(200, &book.job),
         ["hosts", "invitations"] => json(
             200,
             &value!({

@@ -15,14 +15,14 @@ use crate::staff_api::{
 };
 
 /// What is typed into a form.
-type Typed = Vec<(&'static str, &'static str)>;
+pub(crate) type Typed = Vec<(&'static str, &'static str)>;
 
 /// A deed: its page, what is typed there, and what is asked of the API by that.
-struct Deed {
-    path: String,
-    typed: Typed,
-    line: String,
-    body: Value,
+pub(crate) struct Deed {
+    pub(crate) path: String,
+    pub(crate) typed: Typed,
+    pub(crate) line: String,
+    pub(crate) body: Value,
 }
 
 pub(crate) const CALLED: (&str, &str) = ("reason", "he has called");
@@ -106,6 +106,7 @@ fn deeds() -> Vec<Deed> {
     deeds.push(deed("/billing/unfreeze".to_owned(), &[CALLED], &why));
     deeds.extend(decisions());
     deeds.extend(about_money());
+    deeds.extend(crate::staff_jobs::deeds());
     deeds
 }
 

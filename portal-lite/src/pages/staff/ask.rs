@@ -33,7 +33,7 @@ use super::{
     REASON,
     deeds::{Loss, OnAccount, OnHost, SERVERS, StaffDeed, TYPED, What, is_for},
     hosts::{host_of, shown_once},
-    lost_factor, money,
+    jobs, lost_factor, money,
     subject::{Subject, subject},
 };
 use crate::{
@@ -221,6 +221,7 @@ async fn carry_out(
             let reason = reason_of(visit, fields)?;
             money::acts::carry_out(visit, what, about, fields, reason).await?;
         }
+        What::Job(what) => jobs::acts::carry_out(visit, what, about, fields).await?,
         What::UnfreezeBilling => {
             let why = why(visit, fields)?;
             visit.ask(UnfreezeBilling::with(why)).await?;
@@ -389,6 +390,7 @@ fn after(what: What, about: &str) -> (String, Notice) {
         What::Server(_) => (format!("/servers/{about}"), Notice::ActionAccepted),
         What::Host(_) => (format!("/hosts/{about}"), Notice::StaffDone),
         What::Money(what) => money::acts::after(what, about),
+        What::Job(_) => (format!("/jobs/{about}"), Notice::StaffDone),
         What::UnfreezeBilling => ("/attention".to_owned(), Notice::StaffDone),
         What::RetryOrder => ("/orders".to_owned(), Notice::StaffDone),
         What::LostFactor(_) => (lost_factor::TABLE.path.to_owned(), Notice::StaffDone),

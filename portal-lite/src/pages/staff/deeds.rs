@@ -15,7 +15,7 @@ use innkeeper_wire::{
     staff::Role,
 };
 
-use super::{REASON, money::acts::OnMoney};
+use super::{REASON, jobs::acts::OnJob, money::acts::OnMoney};
 use crate::{
     form::{Field, Need},
     visit::Visit,
@@ -70,6 +70,8 @@ pub enum What {
     UnfreezeBilling,
     /// Something about money.
     Money(OnMoney),
+    /// Something to a technical-support job.
+    Job(OnJob),
     /// It is decided whether somebody has lost his second factor.
     LostFactor(OnFactor),
 }

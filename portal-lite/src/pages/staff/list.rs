@@ -170,6 +170,9 @@ pub struct Asked {
     /// Such as `2026-11`. What is none narrows nothing.
     #[serde(default)]
     pub(super) month: String,
+    /// Whether only what is of whoever asks is wanted: anything but nothing.
+    #[serde(default)]
+    mine: String,
     #[serde(default)]
     pub(super) actor: String,
     /// Day and time of day in the visitor's zone, as its field sends them; so the next.
@@ -189,6 +192,11 @@ impl Asked {
     /// What is searched for.
     pub(super) fn q(&self) -> Option<String> {
         searched(&self.q)
+    }
+
+    /// Whether only what is of whoever asks is wanted.
+    pub(super) fn wants_mine(&self) -> bool {
+        !self.mine.is_empty()
     }
 
     /// Whose changes are wanted.
@@ -265,6 +273,7 @@ impl Asked {
             ("owner", self.owner.as_str()),
             ("host", self.host.as_str()),
             ("month", self.month.as_str()),
+            ("mine", self.mine.as_str()),
             ("actor", self.actor.as_str()),
             ("since", self.since.as_str()),
             ("until", self.until.as_str()),

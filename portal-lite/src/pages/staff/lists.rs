@@ -24,7 +24,7 @@ use innkeeper_wire::{
 
 use super::{
     deeds::{self, Button, StaffDeed},
-    hosts,
+    hosts, jobs,
     list::{self, Asked, Cell, Choice, Filter, Part, Search, Table, line, plain, sorted},
     lost_factor,
     money::{self, books, prices},
@@ -45,6 +45,7 @@ pub(super) enum Which {
     Servers,
     Hosts,
     Orders,
+    Jobs,
     Mails,
     Months,
     Invoices,
@@ -206,6 +207,7 @@ impl Which {
             Self::Servers => SERVERS,
             Self::Hosts => HOSTS,
             Self::Orders => ORDERS,
+            Self::Jobs => jobs::JOBS,
             Self::Mails => MAILS,
             Self::Months => money::MONTHS,
             Self::Invoices => money::INVOICES,
@@ -272,6 +274,7 @@ pub(super) async fn part(
         Which::Servers => servers_part(visit, asked, limit).await,
         Which::Hosts => hosts_part(visit, asked, limit).await,
         Which::Orders => orders_part(visit, asked, limit, role).await,
+        Which::Jobs => jobs::part(visit, asked, limit, role).await,
         Which::Mails => mails_part(visit, asked, limit, role).await,
         Which::Months => money::months_part(visit, role).await,
         Which::Invoices => money::invoices_part(visit, asked, limit).await,
@@ -299,6 +302,7 @@ pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
             .iter()
             .map(|state| choice(state.as_str(), mail_key(*state)))
             .collect(),
+        Which::Jobs => jobs::states(visit),
         Which::Invoices => money::states(visit),
         Which::Accounts | Which::Orders | Which::Months | Which::LostFactors | Which::Audit => {
             Vec::new()
@@ -310,6 +314,7 @@ pub(super) fn states(visit: &Visit, which: Which) -> Vec<Choice> {
 pub(super) fn filters(visit: &Visit, which: Which, asked: &Asked) -> Vec<Filter> {
     match which {
         Which::Audit => asked.trail_filters(visit),
+        Which::Jobs => vec![jobs::mine_filter(visit, asked)],
         Which::Invoices => vec![money::month_filter(visit, asked)],
         _ => Vec::new(),
     }

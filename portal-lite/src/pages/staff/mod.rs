@@ -8,6 +8,7 @@ mod csv;
 pub mod deeds;
 pub mod enrol;
 pub mod hosts;
+pub mod jobs;
 mod list;
 pub mod lists;
 mod lost_factor;

@@ -13,7 +13,7 @@ use innkeeper_wire::{
 use super::{
     deeds::{OnAccount, OnHost, SERVERS, StaffDeed, What},
     hosts::host_of,
-    lost_factor, money,
+    jobs, lost_factor, money,
 };
 use crate::{
     failure::Failure,
@@ -64,6 +64,7 @@ pub(super) async fn subject(
             Ok(of_list("/mails", "nav-mails", mail.to_string()))
         }
         What::Money(what) => money::acts::subject(visit, what, about).await,
+        What::Job(what) => jobs::acts::subject(visit, what, about).await,
         What::LostFactor(_) => lost_factor::subject(visit, about).await,
         What::UnfreezeBilling => clock(visit).await,
         What::RetryMails => Ok(of_list("/mails", "nav-mails", String::new())),

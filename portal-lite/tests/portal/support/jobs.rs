@@ -1,17 +1,21 @@
-//! What the stubs know of technical-support jobs: one in each state, as its customer sees it.
+//! What the stubs know of technical-support jobs: one in each state, as its customer sees it and as its engineer does.
 
 use innkeeper_wire::{
+    api::Page,
     digest::Digest,
     job::{
-        Approval, Job, JobAccess, JobActKind, JobEvent, JobEventKind, JobLine, JobOffer,
-        JobOutcome, JobParty, JobService, JobState,
+        AnyJob, AnyJobLine, Approval, Job, JobAccess, JobActKind, JobEvent, JobEventKind, JobLine,
+        JobOffer, JobOutcome, JobParty, JobService, JobState,
     },
     money::{Currency, Money},
     price::Price,
     time::Timestamp,
 };
 
-use super::fixtures::{from, id, server, time};
+use super::{
+    all,
+    fixtures::{from, id, server, time},
+};
 
 /// What is said in comments and forms.
 pub(crate) const SAID: &str = "Please use <version 8> & keep the old one.\nThank you.";
@@ -183,4 +187,50 @@ fn events(state: JobState) -> Vec<JobEvent> {
         });
     }
     events
+}
+
+/// A job as its engineer sees it, who can do all that anybody can.
+pub(crate) fn any_job() -> AnyJob {
+    use JobActKind::{
+        AskAccess, AskApproval, AskRevision, Cancel, Close, Comment, Delay, Resume, Take,
+    };
+    let on = server(2, "web-1", innkeeper_wire::api::ServerState::Running);
+    AnyJob {
+        job: Job {
+            can: vec![
+                Take,
+                Comment,
+                Delay,
+                Resume,
+                AskRevision,
+                AskApproval,
+                AskAccess,
+                Cancel,
+                Close,
+            ],
+            access: open(),
+            ..job(JobState::Processing)
+        },
+        account: id("acc", 1),
+        addresses: on.addresses,
+        login_user: on.login_user,
+        is_overdue: true,
+    }
+}
+
+/// The queue: one that is not dealt with in time, and one that nobody has taken yet.
+pub(crate) fn queue() -> Page<AnyJobLine> {
+    let line = |state, is_overdue| {
+        let job = job(state);
+        AnyJobLine {
+            line: job.line,
+            account: id("acc", 1),
+            engineer: job.engineer,
+            is_overdue,
+        }
+    };
+    all(&[
+        line(JobState::Processing, true),
+        line(JobState::Accepted, false),
+    ])
 }

@@ -455,7 +455,7 @@ fn days(visit: &Visit, fields: &Fields) -> Result<Option<u32>, Box<Response>> {
 }
 
 /// The amount that was written, or what is wrong with it.
-fn amount(
+pub(in crate::pages::staff) fn amount(
     visit: &Visit,
     fields: &Fields,
     field: &Field,
