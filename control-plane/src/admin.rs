@@ -43,6 +43,7 @@ pub mod books;
 pub mod door;
 pub mod duties;
 pub mod hosts;
+mod jobs;
 pub mod lost_factor;
 pub mod mails;
 pub mod money;
@@ -54,8 +55,8 @@ pub mod staff;
 pub mod suspensions;
 
 pub(crate) use self::door::{
-    Admin, Billing, Operator, ProvenAdmin, ProvenBilling, ProvenSupport, StaffToken, StaffVisitor,
-    Support, Viewer,
+    Admin, Billing, Engineer, Operator, ProvenAdmin, ProvenBilling, ProvenSupport, StaffToken,
+    StaffVisitor, Support, Viewer,
 };
 pub use self::door::{Door, staff_router};
 
@@ -105,6 +106,9 @@ pub fn router(context: AdminContext) -> Router {
         .serve(attention::list)
         .serve(billing::status)
         .serve(billing::unfreeze)
+        .serve(jobs::list)
+        .serve(jobs::get)
+        .serve(jobs::act)
         .serve(orders::failed)
         .serve(orders::retry)
         .serve(duties::list)

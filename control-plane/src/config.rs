@@ -27,6 +27,7 @@ use self::{
     pools::PoolConfig,
     prices::{PlanConfig, TaxConfig},
     staff::StaffConfig,
+    support::SupportConfig,
 };
 use crate::{catalogue::Site, hosts::rules::placement::Overcommit};
 
@@ -38,6 +39,7 @@ pub mod members;
 mod pools;
 pub mod prices;
 pub mod staff;
+pub mod support;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -75,6 +77,9 @@ pub struct Config {
     /// When months are closed, and what becomes of invoices.
     #[serde(default)]
     pub billing: BillingConfig,
+    /// Technical-support jobs.
+    #[serde(default)]
+    pub support: SupportConfig,
     /// The tax on what is sold.
     pub tax: Option<TaxConfig>,
     /// Data centres, at least one.

@@ -20,6 +20,7 @@ use crate::{
     nouns::RECORDS,
     orders, prices, servers, staff,
     store::Key,
+    support,
 };
 
 /// As [`RECORDS`].
@@ -34,6 +35,7 @@ const REWRITES: &[&[Rewrite]] = &[
     prices::records::REWRITES,
     servers::records::REWRITES,
     staff::records::REWRITES,
+    support::records::REWRITES,
 ];
 
 /// Every type, with how it is read and written.

@@ -46,6 +46,7 @@ pub mod service;
 pub mod staff;
 mod startup;
 pub mod store;
+pub mod support;
 mod tasks;
 pub mod unfit;
 pub mod vault;

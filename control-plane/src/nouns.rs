@@ -23,6 +23,7 @@ use crate::{
     servers::{self, Servers},
     staff::{self, StaffSettings, Staffs},
     store::Store,
+    support::{self, Support, SupportSettings},
     vault::Vault,
 };
 
@@ -38,6 +39,7 @@ pub const RECORDS: &[(&str, &[Kind])] = &[
     ("prices", prices::records::RECORDS),
     ("servers", servers::records::RECORDS),
     ("staff", staff::records::RECORDS),
+    ("support", support::records::RECORDS),
 ];
 
 /// What an operator decides about the installation.
@@ -89,6 +91,8 @@ pub struct Settings {
     pub server_quota: u32,
     /// Most sign-ups in an hour, from everywhere together.
     pub sign_ups_per_hour: u32,
+    /// Technical-support jobs.
+    pub support: SupportSettings,
     /// What tags the witnesses of the journal that hosts are told.
     pub witness_key: WitnessKey,
 }
@@ -130,6 +134,8 @@ pub struct Wired {
     pub prices: PriceLists,
     /// Quotes and orders.
     pub orders: Orders,
+    /// Technical-support jobs.
+    pub support: Support,
     /// Restores, witnesses, the authority's roll-over.
     pub continuity: Continuity,
     /// What ends several nouns' things at once.
@@ -165,24 +171,22 @@ impl Nouns {
             settings.catalogue.sites.clone(),
             settings.overcommit,
         );
-        let servers = Servers::new(
-            ctx.clone(),
-            accounts.clone(),
-            addresses.clone(),
-            billing.clone(),
-            hosts.clone(),
-            mails.clone(),
-            settings.tombstone_days,
+        let servers = servers(
+            &ctx,
+            (&accounts, &addresses),
+            (&billing, &hosts, &mails),
+            &settings,
         );
         let prices = PriceLists::new(ctx.clone(), settings.catalogue.clone(), settings.currency);
-        let orders = Orders::new(
-            ctx.clone(),
-            accounts.clone(),
-            addresses.clone(),
-            billing.clone(),
-            hosts.clone(),
-            servers.clone(),
-            order_settings(&prices, &settings),
+        let of_orders = order_settings(&prices, &settings);
+        let below = (&accounts, &addresses, &billing);
+        let orders = orders(&ctx, below, (&hosts, &servers), of_orders);
+        let support = support(
+            &ctx,
+            (&accounts, &staff),
+            (&billing, &mails),
+            &servers,
+            &settings,
         );
         let continuity = Continuity::new(
             ctx.clone(),
@@ -210,6 +214,7 @@ impl Nouns {
             servers,
             prices,
             orders,
+            support,
             continuity,
             closing,
             intake,
@@ -261,6 +266,58 @@ fn billing(ctx: &Ctx, accounts: &Accounts, mails: &Mails, settings: &Settings) -
         fonts: settings.invoice_fonts.clone(),
     };
     Billing::new(ctx.clone(), accounts.clone(), mails.clone(), settings)
+}
+
+fn support(
+    ctx: &Ctx,
+    (accounts, staff): (&Accounts, &Staffs),
+    (billing, mails): (&Billing, &Mails),
+    servers: &Servers,
+    settings: &Settings,
+) -> Support {
+    Support::new(
+        ctx.clone(),
+        accounts.clone(),
+        billing.clone(),
+        mails.clone(),
+        servers.clone(),
+        staff.clone(),
+        settings.support.clone(),
+    )
+}
+
+fn servers(
+    ctx: &Ctx,
+    (accounts, addresses): (&Accounts, &Addresses),
+    (billing, hosts, mails): (&Billing, &Hosts, &Mails),
+    settings: &Settings,
+) -> Servers {
+    Servers::new(
+        ctx.clone(),
+        accounts.clone(),
+        addresses.clone(),
+        billing.clone(),
+        hosts.clone(),
+        mails.clone(),
+        settings.tombstone_days,
+    )
+}
+
+fn orders(
+    ctx: &Ctx,
+    (accounts, addresses, billing): (&Accounts, &Addresses, &Billing),
+    (hosts, servers): (&Hosts, &Servers),
+    settings: OrderSettings,
+) -> Orders {
+    Orders::new(
+        ctx.clone(),
+        accounts.clone(),
+        addresses.clone(),
+        billing.clone(),
+        hosts.clone(),
+        servers.clone(),
+        settings,
+    )
 }
 
 fn staff_settings(settings: &Settings) -> StaffSettings {

@@ -298,6 +298,7 @@ fn settings(
         billing_ahead: config.billing_ahead(),
         billing_terms: config.billing.terms()?,
         pay_to: config.billing.pay_to()?,
+        support: config.support()?,
         invoice_fonts: installation.invoice_fonts.clone(),
         server_quota: installation.server_quota,
         sign_ups_per_hour: installation.sign_ups_per_hour,

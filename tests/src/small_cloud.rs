@@ -1,6 +1,8 @@
 //! The smallest cloud in which something can be ordered: one site, one plan, one image. The benches and the
 //! simulator change of it what they are about.
 
+use std::collections::BTreeSet;
+
 use innkeeper_control_plane::{
     addresses::rules::pools::Pool,
     billing::BillingTerms,
@@ -9,6 +11,13 @@ use innkeeper_control_plane::{
     hosts::rules::placement::Overcommit,
     legal::{ConsentTexts, LegalTexts, MemberTexts},
     nouns::Settings,
+    support::{
+        SupportSettings,
+        rules::{
+            calendar::{Calendar, WEEKEND},
+            job::Service,
+        },
+    },
 };
 use innkeeper_wire::{
     billing_profile::{BillingDetails, PayerKind},
@@ -56,10 +65,37 @@ pub fn settings(networks: &[&str]) -> Settings {
         billing_ahead: std::time::Duration::ZERO,
         billing_terms: BillingTerms::default(),
         pay_to: None,
+        support: support(),
         invoice_fonts: "/usr/share/fonts/opentype/noto".into(),
         server_quota: 20,
         sign_ups_per_hour: u32::MAX,
         witness_key: WitnessKey::new([3; 32]),
+    }
+}
+
+/// Two services, business on weekdays from nine to six, and engineers from one network.
+fn support() -> SupportSettings {
+    let service = |code: &str, amount| Service {
+        code: code.parse().expect("a code"),
+        name: format!("Set up {code}"),
+        help: "All of it.".to_owned(),
+        net: Money {
+            amount,
+            currency: Currency::Krw,
+        },
+    };
+    SupportSettings {
+        services: vec![service("web-server", 30_000), service("database", 50_000)],
+        calendar: Calendar {
+            zone: "Asia/Seoul".parse().expect("a zone"),
+            opens: 9,
+            closes: 18,
+            closed: WEEKEND.to_vec(),
+            holidays: BTreeSet::new(),
+        },
+        business_days: 2,
+        engineer_networks: vec!["192.0.2.240/28".parse().expect("a network")],
+        tax: None,
     }
 }
 

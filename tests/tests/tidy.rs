@@ -49,7 +49,7 @@ const LAYERS: [&[&str]; 19] = [
     &["accounts", "staff"],
     &["billing", "hosts"],
     &["servers"],
-    &["orders"],
+    &["orders", "support"],
     &["in_use", "continuity", "closing"],
     &["intake"],
     &["nouns", "witness_key"],
@@ -156,6 +156,7 @@ const CONFIGURATIONS: [(&str, &[&str]); 3] = [
             "control-plane/src/config/mail.rs",
             "control-plane/src/config/pools.rs",
             "control-plane/src/config/staff.rs",
+            "control-plane/src/config/support.rs",
             "control-plane/src/hosts/rules/placement.rs",
         ],
     ),
@@ -346,6 +347,7 @@ fn records_are_written_by_nouns_and_unguarded_reads_are_few() {
         "prices",
         "servers",
         "staff",
+        "support",
     ];
     let (mut peeks, mut breaches) = (0, Vec::new());
     for file in sources(&root().join("control-plane/src")) {
@@ -621,7 +623,9 @@ fn the_rules_see_what_they_shall_see() {
 fn key_of(line: &str) -> Option<String> {
     let line = line.trim_start_matches('#').trim();
     if let Some(table) = line.strip_prefix('[') {
-        return Some(table.trim_matches(['[', ']']).to_owned());
+        let table = table.trim_matches(['[', ']']);
+        let (_, name) = table.rsplit_once('.').unwrap_or(("", table));
+        return Some(name.to_owned());
     }
     let (key, _) = line.split_once(" = ")?;
     let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    id::{Code, ContractId, ServerId},
+    id::{Code, ContractId, JobId, ServerId},
     money::{Currency, HourlyRate, Money, MoneyError},
     month::Month,
     price::{Price, Tax, TaxName, TaxRate},
@@ -50,6 +50,19 @@ pub struct UsageLine {
     pub is_capped: bool,
     /// What it costs, before tax.
     pub net: Money,
+    /// What it is for, of what is charged once: then nothing of it was counted in time, and `from` and `until` are when it
+    /// was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<OnceCharge>,
+}
+
+/// Something that is charged once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OnceCharge {
+    /// The technical-support job that it is for.
+    pub job: JobId,
+    /// What was done.
+    pub services: Vec<String>,
 }
 
 /// The tax of one rate on a sum.

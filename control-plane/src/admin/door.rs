@@ -76,6 +76,8 @@ admitted! {
     Viewer;
     /// Staff who look after customers.
     Support;
+    /// Staff who do technical-support jobs.
+    Engineer;
     /// Staff who look after money.
     Billing;
     /// Administrators.

@@ -21,7 +21,10 @@ use innkeeper_wire::{
         agents::{BASE, FollowDesired, GetBlob, GetSpec, Join, Renew, Report, ShowLife},
     },
     error::{Problem, ProblemCode},
-    host::{JoinAnswer, Life, LifeAnswer, Observations, RenewAnswer, ReportAnswer},
+    host::{
+        AccessTerms, FEATURE_ACCESS, JoinAnswer, Life, LifeAnswer, Observations, RenewAnswer,
+        ReportAnswer,
+    },
     id::{ChallengeId, RequestId},
 };
 use tokio_util::io::ReaderStream;
@@ -287,6 +290,7 @@ async fn observations(
 ) -> Result<ReportAnswer, Refused> {
     let Observations { life, report } = ask.body;
     let nouns = &context.nouns;
+    let knows_access = report.features.iter().any(|name| name == FEATURE_ACCESS);
     let turn = context.paces.wait(reporter.host()).await;
     turn.map_err(|wait| Error::RateLimited {
         retry_after_s: wait.as_secs().max(1),
@@ -315,7 +319,10 @@ async fn observations(
         next_report_s: REPORT_INTERVAL_S,
         witness: context.nouns.continuity.witness(),
         life,
-        access: None,
+        access: knows_access.then(|| AccessTerms {
+            now: context.nouns.ctx.now(),
+            engineers: context.nouns.support.engineer_networks().to_vec(),
+        }),
     })
 }
 

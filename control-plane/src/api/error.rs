@@ -84,6 +84,8 @@ impl From<Error> for Refused {
             Error::QuoteExpired => plain(ProblemCode::QuoteExpired),
             Error::PriceChanged => plain(ProblemCode::PriceChanged),
             Error::NoBillingProfile => no_profile(),
+            Error::FirewallNotActive(why) => detailed(ProblemCode::FirewallNotActive, why),
+            Error::ApprovalChanged => plain(ProblemCode::ApprovalChanged),
             Error::LinkExpired => plain(ProblemCode::LinkExpired),
             Error::IdempotencyMismatch => plain(ProblemCode::IdempotencyMismatch),
             Error::InvalidState(state) => detailed(ProblemCode::InvalidState, is_now(state)),

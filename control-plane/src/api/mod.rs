@@ -24,6 +24,7 @@ pub mod context;
 mod document;
 pub mod error;
 pub(crate) mod file;
+mod jobs;
 pub(crate) mod mount;
 mod orders;
 mod second_factor;
@@ -94,6 +95,12 @@ fn endpoints() -> Router<Context> {
         .serve(servers::get)
         .serve(servers::act)
         .serve(servers::delete)
+        .serve(jobs::offer)
+        .serve(jobs::submit)
+        .serve(jobs::list)
+        .serve(jobs::get)
+        .serve(jobs::act)
+        .serve(jobs::confirm)
         .serve(billing::month_so_far)
         .serve(billing::profile)
         .serve(billing::set_profile)

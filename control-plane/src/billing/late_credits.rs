@@ -111,7 +111,9 @@ impl Billing {
         };
         let found = self.ctx.read::<Invoice>(&name)?.ok_or(Error::NotFound)?;
         let lines = self.lines_of_invoice(&found)?;
-        let place = lines.iter().position(|line| line.contract == contract);
+        let place = lines
+            .iter()
+            .position(|line| line.contract == contract && line.once.is_none());
         let Some((place, line)) = place.map(|place| (place, &lines[place])) else {
             return Ok(false);
         };

@@ -47,6 +47,7 @@ use crate::{
 
 mod audit;
 mod before;
+mod charges;
 mod clock;
 mod close;
 mod credit_notes;

@@ -1,7 +1,7 @@
 //! The month so far: what an account's contracts cost from its beginning to now, and will at its end.
 
 use innkeeper_wire::{
-    billing::{MonthSoFar, Totals, UsageLine},
+    billing::{MonthSoFar, OnceCharge, Totals, UsageLine},
     id::{AccountId, ContractId},
     money::MoneyError,
     month::Span,
@@ -11,7 +11,7 @@ use innkeeper_wire::{
 use super::{
     Billing,
     records::ContractOf,
-    rules::{Contract, Sold, UsageInterval, rating},
+    rules::{Contract, Sold, UsageInterval, charge::Charge, rating},
 };
 use crate::kernel::{Caller, Error};
 
@@ -24,6 +24,8 @@ pub(super) struct Used {
     pub(super) contract: Contract,
     /// When it was used, oldest first.
     pub(super) intervals: Vec<UsageInterval>,
+    /// What is charged once beside that.
+    pub(super) charges: Vec<Charge>,
 }
 
 impl Billing {
@@ -63,8 +65,13 @@ impl Billing {
         used: &[Used],
         span: Span,
     ) -> Result<(Vec<UsageLine>, Totals), Error> {
-        let lines = used.iter().filter_map(|used| line(used, span).transpose());
-        let lines: Vec<_> = lines.collect::<Result<_, _>>().map_err(unpayable)?;
+        let mut lines = Vec::new();
+        for used in used {
+            lines.extend(line(used, span).map_err(unpayable)?);
+            let charges = used.charges.iter();
+            let charges = charges.filter(|charge| span.from <= charge.at && charge.at < span.until);
+            lines.extend(charges.map(|charge| once(&used.contract, charge)));
+        }
         let nets = lines.iter().map(|line| line.net);
         let totals = Totals::of(self.settings.currency, nets, self.settings.tax.as_ref());
         Ok((lines, totals.map_err(unpayable)?))
@@ -88,11 +95,13 @@ impl Billing {
         }
     }
 
-    /// A contract with all its use; nothing of one that ended before the span.
+    /// A contract with all its use; nothing of one that ended before the span, and of which nothing is charged once in it.
     pub(super) fn used(&self, id: ContractId, span: Span) -> Result<Option<Used>, Error> {
         let contract = self.ctx.read::<Contract>(&id)?;
         let contract = contract.ok_or_else(|| Error::Storage(format!("there is no {id}")))?;
-        if contract.ended_at.is_some_and(|ended| ended < span.from) {
+        let charges = self.charges_of(id)?;
+        let is_charged = charges.iter().any(|charge| charge.at >= span.from);
+        if contract.ended_at.is_some_and(|ended| ended < span.from) && !is_charged {
             return Ok(None);
         }
         let intervals: Vec<(_, UsageInterval)> = self.ctx.list(&id, usize::MAX)?;
@@ -100,6 +109,7 @@ impl Billing {
         Ok(Some(Used {
             contract,
             intervals,
+            charges,
         }))
     }
 }
@@ -134,7 +144,34 @@ fn line(used: &Used, span: Span) -> Result<Option<UsageLine>, MoneyError> {
         monthly_cap: contract.monthly_cap,
         is_capped: rated.is_capped,
         net: rated.net,
+        once: None,
     }))
+}
+
+/// The line of what is charged once.
+fn once(contract: &Contract, charge: &Charge) -> UsageLine {
+    let Sold { name, plan, site } = contract.sold.clone().unwrap_or_default();
+    UsageLine {
+        server: contract.server,
+        contract: contract.id,
+        name,
+        plan,
+        site,
+        from: charge.at,
+        until: charge.at,
+        is_open: false,
+        used_s: 0,
+        credited_s: 0,
+        charged_s: 0,
+        hourly: contract.hourly,
+        monthly_cap: contract.monthly_cap,
+        is_capped: false,
+        net: charge.net,
+        once: Some(OnceCharge {
+            job: charge.job,
+            services: charge.services.clone(),
+        }),
+    }
 }
 
 /// Prices were checked when they were offered; what does not add up all the same is a mistake of ours.

@@ -7,7 +7,8 @@ use innkeeper_wire::{
     digest::Digest,
     funds::PaymentTerms,
     id::{
-        AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, PaymentId, PromotionId, UsageId,
+        AccountId, ContractId, CreditNoteId, EntryId, InvoiceId, JobId, PaymentId, PromotionId,
+        UsageId,
     },
     invoice::InvoiceNumber,
     locale::Locale,
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     billing::rules::{
         Contract, UsageInterval,
+        charge::Charge,
         debts::Debt,
         freeze::{ClockNote, Freeze, WaitingUsage},
         invoice::{CreditNote, Invoice, InvoiceCredits, InvoiceDue, InvoiceLines},
@@ -39,6 +41,7 @@ use crate::{
 records! {
     Contract, at "ctr/" by ContractId, version 2;
     ContractOf, at "ctrof/" by (AccountId, ContractId), version 1;
+    Charge, at "charge/" by (ContractId, JobId), version 1;
     UsageInterval, at "use/" by (ContractId, UsageId), version 2;
     Freeze, at "billing/freeze" by (), version 1;
     ClockNote, at "billing/clock" by (), version 1;

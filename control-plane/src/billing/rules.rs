@@ -1,5 +1,4 @@
-//! What is charged for, and for which time. Nothing is charged yet; the shape is here from the first order
-//! on (design.md section 10): quote -> order -> contract -> usage interval.
+//! What is charged for, and for which time (design.md section 10): quote -> order -> contract -> usage interval.
 
 pub mod freeze;
 
@@ -13,6 +12,7 @@ use innkeeper_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+pub mod charge;
 pub mod debts;
 pub mod invoice;
 pub mod keeping;

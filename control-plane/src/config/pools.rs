@@ -86,7 +86,7 @@ impl Config {
     }
 
     /// Addresses that this machine is reached at.
-    fn own_addresses(&self) -> Vec<IpAddr> {
+    pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
         let names = self.listen.agent_names.iter();
         let named = names.filter_map(|name| name.trim_matches(['[', ']']).parse().ok());
         let listened = [self.listen.api, self.listen.agent, self.listen.metrics];

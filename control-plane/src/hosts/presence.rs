@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::RwLock, time::Duration};
 
 use innkeeper_wire::{
     host::{
-        FAULTS_MAX, FEATURE_SUBNET, HostCapacity, HostFault, HostHealth, HostLoad, HypervisorState,
-        Report,
+        FAULTS_MAX, FEATURE_ACCESS, FEATURE_SUBNET, GRANTS_PER_HOST_MAX, HostCapacity, HostFault,
+        HostHealth, HostLoad, HypervisorState, ObservedAccess, Report,
     },
     id::HostId,
     planted::{Bug, planted},
@@ -61,6 +61,10 @@ pub struct Heard {
     pub strangers: Vec<String>,
     /// How busy it says that it is.
     pub load: Option<HostLoad>,
+    /// Whether it can let engineers in to servers.
+    pub lets_engineers_in: bool,
+    /// To which servers engineers are let in.
+    pub access: Vec<ObservedAccess>,
 }
 
 impl Heard {
@@ -93,6 +97,13 @@ impl Heard {
                 .map(|name| plain(name, STRANGER_CHARS_MAX))
                 .collect(),
             load: report.load,
+            lets_engineers_in: report.features.iter().any(|name| name == FEATURE_ACCESS),
+            access: report
+                .access
+                .iter()
+                .take(GRANTS_PER_HOST_MAX)
+                .cloned()
+                .collect(),
         }
     }
 
@@ -128,7 +139,7 @@ impl Heard {
         }
     }
 
-    fn is_recent(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_recent(&self, now: Timestamp) -> bool {
         is_near(self.at, now)
     }
 

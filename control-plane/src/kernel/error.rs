@@ -123,6 +123,12 @@ pub enum Error {
     /// The catalogue has another price by now.
     #[error("the price has changed since the quote")]
     PriceChanged,
+    /// A job's server is not open to engineers, by what its host has said last.
+    #[error("engineers are not let in: {0}")]
+    FirewallNotActive(String),
+    /// What was approved of is not what is asked for now.
+    #[error("what is to be approved of has changed")]
+    ApprovalChanged,
     /// Nobody has said yet to whom the account's invoices are addressed.
     #[error("there is no billing profile")]
     NoBillingProfile,

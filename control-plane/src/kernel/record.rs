@@ -11,8 +11,8 @@ use std::{
 
 use innkeeper_wire::{
     id::{
-        AccountId, ActId, ContractId, CreditNoteId, EntryId, HostId, InvoiceId, MailId, OrderId,
-        PaymentId, PromotionId, QuoteId, ServerId, StaffId, UsageId,
+        AccountId, ActId, ContractId, CreditNoteId, EntryId, HostId, InvoiceId, JobEventId, JobId,
+        MailId, OrderId, PaymentId, PromotionId, QuoteId, ServerId, StaffId, UsageId,
     },
     month::Month,
     time::Timestamp,
@@ -90,6 +90,8 @@ plain_names!(
     PromotionId,
     HostId,
     InvoiceId,
+    JobEventId,
+    JobId,
     MailId,
     Month,
     OrderId,

@@ -8,7 +8,8 @@
 use innkeeper_wire::{
     api::{Locale, Scope},
     company::Company,
-    id::{AccountId, CreditNoteId, InvoiceId, MailId, ServerId, SshKeyId, StaffId},
+    id::{AccountId, CreditNoteId, InvoiceId, JobId, MailId, ServerId, SshKeyId, StaffId},
+    job::JobEventKind,
     money::Money,
     month::Month,
     operator::attention::MatterKind,
@@ -132,6 +133,15 @@ pub enum MailContent {
         invoice: InvoiceId,
         /// By which credit note.
         note: CreditNoteId,
+    },
+    /// Something happened to a technical-support job; to its customer, or to an engineer.
+    JobStep {
+        /// Which.
+        job: JobId,
+        /// Whose.
+        account: AccountId,
+        /// What.
+        step: JobEventKind,
     },
     /// An SSH key was added.
     KeyAdded {
@@ -346,6 +356,7 @@ mail_kinds! {
     TrialUsed = "trial-used",
     TrialEnds = "trial-ends",
     CreditNoteIssued = "credit-note-issued",
+    JobStep = "job-step",
     KeyAdded = "key-added",
     NewSignIn = "new-sign-in",
     SignInLocked = "sign-in-locked",

@@ -266,6 +266,7 @@ impl Orders {
             seen_up: false,
             suspension: None,
             made_before: false,
+            access: None,
         })
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use innkeeper_wire::{
     digest::Digest,
     host::{
-        FEATURE_CUT, FEATURE_MADE_BEFORE, FEATURE_SERVER, FEATURE_SUBNET, Intent, Manifest,
-        ManifestEntry, SERVERS_PER_HOST_MAX,
+        Access, FEATURE_ACCESS, FEATURE_CUT, FEATURE_MADE_BEFORE, FEATURE_SERVER, FEATURE_SUBNET,
+        GRANTS_PER_HOST_MAX, Intent, Manifest, ManifestEntry, SERVERS_PER_HOST_MAX,
     },
     id::{HostId, ServerId},
     vm::ServerSpec,
@@ -30,6 +30,9 @@ pub struct Stranded {
     /// The first of them, with their names.
     pub named: Vec<(ServerId, String)>,
 }
+
+/// What an agent must be able to do, what is wanted of each server, and to which engineers are let in.
+type Entries = (Vec<String>, Vec<ManifestEntry>, Vec<Access>);
 
 /// What a host is told that asks for its desired state.
 #[derive(Debug)]
@@ -69,14 +72,14 @@ impl Servers {
     pub fn manifest(&self, host: HostId) -> Result<Manifest, Error> {
         for _ in 0..MANIFEST_READS_MAX {
             let generation = self.hosts.manifest_generation(host)?;
-            let (requires, servers) = self.manifest_entries(host)?;
+            let (requires, servers, access) = self.manifest_entries(host)?;
             if self.hosts.manifest_generation(host)? == generation {
                 return Ok(Manifest {
                     epoch: self.ctx.store().epoch(),
                     generation,
                     requires,
                     servers,
-                    access: Vec::new(),
+                    access,
                 });
             }
         }
@@ -84,7 +87,7 @@ impl Servers {
     }
 
     /// What is wanted of each server of a host, and what an agent must be able to do for that.
-    fn manifest_entries(&self, host: HostId) -> Result<(Vec<String>, Vec<ManifestEntry>), Error> {
+    fn manifest_entries(&self, host: HostId) -> Result<Entries, Error> {
         let mut entries = Vec::new();
         let servers = self.on_host(host)?;
         for server in &servers {
@@ -98,7 +101,9 @@ impl Servers {
                 });
             }
         }
-        Ok((required_features(&servers), entries))
+        let access = servers.iter().filter_map(Server::told_access);
+        let access = access.take(GRANTS_PER_HOST_MAX).collect();
+        Ok((required_features(&servers), entries, access))
     }
 
     /// The servers that a host has anything of.
@@ -188,6 +193,9 @@ fn required_features(servers: &[Server]) -> Vec<String> {
     }
     if present.clone().any(|server| server.made_before) {
         features.push(FEATURE_MADE_BEFORE);
+    }
+    if present.clone().any(|server| server.access.is_some()) {
+        features.push(FEATURE_ACCESS);
     }
     features.into_iter().map(str::to_owned).collect()
 }

@@ -27,6 +27,7 @@ use crate::{
     },
 };
 
+mod access;
 pub mod duties;
 mod everybody;
 mod failed_orders;
@@ -46,6 +47,7 @@ mod unpaid;
 mod unreadable;
 
 pub use self::{
+    access::{AccessSeen, AccessTold},
     lists::ServerFilter,
     manifest::{Offer, Stranded},
 };

@@ -17,6 +17,7 @@ use crate::{
     providers::mail::Mailer,
     servers::duties::{Suspensions, UnpaidServers, UnseenServers},
     staff::duties::StaffAlerts,
+    support::duties::SupportJobs,
     work::{
         outbox::Outbox,
         upkeep::{Checkpoints, ExpiredEntries},
@@ -81,6 +82,11 @@ pub(super) fn duties(
         Duty::every(minute, "staff_alerts", alerts),
         Duty::every(minute, "suspensions", Suspensions(nouns.servers.clone()))
             .woken_by(accounts.watch_suspensions()),
+        Duty::every(
+            Duration::from_secs(2),
+            "support_jobs",
+            SupportJobs(nouns.support.clone()),
+        ),
         Duty::every(minute, "agent_api_certificate", renewal),
     ]
 }

@@ -21,7 +21,7 @@ use crate::{
     kernel::{Actor, Error, Tx},
     mails::{
         ReadyMail,
-        rules::{MailContent, OutgoingMail, ToldMatter},
+        rules::{MailContent, OutgoingMail, Reader, ToldMatter},
     },
 };
 
@@ -80,6 +80,34 @@ impl Staffs {
     fn is_told(&self, staff: &Staff) -> bool {
         staff.role.may(Role::Support)
             && staff.standing(self.ctx.store().epoch()) == StaffStanding::Active
+    }
+
+    /// Those who do technical-support jobs and can sign in.
+    pub(crate) fn engineers(&self) -> Result<Vec<StaffId>, Error> {
+        let all = self.ctx.list_all::<Staff>(None, super::STAFF_MAX)?;
+        let epoch = self.ctx.store().epoch();
+        let engineers = all.into_iter().map(|(_, found)| found.value);
+        let engineers = engineers.filter(|staff| {
+            staff.role == Role::Engineer && staff.standing(epoch) == StaffStanding::Active
+        });
+        Ok(engineers.take(TOLD_MAX).map(|staff| staff.id).collect())
+    }
+
+    /// Who reads mails to somebody of the staff; nobody when he can't sign in.
+    pub(crate) fn reader_of(&self, id: StaffId) -> Result<Option<Reader>, Error> {
+        let staff = self.ctx.read::<Staff>(&id)?;
+        let epoch = self.ctx.store().epoch();
+        let is_active = |staff: &Staff| staff.standing(epoch) == StaffStanding::Active;
+        let Some(staff) = staff.filter(is_active) else {
+            return Ok(None);
+        };
+        let Email(to) = self.unseal(id, &staff.email)?;
+        Ok(Some(letters::reader(self.mails.stationery(), to)))
+    }
+
+    /// Where the staff's portal is.
+    pub(crate) fn portal_url(&self) -> Option<&str> {
+        self.settings.portal_url.as_deref()
     }
 
     /// Writes a mail to somebody of the staff. `None` when he can't sign in any more.

@@ -160,7 +160,14 @@ impl Outbox {
 pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyMail>, Error> {
     let account = match mail.to {
         Recipient::Account(account) => account,
-        Recipient::Staff(staff) => return nouns.staff.compose(staff, mail),
+        Recipient::Staff(staff) => {
+            return match mail.content {
+                MailContent::JobStep { job, step, .. } => {
+                    nouns.support.compose_for_engineer(staff, job, step)
+                }
+                _ => nouns.staff.compose(staff, mail),
+            };
+        }
     };
     let accounts = &nouns.accounts;
     match &mail.content {
@@ -209,6 +216,7 @@ pub async fn compose(nouns: &Nouns, mail: &OutgoingMail) -> Result<Option<ReadyM
         | MailContent::TrialUsed { .. }
         | MailContent::TrialEnds { .. }
         | MailContent::CreditNoteIssued { .. } => nouns.billing.compose(account, mail),
+        MailContent::JobStep { .. } => nouns.support.compose(account, mail),
         MailContent::StaffAlert { .. } => Ok(None),
     }
 }

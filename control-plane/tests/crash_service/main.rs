@@ -197,6 +197,7 @@ async fn an_operator_sees_all_duties() {
         "balances",
         "staff_alerts",
         "suspensions",
+        "support_jobs",
         "agent_api_certificate",
     ];
     assert_eq!(names, expected.map(Some));

@@ -27,7 +27,7 @@ use crate::{
         Answer, OTHER_PASSWORD, PASSWORD, Setting, TestHost, answer, profile, public_key, room_for,
         signup, why,
     },
-    staff, tokens, trials,
+    staff, support_jobs, tokens, trials,
 };
 
 /// What is asked, and how somebody hears who has nothing to do with what it is about.
@@ -199,7 +199,7 @@ impl Owner {
         let (parameter, body) = match row.id {
             "installation" | "terms" | "privacy_policy" | "sign_up_texts" | "catalog" | "me"
             | "second_factor" | "list_ssh_keys" | "list_orders" | "list_servers" | "sign_out"
-            | "month_so_far" | "list_invoices" => ("", json!({})),
+            | "month_so_far" | "list_invoices" | "list_jobs" | "job_offer" => ("", json!({})),
             "sign_up" => ("", signup("another7")),
             "confirm_email" | "look_at_confirmation" => {
                 let signed_up = setting.post("/signups", None, signup("another7")).await;
@@ -220,11 +220,17 @@ impl Owner {
             "get_order" => (order.as_str(), json!({})),
             "get_server" | "delete_server" => (server.as_str(), json!({})),
             "act_on_server" => (server.as_str(), json!({ "action": "power_off" })),
+            "submit_job" => ("", support_jobs::application(server)),
+            "get_job" | "act_on_job" | "confirm_job" => {
+                let job = support_jobs::submitted(setting, &self.token, server).await;
+                let sample = support_jobs::sample(row, &job);
+                return sample;
+            }
             other => self.of_account(setting, other).await,
         };
         let foreign = match row.id {
             // It names another's key, and another's quote.
-            "create_quote" => 422,
+            "create_quote" | "submit_job" => 422,
             "place_order" => 404,
             // He has none of his own.
             "confirm_second_factor"
@@ -280,7 +286,12 @@ async fn customers_get_at_their_own_and_nobody_at_anothers() {
                     assert_eq!(unproven["code"], "step-up-required", "{}", row.id);
                     setting.prove(&owner.token).await;
                 }
-                assert_eq!(status(Some(&owner.token)).await, row.status, "{}", row.id);
+                let own = match row.id {
+                    // Nobody is let in to its server, which its owner alone hears.
+                    "confirm_job" => 409,
+                    _ => row.status,
+                };
+                assert_eq!(status(Some(&owner.token)).await, own, "{}", row.id);
             }
             other => panic!("{}: {other:?} do not come in by this door", row.id),
         }
@@ -634,7 +645,10 @@ pub(crate) async fn of_operator(setting: &Setting, token: &str, row: &Row) -> (S
         "get_billing" => ("", nothing, 200),
         // It is not frozen.
         "unfreeze_billing" => ("", json!({ "reason": "set right" }), 409),
-        "list_failed_orders" => ("", nothing, 200),
+        "list_failed_orders" | "list_all_jobs" => ("", nothing, 200),
+        // There is none.
+        "get_any_job" => (support_jobs::NOBODYS, nothing, 404),
+        "act_on_any_job" => (support_jobs::NOBODYS, json!({ "act": "take" }), 404),
         "retry_order" => ("ord_0190b5c87f1e7c3a8e0f5b6d2c4a9e11", why, 404),
         "delete_any_server" => (server.as_str(), why, 202),
         "finish_recovery" => ("", json!({ "without": [] }), 400),

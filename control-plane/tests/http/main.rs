@@ -52,6 +52,7 @@ mod staff;
 mod staff_accounts;
 mod staff_sessions;
 mod step_up;
+mod support_jobs;
 mod suspensions;
 mod texts;
 mod tokens;

@@ -1,5 +1,7 @@
 //! What the tested installation sells.
 
+use std::collections::BTreeSet;
+
 use innkeeper_control_plane::{
     addresses::rules::pools::Pool,
     billing::BillingTerms,
@@ -8,6 +10,13 @@ use innkeeper_control_plane::{
     hosts::rules::placement::Overcommit,
     legal::{ConsentTexts, LegalTexts, MemberTexts},
     nouns::Settings,
+    support::{
+        SupportSettings,
+        rules::{
+            calendar::{Calendar, WEEKEND},
+            job::Service,
+        },
+    },
 };
 use innkeeper_wire::{
     api::Locale,
@@ -72,10 +81,37 @@ pub(crate) fn settings() -> Settings {
         billing_ahead: std::time::Duration::ZERO,
         billing_terms: BillingTerms::default(),
         pay_to: None,
+        support: support(),
         invoice_fonts: "/usr/share/fonts/opentype/noto".into(),
         server_quota: 20,
         sign_ups_per_hour: 1_000,
         witness_key: WitnessKey::new([3; 32]),
+    }
+}
+
+/// Two services, business from Monday to Friday around the clock, and engineers from one network.
+pub(crate) fn support() -> SupportSettings {
+    let service = |code: &str, amount| Service {
+        code: code.parse().expect("a code"),
+        name: format!("Set up {code}"),
+        help: "All of it.".to_owned(),
+        net: Money {
+            amount,
+            currency: Currency::Krw,
+        },
+    };
+    SupportSettings {
+        services: vec![service("web-server", 30_000), service("database", 50_000)],
+        calendar: Calendar {
+            zone: "Asia/Seoul".parse().expect("a zone"),
+            opens: 0,
+            closes: 24,
+            closed: WEEKEND.to_vec(),
+            holidays: BTreeSet::new(),
+        },
+        business_days: 2,
+        engineer_networks: vec!["192.0.2.240/28".parse().expect("a network")],
+        tax: None,
     }
 }
 

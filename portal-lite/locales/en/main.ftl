@@ -1149,6 +1149,7 @@ billing-server = Server
 billing-used = Used, h:min:s
 billing-rate = Price an hour
 billing-amount = Amount
+billing-once = Technical support: { $what }
 billing-capped = The month's price is reached
 billing-credited = { $time } not charged: the host was at fault
 billing-first-hour = The first hour is charged whole.

@@ -1071,6 +1071,7 @@ billing-server = 서버
 billing-used = 이용 시간(시:분:초)
 billing-rate = 시간당 요금
 billing-amount = 금액
+billing-once = 기술지원: { $what }
 billing-capped = 월 상한 요금 적용
 billing-credited = { $time } 제외: 당사 호스트 장애
 billing-first-hour = 첫 1시간은 전액 과금됩니다.

@@ -1071,6 +1071,7 @@ billing-server = 主機
 billing-used = 使用時間（時:分:秒）
 billing-rate = 每小時價格
 billing-amount = 金額
+billing-once = 技術支援：{ $what }
 billing-capped = 已達每月上限
 billing-credited = { $time } 不計費：本公司主機故障
 billing-first-hour = 首小時按整小時計費。

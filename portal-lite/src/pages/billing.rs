@@ -90,13 +90,21 @@ pub(super) fn line(visit: &Visit, line: &UsageLine) -> LineView {
     let plan = line.plan.as_ref().map(|plan| view::plan_name(visit, plan));
     let site = line.site.as_ref().map(|site| view::site_name(visit, site));
     let name = line.name.as_ref().map(ToString::to_string);
+    // What is charged once has no time.
+    let in_time = |text: String| {
+        if line.once.is_some() {
+            String::new()
+        } else {
+            text
+        }
+    };
     LineView {
         name: name.unwrap_or_else(|| server.clone()),
         server,
         plan,
         site,
-        used: format::counted(line.used_s),
-        hourly: format::rate(visit.locale, line.hourly),
+        used: in_time(format::counted(line.used_s)),
+        hourly: in_time(format::rate(visit.locale, line.hourly)),
         remarks: remarks(visit, line),
         amount: format::money(visit.locale, line.net),
     }
@@ -105,6 +113,15 @@ pub(super) fn line(visit: &Visit, line: &UsageLine) -> LineView {
 /// Why an amount is not simply time by price.
 fn remarks(visit: &Visit, line: &UsageLine) -> Vec<String> {
     let mut remarks = Vec::new();
+    if let Some(once) = &line.once {
+        let what = once.services.join(", ");
+        remarks.push(language::say_with(
+            visit.locale,
+            "billing-once",
+            "what",
+            &what,
+        ));
+    }
     if line.credited_s > 0 {
         let time = format::counted(line.credited_s);
         remarks.push(language::say_with(

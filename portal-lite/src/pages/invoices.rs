@@ -134,6 +134,7 @@ struct CsvLine<'a> {
     used_s: u64,
     credited_s: u64,
     charged_s: u64,
+    charged_once_for: String,
     micro_minor_per_hour: u64,
     net_minor: i64,
     currency: &'static str,
@@ -290,6 +291,10 @@ fn csv_lines(invoice: &Invoice) -> Vec<CsvLine<'_>> {
         used_s: line.used_s,
         credited_s: line.credited_s,
         charged_s: line.charged_s,
+        charged_once_for: line
+            .once
+            .as_ref()
+            .map_or_else(String::new, |once| once.services.join(", ")),
         micro_minor_per_hour: line.hourly.micro_minor_per_hour,
         net_minor: line.net.amount,
         currency: line.net.currency.code(),

@@ -13,6 +13,10 @@ pub const NAMESPACE_PREFIX: &str = "ik";
 /// The world's own address: where hosts reach the control plane. The world believes guests, whose pools are in
 /// `catalogue.toml`, to be on its own link, so hosts answer for them.
 pub const WORLD_V4: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// Where engineers come from: an address of the world (TEST-NET-1) that nobody else uses, outside of guests' subnets.
+pub const ENGINEER_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
+/// The same in IPv6.
+pub const ENGINEER_V6: &str = "2001:db8:9::9";
 /// A host's interface to the world.
 pub const UPLINK: &str = "uplink";
 
@@ -52,6 +56,8 @@ pub(super) fn create(run: &Run) -> anyhow::Result<()> {
     in_world("link add wan type bridge")?;
     in_world(&format!("addr add {WORLD_V4}/24 dev wan"))?;
     in_world("addr add 2001:db8::1/64 dev wan nodad")?;
+    in_world(&format!("addr add {ENGINEER_V4}/32 dev wan"))?;
+    in_world(&format!("addr add {ENGINEER_V6}/128 dev wan nodad"))?;
     in_world("link set wan up")?;
     for number in 1..=run.hosts() {
         let host = run.host(number);

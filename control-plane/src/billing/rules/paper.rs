@@ -2,7 +2,7 @@
 //! changes and paper does not.
 
 use innkeeper_wire::{
-    billing::{Totals, UsageLine},
+    billing::{OnceCharge, Totals, UsageLine},
     invoice::Invoice,
     locale::Locale,
     money::Money,
@@ -156,17 +156,27 @@ fn row(line: &UsageLine, zone: &Zone, locale: Locale) -> Vec<Cell> {
         .collect();
     remarks.extend(reasons(line, locale));
     let at = |at: Timestamp| zone.minute(locale, at).text;
+    // What is charged once has no time.
+    let in_time = |text: String| {
+        if line.once.is_some() {
+            String::new()
+        } else {
+            text
+        }
+    };
+    let mut when = vec![at(line.from)];
+    when.extend(line.once.is_none().then(|| at(line.until)));
     vec![
         Cell {
             lines: vec![name.unwrap_or_else(|| line.server.to_string())],
             remarks,
         },
         Cell {
-            lines: vec![at(line.from), at(line.until)],
+            lines: when,
             remarks: Vec::new(),
         },
-        Cell::of(counted(line.charged_s)),
-        Cell::of(line.hourly.digits()),
+        Cell::of(in_time(counted(line.charged_s))),
+        Cell::of(in_time(line.hourly.digits())),
         Cell::of(digits(line.net)),
     ]
 }
@@ -174,6 +184,14 @@ fn row(line: &UsageLine, zone: &Zone, locale: Locale) -> Vec<Cell> {
 /// Why an amount is not simply time by price.
 fn reasons(line: &UsageLine, locale: Locale) -> Vec<String> {
     let mut reasons = Vec::new();
+    if let Some(OnceCharge { services, .. }) = &line.once {
+        let what = services.join(", ");
+        reasons.push(locale.say(
+            format!("Technical support: {what}"),
+            format!("기술지원: {what}"),
+            format!("技術支援：{what}"),
+        ));
+    }
     if line.credited_s > 0 {
         let (used, credited) = (counted(line.used_s), counted(line.credited_s));
         reasons.push(locale.say(

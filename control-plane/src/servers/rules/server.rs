@@ -16,8 +16,10 @@ use std::time::Duration;
 
 use innkeeper_wire::{
     api::{ServerAction, ServerState},
-    host::{CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode},
-    id::{AccountId, Code, ContractId, HostId, OrderId, ServerId},
+    host::{
+        Access, CreateStep, Intent, ObservedServer, ObservedState, ServerProblem, ServerProblemCode,
+    },
+    id::{AccountId, Code, ContractId, GrantId, HostId, OrderId, ServerId},
     planted::{Bug, planted},
     time::Timestamp,
     vm::{Hostname, Nic, Power, PowerTarget, ServerSpec},
@@ -107,6 +109,22 @@ pub struct Server {
     /// Whether it ran when its host was to join again: no disk is made for it there any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub made_before: bool,
+    /// That engineers are let in, as its host is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<ServerAccess>,
+}
+
+/// That engineers are let in to a server for a time. Its host ends it by itself; it is taken out of the record later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerAccess {
+    /// Which grant.
+    pub grant: GrantId,
+    /// To which TCP port.
+    pub port: u16,
+    /// Until when.
+    pub until: Timestamp,
+    /// For how long it was granted, in seconds.
+    pub seconds: u32,
 }
 
 /// Why a server could not be made.
@@ -265,6 +283,19 @@ impl Server {
             Lifecycle::Leaving { .. } => Some(Intent::Delete),
             Lifecycle::Gone { .. } => None,
         }
+    }
+
+    /// To whom it is open beside what its owner has opened, as its host is told; nobody's who is on its way out.
+    #[must_use]
+    pub fn told_access(&self) -> Option<Access> {
+        let access = self.access.filter(|_| self.lifecycle == Lifecycle::Live)?;
+        Some(Access {
+            grant: access.grant,
+            server: self.id,
+            port: access.port,
+            until: access.until,
+            seconds: access.seconds,
+        })
     }
 
     /// Whether nothing of it is left that its host has, or that counts.

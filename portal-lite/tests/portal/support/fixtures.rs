@@ -414,6 +414,7 @@ pub(crate) fn month_so_far() -> MonthSoFar {
         monthly_cap: won(21_000),
         is_capped: net == 21_000,
         net: won(net),
+        once: None,
     };
     let mut unnamed = line(3, 3_000_000, 0, 3_000_000, 21_000);
     (unnamed.name, unnamed.plan, unnamed.site) = (None, None, None);

@@ -78,6 +78,7 @@ pub(crate) fn server() -> Server {
         seen_up: false,
         suspension: None,
         made_before: false,
+        access: None,
     }
 }
 
