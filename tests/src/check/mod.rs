@@ -11,6 +11,7 @@ mod desk;
 mod factor;
 mod fleet;
 mod interrupted;
+mod jobs;
 mod mended;
 mod money;
 mod open_page;
@@ -87,6 +88,7 @@ pub async fn check(
     staff::pages(steps, &scene, &desk, &server).await?;
     people::decide(steps, &mut scene, &desk).await;
     suspended::and_resumed(steps, &mut scene, &desk, &server).await?;
+    jobs::done(steps, &mut scene, &desk, &server).await?;
     behind::metrics(steps, &scene, &server).await;
     server::survive(steps, &mut scene, &server).await?;
     server::delete(steps, &scene, &server).await?;

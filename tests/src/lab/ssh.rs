@@ -90,6 +90,24 @@ impl Key {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Starts `remote` on the guest, dialling from one of the namespace's addresses.
+    pub fn spawn_from(
+        &self,
+        namespace: &str,
+        from: IpAddr,
+        (user, address): (&str, IpAddr),
+        remote: &str,
+    ) -> anyhow::Result<tokio::process::Child> {
+        let mut command = self.command(namespace, user, address);
+        command.args(["-b", &from.to_string(), remote]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut command = tokio::process::Command::from(command);
+        command.kill_on_drop(true).spawn().context("start ssh")
+    }
+
     fn command(&self, namespace: &str, user: &str, address: IpAddr) -> Command {
         let mut command = network::command(namespace, "ssh");
         command.arg("-i").arg(&self.private_file);
