@@ -4,12 +4,13 @@
 //! open --(it is over, and so is the grace; or an operator)--> closed
 //! ```
 //!
-//! Each account is a commit of its own, in which its month is claimed: a close that was cut off goes on where it was, and
-//! two at a time issue each invoice once. Only what lay before the month's end is charged, so that it does not matter when
+//! A commit bills as many accounts as go into one, and claims the month of each: a close that was cut off goes on where it was,
+//! and two at a time issue each invoice once. Only what lay before the month's end is charged, so that it does not matter when
 //! the close comes to an account.
 
 use innkeeper_wire::{
     billing::{Totals, UsageLine},
+    digest::Digest,
     funds::PaymentTerms,
     id::{AccountId, ContractId, EntryId, InvoiceId},
     invoice::{CloseReport, InvoiceNumber, PeriodLine},
@@ -38,12 +39,70 @@ use crate::{
 
 /// Records of lines that the commit of an invoice writes itself; what is longer is written before it.
 const PARTS_IN_COMMIT: usize = 4;
+/// Records that a commit bills accounts with. It may name a hundred: some are those of the clock and of the numbers, and what is
+/// granted to an account meanwhile is some as well.
+const RECORDS_IN_COMMIT: usize = 90;
+/// Lines that it writes, which its size allows.
+const LINES_IN_COMMIT: usize = PARTS_IN_COMMIT * LINES_PER_RECORD;
+/// Records that an invoice takes beside its lines and promotional credit: the claim of the month, the invoice, its number and what
+/// is open of it, a debt, the mail, two entries, the balance, and what says how and by whom it is paid (terms, state of who pays
+/// ahead, profile and its version, kept payer).
+const RECORDS_OF_INVOICE: usize = 14;
 
 /// What an account owes for a month.
 struct Bill {
     account: AccountId,
     lines: Vec<UsageLine>,
     totals: Totals,
+    /// Of the lines.
+    digest: Digest,
+    /// How much promotional credit it has, by grants.
+    promotions: usize,
+}
+
+impl Bill {
+    /// Whether an invoice is issued.
+    const fn is_something(&self) -> bool {
+        self.totals.total.amount != 0
+    }
+
+    /// Lines that the commit of its invoice writes itself.
+    fn own_lines(&self) -> usize {
+        self.lines.len().min(LINES_IN_COMMIT)
+    }
+
+    /// Records that billing it takes.
+    fn records(&self) -> usize {
+        if self.is_something() {
+            let parts = self.own_lines().div_ceil(LINES_PER_RECORD);
+            RECORDS_OF_INVOICE + parts + self.promotions
+        } else {
+            1
+        }
+    }
+}
+
+/// Accounts that one commit bills.
+#[derive(Default)]
+struct Batch {
+    bills: Vec<Bill>,
+    records: usize,
+    lines: usize,
+}
+
+impl Batch {
+    /// Whether one more goes into it; one alone always does.
+    fn takes(&self, bill: &Bill) -> bool {
+        let is_within = self.records + bill.records() <= RECORDS_IN_COMMIT
+            && self.lines + bill.own_lines() <= LINES_IN_COMMIT;
+        self.bills.is_empty() || is_within
+    }
+
+    fn add(&mut self, bill: Bill) {
+        self.records += bill.records();
+        self.lines += bill.own_lines();
+        self.bills.push(bill);
+    }
 }
 
 impl Billing {
@@ -189,19 +248,34 @@ impl Billing {
             from: period.from,
             until: period.until,
         };
+        let mut batch = Batch::default();
         let mut after: Option<(AccountId, ContractId)> = None;
         while let Some(account) = self.account_after(after.as_ref())? {
-            let totals = self
-                .close_account(actor, account, month, span, is_dry_run)
-                .await?;
+            after = Some((account, ContractId::from_uuid(Uuid::max())));
+            let totals = match self.billed(account, month)? {
+                Some(totals) => totals,
+                None => {
+                    let bill = self.bill_of(account, span)?;
+                    let totals = bill.is_something().then(|| bill.totals.clone());
+                    if !is_dry_run {
+                        if !batch.takes(&bill) {
+                            let full = std::mem::take(&mut batch);
+                            self.issue(actor, full, month, span).await?;
+                        }
+                        self.prepare(actor, &bill, month, span).await?;
+                        batch.add(bill);
+                    }
+                    totals
+                }
+            };
             report.accounts += 1;
             if let Some(totals) = totals {
                 report.invoices += 1;
                 report.net = sum(report.net, totals.net)?;
                 report.total = sum(report.total, totals.total)?;
             }
-            after = Some((account, ContractId::from_uuid(Uuid::max())));
         }
+        self.issue(actor, batch, month, span).await?;
         if !is_dry_run && !report.is_closed {
             let decide = |tx: &mut Tx<'_>| {
                 self.check_not_frozen(tx)?;
@@ -228,115 +302,128 @@ impl Billing {
         Ok(next.first().map(|((account, _), _)| *account))
     }
 
-    /// What an account is charged for a month; issued, unless it is only counted. Nothing when there is nothing.
-    async fn close_account(
-        &self,
-        actor: Actor,
-        account: AccountId,
-        month: Month,
-        span: Span,
-        is_dry_run: bool,
-    ) -> Result<Option<Totals>, Error> {
-        if let Some(billed) = self.ctx.read::<BilledMonth>(&(account, month))? {
-            let Some(id) = billed.invoice else {
-                return Ok(None);
-            };
-            let invoice = self.ctx.read::<Invoice>(&(account, id))?;
-            return Ok(invoice.map(|invoice| invoice.totals));
-        }
-        let used = self.used_in(account, span)?;
-        let (lines, totals) = self.lines_of(&used, span)?;
-        let bill = Bill {
-            account,
-            lines,
-            totals,
-        };
-        let is_something = bill.totals.total.amount != 0;
-        if is_dry_run {
-            return Ok(is_something.then_some(bill.totals));
-        }
-        if !is_something {
-            let decide = |tx: &mut Tx<'_>| {
-                self.check_not_frozen(tx)?;
-                claim(tx, account, month, None).map(drop)
-            };
-            let cause = format!("nothing to bill {account} for {month}");
-            self.ctx.commit(actor, &cause, decide).await?;
+    /// What an account was billed for a month, if it was: nothing when there was nothing.
+    fn billed(&self, account: AccountId, month: Month) -> Result<Option<Option<Totals>>, Error> {
+        let Some(billed) = self.ctx.read::<BilledMonth>(&(account, month))? else {
             return Ok(None);
-        }
-        // What has expired pays for no more than was used by then.
-        self.end_promotions_of(account).await?;
-        self.issue(actor, &bill, month, span).await?;
-        self.end_promotions_of(account).await?;
-        Ok(Some(bill.totals))
+        };
+        let Some(id) = billed.invoice else {
+            return Ok(Some(None));
+        };
+        let invoice = self.ctx.read::<Invoice>(&(account, id))?;
+        Ok(Some(invoice.map(|invoice| invoice.totals)))
     }
 
-    /// Issues an invoice, in one commit with all that follows from it.
-    async fn issue(
+    fn bill_of(&self, account: AccountId, span: Span) -> Result<Bill, Error> {
+        let used = self.used_in(account, span)?;
+        let (lines, totals) = self.lines_of(&used, span)?;
+        let digest = invoice::digest_of(&lines);
+        Ok(Bill {
+            account,
+            digest: digest.map_err(|error| Error::Storage(error.to_string()))?,
+            lines,
+            totals,
+            promotions: self.promotion_lines(account)?.len(),
+        })
+    }
+
+    /// What is to be done before an account is billed: what has expired pays for no more than was used by then, and lines that do
+    /// not go into one commit are written before it.
+    async fn prepare(
         &self,
         actor: Actor,
         bill: &Bill,
         month: Month,
         span: Span,
     ) -> Result<(), Error> {
-        let id = invoice::id_of(bill.account, month, span);
-        let digest = invoice::digest_of(&bill.lines);
-        let digest = digest.map_err(|error| Error::Storage(error.to_string()))?;
-        let parts: Vec<_> = (0..).zip(bill.lines.chunks(LINES_PER_RECORD)).collect();
-        let write = |tx: &mut Tx<'_>, parts: &[(u64, &[UsageLine])]| {
-            for (number, lines) in parts {
-                let name = (digest.hex(), *number);
-                // Of a close that was cut off: under this digest there are no others.
-                if tx.get::<InvoiceLines>(&name)?.is_none() {
-                    let lines = lines.to_vec();
-                    tx.put(&name, &InvoiceLines { lines })?;
-                }
-            }
-            Ok(())
-        };
-        let (ahead, own) = parts.split_at(parts.len().saturating_sub(PARTS_IN_COMMIT));
-        for part in ahead.chunks(PARTS_IN_COMMIT) {
-            let cause = format!("lines of {id}");
-            let decide = |tx: &mut Tx<'_>| write(tx, part);
+        if !bill.is_something() {
+            return Ok(());
+        }
+        self.end_promotions_of(bill.account).await?;
+        let parts = Parts::of(bill);
+        for part in parts.ahead().chunks(PARTS_IN_COMMIT) {
+            let cause = format!("lines of {}", invoice::id_of(bill.account, month, span));
+            let decide = |tx: &mut Tx<'_>| parts.write(tx, part);
             self.ctx.commit(actor, &cause, decide).await?;
+        }
+        Ok(())
+    }
+
+    /// Bills accounts in one commit: their invoices, with all that follows from them.
+    async fn issue(
+        &self,
+        actor: Actor,
+        batch: Batch,
+        month: Month,
+        span: Span,
+    ) -> Result<(), Error> {
+        let Batch { bills, .. } = batch;
+        if bills.is_empty() {
+            return Ok(());
         }
         let decide = |tx: &mut Tx<'_>| {
             self.check_not_frozen(tx)?;
-            if !claim(tx, bill.account, month, Some(id))? {
-                return Ok(());
+            for bill in &bills {
+                self.issue_one(tx, bill, month, span)?;
             }
-            write(tx, own)?;
-            let issued_at = self.now(tx);
-            let terms = self.terms_in(tx, bill.account)?;
-            let invoice = Invoice {
-                id,
-                number: self.next_number(tx)?,
-                account: bill.account,
-                month,
-                time_zone: self.settings.time_zone.clone(),
-                from: span.from,
-                until: span.until,
-                issued_at,
-                due_at: self.due_at(terms, issued_at),
-                supplier: self.settings.company.clone(),
-                bill_to: self.bill_to(tx, bill.account)?,
-                lines: bill.lines.len(),
-                lines_digest: digest,
-                totals: bill.totals.clone(),
-            };
-            self.post_invoice(tx, &invoice, terms)?;
-            let name = (invoice.account, id);
-            tx.insert(&name, &invoice)?;
-            let numbered = NumberedInvoice {
-                account: invoice.account,
-                invoice: id,
-            };
-            tx.insert(&InvoiceNumber::from(invoice.number), &numbered)?;
-            let content = MailContent::InvoiceIssued { invoice: id };
-            self.mails.queue(tx, bill.account, content)
+            Ok(())
         };
-        let cause = format!("issue {id}");
-        self.ctx.commit(actor, &cause, decide).await
+        let cause = match &bills[..] {
+            [one] if one.is_something() => {
+                format!("issue {}", invoice::id_of(one.account, month, span))
+            }
+            [one] => format!("nothing to bill {} for {month}", one.account),
+            several => format!("bill {} accounts for {month}", several.len()),
+        };
+        self.ctx.commit(actor, &cause, decide).await?;
+        for bill in bills.iter().filter(|bill| bill.is_something()) {
+            self.end_promotions_of(bill.account).await?;
+        }
+        Ok(())
+    }
+
+    fn issue_one(
+        &self,
+        tx: &mut Tx<'_>,
+        bill: &Bill,
+        month: Month,
+        span: Span,
+    ) -> Result<(), Error> {
+        let id = invoice::id_of(bill.account, month, span);
+        let is_first = claim(tx, bill.account, month, bill.is_something().then_some(id))?;
+        if !is_first || !bill.is_something() {
+            return Ok(());
+        }
+        let parts = Parts::of(bill);
+        parts.write(tx, parts.own())?;
+        let issued_at = self.now(tx);
+        let terms = self.terms_in(tx, bill.account)?;
+        let invoice = Invoice {
+            id,
+            number: self.next_number(tx)?,
+            account: bill.account,
+            month,
+            time_zone: self.settings.time_zone.clone(),
+            from: span.from,
+            until: span.until,
+            issued_at,
+            due_at: self.due_at(terms, issued_at),
+            supplier: self.settings.company.clone(),
+            bill_to: self.bill_to(tx, bill.account)?,
+            lines: bill.lines.len(),
+            lines_digest: parts.digest,
+            totals: bill.totals.clone(),
+        };
+        self.post_invoice(tx, &invoice, terms)?;
+        let name = (invoice.account, id);
+        tx.insert(&name, &invoice)?;
+        let numbered = NumberedInvoice {
+            account: invoice.account,
+            invoice: id,
+        };
+        tx.insert(&InvoiceNumber::from(invoice.number), &numbered)?;
+        let content = MailContent::InvoiceIssued { invoice: id };
+        self.mails.queue(tx, bill.account, content)
     }
 
     fn next_number(&self, tx: &mut Tx<'_>) -> Result<Number, Error> {
@@ -405,6 +492,47 @@ impl Billing {
         let next = next.map_err(|error| Error::Storage(format!("{}: {error}", entry.id)))?;
         tx.insert(&(account, entry.id), entry)?;
         tx.put(&account, &next)
+    }
+}
+
+/// The lines of an invoice as they are stored.
+struct Parts<'a> {
+    digest: Digest,
+    all: Vec<(u64, &'a [UsageLine])>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(bill: &'a Bill) -> Self {
+        Self {
+            digest: bill.digest,
+            all: (0..).zip(bill.lines.chunks(LINES_PER_RECORD)).collect(),
+        }
+    }
+
+    fn own_from(&self) -> usize {
+        self.all.len().saturating_sub(PARTS_IN_COMMIT)
+    }
+
+    /// Those that are written before the commit of the invoice.
+    fn ahead(&self) -> &[(u64, &'a [UsageLine])] {
+        &self.all[..self.own_from()]
+    }
+
+    /// Those that it writes itself.
+    fn own(&self) -> &[(u64, &'a [UsageLine])] {
+        &self.all[self.own_from()..]
+    }
+
+    fn write(&self, tx: &mut Tx<'_>, parts: &[(u64, &[UsageLine])]) -> Result<(), Error> {
+        for (number, lines) in parts {
+            let name = (self.digest.hex(), *number);
+            // Of a close that was cut off: under this digest there are no others.
+            if tx.get::<InvoiceLines>(&name)?.is_none() {
+                let lines = lines.to_vec();
+                tx.put(&name, &InvoiceLines { lines })?;
+            }
+        }
+        Ok(())
     }
 }
 

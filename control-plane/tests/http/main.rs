@@ -8,6 +8,7 @@ mod alerts;
 mod authorization;
 mod billing;
 mod billing_profile;
+mod closes;
 mod consents;
 mod contract;
 mod credits;

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod agents;
+pub mod close;
 pub mod metrics;
 pub mod money;
 pub mod orders;

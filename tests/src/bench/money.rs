@@ -19,10 +19,17 @@ use innkeeper_wire::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Figure, Line, median, prepaid};
+use super::{Figure, Line, close, median, prepaid};
 
 /// Names of the figures.
-pub const NAMES: [&str; 3] = ["rating_spans", "invoice_pdf_ms", prepaid::NAME];
+pub const NAMES: [&str; 6] = [
+    "rating_spans",
+    "invoice_pdf_ms",
+    prepaid::NAME,
+    close::NAMES[0],
+    close::NAMES[1],
+    close::NAMES[2],
+];
 
 /// Where Debian's `fonts-noto-cjk` has them.
 const FONTS: &str = "/usr/share/fonts/opentype/noto";

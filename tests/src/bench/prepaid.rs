@@ -84,13 +84,7 @@ async fn fill(store: &Store, now: Timestamp) -> anyhow::Result<()> {
 
 /// The records of an account that has paid for years.
 fn account(begun: Timestamp) -> anyhow::Result<Vec<Write>> {
-    let ids: &dyn IdSource = &RandomIds;
-    let account = AccountId::new(ids);
-    let put = |key: String, version: u8, value: Value| -> anyhow::Result<Write> {
-        let mut bytes = vec![version];
-        bytes.extend(serde_json::to_vec(&value).context("write a record")?);
-        Ok(Write::Put(Key::new(key).context("a key")?, bytes))
-    };
+    let account = AccountId::new(&RandomIds);
     let balance =
         json!({ "currency": "KRW", "receivable": 0, "credit": 1_000_000_000, "entries": 1 });
     let state = json!({ "holds": {}, "stage": { "kind": "covered" } });
@@ -98,6 +92,20 @@ fn account(begun: Timestamp) -> anyhow::Result<Vec<Write>> {
         put(format!("balance/{account}"), 1, balance)?,
         put(format!("prepaid/{account}"), 1, state)?,
     ];
+    writes.extend(servers(account, begun)?);
+    Ok(writes)
+}
+
+fn put(key: String, version: u8, value: Value) -> anyhow::Result<Write> {
+    let mut bytes = vec![version];
+    bytes.extend(serde_json::to_vec(&value).context("write a record")?);
+    Ok(Write::Put(Key::new(key).context("a key")?, bytes))
+}
+
+/// The records of what an account is charged for since then: two servers.
+pub(super) fn servers(account: AccountId, begun: Timestamp) -> anyhow::Result<Vec<Write>> {
+    let ids: &dyn IdSource = &RandomIds;
+    let mut writes = Vec::new();
     for _ in 0..SERVERS_EACH {
         let (contract, usage) = (ContractId::new(ids), UsageId::new(ids));
         let open = json!({

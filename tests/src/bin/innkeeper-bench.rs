@@ -11,8 +11,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use innkeeper_tests::{
     bench::{
-        Figure, Line, access, agents, metrics, money, orders, portal, prepaid, provision, rebuild,
-        schedule, sign_in, store,
+        Figure, Line, access, agents, close, metrics, money, orders, portal, prepaid, provision,
+        rebuild, schedule, sign_in, store,
     },
     lab::{Run, enclosure::enclosed, product::Options},
 };
@@ -128,6 +128,9 @@ async fn lines_of(area: &str, run: &Run, arguments: &Arguments) -> anyhow::Resul
         "money" => {
             let mut lines = blocking(money::lines).await?;
             lines.push(prepaid::figure(&scratch).await?.into());
+            let wanted = |name: &str| arguments.wants(area, &[name]);
+            let closes = close::figures(&scratch, wanted).await?;
+            lines.extend(closes.into_iter().map(Line::from));
             return Ok(lines);
         }
         "metrics" => {
