@@ -28,6 +28,8 @@ pub mod tax_number;
 pub mod totals;
 pub mod trial;
 pub mod turnover;
+#[cfg(test)]
+mod year;
 
 /// What an account is charged under for one server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
