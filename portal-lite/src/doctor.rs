@@ -192,6 +192,7 @@ mod tests {
             terms_version: String::new(),
             terms: String::new(),
             has_privacy_policy: false,
+            offers_trial: false,
             company: Default::default(),
             password_length_min: 15,
             api_url: None,

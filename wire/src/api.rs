@@ -139,6 +139,9 @@ pub struct Installation {
     /// Whether `/privacy` has a privacy policy.
     #[serde(default)]
     pub has_privacy_policy: bool,
+    /// Whether a free trial can be asked for, by mail to `support_email`. Staff grant it.
+    #[serde(default)]
+    pub offers_trial: bool,
     /// Who runs it.
     #[serde(default)]
     pub company: Company,

@@ -33,6 +33,7 @@ pub(crate) fn shown(settings: &Settings) -> Installation {
         terms_version: terms.version.clone(),
         terms: terms.general.best_for(None).text.clone(),
         has_privacy_policy: settings.privacy.is_some(),
+        offers_trial: settings.billing_terms.offers_trial,
         company: settings.company.clone(),
         password_length_min: settings.password_length_min,
         api_url: settings.api_url.clone(),

@@ -106,6 +106,8 @@ pub struct BillingTerms {
     pub debts: DebtTerms,
     /// How long the servers of an account are kept that was suspended for money; for good, when nothing is said.
     pub keep_for: Option<Duration>,
+    /// Whether who signs up is told that he can ask for a trial.
+    pub offers_trial: bool,
 }
 
 impl Default for BillingTerms {
@@ -119,6 +121,7 @@ impl Default for BillingTerms {
                 suspend_after: Some(days(14)),
             },
             keep_for: Some(days(14)),
+            offers_trial: false,
         }
     }
 }

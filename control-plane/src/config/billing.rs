@@ -29,6 +29,8 @@ pub struct BillingConfig {
     /// Days for which the servers of an account are kept that was suspended for a debt, an empty balance or the end of its
     /// trial, 4 to 366; 0 for good.
     pub keep_days: u32,
+    /// Whether the page of the sign-up says that a trial can be asked for. Staff grant it.
+    pub offers_trial: bool,
     /// Where customers transfer money to: bank, number and holder of the account, in a few lines.
     pub pay_to: Option<String>,
 }
@@ -41,6 +43,7 @@ impl Default for BillingConfig {
             notice_days: 7,
             suspend_days: 14,
             keep_days: 14,
+            offers_trial: false,
             pay_to: None,
         }
     }
@@ -81,6 +84,7 @@ impl BillingConfig {
                 suspend_after: (self.suspend_days != 0).then(|| days(self.suspend_days)),
             },
             keep_for: (self.keep_days != 0).then(|| days(self.keep_days)),
+            offers_trial: self.offers_trial,
         })
     }
 

@@ -10,6 +10,7 @@ async fn everybody_is_told_who_runs_it_and_reads_its_texts_in_his_language() {
     let absent = facts["company"].get("address");
     assert!(absent.is_none(), "what is not written down is absent");
     assert_eq!(facts["has_privacy_policy"], true);
+    assert_eq!(facts["offers_trial"], false);
     for (path, text, lang) in [
         ("/terms?lang=ko", "친절하게.", Some("ko")),
         ("/terms?lang=zh-Hant", "Be kind.", None),

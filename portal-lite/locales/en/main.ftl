@@ -117,6 +117,7 @@ form-sending-still = Still sending…
 ## Sign-up
 
 sign-up-lead = You need an e-mail address that you can read now.
+sign-up-trial = You can try it for free for thirty days: sign up, then ask for a trial and name your ID. Nothing is charged for it, and nothing afterwards unless you agree. Write to
 sign-up-to-order = First an account, then { $amount }: the choice is kept.
 sign-up-id = ID
 sign-up-id-hint = 5 to 12 letters and digits, with at least one letter.

@@ -102,6 +102,7 @@ form-sending-still = 仍在傳送中…
 ## Sign-up
 
 sign-up-lead = 您需要一個現在就能收信的電子郵件地址。
+sign-up-trial = 您可以免費試用三十天：註冊後，請來信註明您的 ID 申請試用。試用期間不收費，之後未經您同意也不會收費。來信請寄
 sign-up-to-order = 註冊帳號後即可繼續訂購 { $amount }，您的選擇會保留。
 sign-up-id = 帳號
 sign-up-id-hint = 5 到 12 個英文字母（必填）或數字。

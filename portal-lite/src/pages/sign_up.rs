@@ -170,6 +170,8 @@ struct SignUp {
     personal_data: Option<Shown>,
     /// What is said beside the mobile number, with the tag of its language.
     mobile_notice: Option<(String, Option<&'static str>)>,
+    /// Where a free trial can be asked for afterwards, if it can.
+    trial: Option<String>,
 }
 
 /// A text that is agreed to.
@@ -459,6 +461,8 @@ async fn sign_up_page(visit: &Visit, kind: MemberKind, form: Form) -> Result<Res
     let joint = if onward.is_empty() { '?' } else { '&' };
     let address = format!("/sign-up{onward}{joint}kind={}", kind.as_str());
     let notice = texts.mobile_notice;
+    let facts = visit.facts().ok().map(|facts| &facts.installation);
+    let trial = facts.filter(|facts| facts.offers_trial && !kind.is_company());
     let view = SignUp {
         frame: page::frame(visit).with_form(&address),
         address,
@@ -468,6 +472,7 @@ async fn sign_up_page(visit: &Visit, kind: MemberKind, form: Form) -> Result<Res
         terms: texts.terms.into(),
         personal_data: texts.personal_data.map(Shown::from),
         mobile_notice: notice.map(|notice| (notice.text, notice.lang.map(language::tag))),
+        trial: trial.map(|facts| facts.support_email.clone()),
         form,
     };
     page::render(visit, StatusCode::OK, &view)

@@ -53,6 +53,25 @@ async fn a_sign_up_reaches_the_api_and_says_where_the_mail_went() {
     );
 }
 
+/// Where the hoster offers one, and to individuals alone.
+#[tokio::test]
+async fn a_trial_is_offered_where_it_can_be_asked_for() {
+    for (offers_trial, kind, is_said) in [
+        (false, "individual", false),
+        (true, "individual", true),
+        (true, "corporate", false),
+    ] {
+        let stub = Stub::new();
+        stub.book().installation.offers_trial = offers_trial;
+        let mut visitor = Browser::new(&stub).await;
+        let page = visitor.get(&format!("/sign-up?kind={kind}")).await.body;
+        let trial = page.split("id=\"trial\"").nth(1);
+        assert_eq!(trial.is_some(), is_said, "{offers_trial} {kind}");
+        let link = "mailto:help@harbour.example";
+        assert!(trial.is_none_or(|trial| trial.contains(link)), "{page}");
+    }
+}
+
 #[tokio::test]
 async fn errors_stand_beside_their_fields_and_input_is_kept() {
     let stub = Stub::new();

@@ -47,6 +47,7 @@ pub(crate) fn installation() -> Installation {
         terms_version: "2026-11".to_owned(),
         terms: TERMS.to_owned(),
         has_privacy_policy: true,
+        offers_trial: false,
         company: Company {
             name: Some("Harbour Cloud Co., Ltd.".to_owned()),
             representative: Some("Han Jiwoo".to_owned()),
