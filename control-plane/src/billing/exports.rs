@@ -41,6 +41,7 @@ impl Billing {
                 name: line.name,
                 plan: line.plan,
                 site: line.site,
+                job: line.once.map(|once| once.job),
                 used_s: line.used_s,
                 credited_s: line.credited_s,
                 charged_s: line.charged_s,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AccountId, Code, ContractId, ServerId},
+    id::{AccountId, Code, ContractId, JobId, ServerId},
     money::Currency,
     month::Month,
     vm::Hostname,
@@ -31,6 +31,8 @@ pub struct UsageRow {
     pub plan: Option<Code>,
     /// Its data centre.
     pub site: Option<Code>,
+    /// The support job that it is for, of what is charged once: nothing of it was counted in time.
+    pub job: Option<JobId>,
     /// How long it was there to be used, seconds.
     pub used_s: u64,
     /// Of that, what was its host's fault, seconds.
