@@ -25,6 +25,7 @@ use crate::{
         Run,
         client::Client,
         mail::MailSink,
+        network::ENGINEER_V4,
         product::{Installation, SITE, plan_for},
         report::Steps,
         ssh::Key,
@@ -46,6 +47,9 @@ pub const STAFF_NAME: &str = "demoadmin";
 /// His password.
 pub const STAFF_PASSWORD: &str = "nine-patient-herons-17";
 const STAFF_EMAIL: &str = "ops@example.net";
+/// The name of the demo's engineer, who has the same password.
+const ENGINEER_NAME: &str = "demoengineer";
+const ENGINEER_EMAIL: &str = "engineer@example.net";
 /// What the demo calls its server.
 pub const SERVER_NAME: &str = "web-1";
 /// Behind the end of each month, when it is closed by itself.
@@ -73,6 +77,8 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
     let staff = steps
         .step("somebody of the staff enrols", enrol_staff(&installation))
         .await?;
+    let engineer = enrol(&installation, ENGINEER_NAME, "engineer", ENGINEER_EMAIL);
+    let engineer = steps.step("an engineer enrols", engineer).await?;
     let key = Key::generate(run.folder())?;
     let ordered = async {
         let key = add_key(&client, &key).await?;
@@ -96,7 +102,7 @@ pub async fn demo(run: &Run, mut installation: Installation) -> anyhow::Result<I
         &installation,
         &key,
         &guest,
-        &staff,
+        (&staff, &engineer),
         steps.seconds(),
     ));
     Ok(installation)
@@ -246,15 +252,17 @@ pub async fn prove(client: &Client) -> anyhow::Result<()> {
 /// Makes an administrator of the staff by the operator's command and the link that it prints; gives what his authenticator
 /// app has. The code of the present step is used by that.
 pub async fn enrol_staff(installation: &Installation) -> anyhow::Result<Secret> {
-    let added = [
-        "staff",
-        "add",
-        STAFF_NAME,
-        "--role",
-        "admin",
-        "--email",
-        STAFF_EMAIL,
-    ];
+    enrol(installation, STAFF_NAME, "admin", STAFF_EMAIL).await
+}
+
+/// The same for any role.
+async fn enrol(
+    installation: &Installation,
+    name: &str,
+    role: &str,
+    email: &str,
+) -> anyhow::Result<Secret> {
+    let added = ["staff", "add", name, "--role", role, "--email", email];
     let printed = installation.operator(&added)?;
     let (_, token) = printed.split_once("?token=").context("a link is printed")?;
     let token = token.trim().to_owned();
@@ -356,10 +364,11 @@ fn directions(
     installation: &Installation,
     key: &Key,
     guest: &Guest,
-    staff: &Secret,
+    (staff, engineer): (&Secret, &Secret),
     seconds: f64,
 ) -> String {
     let ports = &installation.ports;
+    let ssh = key.command_line(&run.world(), &guest.user, guest.address);
     let agents: String = ports
         .agents
         .iter()
@@ -372,6 +381,11 @@ A customer's server runs, {seconds:.0} s after the first step. Look around:
   portal         {portal}   ID {LOGIN}, password {PASSWORD}
   staff portal   {ops}   ID {STAFF_NAME}, password {STAFF_PASSWORD}
                  its code: ./dev code {secret} (or enter that key in an authenticator app)
+  support job    apply as the customer: {portal}/jobs/new?server={id}
+                 take it and ask for approval as {ENGINEER_NAME}, same password, code: ./dev code {engineer}
+                 allow firewall access and confirm as the customer; then the engineer gets in:
+                 {ssh} -b {ENGINEER_V4}
+                 withdraw the access, and his session is dead; close the job, and it is on the bill
   its server     {portal}/servers/{id}
   ssh            {ssh}
   REST API       http://127.0.0.1:{api}/api/v1
@@ -383,8 +397,8 @@ Ctrl-C ends it all and leaves nothing behind.",
         portal = ports.portal_url(),
         ops = ports.staff_portal_url(),
         secret = staff.text(),
+        engineer = engineer.text(),
         id = guest.id,
-        ssh = key.command_line(&run.world(), &guest.user, guest.address),
         api = ports.api,
         metrics = ports.metrics,
         mails = installation.mail.folder().display(),
