@@ -27,6 +27,7 @@ mod sessions;
 mod suspension;
 mod tokens;
 
+pub(crate) use self::tokens::whole;
 pub use crate::locale::Locale;
 
 pub use self::{

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    api::Page,
+    api::{Page, whole},
     digest::Digest,
     id::{AccountId, Code, GrantId, JobEventId, JobId, ServerId},
     money::Money,
@@ -247,6 +247,7 @@ pub enum JobAct {
     AllowAccess {
         /// For how many hours, 1 to 48.
         #[schema(minimum = 1, maximum = 48)]
+        #[serde(deserialize_with = "whole")]
         hours: u32,
     },
     /// Lets them in no more.

@@ -14,7 +14,7 @@ use utoipa::{
         header::Header,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
-        schema::{Object, ObjectBuilder, Type},
+        schema::{AdditionalProperties, Object, ObjectBuilder, Schema, Type},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -48,7 +48,8 @@ pub fn openapi() -> OpenApi {
     Session::schemas(&mut schemas);
     for row in rest::ALL {
         for part in [row.parameter, row.body, row.answer].into_iter().flatten() {
-            schemas.extend(part.schema.map(|schema| (part.schema_name(), schema())));
+            let described = part.schema.map(|schema| (part.schema_name(), schema()));
+            schemas.extend(described.map(|(name, schema)| (name, closed(schema))));
             (part.collect)(&mut schemas);
         }
         let method = match row.method {
@@ -79,6 +80,20 @@ pub fn openapi() -> OpenApi {
     document.servers = Some(vec![Server::new(rest::BASE)]);
     document.components = Some(components);
     document
+}
+
+/// Says of each form that something can have that it has no other fields than those: the derived schemas leave that out of
+/// enums, which refuse them all the same.
+fn closed(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let RefOr::T(Schema::OneOf(mut forms)) = schema else {
+        return schema;
+    };
+    for form in &mut forms.items {
+        if let RefOr::T(Schema::Object(form)) = form {
+            form.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+    RefOr::T(Schema::OneOf(forms))
 }
 
 fn operation(row: &Row) -> Operation {

@@ -108,7 +108,7 @@ impl std::fmt::Debug for NewApiToken {
 }
 
 /// A whole number as JSON Schema has it: `28.0` is one.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     let of_float = |float: f64| {
         let is_whole = float.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&float);
@@ -116,7 +116,7 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     };
     let whole = number.as_u64().or_else(|| of_float(number.as_f64()?));
     let whole = whole.and_then(|whole| u32::try_from(whole).ok());
-    whole.ok_or_else(|| D::Error::custom("this is no number of days"))
+    whole.ok_or_else(|| D::Error::custom("this is no whole number"))
 }
 
 #[cfg(test)]
