@@ -64,11 +64,16 @@ impl Servers {
         if server.lifecycle != Lifecycle::Live {
             return Err(Error::OutOfTurn("the server is deleted"));
         }
+        // Of a host that was left behind at a restore, nobody knows yet what it has and did.
+        if !self.ctx.gate().is_settled(server.host) {
+            return Err(Error::Restoring);
+        }
         if !self.can_let_in(&server) {
             return Err(Error::OutOfTurn("the server's host can't let engineers in"));
         }
         let other = server.access.filter(|held| Some(held.grant) != before);
-        if other.is_some_and(|held| held.until > tx.now()) {
+        let holds = |held: ServerAccess| held.until > tx.now() && held.epoch == access.epoch;
+        if other.is_some_and(holds) {
             return Err(Error::OutOfTurn("engineers are let in for another job"));
         }
         self.put_access(tx, server, Some(access))

@@ -101,9 +101,14 @@ impl Servers {
                 });
             }
         }
-        let access = servers.iter().filter_map(Server::told_access);
-        let access = access.take(GRANTS_PER_HOST_MAX).collect();
-        Ok((required_features(&servers), entries, access))
+        let epoch = self.ctx.store().epoch();
+        let access = servers
+            .iter()
+            .filter_map(|server| server.told_access(epoch));
+        let access: Vec<_> = access.take(GRANTS_PER_HOST_MAX).collect();
+        let mut required = required_features(&servers);
+        required.extend((!access.is_empty()).then(|| FEATURE_ACCESS.to_owned()));
+        Ok((required, entries, access))
     }
 
     /// The servers that a host has anything of.
@@ -193,9 +198,6 @@ fn required_features(servers: &[Server]) -> Vec<String> {
     }
     if present.clone().any(|server| server.made_before) {
         features.push(FEATURE_MADE_BEFORE);
-    }
-    if present.clone().any(|server| server.access.is_some()) {
-        features.push(FEATURE_ACCESS);
     }
     features.into_iter().map(str::to_owned).collect()
 }

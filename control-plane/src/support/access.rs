@@ -39,6 +39,7 @@ impl Support {
             port: SSH_PORT,
             until,
             seconds,
+            epoch: self.ctx.store().epoch(),
         };
         let server = (job.account, job.server);
         let before = job.grant.map(|grant| grant.id);
@@ -49,6 +50,7 @@ impl Support {
             host: told.host,
             observed: false,
             used: false,
+            epoch: self.ctx.store().epoch(),
         };
         Ok(Job {
             grant: Some(grant),
@@ -64,7 +66,8 @@ impl Support {
     /// [`Error::FirewallNotActive`] with how old the newest word is.
     pub(super) fn check_open(&self, tx: &Tx<'_>, job: &Job) -> Result<(), Error> {
         let now = tx.now();
-        let Some(grant) = job.grant.filter(|grant| grant.until > now) else {
+        let epoch = self.ctx.store().epoch();
+        let Some(grant) = job.grant.filter(|grant| grant.holds(epoch, now)) else {
             return Err(Error::FirewallNotActive(
                 "nobody has allowed it, or its time is over".to_owned(),
             ));
@@ -97,9 +100,11 @@ impl Support {
 
     /// Whether engineers are let in for a job, as far as its host says.
     pub(super) fn access_of(&self, job: &Job, now: Timestamp) -> Result<JobAccess, Error> {
+        let epoch = self.ctx.store().epoch();
+        let held = job.grant.filter(|grant| grant.holds(epoch, now));
         if let Some(Grant {
             id, until, host, ..
-        }) = job.grant.filter(|grant| grant.until > now)
+        }) = held
         {
             return Ok(match self.servers.access_seen(host, id, now)? {
                 AccessSeen::Open { at, .. } => JobAccess::Open {

@@ -88,7 +88,7 @@ impl Support {
         let Some(grant) = job.grant else {
             return Ok(None);
         };
-        if grant.until <= now {
+        if !grant.holds(self.ctx.store().epoch(), now) {
             return Ok(Some(Change::Expired));
         }
         let Grant { id, host, .. } = grant;

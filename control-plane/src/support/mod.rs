@@ -99,6 +99,18 @@ impl Happening<'_> {
     }
 }
 
+/// Whether it is taken however much has happened: it leads to an end, or nobody has asked for it.
+fn is_an_end(what: &Happening<'_>) -> bool {
+    what.by == JobParty::System
+        || matches!(
+            what.kind,
+            JobEventKind::AccessWithdrawn
+                | JobEventKind::Confirmed
+                | JobEventKind::Cancelled
+                | JobEventKind::Closed
+        )
+}
+
 impl Support {
     /// The jobs of a store.
     #[must_use]
@@ -150,8 +162,10 @@ impl Support {
             what.kind,
             JobEventKind::AccessObserved | JobEventKind::EngineerSeen
         );
-        if job.events >= JOB_EVENTS_MAX && what.kind == JobEventKind::Commented {
-            return Err(Error::OutOfTurn("too much was said about this job already"));
+        if job.events >= JOB_EVENTS_MAX && !is_an_end(what) {
+            return Err(Error::OutOfTurn(
+                "too much has happened to this job already",
+            ));
         }
         let text = what
             .text

@@ -159,7 +159,7 @@ impl Support {
         Ok(JobLine {
             id: job.id,
             state: job.state,
-            is_paused: job.is_paused(self.ctx.now()),
+            is_paused: job.is_paused(self.ctx.store().epoch(), self.ctx.now()),
             server: job.server,
             server_name: job.server_name.clone(),
             title,

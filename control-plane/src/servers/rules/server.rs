@@ -125,6 +125,8 @@ pub struct ServerAccess {
     pub until: Timestamp,
     /// For how long it was granted, in seconds.
     pub seconds: u32,
+    /// Epoch of the store in which it was granted: in a later one nobody knows whether it was withdrawn meanwhile.
+    pub epoch: u64,
 }
 
 /// Why a server could not be made.
@@ -285,10 +287,11 @@ impl Server {
         }
     }
 
-    /// To whom it is open beside what its owner has opened, as its host is told; nobody's who is on its way out.
+    /// That engineers are let in, as its host is told in this epoch of the store; never to one that is on its way out.
     #[must_use]
-    pub fn told_access(&self) -> Option<Access> {
-        let access = self.access.filter(|_| self.lifecycle == Lifecycle::Live)?;
+    pub fn told_access(&self, epoch: u64) -> Option<Access> {
+        let is_live = self.lifecycle == Lifecycle::Live;
+        let access = self.access.filter(|held| is_live && held.epoch == epoch)?;
         Some(Access {
             grant: access.grant,
             server: self.id,

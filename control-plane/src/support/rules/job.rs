@@ -148,6 +148,16 @@ pub struct Grant {
     pub observed: bool,
     /// Whether it has seen a packet of theirs.
     pub used: bool,
+    /// Epoch of the store in which it was granted; in a later one it counts for nothing.
+    pub epoch: u64,
+}
+
+impl Grant {
+    /// Whether its time is not over.
+    #[must_use]
+    pub fn holds(&self, epoch: u64, now: Timestamp) -> bool {
+        self.epoch == epoch && self.until > now
+    }
 }
 
 /// That they are not any more.
@@ -292,8 +302,8 @@ impl Job {
 
     /// Whether it is being done, and waits until engineers are let in again.
     #[must_use]
-    pub fn is_paused(&self, now: Timestamp) -> bool {
-        let is_open = self.grant.is_some_and(|grant| grant.until > now);
+    pub fn is_paused(&self, epoch: u64, now: Timestamp) -> bool {
+        let is_open = self.grant.is_some_and(|grant| grant.holds(epoch, now));
         self.state == JobState::Working && !is_open
     }
 

@@ -113,6 +113,29 @@ fn trouble(code: ServerProblemCode, attempts: u32) -> Option<ServerProblem> {
     })
 }
 
+/// What was granted before a restore may have been withdrawn since, and nobody is let in to what is on its way out.
+#[test]
+fn its_host_is_told_of_access_in_the_epoch_of_the_grant_alone() {
+    let uuid = uuid_v7(at(0), [7; 10]);
+    let open = Server {
+        access: Some(ServerAccess {
+            grant: GrantId::from_uuid(uuid),
+            port: 22,
+            until: at(0),
+            seconds: 3_600,
+            epoch: 2,
+        }),
+        ..server()
+    };
+    assert!(open.told_access(2).is_some());
+    assert_eq!(open.told_access(3), None);
+    let leaving = Server {
+        lifecycle: open.lifecycle.deleted(1, at(0)),
+        ..open
+    };
+    assert_eq!(leaving.told_access(2), None);
+}
+
 #[test]
 fn from_order_to_running() {
     let mut server = server();

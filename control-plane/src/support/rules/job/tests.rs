@@ -148,3 +148,21 @@ fn the_clock_stands_while_the_customer_has_to_do_something() {
     assert_eq!((over.left_s, over.due_at(&calendar)), (0, None));
     assert_eq!(Duration::from_secs(promised), Duration::from_hours(18));
 }
+
+/// A store that was restored does not know whether its customer has withdrawn a grant since.
+#[test]
+fn a_grant_holds_until_its_time_is_over_and_in_its_own_epoch_alone() {
+    let at = Timestamp::from_millis;
+    let uuid = innkeeper_wire::id::uuid_v7(at(1), [1; 10]);
+    let grant = Grant {
+        id: GrantId::from_uuid(uuid),
+        until: at(10),
+        host: HostId::from_uuid(uuid),
+        observed: true,
+        used: false,
+        epoch: 2,
+    };
+    for (epoch, now, holds) in [(2, 9, true), (2, 10, false), (1, 9, false), (3, 9, false)] {
+        assert_eq!(grant.holds(epoch, at(now)), holds, "{epoch} {now}");
+    }
+}
