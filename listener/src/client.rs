@@ -47,6 +47,11 @@ impl Networks {
         Self(self.0.iter().chain(&others.0).copied().collect())
     }
 
+    /// The address of each, as it was written.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.0.iter().map(|network| network.address)
+    }
+
     /// Whether an address is in one of them.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {

@@ -164,7 +164,9 @@ impl Config {
                 let why = format!("{network} has the control plane's own address {ours}");
                 return Err(value(KEY, why));
             }
-            if self.listen.trusted_proxies.contain(network.first()) {
+            // Of two networks one lies in the other, or they have nothing in common.
+            let proxies = &self.listen.trusted_proxies;
+            if proxies.contain(network.first()) || proxies.addresses().any(|it| holds(&it)) {
                 let why = format!("{network} is among the trusted proxies");
                 return Err(value(KEY, why));
             }
@@ -215,6 +217,23 @@ mod tests {
         let settings = parse(EXAMPLE).expect("the example").support();
         let settings = settings.expect("it makes sense");
         assert!(!settings.services.is_empty() && !settings.engineer_networks.is_empty());
+    }
+
+    /// Whichever of the two is the larger network.
+    #[test]
+    fn engineers_come_from_no_network_of_a_proxy() {
+        const PROXIES: &str = "# trusted_proxies = [\"127.0.0.1\", \"::1\", \"192.0.2.0/28\"]";
+        assert!(EXAMPLE.contains(PROXIES), "the example shows the key");
+        for (proxy, network, is_refused) in [
+            ("192.0.2.7", "192.0.2.0/24", true),
+            ("192.0.2.0/24", "192.0.2.240/28", true),
+            ("192.0.2.0/28", "192.0.2.240/28", false),
+        ] {
+            let text = EXAMPLE.replace(PROXIES, &format!("trusted_proxies = [\"{proxy}\"]"));
+            let text = text.replace("192.0.2.240/28", network);
+            let settings = parse(&text).expect("it is read").support();
+            assert_eq!(settings.is_err(), is_refused, "{proxy} {network}");
+        }
     }
 
     #[test]
