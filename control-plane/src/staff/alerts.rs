@@ -39,7 +39,7 @@ const NAMED_MAX: usize = 20;
 impl Staffs {
     /// Has mails go out about what of this is new; gives how much was told. Nothing is noted while nobody is there to be told.
     pub async fn alert(&self, matters: &[Matter]) -> Result<usize, Error> {
-        let told_to = self.those_who_are_told()?;
+        let told_to = self.those_who_may(Role::Support)?;
         if told_to.is_empty() {
             return Ok(0);
         }
@@ -69,36 +69,27 @@ impl Staffs {
         Ok(told.len())
     }
 
-    /// Those who look after customers, and administrators, as far as they can sign in.
-    fn those_who_are_told(&self) -> Result<Vec<StaffId>, Error> {
-        let all = self.ctx.list_all::<Staff>(None, super::STAFF_MAX)?;
-        let told = all.into_iter().map(|(_, found)| found.value);
-        let told = told.filter(|staff| self.is_told(staff)).take(TOLD_MAX);
-        Ok(told.map(|staff| staff.id).collect())
-    }
-
-    fn is_told(&self, staff: &Staff) -> bool {
-        staff.role.may(Role::Support)
-            && staff.standing(self.ctx.store().epoch()) == StaffStanding::Active
-    }
-
-    /// Those who do technical-support jobs and can sign in.
+    /// Those who do technical-support jobs, and administrators, as far as they can sign in.
     pub(crate) fn engineers(&self) -> Result<Vec<StaffId>, Error> {
+        self.those_who_may(Role::Engineer)
+    }
+
+    /// Those with this role, and administrators, as far as they can sign in.
+    fn those_who_may(&self, role: Role) -> Result<Vec<StaffId>, Error> {
         let all = self.ctx.list_all::<Staff>(None, super::STAFF_MAX)?;
-        let epoch = self.ctx.store().epoch();
-        let engineers = all.into_iter().map(|(_, found)| found.value);
-        let engineers = engineers.filter(|staff| {
-            staff.role == Role::Engineer && staff.standing(epoch) == StaffStanding::Active
-        });
-        Ok(engineers.take(TOLD_MAX).map(|staff| staff.id).collect())
+        let all = all.into_iter().map(|(_, found)| found.value);
+        let those = all.filter(|staff| staff.role.may(role) && self.is_active(staff));
+        Ok(those.take(TOLD_MAX).map(|staff| staff.id).collect())
+    }
+
+    fn is_active(&self, staff: &Staff) -> bool {
+        staff.standing(self.ctx.store().epoch()) == StaffStanding::Active
     }
 
     /// Who reads mails to somebody of the staff; nobody when he can't sign in.
     pub(crate) fn reader_of(&self, id: StaffId) -> Result<Option<Reader>, Error> {
         let staff = self.ctx.read::<Staff>(&id)?;
-        let epoch = self.ctx.store().epoch();
-        let is_active = |staff: &Staff| staff.standing(epoch) == StaffStanding::Active;
-        let Some(staff) = staff.filter(is_active) else {
+        let Some(staff) = staff.filter(|staff| self.is_active(staff)) else {
             return Ok(None);
         };
         let Email(to) = self.unseal(id, &staff.email)?;
@@ -119,7 +110,9 @@ impl Staffs {
             return Ok(None);
         };
         let staff = self.ctx.read::<Staff>(&id)?;
-        let Some(staff) = staff.filter(|staff| self.is_told(staff)) else {
+        let Some(staff) =
+            staff.filter(|staff| staff.role.may(Role::Support) && self.is_active(staff))
+        else {
             return Ok(None);
         };
         let Email(to) = self.unseal(id, &staff.email)?;
