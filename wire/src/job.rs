@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    api::{Page, whole},
+    api::whole,
     digest::Digest,
     id::{AccountId, Code, GrantId, JobEventId, JobId, ServerId},
     money::Money,
@@ -15,6 +15,8 @@ use crate::{
 
 /// Longest title of a job, in characters.
 pub const JOB_TITLE_LENGTH_MAX: usize = 100;
+/// Longest telephone number of a job, in characters.
+pub const JOB_PHONE_LENGTH_MAX: usize = 40;
 /// Longest account of what is to be done, comment, scope, reason or result, in characters.
 pub const JOB_TEXT_LENGTH_MAX: usize = 4_000;
 /// Most services of one job.
@@ -353,9 +355,6 @@ pub struct JobLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
 }
-
-/// A page of jobs.
-pub type JobPage = Page<JobLine>;
 
 /// A job with all that its customer sees of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

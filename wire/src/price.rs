@@ -165,6 +165,11 @@ impl Tariff {
 }
 
 impl Price {
+    /// An amount with this tax on it, if there is one.
+    pub fn with(net: Money, tax: Option<&Tax>) -> Result<Self, MoneyError> {
+        Self::of(net, rate_of(tax))
+    }
+
     /// An amount with the tax on it.
     pub fn of(net: Money, rate: TaxRate) -> Result<Self, MoneyError> {
         let tax = Money {
@@ -211,9 +216,14 @@ pub fn estimate(tariff: Tariff, hours: u32, quantity: u32) -> Result<Money, Mone
     })
 }
 
+/// The rate of a tax; that of none is nothing.
+fn rate_of(tax: Option<&Tax>) -> TaxRate {
+    tax.map_or(TaxRate(0), |tax| tax.rate)
+}
+
 /// Everything that is told of a plan's price.
 pub fn prices(tariff: Tariff, tax: Option<&Tax>) -> Result<Prices, MoneyError> {
-    let rate = tax.map_or(TaxRate(0), |tax| tax.rate);
+    let rate = rate_of(tax);
     Ok(Prices {
         hour: HourlyPrice::of(tariff.hourly, rate)?,
         month: Price::of(tariff.monthly_cap, rate)?,

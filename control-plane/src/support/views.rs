@@ -10,7 +10,7 @@ use innkeeper_wire::{
         JobLine, JobListQuery, JobOffer, JobParty, JobService, JobState,
     },
     money::Money,
-    price::{Price, Tax, TaxRate},
+    price::{Price, Tax},
     time::Timestamp,
 };
 
@@ -83,23 +83,16 @@ impl Support {
         limit: usize,
     ) -> Result<Page<AnyJobLine>, Error> {
         let me = self.engineer(caller)?;
-        let names: Vec<(JobId, AccountId)> = match query.state {
-            Some(state) if state.is_over() => {
-                let found = self
-                    .ctx
-                    .list_all_newest::<JobOf>(after.as_ref(), LOOKED_AT)?;
-                found
-                    .into_iter()
-                    .map(|(id, of)| (id, of.value.account))
-                    .collect()
-            }
-            _ => {
-                let found = self.ctx.list_all::<OpenJob>(after.as_ref(), LOOKED_AT)?;
-                found
-                    .into_iter()
-                    .map(|(id, of)| (id, of.value.account))
-                    .collect()
-            }
+        let names: Vec<(JobId, AccountId)> = if query.state.is_some_and(JobState::is_over) {
+            let found = self
+                .ctx
+                .list_all_newest::<JobOf>(after.as_ref(), LOOKED_AT)?;
+            let names = found.into_iter().map(|(id, of)| (id, of.value.account));
+            names.collect()
+        } else {
+            let found = self.ctx.list_all::<OpenJob>(after.as_ref(), LOOKED_AT)?;
+            let names = found.into_iter().map(|(id, open)| (id, open.value.account));
+            names.collect()
         };
         let has_more_behind = names.len() == LOOKED_AT;
         let (mut data, mut last) = (Vec::new(), None);
@@ -250,11 +243,7 @@ fn view_service(service: &Service, tax: Option<&Tax>) -> Result<JobService, Erro
     })
 }
 
-/// An amount with the tax on it, if there is one.
+/// An amount with the tax on it. Its size was checked when it was offered or asked for.
 fn priced(net: Money, tax: Option<&Tax>) -> Result<Price, Error> {
-    let rate = match tax {
-        Some(tax) => tax.rate,
-        None => TaxRate::try_from(0).expect("nothing is a rate"),
-    };
-    Price::of(net, rate).map_err(|error| Error::Storage(error.to_string()))
+    Price::with(net, tax).map_err(|error| Error::Storage(error.to_string()))
 }

@@ -2,15 +2,16 @@
 
 use innkeeper_wire::{
     error::{FieldError, FieldErrorCode},
-    job::{JOB_SERVICES_MAX, JOB_TEXT_LENGTH_MAX, JOB_TITLE_LENGTH_MAX, JobRequest},
+    job::{
+        JOB_PHONE_LENGTH_MAX, JOB_SERVICES_MAX, JOB_TEXT_LENGTH_MAX, JOB_TITLE_LENGTH_MAX,
+        JobRequest,
+    },
     money::Money,
 };
 
 use super::job::{Application, Service};
 use crate::{accounts::rules::mailbox, kernel::error::field};
 
-/// Longest telephone number, in characters.
-const PHONE_LENGTH_MAX: usize = 40;
 /// Highest fee, in minor units: what is typed wrongly is noticed.
 const FEE_MAX: i64 = 1_000_000_000;
 
@@ -24,7 +25,7 @@ pub fn check(
 ) -> Result<(Application, Vec<Service>), Vec<FieldError>> {
     let mut errors = Vec::new();
     let services = check_services(request, offered, &mut errors);
-    let phone = line("/phone", &request.phone, PHONE_LENGTH_MAX, &mut errors);
+    let phone = line("/phone", &request.phone, JOB_PHONE_LENGTH_MAX, &mut errors);
     if phone.chars().filter(char::is_ascii_digit).count() < 6 && !phone.is_empty() {
         let detail = "this is no telephone number";
         errors.push(field("/phone", FieldErrorCode::Malformed, detail));
@@ -69,7 +70,8 @@ fn check_services(
         refuse(FieldErrorCode::Required, "choose one or more");
     }
     if request.services.len() > JOB_SERVICES_MAX {
-        refuse(FieldErrorCode::TooMany, "choose at most 8");
+        let detail = format!("choose at most {JOB_SERVICES_MAX}");
+        refuse(FieldErrorCode::TooMany, &detail);
         return chosen;
     }
     for code in &request.services {

@@ -16,8 +16,8 @@ use innkeeper_wire::{
     error::FieldErrorCode,
     id::{Code, JobId, ServerId},
     job::{
-        JOB_TEXT_LENGTH_MAX, JOB_TITLE_LENGTH_MAX, Job, JobAct, JobActKind, JobOffer, JobRequest,
-        JobService,
+        JOB_PHONE_LENGTH_MAX, JOB_TEXT_LENGTH_MAX, JOB_TITLE_LENGTH_MAX, Job, JobAct, JobActKind,
+        JobOffer, JobRequest, JobService,
     },
 };
 
@@ -43,8 +43,6 @@ use crate::{
 
 /// Where one applies.
 const PATH: &str = "/jobs/new";
-/// Longest telephone number, in characters.
-const PHONE_LENGTH_MAX: usize = 40;
 
 const SERVER: Field = Field {
     name: "server",
@@ -63,7 +61,7 @@ const SERVICES: Field = Field {
 const PHONE: Field = Field {
     name: "phone",
     pointer: "phone",
-    limit: Some(PHONE_LENGTH_MAX),
+    limit: Some(JOB_PHONE_LENGTH_MAX),
     autocomplete: "tel",
     words: "job-phone",
     ..Field::TEXT
