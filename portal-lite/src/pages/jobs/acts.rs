@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// What is wrong with a field.
-pub(super) type Wrong = (&'static str, FieldErrorCode);
+pub(in crate::pages) type Wrong = (&'static str, FieldErrorCode);
 
 /// Something that a customer does.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ pub(super) fn hours() -> Form {
 }
 
 /// What was written, with one character for the end of a line.
-pub(super) fn said(fields: &Fields) -> Result<String, Wrong> {
+pub(in crate::pages) fn said(fields: &Fields) -> Result<String, Wrong> {
     match lines(fields, COMMENT[0].name).as_str() {
         "" => Err((COMMENT[0].name, FieldErrorCode::Required)),
         text => Ok(text.to_owned()),

@@ -18,6 +18,7 @@ use crate::{
     form::{self, Field, Kind},
     pages::{
         id,
+        jobs::acts::said,
         staff::{
             ask::Undone,
             deeds::{Loss, StaffDeed, What},
@@ -256,12 +257,9 @@ pub(in crate::pages::staff) async fn carry_out(
     Ok(())
 }
 
-/// What was written, with one character for the end of a line.
+/// What was written.
 fn text(visit: &Visit, fields: &Fields) -> Result<String, Box<Response>> {
-    match fields.get(TEXT.name).trim() {
-        "" => Err(wrong(visit, fields, &TEXT, FieldErrorCode::Required)),
-        text => Ok(text.replace("\r\n", "\n")),
-    }
+    said(fields).map_err(|wrong| Box::new(form::complaint(visit, fields, &[wrong])))
 }
 
 fn until(visit: &Visit, fields: &Fields) -> Result<Timestamp, Box<Response>> {
