@@ -2,7 +2,6 @@
 //! have it, others decide.
 
 use innkeeper_wire::{
-    host::LEASE_S,
     id::{AccountId, GrantId, HostId, ServerId},
     time::Timestamp,
 };
@@ -12,15 +11,6 @@ use crate::{
     kernel::{Error, Tx},
     servers::rules::server::{Lifecycle, Server, ServerAccess},
 };
-
-/// That a host was told of a grant, or of its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccessTold {
-    /// Which host.
-    pub host: HostId,
-    /// From which generation of its desired state on.
-    pub generation: u64,
-}
 
 /// What is known of a grant, by its host's newest report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +39,7 @@ pub enum AccessSeen {
 }
 
 impl Servers {
-    /// Clause: lets engineers in to a server, in place of a grant of before that is named.
+    /// Clause: lets engineers in to a server, in place of a grant of before that is named. Gives the host that is told.
     ///
     /// # Errors
     /// [`Error::OutOfTurn`] when they are let in for something else, or it can't be done there.
@@ -59,7 +49,7 @@ impl Servers {
         (account, id): (AccountId, ServerId),
         before: Option<GrantId>,
         access: ServerAccess,
-    ) -> Result<AccessTold, Error> {
+    ) -> Result<HostId, Error> {
         let server = self.find_in(tx, account, id)?;
         if server.lifecycle != Lifecycle::Live {
             return Err(Error::OutOfTurn("the server is deleted"));
@@ -79,13 +69,13 @@ impl Servers {
         self.put_access(tx, server, Some(access))
     }
 
-    /// Clause: lets them in no more. Nothing when this grant is not there.
+    /// Clause: lets them in no more. Gives the host that is told; none when this grant is not there.
     pub(crate) fn shut_out(
         &self,
         tx: &mut Tx<'_>,
         (account, id): (AccountId, ServerId),
         grant: GrantId,
-    ) -> Result<Option<AccessTold>, Error> {
+    ) -> Result<Option<HostId>, Error> {
         let Some(server) = tx.get::<Server>(&(account, id))? else {
             return Ok(None);
         };
@@ -100,18 +90,19 @@ impl Servers {
         tx: &mut Tx<'_>,
         server: Server,
         access: Option<ServerAccess>,
-    ) -> Result<AccessTold, Error> {
+    ) -> Result<HostId, Error> {
         let host = server.host;
-        let generation = self.hosts.advance_manifest(tx, host)?;
+        self.hosts.advance_manifest(tx, host)?;
         let name = (server.account, server.id);
         tx.put(&name, &Server { access, ..server })?;
-        Ok(AccessTold { host, generation })
+        Ok(host)
     }
 
-    /// Whether the host of a server, as far as it is heard of, can let engineers in.
+    /// Whether the host of a server has said that it can let engineers in. One that can't, and is told to, does nothing more
+    /// of what is new, for any of its servers.
     pub(crate) fn can_let_in(&self, server: &Server) -> bool {
         let heard = self.hosts.presence().heard(server.host);
-        heard.is_none_or(|heard| heard.lets_engineers_in)
+        heard.is_some_and(|heard| heard.lets_engineers_in)
     }
 
     /// What the host of a server says of a grant.
@@ -122,9 +113,9 @@ impl Servers {
         now: Timestamp,
     ) -> Result<AccessSeen, Error> {
         let heard = self.hosts.presence().heard(host);
+        let heard_at = heard.as_ref().map(|heard| heard.at);
         let Some(heard) = heard.filter(|heard| heard.is_recent(now)) else {
-            let at = self.hosts.presence().heard(host).map(|heard| heard.at);
-            return Ok(AccessSeen::Unheard { at });
+            return Ok(AccessSeen::Unheard { at: heard_at });
         };
         let is_current = heard.generation == self.hosts.manifest_generation(host)?;
         let open = heard.access.iter().find(|open| open.grant == grant);
@@ -139,12 +130,5 @@ impl Servers {
                 is_current,
             },
         })
-    }
-
-    /// When a host ends by itself, at the latest, what it was told to end at `asked_at`: the lease runs from when it heard us
-    /// last.
-    pub(crate) fn access_ends_by(&self, asked_at: Timestamp) -> Timestamp {
-        // It may have heard an answer that we have just sent.
-        asked_at.after(std::time::Duration::from_secs(u64::from(LEASE_S)))
     }
 }

@@ -47,7 +47,7 @@ mod unpaid;
 mod unreadable;
 
 pub use self::{
-    access::{AccessSeen, AccessTold},
+    access::AccessSeen,
     lists::ServerFilter,
     manifest::{Offer, Stranded},
 };

@@ -43,11 +43,11 @@ impl Support {
         };
         let server = (job.account, job.server);
         let before = job.grant.map(|grant| grant.id);
-        let told = self.servers.let_in(tx, server, before, access)?;
+        let host = self.servers.let_in(tx, server, before, access)?;
         let grant = Grant {
             id,
             until,
-            host: told.host,
+            host,
             observed: false,
             used: false,
             epoch: self.ctx.store().epoch(),

@@ -13,11 +13,12 @@ use super::{
     Happening, Support,
     rules::{
         form,
-        job::{Approval, Engineer, Job, JobText, digest_of, permitted},
+        job::{Approval, Engineer, Job, JobText, digest_of, leads_to, permitted},
     },
 };
 use crate::kernel::{Actor, Caller, Error, Tx, error::field};
 
+const NOT_NOW: &str = "this can't be done to the job as it is, or is for its own engineer";
 /// What an operator at the machine is called.
 const OPERATOR: &str = "operator";
 
@@ -68,13 +69,11 @@ impl Support {
         text: Option<&str>,
     ) -> Result<Job, Error> {
         let kind = kind_of(act);
-        if !permitted(&job, JobParty::Engineer, is_his(&job, me)).contains(&kind) {
-            return Err(Error::OutOfTurn(
-                "this can't be done to the job as it is, or is for its own engineer",
-            ));
-        }
-        let to = super::rules::job::leads_to(job.state, kind, JobParty::Engineer);
-        let to = to.unwrap_or(job.state);
+        let can = permitted(&job, JobParty::Engineer, is_his(&job, me));
+        let to = leads_to(job.state, kind, JobParty::Engineer);
+        let to = to
+            .filter(|_| can.contains(&kind))
+            .ok_or(Error::OutOfTurn(NOT_NOW))?;
         let until = match act {
             StaffJobAct::Delay { until, .. } => Some(check_until(*until, tx.now())?),
             _ => None,

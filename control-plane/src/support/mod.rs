@@ -4,9 +4,10 @@
 //! Customers (`acts`) and engineers (`desk`) change a job in one commit with all that follows from it: its history, mails,
 //! the grant of its server, its charge. What time and hosts' reports do to jobs, a duty notes (`following`).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use innkeeper_wire::{
+    host::LEASE_S,
     id::{AccountId, JobEventId, JobId},
     ip_network::IpNetwork,
     job::{JOB_EVENTS_MAX, JobEventKind, JobParty},
@@ -40,6 +41,8 @@ pub(crate) mod records;
 pub mod rules;
 mod views;
 
+/// How long engineers are let in after their host has heard us last.
+const LEASE: Duration = Duration::from_secs(LEASE_S as u64);
 /// The port of SSH.
 const SSH_PORT: u16 = 22;
 
@@ -239,11 +242,12 @@ impl Support {
             return Ok(job);
         };
         let server = (job.account, job.server);
-        let told = self.servers.shut_out(tx, server, grant.id)?;
-        let ends_by = self.servers.access_ends_by(tx.now()).min(grant.until);
-        let ended = told.map(|told| EndedGrant {
+        let host = self.servers.shut_out(tx, server, grant.id)?;
+        // Its host may have heard an answer of ours just now, and counts the lease from that.
+        let ends_by = tx.now().after(LEASE).min(grant.until);
+        let ended = host.map(|host| EndedGrant {
             id: grant.id,
-            host: told.host,
+            host,
             ends_by,
         });
         Ok(Job {
