@@ -336,4 +336,4 @@ pub fn digest_of(job: &Job, scope: &str, fee: Money, engineer: &str) -> Digest {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

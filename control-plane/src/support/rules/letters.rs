@@ -52,10 +52,9 @@ fn customers_sentence(reader: &Reader, job: &Job, step: JobEventKind) -> Option<
 fn of_its_way(job: &Job, step: JobEventKind) -> Option<Said> {
     Some(match step {
         JobEventKind::Submitted if job.state == JobState::HoursNotice => (
-            "Your application for technical support came outside business hours. It is dealt with from the next business \
-             day on.",
-            "업무 시간 외에 기술지원이 신청되었습니다. 다음 영업일부터 처리됩니다.",
-            "您的技術支援申請於非營業時間送出，將自下一個營業日起處理。",
+            "Your application for technical support came outside business hours. It is accepted when they begin.",
+            "업무 시간 외에 기술지원이 신청되었습니다. 업무 시간이 시작되면 접수됩니다.",
+            "您的技術支援申請於非營業時間送出，將於營業時間開始後受理。",
         ),
         JobEventKind::Submitted => (
             "We have received your application for technical support.",
@@ -139,7 +138,21 @@ fn of_its_end(job: &Job, step: JobEventKind) -> Option<Said> {
             "방화벽 접근 허용 시간이 종료되었습니다.",
             "允許防火牆存取的時間已結束。",
         ),
-        _ => return None,
+        // What is on its way is said above, and of what he has done himself, or sees on the page, nothing.
+        JobEventKind::Submitted
+        | JobEventKind::HoursBegan
+        | JobEventKind::Taken
+        | JobEventKind::Delayed
+        | JobEventKind::Resumed
+        | JobEventKind::RevisionAsked
+        | JobEventKind::Revised
+        | JobEventKind::ApprovalAsked
+        | JobEventKind::ReReviewAsked
+        | JobEventKind::Confirmed
+        | JobEventKind::AccessAllowed
+        | JobEventKind::AccessObserved
+        | JobEventKind::EngineerSeen
+        | JobEventKind::AccessWithdrawn => return None,
     })
 }
 
@@ -180,4 +193,63 @@ pub fn to_engineer(
         url.unwrap_or_else(|| "See the staff's portal.".to_owned()),
     ];
     Some(sheet.letter(reader, &subject, &text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::job::tests::job, *};
+    use crate::mails::rules::samples::{preview, readers, stationery};
+
+    #[test]
+    fn a_request_for_approval_reads_so() {
+        let job = job(JobState::ApprovalRequested);
+        let said = Some("Install nginx and PHP 8.2.");
+        let text = preview(|reader| {
+            let letter = to_customer(
+                &stationery(),
+                reader,
+                &job,
+                JobEventKind::ApprovalAsked,
+                said,
+            );
+            letter.expect("it is told")
+        });
+        insta::assert_snapshot!(text);
+    }
+
+    /// What else his customer is told, in each language; nothing of what he does himself.
+    #[test]
+    fn customers_are_told_of_what_others_do() {
+        let mut told = String::new();
+        for reader in readers() {
+            for step in JobEventKind::ALL {
+                let said = customers_sentence(&reader, &job(JobState::Working), *step);
+                let line = said.unwrap_or_else(|| "-".to_owned());
+                told += &format!("{}: {line}\n", step.as_str());
+            }
+        }
+        for state in [JobState::HoursNotice, JobState::Closed] {
+            let closed = Job {
+                outcome: Some(JobOutcome::Done),
+                ..job(state)
+            };
+            for step in [JobEventKind::Submitted, JobEventKind::Closed] {
+                let said = customers_sentence(&readers()[0], &closed, step);
+                told += &format!("{state:?}, {}: {}\n", step.as_str(), said.expect("told"));
+            }
+        }
+        insta::assert_snapshot!(told);
+    }
+
+    #[test]
+    fn an_engineer_is_told_so() {
+        let id = job(JobState::Accepted).id;
+        let [english, ..] = readers();
+        let url = Some("https://ops.cloud.example");
+        let step = JobEventKind::AccessWithdrawn;
+        let letter = to_engineer(&stationery(), &english, id, step, url).expect("it is told");
+        insta::assert_snapshot!(format!("Subject: {}\n\n{}", letter.subject, letter.body));
+        let own = to_engineer(&stationery(), &english, id, JobEventKind::Taken, url);
+        assert!(own.is_none(), "he did it himself");
+    }
 }

@@ -4,6 +4,42 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
 
+/// A job in a state, with one service and nothing else.
+pub(in crate::support::rules) fn job(state: JobState) -> Job {
+    let at = Timestamp::from_millis(1_790_000_000_000);
+    let uuid = innkeeper_wire::id::uuid_v7(at, [1; 10]);
+    let service = Service {
+        code: "web-server".parse().expect("a code"),
+        name: "Web server set-up".to_owned(),
+        help: "nginx with PHP.".to_owned(),
+        net: Money {
+            amount: 30_000,
+            currency: innkeeper_wire::money::Currency::Krw,
+        },
+    };
+    Job {
+        id: JobId::from_uuid(uuid),
+        account: AccountId::from_uuid(uuid),
+        server: ServerId::from_uuid(uuid),
+        contract: ContractId::from_uuid(uuid),
+        server_name: "web-1".parse().expect("a name"),
+        state,
+        services: vec![service],
+        tax: None,
+        application: Sealed::new(vec![]),
+        engineer: None,
+        submitted_at: at,
+        changed_at: at,
+        clock: JobClock::new(0, None),
+        delayed_until: None,
+        approval: None,
+        outcome: None,
+        grant: None,
+        ended: None,
+        events: 1,
+    }
+}
+
 /// Every state by every act by every party: to which state it leads. What is not listed can't be.
 const TABLE: &[(JobState, JobActKind, JobParty, JobState)] = {
     use JobActKind as A;
